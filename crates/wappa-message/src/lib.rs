@@ -1,1 +1,23 @@
-//! Placeholder.
+//! Messages: what flows through a stream.
+//!
+//! A [`Message`] is content, metadata and an optional error mark.
+//! Messages are values: cloning shares, writing copies first, so no holder ever sees another's edit.
+//! This crate knows nothing of configs, components or threads.
+//!
+//! ```
+//! use wappa_message::{Message, Value};
+//!
+//! let mut first = Message::new("hello");
+//! let second = first.clone();
+//! first.metadata_mut().set("topic", Value::text("greetings"));
+//! assert_eq!(first.metadata().text("topic"), "greetings");
+//! assert!(second.metadata().is_empty());
+//! ```
+
+mod message;
+mod metadata;
+mod value;
+
+pub use crate::message::{Mark, Message, ORIGIN_NONE};
+pub use crate::metadata::Metadata;
+pub use crate::value::Value;

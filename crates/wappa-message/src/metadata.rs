@@ -1,0 +1,98 @@
+//! Metadata: keys and typed values beside the content.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Value;
+
+/// The metadata of a message, ordered by key. Empty metadata costs nothing, a clone shares.
+///
+/// Keys are bytes, as in Bento, whose strings need not be UTF-8.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata(Option<Arc<Vec<(Bytes, Value)>>>);
+
+impl Metadata {
+    /// Metadata from pairs; where a key comes twice the last one stays.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (Bytes, Value)>) -> Metadata {
+        let mut metadata = Metadata::default();
+        for (key, value) in pairs {
+            metadata.set(key, value);
+        }
+        metadata
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.is_empty())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |it| it.len())
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Value> {
+        let pairs = self.0.as_ref()?;
+        let idx = search(pairs, key.as_ref()).ok()?;
+        Some(&pairs[idx].1)
+    }
+
+    /// The value of a key as Bento prints it; a missing key is the empty text.
+    pub fn text(&self, key: impl AsRef<[u8]>) -> Bytes {
+        self.get(key).map(Value::to_text).unwrap_or_default()
+    }
+
+    /// Sets a key. Copies the metadata first when another message shares them.
+    pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
+        let key = key.into();
+        let pairs = Arc::make_mut(self.0.get_or_insert_default());
+        match search(pairs, &key) {
+            Ok(idx) => pairs[idx].1 = value,
+            Err(idx) => pairs.insert(idx, (key, value)),
+        }
+    }
+
+    /// Removes a key and says whether it was there.
+    pub fn delete(&mut self, key: impl AsRef<[u8]>) -> bool {
+        let Some(shared) = &mut self.0 else { return false };
+        let Ok(idx) = search(shared, key.as_ref()) else { return false };
+        Arc::make_mut(shared).remove(idx);
+        true
+    }
+
+    /// All pairs, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
+        self.0.iter().flat_map(|it| it.iter()).map(|(key, value)| (key, value))
+    }
+
+    /// Keys and values together, in bytes.
+    pub fn size(&self) -> usize {
+        self.iter().map(|(key, value)| key.len() + value.size()).sum()
+    }
+}
+
+fn search(pairs: &[(Bytes, Value)], key: &[u8]) -> Result<usize, usize> {
+    pairs.binary_search_by(|(it, _)| it.as_ref().cmp(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_ordered_and_any_bytes() {
+        let mut metadata = Metadata::default();
+        metadata.set("b", Value::Int(2));
+        metadata.set(Bytes::from_static(b"\xff"), Value::text("odd"));
+        metadata.set("a", Value::text(""));
+        metadata.set("b", Value::Int(3));
+        let keys: Vec<&[u8]> = metadata.iter().map(|(key, _)| key.as_ref()).collect();
+        assert_eq!(keys, [&b"a"[..], b"b", b"\xff"]);
+        assert_eq!(metadata.text("b"), "3");
+        assert_eq!(metadata.text("missing"), "");
+        assert!(metadata.delete("a") && !metadata.delete("a"));
+        assert_eq!((metadata.len(), metadata.size()), (2, 1 + 8 + 1 + 3));
+    }
+}
