@@ -1,1 +1,35 @@
-//! Placeholder.
+//! The seam between the machine and its components.
+//!
+//! The engine knows these traits and never a component's name; a component knows this crate and never the
+//! engine or another component. What crosses the seam:
+//!
+//! - an [`Input`] hands over a [`Parcel`]: everything it has ready, with one shared [`Ack`];
+//! - a [`Processor`] works on a [`Part`]: a run of whole batches of a parcel;
+//! - an [`Output`] writes a part and says which messages failed;
+//! - a [`Scanner`] finds messages in a stream of bytes.
+
+mod ack;
+mod input;
+mod logger;
+mod metrics;
+mod output;
+mod parcel;
+mod part;
+mod processor;
+mod scanner;
+mod step;
+mod wait;
+
+pub use crate::{
+    ack::{Ack, AckSink, Failure},
+    input::{ConnectError, Input, ReadError},
+    logger::{Level, LogSink, Logger},
+    metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
+    output::{Output, WriteError},
+    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
+    part::{Batches, Part},
+    processor::{Processor, as_singles, in_chunks, run_children},
+    scanner::{Ranges, ScanError, Scanner, ScannerFactory},
+    step::{Pulse, Step},
+    wait::{Clock, Waiter, Woken},
+};

@@ -103,7 +103,7 @@ fn write_float(number: f64, out: &mut String) {
     if !number.is_finite() {
         // JSON has no word for these; Go refuses them, and a mark in the text is better than a lost message.
         out.push_str("null");
-    } else if number != 0.0 && (magnitude < 1e-6 || 1e21 <= magnitude) {
+    } else if number != 0.0 && !(1e-6..1e21).contains(&magnitude) {
         let text = format!("{number:e}");
         let (digits, exponent) = text.split_once('e').expect("the format has an exponent");
         let sign = if exponent.starts_with('-') { "" } else { "+" };

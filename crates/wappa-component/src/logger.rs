@@ -1,0 +1,116 @@
+//! The log, as a component sees it.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+/// How much a line matters. Ordered: what matters most is smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The process ends.
+    Fatal,
+    /// Something was lost or given up.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// Start, stop, and what an operator wants to know.
+    Info,
+    /// Failures of single messages, for whoever builds a stream.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Where log lines go. Implemented by the program.
+pub trait LogSink: Send + Sync {
+    /// Whether a line of this level would be written.
+    fn enabled(&self, level: Level) -> bool;
+
+    /// Writes one line. Fields come in any order.
+    fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]);
+}
+
+/// Writes lines with the label and path of one component. Cloning is cheap.
+#[derive(Clone)]
+pub struct Logger {
+    sink: Arc<dyn LogSink>,
+    component: Option<Arc<(String, String)>>,
+}
+
+impl Logger {
+    /// A logger of the program itself: lines without label and path.
+    pub fn new(sink: Arc<dyn LogSink>) -> Logger {
+        Logger { sink, component: None }
+    }
+
+    /// A logger that writes nothing.
+    pub fn silent() -> Logger {
+        struct Silent;
+        impl LogSink for Silent {
+            fn enabled(&self, _: Level) -> bool {
+                false
+            }
+            fn write(&self, _: Level, _: &str, _: &[(&str, Cow<'_, str>)]) {}
+        }
+        Logger::new(Arc::new(Silent))
+    }
+
+    /// A logger for the component with this label (empty if it has none) and path.
+    pub fn for_component(&self, label: &str, path: &str) -> Logger {
+        let component = Some(Arc::new((label.to_string(), path.to_string())));
+        Logger { sink: Arc::clone(&self.sink), component }
+    }
+
+    /// Whether a line of this level would be written.
+    pub fn enabled(&self, level: Level) -> bool {
+        self.sink.enabled(level)
+    }
+
+    /// Writes one line with more fields beside those of the component.
+    pub fn log_with(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        if !self.enabled(level) {
+            return;
+        }
+        let Some(component) = &self.component else { return self.sink.write(level, message, fields) };
+        let (label, path) = &**component;
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len() + 2);
+        all.extend(fields.iter().cloned());
+        all.push(("label", Cow::Borrowed(label)));
+        all.push(("path", Cow::Borrowed(path)));
+        self.sink.write(level, message, &all);
+    }
+
+    /// Writes one line.
+    pub fn log(&self, level: Level, message: &str) {
+        self.log_with(level, message, &[]);
+    }
+
+    /// Something was lost or given up.
+    pub fn error(&self, message: &str) {
+        self.log(Level::Error, message);
+    }
+
+    /// Something is not as it should be.
+    pub fn warn(&self, message: &str) {
+        self.log(Level::Warn, message);
+    }
+
+    /// What an operator wants to know.
+    pub fn info(&self, message: &str) {
+        self.log(Level::Info, message);
+    }
+
+    /// For whoever builds a stream.
+    pub fn debug(&self, message: &str) {
+        self.log(Level::Debug, message);
+    }
+
+    /// Everything.
+    pub fn trace(&self, message: &str) {
+        self.log(Level::Trace, message);
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Logger").field(&self.component).finish()
+    }
+}

@@ -1,0 +1,220 @@
+//! Counters and timings, with Bento's names and labels. Exporters read them; components only add.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// All series of a stream. Cloning shares.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics(Arc<Mutex<Vec<Series>>>);
+
+/// One name with one set of labels.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// For example `processor_received`.
+    pub name: String,
+    /// Ordered by name.
+    pub labels: Vec<(String, String)>,
+    value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Counter(Counter),
+    Timing(Timing),
+}
+
+/// What a series holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// How often.
+    Counter(u64),
+    /// How long.
+    Timing(TimingSnapshot),
+}
+
+impl Metrics {
+    /// The counter with this name and these labels; it exists, with 0, from here on.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
+        let new = Value::Counter(Counter::default());
+        match self.series(name, labels, new) {
+            Value::Counter(it) => it,
+            Value::Timing(_) => panic!("`{name}` is a timing, not a counter"),
+        }
+    }
+
+    /// The timing with this name and these labels.
+    pub fn timing(&self, name: &str, labels: &[(&str, &str)]) -> Timing {
+        let new = Value::Timing(Timing::default());
+        match self.series(name, labels, new) {
+            Value::Timing(it) => it,
+            Value::Counter(_) => panic!("`{name}` is a counter, not a timing"),
+        }
+    }
+
+    /// All series, ordered by name and labels, each with what it holds.
+    pub fn samples(&self) -> Vec<(Series, Sample)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+        let sample = |series: Series| {
+            let sample = match &series.value {
+                Value::Counter(it) => Sample::Counter(it.get()),
+                Value::Timing(it) => Sample::Timing(it.snapshot()),
+            };
+            (series, sample)
+        };
+        all.into_iter().map(sample).collect()
+    }
+
+    fn series(&self, name: &str, labels: &[(&str, &str)], new: Value) -> Value {
+        let mut labels: Vec<_> =
+            labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        labels.sort();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = all.iter().find(|it| it.name == name && it.labels == labels) {
+            return series.value.clone();
+        }
+        all.push(Series { name: name.to_string(), labels, value: new.clone() });
+        new
+    }
+}
+
+/// A number that only grows. Cloning shares.
+#[derive(Clone, Debug, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// Adds.
+    pub fn add(&self, n: u64) {
+        if 0 < n {
+            self.0.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// How much was added.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations, kept as counts in buckets that are an eighth of a power of two wide. Cloning shares.
+#[derive(Clone, Debug)]
+pub struct Timing(Arc<Buckets>);
+
+#[derive(Debug)]
+struct Buckets {
+    counts: Vec<AtomicU64>,
+    sum_ns: AtomicU64,
+}
+
+/// The quantiles of a timing, in nanoseconds; exact to an eighth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimingSnapshot {
+    /// How many durations were recorded.
+    pub count: u64,
+    /// Their sum.
+    pub sum_ns: u64,
+    /// Half of them were not longer.
+    pub p50_ns: u64,
+    /// Nine tenths of them were not longer.
+    pub p90_ns: u64,
+    /// All but a hundredth of them were not longer.
+    pub p99_ns: u64,
+}
+
+const BUCKETS_PER_POWER_BITS: u32 = 3;
+const N_BUCKETS: usize = 64 << BUCKETS_PER_POWER_BITS;
+
+impl Default for Timing {
+    fn default() -> Timing {
+        let counts = (0..N_BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        Timing(Arc::new(Buckets { counts, sum_ns: AtomicU64::new(0) }))
+    }
+}
+
+impl Timing {
+    /// Records one duration.
+    pub fn record(&self, duration: Duration) {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.0.counts[bucket_of(ns)].fetch_add(1, Ordering::Relaxed);
+        self.0.sum_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    /// What was recorded.
+    pub fn snapshot(&self) -> TimingSnapshot {
+        let counts: Vec<u64> = self.0.counts.iter().map(|it| it.load(Ordering::Relaxed)).collect();
+        let count: u64 = counts.iter().sum();
+        let quantile = |of_hundred: u64| {
+            let rank = (count * of_hundred).div_ceil(100);
+            let mut seen = 0;
+            let reached = |n: &u64| {
+                seen += n;
+                rank <= seen
+            };
+            if count == 0 { 0 } else { upper_bound(counts.iter().position(reached).unwrap_or(N_BUCKETS - 1)) }
+        };
+        TimingSnapshot {
+            count,
+            sum_ns: self.0.sum_ns.load(Ordering::Relaxed),
+            p50_ns: quantile(50),
+            p90_ns: quantile(90),
+            p99_ns: quantile(99),
+        }
+    }
+}
+
+fn bucket_of(ns: u64) -> usize {
+    let power = 63 - (ns | 1).leading_zeros();
+    if power < BUCKETS_PER_POWER_BITS {
+        return ns as usize;
+    }
+    let within = (ns >> (power - BUCKETS_PER_POWER_BITS)) & ((1 << BUCKETS_PER_POWER_BITS) - 1);
+    ((power << BUCKETS_PER_POWER_BITS) as usize) + within as usize
+}
+
+fn upper_bound(bucket: usize) -> u64 {
+    let power = (bucket >> BUCKETS_PER_POWER_BITS) as u32;
+    if power < BUCKETS_PER_POWER_BITS {
+        return bucket as u64;
+    }
+    let within = (bucket & ((1 << BUCKETS_PER_POWER_BITS) - 1)) as u64;
+    let width = 1u64 << (power - BUCKETS_PER_POWER_BITS);
+    ((1u64 << power) + within * width).saturating_add(width - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_made_once() {
+        let metrics = Metrics::default();
+        metrics.counter("n", &[("path", "p"), ("label", "")]).add(2);
+        metrics.counter("n", &[("label", ""), ("path", "p")]).add(3);
+        let samples = metrics.samples();
+        assert_eq!(samples.len(), 1);
+        assert_eq!(samples[0].1, Sample::Counter(5));
+    }
+
+    #[test]
+    fn quantiles_are_exact_to_an_eighth() {
+        let timing = Timing::default();
+        for us in 1..=1000 {
+            timing.record(Duration::from_micros(us));
+        }
+        let snapshot = timing.snapshot();
+        assert_eq!(snapshot.count, 1000);
+        for (expected, got) in
+            [(500_000, snapshot.p50_ns), (900_000, snapshot.p90_ns), (990_000, snapshot.p99_ns)]
+        {
+            assert!((expected..=expected + expected / 8).contains(&got), "{expected} {got}");
+        }
+        timing.record(Duration::MAX);
+        timing.record(Duration::ZERO);
+        assert_eq!(timing.snapshot().count, 1002);
+    }
+}

@@ -1,0 +1,178 @@
+//! Parcels: what an input hands over at once.
+
+use bytes::Bytes;
+use wappa_message::{Message, Metadata};
+
+use crate::{Ack, Batches, Part};
+
+/// The most messages a parcel holds, unless one batch is larger.
+pub const PARCEL_MESSAGES_MAX: usize = 256;
+
+/// The most bytes a parcel keeps alive, unless one batch is larger.
+pub const PARCEL_BYTES_MAX: usize = 128 * 1024;
+
+/// Everything an input had ready, with one shared ack.
+///
+/// A parcel is a hand-off, not a unit of work: see [`Part`].
+#[derive(Debug)]
+pub struct Parcel {
+    content: Content,
+    /// Where the batches end, counted in origins; `None`: each origin is a batch.
+    origin_ends: Option<Vec<u32>>,
+    ack: Ack,
+}
+
+#[derive(Debug)]
+enum Content {
+    Slices(Slices),
+    Part(Part),
+}
+
+/// Messages that are ranges of one buffer and share their metadata.
+///
+/// The cheapest pristine copy there is: the buffer and eight bytes a message.
+#[derive(Clone, Debug, Default)]
+pub struct Slices {
+    /// The buffer. No other parcel has slices of it.
+    pub buffer: Bytes,
+    /// Start and end of each message.
+    pub ranges: Vec<(u32, u32)>,
+    /// The metadata of every message.
+    pub metadata: Metadata,
+}
+
+impl Slices {
+    /// The messages, in order, each with its index as its origin.
+    pub fn messages(&self) -> Vec<Message> {
+        let of = |(origin, (start, end)): (usize, &(u32, u32))| {
+            let content = self.buffer.slice(*start as usize..*end as usize);
+            Message::of_input(content, self.metadata.clone(), origin as u32)
+        };
+        self.ranges.iter().enumerate().map(of).collect()
+    }
+
+    /// One message, with origin 0.
+    pub fn message(&self, idx: usize) -> Message {
+        let (start, end) = self.ranges[idx];
+        Message::of_input(self.buffer.slice(start as usize..end as usize), self.metadata.clone(), 0)
+    }
+}
+
+impl Parcel {
+    /// A parcel of single messages that are ranges of one buffer.
+    pub fn of_slices(slices: Slices, ack: Ack) -> Parcel {
+        assert_eq!(ack.origins().len(), slices.ranges.len(), "one origin for each range");
+        Parcel { content: Content::Slices(slices), origin_ends: None, ack }
+    }
+
+    /// A parcel of messages as they came in; their origins become their indices.
+    pub fn of_messages(mut messages: Vec<Message>, batches: Batches, ack: Ack) -> Parcel {
+        assert_eq!(ack.origins().len(), messages.len(), "one origin for each message");
+        for (idx, message) in messages.iter_mut().enumerate() {
+            message.set_origin(idx as u32);
+        }
+        let origin_ends = match &batches {
+            Batches::Singles => None,
+            Batches::Ends(ends) => Some(ends.clone()),
+        };
+        Parcel { content: Content::Part(Part::new(messages, batches)), origin_ends, ack }
+    }
+
+    /// A parcel that processors have worked on since it was read: the messages know their origins.
+    ///
+    /// `origin_ends` is where the batches end, counted in origins, as [`Parcel::open`] gave it.
+    pub fn of_part(part: Part, origin_ends: Option<Vec<u32>>, ack: Ack) -> Parcel {
+        let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
+        assert_eq!(part.n_batches(), n_batches, "processors keep the number of batches");
+        Parcel { content: Content::Part(part), origin_ends, ack }
+    }
+
+    /// How many input messages the parcel answers for.
+    pub fn n_origins(&self) -> usize {
+        self.ack.origins().len()
+    }
+
+    /// The messages, where their batches end counted in origins, and the ack.
+    pub fn open(self) -> (Part, Option<Vec<u32>>, Ack) {
+        let part = match self.content {
+            Content::Slices(slices) => Part::singles(slices.messages()),
+            Content::Part(part) => part,
+        };
+        (part, self.origin_ends, self.ack)
+    }
+
+    /// Takes the ack out and puts another one in its place, beside a copy of the messages as they came in.
+    ///
+    /// The copy shares their contents.
+    pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
+        let Parcel { content, origin_ends, ack } = self;
+        let messages = match &content {
+            Content::Slices(slices) => PristineContent::Slices(slices.clone()),
+            Content::Part(part) => PristineContent::Messages(part.messages().to_vec()),
+        };
+        let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
+        Parcel { content, origin_ends, ack }
+    }
+}
+
+/// The messages of a parcel as they came in.
+#[derive(Debug)]
+pub struct Pristine {
+    messages: PristineContent,
+    origin_ends: Option<Vec<u32>>,
+}
+
+#[derive(Debug)]
+enum PristineContent {
+    Slices(Slices),
+    Messages(Vec<Message>),
+}
+
+impl Pristine {
+    /// Copies of the messages with these origins, in order, in the batches they came in.
+    ///
+    /// A batch of which only some messages are wanted comes as a batch of those.
+    pub fn select(&self, origins: &[u32]) -> (Vec<Message>, Batches) {
+        let message = |origin: &u32| match &self.messages {
+            PristineContent::Slices(slices) => slices.message(*origin as usize),
+            PristineContent::Messages(messages) => messages[*origin as usize].clone(),
+        };
+        let messages: Vec<Message> = origins.iter().map(message).collect();
+        let Some(ends) = &self.origin_ends else { return (messages, Batches::Singles) };
+        let batch_of = |origin: u32| ends.partition_point(|end| *end <= origin);
+        let mut ends_of_selected = Vec::new();
+        for (idx, pair) in origins.windows(2).enumerate() {
+            if batch_of(pair[0]) != batch_of(pair[1]) {
+                ends_of_selected.push(idx as u32 + 1);
+            }
+        }
+        if !origins.is_empty() {
+            ends_of_selected.push(origins.len() as u32);
+        }
+        (messages, Batches::Ends(ends_of_selected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pristine_copy_keeps_batches_and_ignores_edits() {
+        let messages: Vec<Message> = "abcdef".chars().map(|it| Message::new(it.to_string())).collect();
+        let ack = Ack::new(6, |_| ());
+        let parcel = Parcel::of_messages(messages, Batches::Ends(vec![3, 4, 6]), ack);
+        let mut pristine = None;
+        let parcel = parcel.exchange_ack(|it, ack| {
+            pristine = Some(it);
+            ack
+        });
+        let (mut part, ends, ack) = parcel.open();
+        part.messages_mut()[1].set_content(Bytes::from("edited"));
+        assert_eq!(ends, Some(vec![3, 4, 6]));
+        let (messages, batches) = pristine.expect("exchanged").select(&[1, 2, 5]);
+        let text: Vec<_> = messages.iter().map(|it| it.content().clone()).collect();
+        assert_eq!((text, batches), (["b", "c", "f"].map(Bytes::from).to_vec(), Batches::Ends(vec![2, 3])));
+        ack.delivered();
+    }
+}

@@ -1,0 +1,209 @@
+//! Parts: a run of whole batches, the unit of work.
+
+use wappa_message::Message;
+
+/// Where the batches of a run of messages end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Batches {
+    /// Every message is a batch of its own.
+    Singles,
+    /// The end of each batch, as an index into the messages. A batch may have become empty.
+    Ends(Vec<u32>),
+}
+
+/// A run of whole batches.
+///
+/// Invariant: a processor never changes the number of batches. A batch whose last message was filtered
+/// stays, empty, so that it can be answered.
+#[derive(Clone, Debug)]
+pub struct Part {
+    messages: Vec<Message>,
+    batches: Batches,
+}
+
+impl Part {
+    /// A part of these messages.
+    pub fn new(messages: Vec<Message>, batches: Batches) -> Part {
+        if let Batches::Ends(ends) = &batches {
+            assert_eq!(
+                ends.last().copied().unwrap_or(0) as usize,
+                messages.len(),
+                "the last batch ends at the end"
+            );
+        }
+        Part { messages, batches }
+    }
+
+    /// A part in which each message is a batch of its own.
+    pub fn singles(messages: Vec<Message>) -> Part {
+        Part { messages, batches: Batches::Singles }
+    }
+
+    /// A part that is one batch.
+    pub fn one_batch(messages: Vec<Message>) -> Part {
+        let end = messages.len() as u32;
+        Part { messages, batches: Batches::Ends(vec![end]) }
+    }
+
+    /// How many batches there are, empty ones included.
+    pub fn n_batches(&self) -> usize {
+        match &self.batches {
+            Batches::Singles => self.messages.len(),
+            Batches::Ends(ends) => ends.len(),
+        }
+    }
+
+    /// How many messages there are.
+    pub fn n_messages(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The messages of all batches, one batch after the other.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The messages, to be changed one by one.
+    pub fn messages_mut(&mut self) -> &mut [Message] {
+        &mut self.messages
+    }
+
+    /// Index of the first message behind the first `n_batches` batches.
+    pub fn messages_of(&self, n_batches: usize) -> usize {
+        match &self.batches {
+            Batches::Singles => n_batches,
+            Batches::Ends(_) if n_batches == 0 => 0,
+            Batches::Ends(ends) => ends[n_batches - 1] as usize,
+        }
+    }
+
+    /// The messages of batch `idx`, as a range of indices.
+    pub fn batch(&self, idx: usize) -> std::ops::Range<usize> {
+        self.messages_of(idx)..self.messages_of(idx + 1)
+    }
+
+    /// How many leading batches lie wholly within the first `n_messages` messages.
+    pub fn batches_within(&self, n_messages: usize) -> usize {
+        match &self.batches {
+            Batches::Singles => n_messages,
+            Batches::Ends(ends) => ends.partition_point(|end| *end as usize <= n_messages),
+        }
+    }
+
+    /// Cuts the part behind its first `n_batches` batches and returns the rest.
+    pub fn split_off(&mut self, n_batches: usize) -> Part {
+        let at = self.messages_of(n_batches);
+        let messages = self.messages.split_off(at);
+        let batches = match &mut self.batches {
+            Batches::Singles => Batches::Singles,
+            Batches::Ends(ends) => {
+                Batches::Ends(ends.split_off(n_batches).into_iter().map(|end| end - at as u32).collect())
+            }
+        };
+        Part { messages, batches }
+    }
+
+    /// Puts the batches of `tail` behind those of this part.
+    pub fn append(&mut self, mut tail: Part) {
+        if self.batches != Batches::Singles || tail.batches != Batches::Singles {
+            let at = self.messages.len() as u32;
+            let tail_ends = tail.take_ends();
+            let mut ends = self.take_ends();
+            ends.extend(tail_ends.into_iter().map(|end| end + at));
+            self.batches = Batches::Ends(ends);
+        }
+        self.messages.append(&mut tail.messages);
+    }
+
+    /// Replaces each message by what `replace` pushes for it: nothing filters it, several multiply it.
+    ///
+    /// What is pushed belongs to the batch of the message it came from.
+    pub fn replace_each(&mut self, mut replace: impl FnMut(Message, &mut Vec<Message>)) {
+        let before = std::mem::take(&mut self.messages);
+        let mut after = Vec::with_capacity(before.len());
+        let mut ends_after = Vec::with_capacity(self.n_batches());
+        let mut ends = match std::mem::replace(&mut self.batches, Batches::Singles) {
+            Batches::Singles => (1..=before.len() as u32).collect(),
+            Batches::Ends(ends) => ends,
+        }
+        .into_iter()
+        .peekable();
+        for (idx, message) in before.into_iter().enumerate() {
+            while ends.next_if(|end| *end as usize <= idx).is_some() {
+                ends_after.push(after.len() as u32);
+            }
+            replace(message, &mut after);
+        }
+        ends_after.extend(ends.map(|_| after.len() as u32));
+        let still_singles = ends_after.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
+        self.messages = after;
+        self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
+    }
+
+    /// The messages alone.
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+
+    /// Content and metadata of all messages together, in bytes.
+    pub fn size(&self) -> usize {
+        self.messages.iter().map(Message::size).sum()
+    }
+
+    fn take_ends(&mut self) -> Vec<u32> {
+        match std::mem::replace(&mut self.batches, Batches::Singles) {
+            Batches::Singles => (1..=self.messages.len() as u32).collect(),
+            Batches::Ends(ends) => ends,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(batches: &[&str]) -> Part {
+        let mut part = Part::singles(Vec::new());
+        for batch in batches {
+            let messages = batch.chars().map(|it| Message::new(it.to_string())).collect();
+            part.append(Part::one_batch(messages));
+        }
+        part
+    }
+
+    fn text(part: &Part) -> String {
+        let batch = |idx| {
+            let messages = &part.messages()[part.batch(idx)];
+            messages.iter().map(|it| String::from_utf8_lossy(it.content())).collect::<String>()
+        };
+        (0..part.n_batches()).map(batch).collect::<Vec<_>>().join("|")
+    }
+
+    #[test]
+    fn keeps_its_batches() {
+        let mut one = part(&["ab", "c", "", "def"]);
+        assert_eq!((one.n_batches(), one.n_messages()), (4, 6));
+        assert_eq!([2, 3, 4].map(|it| one.batches_within(it)), [1, 3, 3]);
+        let tail = one.split_off(2);
+        assert_eq!((text(&one), text(&tail)), ("ab|c".to_string(), "|def".to_string()));
+        one.append(tail);
+        assert_eq!(text(&one), "ab|c||def");
+        one.replace_each(|message, out| match message.content().as_ref() {
+            b"c" => (),
+            b"e" => out.extend([message.clone(), message]),
+            _ => out.push(message),
+        });
+        assert_eq!(text(&one), "ab|||deef");
+    }
+
+    #[test]
+    fn singles_stay_cheap() {
+        let mut one = Part::singles("abc".chars().map(|it| Message::new(it.to_string())).collect());
+        let tail = one.split_off(1);
+        one.append(tail);
+        one.replace_each(|message, out| out.push(message));
+        assert_eq!(one.batches, Batches::Singles);
+        one.replace_each(|message, out| out.extend((message.content() != "b").then_some(message)));
+        assert_eq!((one.n_batches(), text(&one).as_str()), (3, "a||c"));
+    }
+}
