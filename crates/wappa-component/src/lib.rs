@@ -27,7 +27,7 @@ pub use crate::{
     metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
     output::{Output, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
-    part::{Batches, Part},
+    part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Pulse, Step},
