@@ -9,7 +9,10 @@
 //! - a [`Scanner`] finds messages in a stream of bytes.
 
 mod ack;
+mod component;
+mod context;
 mod input;
+mod interpolate;
 mod logger;
 mod metrics;
 mod output;
@@ -22,7 +25,10 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
+    component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
+    context::{Builder, Context, Services},
     input::{ConnectError, Input, ReadError},
+    interpolate::interpolate,
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
     output::{Output, WriteError},
