@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Config.
+pub mod env;
+pub mod lint;
+pub mod yaml;
