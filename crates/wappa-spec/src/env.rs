@@ -20,10 +20,7 @@ impl Replaced {
         if self.missing.is_empty() {
             return None;
         }
-        let message = format!(
-            "required environment variables were not set: [{}]",
-            self.missing.join(" ")
-        );
+        let message = format!("required environment variables were not set: [{}]", self.missing.join(" "));
         let lint = Lint::error(Rule::MissingEnvVar, Pos::new(1, 1), message);
         Some(lint.hint("set them, or give a default: `${NAME:default}`"))
     }
@@ -38,9 +35,9 @@ pub fn replace(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Replaced 
     let replaced = scan(text, |out, rest| {
         let (group, length) = group(rest)?;
         let value = match group.split_once(':') {
-            Some((name, default)) => lookup(name)
-                .filter(|it| !it.is_empty())
-                .unwrap_or_else(|| default.to_string()),
+            Some((name, default)) => {
+                lookup(name).filter(|it| !it.is_empty()).unwrap_or_else(|| default.to_string())
+            }
             None => lookup(group).unwrap_or_else(|| {
                 missing.push(group.to_string());
                 String::new()
@@ -67,10 +64,7 @@ fn scan(text: &str, mut take: impl FnMut(&mut String, &str) -> Option<usize>) ->
     let mut rest = text;
     // Without this, a long text of openings that nothing closes would be searched to its end from each of them.
     let last_brace = text.rfind('}').unwrap_or(0);
-    while let Some(start) = rest
-        .find("${")
-        .filter(|it| text.len() - rest.len() + it < last_brace)
-    {
+    while let Some(start) = rest.find("${").filter(|it| text.len() - rest.len() + it < last_brace) {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
         let length = take(&mut out, rest).unwrap_or_else(|| {
@@ -187,13 +181,8 @@ mod tests {
             "${ä}",
         ] {
             let replaced = replace(text, lookup);
-            writeln!(
-                out,
-                "{text:<48} {} {}",
-                replaced.text,
-                replaced.missing.join(",")
-            )
-            .expect("writing to a string");
+            writeln!(out, "{text:<48} {} {}", replaced.text, replaced.missing.join(","))
+                .expect("writing to a string");
         }
         expect![[r#"
             a ${UNSET:} z                                    a  z 

@@ -120,40 +120,22 @@ pub struct Lint {
 impl Lint {
     /// An error at a position, with Bento's usual column.
     pub fn error(rule: Rule, pos: Pos, message: impl Into<String>) -> Lint {
-        Lint {
-            rule,
-            level: Level::Error,
-            pos,
-            len: 0,
-            bento_column: 1,
-            message: message.into(),
-            hint: None,
-        }
+        Lint { rule, level: Level::Error, pos, len: 0, bento_column: 1, message: message.into(), hint: None }
     }
 
     /// A warning at a position, with Bento's usual column.
     pub fn warning(rule: Rule, pos: Pos, message: impl Into<String>) -> Lint {
-        Lint {
-            level: Level::Warning,
-            ..Lint::error(rule, pos, message)
-        }
+        Lint { level: Level::Warning, ..Lint::error(rule, pos, message) }
     }
 
     /// The same lint, covering the text of `node`.
     pub fn on(self, node: &Node) -> Lint {
-        Lint {
-            pos: node.pos,
-            len: node.len,
-            ..self
-        }
+        Lint { pos: node.pos, len: node.len, ..self }
     }
 
     /// The same lint with a way out.
     pub fn hint(self, hint: impl Into<String>) -> Lint {
-        Lint {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Lint { hint: Some(hint.into()), ..self }
     }
 
     /// Whether the config must not run.
@@ -170,10 +152,6 @@ impl Lint {
 /// Bento's form without the path: `(line,column) text`.
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "({},{}) {}",
-            self.pos.line, self.bento_column, self.message
-        )
+        write!(f, "({},{}) {}", self.pos.line, self.bento_column, self.message)
     }
 }

@@ -91,13 +91,7 @@ impl Node {
 
     /// A plain scalar at a place.
     pub fn plain(pos: Pos, text: impl Into<String>) -> Node {
-        Node::new(
-            pos,
-            Kind::Scalar {
-                text: text.into(),
-                style: Style::Plain,
-            },
-        )
+        Node::new(pos, Kind::Scalar { text: text.into(), style: Style::Plain })
     }
 
     /// Whether it is null.
@@ -146,11 +140,22 @@ impl Node {
 
     /// The value under a key of a mapping; of several, the last.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.as_map()?
-            .iter()
-            .rev()
-            .find(|(it, _)| it.as_key() == key)
-            .map(|(_, value)| value)
+        self.as_map()?.iter().rev().find(|(it, _)| it.as_key() == key).map(|(_, value)| value)
+    }
+
+    /// Puts the whole subtree at one place.
+    pub(crate) fn move_to(&mut self, pos: Pos) {
+        (self.pos, self.len) = (pos, 0);
+        match &mut self.kind {
+            Kind::Null | Kind::Scalar { .. } => {}
+            Kind::Seq(items) => items.iter_mut().for_each(|it| it.move_to(pos)),
+            Kind::Map(pairs) => {
+                for (key, value) in pairs {
+                    key.move_to(pos);
+                    value.move_to(pos);
+                }
+            }
+        }
     }
 
     /// What this node is called as a key: the text of a scalar, and the empty text for anything else.
@@ -164,20 +169,14 @@ impl Node {
             Kind::Null => "!!null",
             Kind::Seq(_) => "!!seq",
             Kind::Map(_) => "!!map",
-            Kind::Scalar {
-                text,
-                style: Style::Plain,
-            } => scalar::tag(text),
+            Kind::Scalar { text, style: Style::Plain } => scalar::tag(text),
             Kind::Scalar { .. } => "!!str",
         }
     }
 
     fn as_plain(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar {
-                text,
-                style: Style::Plain,
-            } => Some(text),
+            Kind::Scalar { text, style: Style::Plain } => Some(text),
             _ => None,
         }
     }

@@ -30,14 +30,8 @@ pub struct Parsed {
 ///
 /// The error is the lint that describes why the text cannot be read.
 pub fn parse(text: &str) -> Result<Parsed, Box<Lint>> {
-    Builder {
-        text,
-        stack: Vec::new(),
-        anchors: HashMap::new(),
-        copied: Size::default(),
-        lints: Vec::new(),
-    }
-    .build()
+    Builder { text, stack: Vec::new(), anchors: HashMap::new(), copied: Size::default(), lints: Vec::new() }
+        .build()
 }
 
 /// What copying a subtree costs, and how deep it is.
@@ -58,10 +52,7 @@ impl Size {
 
 enum Children {
     Seq(Vec<Node>),
-    Map {
-        pairs: Vec<(Node, Node)>,
-        key: Option<Node>,
-    },
+    Map { pairs: Vec<(Node, Node)>, key: Option<Node> },
 }
 
 /// A list or mapping whose end has not been seen.
@@ -91,16 +82,10 @@ impl<'t> Builder<'t> {
         for event in Parser::new_from_str_with_options(self.text, options) {
             let (event, span) = event.map_err(|err| unreadable(&err))?;
             if let Some(node) = self.event(event, span)? {
-                return Ok(Parsed {
-                    node,
-                    lints: self.lints,
-                });
+                return Ok(Parsed { node, lints: self.lints });
             }
         }
-        Ok(Parsed {
-            node: Node::null(Pos::default()),
-            lints: self.lints,
-        })
+        Ok(Parsed { node: Node::null(Pos::default()), lints: self.lints })
     }
 
     /// Takes one event; the root node when that is complete.
@@ -108,15 +93,9 @@ impl<'t> Builder<'t> {
         let pos = pos(&span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag
-                    .as_ref()
-                    .and_then(|it| it.core_suffix().map(str::to_string));
+                let tag = tag.as_ref().and_then(|it| it.core_suffix().map(str::to_string));
                 let node = self.scalar(&span, text.into_owned(), style, tag.as_deref());
-                let size = Size {
-                    nodes: 1,
-                    bytes: node.as_key().len(),
-                    height: 1,
-                };
+                let size = Size { nodes: 1, bytes: node.as_key().len(), height: 1 };
                 self.keep(anchor, &node, size)?;
                 self.place(node, size)
             }
@@ -130,14 +109,9 @@ impl<'t> Builder<'t> {
                 self.place(node, size)
             }
             Event::SequenceStart(_, anchor, _) => self.open(pos, anchor, Children::Seq(Vec::new())),
-            Event::MappingStart(_, anchor, _) => self.open(
-                pos,
-                anchor,
-                Children::Map {
-                    pairs: Vec::new(),
-                    key: None,
-                },
-            ),
+            Event::MappingStart(_, anchor, _) => {
+                self.open(pos, anchor, Children::Map { pairs: Vec::new(), key: None })
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             // An empty first document: the later ones do not count.
             Event::DocumentEnd => Ok(Some(Node::null(Pos::default()))),
@@ -145,33 +119,16 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn open(
-        &mut self,
-        pos: Pos,
-        anchor: usize,
-        children: Children,
-    ) -> Result<Option<Node>, Box<Lint>> {
+    fn open(&mut self, pos: Pos, anchor: usize, children: Children) -> Result<Option<Node>, Box<Lint>> {
         if self.stack.len() >= DEPTH_MAX {
             return Err(too_deep(pos));
         }
-        self.stack.push(Frame {
-            pos,
-            anchor,
-            size: Size {
-                nodes: 1,
-                bytes: 0,
-                height: 1,
-            },
-            children,
-        });
+        self.stack.push(Frame { pos, anchor, size: Size { nodes: 1, bytes: 0, height: 1 }, children });
         Ok(None)
     }
 
     fn close(&mut self) -> Result<Option<Node>, Box<Lint>> {
-        let frame = self
-            .stack
-            .pop()
-            .expect("an end event follows its start event");
+        let frame = self.stack.pop().expect("an end event follows its start event");
         let kind = match frame.children {
             Children::Seq(items) => Kind::Seq(items),
             Children::Map { pairs, .. } => {
@@ -235,37 +192,21 @@ impl<'t> Builder<'t> {
             _ => Style::Quoted,
         };
         let is_null = style == Style::Plain && (is_absent || scalar::is_null(&text));
-        let kind = if is_null {
-            Kind::Null
-        } else {
-            Kind::Scalar { text, style }
-        };
+        let kind = if is_null { Kind::Null } else { Kind::Scalar { text, style } };
         match style {
             Style::Literal { .. } | Style::Folded { .. } => Node::new(self.indicator(span), kind),
-            _ => Node {
-                pos: pos(span),
-                len: len(span),
-                kind,
-            },
+            _ => Node { pos: pos(span), len: len(span), kind },
         }
     }
 
     /// The place of a block scalar's `|` or `>`: on the last line with text before the first line of the block.
     fn indicator(&self, span: &Span) -> Pos {
-        let start = span
-            .start
-            .byte_offset()
-            .unwrap_or_default()
-            .min(self.text.len());
+        let start = span.start.byte_offset().unwrap_or_default().min(self.text.len());
         let before = self.text.get(..start).unwrap_or_default();
         if self.text[before.len()..].starts_with(['|', '>']) {
             return pos(span);
         }
-        let blank_lines = before
-            .lines()
-            .rev()
-            .take_while(|it| it.trim().is_empty())
-            .count();
+        let blank_lines = before.lines().rev().take_while(|it| it.trim().is_empty()).count();
         let Some(header) = before.lines().rev().nth(blank_lines) else {
             return pos(span);
         };
@@ -280,26 +221,14 @@ impl<'t> Builder<'t> {
         let mut seen = HashMap::new();
         for (key, _) in pairs {
             let name = key.as_key();
-            if name == "<<"
-                && matches!(
-                    key.kind,
-                    Kind::Scalar {
-                        style: Style::Plain,
-                        ..
-                    }
-                )
-            {
-                let message =
-                    "merge keys (`<<`) are not applied, as in Bento: what is below has no effect";
-                self.lints
-                    .push(Lint::warning(Rule::MergeKey, key.pos, message).on(key));
+            if name == "<<" && matches!(key.kind, Kind::Scalar { style: Style::Plain, .. }) {
+                let message = "merge keys (`<<`) are not applied, as in Bento: what is below has no effect";
+                self.lints.push(Lint::warning(Rule::MergeKey, key.pos, message).on(key));
             } else if let Some(line) = seen.insert(name, key.pos.line)
                 && !name.is_empty()
             {
-                let message =
-                    format!("key {name} was given before at line {line}, the last one counts");
-                self.lints
-                    .push(Lint::warning(Rule::DuplicateKey, key.pos, message).on(key));
+                let message = format!("key {name} was given before at line {line}, the last one counts");
+                self.lints.push(Lint::warning(Rule::DuplicateKey, key.pos, message).on(key));
             }
         }
     }
@@ -311,10 +240,9 @@ fn block_header(line: &str) -> Option<usize> {
     (0..chars.len()).find(|&i| {
         let begins = i == 0 || chars[i - 1].is_whitespace();
         let rest: String = chars[i + 1..].iter().collect();
-        let rest =
-            rest.trim_start_matches(|it: char| it == '+' || it == '-' || it.is_ascii_digit());
-        let ends = rest.trim().is_empty()
-            || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+        let rest = rest.trim_start_matches(|it: char| it == '+' || it == '-' || it.is_ascii_digit());
+        let ends =
+            rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
         matches!(chars[i], '|' | '>') && begins && ends
     })
 }
@@ -324,10 +252,7 @@ fn number(value: usize) -> u32 {
 }
 
 fn pos(span: &Span) -> Pos {
-    Pos::new(
-        number(span.start.line()),
-        number(span.start.col()).saturating_add(1),
-    )
+    Pos::new(number(span.start.line()), number(span.start.col()).saturating_add(1))
 }
 
 fn len(span: &Span) -> u32 {
@@ -338,11 +263,7 @@ fn len(span: &Span) -> u32 {
 }
 
 fn failed(pos: Pos, what: &str) -> Box<Lint> {
-    Box::new(Lint::error(
-        Rule::FailedRead,
-        pos,
-        format!("yaml: line {}: {what}", pos.line),
-    ))
+    Box::new(Lint::error(Rule::FailedRead, pos, format!("yaml: line {}: {what}", pos.line)))
 }
 
 fn too_deep(pos: Pos) -> Box<Lint> {
@@ -350,10 +271,7 @@ fn too_deep(pos: Pos) -> Box<Lint> {
 }
 
 fn unreadable(err: &ScanError) -> Box<Lint> {
-    let pos = Pos::new(
-        number(err.marker().line()),
-        number(err.marker().col()).saturating_add(1),
-    );
+    let pos = Pos::new(number(err.marker().line()), number(err.marker().col()).saturating_add(1));
     match err.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(pos),
         ErrorKind::TabNotAllowed

@@ -8,12 +8,8 @@ pub(super) fn is_null(text: &str) -> bool {
 /// A bool where a bool is wanted: YAML 1.2's, and the spellings of YAML 1.1.
 pub(super) fn bool(text: &str) -> Option<bool> {
     match text {
-        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
-            Some(true)
-        }
-        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-            Some(false)
-        }
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
         _ => None,
     }
 }
@@ -30,9 +26,7 @@ pub(super) fn int(text: &str) -> Option<i128> {
 
 /// A float; an integer in any notation is one too.
 pub(super) fn float(text: &str) -> Option<f64> {
-    strict_int(text)
-        .map(|it| it as f64)
-        .or_else(|| strict_float(text))
+    strict_int(text).map(|it| it as f64).or_else(|| strict_float(text))
 }
 
 /// The short tag of a plain scalar.
@@ -145,15 +139,8 @@ mod tests {
             "2001-01-01",
             "0x-1",
         ] {
-            writeln!(
-                out,
-                "{text:<32} {:<8} {:?} {:?} {:?}",
-                tag(text),
-                bool(text),
-                int(text),
-                float(text)
-            )
-            .expect("writing to a string");
+            writeln!(out, "{text:<32} {:<8} {:?} {:?} {:?}", tag(text), bool(text), int(text), float(text))
+                .expect("writing to a string");
         }
         expect![[r#"
                                              !!null   None None None

@@ -77,13 +77,9 @@ fn scalar_text(f: &mut fmt::Formatter<'_>, node: &Node, depth: Option<usize>) ->
 fn fits_a_block(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
-        && text
-            .chars()
-            .all(|it| it == '\n' || it == '\t' || !it.is_control() && it != '\u{feff}')
+        && text.chars().all(|it| it == '\n' || it == '\t' || !it.is_control() && it != '\u{feff}')
         && !text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
-        && text
-            .split('\n')
-            .all(|line| !line.trim().is_empty() || line.is_empty())
+        && text.split('\n').all(|line| !line.trim().is_empty() || line.is_empty())
 }
 
 fn literal(f: &mut fmt::Formatter<'_>, text: &str, depth: usize) -> fmt::Result {
@@ -104,16 +100,13 @@ fn literal(f: &mut fmt::Formatter<'_>, text: &str, depth: usize) -> fmt::Result 
 }
 
 fn is_safe_plain(text: &str, style: Style) -> bool {
-    let word = |it: char| {
-        it.is_alphanumeric() || matches!(it, '_' | '.' | '/' | '$' | '+' | '(' | ')' | '=' | ';')
-    };
-    let inner =
-        |it: char| word(it) || matches!(it, ' ' | '-' | '@' | '!' | '*' | '"' | '\'' | '<' | '>');
+    let word =
+        |it: char| it.is_alphanumeric() || matches!(it, '_' | '.' | '/' | '$' | '+' | '(' | ')' | '=' | ';');
+    let inner = |it: char| word(it) || matches!(it, ' ' | '-' | '@' | '!' | '*' | '"' | '\'' | '<' | '>');
     let shape = text.starts_with(word) && text.ends_with(word) && text.chars().all(inner);
     let is_marker = matches!(text, "..." | "=");
     // What was text must not become a number, a bool or null.
-    let keeps_type =
-        style == Style::Plain || scalar::tag(text) == "!!str" && scalar::bool(text).is_none();
+    let keeps_type = style == Style::Plain || scalar::tag(text) == "!!str" && scalar::bool(text).is_none();
     shape && keeps_type && !is_marker && !text.starts_with("... ")
 }
 

@@ -11,9 +11,7 @@ fn dump(out: &mut String, node: &Node, depth: usize) {
     write!(out, "{:depth$}{line}:{column}+{} ", "", node.len).expect("writing to a string");
     match &node.kind {
         Kind::Null => out.push_str("null\n"),
-        Kind::Scalar { text, style } => {
-            writeln!(out, "{text:?} {style:?}").expect("writing to a string")
-        }
+        Kind::Scalar { text, style } => writeln!(out, "{text:?} {style:?}").expect("writing to a string"),
         Kind::Seq(items) => {
             out.push_str("seq\n");
             items.iter().for_each(|it| dump(out, it, depth + 1));
@@ -37,8 +35,9 @@ fn check(text: &str, expected: Expect) {
                 writeln!(out, "{lint}").expect("writing to a string");
             }
         }
-        Err(lint) => writeln!(out, "error: {lint} at column {}", lint.pos.column)
-            .expect("writing to a string"),
+        Err(lint) => {
+            writeln!(out, "error: {lint} at column {}", lint.pos.column).expect("writing to a string")
+        }
     }
     expected.assert_eq(&out);
 }
