@@ -2,6 +2,7 @@
 //!
 //! It knows the traits of `wappa-component` and never a component's name.
 
+mod build;
 mod job;
 mod observe;
 mod quiet;
@@ -15,6 +16,7 @@ mod worker;
 mod world;
 
 pub use crate::{
+    build::{BuildRequest, build, threads},
     observe::Tally,
     stop::Stop,
     stream::{Report, Setting, Stream, StreamParts},

@@ -30,7 +30,7 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    fn counter(&self, name: &str) -> Counter {
+    pub(crate) fn counter(&self, name: &str) -> Counter {
         self.metrics.counter(name, &[("label", &self.label), ("path", &self.path)])
     }
 

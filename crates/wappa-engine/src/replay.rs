@@ -7,15 +7,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wappa_component::{
-    Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Logger, Parcel, Pristine, ReadError, Step,
-    Waiter,
+    Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
 };
 use wappa_message::{Mark, Message};
 
 use crate::{
+    observe::Observed,
     quiet::Quiet,
-    stop::Stop,
-    world::{Bell, Monitor, World},
+    world::{Bell, Monitor},
 };
 
 /// Nothing new is read while this many messages wait to be replayed.
@@ -36,10 +35,8 @@ pub(crate) struct Replay {
 
 struct Shared {
     queue: Monitor<Queue>,
-    world: World,
+    of: Observed,
     bell: Bell,
-    stop: Stop,
-    logger: Logger,
     quiet: Quiet,
     n_replayed: Counter,
 }
@@ -62,24 +59,14 @@ struct Retry {
 }
 
 impl Replay {
-    pub(crate) fn new(
-        inner: Box<dyn Input>,
-        world: &World,
-        bell: &Bell,
-        stop: &Stop,
-        logger: Logger,
-        n_replayed: Counter,
-    ) -> Replay {
+    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed) -> Replay {
         let shared = Shared {
-            queue: Monitor::new(world, Queue::default()),
-            world: world.clone(),
+            queue: Monitor::new(&of.world, Queue::default()),
             bell: bell.clone(),
-            stop: stop.clone(),
-            logger,
-            quiet: Quiet::new(world),
-            n_replayed,
+            quiet: Quiet::new(&of.world),
+            n_replayed: of.counter("input_replayed"),
+            of,
         };
-        // Whoever waits for answers looks again when the stream is given up.
         Replay { inner, shared: Arc::new(shared), inner_is_over: false }
     }
 
@@ -87,7 +74,7 @@ impl Replay {
     fn take_due(&self) -> Result<Retry, Option<Duration>> {
         let mut queue = self.shared.queue.lock();
         match queue.waiting.first_key_value() {
-            Some(((due, _), _)) if *due <= self.shared.world.now() => {
+            Some(((due, _), _)) if *due <= self.shared.of.world.now() => {
                 let (_, retry) = queue.waiting.pop_first().expect("it was just looked at");
                 queue.n_waiting_messages -= retry.messages.len();
                 Ok(retry)
@@ -102,7 +89,8 @@ impl Replay {
     }
 
     fn is_over(&self) -> bool {
-        self.inner_is_over && (self.shared.queue.lock().n_outstanding == 0 || self.shared.stop.is_abandoned())
+        self.inner_is_over
+            && (self.shared.queue.lock().n_outstanding == 0 || self.shared.of.stop.is_abandoned())
     }
 
     fn adopt(&self, parcel: Parcel, attempt: u32, source: Option<Ack>) -> Parcel {
@@ -130,12 +118,12 @@ impl Shared {
             self.end_parcel();
             return source.delivered();
         };
-        if self.stop.is_abandoned() {
+        if self.of.stop.is_abandoned() {
             self.end_parcel();
             return source.failed(first.reason.clone());
         }
         self.n_replayed.add(failures.len() as u64);
-        self.quiet.warn(&self.logger, || {
+        self.quiet.warn(&self.of.logger, || {
             format!(
                 "{} messages failed and are replayed, attempt {attempt}: {}",
                 failures.len(),
@@ -144,7 +132,7 @@ impl Shared {
         });
         let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
         let (messages, batches) = pristine.select(&origins);
-        let due = self.world.now() + wait_before(attempt);
+        let due = self.of.world.now() + wait_before(attempt);
         let mut queue = self.queue.lock();
         let number = queue.next_number;
         queue.next_number += 1;
@@ -159,7 +147,7 @@ impl Shared {
         queue.n_outstanding -= 1;
         let is_last = queue.n_outstanding == 0;
         drop(queue);
-        if is_last && self.stop.is_draining() {
+        if is_last && self.of.stop.is_draining() {
             self.bell.ring();
         }
     }
