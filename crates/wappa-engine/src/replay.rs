@@ -154,7 +154,7 @@ impl Shared {
 }
 
 fn wait_before(attempt: u32) -> Duration {
-    let Some(n_waits) = (attempt + 1).checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
+    let Some(n_waits) = attempt.checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
     // Past this many steps the longest wait is reached; a larger exponent would overflow.
     let growth = WAIT_GROWTH.powi(n_waits.min(100) as i32);
     WAIT_MIN.mul_f64(growth).min(WAIT_MAX)
