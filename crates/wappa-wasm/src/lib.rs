@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod inspect;
+pub mod rewrite;
