@@ -65,7 +65,8 @@ impl Lanes {
                     if step.is_interrupted() {
                         return None;
                     }
-                    list = returned.wait_timeout(list, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+                    list =
+                        returned.wait_timeout(list, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }

@@ -3,12 +3,11 @@
 use wappa_spec::{Lint, Node, Reader, Rule};
 
 use super::{config::WasmConfig, module_file};
-use crate::inspect::{Inspection, Limits};
+use crate::inspect::{Inspection, Limits, Severity};
 
 /// Reports everything that would keep the module from running, at the field that names it.
 pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     let at_path = node.get("module_path").unwrap_or(node);
-    let at_function = node.get("function").unwrap_or(at_path);
     if config.timeout.is_zero() {
         reader.error(Rule::Custom, node.get("timeout").unwrap_or(node), "timeout must be longer than 0s");
     }
@@ -16,7 +15,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("sha256").unwrap_or(node);
         reader.error(Rule::Custom, at, "sha256 is 64 hexadecimal digits");
     }
-    let file = module_file(&config.module_path, reader.base_dir());
+    let file = module_file(&config.module_path, None);
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(err) => {
@@ -28,11 +27,14 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
         Ok(inspection) => inspection,
         Err(err) => return reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display())),
     };
-    let memory = config.memory_limit.bytes();
-    for problem in inspection.problems(&config.function, &Limits { memory }) {
-        let at = if problem.is_about_function { at_function } else { at_path };
+    let limits = Limits { memory_bytes: config.memory_limit.bytes() };
+    for problem in inspection.problems(&config.function, &limits) {
         let text = format!("`{}`: {}", file.display(), problem.text);
-        let lint = Lint::error(Rule::Custom, at.pos, text).on(at);
+        let lint = match problem.severity {
+            Severity::Error => Lint::error(Rule::Custom, at_path.pos, text),
+            Severity::Warning => Lint::warning(Rule::Custom, at_path.pos, text),
+        };
+        let lint = lint.on(at_path);
         reader.push(match problem.hint {
             Some(hint) => lint.hint(hint),
             None => lint,

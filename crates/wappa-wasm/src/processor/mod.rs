@@ -9,8 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step};
+use wappa_component::{
+    BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step,
+};
 use wappa_message::{Mark, Message};
+use wappa_spec::Status;
 
 use crate::{
     CallContext, CallError, Engine, Guest, GuestConfig, GuestLog, Instance, Interrupt, Kind, Level, Limits,
@@ -21,7 +24,7 @@ use lanes::{Borrowed, Lanes};
 
 /// The entry of the table of components.
 pub const COMPONENT: Component =
-    Component::processor::<WasmConfig>("wasm").categories(&["Utility"]).experimental();
+    Component::processor::<WasmConfig>("wasm").categories(&["Utility"]).status(Status::Experimental);
 
 /// Where the config file is, for module paths that are relative to it. A service of the program.
 #[derive(Clone, Debug)]
@@ -142,7 +145,7 @@ impl GuestLog for LogOfGuest {
 
 impl Processor for Wasm {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let Some(mut borrowed) = self.lanes.borrow(step) else { return 0 };
+        let Some(borrowed) = self.lanes.borrow(step) else { return 0 };
         let context = match self.engine.enter() {
             Ok(context) => context,
             Err(err) => {
@@ -152,7 +155,7 @@ impl Processor for Wasm {
                 return part.n_batches();
             }
         };
-        let mut turn = Turn { wasm: self, borrowed: &mut borrowed, context };
+        let mut turn = Turn { wasm: self, borrowed, context };
         for batch in 0..part.n_batches() {
             for idx in part.batch(batch) {
                 if !turn.call(&mut part.messages_mut()[idx], step) {
@@ -168,13 +171,13 @@ impl Processor for Wasm {
 }
 
 /// One part's turn on one instance.
-struct Turn<'a, 'b> {
+struct Turn<'a> {
     wasm: &'a Wasm,
-    borrowed: &'b mut Borrowed<'a>,
+    borrowed: Borrowed<'a>,
     context: CallContext<'a>,
 }
 
-impl Turn<'_, '_> {
+impl Turn<'_> {
     /// Calls the guest for one message. `false`: interrupted.
     fn call(&mut self, message: &mut Message, step: &mut Step<'_>) -> bool {
         if !self.has_instance(message, step) {
