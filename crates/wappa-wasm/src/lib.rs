@@ -1,4 +1,5 @@
 //! Placeholder.
 
+pub mod compile;
 pub mod inspect;
 pub mod rewrite;
