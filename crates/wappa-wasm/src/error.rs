@@ -23,16 +23,11 @@ pub enum ModuleError {
     },
     /// The compiler failed or ran into its limits.
     #[error("compiling the module: {0}")]
-    Compile(#[from] CompileError),
+    Compile(#[from] crate::compile::CompileError),
     /// What the compiler returned does not load.
     #[error("loading the compiled module: {0}")]
     Load(String),
 }
-
-/// A compilation failed; the text says why, in one line.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CompileError(pub String);
 
 /// The module cannot be a guest with this config.
 #[derive(Debug, thiserror::Error)]

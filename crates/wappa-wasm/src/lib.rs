@@ -2,6 +2,7 @@
 
 mod arena;
 mod clock;
+mod compile;
 mod compiler;
 mod engine;
 mod error;
@@ -23,9 +24,10 @@ mod v0;
 mod wasi;
 
 pub use crate::{
-    compiler::{Compile, CompileInProcess, precompile},
+    compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
+    compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},
-    error::{CallError, CompileError, EngineError, GuestError, Kind, ModuleError},
+    error::{CallError, EngineError, GuestError, Kind, ModuleError},
     guest::{Guest, GuestConfig, Limits, Mount},
     instance::{Called, Instance},
     interrupt::Interrupt,
