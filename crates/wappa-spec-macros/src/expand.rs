@@ -64,6 +64,7 @@ struct Shape {
 fn object(fields: &[&Field]) -> Result<Shape> {
     let mut constants = Vec::new();
     let mut slots = Vec::new();
+    let mut functions = Vec::new();
     let mut arms = Vec::new();
     let mut absents = Vec::new();
     let mut values = Vec::new();
@@ -75,13 +76,11 @@ fn object(fields: &[&Field]) -> Result<Shape> {
         let reader = reader_of(ty, &attributes)?;
         constants.push(constant(field, ident, &attributes)?);
         slots.push(quote!(let mut #slot: ::core::option::Option<#ty> = ::core::option::Option::None;));
-        arms.push(quote!(#index => {
-            let read: fn(&::wappa_spec::Node, &mut ::wappa_spec::Reader<'_>) -> ::core::option::Option<#ty> = #reader;
-            #slot = read(value, reader);
-        }));
+        let function = format_ident!("read_{index}");
+        functions.push(function_of(&function, ty, &reader));
+        arms.push(quote!(#index => #slot = #function(value, reader),));
         absents.push(quote!(if #slot.is_none() {
-            let read: fn(&::wappa_spec::Node, &mut ::wappa_spec::Reader<'_>) -> ::core::option::Option<#ty> = #reader;
-            #slot = fields.absent(#index, reader, read);
+            #slot = fields.absent(#index, reader, #function);
         }));
         values.push(quote!(#ident: #slot?));
     }
@@ -94,6 +93,7 @@ fn object(fields: &[&Field]) -> Result<Shape> {
         read: quote! {
             let empty = ::wappa_spec::Node::empty_map(node.pos);
             let mut fields = reader.fields(node, &empty, <Self as ::wappa_spec::Config>::FIELDS)?;
+            #(#functions)*
             #(#slots)*
             while let ::core::option::Option::Some((index, value)) = fields.next(reader) {
                 let _ = value;
@@ -108,11 +108,23 @@ fn object(fields: &[&Field]) -> Result<Shape> {
     })
 }
 
+/// A function that reads one value.
+fn function_of(name: &Ident, ty: &Type, body: &TokenStream) -> TokenStream {
+    quote! {
+        fn #name(
+            node: &::wappa_spec::Node,
+            reader: &mut ::wappa_spec::Reader<'_>,
+        ) -> ::core::option::Option<#ty> {
+            #body
+        }
+    }
+}
+
 fn body(field: &Field) -> Result<Shape> {
     let attributes = FieldAttributes::read(&field.attrs)?;
     let ty = &field.ty;
     let constant = constant(field, &format_ident!("body"), &attributes)?;
-    let reader = reader_of(ty, &attributes)?;
+    let function = function_of(&format_ident!("read"), ty, &reader_of(ty, &attributes)?);
     Ok(Shape {
         fields: quote!(&[]),
         ty: quote!({
@@ -125,7 +137,7 @@ fn body(field: &Field) -> Result<Shape> {
         }),
         read: quote! {
             const BODY: &[::wappa_spec::Field] = &[#constant];
-            let read: fn(&::wappa_spec::Node, &mut ::wappa_spec::Reader<'_>) -> ::core::option::Option<#ty> = #reader;
+            #function
             Self(reader.body(node, BODY, read)?)
         },
     })
@@ -187,17 +199,17 @@ fn constant(field: &Field, ident: &Ident, attributes: &FieldAttributes) -> Resul
     })
 }
 
-/// The function that reads a field's value.
+/// The body of the function that reads a field's value from `node`.
 fn reader_of(ty: &Type, attributes: &FieldAttributes) -> Result<TokenStream> {
     let Some(kind) = &attributes.child else {
         let options = &attributes.options;
         if options.is_empty() {
-            return Ok(quote!(<#ty as ::wappa_spec::Value>::read));
+            return Ok(quote!(<#ty as ::wappa_spec::Value>::read(node, reader)));
         }
-        return Ok(quote!(|node, reader| {
+        return Ok(quote! {
             let value = <#ty as ::wappa_spec::Value>::read(node, reader)?;
             ::core::option::Option::Some(::wappa_spec::Options::canonical(value, &[#(#options),*]))
-        }));
+        });
     };
     let kind = kind_of(kind)?;
     let method = match wrapper(ty) {
@@ -206,7 +218,7 @@ fn reader_of(ty: &Type, attributes: &FieldAttributes) -> Result<TokenStream> {
         Some(("Option", _)) => quote!(optional_child),
         _ => quote!(child),
     };
-    Ok(quote!(|node, reader| reader.#method(#kind, node)))
+    Ok(quote!(reader.#method(#kind, node)))
 }
 
 fn kind_of(kind: &LitStr) -> Result<TokenStream> {

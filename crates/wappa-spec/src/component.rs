@@ -2,7 +2,7 @@
 
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
-use crate::spec::{ComponentKind, Spec, Status};
+use crate::spec::{ComponentKind, Registry, Spec, Status};
 use crate::yaml::{Node, Pos};
 use crate::{bento, suggest};
 
@@ -141,8 +141,9 @@ impl ComponentNode {
         }
         if !is_label(label) {
             let message = format!(
-                "invalid label '{label}': should match the regular expression /^[a-z0-9_]+$/ and must not start with \
-                 an underscore"
+                "invalid label '{}': should match the regular expression /^[a-z0-9_]+$/ and must not start with \
+                 an underscore",
+                suggest::shown(label)
             );
             reader.error(Rule::BadLabel, value, message);
         } else if let Some(line) = reader.define_label(label, value.pos.line) {
@@ -167,6 +168,12 @@ pub(crate) fn is_reserved(kind: ComponentKind, key: &str) -> bool {
         "mapping" => kind == ComponentKind::Metrics,
         _ => false,
     }
+}
+
+/// The description of the component that a mapping is, where it says so clearly.
+pub(crate) fn spec_of<'r>(kind: ComponentKind, node: &Node, registry: &'r dyn Registry) -> Option<&'r Spec> {
+    let mut reader = Reader::for_building(registry);
+    name_of(kind, node, node.as_map()?, &mut reader).ok().map(|it| it.spec)
 }
 
 /// Finds out which component a mapping is; no lint as the error means that a warning was enough.
@@ -221,16 +228,12 @@ fn name_of<'r>(
 }
 
 fn suggest_component(lint: Lint, kind: ComponentKind, name: &str, reader: &Reader<'_>) -> Lint {
-    let lint = suggest::did_you_mean(lint, name, reader.names(kind));
-    if lint.hint.is_some() {
-        return lint;
-    }
-    let others = ComponentKind::ALL.into_iter().filter(|it| *it != kind);
-    match others.into_iter().find(|it| reader.spec(*it, name).is_some() || bento::has(*it, name)) {
+    let mut others = ComponentKind::ALL.into_iter().filter(|it| *it != kind);
+    match others.find(|it| reader.spec(*it, name).is_some() || bento::has(*it, name)) {
         Some(other) => {
             lint.hint(format!("`{name}` is the name of a {}, not of a {}", other.noun(), kind.noun()))
         }
-        None => lint,
+        None => suggest::did_you_mean(lint, name, reader.names(kind)),
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::spec::{Type, Value};
+use crate::suggest::shown;
 use crate::yaml::{Node, Pos, Style};
 
 /// A piece of an interpolated text.
@@ -104,8 +105,8 @@ fn segment(query: &str) -> Result<(Segment, &str), String> {
     understood.ok_or_else(|| match closing_brace(query) {
         None => "the interpolation is not closed by `}`".to_string(),
         Some(end) => {
-            let written: String = query[..end].trim_end().chars().take(60).collect();
-            format!("Wappa understands {UNDERSTOOD} in an interpolation, not `{}`", written.escape_debug())
+            let written = shown(query[..end].trim_end());
+            format!("Wappa understands {UNDERSTOOD} in an interpolation, not `{written}`")
         }
     })
 }

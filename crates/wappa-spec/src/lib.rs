@@ -4,6 +4,7 @@ extern crate self as wappa_spec;
 pub mod bento;
 pub mod builtin;
 mod component;
+pub mod docs;
 mod duration;
 pub mod env;
 mod interpolation;

@@ -50,6 +50,8 @@ pub enum Rule {
     Deprecated,
     /// A part of Bento that Wappa does not have yet.
     NotInWappa,
+    /// A default that cannot be read: a mistake in a component, or a child that this program was built without.
+    BadDefault,
     /// A rule of one component's own.
     Custom,
 }
@@ -78,6 +80,7 @@ impl Rule {
             Rule::BadMapping => "bad-mapping",
             Rule::Deprecated => "deprecated",
             Rule::NotInWappa => "not-in-wappa",
+            Rule::BadDefault => "bad-default",
             Rule::Custom => "custom",
         }
     }

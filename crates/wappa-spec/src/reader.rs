@@ -204,11 +204,8 @@ impl<'r> Reader<'r> {
             // A child's default may name a component that this program was built without.
             let why =
                 quiet.lints.into_iter().next().map_or_else(String::new, |it| format!(": {}", it.message));
-            self.push(Lint::error(
-                Rule::MissingField,
-                pos,
-                format!("the default `{text}` cannot be read{why}"),
-            ));
+            let message = format!("the default `{text}` cannot be read{why}");
+            self.push(Lint::error(Rule::BadDefault, pos, message));
         }
         value
     }

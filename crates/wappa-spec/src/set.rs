@@ -9,6 +9,9 @@ use crate::root::StreamConfig;
 use crate::spec::{ComponentKind, Field, Registry, Type};
 use crate::yaml::{Kind, Node, Pos};
 
+/// The longest path; the deepest sensible config needs a fraction of it.
+const PATH_MAX: usize = 50;
+
 /// Applies one `path=value` to the root of a config; the error is Bento's text.
 pub(crate) fn apply(root: &mut Node, expression: &str, registry: &dyn Registry) -> Result<(), String> {
     let (path, value) = expression
@@ -16,6 +19,12 @@ pub(crate) fn apply(root: &mut Node, expression: &str, registry: &dyn Registry) 
         .filter(|(path, value)| !path.is_empty() && !value.is_empty())
         .ok_or_else(|| format!("invalid set expression '{expression}': expected foo=bar syntax"))?;
     let path: Vec<String> = path.split('.').map(|it| it.replace("~1", ".").replace("~0", "~")).collect();
+    // The tree must stay as shallow as one that was parsed, for whoever recurses over it.
+    if path.len() > PATH_MAX {
+        return Err(format!(
+            "failed to set config field override: the path has more than {PATH_MAX} segments"
+        ));
+    }
     let value = scalar(value);
     let setter = Setter { registry, value };
     setter

@@ -16,10 +16,27 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     if name.chars().count() > 64 {
         return None;
     }
-    let allowed = 1 + name.chars().count() / 4;
+    let allowed = (name.chars().count() / 3).max(1);
     let nearest =
         known.into_iter().map(|it| (distance(name, it), it)).min_by_key(|(distance, _)| *distance)?;
     (nearest.0 <= allowed && nearest.0 < name.chars().count()).then_some(nearest.1)
+}
+
+/// A text of the config as a message shows it: no longer than needed, and without characters that move the cursor.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let mut out = String::new();
+    for it in text.chars().take(CHARS_MAX) {
+        if it.is_control() {
+            out.extend(it.escape_debug());
+        } else {
+            out.push(it);
+        }
+    }
+    if text.chars().nth(CHARS_MAX).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// Insertions, deletions, replacements and swaps of neighbors that turn one text into the other.
@@ -56,6 +73,8 @@ mod tests {
             ("fucntion", Some("function")),
             ("function", Some("function")),
             ("evn", Some("env")),
+            ("tiemot", Some("timeout")),
+            ("nope", None),
             ("x", None),
             ("entirely_other", None),
             ("", None),

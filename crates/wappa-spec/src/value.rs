@@ -8,6 +8,7 @@ use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::size::Size;
 use crate::spec::{Type, Value};
+use crate::suggest::shown;
 use crate::yaml::{Kind, Node};
 
 /// Reports a value of another type than was wanted, in Bento's words where it has them.
@@ -16,17 +17,12 @@ fn expected(reader: &mut Reader<'_>, node: &Node, what: &str, hint: Option<&str>
         Kind::Seq(_) | Kind::Map(_) => (Rule::ExpectedScalar, format!("expected {what} value")),
         Kind::Null => (Rule::InvalidValue, format!("expected {what} value, got null")),
         Kind::Scalar { text, .. } => {
-            // A long text says no more than its beginning.
-            let mut shown: String = text.chars().take(60).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            let tag = if node.tag() == "!!str" && !text.is_empty() { "" } else { " " };
-            let kind = match tag {
-                "" => String::new(),
-                _ => format!(" ({})", node.tag()),
+            // That something is text says nothing new, unless it is empty.
+            let kind = match node.tag() {
+                "!!str" if !text.is_empty() => String::new(),
+                tag => format!(" ({tag})"),
             };
-            (Rule::InvalidValue, format!("expected {what} value, got `{}`{kind}", shown.escape_debug()))
+            (Rule::InvalidValue, format!("expected {what} value, got `{}`{kind}", shown(text)))
         }
     };
     let lint = Lint::error(rule, node.pos, message).on(node);
