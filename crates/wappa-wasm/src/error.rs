@@ -4,15 +4,17 @@ use std::{fmt, io};
 
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::inspect::NotAModule;
+
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// Neither a binary module nor one in the text format, or one that is not valid.
-    #[error("{0}")]
+    /// Not a module, in neither form.
+    #[error(transparent)]
+    NotAModule(#[from] NotAModule),
+    /// A module that breaks the rules, or needs proposals that the engine refuses.
+    #[error("the module is not valid: {0}")]
     Invalid(String),
-    /// A WebAssembly component, which this version does not run.
-    #[error("the file is a WebAssembly component, not a module; components are not supported yet")]
-    Component,
     /// The digest is not the one that was asked for.
     #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
     Digest {
