@@ -15,12 +15,8 @@ mod interrupt;
 mod limiter;
 mod log;
 mod module;
-<<<<<<< HEAD
 pub mod processor;
 mod rewrite;
-=======
-pub mod rewrite;
->>>>>>> wasm
 mod settings;
 mod slots;
 mod stack;
