@@ -238,8 +238,9 @@ fn name_of<'r>(
         [key] if key.pos.line == node.pos.line => lint.on(key),
         _ => lint,
     };
-    let hinted = names.iter().map(|it| suggest_component(lint.clone(), kind, it, reader));
-    Err(Some(Box::new(hinted.into_iter().find(|it| it.hint.is_some()).unwrap_or(lint))))
+    // A component has a handful of keys; of a thousand none is a misspelt name.
+    let mut hinted = names.iter().take(8).map(|it| suggest_component(lint.clone(), kind, it, reader));
+    Err(Some(Box::new(hinted.find(|it| it.hint.is_some()).unwrap_or(lint))))
 }
 
 fn suggest_component(lint: Lint, kind: ComponentKind, name: &str, reader: &Reader<'_>) -> Lint {
