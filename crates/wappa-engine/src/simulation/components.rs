@@ -256,17 +256,19 @@ impl Worker {
         }
     }
 
-    fn check(&self, part: &Part) {
+    /// Returns the messages of each batch.
+    fn check(&self, part: &Part) -> Vec<Vec<usize>> {
         if self.place == Place::Within {
-            return;
+            return Vec::new();
         }
-        self.sim.check_batches(part, self.place == Place::First);
+        let batches = self.sim.check_batches(part);
         if self.place == Place::InTurn || self.plan.path.starts_with("root.input") {
             let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
             let result = sequence.check(part, &self.plan.path);
             drop(sequence);
             self.sim.check(result);
         }
+        batches
     }
 
     fn slow(&self, part: &Part, step: &Step<'_>, ms_max: u64, obeys: bool) -> usize {
@@ -350,7 +352,7 @@ impl Processor for Worker {
             let first = part.messages().first().map(name);
             format!("{}: {n_batches} batches from {first:?}", self.plan.path)
         });
-        self.check(part);
+        let batches = self.check(part);
         if self.plan.panics_in_call == Some(n_calls) {
             self.sim.panic(&self.plan.path);
         }
@@ -371,6 +373,9 @@ impl Processor for Worker {
             ProcessorKind::Guest { one_in } => self.mark(part, step, *one_in, 5),
             ProcessorKind::Composite { selects_all, .. } => self.composite(part, step, *selects_all),
         };
+        if self.place == Place::First {
+            self.sim.saw(&batches[..done]);
+        }
         self.sim.token.pass();
         done
     }
@@ -413,7 +418,7 @@ impl Sink {
 
     fn check(&mut self, part: &Part) {
         let sim = Arc::clone(&self.sim);
-        sim.check_batches(part, false);
+        sim.check_batches(part);
         if sim.plan.keeps_order() {
             sim.check(self.sequence.check(part, OUTPUT));
         }

@@ -93,9 +93,21 @@ impl Sim {
         std::panic::resume_unwind(Box::new("on purpose"))
     }
 
-    /// Batches are whole, in order, and of one parcel.
-    pub(super) fn check_batches(&self, part: &Part, is_first_to_see: bool) {
-        let result = self.model().check_batches(part, is_first_to_see, &self.plan);
+    /// Batches are in order, and each holds messages of one batch of the input. Returns which.
+    pub(super) fn check_batches(&self, part: &Part) -> Vec<Vec<usize>> {
+        let batches: Vec<Vec<usize>> = (0..part.n_batches())
+            .map(|idx| part.messages()[part.batch(idx)].iter().map(id).collect())
+            .collect();
+        let result = self.model().check_batches(&batches);
+        self.check(result);
+        batches
+    }
+
+    /// The first processor of all is finished with these batches.
+    pub(super) fn saw(&self, batches: &[Vec<usize>]) {
+        let mut model = self.model();
+        let result = batches.iter().try_for_each(|ids| model.see(ids, &self.plan));
+        drop(model);
         self.check(result);
     }
 
@@ -172,10 +184,9 @@ impl Model {
         self.parcels.len() - self.n_answered
     }
 
-    fn check_batches(&mut self, part: &Part, is_first_to_see: bool, plan: &Plan) -> Result<(), String> {
+    fn check_batches(&self, batches: &[Vec<usize>]) -> Result<(), String> {
         let mut last = None;
-        for idx in 0..part.n_batches() {
-            let ids: Vec<usize> = part.messages()[part.batch(idx)].iter().map(id).collect();
+        for ids in batches {
             let Some(first) = ids.first() else { continue };
             let batch = self.batch_of[*first];
             if ids.iter().any(|it| self.batch_of[*it] != batch) {
@@ -188,15 +199,12 @@ impl Model {
                 return Err(format!("batch {batch} comes twice or late in a part"));
             }
             last = Some(batch);
-            if is_first_to_see {
-                self.see(batch, &ids, plan)?;
-            }
         }
         Ok(())
     }
 
-    /// The first processor of all sees a batch.
-    fn see(&mut self, batch: usize, ids: &[usize], plan: &Plan) -> Result<(), String> {
+    fn see(&mut self, ids: &[usize], plan: &Plan) -> Result<(), String> {
+        let batch = self.batch_of[ids[0]];
         let is_replay = self.sights.contains_key(&ids[0]);
         if !is_replay && ids != self.batches[batch].clone().collect::<Vec<_>>() {
             return Err(format!("a batch was divided: {ids:?}"));
