@@ -2,6 +2,7 @@
 
 mod arena;
 mod clock;
+pub mod compile;
 mod compiler;
 mod engine;
 mod error;
