@@ -236,7 +236,7 @@ fn is_v0(import: &Import) -> bool {
 /// Exports that a toolchain adds by itself and nobody means as a message's entry.
 fn is_housekeeping(name: &str) -> bool {
     name.starts_with('_')
-        || matches!(name, "malloc" | "free" | "allocate" | "deallocate" | "asyncify_stop_unwind")
+        || matches!(name, "malloc" | "free" | "allocate" | "deallocate" | "stackSave" | "stackAlloc")
 }
 
 /// The name of an import as everyone writes it.
