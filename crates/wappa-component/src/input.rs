@@ -21,6 +21,12 @@ pub trait Input: Send {
     /// reads that follow; they end with [`ReadError::EndOfInput`].
     fn stop(&mut self) {}
 
+    /// Whether what failed is to be delivered again by the engine (the field `auto_replay_nacks`). The input
+    /// is then told only once everything has arrived.
+    fn auto_replay_nacks(&self) -> bool {
+        false
+    }
+
     /// Whether a message that fails can be given back to where it came from, to be delivered again later.
     /// `stdin` and files cannot.
     fn takes_back(&self) -> bool {

@@ -9,7 +9,10 @@
 //! - a [`Scanner`] finds messages in a stream of bytes.
 
 mod ack;
+mod component;
+mod context;
 mod input;
+mod interpolate;
 mod logger;
 mod metrics;
 mod output;
@@ -22,12 +25,15 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
+    component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
+    context::{Builder, Context, Services},
     input::{ConnectError, Input, ReadError},
+    interpolate::interpolate,
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
     output::{Output, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
-    part::{Batches, Part},
+    part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Pulse, Step},

@@ -101,6 +101,12 @@ impl Parcel {
         (part, self.origin_ends, self.ack)
     }
 
+    /// Takes the ack out and puts another one in its place.
+    pub fn wrap_ack(self, wrap: impl FnOnce(Ack) -> Ack) -> Parcel {
+        let Parcel { content, origin_ends, ack } = self;
+        Parcel { content, origin_ends, ack: wrap(ack) }
+    }
+
     /// Takes the ack out and puts another one in its place, beside a copy of the messages as they came in.
     ///
     /// The copy shares their contents.

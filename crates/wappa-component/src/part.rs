@@ -21,6 +21,25 @@ pub struct Part {
     batches: Batches,
 }
 
+/// Where the batches of a part were.
+#[derive(Clone, Debug)]
+pub struct Outline(Batches);
+
+impl Outline {
+    /// How many messages the first `n_batches` batches had.
+    pub fn messages_of(&self, n_batches: usize) -> usize {
+        messages_of(&self.0, n_batches)
+    }
+}
+
+fn messages_of(batches: &Batches, n_batches: usize) -> usize {
+    match batches {
+        Batches::Singles => n_batches,
+        Batches::Ends(_) if n_batches == 0 => 0,
+        Batches::Ends(ends) => ends[n_batches - 1] as usize,
+    }
+}
+
 impl Part {
     /// A part of these messages.
     pub fn new(messages: Vec<Message>, batches: Batches) -> Part {
@@ -70,11 +89,7 @@ impl Part {
 
     /// Index of the first message behind the first `n_batches` batches.
     pub fn messages_of(&self, n_batches: usize) -> usize {
-        match &self.batches {
-            Batches::Singles => n_batches,
-            Batches::Ends(_) if n_batches == 0 => 0,
-            Batches::Ends(ends) => ends[n_batches - 1] as usize,
-        }
+        messages_of(&self.batches, n_batches)
     }
 
     /// The messages of batch `idx`, as a range of indices.
@@ -88,6 +103,28 @@ impl Part {
             Batches::Singles => n_messages,
             Batches::Ends(ends) => ends.partition_point(|end| *end as usize <= n_messages),
         }
+    }
+
+    /// How many of the first `n_batches` batches have a message.
+    pub fn n_batches_with_messages(&self, n_batches: usize) -> usize {
+        match &self.batches {
+            Batches::Singles => n_batches,
+            Batches::Ends(_) => (0..n_batches).filter(|idx| !self.batch(*idx).is_empty()).count(),
+        }
+    }
+
+    /// Where the batches are now, to be compared with later.
+    pub fn outline(&self) -> Outline {
+        Outline(self.batches.clone())
+    }
+
+    /// A copy in which the origin of each message is its index.
+    pub fn numbered(&self) -> Part {
+        let mut copy = self.clone();
+        for (idx, message) in copy.messages.iter_mut().enumerate() {
+            message.set_origin(idx as u32);
+        }
+        copy
     }
 
     /// Cuts the part behind its first `n_batches` batches and returns the rest.

@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The machine: threads, order, acks, replays, observation and shutdown of a stream.
+//!
+//! It knows the traits of `wappa-component` and never a component's name.
+
+mod build;
+mod job;
+mod observe;
+mod quiet;
+mod replay;
+mod schedule;
+mod stop;
+mod stream;
+mod ticker;
+mod under;
+mod worker;
+mod world;
+
+pub use crate::{
+    build::{BuildRequest, build, threads},
+    observe::Tally,
+    stop::Stop,
+    stream::{Report, Setting, Stream, StreamParts},
+    world::{Scheduler, World},
+};

@@ -1,0 +1,145 @@
+//! The description of a component together with the way to build it: what a table of components holds.
+
+use std::fmt;
+
+use wappa_spec::{ComponentKind, Config, Node, Spec, Status};
+
+use crate::{Context, Input, Output, Processor, ScannerFactory};
+
+/// The config of an input knows how to build it.
+pub trait BuildInput: Config {
+    /// Builds it. Opens and connects nothing: that is for [`Input::connect`].
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError>;
+}
+
+/// The config of a processor knows how to build it.
+pub trait BuildProcessor: Config {
+    /// Builds it.
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError>;
+}
+
+/// The config of an output knows how to build it.
+pub trait BuildOutput: Config {
+    /// Builds it. Opens and connects nothing: that is for [`Output::connect`].
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError>;
+}
+
+/// The config of a scanner knows how to build what opens one for each source.
+pub trait BuildScanner: Config {
+    /// Builds it.
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn ScannerFactory>, BuildError>;
+}
+
+/// Why a component could not be built. Says where it is once; whoever builds it adds that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    text: String,
+    is_placed: bool,
+}
+
+impl BuildError {
+    /// The cause alone.
+    pub fn new(cause: impl Into<String>) -> BuildError {
+        BuildError { text: cause.into(), is_placed: false }
+    }
+
+    /// Adds, unless a component below did so, what could not be built and where it is; Bento's words.
+    pub fn placed(self, kind: ComponentKind, label: &str, path: &str) -> BuildError {
+        if self.is_placed {
+            return self;
+        }
+        let label = if label.is_empty() { "<no label>".to_string() } else { format!("'{label}'") };
+        let text = format!("failed to init {kind} {label} path {path}: {}", self.text);
+        BuildError { text, is_placed: true }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// One entry of the table of components.
+#[derive(Debug)]
+pub struct Component {
+    /// Name, docs, fields and lint.
+    pub spec: Spec,
+    /// How to build it.
+    pub build: Build,
+    /// Whether the engine counts and logs what it does. Not for components that only pass on to others.
+    pub is_observed: bool,
+}
+
+type BuildFn<T> = fn(&Node, &mut Context<'_>) -> Result<T, BuildError>;
+
+/// How a component is built, by its kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {
+    /// An input.
+    Input(BuildFn<Box<dyn Input>>),
+    /// A processor.
+    Processor(BuildFn<Box<dyn Processor>>),
+    /// An output.
+    Output(BuildFn<Box<dyn Output>>),
+    /// A scanner.
+    Scanner(BuildFn<Box<dyn ScannerFactory>>),
+    /// Something that is not part of the stream: the program builds it.
+    Elsewhere,
+}
+
+impl Component {
+    /// An input whose config is `C`.
+    pub const fn input<C: BuildInput>(name: &'static str) -> Component {
+        let build = Build::Input(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Input, name), build, is_observed: true }
+    }
+
+    /// A processor whose config is `C`.
+    pub const fn processor<C: BuildProcessor>(name: &'static str) -> Component {
+        let build = Build::Processor(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Processor, name), build, is_observed: true }
+    }
+
+    /// An output whose config is `C`.
+    pub const fn output<C: BuildOutput>(name: &'static str) -> Component {
+        let build = Build::Output(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Output, name), build, is_observed: true }
+    }
+
+    /// A scanner whose config is `C`.
+    pub const fn scanner<C: BuildScanner>(name: &'static str) -> Component {
+        let build = Build::Scanner(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Scanner, name), build, is_observed: false }
+    }
+
+    /// A metrics exporter whose config is `C`; the program builds it.
+    pub const fn metrics<C: Config>(name: &'static str) -> Component {
+        let spec = Spec::new::<C>(ComponentKind::Metrics, name);
+        Component { spec, build: Build::Elsewhere, is_observed: false }
+    }
+
+    /// The same, listed under these categories.
+    pub const fn categories(self, categories: &'static [&'static str]) -> Component {
+        Component { spec: self.spec.categories(categories), ..self }
+    }
+
+    /// The same, with another status.
+    pub const fn status(self, status: Status) -> Component {
+        Component { spec: self.spec.status(status), ..self }
+    }
+
+    /// The same, as one that only passes on to others, which are counted themselves.
+    pub const fn unobserved(self) -> Component {
+        Component { is_observed: false, ..self }
+    }
+}
+
+fn read<C: Config>(node: &Node, ctx: &Context<'_>) -> Result<C, BuildError> {
+    C::from_body(node, ctx.registry()).map_err(|lints| {
+        let texts: Vec<String> = lints.iter().map(|it| it.message.clone()).collect();
+        BuildError::new(texts.join("; "))
+    })
+}

@@ -1,0 +1,88 @@
+//! Jobs: a part on its way through the pipeline, with its place in the stream and its ack.
+
+use std::sync::Arc;
+
+use wappa_component::{Ack, Failure, Parcel, Part};
+use wappa_message::Mark;
+
+/// A place in the order of the stream: the number of the parcel, and the batch within it.
+pub(crate) type Place = (u64, u32);
+
+/// A part, the processor it comes to next, and what is needed to answer for it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    parcel: Arc<ParcelInfo>,
+    first_batch: u32,
+    pub(crate) part: Part,
+    pub(crate) ack: Ack,
+    /// Index of the next processor of the pipeline.
+    pub(crate) next: usize,
+    /// Whether a processor has seen it.
+    pub(crate) is_begun: bool,
+}
+
+#[derive(Debug)]
+struct ParcelInfo {
+    number: u64,
+    n_batches: u32,
+    /// Where the batches end, counted in origins; `None`: each origin is a batch.
+    origin_ends: Option<Vec<u32>>,
+}
+
+impl Job {
+    /// The job of a whole parcel, the `number`th of the stream, which has at least one batch.
+    pub(crate) fn of_parcel(number: u64, parcel: Parcel) -> Job {
+        let (part, origin_ends, ack) = parcel.open();
+        assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
+        let n_batches = part.n_batches() as u32;
+        let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
+        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false }
+    }
+
+    /// Where the job stands in the stream.
+    pub(crate) fn place(&self) -> Place {
+        (self.parcel.number, self.first_batch)
+    }
+
+    /// The place of whatever follows this job.
+    pub(crate) fn place_behind(&self) -> Place {
+        let batch = self.first_batch + self.part.n_batches() as u32;
+        if batch == self.parcel.n_batches { (self.parcel.number + 1, 0) } else { (self.parcel.number, batch) }
+    }
+
+    /// Keeps the first `n_batches` batches; the result is a job of the rest.
+    pub(crate) fn split_off(&mut self, n_batches: usize) -> Job {
+        let first_batch = self.first_batch + n_batches as u32;
+        let origin = match &self.parcel.origin_ends {
+            None => first_batch,
+            Some(_) if first_batch == 0 => 0,
+            Some(ends) => ends[first_batch as usize - 1],
+        };
+        Job {
+            parcel: Arc::clone(&self.parcel),
+            first_batch,
+            part: self.part.split_off(n_batches),
+            ack: self.ack.split_off(origin),
+            next: self.next,
+            is_begun: self.is_begun,
+        }
+    }
+
+    /// Answers that everything arrived.
+    pub(crate) fn delivered(self) {
+        self.ack.delivered();
+    }
+
+    /// Answers that nothing arrived.
+    pub(crate) fn failed(self, reason: Mark) {
+        self.ack.failed(reason);
+    }
+
+    /// Answers that the messages with these indices did not arrive, and the others did.
+    pub(crate) fn failed_partly(self, failures: Vec<(usize, Mark)>) {
+        let messages = self.part.messages();
+        let of = |(idx, reason): (usize, Mark)| Failure { origin: messages[idx].origin(), reason };
+        let failures = failures.into_iter().map(of).collect();
+        self.ack.answer(failures);
+    }
+}

@@ -1,0 +1,314 @@
+//! Observation: the same counters, timings and log lines for every component, around it and not in it.
+//!
+//! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use wappa_component::{
+    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Output, Parcel, Part,
+    Processor, ReadError, Step, Timing, Waiter, WriteError,
+};
+
+use crate::{quiet::Quiet, stop::Stop, world::World};
+
+/// The component that is observed: its name in the config, label and path.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) path: String,
+    pub(crate) logger: Logger,
+    pub(crate) metrics: Metrics,
+    pub(crate) world: World,
+    pub(crate) stop: Stop,
+}
+
+impl Observed {
+    pub(crate) fn counter(&self, name: &str) -> Counter {
+        self.metrics.counter(name, &[("label", &self.label), ("path", &self.path)])
+    }
+
+    fn timing(&self, name: &str) -> Timing {
+        self.metrics.timing(name, &[("label", &self.label), ("path", &self.path)])
+    }
+}
+
+/// What was read and what of it is not answered yet. Cloning shares.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<TallyState>);
+
+#[derive(Debug, Default)]
+struct TallyState {
+    unanswered: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Tally {
+    /// Messages that were read and not answered, or answered as failed when it was too late to replay them.
+    pub fn undelivered(&self) -> u64 {
+        self.0.unanswered.load(Ordering::Relaxed) + self.0.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// An input, observed.
+pub(crate) struct ObservedInput {
+    inner: Box<dyn Input>,
+    of: Observed,
+    tally: Tally,
+    received: Counter,
+    connection_up: Counter,
+    connection_failed: Counter,
+    connection_lost: Counter,
+    latency: Timing,
+    quiet: Arc<Quiet>,
+}
+
+impl ObservedInput {
+    pub(crate) fn new(inner: Box<dyn Input>, of: Observed, tally: Tally) -> ObservedInput {
+        ObservedInput {
+            received: of.counter("input_received"),
+            connection_up: of.counter("input_connection_up"),
+            connection_failed: of.counter("input_connection_failed"),
+            connection_lost: of.counter("input_connection_lost"),
+            latency: of.timing("input_latency_ns"),
+            quiet: Arc::new(Quiet::new(&of.world)),
+            inner,
+            of,
+            tally,
+        }
+    }
+
+    fn watch(&self, parcel: Parcel) -> Parcel {
+        let n_origins = parcel.n_origins() as u64;
+        self.received.add(n_origins);
+        self.tally.0.unanswered.fetch_add(n_origins, Ordering::Relaxed);
+        let (world, latency, tally) = (self.of.world.clone(), self.latency.clone(), self.tally.clone());
+        let (quiet, logger, stop) = (Arc::clone(&self.quiet), self.of.logger.clone(), self.of.stop.clone());
+        let began = world.now();
+        parcel.wrap_ack(move |inner: Ack| {
+            Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
+                latency.record(world.now().saturating_sub(began));
+                tally.0.unanswered.fetch_sub(n_origins, Ordering::Relaxed);
+                if let Some(first) = failures.first() {
+                    tally.0.lost.fetch_add(failures.len() as u64, Ordering::Relaxed);
+                    // At a stop they are counted once, at the end.
+                    let level = if stop.is_abandoned() { Level::Debug } else { Level::Warn };
+                    quiet.log(&logger, level, || {
+                        format!("{} messages were not delivered: {}", failures.len(), first.reason)
+                    });
+                }
+                inner.answer(failures);
+            })
+        })
+    }
+}
+
+impl Input for ObservedInput {
+    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        let result = self.inner.connect(waiter);
+        match &result {
+            Ok(()) => {
+                self.connection_up.add(1);
+                self.of.logger.info(&format!("Input type {} is now active", self.of.name));
+            }
+            Err(ConnectError::BackOff(text) | ConnectError::Fatal(text)) => {
+                self.connection_failed.add(1);
+                self.quiet.log(&self.of.logger, Level::Error, || {
+                    format!("Failed to connect to {}: {text}", self.of.name)
+                });
+            }
+            Err(ConnectError::Interrupted) => (),
+        }
+        result
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        match self.inner.read(waiter, step) {
+            Ok(parcel) => Ok(self.watch(parcel)),
+            Err(err) => {
+                match &err {
+                    ReadError::NotConnected => self.connection_lost.add(1),
+                    ReadError::SourceFailed(text) => {
+                        self.of.logger.error(&format!("Failed to read message: {text}"))
+                    }
+                    ReadError::BackOff(text) => {
+                        self.quiet
+                            .log(&self.of.logger, Level::Error, || format!("Failed to read message: {text}"));
+                    }
+                    ReadError::NotReady | ReadError::EndOfInput => (),
+                }
+                Err(err)
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.inner.stop();
+    }
+
+    fn takes_back(&self) -> bool {
+        self.inner.takes_back()
+    }
+
+    fn auto_replay_nacks(&self) -> bool {
+        self.inner.auto_replay_nacks()
+    }
+}
+
+/// A processor, observed.
+pub(crate) struct ObservedProcessor {
+    inner: Box<dyn Processor>,
+    of: Observed,
+    received: Counter,
+    batch_received: Counter,
+    sent: Counter,
+    batch_sent: Counter,
+    error: Counter,
+    latency: Timing,
+}
+
+impl ObservedProcessor {
+    pub(crate) fn new(inner: Box<dyn Processor>, of: Observed) -> ObservedProcessor {
+        ObservedProcessor {
+            received: of.counter("processor_received"),
+            batch_received: of.counter("processor_batch_received"),
+            sent: of.counter("processor_sent"),
+            batch_sent: of.counter("processor_batch_sent"),
+            error: of.counter("processor_error"),
+            latency: of.timing("processor_latency_ns"),
+            inner,
+            of,
+        }
+    }
+}
+
+impl Processor for ObservedProcessor {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let began = self.of.world.now();
+        let marks_of_parent = step.take_marks();
+        let before = part.outline();
+        let done = self.inner.process(part, step);
+        let marks = step.take_marks();
+        step.put_marks(marks_of_parent);
+        if 0 < done {
+            self.latency.record(share(self.of.world.now().saturating_sub(began), done));
+        }
+        self.received.add(before.messages_of(done) as u64);
+        self.batch_received.add(done as u64);
+        self.sent.add(part.messages_of(done) as u64);
+        self.batch_sent.add(part.n_batches_with_messages(done) as u64);
+        self.error.add(marks.len() as u64);
+        if self.of.logger.enabled(Level::Debug) {
+            marks.iter().for_each(|mark| self.of.logger.debug(&format!("Processor failed: {mark}")));
+        }
+        done
+    }
+}
+
+/// Bento measures each batch; we look at the clock once per part.
+fn share(elapsed: Duration, n_batches: usize) -> Duration {
+    elapsed / u32::try_from(n_batches).unwrap_or(u32::MAX)
+}
+
+/// An output, observed.
+pub(crate) struct ObservedOutput {
+    inner: Box<dyn Output>,
+    of: Observed,
+    sent: Counter,
+    batch_sent: Counter,
+    error: Counter,
+    connection_up: Counter,
+    connection_failed: Counter,
+    connection_lost: Counter,
+    latency: Timing,
+    quiet: Quiet,
+}
+
+impl ObservedOutput {
+    pub(crate) fn new(inner: Box<dyn Output>, of: Observed) -> ObservedOutput {
+        ObservedOutput {
+            sent: of.counter("output_sent"),
+            batch_sent: of.counter("output_batch_sent"),
+            error: of.counter("output_error"),
+            connection_up: of.counter("output_connection_up"),
+            connection_failed: of.counter("output_connection_failed"),
+            connection_lost: of.counter("output_connection_lost"),
+            latency: of.timing("output_latency_ns"),
+            quiet: Quiet::new(&of.world),
+            inner,
+            of,
+        }
+    }
+
+    fn log_failure(&self, reason: &dyn std::fmt::Display) {
+        self.quiet.log(&self.of.logger, Level::Error, || {
+            format!("Failed to send message to {}: {reason}", self.of.name)
+        });
+    }
+}
+
+impl Output for ObservedOutput {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        let result = self.inner.connect();
+        match &result {
+            Ok(()) => {
+                self.connection_up.add(1);
+                self.of.logger.info(&format!("Output type {} is now active", self.of.name));
+            }
+            Err(ConnectError::BackOff(text) | ConnectError::Fatal(text)) => {
+                self.connection_failed.add(1);
+                self.quiet.log(&self.of.logger, Level::Error, || {
+                    format!("Failed to connect to {}: {text}", self.of.name)
+                });
+            }
+            Err(ConnectError::Interrupted) => (),
+        }
+        result
+    }
+
+    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
+        let began = self.of.world.now();
+        let (n_messages, n_batches) =
+            (part.n_messages() as u64, part.n_batches_with_messages(part.n_batches()));
+        let result = self.inner.write(part, step);
+        let n_failed = match &result {
+            Ok(()) => 0,
+            Err(WriteError::NotConnected) => {
+                self.connection_lost.add(1);
+                return result;
+            }
+            Err(WriteError::Closed) => return result,
+            Err(WriteError::Failed(reason)) => {
+                self.log_failure(reason);
+                n_messages
+            }
+            Err(WriteError::Partial(failures)) => {
+                if let Some((_, reason)) = failures.first() {
+                    self.log_failure(reason);
+                }
+                failures.len() as u64
+            }
+            Err(WriteError::Rejected(failures)) => {
+                if let Some((_, reason)) = failures.first() {
+                    self.of.logger.debug(&format!("Rejecting message: {reason}"));
+                }
+                failures.len() as u64
+            }
+        };
+        self.latency.record(share(self.of.world.now().saturating_sub(began), n_batches.max(1)));
+        self.sent.add(n_messages.saturating_sub(n_failed));
+        self.batch_sent.add(if n_failed < n_messages { n_batches as u64 } else { 0 });
+        self.error.add(n_failed);
+        result
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.inner.close()
+    }
+}

@@ -1,0 +1,121 @@
+//! How a stream is stopped: first gracefully, then at once.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use wappa_component::{Clock, Pulse};
+
+use crate::world::{Bell, Monitor, World};
+
+const RUN: u8 = 0;
+const DRAIN: u8 = 1;
+const ABANDON: u8 = 2;
+
+type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// Asks a stream to stop. Cloning shares; may be used from any thread.
+#[derive(Clone)]
+pub struct Stop(Arc<State>);
+
+struct State {
+    phase: AtomicU8,
+    world: World,
+    bell: Bell,
+    /// Sleepers wait here; a hook is called when its phase is reached.
+    hooks: Monitor<Vec<(u8, Hook)>>,
+}
+
+impl Stop {
+    pub(crate) fn new(world: &World, bell: &Bell) -> Stop {
+        Stop(Arc::new(State {
+            phase: AtomicU8::new(RUN),
+            world: world.clone(),
+            bell: bell.clone(),
+            hooks: Monitor::new(world, Vec::new()),
+        }))
+    }
+
+    /// Nothing new is read; what was read is worked off.
+    pub fn drain(&self) {
+        self.raise(DRAIN);
+    }
+
+    /// Everything is given up: guests are interrupted, sleeps end, what is not delivered is answered as failed.
+    pub fn abandon(&self) {
+        self.raise(ABANDON);
+    }
+
+    /// `hook` is called, once, when everything is given up; at once if that is already so.
+    pub fn on_abandon(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.on_phase(ABANDON, Box::new(hook));
+    }
+
+    /// `hook` is called whenever the stream goes on to the next phase of stopping.
+    pub(crate) fn on_change(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.on_phase(DRAIN, Box::new(hook));
+    }
+
+    fn on_phase(&self, phase: u8, hook: Hook) {
+        let mut hooks = self.0.hooks.lock();
+        if phase <= self.0.phase.load(Ordering::SeqCst) {
+            hook();
+        }
+        hooks.push((phase, hook));
+    }
+
+    /// Whether nothing new is to be read.
+    pub fn is_draining(&self) -> bool {
+        DRAIN <= self.0.phase.load(Ordering::SeqCst)
+    }
+
+    /// Whether everything is given up.
+    pub fn is_abandoned(&self) -> bool {
+        ABANDON <= self.0.phase.load(Ordering::Relaxed)
+    }
+
+    fn raise(&self, phase: u8) {
+        let hooks = self.0.hooks.lock();
+        if phase <= self.0.phase.fetch_max(phase, Ordering::SeqCst) {
+            return;
+        }
+        hooks.iter().filter(|(least, _)| *least <= phase).for_each(|(_, hook)| hook());
+        drop(hooks);
+        self.0.hooks.notify_all();
+        self.0.bell.ring();
+    }
+}
+
+impl Pulse for Stop {
+    fn now(&self) -> Duration {
+        self.0.world.now()
+    }
+
+    fn ticks(&self) -> u64 {
+        self.0.world.ticks()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_abandoned()
+    }
+
+    fn sleep(&self, duration: Duration) -> bool {
+        let until = self.0.world.now().saturating_add(duration);
+        let mut hooks = self.0.hooks.lock();
+        while !self.is_abandoned() && self.0.world.now() < until {
+            hooks = self.0.hooks.wait(hooks, Some(until));
+        }
+        !self.is_abandoned()
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stop(phase {})", self.0.phase.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,156 @@
+//! One running stream: an input, a pipeline and an output.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    thread,
+};
+
+use wappa_component::{Input, Logger, Output, Processor};
+
+use crate::{
+    schedule::Schedule,
+    stop::Stop,
+    worker::{self, Shared, Stage},
+    world::{Bell, Monitor, World},
+};
+
+/// The stack of the pipeline's threads: guests may use half of it.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a stream is made of.
+pub struct StreamParts {
+    /// Where messages come from, with its replays and processors.
+    pub input: Box<dyn Input>,
+    /// The processors of the pipeline, each with its path.
+    pub processors: Vec<(String, Box<dyn Processor>)>,
+    /// Where messages go.
+    pub output: Box<dyn Output>,
+    /// How many threads the pipeline has; at least one.
+    pub threads: usize,
+    /// Whether what was read first is handed to the output first.
+    pub is_ordered: bool,
+    /// For what concerns no component in particular.
+    pub logger: Logger,
+}
+
+impl fmt::Debug for StreamParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamParts").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Sources of the input that were given up because of an error.
+    pub n_failed_sources: u64,
+    /// Nobody read the output any more, and that ended the stream.
+    pub output_was_closed: bool,
+    /// Why the stream could not go on.
+    pub fault: Option<String>,
+}
+
+/// A stream that is ready to run, and the way to stop it.
+pub struct Stream {
+    parts: StreamParts,
+    setting: Setting,
+}
+
+/// What a stream's components need to know of it before it exists.
+#[derive(Clone)]
+pub struct Setting {
+    pub(crate) world: World,
+    pub(crate) bell: Bell,
+    pub(crate) stop: Stop,
+}
+
+impl Setting {
+    /// A setting in this world.
+    pub fn new(world: &World) -> io::Result<Setting> {
+        let bell = Bell::new(world)?;
+        let stop = Stop::new(world, &bell);
+        Ok(Setting { world: world.clone(), bell, stop })
+    }
+
+    /// The way to stop the stream.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Where the stream's time comes from.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setting").field("world", &self.world).field("stop", &self.stop).finish()
+    }
+}
+
+impl Stream {
+    /// A stream of these parts, which were made in `setting`.
+    pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
+        assert!(0 < parts.threads, "a pipeline has a thread");
+        Stream { parts, setting: setting.clone() }
+    }
+
+    /// Runs until the input is over and everything is answered, or until the stream is stopped.
+    pub fn run(self) -> io::Result<Report> {
+        let Stream { parts, setting } = self;
+        let stages: Vec<Stage> =
+            parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
+        let takes_back = parts.input.takes_back();
+        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty());
+        let shared = Arc::new(Shared {
+            schedule: Monitor::new(&setting.world, schedule),
+            report: Monitor::new(&setting.world, Report::default()),
+            world: setting.world,
+            stages,
+            stop: setting.stop.clone(),
+            bell: setting.bell,
+            logger: parts.logger,
+            n_threads: parts.threads,
+            input_takes_back: takes_back,
+            input_is_connected: AtomicBool::new(false),
+            input_is_stopped: AtomicBool::new(false),
+            read_back_off_ms: AtomicU64::new(0),
+        });
+        // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
+        let weak = Arc::downgrade(&shared);
+        setting.stop.on_change(move || {
+            if let Some(shared) = weak.upgrade() {
+                drop(shared.schedule.lock());
+                shared.schedule.notify_all();
+            }
+        });
+        let threads: Vec<_> = (0..parts.threads)
+            .map(|thread| {
+                let shared = Arc::clone(&shared);
+                let name = format!("pipeline-{thread}");
+                let run = move || worker::run_guarded(&shared, thread);
+                thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
+            })
+            .collect::<io::Result<_>>()?;
+        for thread in threads {
+            thread.join().expect("a thread of the pipeline catches its panics");
+        }
+        let output = shared.schedule.lock().take_output();
+        if let Some(Err(text)) = output.map(|mut it| it.close()) {
+            shared.report.lock().fault.get_or_insert(format!("root.output: {text}"));
+        }
+        let report = shared.report.lock().clone();
+        Ok(report)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("threads", &self.parts.threads).finish_non_exhaustive()
+    }
+}

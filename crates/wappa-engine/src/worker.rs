@@ -1,0 +1,342 @@
+//! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use wappa_component::{
+    Clock, ConnectError, Input, Logger, Output, Processor, Pulse, ReadError, Step, Waiter, WriteError,
+};
+use wappa_message::Mark;
+
+use crate::{
+    job::Job,
+    schedule::{Schedule, Task},
+    stop::Stop,
+    stream::Report,
+    world::{Bell, Monitor, World},
+};
+
+/// The shortest and longest wait between two attempts to connect an output, or after a failed read; as Bento.
+const INPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+const OUTPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
+
+const INPUT_PATH: &str = "root.input";
+const OUTPUT_PATH: &str = "root.output";
+
+/// A processor of the pipeline and its path, for the report of a panic.
+pub(crate) struct Stage {
+    pub(crate) path: String,
+    pub(crate) processor: Box<dyn Processor>,
+}
+
+/// What the threads of one pipeline share.
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    pub(crate) schedule: Monitor<Schedule>,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) stop: Stop,
+    pub(crate) bell: Bell,
+    pub(crate) report: Monitor<Report>,
+    pub(crate) logger: Logger,
+    pub(crate) n_threads: usize,
+    pub(crate) input_takes_back: bool,
+    pub(crate) input_is_connected: AtomicBool,
+    pub(crate) input_is_stopped: AtomicBool,
+    /// The last wait after a read that failed; 0 after one that succeeded.
+    pub(crate) read_back_off_ms: AtomicU64,
+}
+
+impl Shared {
+    fn input_lane(&self) -> usize {
+        self.n_threads
+    }
+
+    fn output_lane(&self) -> usize {
+        self.n_threads + 1
+    }
+}
+
+/// Runs one thread until the stream is over.
+///
+/// Panics of components are caught where they are called; one that arrives here is the engine's own.
+pub(crate) fn run_guarded(shared: &Shared, thread: usize) {
+    shared.world.enter(thread);
+    if guarded(shared, "engine", || run(shared, thread)).is_none() {
+        shared.schedule.lock().break_off();
+        shared.schedule.notify_all();
+    }
+    shared.world.leave();
+}
+
+fn run(shared: &Shared, thread: usize) {
+    let mut carried: Option<Task> = None;
+    loop {
+        let task = match carried.take() {
+            Some(task) => task,
+            None => next_task(shared),
+        };
+        match task {
+            Task::Connect(output) => connect_output(shared, output),
+            Task::Write(output, job) => write(shared, output, job),
+            Task::Work(job) => work(shared, thread, job),
+            Task::Read(input) => carried = read(shared, input),
+            Task::Wait => unreachable!("waiting is done where tasks are taken"),
+            Task::Finish => break,
+        }
+    }
+}
+
+fn next_task(shared: &Shared) -> Task {
+    let mut schedule = shared.schedule.lock();
+    loop {
+        if shared.stop.is_draining() {
+            answer_what_is_not_begun(shared, &mut schedule);
+        }
+        match schedule.next_task() {
+            Task::Wait => {
+                schedule.n_idle += 1;
+                schedule = shared.schedule.wait(schedule, None);
+                schedule.n_idle -= 1;
+            }
+            Task::Finish => {
+                shared.schedule.notify_all();
+                return Task::Finish;
+            }
+            task => {
+                call_others(shared, &schedule);
+                return task;
+            }
+        }
+    }
+}
+
+/// Calls another thread when there is something to do for it: an idle one, or the one that waits for input.
+fn call_others(shared: &Shared, schedule: &Schedule) {
+    if !schedule.has_more() {
+        return;
+    }
+    if 0 < schedule.n_idle {
+        shared.schedule.notify_one();
+    } else if schedule.is_reading {
+        shared.bell.ring();
+    }
+}
+
+/// At a stop: what no processor has seen goes back to an input that can take it; all of it when the stream
+/// is given up.
+fn answer_what_is_not_begun(shared: &Shared, schedule: &mut Schedule) {
+    let jobs = if shared.stop.is_abandoned() {
+        schedule.take_all()
+    } else if shared.input_takes_back {
+        schedule.take_not_begun()
+    } else {
+        return;
+    };
+    jobs.into_iter().for_each(|job| job.failed(stopped()));
+}
+
+fn stopped() -> Mark {
+    Mark::new("the stream was stopped")
+}
+
+/// Makes the output ready. Where that is impossible the stream is given up, and nothing is ever written.
+fn connect_output(shared: &Shared, mut output: Box<dyn Output>) {
+    connect_again(shared, output.as_mut());
+    let mut schedule = shared.schedule.lock();
+    schedule.return_output(output);
+    call_others(shared, &schedule);
+}
+
+fn connect_again(shared: &Shared, output: &mut dyn Output) -> bool {
+    let mut back_off = OUTPUT_BACK_OFF.0;
+    loop {
+        match guarded(shared, OUTPUT_PATH, || output.connect()) {
+            Some(Ok(())) => return true,
+            Some(Err(ConnectError::BackOff(_))) if shared.stop.sleep(back_off) => {
+                back_off = (back_off * 2).min(OUTPUT_BACK_OFF.1);
+            }
+            Some(Err(ConnectError::Fatal(text))) => {
+                fail(shared, format!("{OUTPUT_PATH}: {text}"));
+                return false;
+            }
+            Some(Err(ConnectError::BackOff(_) | ConnectError::Interrupted)) | None => return false,
+        }
+    }
+}
+
+/// Asks the input for more. What it has goes straight to the calling thread.
+fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
+    if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
+        input.stop();
+    }
+    let mut step = Step::new(shared.input_lane(), &shared.stop);
+    let result = guarded(shared, INPUT_PATH, || {
+        if !shared.input_is_connected.load(Ordering::SeqCst) {
+            connect_input(shared, input.as_mut())?;
+        }
+        input.read(&shared.bell, &mut step)
+    });
+    let result = result.unwrap_or(Err(ReadError::EndOfInput));
+    if let Err(err) = &result {
+        after_failed_read(shared, err);
+    }
+    let mut schedule = shared.schedule.lock();
+    let job = match result {
+        Ok(parcel) if 0 < parcel.n_origins() => {
+            shared.read_back_off_ms.store(0, Ordering::Relaxed);
+            let job = Job::of_parcel(schedule.number_parcel(), parcel);
+            Some(schedule.start(job))
+        }
+        Err(ReadError::EndOfInput) => {
+            schedule.end_input();
+            None
+        }
+        Ok(_) | Err(_) => None,
+    };
+    schedule.return_input(input);
+    call_others(shared, &schedule);
+    job.map(Task::Work)
+}
+
+fn connect_input(shared: &Shared, input: &mut dyn Input) -> Result<(), ReadError> {
+    match input.connect(&shared.bell) {
+        Ok(()) => {
+            shared.input_is_connected.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+        Err(ConnectError::BackOff(text)) if !shared.stop.is_draining() => Err(ReadError::BackOff(text)),
+        Err(ConnectError::Fatal(text)) => {
+            fail(shared, format!("{INPUT_PATH}: {text}"));
+            Err(ReadError::EndOfInput)
+        }
+        Err(ConnectError::BackOff(_) | ConnectError::Interrupted) => Err(ReadError::EndOfInput),
+    }
+}
+
+/// Reacts to a read that gave nothing, while the calling thread still has the input's turn.
+fn after_failed_read(shared: &Shared, err: &ReadError) {
+    match err {
+        ReadError::NotReady | ReadError::EndOfInput => (),
+        ReadError::NotConnected => shared.input_is_connected.store(false, Ordering::SeqCst),
+        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
+        ReadError::BackOff(_) => {
+            let longest = INPUT_BACK_OFF.1.as_millis() as u64;
+            let shortest = INPUT_BACK_OFF.0.as_millis() as u64;
+            let last = shared.read_back_off_ms.load(Ordering::Relaxed);
+            let wait = (last * 2).clamp(shortest, longest);
+            shared.read_back_off_ms.store(wait, Ordering::Relaxed);
+            let until = shared.world.now() + Duration::from_millis(wait);
+            shared.bell.wait(None, Some(until));
+        }
+    }
+}
+
+/// Runs a job through the processors it has not seen.
+fn work(shared: &Shared, thread: usize, mut job: Job) {
+    let working = shared.world.work();
+    let began = shared.world.now();
+    let mut step = Step::new(thread, &shared.stop);
+    while let Some(stage) = shared.stages.get(job.next) {
+        step.begin();
+        job.is_begun = true;
+        let n_batches = job.part.n_batches();
+        let done = guarded(shared, &stage.path, || {
+            let done = stage.processor.process(&mut job.part, &mut step);
+            assert_eq!(job.part.n_batches(), n_batches, "a processor keeps the number of batches");
+            assert!(done <= n_batches && (0 < done || shared.stop.is_abandoned()), "finished {done} batches");
+            done
+        });
+        let done = done.unwrap_or(0);
+        if done < n_batches && shared.stop.is_abandoned() {
+            // Neither marked nor sent: the input is told that it did not arrive.
+            drop(working);
+            shared.schedule.lock().give_up();
+            job.failed(stopped());
+            return;
+        }
+        if done < n_batches {
+            let rest = job.split_off(done);
+            let mut schedule = shared.schedule.lock();
+            schedule.put_ready(rest);
+            call_others(shared, &schedule);
+        }
+        job.next += 1;
+    }
+    drop(working);
+    let elapsed = shared.world.now().saturating_sub(began);
+    let n_messages = job.part.n_messages();
+    let mut schedule = shared.schedule.lock();
+    schedule.put_done(job, n_messages, elapsed.as_nanos() as u64);
+}
+
+/// Writes a job and answers for it.
+fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
+    let place_behind = job.place_behind();
+    let mut step = Step::new(shared.output_lane(), &shared.stop);
+    let result = loop {
+        if shared.stop.is_abandoned() {
+            break Err(WriteError::Failed(stopped()));
+        }
+        if job.part.n_messages() == 0 {
+            break Ok(());
+        }
+        match guarded(shared, OUTPUT_PATH, || output.write(&mut job.part, &mut step)) {
+            Some(Err(WriteError::NotConnected)) => {
+                if !connect_again(shared, output.as_mut()) {
+                    break Err(WriteError::Failed(stopped()));
+                }
+            }
+            Some(result) => break result,
+            None => break Err(WriteError::Failed(Mark::new("a component panicked"))),
+        }
+    };
+    answer(shared, job, result);
+    let mut schedule = shared.schedule.lock();
+    schedule.passed(place_behind);
+    schedule.return_output(output);
+    call_others(shared, &schedule);
+}
+
+fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
+    match result {
+        Ok(()) => job.delivered(),
+        Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => job.failed_partly(failures),
+        Err(WriteError::Failed(reason)) => job.failed(reason),
+        Err(WriteError::NotConnected) => job.failed(stopped()),
+        Err(WriteError::Closed) => {
+            shared.report.lock().output_was_closed = true;
+            // First the stop, so that the answer is not taken for something to replay.
+            shared.stop.abandon();
+            job.failed(stopped());
+        }
+    }
+}
+
+/// Runs a component's code. A panic is reported with the component's path and ends the stream.
+fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Some(result),
+        Err(panic) => {
+            let text = panic_text(panic.as_ref());
+            fail(shared, format!("`{path}` panicked: {text}"));
+            None
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    match panic.downcast_ref::<String>() {
+        Some(text) => text,
+        None => panic.downcast_ref::<&str>().copied().unwrap_or("without a message"),
+    }
+}
+
+/// Records why the stream cannot go on, and gives it up.
+fn fail(shared: &Shared, text: String) {
+    shared.logger.error(&text);
+    shared.report.lock().fault.get_or_insert(text);
+    shared.stop.abandon();
+}

@@ -1,0 +1,301 @@
+//! Time, locks and waits: real ones, or those of a simulation.
+//!
+//! All blocking of the engine goes through this file, so that a seeded scheduler can take its place:
+//! in a simulation each thread runs only while it holds the scheduler's token, every lock and every wait
+//! passes it on, and time is virtual.
+
+use std::{
+    fmt,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::Errno,
+};
+use wappa_component::{Clock, Waiter, Woken};
+
+use crate::ticker::Ticker;
+
+/// What decides, in a simulation, which thread runs and what time it is.
+pub trait Scheduler: Send + Sync {
+    /// Time since the beginning.
+    fn now(&self) -> Duration;
+    /// The calling thread begins; returns when it may run. `thread` counts from 0.
+    fn enter(&self, thread: usize);
+    /// The calling thread ends.
+    fn leave(&self);
+    /// Another thread may run now.
+    fn pass(&self);
+    /// The calling thread waits until `key` is woken or until `until`.
+    fn block(&self, key: usize, until: Option<Duration>);
+    /// All threads that wait for `key` may run.
+    fn wake(&self, key: usize);
+}
+
+/// Where the engine gets time and waits from. Cloning shares.
+#[derive(Clone)]
+pub struct World(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Real { began: Instant, ticker: Arc<Ticker> },
+    Simulated(Arc<dyn Scheduler>),
+}
+
+impl World {
+    /// The real one.
+    pub fn real() -> std::io::Result<World> {
+        Ok(World(Kind::Real { began: Instant::now(), ticker: Ticker::start()? }))
+    }
+
+    /// One in which `scheduler` decides.
+    pub fn simulated(scheduler: Arc<dyn Scheduler>) -> World {
+        World(Kind::Simulated(scheduler))
+    }
+
+    /// A counter that goes up about once a millisecond while somebody works.
+    pub(crate) fn ticks(&self) -> u64 {
+        match &self.0 {
+            Kind::Real { ticker, .. } => ticker.ticks(),
+            Kind::Simulated(it) => it.now().as_millis() as u64,
+        }
+    }
+
+    /// The ticks are needed until the guard is dropped.
+    pub(crate) fn work(&self) -> Working<'_> {
+        if let Kind::Real { ticker, .. } = &self.0 {
+            ticker.begin();
+        }
+        Working(self)
+    }
+
+    /// The calling thread begins.
+    pub(crate) fn enter(&self, thread: usize) {
+        if let Kind::Simulated(it) = &self.0 {
+            it.enter(thread);
+        }
+    }
+
+    /// The calling thread ends.
+    pub(crate) fn leave(&self) {
+        if let Kind::Simulated(it) = &self.0 {
+            it.leave();
+        }
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Duration {
+        match &self.0 {
+            Kind::Real { began, .. } => began.elapsed(),
+            Kind::Simulated(it) => it.now(),
+        }
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::Real { .. } => "World(real)",
+            Kind::Simulated(_) => "World(simulated)",
+        })
+    }
+}
+
+/// Somebody works.
+pub(crate) struct Working<'a>(&'a World);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if let Kind::Real { ticker, .. } = &self.0.0 {
+            ticker.end();
+        }
+    }
+}
+
+static NEXT_KEY: AtomicUsize = AtomicUsize::new(0);
+
+fn next_key() -> usize {
+    NEXT_KEY.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Data under a lock, and a way to wait for them to change.
+///
+/// A panic while the lock is held does not poison it: the engine catches panics of components, and its own
+/// state is changed in steps that each leave it whole.
+pub(crate) struct Monitor<T> {
+    world: World,
+    key: usize,
+    data: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Monitor<T> {
+    pub(crate) fn new(world: &World, data: T) -> Monitor<T> {
+        Monitor { world: world.clone(), key: next_key(), data: Mutex::new(data), changed: Condvar::new() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        let Kind::Simulated(scheduler) = &self.world.0 else {
+            return self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        };
+        // Whoever holds the lock may have passed the token on; it is never waited for outside the scheduler.
+        loop {
+            scheduler.pass();
+            match self.data.try_lock() {
+                Ok(guard) => return guard,
+                Err(TryLockError::Poisoned(guard)) => return guard.into_inner(),
+                Err(TryLockError::WouldBlock) => (),
+            }
+        }
+    }
+
+    /// Gives the lock up and waits for a notification, or until `until`.
+    pub(crate) fn wait<'a>(&'a self, guard: MutexGuard<'a, T>, until: Option<Duration>) -> MutexGuard<'a, T> {
+        match (&self.world.0, until) {
+            (Kind::Simulated(scheduler), until) => {
+                drop(guard);
+                scheduler.block(self.key, until);
+                self.lock()
+            }
+            (Kind::Real { .. }, None) => self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            (Kind::Real { began, .. }, Some(until)) => {
+                let left = until.saturating_sub(began.elapsed());
+                self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    pub(crate) fn notify_one(&self) {
+        match &self.world.0 {
+            Kind::Real { .. } => self.changed.notify_one(),
+            Kind::Simulated(it) => it.wake(self.key),
+        }
+    }
+
+    pub(crate) fn notify_all(&self) {
+        match &self.world.0 {
+            Kind::Real { .. } => self.changed.notify_all(),
+            Kind::Simulated(it) => it.wake(self.key),
+        }
+    }
+}
+
+/// The wait of whoever holds the input's turn, and the way to call it back from there. Cloning shares.
+#[derive(Clone)]
+pub(crate) struct Bell(Arc<BellState>);
+
+struct BellState {
+    world: World,
+    key: usize,
+    rung: AtomicBool,
+    descriptor: OwnedFd,
+}
+
+impl Bell {
+    pub(crate) fn new(world: &World) -> std::io::Result<Bell> {
+        let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Bell(Arc::new(BellState {
+            world: world.clone(),
+            key: next_key(),
+            rung: AtomicBool::new(false),
+            descriptor,
+        })))
+    }
+
+    /// Ends the wait that is under way, or else the next one.
+    pub(crate) fn ring(&self) {
+        if self.0.rung.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        match &self.0.world.0 {
+            // A full counter is rung already; nothing else can go wrong with a descriptor of our own.
+            Kind::Real { .. } => {
+                let _ = rustix::io::write(&self.0.descriptor, &1u64.to_ne_bytes());
+            }
+            Kind::Simulated(it) => it.wake(self.0.key),
+        }
+    }
+
+    fn take(&self) -> bool {
+        let rung = self.0.rung.swap(false, Ordering::SeqCst);
+        if rung && let Kind::Real { .. } = &self.0.world.0 {
+            let _ = rustix::io::read(&self.0.descriptor, &mut [0u8; 8]);
+        }
+        rung
+    }
+
+    fn poll(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
+        let bell = self.0.descriptor.as_fd();
+        let mut both = [
+            PollFd::from_borrowed_fd(bell, PollFlags::IN),
+            PollFd::from_borrowed_fd(descriptor.unwrap_or(bell), PollFlags::IN),
+        ];
+        let n_polled = if descriptor.is_some() { 2 } else { 1 };
+        loop {
+            let left = until.map(|until| until.saturating_sub(self.0.world.now()));
+            let left = left.map(|it| Timespec {
+                tv_sec: i64::try_from(it.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: it.subsec_nanos().into(),
+            });
+            match poll(&mut both[..n_polled], left.as_ref()) {
+                Ok(0) => return Woken::Due,
+                Ok(_) if self.take() => return Woken::Called,
+                Ok(_) if n_polled == 2 && !both[1].revents().is_empty() => return Woken::Ready,
+                // The bell was taken by an earlier wait between its two halves.
+                Ok(_) => {
+                    let _ = rustix::io::read(&self.0.descriptor, &mut [0u8; 8]);
+                }
+                Err(Errno::INTR) => (),
+                // A descriptor that cannot be polled: reading it says what is wrong.
+                Err(_) => return Woken::Ready,
+            }
+        }
+    }
+}
+
+impl Waiter for Bell {
+    fn now(&self) -> Duration {
+        self.0.world.now()
+    }
+
+    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
+        if let Kind::Simulated(scheduler) = &self.0.world.0 {
+            if self.take() {
+                return Woken::Called;
+            }
+            scheduler.block(self.0.key, until);
+            return if self.take() { Woken::Called } else { Woken::Due };
+        }
+        self.poll(descriptor, until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_ends_the_wait_under_way_or_the_next_one() {
+        let world = World::real().expect("a thread can be started");
+        let bell = Bell::new(&world).expect("a descriptor can be had");
+        let (reader, writer) = rustix::pipe::pipe().expect("a pipe can be had");
+        bell.ring();
+        bell.ring();
+        assert_eq!(bell.wait(Some(reader.as_fd()), None), Woken::Called);
+        let soon = Some(world.now() + Duration::from_millis(1));
+        assert_eq!(bell.wait(Some(reader.as_fd()), soon), Woken::Due);
+        rustix::io::write(&writer, b"x").expect("the pipe has room");
+        assert_eq!(bell.wait(Some(reader.as_fd()), None), Woken::Ready);
+        let other = bell.clone();
+        let thread = std::thread::spawn(move || other.wait(None, None));
+        bell.ring();
+        assert_eq!(thread.join().expect("no panic"), Woken::Called);
+    }
+}

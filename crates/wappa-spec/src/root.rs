@@ -1,0 +1,385 @@
+//! The root of a config file: a stream and what is around it.
+
+use std::time::Duration;
+
+use wappa_spec_macros::Config;
+
+use crate::component::ComponentNode;
+use crate::lint::{Lint, Rule};
+use crate::reader::Reader;
+use crate::spec::{Config, Field, Registry};
+use crate::value::Map;
+use crate::yaml::Node;
+
+/// Everything a config file says, read and typed.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    /// Where messages come from.
+    pub input: ComponentNode,
+    /// What is done to them.
+    pub pipeline: PipelineConfig,
+    /// Where they go.
+    pub output: ComponentNode,
+    /// Components that are found by their label.
+    pub resources: Resources,
+    /// How the program logs.
+    pub logger: LoggerConfig,
+    /// Where metrics are sent.
+    pub metrics: ComponentNode,
+    /// How long to wait before the stop, for metrics to be fetched.
+    pub shutdown_delay: Duration,
+    /// How long a stop may take.
+    pub shutdown_timeout: Duration,
+}
+
+/// Components that are found by their label, by kind, in file order.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// Of `input_resources`.
+    pub inputs: Vec<ComponentNode>,
+    /// Of `processor_resources`.
+    pub processors: Vec<ComponentNode>,
+    /// Of `output_resources`.
+    pub outputs: Vec<ComponentNode>,
+}
+
+impl Resources {
+    /// Adds those of another file behind these.
+    pub fn append(&mut self, other: Resources) {
+        self.inputs.extend(other.inputs);
+        self.processors.extend(other.processors);
+        self.outputs.extend(other.outputs);
+    }
+}
+
+/// What is done to the messages between input and output, and by how many threads.
+#[derive(Config, Clone, Debug)]
+pub struct PipelineConfig {
+    /// How many threads work on messages at once; below 1: as many as the machine has.
+    #[config(default = "-1")]
+    pub threads: i64,
+
+    /// Whether messages reach the output in the order in which they were read, also with several threads.
+    #[config(default = "true", bento = false)]
+    pub ordered: bool,
+
+    /// The processors, in the order in which they are applied.
+    #[config(child = "processor")]
+    pub processors: Vec<ComponentNode>,
+}
+
+/// How the program logs.
+#[derive(Config, Clone, Debug)]
+#[config(lint = lint_logger)]
+pub struct LoggerConfig {
+    /// The least severe level that is written: `OFF`, `FATAL`, `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE` or `ALL`.
+    #[config(default = "INFO")]
+    pub level: String,
+
+    /// The form of a line.
+    #[config(default = "logfmt", options("json", "logfmt"))]
+    pub format: String,
+
+    /// Whether each line has the time.
+    #[config(default = "false")]
+    pub add_timestamp: bool,
+
+    /// The name of the level in a `json` line.
+    #[config(default = "level")]
+    pub level_name: String,
+
+    /// The name of the time in a `json` line.
+    #[config(default = "time")]
+    pub timestamp_name: String,
+
+    /// The name of the message in a `json` line.
+    #[config(default = "msg")]
+    pub message_name: String,
+
+    /// Fields of every line.
+    #[config(default = "{'@service': wappa}")]
+    pub static_fields: Map<String>,
+
+    /// A file that the log is written to.
+    pub file: LogFileConfig,
+
+    /// Whether every line that has an error is written at level `ERROR`. It has no effect yet.
+    #[config(default = "false", advanced)]
+    pub log_all_errors: bool,
+}
+
+/// A file that the log is written to.
+#[derive(Config, Clone, Debug)]
+#[config(lint = lint_log_file)]
+pub struct LogFileConfig {
+    /// The path of the file; when empty the log goes to the terminal.
+    #[config(default = "\"\"")]
+    pub path: String,
+
+    /// Whether a full file is put aside. It has no effect yet.
+    #[config(default = "false")]
+    pub rotate: bool,
+
+    /// For how many days files are kept that were put aside. It has no effect yet.
+    #[config(default = "0")]
+    pub rotate_max_age_days: i64,
+}
+
+/// The HTTP server that Wappa does not have yet; its fields are known so that a misspelt one is found.
+#[derive(Config)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
+struct HttpConfig {
+    /// Whether there is one.
+    #[config(default = "true")]
+    enabled: bool,
+    /// Where it listens.
+    #[config(default = "0.0.0.0:4195")]
+    address: String,
+    /// The prefix of its paths.
+    #[config(default = "/bento")]
+    root_path: String,
+    /// Whether it serves debug endpoints.
+    #[config(default = "false")]
+    debug_endpoints: bool,
+    /// A certificate.
+    #[config(default = "\"\"")]
+    cert_file: String,
+    /// Its key.
+    #[config(default = "\"\"")]
+    key_file: String,
+    /// Cross-origin requests.
+    #[config(default = "{}")]
+    cors: Node,
+    /// A password.
+    #[config(default = "{}")]
+    basic_auth: Node,
+}
+
+/// What happens to failed messages everywhere.
+#[derive(Config)]
+#[config(lint = lint_error_handling)]
+struct ErrorHandlingConfig {
+    /// What happens to them.
+    #[config(default = "none", options("none", "reject", "retry"))]
+    strategy: String,
+    /// Whether and how they are logged.
+    #[config(default = "{}")]
+    log: Node,
+}
+
+/// The root of a config file.
+#[derive(Config)]
+#[config(lint = lint_root)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
+struct Root {
+    /// The HTTP server of the program. Wappa does not have one yet.
+    http: HttpConfig,
+    /// Where messages come from.
+    #[config(child = "input", default = "stdin: {}")]
+    input: ComponentNode,
+    /// What holds messages between input and pipeline.
+    #[config(child = "buffer", default = "none: {}")]
+    buffer: ComponentNode,
+    /// What is done to messages.
+    pipeline: PipelineConfig,
+    /// Where messages go.
+    #[config(child = "output", default = "stdout: {}")]
+    output: ComponentNode,
+    /// Inputs that are found by their label.
+    #[config(child = "input", resource, advanced)]
+    input_resources: Vec<ComponentNode>,
+    /// Processors that are found by their label.
+    #[config(child = "processor", resource, advanced)]
+    processor_resources: Vec<ComponentNode>,
+    /// Outputs that are found by their label.
+    #[config(child = "output", resource, advanced)]
+    output_resources: Vec<ComponentNode>,
+    /// Caches that are found by their label.
+    #[config(child = "cache", resource, advanced)]
+    cache_resources: Vec<ComponentNode>,
+    /// Rate limits that are found by their label.
+    #[config(child = "rate_limit", resource, advanced)]
+    rate_limit_resources: Vec<ComponentNode>,
+    /// How the program logs.
+    logger: LoggerConfig,
+    /// Where metrics are sent.
+    #[config(child = "metrics", default = "none: {}")]
+    metrics: ComponentNode,
+    /// Where traces are sent.
+    #[config(child = "tracer", default = "none: {}")]
+    tracer: ComponentNode,
+    /// How long to wait before the stop, for metrics to be fetched.
+    #[config(default = "0s")]
+    shutdown_delay: Duration,
+    /// How long a stop may take; what has not arrived by then is given up and counted.
+    #[config(default = "20s")]
+    shutdown_timeout: Duration,
+    /// What happens to failed messages everywhere.
+    error_handling: ErrorHandlingConfig,
+    /// Unit tests of the config. Wappa does not run them yet.
+    #[config(advanced)]
+    tests: Vec<Node>,
+}
+
+/// The root of a file of resources.
+#[derive(Config)]
+#[config(lint = lint_resource_file)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
+struct ResourceRoot {
+    /// Inputs that are found by their label.
+    #[config(child = "input", resource)]
+    input_resources: Vec<ComponentNode>,
+    /// Processors that are found by their label.
+    #[config(child = "processor", resource)]
+    processor_resources: Vec<ComponentNode>,
+    /// Outputs that are found by their label.
+    #[config(child = "output", resource)]
+    output_resources: Vec<ComponentNode>,
+    /// Caches that are found by their label.
+    #[config(child = "cache", resource)]
+    cache_resources: Vec<ComponentNode>,
+    /// Rate limits that are found by their label.
+    #[config(child = "rate_limit", resource)]
+    rate_limit_resources: Vec<ComponentNode>,
+    /// Unit tests of the config. Wappa does not run them yet.
+    tests: Vec<Node>,
+}
+
+impl StreamConfig {
+    /// The fields of the root of a config file, in the order of Bento's.
+    pub const FIELDS: &'static [Field] = Root::FIELDS;
+
+    /// Reads a config file. The lints go to the reader; nothing is given when no config can be made of the file.
+    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
+        let root: Root = read_root(node, reader)?;
+        Some(StreamConfig {
+            input: root.input,
+            pipeline: root.pipeline,
+            output: root.output,
+            resources: Resources {
+                inputs: root.input_resources,
+                processors: root.processor_resources,
+                outputs: root.output_resources,
+            },
+            logger: root.logger,
+            metrics: root.metrics,
+            shutdown_delay: root.shutdown_delay,
+            shutdown_timeout: root.shutdown_timeout,
+        })
+    }
+
+    /// What runs when there is no config at all: from stdin to stdout.
+    pub fn empty(registry: &dyn Registry) -> Result<StreamConfig, Vec<Lint>> {
+        let mut reader = Reader::for_building(registry);
+        let node = Node::empty_map(crate::Pos::new(1, 1));
+        StreamConfig::read(&node, &mut reader).ok_or_else(|| reader.into_lints())
+    }
+}
+
+impl Resources {
+    /// The fields of the root of a file of resources.
+    pub const FIELDS: &'static [Field] = ResourceRoot::FIELDS;
+
+    /// Reads a file that holds resources only.
+    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Resources> {
+        let root: ResourceRoot = read_root(node, reader)?;
+        Some(Resources {
+            inputs: root.input_resources,
+            processors: root.processor_resources,
+            outputs: root.output_resources,
+        })
+    }
+}
+
+/// Reads a root, where null is not the empty object: an empty file is a mistake.
+fn read_root<C: Config>(node: &Node, reader: &mut Reader<'_>) -> Option<C> {
+    if node.is_null() {
+        reader.error(Rule::ExpectedObject, node, "expected object value, got !!null");
+        return None;
+    }
+    C::read(node, reader)
+}
+
+fn lint_root(root: &Root, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(http) = value_at(node, "http")
+        && root.http.enabled
+    {
+        let lint = Lint::warning(
+            Rule::NotInWappa,
+            http.pos,
+            "Wappa does not have an HTTP server yet: `http` has no effect",
+        );
+        reader.push(lint.on(http));
+    }
+    lint_tests(&root.tests, node, reader);
+}
+
+fn lint_resource_file(root: &ResourceRoot, node: &Node, reader: &mut Reader<'_>) {
+    lint_tests(&root.tests, node, reader);
+}
+
+fn lint_tests(tests: &[Node], node: &Node, reader: &mut Reader<'_>) {
+    if let Some(value) = value_at(node, "tests")
+        && !tests.is_empty()
+    {
+        reader.warn(
+            Rule::NotInWappa,
+            value,
+            "Wappa does not run config unit tests yet: `tests` has no effect",
+        );
+    }
+}
+
+/// A value that is there and not null.
+fn value_at<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    node.get(key).filter(|it| !it.is_null())
+}
+
+fn lint_logger(logger: &LoggerConfig, node: &Node, reader: &mut Reader<'_>) {
+    const LEVELS: [&str; 9] = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL", "NONE"];
+    if let Some(level) = value_at(node, "level")
+        && !LEVELS.iter().any(|it| it.eq_ignore_ascii_case(&logger.level))
+    {
+        // Bento lets any text pass here, so it is no error.
+        let message = format!("log level {} is not known, INFO is used", logger.level);
+        let lint = Lint::warning(Rule::InvalidOption, level.pos, message).on(level);
+        reader.push(lint.hint(format!("one of: {}", LEVELS.join(", "))));
+    }
+    if logger.log_all_errors
+        && let Some(value) = value_at(node, "log_all_errors")
+    {
+        warn_no_effect("log_all_errors", value, reader);
+    }
+}
+
+fn lint_log_file(file: &LogFileConfig, node: &Node, reader: &mut Reader<'_>) {
+    if file.rotate
+        && let Some(value) = value_at(node, "rotate")
+    {
+        warn_no_effect("rotate", value, reader);
+    }
+    if file.rotate_max_age_days != 0
+        && let Some(value) = value_at(node, "rotate_max_age_days")
+    {
+        warn_no_effect("rotate_max_age_days", value, reader);
+    }
+}
+
+fn warn_no_effect(field: &str, value: &Node, reader: &mut Reader<'_>) {
+    reader.warn(Rule::NotInWappa, value, format!("Wappa does not have field {field} yet: it has no effect"));
+}
+
+fn lint_error_handling(config: &ErrorHandlingConfig, node: &Node, reader: &mut Reader<'_>) {
+    if matches!(config.strategy.as_str(), "reject" | "retry")
+        && let Some(value) = value_at(node, "strategy")
+    {
+        let message =
+            format!("`{}` is a Bento error handling strategy that Wappa does not have yet", config.strategy);
+        reader.error(Rule::NotInWappa, value, message);
+    }
+    if let Some(enabled) = config.log.get("enabled")
+        && enabled.as_bool() == Some(true)
+    {
+        warn_no_effect("error_handling.log", enabled, reader);
+    }
+}

@@ -1,0 +1,113 @@
+//! One config file, from its bytes to its lints: environment, YAML, overrides, reading, in Bento's order.
+
+use crate::lint::{Lint, Rule};
+use crate::reader::{LintOptions, Reader};
+use crate::root::{Resources, StreamConfig};
+use crate::spec::Registry;
+use crate::yaml::{Node, Pos, parse};
+use crate::{env, set};
+
+/// A config file that could be read as YAML.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The text with environment variables put in, to which all positions refer.
+    ///
+    /// It may hold secrets that came from the environment. A variable never adds a line (a default that spans lines
+    /// can remove some), so for print the line of the file itself is the better one.
+    pub text: String,
+    /// The tree.
+    pub node: Node,
+    /// What was found before the tree was looked at.
+    lints: Vec<Lint>,
+    is_lint_disabled: bool,
+}
+
+/// What a file says, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Linted<T> {
+    /// What it says; nothing when no sense can be made of it.
+    pub config: Option<T>,
+    /// What is wrong with it, in Bento's order.
+    pub lints: Vec<Lint>,
+}
+
+impl<T> Linted<T> {
+    /// The config, when nothing but warnings was found; for programs that want all or nothing.
+    pub fn into_result(self) -> Result<T, Vec<Lint>> {
+        match self.config {
+            Some(config) if !self.lints.iter().any(Lint::is_error) => Ok(config),
+            _ => Err(self.lints),
+        }
+    }
+}
+
+impl Source {
+    /// Reads the bytes of a file; `lookup` gives the value of an environment variable.
+    pub fn read(bytes: &[u8], lookup: impl Fn(&str) -> Option<String>) -> Result<Source, Vec<Lint>> {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(err) => {
+                let valid = &bytes[..err.valid_up_to()];
+                let line = 1 + valid.iter().filter(|it| **it == b'\n').count();
+                let message = "detected invalid utf-8 encoding in config";
+                let lint = Lint::error(Rule::FailedRead, Pos::new(1, 1), message);
+                return Err(vec![lint.hint(format!("line {line} has bytes that are no text"))]);
+            }
+        };
+        let replaced = env::replace(text, lookup);
+        let mut lints: Vec<Lint> = replaced.lint().into_iter().collect();
+        match parse(&replaced.text) {
+            Ok(parsed) => {
+                let is_lint_disabled = replaced.text.starts_with("# BENTO LINT DISABLE");
+                lints.extend(parsed.lints);
+                Ok(Source { text: replaced.text, node: parsed.node, lints, is_lint_disabled })
+            }
+            Err(lint) => {
+                lints.push(*lint);
+                Err(lints)
+            }
+        }
+    }
+
+    /// Applies one `path=value`, as `--set` gives it; the error is Bento's text.
+    pub fn set(&mut self, expression: &str, registry: &dyn Registry) -> Result<(), String> {
+        set::apply(&mut self.node, expression, registry)
+    }
+
+    /// Reads it as a main config.
+    pub fn stream(&self, registry: &dyn Registry, options: LintOptions) -> Linted<StreamConfig> {
+        self.linted(registry, options, StreamConfig::read)
+    }
+
+    /// Reads it as a file of resources.
+    pub fn resources(&self, registry: &dyn Registry, options: LintOptions) -> Linted<Resources> {
+        self.linted(registry, options, Resources::read)
+    }
+
+    fn linted<T>(
+        &self,
+        registry: &dyn Registry,
+        options: LintOptions,
+        read: fn(&Node, &mut Reader<'_>) -> Option<T>,
+    ) -> Linted<T> {
+        let mut reader = Reader::new(registry, options);
+        let config = read(&self.node, &mut reader);
+        let mut lints = self.lints.clone();
+        let found = reader.into_lints();
+        if self.is_lint_disabled {
+            // What remains is what Bento reports when it reads a file, not when it lints it.
+            lints.retain(|it| it.rule == Rule::MissingEnvVar);
+            lints.extend(
+                found.into_iter().filter(|it| is_read_error(it) || config.is_none() && it.is_error()),
+            );
+        } else {
+            lints.extend(found);
+        }
+        Linted { config, lints }
+    }
+}
+
+fn is_read_error(lint: &Lint) -> bool {
+    lint.is_error()
+        && matches!(lint.rule, Rule::ComponentMissing | Rule::ComponentNotFound | Rule::NotInWappa)
+}

@@ -1,0 +1,289 @@
+//! Builds the tree from the parser's events; the only file that knows the YAML library.
+//!
+//! Everything a hostile text could make large is bounded here: nesting before anything recurses over it, and what
+//! aliases expand to before it is copied.
+
+use std::collections::HashMap;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
+
+use super::{Kind, Node, Pos, Style, scalar};
+use crate::lint::{Lint, Rule};
+
+/// The deepest nesting. Real configs stay below 30; reading recurses, so it must fit the smallest thread's stack.
+const DEPTH_MAX: usize = 100;
+/// The most nodes that anchors and aliases together may copy.
+const COPIED_NODES_MAX: usize = 100_000;
+/// The most bytes of text that anchors and aliases together may copy.
+const COPIED_BYTES_MAX: usize = 16 << 20;
+
+/// A text that was YAML.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The first document; null at line 0 where there is none.
+    pub node: Node,
+    /// Warnings about what YAML allows and nobody means: repeated keys, merge keys.
+    pub lints: Vec<Lint>,
+}
+
+/// Reads the first document of a YAML (or JSON) text, as Bento does; later documents are not looked at.
+///
+/// The error is the lint that describes why the text cannot be read.
+pub fn parse(text: &str) -> Result<Parsed, Box<Lint>> {
+    Builder { text, stack: Vec::new(), anchors: HashMap::new(), copied: Size::default(), lints: Vec::new() }
+        .build()
+}
+
+/// What copying a subtree costs, and how deep it is.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+    height: usize,
+}
+
+impl Size {
+    fn add(&mut self, child: Size) {
+        self.nodes += child.nodes;
+        self.bytes += child.bytes;
+        self.height = self.height.max(child.height + 1);
+    }
+}
+
+enum Children {
+    Seq(Vec<Node>),
+    Map { pairs: Vec<(Node, Node)>, key: Option<Node> },
+}
+
+/// A list or mapping whose end has not been seen.
+struct Frame {
+    pos: Pos,
+    anchor: usize,
+    size: Size,
+    children: Children,
+}
+
+struct Builder<'t> {
+    text: &'t str,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, (Node, Size)>,
+    copied: Size,
+    lints: Vec<Lint>,
+}
+
+impl<'t> Builder<'t> {
+    fn build(mut self) -> Result<Parsed, Box<Lint>> {
+        let options = granit_parser::options! {
+            emit_comments: false,
+            block_scalar_eof_without_line_feed: true,
+            flow_nesting_limit: DEPTH_MAX,
+            block_nesting_limit: DEPTH_MAX,
+        };
+        for event in Parser::new_from_str_with_options(self.text, options) {
+            let (event, span) = event.map_err(|err| unreadable(&err))?;
+            if let Some(node) = self.event(event, span)? {
+                return Ok(Parsed { node, lints: self.lints });
+            }
+        }
+        Ok(Parsed { node: Node::null(Pos::default()), lints: self.lints })
+    }
+
+    /// Takes one event; the root node when that is complete.
+    fn event(&mut self, event: Event<'t>, span: Span) -> Result<Option<Node>, Box<Lint>> {
+        let pos = pos(&span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = tag.as_ref().and_then(|it| it.core_suffix().map(str::to_string));
+                let node = self.scalar(&span, text.into_owned(), style, tag.as_deref());
+                let size = Size { nodes: 1, bytes: node.as_key().len(), height: 1 };
+                self.keep(anchor, &node, size)?;
+                self.place(node, size)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor) else {
+                    return Err(failed(pos, "an anchor contains itself"));
+                };
+                // The place stays that of the anchor, where the text is, as in Bento.
+                let (node, size) = (node.clone(), *size);
+                self.charge(pos, size)?;
+                self.place(node, size)
+            }
+            Event::SequenceStart(_, anchor, _) => self.open(pos, anchor, Children::Seq(Vec::new())),
+            Event::MappingStart(_, anchor, _) => {
+                self.open(pos, anchor, Children::Map { pairs: Vec::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            // An empty first document: the later ones do not count.
+            Event::DocumentEnd => Ok(Some(Node::null(Pos::default()))),
+            _ => Ok(None),
+        }
+    }
+
+    fn open(&mut self, pos: Pos, anchor: usize, children: Children) -> Result<Option<Node>, Box<Lint>> {
+        if self.stack.len() >= DEPTH_MAX {
+            return Err(too_deep(pos));
+        }
+        self.stack.push(Frame { pos, anchor, size: Size { nodes: 1, bytes: 0, height: 1 }, children });
+        Ok(None)
+    }
+
+    fn close(&mut self) -> Result<Option<Node>, Box<Lint>> {
+        let frame = self.stack.pop().expect("an end event follows its start event");
+        let kind = match frame.children {
+            Children::Seq(items) => Kind::Seq(items),
+            Children::Map { pairs, .. } => {
+                self.lint_keys(&pairs);
+                Kind::Map(pairs)
+            }
+        };
+        let node = Node::new(frame.pos, kind);
+        self.keep(frame.anchor, &node, frame.size)?;
+        self.place(node, frame.size)
+    }
+
+    /// Puts a complete node into the list or mapping that is open; the root node is returned instead.
+    fn place(&mut self, node: Node, size: Size) -> Result<Option<Node>, Box<Lint>> {
+        if self.stack.len() + size.height > DEPTH_MAX + 1 {
+            return Err(too_deep(node.pos));
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(Some(node));
+        };
+        frame.size.add(size);
+        match &mut frame.children {
+            Children::Seq(items) => items.push(node),
+            Children::Map { pairs, key } => match key.take() {
+                Some(key) => pairs.push((key, node)),
+                None => *key = Some(node),
+            },
+        }
+        Ok(None)
+    }
+
+    fn keep(&mut self, anchor: usize, node: &Node, size: Size) -> Result<(), Box<Lint>> {
+        if anchor != 0 {
+            self.charge(node.pos, size)?;
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        Ok(())
+    }
+
+    fn charge(&mut self, pos: Pos, size: Size) -> Result<(), Box<Lint>> {
+        self.copied.add(size);
+        if self.copied.nodes > COPIED_NODES_MAX || self.copied.bytes > COPIED_BYTES_MAX {
+            let what = format!(
+                "anchors and aliases expand to more than {COPIED_NODES_MAX} nodes or {} MiB of text",
+                COPIED_BYTES_MAX >> 20
+            );
+            return Err(failed(pos, &what));
+        }
+        Ok(())
+    }
+
+    fn scalar(&self, span: &Span, text: String, style: ScalarStyle, tag: Option<&str>) -> Node {
+        // The library gives `~` for a value that is not there at all.
+        let is_absent = style == ScalarStyle::Plain && span.start.index() == span.end.index();
+        let column = pos(span).column;
+        let style = match (style, tag) {
+            (ScalarStyle::Literal, _) => Style::Literal { column },
+            (ScalarStyle::Folded, _) => Style::Folded { column },
+            (ScalarStyle::Plain, Some("str")) => Style::Quoted,
+            (ScalarStyle::Plain, _) | (_, Some("int" | "float" | "bool" | "null")) => Style::Plain,
+            _ => Style::Quoted,
+        };
+        let is_null = style == Style::Plain && (is_absent || scalar::is_null(&text));
+        let kind = if is_null { Kind::Null } else { Kind::Scalar { text, style } };
+        match style {
+            Style::Literal { .. } | Style::Folded { .. } => Node::new(self.indicator(span), kind),
+            _ => Node { pos: pos(span), len: len(span), kind },
+        }
+    }
+
+    /// The place of a block scalar's `|` or `>`: on the last line with text before the first line of the block.
+    fn indicator(&self, span: &Span) -> Pos {
+        let start = span.start.byte_offset().unwrap_or_default().min(self.text.len());
+        let before = self.text.get(..start).unwrap_or_default();
+        if self.text[before.len()..].starts_with(['|', '>']) {
+            return pos(span);
+        }
+        let blank_lines = before.lines().rev().take_while(|it| it.trim().is_empty()).count();
+        let Some(header) = before.lines().rev().nth(blank_lines) else {
+            return pos(span);
+        };
+        // A text that ends in a line break has one line fewer in `lines` than where the mark stands.
+        let lines_back = blank_lines + usize::from(before.ends_with('\n'));
+        let line = pos(span).line.saturating_sub(number(lines_back));
+        let column = block_header(header).unwrap_or(0);
+        Pos::new(line, number(column) + 1)
+    }
+
+    fn lint_keys(&mut self, pairs: &[(Node, Node)]) {
+        let mut seen = HashMap::new();
+        for (key, _) in pairs {
+            let name = key.as_key();
+            if name == "<<" && matches!(key.kind, Kind::Scalar { style: Style::Plain, .. }) {
+                let message = "merge keys (`<<`) are not applied, as in Bento: what is below has no effect";
+                self.lints.push(Lint::warning(Rule::MergeKey, key.pos, message).on(key));
+            } else if let Some(line) = seen.insert(name, key.pos.line)
+                && !name.is_empty()
+            {
+                let message = format!("key {name} was given before at line {line}, the last one counts");
+                self.lints.push(Lint::warning(Rule::DuplicateKey, key.pos, message).on(key));
+            }
+        }
+    }
+}
+
+/// The character index of the indicator in the line that begins a block scalar.
+fn block_header(line: &str) -> Option<usize> {
+    let chars: Vec<char> = line.chars().collect();
+    (0..chars.len()).find(|&i| {
+        let begins = i == 0 || chars[i - 1].is_whitespace();
+        let rest: String = chars[i + 1..].iter().collect();
+        let rest = rest.trim_start_matches(|it: char| it == '+' || it == '-' || it.is_ascii_digit());
+        let ends =
+            rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+        matches!(chars[i], '|' | '>') && begins && ends
+    })
+}
+
+fn number(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn pos(span: &Span) -> Pos {
+    Pos::new(number(span.start.line()), number(span.start.col()).saturating_add(1))
+}
+
+fn len(span: &Span) -> u32 {
+    if span.start.line() != span.end.line() {
+        return 0;
+    }
+    number(span.end.col().saturating_sub(span.start.col()))
+}
+
+fn failed(pos: Pos, what: &str) -> Box<Lint> {
+    Box::new(Lint::error(Rule::FailedRead, pos, format!("yaml: line {}: {what}", pos.line)))
+}
+
+fn too_deep(pos: Pos) -> Box<Lint> {
+    failed(pos, &format!("nested more than {DEPTH_MAX} levels deep"))
+}
+
+fn unreadable(err: &ScanError) -> Box<Lint> {
+    let pos = Pos::new(number(err.marker().line()), number(err.marker().col()).saturating_add(1));
+    match err.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(pos),
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart => {
+            let lint = failed(pos, "found a tab where only spaces may indent");
+            Box::new(lint.hint("YAML is indented with spaces"))
+        }
+        _ => failed(pos, &err.info()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
