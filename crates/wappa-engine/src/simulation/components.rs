@@ -181,8 +181,7 @@ impl Input for Source {
             waiter.wait(None, None);
             return Err(ReadError::NotReady);
         };
-        let ready_at =
-            *self.ready_at.get_or_insert(waiter.now() + Duration::from_millis(reading.wait_ms));
+        let ready_at = *self.ready_at.get_or_insert(waiter.now() + Duration::from_millis(reading.wait_ms));
         if waiter.now() < ready_at {
             waiter.wait(None, Some(ready_at));
             if waiter.now() < ready_at {

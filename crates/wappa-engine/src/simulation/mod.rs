@@ -78,7 +78,8 @@ fn stream_of(sim: &Arc<Sim>, setting: &Setting) -> (Stream, Metrics, Tally) {
         let processors = processors.map(|(idx, it)| processor(it, first_or(idx, Place::InTurn))).collect();
         input = Box::new(UnderInput { inner: input, processors });
     }
-    let place_of = |idx| if plan.under_input.is_empty() { first_or(idx, Place::Pipeline) } else { Place::Pipeline };
+    let place_of =
+        |idx| if plan.under_input.is_empty() { first_or(idx, Place::Pipeline) } else { Place::Pipeline };
     let pipeline = plan.pipeline.iter().enumerate();
     let processors = pipeline.map(|(idx, it)| (it.path.clone(), processor(it, place_of(idx)))).collect();
     let mut output: Box<dyn wappa_component::Output> =
@@ -139,7 +140,9 @@ fn drive(run: Run, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
         }
         match report_rx.recv_timeout(Duration::from_millis(10)) {
             Ok(report) => break report.map_err(|err| err.to_string())?,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Err("the stream's own thread panicked".to_string()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err("the stream's own thread panicked".to_string());
+            }
             Err(mpsc::RecvTimeoutError::Timeout) if deadline < std::time::Instant::now() => {
                 return Err("a thread keeps the token".to_string());
             }
