@@ -169,11 +169,11 @@ fn connect_again(shared: &Shared, output: &mut dyn Output) -> bool {
 
 /// Asks the input for more. What it has goes straight to the calling thread.
 fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
-    if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
-        input.stop();
-    }
     let mut step = Step::new(shared.input_lane(), &shared.stop);
     let result = guarded(shared, INPUT_PATH, || {
+        if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
+            input.stop();
+        }
         if !shared.input_is_connected.load(Ordering::SeqCst) {
             connect_input(shared, input.as_mut())?;
         }
@@ -283,7 +283,17 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         if job.part.n_messages() == 0 {
             break Ok(());
         }
-        match guarded(shared, OUTPUT_PATH, || output.write(&mut job.part, &mut step)) {
+        let n_messages = job.part.n_messages();
+        let result = guarded(shared, OUTPUT_PATH, || {
+            let result = output.write(&mut job.part, &mut step);
+            assert_eq!(job.part.n_messages(), n_messages, "an output keeps the number of messages");
+            if let Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) = &result {
+                let is_known = failures.iter().all(|(idx, _)| *idx < n_messages);
+                assert!(is_known, "an output names messages that it was given");
+            }
+            result
+        });
+        match result {
             Some(Err(WriteError::NotConnected)) => {
                 if !connect_again(shared, output.as_mut()) {
                     break Err(WriteError::Failed(stopped()));
@@ -312,6 +322,13 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
             shared.stop.abandon();
             job.failed(stopped());
         }
+    }
+}
+
+/// Closes the output, at the end.
+pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
+    if let Some(Err(text)) = guarded(shared, OUTPUT_PATH, || output.close()) {
+        shared.report.lock().fault.get_or_insert(format!("{OUTPUT_PATH}: {text}"));
     }
 }
 
