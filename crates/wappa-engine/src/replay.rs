@@ -79,11 +79,7 @@ impl Replay {
             n_replayed: of.counter("input_replayed"),
             of,
         };
-        Replay {
-            inner,
-            shared: Arc::new(shared),
-            waiting_messages_max: WAITING_MESSAGES_MAX,
-        }
+        Replay { inner, shared: Arc::new(shared), waiting_messages_max: WAITING_MESSAGES_MAX }
     }
 
     /// A replay that is due, or when the next one will be.

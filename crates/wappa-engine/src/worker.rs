@@ -13,6 +13,7 @@ use wappa_message::Mark;
 
 use crate::{
     job::Job,
+    observe::take_panicked,
     schedule::{Schedule, Task},
     stop::Stop,
     stream::Report,
@@ -333,12 +334,17 @@ pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
 }
 
 /// Runs a component's code. A panic is reported with the component's path and ends the stream.
+///
+/// `path` is where it is called; a component within it knows its own.
 fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
+    // Whatever a component caught by itself is over.
+    take_panicked();
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Some(result),
         Err(panic) => {
-            let text = panic_text(panic.as_ref());
-            fail(shared, format!("`{path}` panicked: {text}"));
+            let within = take_panicked();
+            let path = within.as_deref().unwrap_or(path);
+            fail(shared, format!("`{path}` panicked: {}", panic_text(panic.as_ref())));
             None
         }
     }
