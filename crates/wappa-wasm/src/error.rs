@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::inspect::NotAModule;
+use crate::{compile::CompileError, inspect::NotAModule};
 
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +30,6 @@ pub enum ModuleError {
     #[error("loading the compiled module: {0}")]
     Load(String),
 }
-
-/// A compilation failed; the text says why, in one line.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CompileError(pub String);
 
 /// The module cannot be a guest with this config.
 #[derive(Debug, thiserror::Error)]

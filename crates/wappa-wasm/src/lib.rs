@@ -23,9 +23,10 @@ mod v0;
 mod wasi;
 
 pub use crate::{
-    compiler::{Compile, CompileInProcess, precompile},
+    compile::{Compile, CompileError},
+    compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},
-    error::{CallError, CompileError, EngineError, GuestError, Kind, ModuleError},
+    error::{CallError, EngineError, GuestError, Kind, ModuleError},
     guest::{Guest, GuestConfig, Limits, Mount},
     instance::{Called, Instance},
     interrupt::Interrupt,
