@@ -14,7 +14,8 @@ use wasmtime::Linker;
 use crate::{
     EngineError,
     clock::Clock,
-    compiler::{Compile, CompileInProcess},
+    compile::Compile,
+    compiler::CompileInProcess,
     error::one_line,
     host::Host,
     module::{Digest, Loaded},

@@ -4,15 +4,17 @@ use std::{fmt, io};
 
 use wasmtime::{Trap, WasmBacktrace};
 
+use crate::inspect::NotAModule;
+
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// Neither a binary module nor one in the text format, or one that is not valid.
-    #[error("{0}")]
+    /// Not a module, in neither form.
+    #[error(transparent)]
+    NotAModule(#[from] NotAModule),
+    /// A module that breaks the rules, or needs proposals that the engine refuses.
+    #[error("the module is not valid: {0}")]
     Invalid(String),
-    /// A WebAssembly component, which this version does not run.
-    #[error("the file is a WebAssembly component, not a module; components are not supported yet")]
-    Component,
     /// The digest is not the one that was asked for.
     #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
     Digest {
@@ -23,16 +25,11 @@ pub enum ModuleError {
     },
     /// The compiler failed or ran into its limits.
     #[error("compiling the module: {0}")]
-    Compile(#[from] CompileError),
+    Compile(#[from] crate::compile::CompileError),
     /// What the compiler returned does not load.
     #[error("loading the compiled module: {0}")]
     Load(String),
 }
-
-/// A compilation failed; the text says why, in one line.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CompileError(pub String);
 
 /// The module cannot be a guest with this config.
 #[derive(Debug, thiserror::Error)]

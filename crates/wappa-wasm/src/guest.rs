@@ -16,10 +16,11 @@ use crate::{
     error::one_line,
     exports::Allocator,
     host::Host,
+    inspect::provided_functions,
     instance::Instance,
     log::{GuestLog, Output, RatedLog},
     slots::Slots,
-    v0, wasi,
+    wasi,
 };
 
 /// What one guest may use.
@@ -271,10 +272,7 @@ fn check_memory(wasm: &wasmtime::Module, limit: usize) -> Result<(), GuestError>
             _ => None,
         })
         .sum();
-    if limit as u64 > needed || limit as u64 == needed {
-        return Ok(());
-    }
-    Err(GuestError::Memory { needed, limit })
+    if needed <= limit as u64 { Ok(()) } else { Err(GuestError::Memory { needed, limit }) }
 }
 
 /// Links the module, or names all imports that cannot be had.
@@ -282,8 +280,7 @@ fn link(side: &Side, wasm: &wasmtime::Module) -> Result<InstancePre<Host>, Guest
     let mut missing = Vec::new();
     for import in wasm.imports() {
         let (module, name) = (import.module(), import.name());
-        let known = v0::MODULES.contains(&module) || module == wasi::MODULE;
-        if v0::MODULES.contains(&module) && v0::FUNCTIONS.iter().all(|it| it.0 != name) || !known {
+        if provided_functions().all(|it| (it.0, it.1) != (module, name)) {
             missing.push(format!("`{module}.{name}`"));
         }
     }

@@ -1,6 +1,6 @@
 //! Instances: one guest that is alive, and the call that takes a message through it.
 
-use std::{mem, time::Instant};
+use std::{fmt, time::Instant};
 
 use wappa_message::Message;
 use wasmtime::{AsContextMut, Func, InstancePre, Store, TypedFunc, UpdateDeadline, Val};
@@ -40,8 +40,8 @@ enum Process {
     WithResults(Func, Vec<Val>),
 }
 
-impl std::fmt::Debug for Instance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
             .field("spent", &self.is_spent())
             .field("slot", &self.slot)
@@ -253,5 +253,4 @@ fn stopped(stop: &Stop, shared: &Shared) -> CallError {
 const _: () = {
     const fn assert_send<T: Send>() {}
     assert_send::<Instance>();
-    let _ = mem::size_of::<Instance>();
 };

@@ -2,17 +2,21 @@
 
 mod arena;
 mod clock;
+mod compile;
 mod compiler;
 mod engine;
 mod error;
 mod exports;
 mod guest;
 mod host;
+pub mod inspect;
 mod instance;
 mod interrupt;
 mod limiter;
 mod log;
 mod module;
+pub mod processor;
+mod rewrite;
 mod settings;
 mod slots;
 mod stack;
@@ -20,9 +24,10 @@ mod v0;
 mod wasi;
 
 pub use crate::{
-    compiler::{Compile, CompileInProcess, precompile},
+    compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
+    compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},
-    error::{CallError, CompileError, EngineError, GuestError, Kind, ModuleError},
+    error::{CallError, EngineError, GuestError, Kind, ModuleError},
     guest::{Guest, GuestConfig, Limits, Mount},
     instance::{Called, Instance},
     interrupt::Interrupt,

@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Engine, ModuleError, error::one_line};
+use crate::{Engine, ModuleError, error::one_line, inspect, rewrite};
 
 /// SHA-256 of the file.
 pub(crate) type Digest = [u8; 32];
@@ -65,10 +65,10 @@ impl Module {
 
 impl Loaded {
     fn new(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
-        let wasm = to_binary(file)?;
-        wasmtime::Module::validate(&engine.on_demand().engine, &wasm).map_err(|err| {
-            ModuleError::Invalid(format!("the module is not valid: {}", one_line(&format!("{err:#}"))))
-        })?;
+        let binary = inspect::to_binary(file)?;
+        let wasm = rewrite::export_memory(&binary);
+        wasmtime::Module::validate(&engine.on_demand().engine, &wasm)
+            .map_err(|err| ModuleError::Invalid(one_line(&format!("{err:#}"))))?;
         let code = engine.compiler().compile(&wasm)?;
         let pooled = engine.pooled().and_then(|side| load(&side.engine, &code).ok());
         let mut loaded = Loaded { digest, pooled, code, on_demand: OnceLock::new(), memory: None };
@@ -89,33 +89,6 @@ impl Loaded {
         let module = load(&engine.on_demand().engine, &self.code)?;
         Ok(self.on_demand.get_or_init(|| module))
     }
-}
-
-/// The binary form of a file that is binary or text.
-fn to_binary(file: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, ModuleError> {
-    if let Some(rest) = file.strip_prefix(b"\0asm") {
-        return match rest.first_chunk() {
-            Some([1, 0, 0, 0]) => Ok(file.into()),
-            Some([_, _, 1, 0]) => Err(ModuleError::Component),
-            Some(version) => {
-                let version = u32::from_le_bytes(*version);
-                Err(ModuleError::Invalid(format!(
-                    "the module has version {version} of the format, expected 1"
-                )))
-            }
-            None => Err(ModuleError::Invalid("the module ends within its header".into())),
-        };
-    }
-    let text = std::str::from_utf8(file).ok();
-    if let Some(text) = text.filter(|it| it.trim_start().starts_with(['(', ';'])) {
-        return match wat::parse_str(text) {
-            Ok(wasm) => to_binary(&wasm).map(|it| it.into_owned().into()),
-            Err(err) => {
-                Err(ModuleError::Invalid(format!("parsing the text format: {}", one_line(&err.to_string()))))
-            }
-        };
-    }
-    Err(ModuleError::Invalid("not a WebAssembly module: neither its magic number nor the text format".into()))
 }
 
 #[allow(

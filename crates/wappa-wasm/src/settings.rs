@@ -7,7 +7,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::stack::GUEST_STACK_BYTES;
+use crate::{inspect::ACCEPTED_FEATURES, stack::GUEST_STACK_BYTES};
 
 /// Resident pages that a slot keeps for its next instance: small guests are reset two to three times cheaper.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;
@@ -29,16 +29,9 @@ pub(crate) fn compile_settings() -> Config {
     config.async_stack_size(2 * GUEST_STACK_BYTES);
     config.generate_address_map(true);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    // What Bento's engine accepts, and the toolchains of today beyond it.
-    config.wasm_multi_value(true);
-    config.wasm_bulk_memory(true);
-    config.wasm_simd(true);
-    config.wasm_tail_call(true);
-    config.wasm_extended_const(true);
-    config.wasm_relaxed_simd(false);
-    config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
-    config.wasm_custom_page_sizes(false);
+    // One list for the engine and for those who only look into a module.
+    config.wasm_features(ACCEPTED_FEATURES, true);
+    config.wasm_features(ACCEPTED_FEATURES.complement(), false);
     config
 }
 

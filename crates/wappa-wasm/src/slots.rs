@@ -70,15 +70,15 @@ mod tests {
         let slots = Slots::new(1);
         let interrupt = Interrupt::new();
         let soon = || Instant::now() + Duration::from_millis(20);
-        let first = slots.take(soon(), &interrupt).unwrap();
-        assert_eq!(slots.take(soon(), &interrupt).unwrap_err(), NoSlot::Deadline);
+        let first = slots.take(soon(), &interrupt).expect("a free slot");
+        assert_eq!(slots.take(soon(), &interrupt).err(), Some(NoSlot::Deadline));
         let waiting = std::thread::spawn({
             let (slots, interrupt) = (Arc::clone(&slots), interrupt.clone());
             move || slots.take(Instant::now() + Duration::from_secs(60), &interrupt).map(drop)
         });
         drop(first);
-        waiting.join().unwrap().unwrap();
+        assert_eq!(waiting.join().expect("no panic"), Ok(()));
         interrupt.raise();
-        assert_eq!(slots.take(soon(), &interrupt).unwrap_err(), NoSlot::Interrupted);
+        assert_eq!(slots.take(soon(), &interrupt).err(), Some(NoSlot::Interrupted));
     }
 }

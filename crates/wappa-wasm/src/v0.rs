@@ -10,22 +10,12 @@ use crate::{
     error::Stop,
     exports::{allocate, deallocate},
     host::Host,
+    inspect::V0_MODULES,
 };
-
-/// The names of the module that guests import the functions from: Bento's, and that of its ancestor.
-pub(crate) const MODULES: [&str; 2] = ["bento_wasm", "benthos_wasm"];
-
-/// The functions and their types, as messages about imports print them.
-pub(crate) const FUNCTIONS: [(&str, &str); 4] = [
-    ("v0_msg_as_bytes", "() -> i64"),
-    ("v0_msg_set_bytes", "(i32, i32) -> ()"),
-    ("v0_msg_get_meta", "(i32, i32) -> i64"),
-    ("v0_msg_set_meta", "(i32, i32, i32, i32) -> ()"),
-];
 
 /// Provides the functions.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    for module in MODULES {
+    for module in V0_MODULES {
         linker.func_wrap(module, "v0_msg_as_bytes", as_bytes)?;
         linker.func_wrap(module, "v0_msg_set_bytes", set_bytes)?;
         linker.func_wrap(module, "v0_msg_get_meta", get_meta)?;

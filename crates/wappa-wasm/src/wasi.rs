@@ -15,11 +15,9 @@ use crate::{
     error::Stop,
     guest::Mount,
     host::Host,
+    inspect::WASI_MODULE,
     log::{Output, Stream},
 };
-
-/// The module that guests import WASI from.
-pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
 
 const ERRNO_SUCCESS: i32 = 0;
 const ERRNO_FAULT: i32 = 21;
@@ -77,8 +75,8 @@ pub(crate) fn context(
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi::p1::add_to_linker_sync(linker, |host| &mut host.wasi)?;
     linker.allow_shadowing(true);
-    linker.func_wrap(MODULE, "poll_oneoff", poll_oneoff)?;
-    linker.func_wrap(MODULE, "proc_exit", proc_exit)?;
+    linker.func_wrap(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
+    linker.func_wrap(WASI_MODULE, "proc_exit", proc_exit)?;
     linker.allow_shadowing(false);
     Ok(())
 }
