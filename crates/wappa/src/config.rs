@@ -137,7 +137,12 @@ pub(crate) struct Loaded {
 
 impl Reading<'_> {
     /// Reads and lints the main config and the files of resources. The error is one of the flags.
-    pub(crate) fn load(&self, origin: &Origin, set: &[String], resources: &[PathBuf]) -> Result<Loaded, String> {
+    pub(crate) fn load(
+        &self,
+        origin: &Origin,
+        set: &[String],
+        resources: &[PathBuf],
+    ) -> Result<Loaded, String> {
         let mut findings = Vec::new();
         let mut config = self.main(origin, set, &mut findings)?;
         for path in resources {

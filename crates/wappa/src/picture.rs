@@ -75,6 +75,32 @@ mod tests {
             render(&finding(text, Pos::new(2, 3), 0, Some("x")), false, true),
             render(&finding(text, Pos::new(1, 1), 5, None), true, true),
         ];
-        expect![[r#""#]].assert_eq(&all.concat().replace('\x1b', "ESC"));
+        expect![[r#"
+            a.yaml(2,1) field path not recognised
+             --> a.yaml:2:23
+              |
+            2 |   file: {paths: [ä], path: b}
+              |                       ^^^^
+            hint: did you mean `paths`?
+
+            a.yaml(2,1) field path not recognised
+             --> a.yaml:2:3
+              |
+            2 |   file: {paths: [ä], path: b}
+              |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            a.yaml(3,1) field path not recognised
+            a.yaml(0,1) field path not recognised
+            hint: write something
+
+            a.yaml(2,1) field path not recognised
+            ESC[33ma.yaml(1,1) field path not recognisedESC[0m
+             ESC[1mESC[94m--> ESC[0ma.yaml:1:1
+              ESC[1mESC[94m|ESC[0m
+            ESC[1mESC[94m1ESC[0m ESC[1mESC[94m|ESC[0m input:
+              ESC[1mESC[94m|ESC[0m ESC[1mESC[91m^^^^^ESC[0m
+
+        "#]]
+        .assert_eq(&all.concat().replace('\x1b', "ESC"));
     }
 }

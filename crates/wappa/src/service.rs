@@ -55,7 +55,10 @@ impl Service {
         let (tx, rx) = sync_channel(8);
         forward_signals(tx.clone())?;
         self.logger.info("Launching a Wappa instance, use CTRL+C to close");
-        let run = move || drop(tx.send(Event::Ended(stream.run())));
+        let run = move || {
+            // Nobody waits for the end any more when the process is about to end anyway.
+            let _ = tx.send(Event::Ended(stream.run()));
+        };
         thread::Builder::new().name("stream".to_string()).spawn(run)?;
         match self.wait(&rx, None) {
             Some(Event::Signal(signal)) => self.stop_after(signal, &rx),
@@ -148,6 +151,7 @@ impl Service {
     /// Says what is left to say. A stream without a result did not end in time.
     fn end(mut self, ended: Option<io::Result<Report>>) -> io::Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
+        let was_closed = matches!(&ended, Some(Ok(report)) if report.output_was_closed);
         match ended {
             None => {
                 self.logger.info(STUCK);
@@ -171,7 +175,9 @@ impl Service {
         }
         let undelivered = self.tally.undelivered();
         if 0 < undelivered {
-            self.logger.warn(&format!("{undelivered} messages were read and not delivered"));
+            // Who closes the output (`| head -1`) wanted no more.
+            let level = if was_closed { Level::Debug } else { Level::Warn };
+            self.logger.log(level, &format!("{undelivered} messages were read and not delivered"));
         }
         self.exporter.push(&self.logger);
         Ok(code)
@@ -190,7 +196,7 @@ impl Service {
             let (tx, rx) = sync_channel(1);
             let said = thread::Builder::new().spawn(move || {
                 say();
-                drop(tx.send(()));
+                let _ = tx.send(());
             });
             if said.is_ok() {
                 let _ = rx.recv_timeout(Duration::from_millis(200));

@@ -6,7 +6,7 @@ use wappa_component::Component;
 use wappa_spec::{ComponentKind, Registry, Spec};
 
 static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
-    let mut all: Vec<&'static Component> = wappa_pure::COMPONENTS.to_vec();
+    let mut all: Vec<&'static Component> = wappa_pure::components();
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all
 });
