@@ -31,6 +31,7 @@ pub(crate) struct Replay {
     inner: Box<dyn Input>,
     shared: Arc<Shared>,
     inner_is_over: bool,
+    pub(crate) waiting_messages_max: usize,
 }
 
 struct Shared {
@@ -67,7 +68,12 @@ impl Replay {
             n_replayed: of.counter("input_replayed"),
             of,
         };
-        Replay { inner, shared: Arc::new(shared), inner_is_over: false }
+        Replay {
+            inner,
+            shared: Arc::new(shared),
+            inner_is_over: false,
+            waiting_messages_max: WAITING_MESSAGES_MAX,
+        }
     }
 
     /// A replay that is due, or when the next one will be.
@@ -85,7 +91,7 @@ impl Replay {
     }
 
     fn may_read(&self) -> bool {
-        !self.inner_is_over && self.shared.queue.lock().n_waiting_messages < WAITING_MESSAGES_MAX
+        !self.inner_is_over && self.shared.queue.lock().n_waiting_messages < self.waiting_messages_max
     }
 
     fn is_over(&self) -> bool {

@@ -12,7 +12,7 @@ use std::{
 use wappa_component::{Input, Logger, Output, Processor};
 
 use crate::{
-    schedule::Schedule,
+    schedule::{Schedule, Window},
     stop::Stop,
     worker::{self, Shared, Stage},
     world::{Bell, Monitor, World},
@@ -58,6 +58,7 @@ pub struct Report {
 pub struct Stream {
     parts: StreamParts,
     setting: Setting,
+    pub(crate) window: Window,
 }
 
 /// What a stream's components need to know of it before it exists.
@@ -97,16 +98,16 @@ impl Stream {
     /// A stream of these parts, which were made in `setting`.
     pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
-        Stream { parts, setting: setting.clone() }
+        Stream { parts, setting: setting.clone(), window: Window::default() }
     }
 
     /// Runs until the input is over and everything is answered, or until the stream is stopped.
     pub fn run(self) -> io::Result<Report> {
-        let Stream { parts, setting } = self;
+        let Stream { parts, setting, window } = self;
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
         let takes_back = parts.input.takes_back();
-        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty());
+        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty(), window);
         let shared = Arc::new(Shared {
             schedule: Monitor::new(&setting.world, schedule),
             report: Monitor::new(&setting.world, Report::default()),

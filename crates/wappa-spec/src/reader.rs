@@ -27,6 +27,9 @@ pub struct LintOptions {
     pub require_labels: bool,
 }
 
+/// How many lints there may be before no hints are looked for any more.
+const HINTED_LINTS_MAX: usize = 500;
+
 /// Where lints are collected while a tree is read.
 pub struct Reader<'r> {
     registry: &'r dyn Registry,
@@ -302,6 +305,10 @@ impl<'n> Fields<'n> {
 fn lint_unknown(key: &Node, fields: &[Field], reader: &mut Reader<'_>) {
     let name = key.as_key();
     let lint = Lint::error(Rule::UnknownField, key.pos, format!("field {name} not recognised")).on(key);
+    // Hints are for people, who do not make hundreds of mistakes; a generated file should not wait for them.
+    if reader.lints.len() > HINTED_LINTS_MAX {
+        return reader.push(lint);
+    }
     let known = fields.iter().filter(|it| !it.deprecated).map(|it| it.name);
     reader.push(suggest::did_you_mean(lint, name, known));
 }

@@ -1,5 +1,7 @@
 //! One config file, from its bytes to its lints: environment, YAML, overrides, reading, in Bento's order.
 
+use std::fmt;
+
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig};
@@ -8,7 +10,7 @@ use crate::yaml::{Node, Pos, parse};
 use crate::{env, set};
 
 /// A config file that could be read as YAML.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     /// The text with environment variables put in, to which all positions refer.
     ///
@@ -20,6 +22,13 @@ pub struct Source {
     /// What was found before the tree was looked at.
     lints: Vec<Lint>,
     is_lint_disabled: bool,
+}
+
+/// Without the text, which may hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("lints", &self.lints).finish_non_exhaustive()
+    }
 }
 
 /// What a file says, and what is wrong with it.

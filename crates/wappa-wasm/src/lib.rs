@@ -2,7 +2,7 @@
 
 mod arena;
 mod clock;
-mod compile;
+pub mod compile;
 mod compiler;
 mod engine;
 mod error;
@@ -16,7 +16,7 @@ mod limiter;
 mod log;
 mod module;
 pub mod processor;
-mod rewrite;
+pub mod rewrite;
 mod settings;
 mod slots;
 mod stack;

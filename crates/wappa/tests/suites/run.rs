@@ -89,20 +89,16 @@ fn write_files(program: &Program, case: &Case, dir: &Path) -> Result<(), String>
 }
 
 fn arguments(program: &Program, case: &Case) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = Vec::new();
-    let given: Vec<&str> = case.of("args", false).flat_map(|it| it.body.split_whitespace()).collect();
+    let mut given: Vec<&str> = case.of("args", false).flat_map(|it| it.body.split_whitespace()).collect();
+    if given.is_empty() {
+        given = if case.is("yaml", "lint") { vec!["lint", "config.yaml"] } else { vec!["-c", "config.yaml"] };
+    }
     // Bento would listen on a port, and gives up the order with more than one thread.
-    if program.is_bento && !case.is("yaml", "lint") && (given.is_empty() || given.contains(&"-c")) {
-        arguments.extend(["-s", "http.enabled=false", "-s", "pipeline.threads=1"].map(Into::into));
+    if program.is_bento && (given[0].starts_with('-') || given[0] == "run") {
+        let at = usize::from(given[0] == "run");
+        given.splice(at..at, ["-s", "http.enabled=false", "-s", "pipeline.threads=1"]);
     }
-    if !given.is_empty() {
-        arguments.extend(given.iter().map(Into::into));
-    } else if case.is("yaml", "lint") {
-        arguments.extend(["lint", "config.yaml"].map(Into::into));
-    } else {
-        arguments.extend(["-c", "config.yaml"].map(Into::into));
-    }
-    arguments
+    given.into_iter().map(Into::into).collect()
 }
 
 /// Feeds the process, reads it, sends it the test's signal, and waits for its end.
