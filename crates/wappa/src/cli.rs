@@ -1,13 +1,15 @@
 //! The command line: flags and commands, with Bento's names and words where Bento has them.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use wappa_spec::{Size, parse_duration};
+use wappa_wasm::Budget;
 
-use crate::list::Format;
+use crate::{list::Format, wasm::COMPILE_CHILD};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -16,6 +18,17 @@ const EXAMPLES: &str = "Run a config, or choose a command:
   wappa lint ./configs/...
   wappa list processors
   wappa -r './production/*.yaml' -c ./config.yaml";
+
+const COMPILING: &str = "Compiling modules";
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).filter(|it| !it.is_zero());
+    duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    Size::parse(text).ok_or_else(|| "a size is written like `128MiB`, `64KB` or `1024`".to_string())
+}
 
 /// A stream processor that calls WebAssembly modules, with Bento's configs.
 #[derive(Parser, Debug)]
@@ -67,6 +80,18 @@ pub(crate) struct Options {
     /// Import templates (Wappa does not have this yet).
     #[arg(short, long, hide = true, value_name = "GLOB")]
     pub(crate) templates: Vec<String>,
+
+    /// The processor time that compiling one module may take [default: 120s].
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
+    compile_cpu_limit: Option<Duration>,
+
+    /// The time that compiling one module may take [default: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
+    compile_time_limit: Option<Duration>,
+
+    /// The memory that compiling one module may take [default: 2GiB].
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = COMPILING)]
+    compile_memory_limit: Option<Size>,
 }
 
 impl Options {
@@ -80,7 +105,20 @@ impl Options {
         self.env_files.extend(behind.env_files.iter().cloned());
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
+        self.compile_cpu_limit = behind.compile_cpu_limit.or(self.compile_cpu_limit);
+        self.compile_time_limit = behind.compile_time_limit.or(self.compile_time_limit);
+        self.compile_memory_limit = behind.compile_memory_limit.or(self.compile_memory_limit);
         self
+    }
+
+    /// What compiling one module may cost.
+    pub(crate) fn compile_budget(&self) -> Budget {
+        let default = Budget::default();
+        Budget {
+            cpu: self.compile_cpu_limit.unwrap_or(default.cpu),
+            wall: self.compile_time_limit.unwrap_or(default.wall),
+            memory: self.compile_memory_limit.map_or(default.memory, Size::bytes),
+        }
     }
 }
 
@@ -93,6 +131,10 @@ pub(crate) enum Command {
     Lint(LintArguments),
     /// List the components that there are.
     List(ListArguments),
+    /// Say what a WebAssembly module is, and whether it can run here.
+    Inspect(InspectArguments),
+    #[command(name = COMPILE_CHILD, hide = true)]
+    CompileChild,
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -138,6 +180,21 @@ pub(crate) struct ListArguments {
     /// How to print them.
     #[arg(long, value_enum, default_value = "text", ignore_case = true)]
     pub(crate) format: Format,
+}
+
+/// The arguments of `inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// A module: a `.wasm` file, or WebAssembly text.
+    pub(crate) module: PathBuf,
+
+    /// The function that is to be called, as in the field `function` of the processor.
+    #[arg(long, default_value = "process", value_name = "NAME")]
+    pub(crate) function: String,
+
+    /// The memory that one instance may have, as in the field `memory_limit` of the processor.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<Size>,
 }
 
 /// What is said instead of doing anything.

@@ -13,7 +13,7 @@ use crate::{
     cli::{self, Cli, Command, Options},
     config, dotenv,
     environment::{self, Environment},
-    globs, lint, list, panics, run, table,
+    globs, lint, list, panics, run, table, wasm,
 };
 
 /// Commands of Bento that Wappa does not have yet.
@@ -70,6 +70,8 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
+        Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
     }
 }

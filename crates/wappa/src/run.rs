@@ -19,8 +19,8 @@ use crate::{
     log::{Log, Target},
     metrics::Exporter,
     panics, picture,
-    service::Service,
-    table,
+    service::{Events, Service},
+    table, wasm,
 };
 
 /// The version of the program.
@@ -30,10 +30,10 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     let registry: &dyn Registry = &table::registry();
     match prepare(options, environment, registry) {
-        Ok((config, logger)) => match start(&config, registry, &logger) {
+        Ok(ready) => match start(&ready, options, registry) {
             Ok(code) => code,
             Err(text) => {
-                logger.error(&text);
+                ready.logger.error(&text);
                 ExitCode::FAILURE
             }
         },
@@ -41,12 +41,15 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     }
 }
 
+/// What a stream can be built from.
+struct Ready {
+    config: StreamConfig,
+    origin: Origin,
+    logger: Logger,
+}
+
 /// Everything before components are built: reads, lints, and opens the log.
-fn prepare(
-    options: &Options,
-    environment: &Environment,
-    registry: &dyn Registry,
-) -> Result<(StreamConfig, Logger), ExitCode> {
+fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
     let origin = Origin::find(options.config.as_deref(), environment);
     let reading = Reading { registry, environment, options: LintOptions::default() };
     let resources = globs::expand(&options.resources);
@@ -72,7 +75,7 @@ fn prepare(
     if !is_readable {
         return Err(ExitCode::FAILURE);
     }
-    Ok((config, logger))
+    Ok(Ready { config, origin, logger })
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.
@@ -129,24 +132,33 @@ fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) -> Resu
 }
 
 /// Builds the stream and runs it. The error is for the log.
-fn start(config: &StreamConfig, registry: &dyn Registry, logger: &Logger) -> Result<ExitCode, String> {
+fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<ExitCode, String> {
+    let Ready { config, origin, logger } = ready;
     let metrics = Metrics::default();
     let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
     let failed = |err: io::Error| format!("Service closing due to: {err}");
     let world = World::real().map_err(failed)?;
     let setting = Setting::new(&world).map_err(failed)?;
+    let events = Events::listen().map_err(failed)?;
+    let mut services = Services::default();
+    let interrupted = events.was_signaled();
+    wasm::provide(&mut services, config, origin.path(), options.compile_budget(), interrupted, logger)
+        .map_err(|text| format!("Service closing due to: {text}"))?;
     let request = BuildRequest {
         config,
         components: table::table(),
         registry,
         logger: logger.clone(),
         metrics,
-        services: Services::default(),
+        services,
         setting: &setting,
     };
-    let (stream, tally) =
-        wappa_engine::build(request).map_err(|err| format!("Service closing due to: {err}"))?;
+    let (stream, tally) = match wappa_engine::build(request) {
+        Ok(built) => built,
+        Err(_) if events.is_stopped_early(logger) => return Ok(ExitCode::SUCCESS),
+        Err(err) => return Err(format!("Service closing due to: {err}")),
+    };
     let service = Service {
         logger: logger.clone(),
         stop: setting.stop().clone(),
@@ -154,6 +166,7 @@ fn start(config: &StreamConfig, registry: &dyn Registry, logger: &Logger) -> Res
         exporter,
         shutdown_delay: config.shutdown_delay,
         shutdown_timeout: config.shutdown_timeout,
+        events,
     };
     service.run(stream).map_err(failed)
 }

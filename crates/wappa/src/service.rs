@@ -3,7 +3,11 @@
 use std::{
     io,
     process::{self, ExitCode},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -41,6 +45,8 @@ pub(crate) struct Service {
     pub(crate) shutdown_delay: Duration,
     /// How long a stop may take.
     pub(crate) shutdown_timeout: Duration,
+    /// What the process is told, and where the end of the stream is told.
+    pub(crate) events: Events,
 }
 
 /// What happens to a running stream.
@@ -49,22 +55,68 @@ enum Event {
     Ended(io::Result<Report>),
 }
 
+/// Signals from the start of the process on, and the end of the stream.
+pub(crate) struct Events {
+    tx: SyncSender<Event>,
+    rx: Receiver<Event>,
+    was_signaled: Arc<AtomicBool>,
+}
+
+impl Events {
+    /// From here on a signal does not end the process by itself.
+    pub(crate) fn listen() -> io::Result<Events> {
+        let (tx, rx) = sync_channel(8);
+        let was_signaled = Arc::new(AtomicBool::new(false));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let (to_service, flag) = (tx.clone(), Arc::clone(&was_signaled));
+        let forward = move || {
+            for signal in signals.forever() {
+                flag.store(true, Ordering::SeqCst);
+                // When so many wait already, one more says nothing new.
+                let _ = to_service.try_send(Event::Signal(signal));
+            }
+        };
+        thread::Builder::new().name("signals".to_string()).spawn(forward)?;
+        Ok(Events { tx, rx, was_signaled })
+    }
+
+    /// Set by the first signal.
+    pub(crate) fn was_signaled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.was_signaled)
+    }
+
+    /// Whether a signal came before the stream ran; says so.
+    pub(crate) fn is_stopped_early(&self, logger: &Logger) -> bool {
+        match self.rx.try_recv() {
+            Ok(Event::Signal(signal)) => {
+                logger.info(&received(signal));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn received(signal: i32) -> String {
+    let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+    format!("Received {name}, the service is closing")
+}
+
 impl Service {
     /// Runs the stream to its end, or until a signal stops it.
     pub(crate) fn run(mut self, stream: Stream) -> io::Result<ExitCode> {
-        let (tx, rx) = sync_channel(8);
-        forward_signals(tx.clone())?;
         self.logger.info("Launching a Wappa instance, use CTRL+C to close");
+        let tx = self.events.tx.clone();
         let run = move || {
             // Nobody waits for the end any more when the process is about to end anyway.
             let _ = tx.send(Event::Ended(stream.run()));
         };
         thread::Builder::new().name("stream".to_string()).spawn(run)?;
-        match self.wait(&rx, None) {
-            Some(Event::Signal(signal)) => self.stop_after(signal, &rx),
+        match self.wait(None) {
+            Some(Event::Signal(signal)) => self.stop_after(signal),
             Some(Event::Ended(result)) => {
                 self.logger.info("Pipeline has terminated. Shutting down the service");
-                self.delay(&rx);
+                self.delay();
                 self.watch_over(self.shutdown_timeout);
                 self.end(Some(result))
             }
@@ -73,17 +125,17 @@ impl Service {
     }
 
     /// Waits for the next event, and sends metrics when they are due.
-    fn wait(&mut self, rx: &Receiver<Event>, until: Option<Instant>) -> Option<Event> {
+    fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
         loop {
             let left = until.map(|it| it.saturating_duration_since(Instant::now()));
             let until_push = self.exporter.until_push();
             let event = match [left, until_push].into_iter().flatten().min() {
-                Some(timeout) => rx.recv_timeout(timeout),
-                None => rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(timeout) => self.events.rx.recv_timeout(timeout),
+                None => self.events.rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match event {
                 Ok(event) => return Some(event),
-                Err(RecvTimeoutError::Disconnected) => unreachable!("the thread of signals never ends"),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("this side holds a sender itself"),
                 Err(RecvTimeoutError::Timeout) if left.is_some_and(|it| it.is_zero()) => return None,
                 Err(RecvTimeoutError::Timeout) => (),
             }
@@ -94,7 +146,7 @@ impl Service {
     }
 
     /// The stream goes on until the delay is over; a signal ends it at once. Gives the stream's end, if it came.
-    fn delay(&mut self, rx: &Receiver<Event>) -> Option<io::Result<Report>> {
+    fn delay(&mut self) -> Option<io::Result<Report>> {
         if self.shutdown_delay.is_zero() {
             return None;
         }
@@ -102,7 +154,7 @@ impl Service {
         let until = Instant::now().checked_add(self.shutdown_delay);
         let mut ended = None;
         loop {
-            match self.wait(rx, until) {
+            match self.wait(until) {
                 Some(Event::Ended(result)) => ended = Some(result),
                 Some(Event::Signal(signal)) => {
                     let name = if signal == SIGINT { "interrupt" } else { "terminated" };
@@ -115,12 +167,11 @@ impl Service {
         }
     }
 
-    fn stop_after(mut self, signal: i32, rx: &Receiver<Event>) -> io::Result<ExitCode> {
+    fn stop_after(mut self, signal: i32) -> io::Result<ExitCode> {
         // Armed before anything is written: a log that nobody reads must not hold up the end.
         self.watch_over(self.shutdown_delay.saturating_add(self.shutdown_timeout));
-        let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-        self.logger.info(&format!("Received {name}, the service is closing"));
-        let mut ended = self.delay(rx);
+        self.logger.info(&received(signal));
+        let mut ended = self.delay();
         if !self.shutdown_delay.is_zero() {
             self.watch_over(self.shutdown_timeout);
         }
@@ -128,18 +179,18 @@ impl Service {
         let graceful = self.shutdown_timeout - self.shutdown_timeout / 4;
         if ended.is_none() && GRACEFUL_MIN < graceful {
             self.stop.drain();
-            ended = self.wait_for_end(rx, began.checked_add(graceful));
+            ended = self.wait_for_end(began.checked_add(graceful));
         }
         if ended.is_none() {
             self.stop.abandon();
-            ended = self.wait_for_end(rx, began.checked_add(self.shutdown_timeout));
+            ended = self.wait_for_end(began.checked_add(self.shutdown_timeout));
         }
         self.end(ended)
     }
 
-    fn wait_for_end(&mut self, rx: &Receiver<Event>, until: Option<Instant>) -> Option<io::Result<Report>> {
+    fn wait_for_end(&mut self, until: Option<Instant>) -> Option<io::Result<Report>> {
         loop {
-            match self.wait(rx, until) {
+            match self.wait(until) {
                 Some(Event::Ended(result)) => return Some(result),
                 // Another signal changes nothing: the budget is the limit.
                 Some(Event::Signal(_)) => (),
@@ -206,18 +257,6 @@ impl Service {
         // A process that can start no thread ends without a guard.
         let _ = thread::Builder::new().name("watchdog".to_string()).spawn(watch);
     }
-}
-
-fn forward_signals(tx: SyncSender<Event>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let forward = move || {
-        for signal in signals.forever() {
-            // When so many wait already, one more says nothing new.
-            let _ = tx.try_send(Event::Signal(signal));
-        }
-    };
-    thread::Builder::new().name("signals".to_string()).spawn(forward)?;
-    Ok(())
 }
 
 /// A duration in Go's words: `1h2m3.5s`, `250ms`.

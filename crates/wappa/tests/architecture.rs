@@ -130,7 +130,8 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    let places = [concat!("/", "work/"), concat!("/", "home/"), concat!("/", "root/"), concat!("/", "Users/")];
+    let places =
+        [concat!("/", "work/"), concat!("/", "home/"), concat!("/", "root/"), concat!("/", "Users/")];
     check_files(&[".rs", ".toml", ".md", ".wat", ".yaml", ".sh", ".lock"], |text| {
         let found = |(line, text): (usize, &str)| {
             let place = places.iter().find(|it| text.contains(*it))?;
