@@ -54,7 +54,10 @@ pub(super) struct Reading {
 pub(super) enum Gives {
     /// The sizes of the batches; `None`: that many messages, each a batch of its own.
     Batches(Vec<usize>),
-    Singles { n: usize, are_slices: bool },
+    Singles {
+        n: usize,
+        are_slices: bool,
+    },
     Nothing,
     NotConnected,
     SourceFailed,
@@ -76,17 +79,32 @@ pub(super) struct ProcessorPlan {
 pub(super) enum ProcessorKind {
     Pass,
     /// Sleeps for each batch, and looks at the time or does not.
-    Slow { ms_max: u64, obeys: bool },
+    Slow {
+        ms_max: u64,
+        obeys: bool,
+    },
     /// Returns after any batch.
     Early,
-    Filter { one_in: u64 },
+    Filter {
+        one_in: u64,
+    },
     /// Adds a copy, with the origin or without one.
-    Copy { one_in: u64, keeps_origin: bool },
-    Mark { one_in: u64 },
+    Copy {
+        one_in: u64,
+        keeps_origin: bool,
+    },
+    Mark {
+        one_in: u64,
+    },
     /// A guest that traps or loops on some messages: these are marked, the others go on.
-    Guest { one_in: u64 },
+    Guest {
+        one_in: u64,
+    },
     /// Gives the messages it selects to its children, each as a batch of its own.
-    Composite { selects_all: bool, children: Vec<ProcessorPlan> },
+    Composite {
+        selects_all: bool,
+        children: Vec<ProcessorPlan>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -166,16 +184,10 @@ impl Plan {
         Plan {
             threads: 1 + r.below(4) as usize,
             is_ordered: !r.once_in(4),
-            window: Window {
-                parts_max: r.pick(&[1, 2, 4, 1024]),
-                bytes_max: r.pick(&[1, 16, 1 << 20]),
-            },
+            window: Window { parts_max: r.pick(&[1, 2, 4, 1024]), bytes_max: r.pick(&[1, 16, 1 << 20]) },
             replays,
             waiting_messages_max: r.pick(&[1, 3, 16, 1024]),
-            habits: Habits {
-                switch_once_in: r.pick(&[1, 2, 8, 64]),
-                lag_once_in: r.pick(&[0, 0, 200, 20]),
-            },
+            habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
             stops: stops(r, ends, halts, needs_abandon),
             input,
             under_input,

@@ -76,7 +76,12 @@ enum Thread {
 
 impl Token {
     /// For `n_threads` threads of a pipeline and one that stops the stream.
-    pub(super) fn new(random: Random, habits: Habits, n_threads: usize, verdict: SyncSender<String>) -> Token {
+    pub(super) fn new(
+        random: Random,
+        habits: Habits,
+        n_threads: usize,
+        verdict: SyncSender<String>,
+    ) -> Token {
         let state = State {
             random,
             habits,
@@ -214,7 +219,8 @@ impl State {
                 self.release_stopper();
                 continue;
             }
-            let is_quiet = !self.pipeline().iter().any(|it| matches!(it, Thread::Waits { until: Some(_), .. }));
+            let is_quiet =
+                !self.pipeline().iter().any(|it| matches!(it, Thread::Waits { until: Some(_), .. }));
             if !is_quiet {
                 self.patience_check.as_ref().expect("set before the threads start")()?;
                 self.pass_time();
