@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wappa_spec::{ComponentKind, Config, Node, Spec};
+use wappa_spec::{ComponentKind, Config, Node, Spec, Status};
 
 use crate::{Context, Input, Output, Processor, ScannerFactory};
 
@@ -124,6 +124,11 @@ impl Component {
     /// The same, listed under these categories.
     pub const fn categories(self, categories: &'static [&'static str]) -> Component {
         Component { spec: self.spec.categories(categories), ..self }
+    }
+
+    /// The same, with another status.
+    pub const fn status(self, status: Status) -> Component {
+        Component { spec: self.spec.status(status), ..self }
     }
 
     /// The same, as one that only passes on to others, which are counted themselves.

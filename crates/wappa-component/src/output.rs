@@ -18,7 +18,7 @@ pub trait Output: Send {
     /// that the input keeps. Their order and number stay, since failures are named by index.
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError>;
 
-    /// Called once, after the last write.
+    /// Called after the last write, once by each who refers to the output.
     fn close(&mut self) -> Result<(), String> {
         Ok(())
     }

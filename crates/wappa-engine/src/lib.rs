@@ -2,11 +2,14 @@
 //!
 //! It knows the traits of `wappa-component` and never a component's name.
 
+mod build;
 mod job;
 mod observe;
 mod quiet;
 mod replay;
 mod schedule;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod stream;
 mod ticker;
@@ -15,6 +18,7 @@ mod worker;
 mod world;
 
 pub use crate::{
+    build::{BuildRequest, build, threads},
     observe::Tally,
     stop::Stop,
     stream::{Report, Setting, Stream, StreamParts},

@@ -7,15 +7,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wappa_component::{
-    Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Logger, Parcel, Pristine, ReadError, Step,
-    Waiter,
+    Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
 };
 use wappa_message::{Mark, Message};
 
 use crate::{
+    observe::Observed,
     quiet::Quiet,
-    stop::Stop,
-    world::{Bell, Monitor, World},
+    world::{Bell, Monitor},
 };
 
 /// Nothing new is read while this many messages wait to be replayed.
@@ -31,15 +30,13 @@ const WAIT_GROWTH: f64 = 1.1;
 pub(crate) struct Replay {
     inner: Box<dyn Input>,
     shared: Arc<Shared>,
-    inner_is_over: bool,
+    pub(crate) waiting_messages_max: usize,
 }
 
 struct Shared {
     queue: Monitor<Queue>,
-    world: World,
+    of: Observed,
     bell: Bell,
-    stop: Stop,
-    logger: Logger,
     quiet: Quiet,
     n_replayed: Counter,
 }
@@ -52,6 +49,8 @@ struct Queue {
     next_number: u64,
     /// Parcels that are not answered, those that wait to be replayed included.
     n_outstanding: usize,
+    /// Nothing new will come: whoever has the input's turn waits for the last answers.
+    inner_is_over: bool,
 }
 
 struct Retry {
@@ -61,33 +60,33 @@ struct Retry {
     source: Ack,
 }
 
+/// What can still come of an input when no replay is due.
+enum Outlook {
+    /// Something new may be read.
+    New,
+    /// Only answers, and replays that they cause.
+    Answers,
+    /// Nothing ever again.
+    Over,
+}
+
 impl Replay {
-    pub(crate) fn new(
-        inner: Box<dyn Input>,
-        world: &World,
-        bell: &Bell,
-        stop: &Stop,
-        logger: Logger,
-        n_replayed: Counter,
-    ) -> Replay {
+    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed) -> Replay {
         let shared = Shared {
-            queue: Monitor::new(world, Queue::default()),
-            world: world.clone(),
+            queue: Monitor::new(&of.world, Queue::default()),
             bell: bell.clone(),
-            stop: stop.clone(),
-            logger,
-            quiet: Quiet::new(world),
-            n_replayed,
+            quiet: Quiet::new(&of.world),
+            n_replayed: of.counter("input_replayed"),
+            of,
         };
-        // Whoever waits for answers looks again when the stream is given up.
-        Replay { inner, shared: Arc::new(shared), inner_is_over: false }
+        Replay { inner, shared: Arc::new(shared), waiting_messages_max: WAITING_MESSAGES_MAX }
     }
 
     /// A replay that is due, or when the next one will be.
     fn take_due(&self) -> Result<Retry, Option<Duration>> {
         let mut queue = self.shared.queue.lock();
         match queue.waiting.first_key_value() {
-            Some(((due, _), _)) if *due <= self.shared.world.now() => {
+            Some(((due, _), _)) if *due <= self.shared.of.world.now() => {
                 let (_, retry) = queue.waiting.pop_first().expect("it was just looked at");
                 queue.n_waiting_messages -= retry.messages.len();
                 Ok(retry)
@@ -97,12 +96,15 @@ impl Replay {
         }
     }
 
-    fn may_read(&self) -> bool {
-        !self.inner_is_over && self.shared.queue.lock().n_waiting_messages < WAITING_MESSAGES_MAX
-    }
-
-    fn is_over(&self) -> bool {
-        self.inner_is_over && (self.shared.queue.lock().n_outstanding == 0 || self.shared.stop.is_abandoned())
+    fn outlook(&self) -> Outlook {
+        let queue = self.shared.queue.lock();
+        if queue.inner_is_over && (queue.n_outstanding == 0 || self.shared.of.stop.is_abandoned()) {
+            Outlook::Over
+        } else if queue.inner_is_over || self.waiting_messages_max <= queue.n_waiting_messages {
+            Outlook::Answers
+        } else {
+            Outlook::New
+        }
     }
 
     fn adopt(&self, parcel: Parcel, attempt: u32, source: Option<Ack>) -> Parcel {
@@ -130,12 +132,12 @@ impl Shared {
             self.end_parcel();
             return source.delivered();
         };
-        if self.stop.is_abandoned() {
+        if self.of.stop.is_abandoned() {
             self.end_parcel();
             return source.failed(first.reason.clone());
         }
         self.n_replayed.add(failures.len() as u64);
-        self.quiet.warn(&self.logger, || {
+        self.quiet.warn(&self.of.logger, || {
             format!(
                 "{} messages failed and are replayed, attempt {attempt}: {}",
                 failures.len(),
@@ -144,7 +146,7 @@ impl Shared {
         });
         let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
         let (messages, batches) = pristine.select(&origins);
-        let due = self.world.now() + wait_before(attempt);
+        let due = self.of.world.now() + wait_before(attempt);
         let mut queue = self.queue.lock();
         let number = queue.next_number;
         queue.next_number += 1;
@@ -157,16 +159,16 @@ impl Shared {
     fn end_parcel(&self) {
         let mut queue = self.queue.lock();
         queue.n_outstanding -= 1;
-        let is_last = queue.n_outstanding == 0;
+        let is_last = queue.inner_is_over && queue.n_outstanding == 0;
         drop(queue);
-        if is_last && self.stop.is_draining() {
+        if is_last {
             self.bell.ring();
         }
     }
 }
 
 fn wait_before(attempt: u32) -> Duration {
-    let Some(n_waits) = (attempt + 1).checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
+    let Some(n_waits) = attempt.checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
     // Past this many steps the longest wait is reached; a larger exponent would overflow.
     let growth = WAIT_GROWTH.powi(n_waits.min(100) as i32);
     WAIT_MIN.mul_f64(growth).min(WAIT_MAX)
@@ -185,12 +187,13 @@ impl Input for Replay {
             }
             Err(until) => until,
         };
-        if self.is_over() {
-            return Err(ReadError::EndOfInput);
-        }
-        if !self.may_read() {
-            waiter.wait(None, until);
-            return Err(ReadError::NotReady);
+        match self.outlook() {
+            Outlook::New => (),
+            Outlook::Answers => {
+                waiter.wait(None, until);
+                return Err(ReadError::NotReady);
+            }
+            Outlook::Over => return Err(ReadError::EndOfInput),
         }
         match waiter.bounded(until, |waiter| self.inner.read(waiter, step)) {
             Ok(parcel) => {
@@ -198,8 +201,8 @@ impl Input for Replay {
                 Ok(self.adopt(parcel, 1, None))
             }
             Err(ReadError::EndOfInput) => {
-                self.inner_is_over = true;
-                if self.is_over() { Err(ReadError::EndOfInput) } else { Err(ReadError::NotReady) }
+                self.shared.queue.lock().inner_is_over = true;
+                Err(ReadError::NotReady)
             }
             Err(err) => Err(err),
         }

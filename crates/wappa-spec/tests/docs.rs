@@ -167,7 +167,8 @@ fn pages() {
         Default: `1.0`  
         Advanced
 
-    "##]].assert_eq(&docs::page(spec(ComponentKind::Processor, "wasm")));
+    "##]]
+    .assert_eq(&docs::page(spec(ComponentKind::Processor, "wasm")));
     expect![[r##"
         # switch
 
@@ -200,7 +201,8 @@ fn pages() {
         Type: list of `processor`  
         Default: `[]`
 
-    "##]].assert_eq(&docs::page(spec(ComponentKind::Processor, "switch")));
+    "##]]
+    .assert_eq(&docs::page(spec(ComponentKind::Processor, "switch")));
     expect![[r##"
         # reject
 
@@ -218,7 +220,8 @@ fn pages() {
         ## Body
 
         Type: `string`, may hold interpolations
-    "##]].assert_eq(&docs::page(spec(ComponentKind::Output, "reject")));
+    "##]]
+    .assert_eq(&docs::page(spec(ComponentKind::Output, "reject")));
     expect![[r##"
         # stdin
 
@@ -253,7 +256,8 @@ fn pages() {
         Type: `bool`  
         Default: `true`
 
-    "##]].assert_eq(&docs::page(spec(ComponentKind::Input, "stdin")));
+    "##]]
+    .assert_eq(&docs::page(spec(ComponentKind::Input, "stdin")));
 }
 
 #[test]
@@ -293,14 +297,16 @@ fn lists() {
 
         Scanners:
           - lines
-    "#]].assert_eq(&docs::list(&registry, &[], None));
+    "#]]
+    .assert_eq(&docs::list(&registry, &[], None));
     let kinds = ["rate-limits".to_string(), "processors".to_string()];
     expect![[r#"
         Processors:
           - wasm
 
         Rate Limits:
-    "#]].assert_eq(&docs::list(&registry, &kinds, Some(Status::Experimental)));
+    "#]]
+    .assert_eq(&docs::list(&registry, &kinds, Some(Status::Experimental)));
     expect![[""]].assert_eq(&docs::list(&registry, &["nope".to_string()], None));
     expect![[r#"
         # Components
@@ -373,7 +379,8 @@ fn examples() {
                 line: 10,
             },
         ]
-    "#]].assert_debug_eq(&found);
+    "#]]
+    .assert_debug_eq(&found);
 }
 
 #[test]
@@ -418,7 +425,8 @@ input: {processors: [{noop: }], stdin: {scanner: {lines: {}}}}
         output:
           stdout:
             codec: x
-    "#]].assert_eq(&scrubbed.to_string());
+    "#]]
+    .assert_eq(&scrubbed.to_string());
 }
 
 #[test]

@@ -90,7 +90,8 @@ fn a_body_that_cannot_be_built() {
         (1,1) expected duration value, got `x` @10+1 | a duration is written like `300ms`, `5s` or `1h30m`
         (2,1) field nope not recognised @1+4
         (1,1) field module_path is required @1+0
-    "#]].assert_eq(&common::print(&lints));
+    "#]]
+    .assert_eq(&common::print(&lints));
 }
 
 #[test]

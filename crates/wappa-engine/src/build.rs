@@ -1,0 +1,361 @@
+//! From a config to a stream: builds components, each observed, and finds resources.
+
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use wappa_component::{
+    Build, BuildError, Builder, Component, ConnectError, Context, Input, Logger, Metrics, Output, Parcel,
+    Part, Processor, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
+};
+use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
+
+use crate::{
+    observe::{Observed, ObservedInput, ObservedOutput, ObservedProcessor, Tally},
+    replay::Replay,
+    stream::{Setting, Stream, StreamParts},
+    under::{UnderInput, UnderOutput},
+};
+
+/// What a stream is built from.
+#[expect(missing_debug_implementations, reason = "a registry is code")]
+pub struct BuildRequest<'a> {
+    /// The config, without lints that are errors.
+    pub config: &'a StreamConfig,
+    /// All components that there are.
+    pub components: &'a [&'static Component],
+    /// Their descriptions.
+    pub registry: &'a dyn Registry,
+    /// The log, without a component's label and path.
+    pub logger: Logger,
+    /// Where series are registered.
+    pub metrics: Metrics,
+    /// What the program shares with components.
+    pub services: Services,
+    /// Where the stream will run.
+    pub setting: &'a Setting,
+}
+
+/// Builds everything that the config names, referenced or not, so that whatever is wrong shows before the start.
+pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
+    let config = request.config;
+    let mut building = Building::new(&request);
+    building.check_labels()?;
+    building.all_resources()?;
+    let pipeline = &config.pipeline.processors;
+    let path = |idx| format!("root.pipeline.processors.{idx}");
+    let processors = pipeline.iter().enumerate().map(|(idx, node)| {
+        let path = path(idx);
+        Ok((path.clone(), building.processor(node, &path)?))
+    });
+    let processors = processors.collect::<Result<_, BuildError>>()?;
+    let input = building.input(&config.input, "root.input")?;
+    let output = building.output(&config.output, "root.output")?;
+    let tally = building.tally.clone();
+    let parts = StreamParts {
+        input,
+        processors,
+        output,
+        threads: building.threads,
+        is_ordered: config.pipeline.ordered,
+        logger: request.logger.clone(),
+    };
+    Ok((Stream::new(request.setting, parts), tally))
+}
+
+/// How many threads a pipeline has: as many as the machine has processors where the config says none; Bento's rule.
+pub fn threads(config: &StreamConfig) -> usize {
+    match usize::try_from(config.pipeline.threads) {
+        Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, NonZero::get),
+        Ok(threads) => threads,
+    }
+}
+
+/// The one builder. Resources are built when they are first asked for.
+struct Building<'a> {
+    request: &'a BuildRequest<'a>,
+    threads: usize,
+    tally: Tally,
+    inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
+    processors: HashMap<String, Resource<dyn Processor>>,
+    outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
+}
+
+/// How far a resource is.
+enum Resource<T: ?Sized> {
+    UnderWay,
+    Built(Arc<T>),
+}
+
+impl<'a> Building<'a> {
+    fn new(request: &'a BuildRequest<'a>) -> Building<'a> {
+        Building {
+            request,
+            threads: threads(request.config),
+            tally: Tally::default(),
+            inputs: HashMap::new(),
+            processors: HashMap::new(),
+            outputs: HashMap::new(),
+        }
+    }
+
+    fn resources(&self) -> &'a Resources {
+        &self.request.config.resources
+    }
+
+    /// Labels of resources are unique among all kinds; Bento's texts.
+    fn check_labels(&self) -> Result<(), BuildError> {
+        let resources = self.resources();
+        let all = resources.processors.iter().chain(&resources.inputs).chain(&resources.outputs);
+        let mut seen: Vec<&str> = Vec::new();
+        for node in all {
+            if node.label.is_empty() {
+                return Err(BuildError::new(format!("{} resource has an empty label", node.kind)));
+            }
+            if seen.contains(&node.label.as_str()) {
+                let text = "collides with a previously defined resource";
+                return Err(BuildError::new(format!("{} resource label '{}' {text}", node.kind, node.label)));
+            }
+            seen.push(&node.label);
+        }
+        Ok(())
+    }
+
+    fn all_resources(&mut self) -> Result<(), BuildError> {
+        let resources = self.resources();
+        for node in &resources.processors {
+            self.processor_resource(&node.label)?;
+        }
+        for node in &resources.inputs {
+            self.input_resource(&node.label)?;
+        }
+        for node in &resources.outputs {
+            self.output_resource(&node.label)?;
+        }
+        Ok(())
+    }
+
+    fn component(&self, node: &ComponentNode) -> Result<&'static Component, BuildError> {
+        let found =
+            self.request.components.iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        found.copied().ok_or_else(|| BuildError::new(format!("there is no {} `{}`", node.kind, node.name)))
+    }
+
+    fn observed(&self, node: &ComponentNode, path: &str) -> Observed {
+        Observed {
+            name: node.name.clone(),
+            label: node.label.clone(),
+            path: path.to_string(),
+            logger: self.request.logger.for_component(&node.label, path),
+            metrics: self.request.metrics.clone(),
+            world: self.request.setting.world.clone(),
+            stop: self.request.setting.stop.clone(),
+        }
+    }
+
+    fn under(&mut self, node: &ComponentNode, path: &str) -> Result<Vec<Box<dyn Processor>>, BuildError> {
+        let build = |(idx, it)| self.processor(it, &format!("{path}.processors.{idx}"));
+        node.processors.iter().enumerate().map(build).collect()
+    }
+}
+
+/// Finds the resource with this label, building it when it is asked for first.
+fn resource<'a, T: ?Sized>(
+    building: &mut Building<'a>,
+    label: &str,
+    nodes: &'a [ComponentNode],
+    map: for<'b> fn(&'b mut Building<'a>) -> &'b mut HashMap<String, Resource<T>>,
+    build: impl FnOnce(&mut Building<'a>, &'a ComponentNode) -> Result<Arc<T>, BuildError>,
+    kind: ComponentKind,
+) -> Result<Arc<T>, BuildError> {
+    match map(building).get(label) {
+        Some(Resource::Built(it)) => return Ok(Arc::clone(it)),
+        Some(Resource::UnderWay) => {
+            return Err(BuildError::new(format!("{kind} resource '{label}' refers to itself")));
+        }
+        None => (),
+    }
+    let Some(node) = nodes.iter().find(|it| it.label == label) else {
+        return Err(BuildError::new(format!("{kind} resource '{label}' was not found")));
+    };
+    map(building).insert(label.to_string(), Resource::UnderWay);
+    let built = build(building, node)?;
+    map(building).insert(label.to_string(), Resource::Built(Arc::clone(&built)));
+    Ok(built)
+}
+
+impl Builder for Building<'_> {
+    fn registry(&self) -> &dyn Registry {
+        self.request.registry
+    }
+
+    fn logger(&self) -> &Logger {
+        &self.request.logger
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.request.metrics
+    }
+
+    fn services(&self) -> &Services {
+        &self.request.services
+    }
+
+    fn lanes(&self) -> usize {
+        self.threads + 2
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {
+        self.request.setting.stop.on_abandon(hook);
+    }
+
+    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
+        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
+        let component = self.component(node).map_err(place)?;
+        let Build::Input(build) = component.build else { unreachable!("an input is built as one") };
+        let mut input = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        let replays = input.auto_replay_nacks();
+        let observed = self.observed(node, path);
+        if component.is_observed {
+            input = Box::new(ObservedInput::new(input, observed.clone(), self.tally.clone()));
+        }
+        if replays {
+            input = Box::new(Replay::new(input, &self.request.setting.bell, observed));
+        }
+        let processors = self.under(node, path)?;
+        if !processors.is_empty() {
+            input = Box::new(UnderInput { inner: input, processors });
+        }
+        Ok(input)
+    }
+
+    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError> {
+        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
+        let component = self.component(node).map_err(place)?;
+        let Build::Processor(build) = component.build else { unreachable!("a processor is built as one") };
+        let processor = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        if !component.is_observed {
+            return Ok(processor);
+        }
+        Ok(Box::new(ObservedProcessor::new(processor, self.observed(node, path))))
+    }
+
+    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
+        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
+        let component = self.component(node).map_err(place)?;
+        let Build::Output(build) = component.build else { unreachable!("an output is built as one") };
+        let mut output = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        if component.is_observed {
+            output = Box::new(ObservedOutput::new(output, self.observed(node, path)));
+        }
+        let processors = self.under(node, path)?;
+        if !processors.is_empty() {
+            output = Box::new(UnderOutput { inner: output, processors });
+        }
+        Ok(output)
+    }
+
+    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError> {
+        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
+        let component = self.component(node).map_err(place)?;
+        let Build::Scanner(build) = component.build else { unreachable!("a scanner is built as one") };
+        build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)
+    }
+
+    fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {
+        let nodes = &self.resources().inputs;
+        let shared = resource(
+            self,
+            label,
+            nodes,
+            |it| &mut it.inputs,
+            |it, node| Ok(Arc::new(Mutex::new(it.input(node, "root.input_resources")?))),
+            ComponentKind::Input,
+        )?;
+        Ok(Box::new(SharedInput(shared)))
+    }
+
+    fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError> {
+        let nodes = &self.resources().processors;
+        let shared = resource(
+            self,
+            label,
+            nodes,
+            |it| &mut it.processors,
+            |it, node| Ok(Arc::from(it.processor(node, "root.processor_resources")?)),
+            ComponentKind::Processor,
+        )?;
+        Ok(Box::new(shared))
+    }
+
+    fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
+        let nodes = &self.resources().outputs;
+        let shared = resource(
+            self,
+            label,
+            nodes,
+            |it| &mut it.outputs,
+            |it, node| Ok(Arc::new(Mutex::new(it.output(node, "root.output_resources")?))),
+            ComponentKind::Output,
+        )?;
+        Ok(Box::new(SharedOutput(shared)))
+    }
+}
+
+/// An input resource, as one of those who refer to it sees it. All have the input's turn when they use it, so
+/// nobody waits for the lock.
+struct SharedInput(Arc<Mutex<Box<dyn Input>>>);
+
+impl SharedInput {
+    fn with<R>(&self, f: impl FnOnce(&mut dyn Input) -> R) -> R {
+        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
+    }
+}
+
+impl Input for SharedInput {
+    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        self.with(|it| it.connect(waiter))
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.with(|it| it.read(waiter, step))
+    }
+
+    fn stop(&mut self) {
+        self.with(|it| it.stop());
+    }
+
+    fn takes_back(&self) -> bool {
+        self.with(|it| it.takes_back())
+    }
+}
+
+/// An output resource, as one of those who refer to it sees it. All have the output's turn when they use it.
+/// Closing it again does nothing.
+struct SharedOutput(Arc<Mutex<Box<dyn Output>>>);
+
+impl SharedOutput {
+    fn with<R>(&self, f: impl FnOnce(&mut dyn Output) -> R) -> R {
+        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
+    }
+}
+
+impl Output for SharedOutput {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        self.with(|it| it.connect())
+    }
+
+    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
+        self.with(|it| it.write(part, step))
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.with(|it| it.close())
+    }
+}

@@ -1,0 +1,186 @@
+//! The engine: two allocators of instances with equal compile settings, their linkers, the ticker, the modules.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use wasmtime::Linker;
+
+use crate::{
+    EngineError,
+    clock::Clock,
+    compile::Compile,
+    compiler::CompileInProcess,
+    error::one_line,
+    host::Host,
+    module::{Digest, Loaded},
+    settings::{compile_settings, pooling_settings},
+    stack::{StackError, check_thread},
+    v0, wasi,
+};
+
+/// The smallest size of a pooled memory: raising one guest's limit must not cost the others their slots.
+const POOLED_MEMORY_BYTES_MIN: usize = 128 << 20;
+
+/// Slots beside those asked for: a replacement may be made while the store of its predecessor still goes.
+const SPARE_INSTANCES: u32 = 8;
+
+/// How an engine is made. The defaults suit a service with a few guests.
+#[non_exhaustive]
+pub struct EngineConfig {
+    /// How many instances come from the pool: the sum over all guests of what each may have. One more than that is
+    /// not refused but allocated on demand, four times as dear.
+    pub instances: u32,
+    /// The largest [`crate::Limits::memory`] of all guests. Modules that may have more are allocated on demand.
+    pub memory_limit_max: usize,
+    /// Who compiles.
+    pub compiler: Arc<dyn Compile>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        EngineConfig {
+            instances: 64,
+            memory_limit_max: POOLED_MEMORY_BYTES_MIN,
+            compiler: Arc::new(CompileInProcess),
+        }
+    }
+}
+
+impl fmt::Debug for EngineConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineConfig")
+            .field("instances", &self.instances)
+            .field("memory_limit_max", &self.memory_limit_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compiles modules and runs guests. Clones are one and the same; one engine serves a whole process.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    pooled: Option<Side>,
+    on_demand: Side,
+    no_pool: Option<String>,
+    compiler: Arc<dyn Compile>,
+    clock: Arc<Clock>,
+    parts: AtomicU64,
+    modules: Mutex<HashMap<Digest, Arc<Mutex<Weak<Loaded>>>>>,
+}
+
+/// One allocator: its engine, and the host functions for it.
+pub(crate) struct Side {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linker: Linker<Host>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("pooled", &self.0.pooled.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Side {
+    fn new(config: &wasmtime::Config) -> wasmtime::Result<Side> {
+        let engine = wasmtime::Engine::new(config)?;
+        let mut linker = Linker::new(&engine);
+        v0::link(&mut linker)?;
+        wasi::link(&mut linker)?;
+        Ok(Side { engine, linker })
+    }
+}
+
+impl Engine {
+    /// Makes an engine. Where the machine refuses the address space of a pool, all instances are allocated on demand:
+    /// see [`Engine::no_pool`].
+    pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
+        let refused = |err: wasmtime::Error| EngineError::Config(one_line(&format!("{err:#}")));
+        let on_demand = Side::new(&compile_settings()).map_err(refused)?;
+        let memory = config.memory_limit_max.max(POOLED_MEMORY_BYTES_MIN);
+        let (pooled, no_pool) =
+            match Side::new(&pooling_settings(config.instances.saturating_add(SPARE_INSTANCES), memory)) {
+                Ok(side) => (Some(side), None),
+                Err(err) => (None, Some(one_line(&format!("{err:#}")))),
+            };
+        let engines = pooled.iter().chain([&on_demand]).map(|it| it.engine.weak()).collect();
+        let clock = Clock::start(engines).map_err(EngineError::Ticker)?;
+        Ok(Engine(Arc::new(Inner {
+            pooled,
+            on_demand,
+            no_pool,
+            compiler: config.compiler,
+            clock,
+            parts: AtomicU64::new(0),
+            modules: Mutex::default(),
+        })))
+    }
+
+    /// Why there is no pool, to be said once in the log: instances are then four times as dear to make.
+    pub fn no_pool(&self) -> Option<&str> {
+        self.0.no_pool.as_deref()
+    }
+
+    /// Begins a run of calls on this thread. Time passes for guests only while somebody has entered, so this is held
+    /// for a part of many messages and dropped before the thread waits for something else.
+    ///
+    /// An error when the thread's stack is too small for a guest; [`crate::spawn_thread`] makes one that is not.
+    pub fn enter(&self) -> Result<CallContext<'_>, StackError> {
+        check_thread()?;
+        self.0.clock.enter();
+        // Part 0 is the one that no instance has seen.
+        let part = self.0.parts.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(CallContext { engine: self, part })
+    }
+
+    pub(crate) fn pooled(&self) -> Option<&Side> {
+        self.0.pooled.as_ref()
+    }
+
+    pub(crate) fn on_demand(&self) -> &Side {
+        &self.0.on_demand
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn compiler(&self) -> &dyn Compile {
+        self.0.compiler.as_ref()
+    }
+
+    /// The place of a digest's module. Whoever holds its lock is the one that compiles.
+    pub(crate) fn module_place(&self, digest: &Digest) -> Arc<Mutex<Weak<Loaded>>> {
+        let mut modules = self.0.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.retain(|_, place| {
+            1 < Arc::strong_count(place) || place.lock().is_ok_and(|it| 0 < it.strong_count())
+        });
+        Arc::clone(modules.entry(*digest).or_default())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.clock.stop();
+    }
+}
+
+/// A run of calls on one thread: guests' time passes while it lives. Contents that guests write within one of them
+/// share a buffer.
+#[derive(Debug)]
+pub struct CallContext<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) part: u64,
+}
+
+impl Drop for CallContext<'_> {
+    fn drop(&mut self) {
+        self.engine.0.clock.leave();
+    }
+}

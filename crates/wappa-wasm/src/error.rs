@@ -1,0 +1,257 @@
+//! What can go wrong: with a module or a guest before the first message, and with one message afterwards.
+
+use std::{fmt, io};
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::{compile::CompileError, inspect::NotAModule};
+
+/// The module cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// Not a module, in neither form.
+    #[error(transparent)]
+    NotAModule(#[from] NotAModule),
+    /// A module that breaks the rules, or needs proposals that the engine refuses.
+    #[error("the module is not valid: {0}")]
+    Invalid(String),
+    /// The digest is not the one that was asked for.
+    #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
+    Digest {
+        /// What was asked for.
+        expected: String,
+        /// What the module has.
+        found: String,
+    },
+    /// The compiler failed or ran into its limits.
+    #[error("compiling the module: {0}")]
+    Compile(#[from] crate::compile::CompileError),
+    /// What the compiler returned does not load.
+    #[error("loading the compiled module: {0}")]
+    Load(String),
+}
+
+/// The module cannot be a guest with this config.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// The function is not exported. Which ones would do is part of the text.
+    #[error("the module exports no function `{function}`{hint}")]
+    NoFunction {
+        /// The name that was looked for.
+        function: String,
+        /// Empty, or what is there instead.
+        hint: String,
+    },
+    /// The function takes parameters, or something else of this name is exported.
+    #[error("the export `{function}` is {found}, expected a function without parameters (`function`)")]
+    WrongFunction {
+        /// The name.
+        function: String,
+        /// What it is.
+        found: String,
+    },
+    /// Imports that nobody provides, or with another type.
+    #[error("{0}")]
+    Import(String),
+    /// The module needs more than `memory_limit` to start with.
+    #[error(
+        "the module starts with {needed} bytes of memory, more than `memory_limit` allows ({limit} bytes)"
+    )]
+    Memory {
+        /// Its memories and tables at their smallest.
+        needed: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// A directory that was to be visible to the guest cannot be opened.
+    #[error("opening the mount `{host}`: {source}")]
+    Mount {
+        /// The directory of the host.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The settings are refused by this machine.
+    #[error("making the wasm engine: {0}")]
+    Config(String),
+    /// The ticker's thread could not be started.
+    #[error("starting the ticker of the wasm engine: {0}")]
+    Ticker(#[source] io::Error),
+}
+
+/// What a message failed of. The names are part of the mark and do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The guest trapped.
+    Trap,
+    /// The message took longer than `timeout`.
+    Timeout,
+    /// The guest trapped in a message during which a growth of its memory was refused.
+    Memory,
+    /// The message became larger than `output_limit`.
+    Output,
+    /// The guest called `proc_exit`.
+    Exit,
+    /// A host function could not do what it was asked for.
+    HostCall,
+    /// There was no instance and none could be made.
+    Instance,
+    /// The guest said so.
+    Fail,
+    /// The host is shutting down. The message is neither marked nor sent.
+    Interrupted,
+}
+
+impl Kind {
+    /// The word for it in marks and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Trap => "trap",
+            Kind::Timeout => "timeout",
+            Kind::Memory => "memory",
+            Kind::Output => "output",
+            Kind::Exit => "exit",
+            Kind::HostCall => "host call",
+            Kind::Instance => "instance",
+            Kind::Fail => "fail",
+            Kind::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why one message failed.
+///
+/// After [`Kind::HostCall`] from a call that went to its end ([`CallError::changes_kept`]), the message carries what
+/// the guest changed; after everything else it is exactly as it came in.
+#[derive(Debug)]
+pub struct CallError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    reason: String,
+    backtrace: Option<String>,
+    changes_kept: bool,
+}
+
+impl CallError {
+    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> CallError {
+        CallError(Box::new(Inner {
+            kind,
+            reason: one_line(&reason.into()),
+            backtrace: None,
+            changes_kept: false,
+        }))
+    }
+
+    pub(crate) fn with_backtrace(mut self, backtrace: Option<String>) -> CallError {
+        self.0.backtrace = backtrace;
+        self
+    }
+
+    pub(crate) fn keeping_changes(mut self) -> CallError {
+        self.0.changes_kept = true;
+        self
+    }
+
+    /// What it failed of.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Why, in one line, without the kind.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// The guest's call stack, innermost first, several lines: demangled names, and source lines where the module has
+    /// them.
+    pub fn backtrace(&self) -> Option<&str> {
+        self.0.backtrace.as_deref()
+    }
+
+    /// Whether the message carries what the guest changed before and after the failure.
+    pub fn changes_kept(&self) -> bool {
+        self.0.changes_kept
+    }
+
+    /// The text for the message's mark, one line: `trap: unreachable`.
+    pub fn mark_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind.as_str(), self.0.reason)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Why the host ends a guest: travels through the guest's frames as an error that no guest can catch.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Timeout,
+    Interrupted,
+    Exit(u32),
+    Output(String),
+    HostCall(&'static str),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Timeout => f.write_str("over the deadline"),
+            Stop::Interrupted => f.write_str("interrupted by shutdown"),
+            Stop::Exit(code) => write!(f, "the guest exited with code {code}"),
+            Stop::Output(text) => f.write_str(text),
+            Stop::HostCall(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// Whether the error must end the whole call, as against one that a host function reports and survives.
+pub(crate) fn is_stop(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Stop>().is_some()
+}
+
+/// The reason for an error out of guest code that is not a [`Stop`], one line.
+pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "unreachable".into(),
+        Some(Trap::IntegerDivisionByZero) => "integer divide by zero".into(),
+        Some(Trap::IntegerOverflow) => "integer overflow".into(),
+        Some(Trap::BadConversionToInteger) => "invalid conversion to integer".into(),
+        Some(Trap::MemoryOutOfBounds) => "out of bounds memory access".into(),
+        Some(Trap::HeapMisaligned) => "misaligned memory access".into(),
+        Some(Trap::TableOutOfBounds) => "out of bounds table access".into(),
+        Some(Trap::IndirectCallToNull) => "indirect call to a null table element".into(),
+        Some(Trap::BadSignature) => "indirect call of a function with another type".into(),
+        Some(Trap::StackOverflow) => "stack overflow".into(),
+        Some(other) => one_line(&other.to_string()),
+        None => one_line(&error.root_cause().to_string()),
+    }
+}
+
+/// The guest's frames of an error.
+pub(crate) fn backtrace(error: &wasmtime::Error) -> Option<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
+    (!backtrace.frames().is_empty()).then(|| backtrace.to_string().trim_end().to_string())
+}
+
+/// Line breaks and other control characters would let a guest forge lines of the log.
+pub(crate) fn one_line(text: &str) -> String {
+    if !text.contains(|c: char| c.is_control()) {
+        return text.to_string();
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+    lines.join("; ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,294 @@
+//! Guests: a module with the function to call, its limits and what it sees of the world, linked once.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use wasmtime::{ExternType, InstancePre};
+
+use crate::{
+    CallError, Engine, GuestError, Interrupt, Module,
+    clock::Clock,
+    engine::Side,
+    error::one_line,
+    exports::Allocator,
+    host::Host,
+    inspect::provided_functions,
+    instance::Instance,
+    log::{GuestLog, Output, RatedLog},
+    slots::Slots,
+    wasi,
+};
+
+/// What one guest may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest one message may take, allocator and frees included; and the start of an instance.
+    pub timeout: Duration,
+    /// Memories and tables of one instance, in bytes. Growing past it fails inside the guest.
+    pub memory: usize,
+    /// What one message may become, in bytes, content and metadata together. One that does not grow is never refused.
+    pub output: usize,
+    /// How many lines a second the guest's instances may write to the log together; the others are counted.
+    pub log_lines_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            timeout: Duration::from_secs(10),
+            memory: 128 << 20,
+            output: 64 << 20,
+            log_lines_per_second: 100,
+        }
+    }
+}
+
+/// A directory of the host that the guest sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The directory.
+    pub host: PathBuf,
+    /// Its name for the guest.
+    pub guest: String,
+    /// Whether the guest may change what is in it.
+    pub writable: bool,
+}
+
+/// How a guest is made. By default it sees nothing of the world.
+pub struct GuestConfig {
+    /// The export that is called once per message.
+    pub function: String,
+    /// What it may use.
+    pub limits: Limits,
+    /// Most instances at once; 0: as many as are asked for.
+    pub max_instances: usize,
+    /// WASI environment.
+    pub env: Vec<(String, String)>,
+    /// WASI arguments.
+    pub args: Vec<String>,
+    /// Directories.
+    pub mounts: Vec<Mount>,
+    /// Where its lines go; `None`: nowhere.
+    pub log: Option<Arc<dyn GuestLog>>,
+    /// What interrupts it.
+    pub interrupt: Interrupt,
+}
+
+impl Default for GuestConfig {
+    fn default() -> GuestConfig {
+        GuestConfig {
+            function: "process".into(),
+            limits: Limits::default(),
+            max_instances: 0,
+            env: Vec::new(),
+            args: Vec::new(),
+            mounts: Vec::new(),
+            log: None,
+            interrupt: Interrupt::new(),
+        }
+    }
+}
+
+impl fmt::Debug for GuestConfig {
+    // The environment may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestConfig")
+            .field("function", &self.function)
+            .field("limits", &self.limits)
+            .field("max_instances", &self.max_instances)
+            .field("mounts", &self.mounts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all instances of a guest share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) function: String,
+    /// The name by which memory 0 is exported.
+    pub(crate) memory: Option<String>,
+    pub(crate) allocator: Allocator,
+    /// `_start` or `_initialize`, if there is one.
+    pub(crate) start: Option<&'static str>,
+}
+
+/// A module that is linked and ready to be instantiated. Clones are one and the same.
+#[derive(Clone)]
+pub struct Guest(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    module: Module,
+    pub(crate) pooled: Option<InstancePre<Host>>,
+    on_demand: OnceLock<InstancePre<Host>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) slots: Arc<Slots>,
+    log: Arc<RatedLog>,
+    env: Vec<(String, String)>,
+    args: Vec<String>,
+    mounts: Vec<Mount>,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").field("shared", &self.0.shared).finish_non_exhaustive()
+    }
+}
+
+impl Guest {
+    /// Checks that the module is one that the config fits, and links it. Makes no instance.
+    pub fn new(engine: &Engine, module: &Module, config: GuestConfig) -> Result<Guest, GuestError> {
+        let pooled = module.loaded.pooled.as_ref();
+        let wasm = match pooled {
+            Some(wasm) => wasm,
+            None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,
+        };
+        check_function(wasm, &config.function)?;
+        check_memory(wasm, config.limits.memory)?;
+        let side = if pooled.is_some() { engine.pooled() } else { None }.unwrap_or(engine.on_demand());
+        let pre = link(side, wasm)?;
+        let has = |name: &str| matches!(wasm.get_export(name), Some(ExternType::Func(_)));
+        let shared = Shared {
+            limits: config.limits,
+            interrupt: config.interrupt,
+            clock: Arc::clone(engine.clock()),
+            function: config.function,
+            memory: module.loaded.memory.clone(),
+            allocator: Allocator::pick(has),
+            start: ["_start", "_initialize"].into_iter().find(|it| has(it)),
+        };
+        let guest = Inner {
+            engine: engine.clone(),
+            module: module.clone(),
+            pooled: pooled.is_some().then(|| pre.clone()),
+            on_demand: if pooled.is_some() { OnceLock::new() } else { OnceLock::from(pre) },
+            shared: Arc::new(shared),
+            slots: Slots::new(config.max_instances),
+            log: Arc::new(RatedLog::new(config.log, config.limits.log_lines_per_second)),
+            env: config.env,
+            args: config.args,
+            mounts: config.mounts,
+        };
+        // A mount that is not there is a mistake of the config, to be said before the first message.
+        guest.context(Instant::now()).map_err(|(host, source)| GuestError::Mount { host, source })?;
+        Ok(Guest(Arc::new(guest)))
+    }
+
+    /// Makes an instance and runs its start function.
+    ///
+    /// Waits while there are as many as `max_instances` allows. The deadline covers both, waiting and starting; a
+    /// raised interrupt ends both.
+    pub fn instantiate(&self, deadline: Instant) -> Result<Instance, CallError> {
+        Instance::new(self, deadline)
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.0.shared.limits
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// What interrupts this guest.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.shared.interrupt
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Inner {
+    /// The linked module for the on-demand engine, made when first asked for.
+    pub(crate) fn on_demand(&self) -> Result<&InstancePre<Host>, String> {
+        if let Some(pre) = self.on_demand.get() {
+            return Ok(pre);
+        }
+        let wasm = self.module.loaded.on_demand(&self.engine).map_err(|err| err.to_string())?;
+        let pre = link(self.engine.on_demand(), wasm).map_err(|err| err.to_string())?;
+        Ok(self.on_demand.get_or_init(|| pre))
+    }
+
+    /// The store's data for one more instance, except for its deadline.
+    pub(crate) fn host(&self, deadline: u64) -> Result<Host, String> {
+        let began = Instant::now();
+        let (wasi, output) =
+            self.context(began).map_err(|(host, source)| GuestError::Mount { host, source }.to_string())?;
+        Ok(Host::new(Arc::clone(&self.shared), wasi, output, began, deadline))
+    }
+
+    fn context(
+        &self,
+        began: Instant,
+    ) -> Result<(wasmtime_wasi::p1::WasiP1Ctx, Arc<Output>), (String, std::io::Error)> {
+        let output = Output::new(Arc::clone(&self.log));
+        Ok((wasi::context(&self.env, &self.args, &self.mounts, &output, began)?, output))
+    }
+}
+
+fn check_function(wasm: &wasmtime::Module, function: &str) -> Result<(), GuestError> {
+    let wrong = |found: String| Err(GuestError::WrongFunction { function: function.to_string(), found });
+    match wasm.get_export(function) {
+        Some(ExternType::Func(ty)) if ty.params().len() == 0 => Ok(()),
+        Some(ExternType::Func(ty)) => {
+            let params: Vec<String> = ty.params().map(|it| it.to_string()).collect();
+            wrong(format!("a function with the parameters ({})", params.join(", ")))
+        }
+        Some(ExternType::Memory(_)) => wrong("a memory".into()),
+        Some(ExternType::Global(_)) => wrong("a global".into()),
+        Some(_) => wrong("a table".into()),
+        None => {
+            let would_do: Vec<String> = wasm
+                .exports()
+                .filter(|it| it.ty().func().is_some_and(|it| it.params().len() == 0))
+                .map(|it| format!("`{}`", it.name()))
+                .collect();
+            let hint = if would_do.is_empty() {
+                "; it exports none without parameters".to_string()
+            } else {
+                format!("; without parameters there are {}", would_do.join(", "))
+            };
+            Err(GuestError::NoFunction { function: function.to_string(), hint })
+        }
+    }
+}
+
+fn check_memory(wasm: &wasmtime::Module, limit: usize) -> Result<(), GuestError> {
+    let needed: u64 = wasm
+        .exports()
+        .filter_map(|it| match it.ty() {
+            ExternType::Memory(ty) => Some(ty.minimum().saturating_mul(ty.page_size())),
+            _ => None,
+        })
+        .sum();
+    if needed <= limit as u64 { Ok(()) } else { Err(GuestError::Memory { needed, limit }) }
+}
+
+/// Links the module, or names all imports that cannot be had.
+fn link(side: &Side, wasm: &wasmtime::Module) -> Result<InstancePre<Host>, GuestError> {
+    let mut missing = Vec::new();
+    for import in wasm.imports() {
+        let (module, name) = (import.module(), import.name());
+        if provided_functions().all(|it| (it.0, it.1) != (module, name)) {
+            missing.push(format!("`{module}.{name}`"));
+        }
+    }
+    if !missing.is_empty() {
+        let text = format!("the module imports {}, which nobody provides", missing.join(", "));
+        return Err(GuestError::Import(text));
+    }
+    side.linker
+        .instantiate_pre(wasm)
+        .map_err(|err| GuestError::Import(format!("linking the module: {}", one_line(&format!("{err:#}")))))
+}

@@ -1,0 +1,104 @@
+//! Which WebAssembly proposals the engine accepts, and which a module needs beyond them.
+
+use wasmparser::{Parser, Validator, WasmFeatures};
+
+/// What the engine accepts; its settings are made from this, so that a module passes here exactly when it
+/// compiles there.
+///
+/// `GC_TYPES` is a switch of the parser, not a proposal: without it, references to anything but functions are
+/// refused, as they are by an engine built without a garbage collector.
+pub const ACCEPTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .difference(WasmFeatures::GC_TYPES);
+
+/// A WebAssembly proposal that the engine does not accept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposal {
+    /// As the proposal is called by compilers and in the specification.
+    pub name: &'static str,
+    /// How to build a module without it.
+    pub hint: &'static str,
+    feature: WasmFeatures,
+}
+
+const fn proposal(name: &'static str, feature: WasmFeatures, hint: &'static str) -> Proposal {
+    Proposal { name, hint, feature }
+}
+
+/// Everything that the parser knows and the engine refuses, the likely ones first.
+const REFUSED: [Proposal; 16] = [
+    proposal(
+        "threads",
+        WasmFeatures::THREADS,
+        "build without shared memory and atomics (no `-pthread`, no `+atomics`); a stream runs one instance a thread",
+    ),
+    proposal("memory64", WasmFeatures::MEMORY64, "build for a 32-bit target, `wasm32-…`"),
+    proposal("multi-memory", WasmFeatures::MULTI_MEMORY, "build with one memory"),
+    proposal(
+        "exception-handling",
+        WasmFeatures::EXCEPTIONS,
+        "build without exceptions (`-fno-exceptions`, `panic = \"abort\"`)",
+    ),
+    proposal(
+        "exception-handling (first version)",
+        WasmFeatures::LEGACY_EXCEPTIONS,
+        "build without exceptions (`-fno-exceptions`, `panic = \"abort\"`)",
+    ),
+    proposal("gc", WasmFeatures::GC, "build for a target with its own memory management (linear memory)"),
+    proposal(
+        "externref",
+        WasmFeatures::GC_TYPES,
+        "build without references to objects of the host (for wasm-bindgen: without `--reference-types`)",
+    ),
+    proposal("typed function references", WasmFeatures::FUNCTION_REFERENCES, "build without this feature"),
+    proposal(
+        "relaxed-simd",
+        WasmFeatures::RELAXED_SIMD,
+        "build without `+relaxed-simd`: its results differ from machine to machine",
+    ),
+    proposal("custom-page-sizes", WasmFeatures::CUSTOM_PAGE_SIZES, "build with pages of 64 KiB"),
+    proposal("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC, "build without `+wide-arithmetic`"),
+    proposal("stack-switching", WasmFeatures::STACK_SWITCHING, "build without this feature"),
+    proposal(
+        "shared-everything-threads",
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        "build without this feature",
+    ),
+    proposal("memory-control", WasmFeatures::MEMORY_CONTROL, "build without this feature"),
+    proposal("custom descriptors", WasmFeatures::CUSTOM_DESCRIPTORS, "build without this feature"),
+    proposal("compact import section", WasmFeatures::COMPACT_IMPORTS, "build without this feature"),
+];
+
+/// The proposals that an invalid module would need to be valid; empty when no proposal makes it so.
+pub(super) fn needed(wasm: &[u8]) -> Vec<Proposal> {
+    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
+    if !is_valid(WasmFeatures::all()) {
+        return Vec::new();
+    }
+    // One that can be taken away is not needed; taking them away for good also settles the ones that come only
+    // together, of which the last one stands for all.
+    let mut kept = WasmFeatures::all();
+    let mut needed = Vec::new();
+    for proposal in REFUSED.iter().rev() {
+        let without = kept.difference(proposal.feature);
+        if is_valid(without) {
+            kept = without;
+        } else {
+            needed.push(*proposal);
+        }
+    }
+    // Objects need references to objects: one cause, told once.
+    if needed.iter().any(|it| it.feature == WasmFeatures::GC) {
+        needed.retain(|it| it.feature != WasmFeatures::GC_TYPES);
+    }
+    needed.reverse();
+    needed
+}
+
+/// A parser that understands every proposal, for looking into modules that use refused ones.
+pub(super) fn parser() -> Parser {
+    let mut parser = Parser::new(0);
+    parser.set_features(WasmFeatures::all());
+    parser
+}

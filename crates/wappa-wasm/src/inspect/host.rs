@@ -1,0 +1,88 @@
+//! The functions that a guest finds here: guest interface v0 and WASI preview 1, with their types.
+
+use super::types::Signature;
+
+/// The import modules of guest interface v0. Benthos and Redpanda Connect use the second name for the same
+/// functions.
+pub const V0_MODULES: [&str; 2] = ["bento_wasm", "benthos_wasm"];
+
+/// The import module of WASI preview 1.
+pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
+
+/// Guest interface v0. `i` is i32, `I` is i64; parameters, a colon, results.
+pub(super) const V0_FUNCTIONS: [(&str, &str); 4] = [
+    ("v0_msg_as_bytes", ":I"),
+    ("v0_msg_set_bytes", "ii:"),
+    ("v0_msg_get_meta", "ii:I"),
+    ("v0_msg_set_meta", "iiii:"),
+];
+
+/// All of WASI preview 1, in the same notation.
+pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
+    ("args_get", "ii:i"),
+    ("args_sizes_get", "ii:i"),
+    ("clock_res_get", "ii:i"),
+    ("clock_time_get", "iIi:i"),
+    ("environ_get", "ii:i"),
+    ("environ_sizes_get", "ii:i"),
+    ("fd_advise", "iIIi:i"),
+    ("fd_allocate", "iII:i"),
+    ("fd_close", "i:i"),
+    ("fd_datasync", "i:i"),
+    ("fd_fdstat_get", "ii:i"),
+    ("fd_fdstat_set_flags", "ii:i"),
+    ("fd_fdstat_set_rights", "iII:i"),
+    ("fd_filestat_get", "ii:i"),
+    ("fd_filestat_set_size", "iI:i"),
+    ("fd_filestat_set_times", "iIIi:i"),
+    ("fd_pread", "iiiIi:i"),
+    ("fd_prestat_dir_name", "iii:i"),
+    ("fd_prestat_get", "ii:i"),
+    ("fd_pwrite", "iiiIi:i"),
+    ("fd_read", "iiii:i"),
+    ("fd_readdir", "iiiIi:i"),
+    ("fd_renumber", "ii:i"),
+    ("fd_seek", "iIii:i"),
+    ("fd_sync", "i:i"),
+    ("fd_tell", "ii:i"),
+    ("fd_write", "iiii:i"),
+    ("path_create_directory", "iii:i"),
+    ("path_filestat_get", "iiiii:i"),
+    ("path_filestat_set_times", "iiiiIIi:i"),
+    ("path_link", "iiiiiii:i"),
+    ("path_open", "iiiiiIIii:i"),
+    ("path_readlink", "iiiiii:i"),
+    ("path_remove_directory", "iii:i"),
+    ("path_rename", "iiiiii:i"),
+    ("path_symlink", "iiiii:i"),
+    ("path_unlink_file", "iii:i"),
+    ("poll_oneoff", "iiii:i"),
+    ("proc_exit", "i:"),
+    ("proc_raise", "i:i"),
+    ("random_get", "ii:i"),
+    ("sched_yield", ":i"),
+    ("sock_accept", "iii:i"),
+    ("sock_recv", "iiiiii:i"),
+    ("sock_send", "iiiii:i"),
+    ("sock_shutdown", "ii:i"),
+];
+
+/// What the host provides under the name of an import module; none when it knows no such module.
+pub(super) fn functions_of(module: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    if V0_MODULES.contains(&module) {
+        Some(&V0_FUNCTIONS)
+    } else if module == WASI_MODULE {
+        Some(&WASI_FUNCTIONS)
+    } else {
+        None
+    }
+}
+
+/// Every function that a guest may import: import module, name, type.
+pub fn provided_functions() -> impl Iterator<Item = (&'static str, &'static str, Signature)> {
+    let modules = V0_MODULES.into_iter().chain([WASI_MODULE]);
+    modules.flat_map(|module| {
+        let functions = functions_of(module).unwrap_or_default();
+        functions.iter().map(move |(name, letters)| (module, *name, Signature::from_letters(letters)))
+    })
+}

@@ -1,0 +1,97 @@
+//! The bound on an instance's memory: memories and tables together.
+//!
+//! A growth past it fails inside the guest, which may cope; that it happened is remembered, so that a trap that follows
+//! in the same message can be told as what it is.
+
+use wasmtime::ResourceLimiter;
+
+use crate::settings::TABLE_ELEMENTS;
+
+/// What one element of a table takes.
+const TABLE_ELEMENT_BYTES: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct MemoryLimiter {
+    limit: usize,
+    used: usize,
+    last: usize,
+    refused: bool,
+}
+
+impl MemoryLimiter {
+    pub(crate) fn new(limit: usize) -> MemoryLimiter {
+        MemoryLimiter { limit, used: 0, last: 0, refused: false }
+    }
+
+    /// Whether a growth was refused since this was last asked.
+    pub(crate) fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Whether a growth was refused in this message.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused
+    }
+
+    fn fits(&mut self, bytes: usize) -> bool {
+        let fits = self.used.checked_add(bytes).is_some_and(|it| it <= self.limit);
+        self.refused |= !fits;
+        fits
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.used += bytes;
+        self.last = bytes;
+    }
+
+    /// The engine could not do what was granted last.
+    fn undo(&mut self) {
+        self.used -= std::mem::take(&mut self.last);
+        self.refused = true;
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = desired.saturating_sub(current);
+        // Past the module's own maximum the guest is told, and it is nobody's limit that it met.
+        if !self.fits(bytes) || maximum.is_some_and(|it| it < desired) {
+            return Ok(false);
+        }
+        self.grow(bytes);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES);
+        if maximum.is_some_and(|it| it < desired) {
+            self.refused |= maximum == Some(TABLE_ELEMENTS);
+            return Ok(false);
+        }
+        if !self.fits(bytes) {
+            return Ok(false);
+        }
+        self.grow(bytes);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! What a guest writes to standard output and standard error: lines, bounded in length and rate.
+//!
+//! A line goes to the host's log as soon as its newline is there. A text without a newline is cut into lines of the
+//! bound; what is left over is logged when the instance ends. The rate counts for all instances of a guest together,
+//! because a guest that traps gets a new instance with every message.
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use wasmtime_wasi::{
+    async_trait,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult},
+};
+
+/// The longest line; what comes after it is a line of its own.
+pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A line on standard output.
+    Info,
+    /// A line on standard error, or a note about lines that were dropped.
+    Warn,
+    /// A mistake of the guest that fails no message.
+    Error,
+}
+
+/// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
+pub trait GuestLog: Send + Sync {
+    /// One line, without its newline and without control characters.
+    fn log(&self, level: Level, text: &str);
+}
+
+/// Writes to the log within the rate.
+pub(crate) struct RatedLog {
+    log: Option<Arc<dyn GuestLog>>,
+    lines_per_second: u32,
+    rate: Mutex<Rate>,
+}
+
+struct Rate {
+    since: Instant,
+    lines: u32,
+    dropped: u64,
+}
+
+impl fmt::Debug for RatedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RatedLog").field("lines_per_second", &self.lines_per_second).finish_non_exhaustive()
+    }
+}
+
+impl RatedLog {
+    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32) -> RatedLog {
+        let rate = Rate { since: Instant::now(), lines: 0, dropped: 0 };
+        RatedLog { log, lines_per_second, rate: Mutex::new(rate) }
+    }
+
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        let Some(log) = &self.log else { return };
+        let mut rate = lock(&self.rate);
+        let now = Instant::now();
+        if INTERVAL <= now.duration_since(rate.since) {
+            rate.since = now;
+            rate.lines = 0;
+            say_dropped(log.as_ref(), &mut rate);
+        }
+        if self.lines_per_second <= rate.lines {
+            rate.dropped += 1;
+            return;
+        }
+        rate.lines += 1;
+        log.log(level, text);
+    }
+}
+
+impl Drop for RatedLog {
+    fn drop(&mut self) {
+        if let Some(log) = &self.log {
+            say_dropped(log.as_ref(), &mut lock(&self.rate));
+        }
+    }
+}
+
+fn say_dropped(log: &dyn GuestLog, rate: &mut Rate) {
+    let dropped = mem::take(&mut rate.dropped);
+    if 0 < dropped {
+        let lines = if dropped == 1 { "line" } else { "lines" };
+        log.log(Level::Warn, &format!("{dropped} {lines} of the guest dropped: over the rate of its log"));
+    }
+}
+
+/// Both streams of one instance.
+#[derive(Debug)]
+pub(crate) struct Output {
+    log: Arc<RatedLog>,
+    /// Whether anything was written since it was last asked; only the guest's own thread looks.
+    wrote: AtomicBool,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    last_err: String,
+}
+
+impl Output {
+    pub(crate) fn new(log: Arc<RatedLog>) -> Arc<Output> {
+        Arc::new(Output { log, wrote: AtomicBool::new(false), lines: Mutex::new(Lines::default()) })
+    }
+
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        self.log.log(level, text);
+    }
+
+    /// A new message begins: lines before it do not explain its failure.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        if self.wrote.load(Ordering::Relaxed) {
+            self.wrote.store(false, Ordering::Relaxed);
+            lock(&self.lines).last_err.clear();
+        }
+    }
+
+    /// The last line that was written to standard error since the message began, finished or not.
+    pub(crate) fn last_err(&self) -> Option<String> {
+        if !self.wrote.load(Ordering::Relaxed) {
+            return None;
+        }
+        let lines = lock(&self.lines);
+        let partial = printable(&lines.err);
+        let last = if partial.trim().is_empty() { lines.last_err.trim() } else { partial.trim() };
+        (!last.is_empty()).then(|| last.to_string())
+    }
+
+    fn write(&self, stderr: bool, bytes: &[u8]) {
+        self.wrote.store(true, Ordering::Relaxed);
+        let mut guard = lock(&self.lines);
+        let Lines { out, err, last_err } = &mut *guard;
+        let (buffer, level) = if stderr { (err, Level::Warn) } else { (out, Level::Info) };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = LOG_LINE_BYTES_MAX - buffer.len();
+            let window = &rest[..rest.len().min(room)];
+            let newline = window.iter().position(|it| *it == b'\n');
+            buffer.extend_from_slice(&window[..newline.unwrap_or(window.len())]);
+            rest = &rest[newline.map_or(window.len(), |at| at + 1)..];
+            if newline.is_some() || buffer.len() == LOG_LINE_BYTES_MAX {
+                let text = printable(buffer);
+                buffer.clear();
+                if !text.trim().is_empty() {
+                    self.log.log(level, &text);
+                    if stderr {
+                        *last_err = text;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The instance ends: what has no newline is a line now.
+    pub(crate) fn finish(&self) {
+        let mut lines = lock(&self.lines);
+        for (buffer, level) in
+            [(mem::take(&mut lines.out), Level::Info), (mem::take(&mut lines.err), Level::Warn)]
+        {
+            let text = printable(&buffer);
+            if !text.trim().is_empty() {
+                self.log.log(level, &text);
+            }
+        }
+    }
+}
+
+/// Control characters would let a guest write to the terminal of whoever reads the log.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_suffix('\r').unwrap_or(&text);
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of the two streams, as WASI wants it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) output: Arc<Output>,
+    pub(crate) stderr: bool,
+}
+
+impl IsTerminal for Stream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stream {
+    // Preview 1 writes through `p2_stream` alone; this one has no other caller here.
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        StdoutStream::async_stream(&std::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(Stream { output: Arc::clone(&self.output), stderr: self.stderr })
+    }
+}
+
+#[async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
+        self.output.write(self.stderr, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}

@@ -1,0 +1,119 @@
+//! Which instance works for which lane of a stream.
+//!
+//! Where there may be as many instances as threads, each lane keeps its own and nothing is shared. Where there may be
+//! fewer they are lent per part, and a lane waits until one is given back.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use wappa_component::Step;
+
+use crate::Instance;
+
+/// A lane that waits for an instance looks this often whether the stream is given up.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// An instance, or the place for one, and what happened there.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) instance: Option<Instance>,
+    /// Messages that the instance has worked on.
+    pub(super) n_calls: u64,
+    /// How long the last wait after a failed attempt to make an instance was.
+    pub(super) back_off: Duration,
+    /// No attempt to make an instance before this time.
+    pub(super) not_before: Duration,
+    /// Nothing is logged of lost state before this time.
+    pub(super) quiet_until: Duration,
+}
+
+/// The seats of one processor.
+pub(super) enum Lanes {
+    /// One for each lane. A lane never runs on two threads at once, so nobody waits for these locks.
+    Own(Box<[Mutex<Seat>]>),
+    /// Fewer than there are threads.
+    Lent { free: Mutex<Vec<Seat>>, returned: Condvar },
+}
+
+impl Lanes {
+    /// `first` is the instance that was made when the processor was built.
+    pub(super) fn new(n_lanes: usize, max_instances: usize, n_threads: usize, first: Instance) -> Lanes {
+        let seat = Seat { instance: Some(first), ..Seat::default() };
+        if 0 < max_instances && max_instances < n_threads {
+            let mut free: Vec<Seat> = (1..max_instances).map(|_| Seat::default()).collect();
+            free.push(seat);
+            return Lanes::Lent { free: Mutex::new(free), returned: Condvar::new() };
+        }
+        let mut seats: Vec<Seat> = (0..n_lanes).map(|_| Seat::default()).collect();
+        seats[0] = seat;
+        Lanes::Own(seats.into_iter().map(Mutex::new).collect())
+    }
+
+    /// A seat for one part. `None`: interrupted while waiting for one.
+    pub(super) fn borrow(&self, step: &Step<'_>) -> Option<Borrowed<'_>> {
+        match self {
+            Lanes::Own(seats) => Some(Borrowed(Kind::Own(lock(&seats[step.lane()])))),
+            Lanes::Lent { free, returned } => {
+                let mut list = lock(free);
+                loop {
+                    if let Some(seat) = list.pop() {
+                        return Some(Borrowed(Kind::Lent { seat: Some(seat), free, returned }));
+                    }
+                    if step.is_interrupted() {
+                        return None;
+                    }
+                    list =
+                        returned.wait_timeout(list, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A seat for the time of one part.
+pub(super) struct Borrowed<'a>(Kind<'a>);
+
+enum Kind<'a> {
+    Own(MutexGuard<'a, Seat>),
+    Lent { seat: Option<Seat>, free: &'a Mutex<Vec<Seat>>, returned: &'a Condvar },
+}
+
+const PRESENT: &str = "a seat is there until it is given back";
+
+impl Deref for Borrowed<'_> {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
+        match &self.0 {
+            Kind::Own(seat) => seat,
+            Kind::Lent { seat, .. } => seat.as_ref().expect(PRESENT),
+        }
+    }
+}
+
+impl DerefMut for Borrowed<'_> {
+    fn deref_mut(&mut self) -> &mut Seat {
+        match &mut self.0 {
+            Kind::Own(seat) => seat,
+            Kind::Lent { seat, .. } => seat.as_mut().expect(PRESENT),
+        }
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if let Kind::Lent { seat, free, returned } = &mut self.0
+            && let Some(seat) = seat.take()
+        {
+            lock(free).push(seat);
+            returned.notify_one();
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! WASI preview 1: what wasmtime-wasi provides, with our own calls where its calls would wait or end the process.
+//!
+//! A guest sees what its config says and nothing else: no directory, no variable, no argument, no network. Standard
+//! input is empty. Waiting ends at the deadline of the message or when the host shuts down.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use wasmtime::{Caller, Extern, Linker, Memory};
+use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtx, p1::WasiP1Ctx};
+
+use crate::{
+    error::Stop,
+    guest::Mount,
+    host::Host,
+    inspect::WASI_MODULE,
+    log::{Output, Stream},
+};
+
+const ERRNO_SUCCESS: i32 = 0;
+const ERRNO_FAULT: i32 = 21;
+const ERRNO_INVAL: i32 = 28;
+
+const CLOCK_REALTIME: u32 = 0;
+const CLOCK_MONOTONIC: u32 = 1;
+
+const TAG_CLOCK: u8 = 0;
+const TAG_FD_READ: u8 = 1;
+const TAG_FD_WRITE: u8 = 2;
+
+/// More than any runtime waits for at once; each costs the host memory.
+const SUBSCRIPTIONS_MAX: u32 = 4096;
+
+const SUBSCRIPTION_BYTES: usize = 48;
+const EVENT_BYTES: usize = 32;
+
+/// Monotonic time since the instance was made.
+struct Monotonic(Instant);
+
+impl HostMonotonicClock for Monotonic {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        nanos(self.0.elapsed())
+    }
+}
+
+/// What one instance sees of the world.
+pub(crate) fn context(
+    env: &[(String, String)],
+    args: &[String],
+    mounts: &[Mount],
+    output: &Arc<Output>,
+    began: Instant,
+) -> Result<WasiP1Ctx, (String, std::io::Error)> {
+    let mut builder = WasiCtx::builder();
+    builder.envs(env).args(args);
+    builder.stdout(Stream { output: Arc::clone(output), stderr: false });
+    builder.stderr(Stream { output: Arc::clone(output), stderr: true });
+    builder.monotonic_clock(Monotonic(began));
+    for mount in mounts {
+        let perms = if mount.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        builder
+            .preopened_dir(&mount.host, &mount.guest, perms)
+            .map_err(|err| (mount.host.display().to_string(), std::io::Error::other(err.to_string())))?;
+    }
+    Ok(builder.build_p1())
+}
+
+/// Provides the calls.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p1::add_to_linker_sync(linker, |host| &mut host.wasi)?;
+    linker.allow_shadowing(true);
+    linker.func_wrap(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
+    linker.func_wrap(WASI_MODULE, "proc_exit", proc_exit)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn proc_exit(_: Caller<'_, Host>, code: u32) -> wasmtime::Result<()> {
+    Err(Stop::Exit(code).into())
+}
+
+/// What a guest waits for: a point in time, or a descriptor, which is always ready.
+struct Subscription {
+    userdata: [u8; 8],
+    tag: u8,
+    until: Option<Instant>,
+}
+
+fn poll_oneoff(
+    mut caller: Caller<'_, Host>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    stored: u32,
+) -> wasmtime::Result<i32> {
+    if count == 0 || SUBSCRIPTIONS_MAX < count {
+        return Ok(ERRNO_INVAL);
+    }
+    let Some(memory) = find_memory(&mut caller) else { return Ok(ERRNO_FAULT) };
+    let count = count as usize;
+    let began = Instant::now();
+    let monotonic = caller.data().began;
+    let records = range(memory.data(&caller), subscriptions, count * SUBSCRIPTION_BYTES);
+    let Some(records) = records else { return Ok(ERRNO_FAULT) };
+    let subscriptions: Option<Vec<Subscription>> =
+        records.as_chunks().0.iter().map(|it| read_subscription(it, began, monotonic)).collect();
+    let Some(subscriptions) = subscriptions else { return Ok(ERRNO_INVAL) };
+
+    let first = subscriptions.iter().map(|it| it.until.unwrap_or(began)).min().unwrap_or(began);
+    wait(&caller, first)?;
+    let now = Instant::now().max(first);
+    let data = memory.data_mut(&mut caller);
+    let mut written = 0;
+    for ready in subscriptions.iter().filter(|it| it.until.is_none_or(|it| it <= now)) {
+        let mut event = [0; EVENT_BYTES];
+        event[..8].copy_from_slice(&ready.userdata);
+        event[10] = ready.tag;
+        if ready.tag != TAG_CLOCK {
+            event[16] = 1;
+        }
+        let Some(target) = range_mut(data, events, (written + 1) * EVENT_BYTES) else {
+            return Ok(ERRNO_FAULT);
+        };
+        target[written * EVENT_BYTES..].copy_from_slice(&event);
+        written += 1;
+    }
+    let Some(target) = range_mut(data, stored, 4) else { return Ok(ERRNO_FAULT) };
+    target.copy_from_slice(&(written as u32).to_le_bytes());
+    Ok(ERRNO_SUCCESS)
+}
+
+/// One record of the guest. `None`: a clock or a kind that does not exist.
+fn read_subscription(
+    record: &[u8; SUBSCRIPTION_BYTES],
+    now: Instant,
+    monotonic: Instant,
+) -> Option<Subscription> {
+    let number =
+        |from: usize| u64::from_le_bytes(*record[from..].first_chunk().expect("inside of the record"));
+    let until = match record[8] {
+        TAG_CLOCK => {
+            let timeout = Duration::from_nanos(number(24));
+            let absolute = record[40] & 1 == 1;
+            // What is too far away to be a point in time is as good as never: the deadline comes first.
+            let never = now + Duration::from_secs(1 << 32);
+            Some(match (number(16) as u32, absolute) {
+                (CLOCK_REALTIME | CLOCK_MONOTONIC, false) => now.checked_add(timeout).unwrap_or(never),
+                (CLOCK_MONOTONIC, true) => monotonic.checked_add(timeout).unwrap_or(never),
+                (CLOCK_REALTIME, true) => {
+                    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    now.checked_add(timeout.saturating_sub(today)).unwrap_or(never)
+                }
+                _ => return None,
+            })
+        }
+        TAG_FD_READ | TAG_FD_WRITE => None,
+        _ => return None,
+    };
+    Some(Subscription {
+        userdata: *record.first_chunk().expect("inside of the record"),
+        tag: record[8],
+        until,
+    })
+}
+
+/// Sleeps until then; an error when the deadline or a shutdown comes first.
+fn wait(caller: &Caller<'_, Host>, until: Instant) -> Result<(), Stop> {
+    let host = caller.data();
+    let shared = &host.shared;
+    let deadline = shared.clock.instant(host.deadline);
+    shared.interrupt.sleep_until(until.min(deadline));
+    if shared.interrupt.is_raised() {
+        return Err(Stop::Interrupted);
+    }
+    if deadline < until {
+        return Err(Stop::Timeout);
+    }
+    Ok(())
+}
+
+/// The guest's memory, also while its start section runs, before its exports were looked up.
+fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
+    if let Some(memory) = caller.data().exports.memory {
+        return Some(memory);
+    }
+    let shared = Arc::clone(&caller.data().shared);
+    caller.get_export(shared.memory.as_deref()?).and_then(Extern::into_memory)
+}
+
+fn range(data: &[u8], from: u32, bytes: usize) -> Option<&[u8]> {
+    let from = from as usize;
+    data.get(from..from.checked_add(bytes)?)
+}
+
+fn range_mut(data: &mut [u8], from: u32, bytes: usize) -> Option<&mut [u8]> {
+    let from = from as usize;
+    data.get_mut(from..from.checked_add(bytes)?)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,25 @@
+//! The program: its command line, where configs come from, logging, signals and exit codes, and the table of all
+//! components.
+//!
+//! It is a library only so that its tests and benchmarks can use the parts.
+
+mod cli;
+mod config;
+mod dotenv;
+mod environment;
+mod globs;
+mod lint;
+mod list;
+mod log;
+mod markdown;
+mod metrics;
+mod panics;
+mod picture;
+mod program;
+pub mod reference;
+mod run;
+mod service;
+mod table;
+mod wasm;
+
+pub use crate::{program::main, table::table};

@@ -1,0 +1,340 @@
+//! The log: lines in Bento's two forms, each written whole with one write.
+//!
+//! A log that cannot be written any more is given up without a word: there is nowhere to say it, and messages matter
+//! more than lines about them.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+};
+
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+use wappa_component::{Level, LogSink};
+use wappa_spec::LoggerConfig;
+
+/// Where lines go.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, opened for appending.
+    File(File),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Logfmt,
+    Json,
+}
+
+/// Writes log lines.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// The least severe level that is written; none: nothing is.
+    threshold: Option<Level>,
+    format: Format,
+    level_name: String,
+    time_name: String,
+    message_name: String,
+    has_time: bool,
+    static_fields: Vec<(String, String)>,
+    target: Target,
+}
+
+impl Log {
+    /// A log as the config describes it; `level` overrides the config's.
+    pub(crate) fn new(config: &LoggerConfig, level: Option<&str>, target: Target) -> Result<Log, String> {
+        let format = match config.format.to_ascii_lowercase().as_str() {
+            "logfmt" => Format::Logfmt,
+            "json" => Format::Json,
+            _ => return Err(format!("log format '{}' not recognized", config.format)),
+        };
+        let path = &config.file.path;
+        let target = match path.is_empty() {
+            true => target,
+            false => {
+                let file = OpenOptions::new().create(true).append(true).open(path);
+                Target::File(file.map_err(|err| format!("opening the log file `{path}`: {err}"))?)
+            }
+        };
+        let own = |(name, value): (&str, &String)| (name.to_string(), value.clone());
+        Ok(Log {
+            threshold: threshold(level.unwrap_or(&config.level)),
+            format,
+            level_name: config.level_name.clone(),
+            time_name: config.timestamp_name.clone(),
+            message_name: config.message_name.clone(),
+            has_time: config.add_timestamp,
+            static_fields: config.static_fields.iter().map(own).collect(),
+            target,
+        })
+    }
+
+    fn line(
+        &self,
+        level: Level,
+        message: &str,
+        fields: &[(&str, Cow<'_, str>)],
+        time: Option<&str>,
+    ) -> String {
+        // Of fields of one name, the line's own count before the static ones, and the first before the others.
+        let mut all: BTreeMap<Cow<'_, str>, &str> = BTreeMap::new();
+        let static_fields = self.static_fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in fields.iter().map(|(name, value)| (*name, value.as_ref())).chain(static_fields) {
+            all.entry(self.renamed(name)).or_insert(value);
+        }
+        let mut line = match self.format {
+            Format::Logfmt => self.logfmt(level, message, &all, time),
+            Format::Json => {
+                all.insert(Cow::Borrowed(&self.level_name), level_text(level));
+                all.insert(Cow::Borrowed(&self.message_name), message);
+                all.extend(time.map(|time| (Cow::Borrowed(self.time_name.as_str()), time)));
+                serde_json::to_string(&all).expect("a map of texts is JSON")
+            }
+        };
+        line.push('\n');
+        line
+    }
+
+    /// A field that would look like the level, the time or the message has another name.
+    fn renamed<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        let taken = [&self.level_name, &self.time_name, &self.message_name];
+        if taken.into_iter().any(|it| it == name) {
+            return Cow::Owned(format!("fields.{name}"));
+        }
+        Cow::Borrowed(name)
+    }
+
+    fn logfmt(
+        &self,
+        level: Level,
+        message: &str,
+        fields: &BTreeMap<Cow<'_, str>, &str>,
+        time: Option<&str>,
+    ) -> String {
+        let mut line = String::with_capacity(160);
+        if let Some(time) = time {
+            push_pair(&mut line, &self.time_name, time);
+        }
+        push_pair(&mut line, &self.level_name, level_text(level));
+        if !message.is_empty() {
+            push_pair(&mut line, &self.message_name, message);
+        }
+        fields.iter().for_each(|(name, value)| push_pair(&mut line, name, value));
+        line
+    }
+}
+
+impl LogSink for Log {
+    fn enabled(&self, level: Level) -> bool {
+        self.threshold.is_some_and(|it| level <= it)
+    }
+
+    fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        if !self.enabled(level) {
+            return;
+        }
+        let time = self.has_time.then(|| time_text(Timestamp::now(), TimeZone::system()));
+        let line = self.line(level, message, fields, time.as_deref());
+        let _ = match &self.target {
+            Target::Stdout => write_whole(io::stdout().lock(), &line),
+            Target::Stderr => write_whole(io::stderr().lock(), &line),
+            Target::File(file) => write_whole(file, &line),
+        };
+    }
+}
+
+fn write_whole(mut to: impl Write, line: &str) -> io::Result<()> {
+    to.write_all(line.as_bytes())?;
+    to.flush()
+}
+
+/// Bento's levels; what is none of them is `INFO`.
+fn threshold(name: &str) -> Option<Level> {
+    match name.to_ascii_uppercase().as_str() {
+        "OFF" | "NONE" => None,
+        "FATAL" => Some(Level::Fatal),
+        "ERROR" => Some(Level::Error),
+        "WARN" => Some(Level::Warn),
+        "DEBUG" => Some(Level::Debug),
+        "TRACE" | "ALL" => Some(Level::Trace),
+        _ => Some(Level::Info),
+    }
+}
+
+fn level_text(level: Level) -> &'static str {
+    match level {
+        Level::Fatal => "fatal",
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
+
+/// RFC 3339 in whole seconds, at the local offset.
+fn time_text(now: Timestamp, zone: TimeZone) -> String {
+    let zoned = Zoned::new(now, zone);
+    match zoned.offset().is_zero() {
+        true => zoned.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        false => zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+    }
+}
+
+fn push_pair(line: &mut String, name: &str, value: &str) {
+    if !line.is_empty() {
+        line.push(' ');
+    }
+    line.push_str(name);
+    line.push('=');
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-._/@^+".contains(&it);
+    if !value.is_empty() && value.bytes().all(is_plain) {
+        line.push_str(value);
+    } else {
+        push_quoted(line, value);
+    }
+}
+
+/// Quotes as Go's `%q` does.
+fn push_quoted(line: &mut String, value: &str) {
+    line.push('"');
+    for it in value.chars() {
+        match it {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            '\u{7}' => line.push_str("\\a"),
+            '\u{8}' => line.push_str("\\b"),
+            '\u{b}' => line.push_str("\\v"),
+            '\u{c}' => line.push_str("\\f"),
+            _ if is_printable(it) => line.push(it),
+            _ => match u32::from(it) {
+                code @ ..0x80 => line.push_str(&format!("\\x{code:02x}")),
+                code @ 0x80..0x1_0000 => line.push_str(&format!("\\u{code:04x}")),
+                code => line.push_str(&format!("\\U{code:08x}")),
+            },
+        }
+    }
+    line.push('"');
+}
+
+/// The standard library knows, and tells it only through its own escapes; behind another character, so that an
+/// accent counts as printable.
+fn is_printable(it: char) -> bool {
+    if it.is_ascii() {
+        return !it.is_ascii_control();
+    }
+    let mut text = String::from("a");
+    text.push(it);
+    !text.escape_debug().any(|it| it == '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use wappa_spec::{Registry, StreamConfig};
+
+    use super::*;
+    use crate::table;
+
+    fn log(format: &str) -> Log {
+        let registry: &dyn Registry = &table::registry();
+        let config = StreamConfig::empty(registry).expect("an empty config is one").logger;
+        Log::new(&LoggerConfig { format: format.to_string(), ..config }, None, Target::Stderr)
+            .expect("a format that is known")
+    }
+
+    fn lines(log: &Log) -> String {
+        let fields = |fields: &[(&'static str, &'static str)]| -> Vec<(&'static str, Cow<'static, str>)> {
+            fields.iter().map(|(name, value)| (*name, Cow::Borrowed(*value))).collect()
+        };
+        let write = |level, message, own: &[_], time| log.line(level, message, &fields(own), time);
+        [
+            write(Level::Info, "Launching a Wappa instance, use CTRL+C to close", &[], None),
+            write(
+                Level::Warn,
+                "plain",
+                &[("path", "root.input"), ("label", "")],
+                Some("2026-11-22T22:03:15Z"),
+            ),
+            write(
+                Level::Error,
+                "",
+                &[("z", "a=b"), ("label", "mine"), ("label", "not this"), ("a", "x y")],
+                None,
+            ),
+            write(
+                Level::Trace,
+                "ü\n\"\\\0\u{200b}e\u{301}",
+                &[("level", "q"), ("msg", "z"), ("@service", "s")],
+                None,
+            ),
+            write(Level::Debug, "x/y@w+-_.^", &[("u", "ü"), ("c", "a,b"), ("e", "[x]"), ("f", "x:y")], None),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn logfmt() {
+        expect![[r#"
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            time="2026-11-22T22:03:15Z" level=warning msg=plain @service=wappa label="" path=root.input
+            level=error @service=wappa a="x y" label=mine z="a=b"
+            level=trace msg="ü\n\"\\\x00\u200bé" @service=s fields.level=q fields.msg=z
+            level=debug msg=x/y@w+-_.^ @service=wappa c="a,b" e="[x]" f="x:y" u="ü"
+        "#]]
+        .assert_eq(&lines(&log("logfmt")));
+    }
+
+    #[test]
+    fn json() {
+        expect![[r#"
+            {"@service":"wappa","level":"info","msg":"Launching a Wappa instance, use CTRL+C to close"}
+            {"@service":"wappa","label":"","level":"warning","msg":"plain","path":"root.input","time":"2026-11-22T22:03:15Z"}
+            {"@service":"wappa","a":"x y","label":"mine","level":"error","msg":"","z":"a=b"}
+            {"@service":"s","fields.level":"q","fields.msg":"z","level":"trace","msg":"ü\n\"\\\u0000​é"}
+            {"@service":"wappa","c":"a,b","e":"[x]","f":"x:y","level":"debug","msg":"x/y@w+-_.^","u":"ü"}
+        "#]].assert_eq(&lines(&log("JSON")));
+    }
+
+    #[test]
+    fn levels() {
+        let enabled = |name: &str| {
+            let log = Log { threshold: threshold(name), ..log("logfmt") };
+            let all = [Level::Fatal, Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+            let enabled: Vec<_> = all.into_iter().filter(|it| log.enabled(*it)).map(level_text).collect();
+            format!("{name}: {}\n", enabled.join(" "))
+        };
+        let names = ["off", "none", "FATAL", "error", "Warn", "INFO", "debug", "trace", "all", "nope"];
+        expect![[r#"
+            off: 
+            none: 
+            FATAL: fatal
+            error: fatal error
+            Warn: fatal error warning
+            INFO: fatal error warning info
+            debug: fatal error warning info debug
+            trace: fatal error warning info debug trace
+            all: fatal error warning info debug trace
+            nope: fatal error warning info
+        "#]]
+        .assert_eq(&names.map(enabled).concat());
+    }
+
+    #[test]
+    fn times() {
+        let now = Timestamp::from_second(1_700_000_000).expect("a time in range");
+        let zone = TimeZone::fixed(jiff::tz::offset(-3));
+        expect![[r#"
+            2023-11-14T22:13:20Z
+            2023-11-14T19:13:20-03:00"#]]
+        .assert_eq(&[time_text(now, TimeZone::UTC), time_text(now, zone)].join("\n"));
+    }
+}

@@ -1,0 +1,34 @@
+//! A panic is a bug of ours: one line of the log says where it was. What becomes of the stream is the engine's
+//! business, which catches it.
+
+use std::{
+    borrow::Cow,
+    io::Write,
+    panic::{self, PanicHookInfo},
+    thread,
+};
+
+use wappa_component::{Level, Logger};
+
+/// Panics are told on standard error, in one line, until there is a log.
+pub(crate) fn tell_on_stderr() {
+    panic::set_hook(Box::new(|info| {
+        let (message, place) = describe(info);
+        let _ = writeln!(std::io::stderr(), "wappa: panicked at {place}: {message}");
+    }));
+}
+
+/// Panics are told in the log.
+pub(crate) fn tell_in_log(logger: Logger) {
+    panic::set_hook(Box::new(move |info| {
+        let (message, place) = describe(info);
+        let thread = thread::current().name().unwrap_or("<unnamed>").to_string();
+        let fields = [("place", Cow::Owned(place)), ("thread", Cow::Owned(thread))];
+        logger.log_with(Level::Error, &format!("Panicked, which is a bug: {message}"), &fields);
+    }));
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> (String, String) {
+    let place = info.location().map_or_else(|| "an unknown place".to_string(), ToString::to_string);
+    (info.payload_as_str().unwrap_or("no message").to_string(), place)
+}

@@ -1,0 +1,16 @@
+;; Exports both pairs of allocators and becomes the list of their calls so far, a letter each.
+(module
+  (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (memory (export "memory") 3)
+  (global $trace (mut i32) (i32.const 0))
+  (func $note (param $letter i32)
+    (i32.store8 (global.get $trace) (local.get $letter))
+    (global.set $trace (i32.add (global.get $trace) (i32.const 1))))
+  (func (export "malloc") (param i32) (result i32) (call $note (i32.const 109)) (i32.const 1024))
+  (func (export "free") (param i32) (call $note (i32.const 102)))
+  (func (export "allocate") (param i32) (result i32) (call $note (i32.const 97)) (i32.const 2048))
+  (func (export "deallocate") (param i32 i32) (call $note (i32.const 100)))
+  (func (export "process")
+    (drop (call $as_bytes))
+    (call $set_bytes (i32.const 0) (global.get $trace))))

@@ -1,0 +1,8 @@
+;; Becomes two marks: which of `_start` and `_initialize` have been run.
+(module
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (memory (export "memory") 3)
+  (data (i32.const 0) "--")
+  (func (export "_start") (i32.store8 (i32.const 0) (i32.const 115)))
+  (func (export "_initialize") (i32.store8 (i32.const 1) (i32.const 105)))
+  (func (export "process") (call $set_bytes (i32.const 0) (i32.const 2))))

@@ -1,0 +1,21 @@
+;; Stores the content as metadata `k1`, traps unless `missing` reads as empty, and becomes `k1`.
+(module
+  (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (import "bento_wasm" "v0_msg_get_meta" (func $get_meta (param i32 i32) (result i64)))
+  (import "bento_wasm" "v0_msg_set_meta" (func $set_meta (param i32 i32 i32 i32)))
+  (memory (export "memory") 3)
+  (data (i32.const 0) "k1")
+  (data (i32.const 8) "missing")
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "free") (param i32))
+  ;; The two halves of what the host returns: the pointer above, the length below.
+  (func $pointer (param i64) (result i32)
+    (i32.wrap_i64 (i64.shr_u (local.get 0) (i64.const 32))))
+  (func $length (param i64) (result i32) (i32.wrap_i64 (local.get 0)))
+  (func (export "process") (local $content i64)
+    (local.set $content (call $as_bytes))
+    (call $set_meta (i32.const 0) (i32.const 2)
+      (call $pointer (local.get $content)) (call $length (local.get $content)))
+    (if (call $length (call $get_meta (i32.const 8) (i32.const 7))) (then (unreachable)))
+    (call $set_bytes (i32.const 0) (i32.const 2))))

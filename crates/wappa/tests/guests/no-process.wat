@@ -1,0 +1,4 @@
+;; Exports no function `process`.
+(module
+  (memory (export "memory") 3)
+  (func (export "proces")))

@@ -1,0 +1,5 @@
+;; Empties the content.
+(module
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (memory (export "memory") 3)
+  (func (export "process") (call $set_bytes (i32.const 1024) (i32.const 0))))
