@@ -208,6 +208,10 @@ impl Input for Replay {
         }
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.shared.queue.lock().inner_is_over || self.inner.is_exhausted()
+    }
+
     fn stop(&mut self) {
         self.inner.stop();
     }
