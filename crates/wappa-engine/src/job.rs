@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wappa_component::{Ack, Failure, Parcel, Part};
-use wappa_message::Mark;
+use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
 pub(crate) type Place = (u64, u32);
@@ -73,8 +73,15 @@ impl Job {
         self.ack.delivered();
     }
 
-    /// Answers that nothing arrived.
-    pub(crate) fn failed(self, reason: Mark) {
+    /// Answers that none of its messages arrived. What was filtered needs no delivery.
+    pub(crate) fn failed(self, reason: &Mark) {
+        let of = |message: &Message| Failure { origin: message.origin(), reason: reason.clone() };
+        let failures = self.part.messages().iter().map(of).collect();
+        self.ack.answer(failures);
+    }
+
+    /// Answers that nothing arrived, when a component did not finish and it is not known what the part holds.
+    pub(crate) fn failed_within(self, reason: Mark) {
         self.ack.failed(reason);
     }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wappa_component::{
     Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
 };
-use wappa_message::{Mark, Message};
+use wappa_message::Message;
 
 use crate::{
     observe::Observed,
@@ -211,11 +211,6 @@ impl Input for Replay {
     fn stop(&mut self) {
         self.inner.stop();
     }
-}
-
-/// The answer of a stream that is given up.
-pub(crate) fn given_up() -> Mark {
-    Mark::new("the stream was stopped")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
     job::Job,
     observe::take_panicked,
     schedule::{Schedule, Task},
-    stop::Stop,
+    stop::{Stop, given_up},
     stream::Report,
     world::{Bell, Monitor, World},
 };
@@ -136,11 +136,8 @@ fn answer_what_is_not_begun(shared: &Shared, schedule: &mut Schedule) {
     } else {
         return;
     };
-    jobs.into_iter().for_each(|job| job.failed(stopped()));
-}
-
-fn stopped() -> Mark {
-    Mark::new("the stream was stopped")
+    let reason = given_up();
+    jobs.into_iter().for_each(|job| job.failed(&reason));
 }
 
 /// Makes the output ready. Where that is impossible the stream is given up, and nothing is ever written.
@@ -255,7 +252,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
             // Neither marked nor sent: the input is told that it did not arrive.
             drop(working);
             shared.schedule.lock().give_up();
-            job.failed(stopped());
+            job.failed_within(given_up());
             return;
         }
         if done < n_batches {
@@ -278,13 +275,13 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
     let place_behind = job.place_behind();
     let mut step = Step::new(shared.output_lane(), &shared.stop);
     let result = loop {
-        if shared.stop.is_abandoned() {
-            break Err(WriteError::Failed(stopped()));
-        }
-        if job.part.n_messages() == 0 {
-            break Ok(());
-        }
         let n_messages = job.part.n_messages();
+        if n_messages == 0 {
+            break Some(Ok(()));
+        }
+        if shared.stop.is_abandoned() {
+            break Some(Err(WriteError::Failed(given_up())));
+        }
         let result = guarded(shared, OUTPUT_PATH, || {
             let result = output.write(&mut job.part, &mut step);
             assert_eq!(job.part.n_messages(), n_messages, "an output keeps the number of messages");
@@ -297,14 +294,16 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         match result {
             Some(Err(WriteError::NotConnected)) => {
                 if !connect_again(shared, output.as_mut()) {
-                    break Err(WriteError::Failed(stopped()));
+                    break Some(Err(WriteError::Failed(given_up())));
                 }
             }
-            Some(result) => break result,
-            None => break Err(WriteError::Failed(Mark::new("a component panicked"))),
+            result => break result,
         }
     };
-    answer(shared, job, result);
+    match result {
+        Some(result) => answer(shared, job, result),
+        None => job.failed_within(Mark::new("a component panicked")),
+    }
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
     schedule.return_output(output);
@@ -315,13 +314,13 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
     match result {
         Ok(()) => job.delivered(),
         Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => job.failed_partly(failures),
-        Err(WriteError::Failed(reason)) => job.failed(reason),
-        Err(WriteError::NotConnected) => job.failed(stopped()),
+        Err(WriteError::Failed(reason)) => job.failed(&reason),
+        Err(WriteError::NotConnected) => job.failed(&given_up()),
         Err(WriteError::Closed) => {
             shared.report.lock().output_was_closed = true;
             // First the stop, so that the answer is not taken for something to replay.
             shared.stop.abandon();
-            job.failed(stopped());
+            job.failed(&given_up());
         }
     }
 }
