@@ -92,6 +92,7 @@ impl Source {
             Gives::Nothing => Ok(Parcel::of_messages(Vec::new(), Batches::Singles, Ack::new(0, |_| ()))),
             Gives::NotConnected => {
                 self.is_connected = false;
+                self.n_connects = 0;
                 Err(ReadError::NotConnected)
             }
             Gives::SourceFailed => {
@@ -126,7 +127,8 @@ impl Source {
         let n_parcels = plan.window.parts_max.saturating_add(3 * plan.threads).saturating_add(2);
         let bound = n_parcels.saturating_mul(size_max);
         // Of a parcel of which one message waits to be replayed nothing is answered yet.
-        let of_replays = if plan.replays { plan.waiting_messages_max.saturating_mul(size_max) } else { 0 };
+        let of_replays =
+            if plan.replays { plan.replay_bound.messages_max.saturating_mul(size_max) } else { 0 };
         let n_outstanding = self.sim.model().n_outstanding();
         match n_outstanding <= bound.saturating_add(of_replays) {
             true => Ok(()),
@@ -496,6 +498,7 @@ impl Output for Sink {
             && mix(&[plan.salt, 3, self.n_calls]).is_multiple_of(plan.not_connected_once_in)
         {
             self.is_connected = false;
+            self.n_connects = 0;
             return Err(WriteError::NotConnected);
         }
         self.result(part)
