@@ -7,7 +7,7 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Input, Logger, Output, Processor, Pulse, ReadError, Step, Waiter, WriteError,
+    Clock, ConnectError, Input, Logger, Output, Processor, Pulse, ReadError, Step, Waiter, Woken, WriteError,
 };
 use wappa_message::Mark;
 
@@ -20,7 +20,7 @@ use crate::{
     world::{Bell, Monitor, World},
 };
 
-/// The shortest and longest wait between two attempts to connect an output, or after a failed read; as Bento.
+/// The shortest and longest wait between two attempts to connect, or after a failed read; as Bento.
 const INPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 const OUTPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 
@@ -46,8 +46,10 @@ pub(crate) struct Shared {
     pub(crate) input_takes_back: bool,
     pub(crate) input_is_connected: AtomicBool,
     pub(crate) input_is_stopped: AtomicBool,
-    /// The last wait after a read that failed; 0 after one that succeeded.
+    /// The last wait after a read that failed; 0 after one that succeeded. Of whoever has the input's turn.
     pub(crate) read_back_off_ms: AtomicU64,
+    /// The input is left alone until then, in milliseconds of the world. Of whoever has the input's turn.
+    pub(crate) read_not_before_ms: AtomicU64,
 }
 
 impl Shared {
@@ -172,6 +174,9 @@ fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
         if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
             input.stop();
         }
+        if !has_waited_out(shared) {
+            return Err(ReadError::NotReady);
+        }
         if !shared.input_is_connected.load(Ordering::SeqCst) {
             connect_input(shared, input.as_mut())?;
         }
@@ -214,22 +219,39 @@ fn connect_input(shared: &Shared, input: &mut dyn Input) -> Result<(), ReadError
     }
 }
 
+/// Waits until the input may be asked again after a fault. `false`: there is something else to do first.
+fn has_waited_out(shared: &Shared) -> bool {
+    let until = Duration::from_millis(shared.read_not_before_ms.load(Ordering::Relaxed));
+    if shared.stop.is_draining() || until <= shared.world.now() {
+        return true;
+    }
+    shared.bell.wait(None, Some(until)) == Woken::Due
+}
+
 /// Reacts to a read that gave nothing, while the calling thread still has the input's turn.
 fn after_failed_read(shared: &Shared, err: &ReadError) {
     match err {
         ReadError::NotReady | ReadError::EndOfInput => (),
-        ReadError::NotConnected => shared.input_is_connected.store(false, Ordering::SeqCst),
-        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
-        ReadError::BackOff(_) => {
-            let longest = INPUT_BACK_OFF.1.as_millis() as u64;
-            let shortest = INPUT_BACK_OFF.0.as_millis() as u64;
-            let last = shared.read_back_off_ms.load(Ordering::Relaxed);
-            let wait = (last * 2).clamp(shortest, longest);
-            shared.read_back_off_ms.store(wait, Ordering::Relaxed);
-            let until = shared.world.now() + Duration::from_millis(wait);
-            shared.bell.wait(None, Some(until));
+        ReadError::NotConnected => {
+            shared.input_is_connected.store(false, Ordering::SeqCst);
+            // The first time it is connected again at once; not so one that is lost before it gave anything.
+            if shared.read_back_off_ms.fetch_max(1, Ordering::Relaxed) != 0 {
+                back_off_input(shared);
+            }
         }
+        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
+        ReadError::BackOff(_) => back_off_input(shared),
     }
+}
+
+fn back_off_input(shared: &Shared) {
+    let (shortest, longest) = INPUT_BACK_OFF;
+    let last = Duration::from_millis(shared.read_back_off_ms.load(Ordering::Relaxed));
+    let wait = (last * 2).clamp(shortest, longest);
+    shared.read_back_off_ms.store(wait.as_millis() as u64, Ordering::Relaxed);
+    // Rounded up: a wait is never shorter than it should be.
+    let until = (shared.world.now() + wait).as_millis() as u64 + 1;
+    shared.read_not_before_ms.store(until, Ordering::Relaxed);
 }
 
 /// Runs a job through the processors it has not seen.
@@ -274,6 +296,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
     let place_behind = job.place_behind();
     let mut step = Step::new(shared.output_lane(), &shared.stop);
+    let mut back_off = Duration::ZERO;
     let result = loop {
         let n_messages = job.part.n_messages();
         if n_messages == 0 {
@@ -293,9 +316,11 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         });
         match result {
             Some(Err(WriteError::NotConnected)) => {
-                if !connect_again(shared, output.as_mut()) {
+                // One that is lost as soon as it was connected must not keep a thread busy.
+                if !shared.stop.sleep(back_off) || !connect_again(shared, output.as_mut()) {
                     break Some(Err(WriteError::Failed(given_up())));
                 }
+                back_off = (back_off * 2).clamp(OUTPUT_BACK_OFF.0, OUTPUT_BACK_OFF.1);
             }
             result => break result,
         }

@@ -307,7 +307,7 @@ fn output(
         poison_one_in: if has_poison { r.pick(&[1, 5]) } else { 0 },
         names_failures: !r.once_in(3),
         rejects: r.once_in(4),
-        not_connected_once_in: r.pick(&[0, 0, 0, 5]),
+        not_connected_once_in: r.pick(&[0, 0, 0, 2, 5]),
         closed_in_call: r.once_in(16).then(|| 1 + r.below(6)),
         panics_in_call: panics(r),
         panics_in_close: panics(r).is_some(),
