@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Failure, Parcel, Part};
+use wappa_component::{Ack, Failure, Part};
 use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
@@ -30,13 +30,18 @@ struct ParcelInfo {
 }
 
 impl Job {
-    /// The job of a whole parcel, the `number`th of the stream, which has at least one batch.
-    pub(crate) fn of_parcel(number: u64, parcel: Parcel) -> Job {
-        let (part, origin_ends, ack) = parcel.open();
+    /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
+    pub(crate) fn of_parcel(number: u64, opened: (Part, Option<Vec<u32>>, Ack)) -> Job {
+        let (part, origin_ends, ack) = opened;
         assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
         let n_batches = part.n_batches() as u32;
         let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
         Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false }
+    }
+
+    /// How many messages of the input it answers for, whatever processors made of them.
+    pub(crate) fn n_origins(&self) -> usize {
+        self.ack.origins().len()
     }
 
     /// Where the job stands in the stream.

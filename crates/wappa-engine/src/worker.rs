@@ -7,7 +7,8 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Input, Logger, Output, Processor, Pulse, ReadError, Step, Waiter, Woken, WriteError,
+    Clock, ConnectError, Input, Logger, Output, Parcel, Processor, Pulse, ReadError, Step, Waiter, Woken,
+    WriteError,
 };
 use wappa_message::Mark;
 
@@ -186,19 +187,18 @@ fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
     if let Err(err) = &result {
         after_failed_read(shared, err);
     }
+    let is_over = matches!(result, Err(ReadError::EndOfInput));
+    // Messages are made, and an ack is dropped, before the lock is taken.
+    let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(Parcel::open);
     let mut schedule = shared.schedule.lock();
-    let job = match result {
-        Ok(parcel) if 0 < parcel.n_origins() => {
-            shared.read_back_off_ms.store(0, Ordering::Relaxed);
-            let job = Job::of_parcel(schedule.number_parcel(), parcel);
-            Some(schedule.start(job))
-        }
-        Err(ReadError::EndOfInput) => {
-            schedule.end_input();
-            None
-        }
-        Ok(_) | Err(_) => None,
-    };
+    let job = opened.map(|opened| {
+        shared.read_back_off_ms.store(0, Ordering::Relaxed);
+        let job = Job::of_parcel(schedule.number_parcel(), opened);
+        schedule.start(job)
+    });
+    if is_over {
+        schedule.end_input();
+    }
     schedule.return_input(input);
     call_others(shared, &schedule);
     job.map(Task::Work)
@@ -287,9 +287,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     }
     drop(working);
     let elapsed = shared.world.now().saturating_sub(began);
-    let n_messages = job.part.n_messages();
-    let mut schedule = shared.schedule.lock();
-    schedule.put_done(job, n_messages, elapsed.as_nanos() as u64);
+    let bytes = job.part.size();
+    shared.schedule.lock().put_done(job, bytes, elapsed.as_nanos() as u64);
 }
 
 /// Writes a job and answers for it.
