@@ -298,3 +298,6 @@ impl Schedule {
         job.part.batches_within(n_messages).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;
