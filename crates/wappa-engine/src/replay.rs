@@ -267,13 +267,4 @@ impl Input for Replay {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_a_second() {
-        let waits = [1, 2, 3, 4, 30, 75, 1000].map(wait_before);
-        assert_eq!(waits[..3], [Duration::ZERO, Duration::ZERO, Duration::from_millis(1)]);
-        assert!(waits.is_sorted() && waits[6] == WAIT_MAX, "{waits:?}");
-    }
-}
+mod tests;
