@@ -48,6 +48,9 @@ impl Default for Limits {
 }
 
 /// A directory of the host that the guest sees.
+///
+/// What is in it should be ordinary files and directories: opening or reading a pipe or a device waits as long as that
+/// does, since the deadline reaches a guest only between its calls of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// The directory.
@@ -145,7 +148,8 @@ impl fmt::Debug for Guest {
 impl Guest {
     /// Checks that the module is one that the config fits, and links it. Makes no instance.
     pub fn new(engine: &Engine, module: &Module, config: GuestConfig) -> Result<Guest, GuestError> {
-        let pooled = module.loaded.pooled.as_ref();
+        // A slot that is smaller than the limit would be another limit.
+        let pooled = module.loaded.pooled.as_ref().filter(|_| config.limits.memory <= engine.pooled_memory());
         let wasm = match pooled {
             Some(wasm) => wasm,
             None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,

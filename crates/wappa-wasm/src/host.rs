@@ -34,8 +34,9 @@ pub(crate) struct Host {
     pub(crate) arena: Arena,
     /// Where the guest's monotonic clock begins.
     pub(crate) began: Instant,
-    /// When the running call, or the start of the instance, must be over: nanoseconds of the engine's clock.
-    pub(crate) deadline: u64,
+    /// When the running call, or the start of the instance, must be over, in nanoseconds of the engine's clock; absent
+    /// until somebody asks.
+    deadline: Option<u64>,
     /// The guest is in a state that nobody knows: it must not be called again.
     pub(crate) spent: bool,
     /// Memory that the guest allocated for the host in this call, to be freed at its end, in this order.
@@ -71,7 +72,7 @@ impl Host {
             exports: Exports::default(),
             arena: Arena::default(),
             began,
-            deadline,
+            deadline: Some(deadline),
             spent: false,
             frees: Vec::new(),
             active: false,
@@ -85,13 +86,23 @@ impl Host {
 
     /// Takes the message out of the caller's hands.
     #[inline]
-    pub(crate) fn begin(&mut self, message: &mut Message, part: u64, deadline: u64) {
+    pub(crate) fn begin(&mut self, message: &mut Message, part: u64) {
         self.message = mem::take(message);
         self.active = true;
-        self.deadline = deadline;
+        self.deadline = None;
         self.arena.begin(part);
         self.output.begin();
         self.limiter.take_refused();
+    }
+
+    /// When the running call must be over, in nanoseconds of the engine's clock. Its time begins with the first
+    /// question, which is a tick after its beginning at most.
+    pub(crate) fn deadline(&mut self) -> u64 {
+        let shared = &self.shared;
+        *self.deadline.get_or_insert_with(|| {
+            let timeout = u64::try_from(shared.limits.timeout.as_nanos()).unwrap_or(u64::MAX);
+            shared.clock.now().saturating_add(timeout)
+        })
     }
 
     /// Gives the message back with the guest's changes, and the last mistake of a host function's caller.

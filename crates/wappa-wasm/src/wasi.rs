@@ -113,7 +113,7 @@ fn poll_oneoff(
     let Some(subscriptions) = subscriptions else { return Ok(ERRNO_INVAL) };
 
     let first = subscriptions.iter().map(|it| it.until.unwrap_or(began)).min().unwrap_or(began);
-    wait(&caller, first)?;
+    wait(caller.data_mut(), first)?;
     let now = Instant::now().max(first);
     let data = memory.data_mut(&mut caller);
     let mut written = 0;
@@ -170,10 +170,10 @@ fn read_subscription(
 }
 
 /// Sleeps until then; an error when the deadline or a shutdown comes first.
-fn wait(caller: &Caller<'_, Host>, until: Instant) -> Result<(), Stop> {
-    let host = caller.data();
+fn wait(host: &mut Host, until: Instant) -> Result<(), Stop> {
+    let deadline = host.deadline();
     let shared = &host.shared;
-    let deadline = shared.clock.instant(host.deadline);
+    let deadline = shared.clock.instant(deadline);
     shared.interrupt.sleep_until(until.min(deadline));
     if shared.interrupt.is_raised() {
         return Err(Stop::Interrupted);
