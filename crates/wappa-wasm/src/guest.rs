@@ -48,9 +48,6 @@ impl Default for Limits {
 }
 
 /// A directory of the host that the guest sees.
-///
-/// What is in it should be ordinary files and directories: opening or reading a pipe or a device waits as long as that
-/// does, since the deadline reaches a guest only between its calls of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// The directory.
@@ -120,6 +117,21 @@ pub(crate) struct Shared {
     pub(crate) allocator: Allocator,
     /// `_start` or `_initialize`, if there is one.
     pub(crate) start: Option<&'static str>,
+}
+
+impl Shared {
+    /// When a call must be over; its time begins now when nobody asked before.
+    pub(crate) fn deadline(&self, deadline: &mut Option<u64>) -> u64 {
+        *deadline.get_or_insert_with(|| {
+            let timeout = u64::try_from(self.limits.timeout.as_nanos()).unwrap_or(u64::MAX);
+            self.clock.now().saturating_add(timeout)
+        })
+    }
+
+    /// What one WASI call may make the host copy: no more than the guest can have, and enough for a small one.
+    pub(crate) fn copy_limit(&self) -> usize {
+        self.limits.memory.max(1 << 20)
+    }
 }
 
 /// A module that is linked and ready to be instantiated. Clones are one and the same.

@@ -36,7 +36,7 @@ pub(crate) struct Host {
     pub(crate) began: Instant,
     /// When the running call, or the start of the instance, must be over, in nanoseconds of the engine's clock; absent
     /// until somebody asks.
-    deadline: Option<u64>,
+    pub(crate) deadline: Option<u64>,
     /// The guest is in a state that nobody knows: it must not be called again.
     pub(crate) spent: bool,
     /// Memory that the guest allocated for the host in this call, to be freed at its end, in this order.
@@ -98,11 +98,7 @@ impl Host {
     /// When the running call must be over, in nanoseconds of the engine's clock. Its time begins with the first
     /// question, which is a tick after its beginning at most.
     pub(crate) fn deadline(&mut self) -> u64 {
-        let shared = &self.shared;
-        *self.deadline.get_or_insert_with(|| {
-            let timeout = u64::try_from(shared.limits.timeout.as_nanos()).unwrap_or(u64::MAX);
-            shared.clock.now().saturating_add(timeout)
-        })
+        self.shared.deadline(&mut self.deadline)
     }
 
     /// Gives the message back with the guest's changes, and the last mistake of a host function's caller.

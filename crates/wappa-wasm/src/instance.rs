@@ -159,8 +159,7 @@ fn start(
         Ok(UpdateDeadline::Continue(1))
     });
     store.set_epoch_deadline(1);
-    // What one WASI call may make the host copy: no more than the guest can have, and enough for a small one.
-    store.set_hostcall_fuel(shared.limits.memory.max(1 << 20));
+    store.set_hostcall_fuel(shared.copy_limit());
 
     let instance = match pre.instantiate(&mut store) {
         Ok(instance) => instance,

@@ -106,6 +106,7 @@ mod settings;
 mod slots;
 mod stack;
 mod v0;
+mod waiting;
 mod wasi;
 
 pub use crate::{

@@ -17,6 +17,7 @@ use crate::{
     host::Host,
     inspect::WASI_MODULE,
     log::{Output, Stream},
+    waiting,
 };
 
 const ERRNO_SUCCESS: i32 = 0;
@@ -77,6 +78,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.func_wrap(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
     linker.func_wrap(WASI_MODULE, "proc_exit", proc_exit)?;
+    waiting::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -185,7 +187,7 @@ fn wait(host: &mut Host, until: Instant) -> Result<(), Stop> {
 }
 
 /// The guest's memory, also while its start section runs, before its exports were looked up.
-fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
+pub(crate) fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     if let Some(memory) = caller.data().exports.memory {
         return Some(memory);
     }
