@@ -99,7 +99,9 @@ impl Instance {
             Process::Plain(func) => func.call(&mut self.store, ()),
             Process::WithResults(func, results) => func.call(&mut self.store, &[], results),
         };
-        if result.is_ok() && !self.store.data().frees.is_empty() {
+        // A guest whose allocator trapped goes with all its memory.
+        let host = self.store.data();
+        if result.is_ok() && !host.frees.is_empty() && !host.spent {
             result = free_all(&mut self.store.as_context_mut());
         }
         match result {
