@@ -92,7 +92,8 @@ fn empty_call() -> f64 {
     let mut config = wasmtime::Config::new();
     config.epoch_interruption(true);
     let engine = wasmtime::Engine::new(&config).expect("an engine");
-    let module = wasmtime::Module::new(&engine, EMPTY).expect("a module");
+    let module =
+        wasmtime::Module::new(&engine, wat::parse_str(EMPTY).expect("valid text")).expect("a module");
     let mut store = wasmtime::Store::new(&engine, ());
     store.set_epoch_deadline(1);
     let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("an instance");
