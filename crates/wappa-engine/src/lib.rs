@@ -8,6 +8,8 @@ mod observe;
 mod quiet;
 mod replay;
 mod schedule;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod stream;
 mod ticker;

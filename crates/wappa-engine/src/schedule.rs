@@ -11,11 +11,19 @@ use wappa_component::{Input, Output};
 
 use crate::job::{Job, Place};
 
-/// The most finished parts that wait for their turn at the output.
-const PARKED_PARTS_MAX: usize = 1024;
+/// How much may be finished and wait for its turn at the output before only the part that is due next is
+/// worked on. What is at work when a bound is reached is finished, so it is passed by at most a part a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) parts_max: usize,
+    pub(crate) bytes_max: usize,
+}
 
-/// The most bytes that finished parts hold while they wait for their turn at the output.
-const PARKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+impl Default for Window {
+    fn default() -> Window {
+        Window { parts_max: 1024, bytes_max: 64 * 1024 * 1024 }
+    }
+}
 
 /// A part is cut so that it takes about this long.
 const PART_NS: u64 = 1_000_000;
@@ -28,6 +36,7 @@ pub(crate) struct Schedule {
     input_is_over: bool,
     is_ordered: bool,
     has_processors: bool,
+    window: Window,
     ready: BTreeMap<Place, Job>,
     done: BTreeMap<Place, Finished>,
     done_bytes: usize,
@@ -73,6 +82,7 @@ impl Schedule {
         output: Box<dyn Output>,
         is_ordered: bool,
         has_processors: bool,
+        window: Window,
     ) -> Schedule {
         Schedule {
             input: Some(input),
@@ -81,6 +91,7 @@ impl Schedule {
             input_is_over: false,
             is_ordered,
             has_processors,
+            window,
             ready: BTreeMap::new(),
             done: BTreeMap::new(),
             done_bytes: 0,
@@ -269,7 +280,7 @@ impl Schedule {
     }
 
     fn has_room(&self) -> bool {
-        self.done.len() < PARKED_PARTS_MAX && self.done_bytes < PARKED_BYTES_MAX
+        self.done.len() < self.window.parts_max && self.done_bytes < self.window.bytes_max
     }
 
     fn batches_per_turn(&self, job: &Job) -> usize {

@@ -12,7 +12,7 @@ use std::{
 use wappa_component::{Input, Logger, Output, Processor};
 
 use crate::{
-    schedule::Schedule,
+    schedule::{Schedule, Window},
     stop::Stop,
     worker::{self, Shared, Stage},
     world::{Bell, Monitor, World},
@@ -58,6 +58,7 @@ pub struct Report {
 pub struct Stream {
     parts: StreamParts,
     setting: Setting,
+    pub(crate) window: Window,
 }
 
 /// What a stream's components need to know of it before it exists.
@@ -97,16 +98,16 @@ impl Stream {
     /// A stream of these parts, which were made in `setting`.
     pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
-        Stream { parts, setting: setting.clone() }
+        Stream { parts, setting: setting.clone(), window: Window::default() }
     }
 
     /// Runs until the input is over and everything is answered, or until the stream is stopped.
     pub fn run(self) -> io::Result<Report> {
-        let Stream { parts, setting } = self;
+        let Stream { parts, setting, window } = self;
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
         let takes_back = parts.input.takes_back();
-        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty());
+        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty(), window);
         let shared = Arc::new(Shared {
             schedule: Monitor::new(&setting.world, schedule),
             report: Monitor::new(&setting.world, Report::default()),
@@ -129,24 +130,42 @@ impl Stream {
                 shared.schedule.notify_all();
             }
         });
-        let threads: Vec<_> = (0..parts.threads)
-            .map(|thread| {
-                let shared = Arc::clone(&shared);
-                let name = format!("pipeline-{thread}");
-                let run = move || worker::run_guarded(&shared, thread);
-                thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
-            })
-            .collect::<io::Result<_>>()?;
-        for thread in threads {
-            thread.join().expect("a thread of the pipeline catches its panics");
-        }
+        let started = start_threads(&shared, parts.threads);
         let output = shared.schedule.lock().take_output();
-        if let Some(Err(text)) = output.map(|mut it| it.close()) {
-            shared.report.lock().fault.get_or_insert(format!("root.output: {text}"));
+        if let Some(output) = output {
+            worker::close(&shared, output);
         }
+        started?;
         let report = shared.report.lock().clone();
         Ok(report)
     }
+}
+
+/// Runs the threads of the pipeline until all have ended.
+fn start_threads(shared: &Arc<Shared>, n_threads: usize) -> io::Result<()> {
+    let start = |thread| {
+        let shared = Arc::clone(shared);
+        let name = format!("pipeline-{thread}");
+        let run = move || worker::run_guarded(&shared, thread);
+        thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
+    };
+    let mut threads = Vec::with_capacity(n_threads);
+    let mut result = Ok(());
+    for thread in 0..n_threads {
+        match start(thread) {
+            Ok(thread) => threads.push(thread),
+            Err(err) => {
+                // Those that run already must not run on by themselves.
+                shared.stop.abandon();
+                result = Err(err);
+                break;
+            }
+        }
+    }
+    for thread in threads {
+        thread.join().expect("a thread of the pipeline catches its panics");
+    }
+    result
 }
 
 impl fmt::Debug for Stream {

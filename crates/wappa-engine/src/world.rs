@@ -34,8 +34,10 @@ pub trait Scheduler: Send + Sync {
     fn pass(&self);
     /// The calling thread waits until `key` is woken or until `until`.
     fn block(&self, key: usize, until: Option<Duration>);
+    /// One of the threads that wait for `key`, if there are any, may run.
+    fn wake_one(&self, key: usize);
     /// All threads that wait for `key` may run.
-    fn wake(&self, key: usize);
+    fn wake_all(&self, key: usize);
 }
 
 /// Where the engine gets time and waits from. Cloning shares.
@@ -175,14 +177,14 @@ impl<T> Monitor<T> {
     pub(crate) fn notify_one(&self) {
         match &self.world.0 {
             Kind::Real { .. } => self.changed.notify_one(),
-            Kind::Simulated(it) => it.wake(self.key),
+            Kind::Simulated(it) => it.wake_one(self.key),
         }
     }
 
     pub(crate) fn notify_all(&self) {
         match &self.world.0 {
             Kind::Real { .. } => self.changed.notify_all(),
-            Kind::Simulated(it) => it.wake(self.key),
+            Kind::Simulated(it) => it.wake_all(self.key),
         }
     }
 }
@@ -211,6 +213,9 @@ impl Bell {
 
     /// Ends the wait that is under way, or else the next one.
     pub(crate) fn ring(&self) {
+        if let Kind::Simulated(scheduler) = &self.0.world.0 {
+            scheduler.pass();
+        }
         if self.0.rung.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -219,7 +224,7 @@ impl Bell {
             Kind::Real { .. } => {
                 let _ = rustix::io::write(&self.0.descriptor, &1u64.to_ne_bytes());
             }
-            Kind::Simulated(it) => it.wake(self.0.key),
+            Kind::Simulated(it) => it.wake_all(self.0.key),
         }
     }
 
@@ -267,6 +272,7 @@ impl Waiter for Bell {
 
     fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
         if let Kind::Simulated(scheduler) = &self.0.world.0 {
+            scheduler.pass();
             if self.take() {
                 return Woken::Called;
             }

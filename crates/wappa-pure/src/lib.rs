@@ -1,1 +1,34 @@
-//! Placeholder.
+//! All components that need no foreign client: one file each, and one table a kind.
+//!
+//! This crate knows the seam (`wappa-component`) and never the engine. A new component is a file with a
+//! `COMPONENT`, a config struct whose doc comments are its reference page, its implementation and its tests,
+//! plus one word in the list of its kind.
+
+/// Declares the modules and the table from one list, so that neither can miss an entry.
+macro_rules! components {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name;)*
+        /// In the order of the documentation's index.
+        pub(crate) const COMPONENTS: &[&wappa_component::Component] = &[$(&$name::COMPONENT),*];
+    };
+}
+
+mod fault;
+mod input;
+mod metrics;
+mod output;
+mod path;
+mod processor;
+mod reader;
+mod scanner;
+#[cfg(test)]
+mod test;
+mod writer;
+
+use wappa_component::Component;
+
+/// All components of this crate, for the program's table: inputs, processors, outputs, scanners, metrics exporters.
+pub fn components() -> Vec<&'static Component> {
+    [input::COMPONENTS, processor::COMPONENTS, output::COMPONENTS, scanner::COMPONENTS, metrics::COMPONENTS]
+        .concat()
+}

@@ -1,5 +1,7 @@
 //! The wrapper around a component's body: which component it is, its label, the processors of its own.
 
+use std::fmt;
+
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::spec::{ComponentKind, Registry, Spec, Status};
@@ -7,7 +9,7 @@ use crate::yaml::{Node, Pos};
 use crate::{bento, suggest};
 
 /// A component as a config names it, ready to be built.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ComponentNode {
     /// What it is.
     pub kind: ComponentKind,
@@ -21,6 +23,19 @@ pub struct ComponentNode {
     pub processors: Vec<ComponentNode>,
     /// Where it is in the config.
     pub pos: Pos,
+}
+
+/// Without the body, which may hold secrets.
+impl fmt::Debug for ComponentNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComponentNode")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("label", &self.label)
+            .field("processors", &self.processors)
+            .field("pos", &self.pos)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which component a mapping is, and where it says so.
@@ -223,8 +238,9 @@ fn name_of<'r>(
         [key] if key.pos.line == node.pos.line => lint.on(key),
         _ => lint,
     };
-    let hinted = names.iter().map(|it| suggest_component(lint.clone(), kind, it, reader));
-    Err(Some(Box::new(hinted.into_iter().find(|it| it.hint.is_some()).unwrap_or(lint))))
+    // A component has a handful of keys; of a thousand none is a misspelt name.
+    let mut hinted = names.iter().take(8).map(|it| suggest_component(lint.clone(), kind, it, reader));
+    Err(Some(Box::new(hinted.find(|it| it.hint.is_some()).unwrap_or(lint))))
 }
 
 fn suggest_component(lint: Lint, kind: ComponentKind, name: &str, reader: &Reader<'_>) -> Lint {

@@ -1,6 +1,7 @@
 //! Reads configs out of a tree, and collects what is wrong with them in Bento's order.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use crate::component::ComponentNode;
 use crate::lint::{Lint, Rule};
@@ -27,6 +28,9 @@ pub struct LintOptions {
     pub require_labels: bool,
 }
 
+/// How many lints there may be before no hints are looked for any more.
+const HINTED_LINTS_MAX: usize = 500;
+
 /// Where lints are collected while a tree is read.
 pub struct Reader<'r> {
     registry: &'r dyn Registry,
@@ -34,6 +38,8 @@ pub struct Reader<'r> {
     lints: Vec<Lint>,
     /// Labels of this file, and the line at which each was defined.
     labels: HashMap<String, u32>,
+    /// Where the config file is, if it is a file.
+    pub(crate) base_dir: Option<PathBuf>,
     /// Off while a component is built: what was linted before is not linted again.
     is_linting: bool,
 }
@@ -47,7 +53,14 @@ impl std::fmt::Debug for Reader<'_> {
 impl<'r> Reader<'r> {
     /// A reader for one file, which looks at everything.
     pub fn new(registry: &'r dyn Registry, options: LintOptions) -> Reader<'r> {
-        Reader { registry, options, lints: Vec::new(), labels: HashMap::new(), is_linting: true }
+        Reader {
+            registry,
+            options,
+            lints: Vec::new(),
+            labels: HashMap::new(),
+            base_dir: None,
+            is_linting: true,
+        }
     }
 
     /// A reader for a body that was linted before.
@@ -58,6 +71,11 @@ impl<'r> Reader<'r> {
     /// Whether this is a lint run. A check that costs much (a module to validate) is for lint runs only.
     pub fn is_linting(&self) -> bool {
         self.is_linting
+    }
+
+    /// The directory of the config file, for paths that are relative to it.
+    pub fn base_dir(&self) -> Option<&Path> {
+        self.base_dir.as_deref()
     }
 
     /// The options of the lint run.
@@ -302,6 +320,10 @@ impl<'n> Fields<'n> {
 fn lint_unknown(key: &Node, fields: &[Field], reader: &mut Reader<'_>) {
     let name = key.as_key();
     let lint = Lint::error(Rule::UnknownField, key.pos, format!("field {name} not recognised")).on(key);
+    // Hints are for people, who do not make hundreds of mistakes; a generated file should not wait for them.
+    if reader.lints.len() > HINTED_LINTS_MAX {
+        return reader.push(lint);
+    }
     let known = fields.iter().filter(|it| !it.deprecated).map(|it| it.name);
     reader.push(suggest::did_you_mean(lint, name, known));
 }

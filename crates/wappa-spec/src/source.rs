@@ -1,5 +1,8 @@
 //! One config file, from its bytes to its lints: environment, YAML, overrides, reading, in Bento's order.
 
+use std::fmt;
+use std::path::PathBuf;
+
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig};
@@ -8,7 +11,7 @@ use crate::yaml::{Node, Pos, parse};
 use crate::{env, set};
 
 /// A config file that could be read as YAML.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     /// The text with environment variables put in, to which all positions refer.
     ///
@@ -20,6 +23,14 @@ pub struct Source {
     /// What was found before the tree was looked at.
     lints: Vec<Lint>,
     is_lint_disabled: bool,
+    dir: Option<PathBuf>,
+}
+
+/// Without the text, which may hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("lints", &self.lints).finish_non_exhaustive()
+    }
 }
 
 /// What a file says, and what is wrong with it.
@@ -60,13 +71,18 @@ impl Source {
             Ok(parsed) => {
                 let is_lint_disabled = replaced.text.starts_with("# BENTO LINT DISABLE");
                 lints.extend(parsed.lints);
-                Ok(Source { text: replaced.text, node: parsed.node, lints, is_lint_disabled })
+                Ok(Source { text: replaced.text, node: parsed.node, lints, is_lint_disabled, dir: None })
             }
             Err(lint) => {
                 lints.push(*lint);
                 Err(lints)
             }
         }
+    }
+
+    /// Says in which directory the file is, for paths in it that are relative to it.
+    pub fn in_dir(self, dir: impl Into<PathBuf>) -> Source {
+        Source { dir: Some(dir.into()), ..self }
     }
 
     /// Applies one `path=value`, as `--set` gives it; the error is Bento's text.
@@ -91,6 +107,7 @@ impl Source {
         read: fn(&Node, &mut Reader<'_>) -> Option<T>,
     ) -> Linted<T> {
         let mut reader = Reader::new(registry, options);
+        reader.base_dir.clone_from(&self.dir);
         let config = read(&self.node, &mut reader);
         let mut lints = self.lints.clone();
         let found = reader.into_lints();

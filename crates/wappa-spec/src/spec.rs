@@ -347,8 +347,8 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// All components that a program has.
-pub trait Registry {
+/// All components that a program has. Shared by the threads that build from it.
+pub trait Registry: Send + Sync {
     /// The description of a component.
     fn spec(&self, kind: ComponentKind, name: &str) -> Option<&Spec>;
 

@@ -1,5 +1,7 @@
 //! The types that the fields of a config are made of.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::time::Duration;
 
@@ -192,15 +194,20 @@ impl<T: Value> Value for Map<T> {
             return None;
         };
         let mut map: Vec<(String, T)> = Vec::with_capacity(pairs.len());
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(pairs.len());
         let mut is_complete = true;
         for (key, value) in pairs.iter().filter(|(key, _)| key.as_key() != "<<") {
-            match T::read(value, reader) {
+            let Some(value) = T::read(value, reader) else {
+                is_complete = false;
+                continue;
+            };
+            match places.entry(key.as_key()) {
                 // Of a name that is there twice the last value counts.
-                Some(value) => match map.iter_mut().find(|(name, _)| name == key.as_key()) {
-                    Some((_, earlier)) => *earlier = value,
-                    None => map.push((key.as_key().to_string(), value)),
-                },
-                None => is_complete = false,
+                Entry::Occupied(place) => map[*place.get()].1 = value,
+                Entry::Vacant(place) => {
+                    place.insert(map.len());
+                    map.push((key.as_key().to_string(), value));
+                }
             }
         }
         is_complete.then_some(Map(map))

@@ -129,7 +129,7 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
         Err(error) if is_stop(&error) => Err(error),
         Err(error) => {
             let host = ctx.data_mut();
-            host.spent = true;
+            host.spent |= error.is::<wasmtime::Trap>();
             host.fail_softly(format!("failed to allocate in-bound memory: {}", trap_reason(&error)));
             Ok(None)
         }

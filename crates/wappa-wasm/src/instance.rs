@@ -209,6 +209,11 @@ fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
     if described.kind() == Kind::Interrupted {
         return described;
     }
+    if described.kind() == Kind::Memory && !error.is::<wasmtime::Trap>() {
+        let limit = host.shared.limits.memory;
+        let text = format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)");
+        return CallError::new(Kind::Instance, text);
+    }
     let backtrace = described.backtrace().map(str::to_string);
     let text = format!("{what}: {}: {}", described.kind().as_str(), described.reason());
     CallError::new(Kind::Instance, text).with_backtrace(backtrace)
@@ -227,7 +232,7 @@ fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
     let mut reason = trap_reason(error);
     let refused = host.limiter.was_refused();
     if refused {
-        reason.push_str(" after the guest was refused memory over `memory_limit`");
+        reason.push_str(" after the guest was refused more memory (`memory_limit`)");
     }
     if let Some(line) = host.output.last_err() {
         reason.push_str(": ");

@@ -2,7 +2,7 @@
 
 mod arena;
 mod clock;
-mod compile;
+pub mod compile;
 mod compiler;
 mod engine;
 mod error;

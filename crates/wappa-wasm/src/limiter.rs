@@ -5,6 +5,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use crate::settings::TABLE_ELEMENTS;
+
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
 
@@ -31,18 +33,15 @@ impl MemoryLimiter {
         self.refused
     }
 
-    fn grow(&mut self, bytes: usize) -> bool {
-        match self.used.checked_add(bytes) {
-            Some(used) if used <= self.limit => {
-                self.used = used;
-                self.last = bytes;
-                true
-            }
-            _ => {
-                self.refused = true;
-                false
-            }
-        }
+    fn fits(&mut self, bytes: usize) -> bool {
+        let fits = self.used.checked_add(bytes).is_some_and(|it| it <= self.limit);
+        self.refused |= !fits;
+        fits
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.used += bytes;
+        self.last = bytes;
     }
 
     /// The engine could not do what was granted last.
@@ -59,12 +58,13 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|it| it < desired) {
-            // The module's own maximum; the guest asked for it and is told.
-            self.last = 0;
+        let bytes = desired.saturating_sub(current);
+        // Past the module's own maximum the guest is told, and it is nobody's limit that it met.
+        if !self.fits(bytes) || maximum.is_some_and(|it| it < desired) {
             return Ok(false);
         }
-        Ok(self.grow(desired.saturating_sub(current)))
+        self.grow(bytes);
+        Ok(true)
     }
 
     fn table_growing(
@@ -73,11 +73,16 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES);
         if maximum.is_some_and(|it| it < desired) {
-            self.last = 0;
+            self.refused |= maximum == Some(TABLE_ELEMENTS);
             return Ok(false);
         }
-        Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES)))
+        if !self.fits(bytes) {
+            return Ok(false);
+        }
+        self.grow(bytes);
+        Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {

@@ -1,7 +1,8 @@
-//! Gives the host a way to a memory that its module does not export.
+//! Gives the host a way to a memory that its module does not export, or not under the name that is needed.
 //!
 //! Guest interface v0 promises the module's memory whether or not it is exported, and the engine reaches exports
-//! only: such a module gets one more export before it is compiled.
+//! only; its WASI functions look for an export called `memory`.
+//! Such a module gets one more export before it is compiled.
 //! Every other section, custom ones included, keeps its bytes and its place.
 
 use std::borrow::Cow;
@@ -9,12 +10,15 @@ use std::borrow::Cow;
 use wasm_encoder::{Encode, ExportKind, SectionId};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-use crate::inspect::read_u32;
+use crate::inspect::{WASI_MODULE, read_u32};
 
-/// The name that the added export gets.
+/// The name that the added export gets, unless WASI needs another one.
 pub const MEMORY_EXPORT: &str = "wappa:memory";
 
-/// Whether a valid module has a memory of its own that it does not export.
+/// The name under which the engine's WASI functions look for the guest's memory.
+const WASI_MEMORY_EXPORT: &str = "memory";
+
+/// Whether a valid module has a memory of its own that it does not export as the host needs it.
 ///
 /// A module that uses the reserved name for something else is left alone; inspection reports it.
 pub fn needs_rewrite(wasm: &[u8]) -> bool {
@@ -31,7 +35,7 @@ pub fn export_memory(wasm: &[u8]) -> Cow<'_, [u8]> {
     let mut content = Vec::new();
     (place.count + 1).encode(&mut content);
     content.extend_from_slice(place.entries);
-    MEMORY_EXPORT.encode(&mut content);
+    place.name.encode(&mut content);
     ExportKind::Memory.encode(&mut content);
     0_u32.encode(&mut content);
     content.encode(&mut out);
@@ -41,6 +45,8 @@ pub fn export_memory(wasm: &[u8]) -> Cow<'_, [u8]> {
 
 /// Where the new export section goes, and what stays of the old one.
 struct Place<'a> {
+    /// The name of the new export.
+    name: &'static str,
     /// The bytes that it replaces, section header included; empty where the module has no export section.
     start: usize,
     end: usize,
@@ -48,10 +54,36 @@ struct Place<'a> {
     entries: &'a [u8],
 }
 
+/// What a module exports, as far as its memory is concerned.
+#[derive(Default)]
+struct Exported {
+    memory: bool,
+    reserved_name: bool,
+    wasi_name: bool,
+}
+
+impl Exported {
+    fn add(&mut self, kind: ExternalKind, name: &str) {
+        self.memory |= kind == ExternalKind::Memory;
+        self.reserved_name |= name == MEMORY_EXPORT;
+        self.wasi_name |= name == WASI_MEMORY_EXPORT;
+    }
+
+    /// The export that is missing. One is enough for both purposes.
+    fn missing(&self, imports_wasi: bool) -> Option<&'static str> {
+        if imports_wasi && !self.wasi_name {
+            return Some(WASI_MEMORY_EXPORT);
+        }
+        (!self.memory && !self.reserved_name).then_some(MEMORY_EXPORT)
+    }
+}
+
 /// None when the module needs no rewriting, or is no module.
 fn find_place(wasm: &[u8]) -> Option<Place<'_>> {
     let mut has_memory = false;
-    let mut place = None;
+    let mut imports_wasi = false;
+    let mut exported = Exported::default();
+    let mut old = None;
     // After the header, or after the last section that must come before the exports.
     let mut insert_at = 8;
     let mut last_end = 8;
@@ -63,9 +95,12 @@ fn find_place(wasm: &[u8]) -> Option<Place<'_>> {
         }
         match payload {
             Payload::ImportSection(section) => {
-                let mut imports = section.into_imports();
-                if imports.any(|it| it.is_ok_and(|it| matches!(it.ty, TypeRef::Memory(_)))) {
-                    return None;
+                for import in section.into_imports() {
+                    let import = import.ok()?;
+                    if matches!(import.ty, TypeRef::Memory(_)) {
+                        return None;
+                    }
+                    imports_wasi |= import.module == WASI_MODULE;
                 }
             }
             Payload::MemorySection(section) => has_memory = section.count() > 0,
@@ -73,21 +108,23 @@ fn find_place(wasm: &[u8]) -> Option<Place<'_>> {
                 let count = section.count();
                 for export in section {
                     let export = export.ok()?;
-                    if export.kind == ExternalKind::Memory || export.name == MEMORY_EXPORT {
-                        return None;
-                    }
+                    exported.add(export.kind, export.name);
                 }
                 let content = wasm.get(range.clone())?;
                 let (_, count_bytes) = read_u32(content)?;
-                place =
-                    Some(Place { start: last_end, end: range.end, count, entries: &content[count_bytes..] });
+                old = Some((last_end, range.end, count, &content[count_bytes..]));
             }
             Payload::CodeSectionStart { .. } => break, // Nothing after this matters.
             _ => {}
         }
         last_end = range.end;
     }
-    has_memory.then(|| place.unwrap_or(Place { start: insert_at, end: insert_at, count: 0, entries: &[] }))
+    if !has_memory {
+        return None;
+    }
+    let name = exported.missing(imports_wasi)?;
+    let (start, end, count, entries) = old.unwrap_or((insert_at, insert_at, 0, &[]));
+    Some(Place { name, start, end, count, entries })
 }
 
 #[cfg(test)]

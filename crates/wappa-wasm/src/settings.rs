@@ -14,7 +14,7 @@ const KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
 /// Tables of one module in a pooled slot, and the elements of each. Modules with more are allocated on demand.
 const TABLES_PER_MODULE: u32 = 4;
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// What modules are compiled with, and the allocation strategy of the on-demand engine.
 pub(crate) fn compile_settings() -> Config {

@@ -14,7 +14,7 @@ use wasmparser::Validator;
 const CASES: u64 = 4_000;
 
 /// Modules to start from: one for every section and every construct that the inspection looks at.
-const SEEDS: [&str; 8] = [
+const SEEDS: [&str; 9] = [
     r#"(module $m (import "bento_wasm" "v0_msg_as_bytes" (func $read (result i64)))
         (memory 1 9) (func (export "process") (drop (call $read))) (data (i32.const 0) "hello"))"#,
     r#"(module (import "env" "abort" (func (param i32 i32 i32 i32))) (memory (export "memory") 1)
@@ -27,6 +27,7 @@ const SEEDS: [&str; 8] = [
     r#"(module (memory 1 2 shared) (memory i64 1) (type (struct (field i32))) (tag) (table 1 externref))"#,
     "(module (func (result i32 i32) i32.const 1 i32.const 2) (func (param v128) (result v128) local.get 0))",
     "(module)",
+    r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))) (memory (export "mem") 1))"#,
 ];
 
 struct Random(u64);
@@ -125,7 +126,8 @@ fn check(file: &[u8]) -> bool {
     assert_eq!(needs_rewrite(&wasm), *rewritten != *wasm);
     if needs_rewrite(&wasm) {
         let again = Inspection::of(&rewritten).expect("a rewritten module can be inspected");
-        assert_eq!(again.memories[0].exported_as, [MEMORY_EXPORT]);
+        let name = again.memories[0].exported_as.last().map(String::as_str);
+        assert!(matches!(name, Some(MEMORY_EXPORT | "memory")), "{name:?}");
         assert_eq!(again.custom_sections, inspection.custom_sections);
         assert_eq!(again.imports, inspection.imports);
         assert_eq!(again.exports[..inspection.exports.len()], inspection.exports);
@@ -156,6 +158,7 @@ fn hostile_files() {
         seed += 1;
     }
     let cases = seed - first;
+    eprintln!("{cases} files, {valid} of them valid modules, seeds {first} to {}", seed.saturating_sub(1));
     assert!(
         cases < 100 || valid * 20 > cases,
         "only {valid} of {cases} were valid: the generator tests nothing"

@@ -236,15 +236,21 @@ impl<'t> Builder<'t> {
 
 /// The character index of the indicator in the line that begins a block scalar.
 fn block_header(line: &str) -> Option<usize> {
-    let chars: Vec<char> = line.chars().collect();
-    (0..chars.len()).find(|&i| {
-        let begins = i == 0 || chars[i - 1].is_whitespace();
-        let rest: String = chars[i + 1..].iter().collect();
-        let rest = rest.trim_start_matches(|it: char| it == '+' || it == '-' || it.is_ascii_digit());
-        let ends =
-            rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
-        matches!(chars[i], '|' | '>') && begins && ends
-    })
+    let mut previous = ' ';
+    for (index, (at, it)) in line.char_indices().enumerate() {
+        if matches!(it, '|' | '>') && previous.is_whitespace() && ends_header(&line[at + 1..]) {
+            return Some(index);
+        }
+        previous = it;
+    }
+    None
+}
+
+/// Whether a text is what can follow the indicator on its line: digits and signs, a comment.
+fn ends_header(text: &str) -> bool {
+    let rest = text.trim_start_matches(|it: char| it == '+' || it == '-' || it.is_ascii_digit());
+    let after_blanks = rest.trim_start();
+    after_blanks.is_empty() || after_blanks.len() < rest.len() && after_blanks.starts_with('#')
 }
 
 fn number(value: usize) -> u32 {

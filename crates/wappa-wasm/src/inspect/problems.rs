@@ -166,7 +166,10 @@ impl Inspection {
         };
         let one = || vec![ValueType::I32];
         if let Some(receiver) = imports(["v0_msg_as_bytes", "v0_msg_get_meta"]) {
-            let pair = if self.export("allocate").is_some() { "allocate" } else { "malloc" };
+            let [malloc, free, allocate, deallocate] =
+                ["malloc", "free", "allocate", "deallocate"].map(|name| self.export(name).is_some());
+            // Where there are two pairs, one of them is used; half a pair does not replace a whole one.
+            let pair = if allocate && !(malloc && free && !deallocate) { "allocate" } else { "malloc" };
             match self.export(pair) {
                 Some(export) => {
                     let wanted = Signature { params: one(), results: one() };
@@ -182,7 +185,7 @@ impl Inspection {
                     problems.push(warning(text, Some(hint.to_owned())));
                 }
             }
-            if pair == "malloc" {
+            if pair == "malloc" || !malloc {
                 let wanted = Signature { params: one(), results: vec![] };
                 self.check_type("free", &wanted, Severity::Error, problems);
             }
@@ -233,7 +236,7 @@ fn is_v0(import: &Import) -> bool {
 /// Exports that a toolchain adds by itself and nobody means as a message's entry.
 fn is_housekeeping(name: &str) -> bool {
     name.starts_with('_')
-        || matches!(name, "malloc" | "free" | "allocate" | "deallocate" | "asyncify_stop_unwind")
+        || matches!(name, "malloc" | "free" | "allocate" | "deallocate" | "stackSave" | "stackAlloc")
 }
 
 /// The name of an import as everyone writes it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text::{bytes, bytes_exact, quoted, safe};
+use super::text::{bytes, bytes_exact, counted, quoted, safe};
 use super::types::Memory;
 use super::{Inspection, Problem, Severity};
 
@@ -83,7 +83,7 @@ impl Inspection {
         if !producers.is_empty() {
             row("made by", producers)?;
         }
-        row("code", format!("{} functions, {}", self.functions, bytes(self.code_bytes)))?;
+        row("code", format!("{}, {}", counted(self.functions.into(), "function"), bytes(self.code_bytes)))?;
         if self.memories.is_empty() {
             row("memory", "none".to_owned())?;
         }
@@ -93,7 +93,7 @@ impl Inspection {
         for table in &self.tables {
             let max = table.elements_max.map_or("no maximum".to_owned(), |max| format!("at most {max}"));
             let imported = if table.is_imported { ", imported" } else { "" };
-            row("table", format!("{} elements, {max}{imported}", table.elements_min))?;
+            row("table", format!("{}, {max}{imported}", counted(table.elements_min, "element")))?;
         }
         row("start", self.describe_start())?;
         row("allocator", self.describe_allocators())
@@ -132,8 +132,7 @@ impl Inspection {
 }
 
 fn describe_memory(memory: &Memory) -> String {
-    let pages = if memory.pages_min == 1 { "page" } else { "pages" };
-    let mut text = format!("{} {pages} ({})", memory.pages_min, bytes(memory.bytes_min()));
+    let mut text = format!("{} ({})", counted(memory.pages_min, "page"), bytes(memory.bytes_min()));
     match memory.pages_max {
         Some(max) => {
             text += &format!(", at most {max} ({})", bytes(max.saturating_mul(memory.page_bytes)));

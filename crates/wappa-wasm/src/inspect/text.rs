@@ -22,7 +22,12 @@ pub(super) fn bytes(n: u64) -> String {
 
 /// A number of bytes to the last one.
 pub(super) fn bytes_exact(n: u64) -> String {
-    format!("{n} {}", if n == 1 { "byte" } else { "bytes" })
+    counted(n, "byte")
+}
+
+/// A number of things: `1 page`, `2 pages`.
+pub(super) fn counted(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The smallest whole number of MiB that holds `n` bytes, as a config would say it.

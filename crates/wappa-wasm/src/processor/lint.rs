@@ -15,7 +15,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("sha256").unwrap_or(node);
         reader.error(Rule::Custom, at, "sha256 is 64 hexadecimal digits");
     }
-    let file = module_file(&config.module_path, None);
+    let file = module_file(&config.module_path, reader.base_dir());
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(err) => {

@@ -71,6 +71,39 @@ fn an_export_section_is_added_where_it_belongs() {
 }
 
 #[test]
+fn wasi_finds_the_memory_under_its_own_name() {
+    let import = r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))"#;
+    check(
+        &format!("(module {import} (memory 1))"),
+        expect![[r#"
+        1(5) 2(38) 5(3)
+        1(5) 2(38) 5(3) 7(10) memory
+    "#]],
+    );
+    check(
+        &format!("(module {import} (memory (export \"mem\") 1))"),
+        expect![[r#"
+        1(5) 2(38) 5(3) 7(7) mem
+        1(5) 2(38) 5(3) 7(16) mem memory
+    "#]],
+    );
+    check(
+        &format!("(module {import} (memory (export \"memory\") 1))"),
+        expect![[r#"
+        1(5) 2(38) 5(3) 7(10) memory
+        1(5) 2(38) 5(3) 7(10) memory
+    "#]],
+    );
+    check(
+        &format!("(module {import} (memory 1) (func (export \"memory\")))"),
+        expect![[r#"
+        1(8) 2(38) 3(2) 5(3) 7(10) memory 10(4)
+        1(8) 2(38) 3(2) 5(3) 7(25) memory wappa:memory 10(4)
+    "#]],
+    );
+}
+
+#[test]
 fn nothing_is_done_where_nothing_is_needed() {
     check(
         r#"(module (memory (export "mem") 1) (func (export "process")))"#,

@@ -1,0 +1,510 @@
+//! The components of a simulated stream, with the faults that its plan names.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use wappa_component::{
+    Ack, Batches, ConnectError, Failure, Input, Output, Parcel, Part, Processor, ReadError, Slices, Step,
+    Waiter, Woken, WriteError, as_singles, in_chunks, run_children,
+};
+use wappa_message::{Mark, Message, Metadata, ORIGIN_NONE};
+
+use super::{
+    model::{Claim, Sequence, Sim, has_no_origin, id, name},
+    plan::{Gives, ProcessorKind, ProcessorPlan, Reading},
+    random::{mix, mix_text},
+};
+use crate::{observe::ObservedProcessor, world::Scheduler};
+
+const INPUT: &str = "root.input";
+const OUTPUT: &str = "root.output";
+
+pub(super) struct Source {
+    sim: Arc<Sim>,
+    next: usize,
+    n_connects: u64,
+    is_connected: bool,
+    /// When the next reading is there.
+    ready_at: Option<Duration>,
+    is_stopped: bool,
+    has_ended: bool,
+}
+
+impl Source {
+    pub(super) fn new(sim: Arc<Sim>) -> Source {
+        Source {
+            sim,
+            next: 0,
+            n_connects: 0,
+            is_connected: false,
+            ready_at: None,
+            is_stopped: false,
+            has_ended: false,
+        }
+    }
+
+    fn parcel(&self, sizes: &[usize], are_singles: bool, are_slices: bool) -> Parcel {
+        let (parcel, first) = self.sim.model().hand_over(sizes);
+        let n: usize = sizes.iter().sum();
+        self.sim.token.note(|| format!("source: parcel {parcel} of {n} messages from {first}"));
+        let sim = Arc::clone(&self.sim);
+        let ack = Ack::new(n as u32, move |failures: Vec<Failure>| sim.answered(parcel, &failures));
+        let names = (first..first + n).map(|it| it.to_string());
+        if are_slices {
+            let mut buffer = Vec::new();
+            let ranges = names.map(|name| {
+                let start = buffer.len() as u32;
+                buffer.extend(name.as_bytes());
+                (start, buffer.len() as u32)
+            });
+            let ranges = ranges.collect();
+            return Parcel::of_slices(
+                Slices { buffer: Bytes::from(buffer), ranges, metadata: Metadata::default() },
+                ack,
+            );
+        }
+        let batches = match are_singles {
+            true => Batches::Singles,
+            false => Batches::Ends(
+                sizes
+                    .iter()
+                    .scan(0, |end, size| {
+                        *end += *size as u32;
+                        Some(*end)
+                    })
+                    .collect(),
+            ),
+        };
+        Parcel::of_messages(names.map(Message::new).collect(), batches, ack)
+    }
+
+    fn give(&mut self, gives: &Gives) -> Result<Parcel, ReadError> {
+        let sim = Arc::clone(&self.sim);
+        match gives {
+            Gives::Batches(sizes) => Ok(self.parcel(sizes, false, false)),
+            Gives::Singles { n, are_slices } => Ok(self.parcel(&vec![1; *n], true, *are_slices)),
+            Gives::Nothing => Ok(Parcel::of_messages(Vec::new(), Batches::Singles, Ack::new(0, |_| ()))),
+            Gives::NotConnected => {
+                self.is_connected = false;
+                Err(ReadError::NotConnected)
+            }
+            Gives::SourceFailed => {
+                sim.model().n_failed_sources += 1;
+                Err(ReadError::SourceFailed("the source is torn".to_string()))
+            }
+            Gives::BackOff => Err(ReadError::BackOff("a passing cloud".to_string())),
+            Gives::Panic => sim.panic(INPUT),
+            Gives::FatalConnect => {
+                self.is_connected = false;
+                self.n_connects = u64::MAX;
+                Err(ReadError::NotConnected)
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<Parcel, ReadError> {
+        self.sim.token.note(|| "source: ends".to_string());
+        self.has_ended = true;
+        Err(ReadError::EndOfInput)
+    }
+
+    /// What is in flight stays within the bounds of window and replay queue.
+    fn check_bounds(&self) -> Result<(), String> {
+        let plan = &self.sim.plan;
+        let size_of = |reading: &Reading| match &reading.gives {
+            Gives::Batches(sizes) => sizes.iter().sum(),
+            Gives::Singles { n, .. } => *n,
+            _ => 0,
+        };
+        let size_max = plan.input.reads.iter().map(size_of).max().unwrap_or(0);
+        let n_parcels = plan.window.parts_max.saturating_add(3 * plan.threads).saturating_add(2);
+        let bound = n_parcels.saturating_mul(size_max);
+        // Of a parcel of which one message waits to be replayed nothing is answered yet.
+        let of_replays = if plan.replays { plan.waiting_messages_max.saturating_mul(size_max) } else { 0 };
+        let n_outstanding = self.sim.model().n_outstanding();
+        match n_outstanding <= bound.saturating_add(of_replays) {
+            true => Ok(()),
+            false => Err(format!("{n_outstanding} messages are in flight")),
+        }
+    }
+}
+
+impl Input for Source {
+    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        self.sim.token.pass();
+        let plan = &self.sim.plan.input;
+        if self.n_connects == u64::MAX {
+            self.sim.fault(INPUT, "cannot be connected");
+            return Err(ConnectError::Fatal("no such place".to_string()));
+        }
+        let until = waiter.now() + Duration::from_millis(plan.connect_ms);
+        if waiter.now() < until && waiter.wait(None, Some(until)) == Woken::Called {
+            return Err(ConnectError::BackOff("called away".to_string()));
+        }
+        self.n_connects += 1;
+        if self.n_connects <= plan.failing_connects {
+            return Err(ConnectError::BackOff("nobody there".to_string()));
+        }
+        self.is_connected = true;
+        Ok(())
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.sim.token.pass();
+        let mut wrong = Ok(());
+        if !self.is_connected {
+            wrong = Err("the input is read without a connection".to_string());
+        }
+        if self.has_ended {
+            wrong = Err("the input is read after its end".to_string());
+        }
+        self.sim.check(wrong.and_then(|()| self.check_bounds()));
+        let sim = Arc::clone(&self.sim);
+        if self.is_stopped {
+            self.next = sim.plan.input.reads.len().max(self.next);
+            if sim.plan.input.flushes && sim.model().n_parcels() % 2 == 1 {
+                return Ok(self.parcel(&[2], false, false));
+            }
+            return self.end();
+        }
+        let Some(reading) = sim.plan.input.reads.get(self.next) else {
+            sim.model().source_is_exhausted = true;
+            if sim.plan.input.ends {
+                return self.end();
+            }
+            waiter.wait(None, None);
+            return Err(ReadError::NotReady);
+        };
+        let ready_at = *self.ready_at.get_or_insert(waiter.now() + Duration::from_millis(reading.wait_ms));
+        if waiter.now() < ready_at {
+            waiter.wait(None, Some(ready_at));
+            if waiter.now() < ready_at {
+                return Err(ReadError::NotReady);
+            }
+        }
+        self.ready_at = None;
+        self.next += 1;
+        self.give(&reading.gives)
+    }
+
+    fn stop(&mut self) {
+        self.sim.token.note(|| "source: stop".to_string());
+        self.is_stopped = true;
+    }
+
+    fn takes_back(&self) -> bool {
+        self.sim.plan.input.takes_back
+    }
+}
+
+/// A processor of the plan.
+pub(super) struct Worker {
+    sim: Arc<Sim>,
+    plan: ProcessorPlan,
+    place: Place,
+    children: Vec<Box<dyn Processor>>,
+    busy: Vec<AtomicBool>,
+    n_calls: AtomicU64,
+    sequence: Mutex<Sequence>,
+}
+
+/// Where a processor is, for what it may expect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// It sees every message, in whole batches, before any other.
+    First,
+    /// Under an input or output: it sees the messages in order.
+    InTurn,
+    Pipeline,
+    /// Within a composite, which shows it other batches.
+    Within,
+}
+
+/// A call into a lane.
+struct Busy<'a>(&'a AtomicBool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Worker {
+    pub(super) fn observed(sim: &Arc<Sim>, plan: &ProcessorPlan, place: Place) -> Box<dyn Processor> {
+        let children = match &plan.kind {
+            ProcessorKind::Composite { children, .. } => children.as_slice(),
+            _ => &[],
+        };
+        let children = children.iter().map(|it| Worker::observed(sim, it, Place::Within)).collect();
+        let worker = Worker {
+            sim: Arc::clone(sim),
+            plan: plan.clone(),
+            place,
+            children,
+            busy: (0..sim.plan.threads + 2).map(|_| AtomicBool::new(false)).collect(),
+            n_calls: AtomicU64::new(0),
+            sequence: Mutex::default(),
+        };
+        Box::new(ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path)))
+    }
+
+    /// Returns the messages of each batch.
+    fn check(&self, part: &Part) -> Vec<Vec<usize>> {
+        if self.place == Place::Within {
+            return Vec::new();
+        }
+        let batches = self.sim.check_batches(part);
+        if self.place == Place::InTurn || self.plan.path.starts_with("root.input") {
+            let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = sequence.check(part, &self.plan.path);
+            drop(sequence);
+            self.sim.check(result);
+        }
+        batches
+    }
+
+    fn slow(&self, part: &Part, step: &Step<'_>, ms_max: u64, obeys: bool) -> usize {
+        for idx in 0..part.n_batches() {
+            if let Some(first) = part.messages()[part.batch(idx)].first() {
+                let ms = mix_text(self.plan.salt, &name(first)) % (ms_max + 1);
+                if !step.sleep(Duration::from_millis(ms)) {
+                    return idx;
+                }
+            }
+            if obeys && step.is_due() {
+                return idx + 1;
+            }
+        }
+        part.n_batches()
+    }
+
+    fn filter(&self, part: &mut Part, one_in: u64) {
+        part.replace_each(|message, out| {
+            if !self.plan.hits(one_in, &name(&message)) {
+                out.push(message);
+            }
+        });
+    }
+
+    fn copy(&self, part: &mut Part, one_in: u64, keeps_origin: bool) {
+        part.replace_each(|message, out| {
+            let is_hit = self.plan.hits(one_in, &name(&message));
+            let copy = message.clone();
+            out.push(message);
+            if is_hit {
+                let mut copy = copy;
+                let text = format!("{}.{}", name(&copy), self.plan.salt % 1000);
+                copy.set_content(Bytes::from(text));
+                if !keeps_origin {
+                    copy.set_origin(ORIGIN_NONE);
+                }
+                out.push(copy);
+            }
+        });
+    }
+
+    fn mark(&self, part: &mut Part, step: &mut Step<'_>, one_in: u64, ms: u64) -> usize {
+        for idx in 0..part.n_batches() {
+            for at in part.batch(idx) {
+                if self.plan.hits(one_in, &name(&part.messages()[at])) {
+                    // A guest that loops is interrupted when its time is over, or when the stream is given up.
+                    if !step.sleep(Duration::from_millis(ms)) {
+                        return idx;
+                    }
+                    step.mark(&mut part.messages_mut()[at], Mark::new("wasm trap: unreachable"));
+                }
+            }
+        }
+        part.n_batches()
+    }
+
+    fn composite(&self, part: &mut Part, step: &mut Step<'_>, all: bool) -> usize {
+        in_chunks(part, step, |part, step| {
+            as_singles(
+                part,
+                step,
+                |message| self.plan.selects(all, &name(message)),
+                |view, step| run_children(&self.children, view, step),
+            )
+        })
+    }
+}
+
+impl Processor for Worker {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let lane = &self.busy[step.lane()];
+        if lane.swap(true, Ordering::SeqCst) {
+            self.sim.token.fail(&format!("two calls are in lane {} of {}", step.lane(), self.plan.path));
+        }
+        let _busy = Busy(lane);
+        self.sim.token.pass();
+        let n_calls = self.n_calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let n_batches = part.n_batches();
+        self.sim.token.note(|| {
+            let first = part.messages().first().map(name);
+            format!("{}: {n_batches} batches from {first:?}", self.plan.path)
+        });
+        let batches = self.check(part);
+        if self.plan.panics_in_call == Some(n_calls) {
+            self.sim.panic(&self.plan.path);
+        }
+        let done = match &self.plan.kind {
+            ProcessorKind::Pass => n_batches,
+            ProcessorKind::Slow { ms_max, obeys } => self.slow(part, step, *ms_max, *obeys),
+            ProcessorKind::Early if n_batches == 0 => 0,
+            ProcessorKind::Early => 1 + (mix(&[self.plan.salt, n_calls]) % n_batches as u64) as usize,
+            ProcessorKind::Filter { one_in } => {
+                self.filter(part, *one_in);
+                n_batches
+            }
+            ProcessorKind::Copy { one_in, keeps_origin } => {
+                self.copy(part, *one_in, *keeps_origin);
+                n_batches
+            }
+            ProcessorKind::Mark { one_in } => self.mark(part, step, *one_in, 0),
+            ProcessorKind::Guest { one_in } => self.mark(part, step, *one_in, 5),
+            ProcessorKind::Composite { selects_all, .. } => self.composite(part, step, *selects_all),
+        };
+        if self.place == Place::First {
+            self.sim.saw(&batches[..done]);
+        }
+        self.sim.token.pass();
+        done
+    }
+}
+
+pub(super) struct Sink {
+    sim: Arc<Sim>,
+    n_connects: u64,
+    n_calls: u64,
+    is_connected: bool,
+    is_busy: AtomicBool,
+    sequence: Sequence,
+}
+
+impl Sink {
+    pub(super) fn new(sim: Arc<Sim>) -> Sink {
+        Sink {
+            sim,
+            n_connects: 0,
+            n_calls: 0,
+            is_connected: false,
+            is_busy: AtomicBool::new(false),
+            sequence: Sequence::default(),
+        }
+    }
+
+    fn fails(&self, message: &Message) -> bool {
+        let plan = &self.sim.plan.output;
+        let name = name(message);
+        let of = |salt: u64, one_in: u64| {
+            0 < one_in && mix_text(mix(&[plan.salt, salt]), &name).is_multiple_of(one_in)
+        };
+        let n_fails = 1 + mix_text(plan.salt, &name) % 4;
+        of(1, plan.poison_one_in) || (of(2, plan.fails_one_in) && self.sim.n_claims(&name) < n_fails)
+    }
+
+    fn claim_all(&self, part: &Part, claim: Claim) {
+        part.messages().iter().for_each(|it| self.sim.claim(it, claim));
+    }
+
+    fn check(&mut self, part: &Part) {
+        let sim = Arc::clone(&self.sim);
+        sim.check_batches(part);
+        if sim.plan.keeps_order() {
+            sim.check(self.sequence.check(part, OUTPUT));
+        }
+        if !self.is_connected {
+            sim.token.fail("the output is written to without a connection");
+        }
+        if part.n_messages() == 0 {
+            sim.token.fail("the output gets nothing to write");
+        }
+    }
+
+    fn result(&mut self, part: &Part) -> Result<(), WriteError> {
+        let plan = self.sim.plan.output.clone();
+        let fails: Vec<bool> = part.messages().iter().map(|it| self.fails(it)).collect();
+        if !fails.contains(&true) {
+            self.claim_all(part, Claim::Delivered);
+            return Ok(());
+        }
+        let reason = Mark::new("the disk is full");
+        if !plan.names_failures {
+            self.claim_all(part, Claim::Failed);
+            return Err(WriteError::Failed(reason));
+        }
+        let mut failures = Vec::new();
+        for (idx, message) in part.messages().iter().enumerate() {
+            self.sim.claim(message, if fails[idx] { Claim::Failed } else { Claim::Delivered });
+            if fails[idx] {
+                failures.push((idx, reason.clone()));
+            }
+        }
+        Err(if plan.rejects { WriteError::Rejected(failures) } else { WriteError::Partial(failures) })
+    }
+}
+
+impl Output for Sink {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        self.sim.token.pass();
+        self.n_connects += 1;
+        if self.sim.plan.output.connect_is_fatal {
+            self.sim.fault(OUTPUT, "cannot be connected");
+            return Err(ConnectError::Fatal("no such place".to_string()));
+        }
+        if self.n_connects <= self.sim.plan.output.failing_connects {
+            return Err(ConnectError::BackOff("nobody there".to_string()));
+        }
+        self.is_connected = true;
+        Ok(())
+    }
+
+    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
+        self.n_calls += 1;
+        let sim = Arc::clone(&self.sim);
+        let plan = &sim.plan.output;
+        sim.token.note(|| {
+            let names: Vec<String> = part.messages().iter().map(name).collect();
+            format!("{OUTPUT}: {}", names.join(" "))
+        });
+        if self.is_busy.swap(true, Ordering::SeqCst) {
+            sim.token.fail("two writes at once");
+        }
+        self.check(part);
+        let first = part.messages().first().map_or(0, |it| if has_no_origin(it) { 0 } else { id(it) });
+        let ms = mix(&[plan.salt, first as u64]) % (plan.ms_max + 1);
+        let _ = step.sleep(Duration::from_millis(ms));
+        sim.token.pass();
+        self.is_busy.store(false, Ordering::SeqCst);
+        if plan.panics_in_call == Some(self.n_calls) {
+            self.claim_all(part, Claim::Failed);
+            sim.panic(OUTPUT);
+        }
+        if plan.closed_in_call == Some(self.n_calls) {
+            self.claim_all(part, Claim::Failed);
+            sim.model().was_closed = true;
+            return Err(WriteError::Closed);
+        }
+        if 0 < plan.not_connected_once_in
+            && mix(&[plan.salt, 3, self.n_calls]).is_multiple_of(plan.not_connected_once_in)
+        {
+            self.is_connected = false;
+            return Err(WriteError::NotConnected);
+        }
+        self.result(part)
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        if self.sim.plan.output.panics_in_close {
+            self.sim.panic(OUTPUT);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Simulation: whole streams under a seeded scheduler and a virtual clock, with faults.
+//!
+//! A seed says what the stream is made of, what goes wrong in it, when it is stopped, and how its threads
+//! alternate. The engine's own code runs, on real threads, one at a time. `WAPPA_SIM_SEEDS=n` runs n seeds,
+//! `WAPPA_SIM_SEED=s` runs one and prints what happened.
+
+mod components;
+mod model;
+mod plan;
+mod random;
+mod token;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use wappa_component::{Input, Logger, Output, Sample};
+
+use self::{
+    components::{Place, Sink, Source, Worker},
+    model::Sim,
+    plan::{Halt, Plan, ProcessorPlan},
+    random::{Random, mix},
+    token::Token,
+};
+use crate::{
+    observe::{ObservedInput, ObservedOutput, Tally},
+    replay::Replay,
+    stream::{Report, Setting, Stream, StreamParts},
+    under::{UnderInput, UnderOutput},
+    world::{Scheduler, World},
+};
+
+/// How many seeds are run unless the environment says otherwise.
+const SEEDS: u64 = 300;
+
+/// A component that never gives the token back would hang the test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
+    let plan = &sim.plan;
+    let source = Box::new(Source::new(Arc::clone(sim)));
+    let mut input: Box<dyn Input> =
+        Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
+    if plan.replays {
+        let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"));
+        replay.waiting_messages_max = plan.waiting_messages_max;
+        input = Box::new(replay);
+    }
+    let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
+        let place_of = move |idx| if idx == 0 { first } else { place };
+        let processors = processors.iter().enumerate();
+        processors.map(|(idx, it)| Worker::observed(sim, it, place_of(idx))).collect::<Vec<_>>()
+    };
+    let has_none = plan.under_input.is_empty();
+    if !has_none {
+        let processors = all(&plan.under_input, Place::First, Place::InTurn);
+        input = Box::new(UnderInput { inner: input, processors });
+    }
+    let first = if has_none { Place::First } else { Place::Pipeline };
+    let paths = plan.pipeline.iter().map(|it| it.path.clone());
+    let processors = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
+    let sink = Box::new(Sink::new(Arc::clone(sim)));
+    let mut output: Box<dyn Output> = Box::new(ObservedOutput::new(sink, sim.observed("root.output")));
+    if !plan.under_output.is_empty() {
+        let place = if plan.keeps_order() { Place::InTurn } else { Place::Pipeline };
+        let processors = all(&plan.under_output, place, place);
+        output = Box::new(UnderOutput { inner: output, processors });
+    }
+    let parts = StreamParts {
+        input,
+        processors,
+        output,
+        threads: plan.threads,
+        is_ordered: plan.is_ordered,
+        logger: Logger::silent(),
+    };
+    let mut stream = Stream::new(&sim.setting, parts);
+    stream.window = plan.window;
+    stream
+}
+
+/// Runs one seed. `Err` says what is wrong; the trace says what happened, one line each.
+fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
+    let plan = Plan::of_seed(seed);
+    let (verdict_tx, verdict_rx) = mpsc::sync_channel(1);
+    let random = Random::new(mix(&[seed, 1]));
+    let token = Arc::new(Token::new(random, plan.habits, plan.threads, verdict_tx));
+    let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
+    let setting = Setting::new(&world).expect("a descriptor can be had");
+    let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
+    let (quiet, patient) = (Arc::downgrade(&sim), Arc::downgrade(&sim));
+    token.set_checks(
+        Box::new(move || quiet.upgrade().map_or(Ok(()), |it| it.check_quiet())),
+        Box::new(move || patient.upgrade().map_or(Ok(()), |it| it.check_patience())),
+    );
+    let result = drive(&sim, &verdict_rx);
+    (result, token.trace())
+}
+
+fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
+    let tally = Tally::default();
+    let stream = stream_of(sim, &tally);
+    let (report_tx, report_rx) = mpsc::sync_channel(1);
+    let stopper = {
+        let sim = Arc::clone(sim);
+        thread::spawn(move || operate(&sim))
+    };
+    thread::spawn(move || {
+        // Nobody listens any more when something was wrong.
+        let _ = report_tx.send(stream.run());
+    });
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let report = loop {
+        if let Ok(text) = verdict.try_recv() {
+            return Err(text);
+        }
+        match report_rx.recv_timeout(Duration::from_millis(10)) {
+            Ok(report) => break report.map_err(|err| err.to_string())?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err("the stream's own thread panicked".to_string());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) if deadline < std::time::Instant::now() => {
+                return Err("a thread keeps the token".to_string());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => (),
+        }
+    };
+    stopper.join().map_err(|_| "the stopper panicked".to_string())?;
+    if let Ok(text) = verdict.try_recv() {
+        return Err(text);
+    }
+    check_end(sim, &report, &tally)
+}
+
+/// What the operator does.
+fn operate(sim: &Sim) {
+    sim.token.enter(sim.token.stopper());
+    for (moment, halt) in &sim.plan.stops {
+        if !sim.token.wait_for(*moment) {
+            break;
+        }
+        sim.token.note(|| format!("stop: {halt:?}"));
+        match halt {
+            Halt::Drain => {
+                sim.model().drain_asked = true;
+                sim.stop.drain();
+            }
+            Halt::Abandon => sim.stop.abandon(),
+        }
+    }
+    sim.token.leave();
+}
+
+fn check_end(sim: &Sim, report: &Report, tally: &Tally) -> Result<(), String> {
+    let model = sim.model();
+    if 0 < model.n_unanswered() {
+        return Err(format!("{} parcels were never answered", model.n_unanswered()));
+    }
+    match (&report.fault, model.faults.first()) {
+        (None, None) => (),
+        (Some(text), Some(_)) if model.faults.iter().any(|it| names(text, it)) => (),
+        (fault, expected) => return Err(format!("reported is {fault:?}, wrong was {expected:?}")),
+    }
+    if (report.output_was_closed, report.n_failed_sources) != (model.was_closed, model.n_failed_sources) {
+        return Err(format!("the report is wrong: {report:?}"));
+    }
+    if tally.undelivered() != model.n_failed as u64 {
+        return Err(format!("{} undelivered, {} failed", tally.undelivered(), model.n_failed));
+    }
+    let counts = [("input_received", model.batch_of.len() as u64), ("output_sent", model.n_delivered)];
+    for (name, expected) in counts {
+        let found = sim.metrics.samples().into_iter().find(|it| it.0.name == name).map(|it| it.1);
+        if found != Some(Sample::Counter(expected)) {
+            return Err(format!("`{name}` is {found:?} and should be {expected}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the text is of the component with this path, and not of one below it.
+fn names(text: &str, path: &str) -> bool {
+    text.starts_with(&format!("`{path}` ")) || text.starts_with(&format!("{path}: "))
+}
+
+/// Runs a seed and panics, with all there is to know, when something is wrong.
+fn check_seed(seed: u64) {
+    let (result, trace) = run_seed(seed);
+    if let Err(text) = result {
+        let tail = &trace[trace.len().saturating_sub(80)..];
+        panic!(
+            "seed {seed}: {text}\n\n{:#?}\n\n{}\n\nrepeat it with\n    WAPPA_SIM_SEED={seed} cargo test -p wappa-engine simulation -- --nocapture\n",
+            Plan::of_seed(seed),
+            tail.join("\n")
+        );
+    }
+}
+
+fn number_from_env(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not `{text}`")))
+}
+
+#[test]
+fn whatever_happens_every_message_is_answered_for() {
+    if let Some(seed) = number_from_env("WAPPA_SIM_SEED") {
+        let (_, trace) = run_seed(seed);
+        eprintln!("{:#?}\n{}", Plan::of_seed(seed), trace.join("\n"));
+        return check_seed(seed);
+    }
+    (0..number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS)).for_each(check_seed);
+}
+
+#[test]
+fn a_seed_always_gives_the_same_run() {
+    for seed in 0..20 {
+        let (first, second) = (run_seed(seed).1, run_seed(seed).1);
+        assert!(first == second, "seed {seed} gave two different runs");
+    }
+}

@@ -1,0 +1,319 @@
+//! What must be true of a stream whatever happens in it, checked while it runs and at the end.
+//!
+//! A message's name is the number of its input message, behind which each copy adds a suffix.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use wappa_component::{Failure, Logger, Metrics, Part, Pulse};
+use wappa_message::{Message, ORIGIN_NONE};
+
+use super::{plan::Plan, token::Token};
+use crate::{observe::Observed, stop::Stop, stream::Setting};
+
+/// One simulated world, as the test's components see it.
+pub(super) struct Sim {
+    pub(super) plan: Plan,
+    pub(super) token: Arc<Token>,
+    pub(super) stop: Stop,
+    pub(super) setting: Setting,
+    pub(super) metrics: Metrics,
+    model: Mutex<Model>,
+}
+
+/// What happened.
+#[derive(Default)]
+pub(super) struct Model {
+    /// By parcel: its messages.
+    parcels: Vec<std::ops::Range<usize>>,
+    parcel_answers: Vec<u32>,
+    /// By message: its batch.
+    pub(super) batch_of: Vec<usize>,
+    batches: Vec<std::ops::Range<usize>>,
+    n_answered: usize,
+    pub(super) n_failed: usize,
+    /// The source has given all it has.
+    pub(super) source_is_exhausted: bool,
+    pub(super) drain_asked: bool,
+    pub(super) n_failed_sources: u64,
+    pub(super) was_closed: bool,
+    /// Where components failed for good.
+    pub(super) faults: Vec<String>,
+    /// By name: what the output said last, and how often it said something.
+    claims: BTreeMap<String, (Claim, u64)>,
+    /// By message: how often the first processor saw it.
+    sights: BTreeMap<usize, u64>,
+    pub(super) n_delivered: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Claim {
+    Delivered,
+    Failed,
+}
+
+pub(super) fn name(message: &Message) -> String {
+    String::from_utf8_lossy(message.content()).into_owned()
+}
+
+pub(super) fn id(message: &Message) -> usize {
+    id_of(&name(message))
+}
+
+fn id_of(name: &str) -> usize {
+    let digits = name.split('.').next().expect("a split gives at least one piece");
+    digits.parse().expect("names begin with a number")
+}
+
+impl Sim {
+    pub(super) fn new(plan: Plan, token: Arc<Token>, setting: Setting) -> Sim {
+        let (stop, metrics) = (setting.stop.clone(), Metrics::default());
+        Sim { plan, token, stop, setting, metrics, model: Mutex::new(Model::default()) }
+    }
+
+    /// A component of the stream.
+    pub(super) fn observed(&self, path: &str) -> Observed {
+        Observed {
+            name: "test".to_string(),
+            label: String::new(),
+            path: path.to_string(),
+            logger: Logger::silent(),
+            metrics: self.metrics.clone(),
+            world: self.setting.world.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    pub(super) fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the run when something is not as it should be.
+    pub(super) fn check(&self, result: Result<(), String>) {
+        if let Err(text) = result {
+            self.token.fail(&text);
+        }
+    }
+
+    /// A component fails for good: the report must name this path.
+    pub(super) fn fault(&self, path: &str, what: &str) {
+        self.token.note(|| format!("{path}: {what}"));
+        self.model().faults.push(path.to_string());
+    }
+
+    /// A component panics, as it would with a bug, without the noise.
+    pub(super) fn panic(&self, path: &str) -> ! {
+        self.fault(path, "panics");
+        std::panic::resume_unwind(Box::new("on purpose"))
+    }
+
+    /// Batches are in order, and each holds messages of one batch of the input. Returns which.
+    pub(super) fn check_batches(&self, part: &Part) -> Vec<Vec<usize>> {
+        let batches: Vec<Vec<usize>> = (0..part.n_batches())
+            .map(|idx| part.messages()[part.batch(idx)].iter().map(id).collect())
+            .collect();
+        let result = self.model().check_batches(&batches);
+        self.check(result);
+        batches
+    }
+
+    /// The first processor of all is finished with these batches.
+    pub(super) fn saw(&self, batches: &[Vec<usize>]) {
+        let mut model = self.model();
+        let result = batches.iter().try_for_each(|ids| model.see(ids, &self.plan));
+        drop(model);
+        self.check(result);
+    }
+
+    pub(super) fn claim(&self, message: &Message, claim: Claim) {
+        let mut model = self.model();
+        let entry = model.claims.entry(name(message)).or_insert((claim, 0));
+        *entry = (claim, entry.1 + 1);
+        model.n_delivered += u64::from(claim == Claim::Delivered);
+    }
+
+    /// How often the output said something of this message.
+    pub(super) fn n_claims(&self, name: &str) -> u64 {
+        self.model().claims.get(name).map_or(0, |it| it.1)
+    }
+
+    pub(super) fn answered(&self, parcel: usize, failures: &[Failure]) {
+        self.token.note(|| format!("source: parcel {parcel} is answered, {} failed", failures.len()));
+        let result = self.model().answer(parcel, failures, self);
+        self.check(result);
+    }
+
+    /// Whether it is in order that nothing happens until somebody stops the stream.
+    pub(super) fn check_quiet(&self) -> Result<(), String> {
+        let model = self.model();
+        if self.stop.is_draining() {
+            return Err("the stream was stopped and does not end".to_string());
+        }
+        if self.plan.input.ends {
+            return Err("nothing happens any more and the stream does not end".to_string());
+        }
+        if !model.source_is_exhausted {
+            return Err("nothing happens any more and there is more to read".to_string());
+        }
+        match model.parcels.len() - model.n_answered {
+            0 => Ok(()),
+            n => Err(format!("nothing happens any more and {n} parcels are not answered")),
+        }
+    }
+
+    /// Whether it is in order to wait for a time.
+    pub(super) fn check_patience(&self) -> Result<(), String> {
+        match self.stop.is_interrupted() {
+            true => Err("the stream was given up and all wait for a time to come".to_string()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Model {
+    /// The source hands over a parcel; returns its number and that of its first message.
+    pub(super) fn hand_over(&mut self, batch_sizes: &[usize]) -> (usize, usize) {
+        let first = self.batch_of.len();
+        for size in batch_sizes {
+            let start = self.batch_of.len();
+            self.batches.push(start..start + size);
+            self.batch_of.extend(std::iter::repeat_n(self.batches.len() - 1, *size));
+        }
+        self.parcels.push(first..self.batch_of.len());
+        self.parcel_answers.push(0);
+        (self.parcels.len() - 1, first)
+    }
+
+    /// Messages that were read and whose parcel is not answered.
+    pub(super) fn n_outstanding(&self) -> usize {
+        let parcels = self.parcels.iter().zip(&self.parcel_answers);
+        parcels.filter(|(_, answers)| **answers == 0).map(|(ids, _)| ids.len()).sum()
+    }
+
+    pub(super) fn n_parcels(&self) -> usize {
+        self.parcels.len()
+    }
+
+    pub(super) fn n_unanswered(&self) -> usize {
+        self.parcels.len() - self.n_answered
+    }
+
+    fn check_batches(&self, batches: &[Vec<usize>]) -> Result<(), String> {
+        let mut last = None;
+        for ids in batches {
+            let Some(first) = ids.first() else { continue };
+            let batch = self.batch_of[*first];
+            if ids.iter().any(|it| self.batch_of[*it] != batch) {
+                return Err(format!("a batch holds messages of several: {ids:?}"));
+            }
+            if !ids.is_sorted() {
+                return Err(format!("a batch is out of order: {ids:?}"));
+            }
+            if last.is_some_and(|last| batch <= last) {
+                return Err(format!("batch {batch} comes twice or late in a part"));
+            }
+            last = Some(batch);
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, ids: &[usize], plan: &Plan) -> Result<(), String> {
+        let batch = self.batch_of[ids[0]];
+        let is_replay = self.sights.contains_key(&ids[0]);
+        if !is_replay && ids != self.batches[batch].clone().collect::<Vec<_>>() {
+            return Err(format!("a batch was divided: {ids:?}"));
+        }
+        for it in ids {
+            let n_before = *self.sights.get(it).unwrap_or(&0);
+            if 0 < n_before && !plan.replays {
+                return Err(format!("message {it} is replayed, which nobody asked for"));
+            }
+            for name in plan.results(*it) {
+                let n_claims = self.claims.get(&name).map_or(0, |it| it.1);
+                if n_claims != n_before {
+                    return Err(format!(
+                        "message {it} comes for the {}th time, and `{name}` was answered {n_claims} times",
+                        n_before + 1
+                    ));
+                }
+            }
+            if 0 < n_before && !plan.loses_origins() {
+                let names = plan.results(*it);
+                if names.iter().all(|it| self.claims[it].0 == Claim::Delivered) {
+                    return Err(format!("message {it} is replayed although it arrived"));
+                }
+            }
+            self.sights.insert(*it, n_before + 1);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, parcel: usize, failures: &[Failure], sim: &Sim) -> Result<(), String> {
+        self.parcel_answers[parcel] += 1;
+        if self.parcel_answers[parcel] != 1 {
+            return Err(format!("parcel {parcel} is answered twice"));
+        }
+        self.n_answered += 1;
+        let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
+        if !origins.is_sorted_by(|a, b| a < b) {
+            return Err(format!("failures are not in order, or twice: {origins:?}"));
+        }
+        self.n_failed += origins.len();
+        let failed: BTreeSet<u32> = origins.into_iter().collect();
+        let ids = self.parcels[parcel].clone();
+        for (origin, id) in ids.enumerate() {
+            self.check_answer(id, failed.contains(&(origin as u32)), sim)?;
+        }
+        Ok(())
+    }
+
+    fn check_answer(&self, id: usize, has_failed: bool, sim: &Sim) -> Result<(), String> {
+        let names = sim.plan.results(id);
+        let claim = |name: &String| self.claims.get(name).map(|it| it.0);
+        let has_arrived = names.iter().all(|it| claim(it) == Some(Claim::Delivered));
+        if !has_failed {
+            return match names.iter().find(|it| claim(it) != Some(Claim::Delivered)) {
+                Some(name) => Err(format!("message {id} is answered as delivered, and `{name}` is not")),
+                None => Ok(()),
+            };
+        }
+        let was_given_up = sim.stop.is_interrupted();
+        let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
+        let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
+        if sim.plan.replays && !was_given_up {
+            return Err(format!("message {id} is answered as failed and not replayed"));
+        }
+        let may_fail = was_given_up || was_given_back || has_failed_at_output || sim.plan.loses_origins();
+        if !may_fail {
+            return Err(format!("message {id} is answered as failed, and it did not fail"));
+        }
+        if has_arrived && !names.is_empty() && !sim.plan.loses_origins() {
+            return Err(format!("message {id} is answered as failed, and it arrived"));
+        }
+        Ok(())
+    }
+}
+
+/// A run of messages in which each new one must come behind those before.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    seen: BTreeSet<usize>,
+}
+
+impl Sequence {
+    pub(super) fn check(&mut self, part: &Part, where_: &str) -> Result<(), String> {
+        for it in part.messages().iter().map(id) {
+            let last = self.seen.last().copied();
+            if self.seen.insert(it) && last.is_some_and(|last| it < last) {
+                return Err(format!("{where_} gets message {it} behind {last:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn has_no_origin(message: &Message) -> bool {
+    message.origin() == ORIGIN_NONE
+}

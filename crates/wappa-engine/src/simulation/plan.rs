@@ -1,0 +1,331 @@
+//! What one seed means: the stream, its faults and how it is stopped.
+
+use std::time::Duration;
+
+use super::{
+    random::{Random, mix, mix_text},
+    token::{Habits, Moment},
+};
+use crate::schedule::Window;
+
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) threads: usize,
+    pub(super) is_ordered: bool,
+    pub(super) window: Window,
+    pub(super) replays: bool,
+    pub(super) waiting_messages_max: usize,
+    pub(super) habits: Habits,
+    pub(super) input: InputPlan,
+    pub(super) under_input: Vec<ProcessorPlan>,
+    pub(super) pipeline: Vec<ProcessorPlan>,
+    pub(super) under_output: Vec<ProcessorPlan>,
+    pub(super) output: OutputPlan,
+    /// What the operator does, and when.
+    pub(super) stops: Vec<(Moment, Halt)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Halt {
+    Drain,
+    Abandon,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct InputPlan {
+    pub(super) reads: Vec<Reading>,
+    /// Whether it ends by itself, or waits for more until it is stopped.
+    pub(super) ends: bool,
+    pub(super) takes_back: bool,
+    pub(super) failing_connects: u64,
+    pub(super) connect_ms: u64,
+    /// Whether it hands something over after it was stopped.
+    pub(super) flushes: bool,
+}
+
+/// What one read gives, after a wait.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) wait_ms: u64,
+    pub(super) gives: Gives,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Gives {
+    /// The sizes of the batches; `None`: that many messages, each a batch of its own.
+    Batches(Vec<usize>),
+    Singles {
+        n: usize,
+        are_slices: bool,
+    },
+    Nothing,
+    NotConnected,
+    SourceFailed,
+    BackOff,
+    Panic,
+    FatalConnect,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ProcessorPlan {
+    pub(super) path: String,
+    pub(super) salt: u64,
+    pub(super) kind: ProcessorKind,
+    /// Panics in this call.
+    pub(super) panics_in_call: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ProcessorKind {
+    Pass,
+    /// Sleeps for each batch, and looks at the time or does not.
+    Slow {
+        ms_max: u64,
+        obeys: bool,
+    },
+    /// Returns after any batch.
+    Early,
+    Filter {
+        one_in: u64,
+    },
+    /// Adds a copy, with the origin or without one.
+    Copy {
+        one_in: u64,
+        keeps_origin: bool,
+    },
+    Mark {
+        one_in: u64,
+    },
+    /// A guest that traps or loops on some messages: these are marked, the others go on.
+    Guest {
+        one_in: u64,
+    },
+    /// Gives the messages it selects to its children, each as a batch of its own.
+    Composite {
+        selects_all: bool,
+        children: Vec<ProcessorPlan>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct OutputPlan {
+    pub(super) salt: u64,
+    pub(super) failing_connects: u64,
+    pub(super) connect_is_fatal: bool,
+    pub(super) ms_max: u64,
+    /// One message in so many fails a few times.
+    pub(super) fails_one_in: u64,
+    /// One message in so many fails always.
+    pub(super) poison_one_in: u64,
+    pub(super) names_failures: bool,
+    pub(super) rejects: bool,
+    pub(super) not_connected_once_in: u64,
+    pub(super) closed_in_call: Option<u64>,
+    pub(super) panics_in_call: Option<u64>,
+    pub(super) panics_in_close: bool,
+}
+
+impl ProcessorPlan {
+    pub(super) fn hits(&self, one_in: u64, name: &str) -> bool {
+        mix_text(self.salt, name).is_multiple_of(one_in)
+    }
+
+    pub(super) fn selects(&self, all: bool, name: &str) -> bool {
+        all || self.hits(2, name)
+    }
+
+    /// What becomes of a message.
+    pub(super) fn results(&self, name: String) -> Vec<String> {
+        match &self.kind {
+            ProcessorKind::Filter { one_in } if self.hits(*one_in, &name) => Vec::new(),
+            ProcessorKind::Copy { one_in, .. } if self.hits(*one_in, &name) => {
+                let copy = format!("{name}.{}", self.salt % 1000);
+                vec![name, copy]
+            }
+            ProcessorKind::Composite { selects_all, children } if self.selects(*selects_all, &name) => {
+                results(children, name)
+            }
+            _ => vec![name],
+        }
+    }
+
+    fn is_lossy(&self) -> bool {
+        match &self.kind {
+            ProcessorKind::Copy { keeps_origin, .. } => !keeps_origin,
+            ProcessorKind::Composite { children, .. } => children.iter().any(ProcessorPlan::is_lossy),
+            _ => false,
+        }
+    }
+}
+
+/// What becomes of a message that goes through all of `processors`.
+pub(super) fn results(processors: &[ProcessorPlan], name: String) -> Vec<String> {
+    processors.iter().fold(vec![name], |names, processor| {
+        names.into_iter().flat_map(|name| processor.results(name)).collect()
+    })
+}
+
+impl Plan {
+    pub(super) fn of_seed(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let r = &mut random;
+        let has_panic = r.once_in(8);
+        let mut panics = move |r: &mut Random| (has_panic && r.once_in(3)).then(|| 1 + r.below(6));
+        let replays = !r.once_in(4);
+        let ends = !r.once_in(3);
+        let halts = r.once_in(2) || !ends;
+        let has_poison = replays && halts && r.once_in(3);
+        let output = output(r, has_poison, &mut panics);
+        let needs_abandon = has_poison;
+        let input = input(r, ends, has_panic);
+        let under_input = processors(r, "root.input", &[0, 0, 1, 2], &mut panics);
+        let pipeline = processors(r, "root.pipeline", &[0, 1, 1, 2, 3], &mut panics);
+        let under_output = processors(r, "root.output", &[0, 0, 1, 2], &mut panics);
+        Plan {
+            threads: 1 + r.below(4) as usize,
+            is_ordered: !r.once_in(4),
+            window: Window { parts_max: r.pick(&[1, 2, 4, 1024]), bytes_max: r.pick(&[1, 16, 1 << 20]) },
+            replays,
+            waiting_messages_max: r.pick(&[1, 3, 16, 1024]),
+            habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
+            stops: stops(r, ends, halts, needs_abandon),
+            input,
+            under_input,
+            pipeline,
+            under_output,
+            output,
+        }
+    }
+
+    /// Whether some messages know no origin, so that more is replayed than failed.
+    pub(super) fn loses_origins(&self) -> bool {
+        let all = self.under_input.iter().chain(&self.pipeline).chain(&self.under_output);
+        all.into_iter().any(ProcessorPlan::is_lossy)
+    }
+
+    pub(super) fn keeps_order(&self) -> bool {
+        self.is_ordered || self.threads == 1
+    }
+
+    /// What arrives of a message, in the end.
+    pub(super) fn results(&self, id: usize) -> Vec<String> {
+        let all = [&self.under_input, &self.pipeline, &self.under_output];
+        all.into_iter().fold(vec![id.to_string()], |names, processors| {
+            names.into_iter().flat_map(|name| results(processors, name)).collect()
+        })
+    }
+}
+
+fn processors(
+    r: &mut Random,
+    path: &str,
+    numbers: &[u64],
+    panics: &mut dyn FnMut(&mut Random) -> Option<u64>,
+) -> Vec<ProcessorPlan> {
+    (0..r.pick(numbers)).map(|idx| processor(r, format!("{path}.processors.{idx}"), 0, panics)).collect()
+}
+
+fn input(r: &mut Random, ends: bool, has_panic: bool) -> InputPlan {
+    let n_reads = r.pick(&[0, 1, 2, 5, 12]);
+    let trickles = r.once_in(3);
+    let size_max = r.pick(&[1, 4, 12, 60]);
+    let reads = (0..n_reads)
+        .map(|_| {
+            let wait_ms = if trickles { r.below(30) } else { 0 };
+            Reading { wait_ms, gives: gives(r, size_max, has_panic) }
+        })
+        .collect();
+    InputPlan {
+        reads,
+        ends,
+        takes_back: r.once_in(3),
+        failing_connects: r.pick(&[0, 0, 0, 1, 3]),
+        connect_ms: r.pick(&[0, 0, 5]),
+        flushes: r.once_in(3),
+    }
+}
+
+fn gives(r: &mut Random, size_max: u64, has_panic: bool) -> Gives {
+    let n = 1 + r.below(size_max) as usize;
+    match r.below(40) {
+        0 => Gives::Nothing,
+        1 => Gives::NotConnected,
+        2 => Gives::SourceFailed,
+        3 => Gives::BackOff,
+        4 if has_panic && r.once_in(2) => Gives::Panic,
+        4 if has_panic => Gives::FatalConnect,
+        5..20 => {
+            let mut sizes = Vec::new();
+            while sizes.iter().sum::<usize>() < n {
+                sizes.push(1 + r.below(5) as usize);
+            }
+            Gives::Batches(sizes)
+        }
+        _ => Gives::Singles { n, are_slices: r.once_in(2) },
+    }
+}
+
+fn processor(
+    r: &mut Random,
+    path: String,
+    depth: u32,
+    panics: &mut dyn FnMut(&mut Random) -> Option<u64>,
+) -> ProcessorPlan {
+    let one_in = r.pick(&[2, 3, 10]);
+    let kind = match r.below(if depth < 2 { 10 } else { 8 }) {
+        0 => ProcessorKind::Pass,
+        1 | 2 => ProcessorKind::Slow { ms_max: r.pick(&[1, 3, 20]), obeys: !r.once_in(3) },
+        3 => ProcessorKind::Early,
+        4 => ProcessorKind::Filter { one_in: r.pick(&[1, 2, 3, 10]) },
+        5 => ProcessorKind::Copy { one_in, keeps_origin: !r.once_in(4) },
+        6 => ProcessorKind::Mark { one_in },
+        7 => ProcessorKind::Guest { one_in },
+        _ => {
+            let n = 1 + r.below(3);
+            let path = |idx| format!("{path}.try.{idx}");
+            let children = (0..n).map(|idx| processor(r, path(idx), depth + 1, panics)).collect();
+            ProcessorKind::Composite { selects_all: r.once_in(2), children }
+        }
+    };
+    ProcessorPlan { path, salt: mix(&[r.next()]), kind, panics_in_call: panics(r) }
+}
+
+fn output(
+    r: &mut Random,
+    has_poison: bool,
+    panics: &mut dyn FnMut(&mut Random) -> Option<u64>,
+) -> OutputPlan {
+    OutputPlan {
+        salt: r.next(),
+        failing_connects: r.pick(&[0, 0, 0, 2]),
+        connect_is_fatal: r.once_in(40),
+        ms_max: r.pick(&[0, 0, 2, 20]),
+        fails_one_in: r.pick(&[0, 0, 2, 7]),
+        poison_one_in: if has_poison { r.pick(&[1, 5]) } else { 0 },
+        names_failures: !r.once_in(3),
+        rejects: r.once_in(4),
+        not_connected_once_in: r.pick(&[0, 0, 0, 5]),
+        closed_in_call: r.once_in(16).then(|| 1 + r.below(6)),
+        panics_in_call: panics(r),
+        panics_in_close: panics(r).is_some(),
+    }
+}
+
+fn stops(r: &mut Random, ends: bool, halts: bool, needs_abandon: bool) -> Vec<(Moment, Halt)> {
+    if !halts {
+        return Vec::new();
+    }
+    let moment = match r.below(3) {
+        0 => Moment::Step(r.below_power(4, 13)),
+        1 => Moment::Time(Duration::from_millis(r.below_power(0, 12))),
+        _ if ends || needs_abandon => Moment::Step(r.below(400)),
+        _ => Moment::Quiet,
+    };
+    let soon = Moment::Time(Duration::from_millis(r.below_power(0, 12)));
+    let later = if r.once_in(2) { Moment::Step(r.below(1 << 12)) } else { soon };
+    match r.below(3) {
+        0 => vec![(moment, Halt::Abandon)],
+        1 if !needs_abandon => vec![(moment, Halt::Drain)],
+        _ => vec![(moment, Halt::Drain), (later, Halt::Abandon)],
+    }
+}

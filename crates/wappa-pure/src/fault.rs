@@ -1,0 +1,35 @@
+//! Texts of failed system calls, in Go's form, since scripts match them: `open a.txt: permission denied`.
+
+use std::{fmt, io};
+
+/// What the system says went wrong: lower case, without a number.
+pub(crate) fn cause(err: &io::Error) -> String {
+    let text = err.to_string();
+    let text = match text.find(" (os error") {
+        Some(at) => &text[..at],
+        None => &text,
+    };
+    text.to_lowercase()
+}
+
+/// A failed call as Go prints it: the call, what it was for, the cause.
+pub(crate) fn failed(call: &str, what: impl fmt::Display, err: impl Into<io::Error>) -> String {
+    format!("{call} {what}: {}", cause(&err.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_those_of_go() {
+        assert_eq!(failed("open", "a", Errno::NOENT), "open a: no such file or directory");
+        assert_eq!(failed("read", "d", Errno::ISDIR), "read d: is a directory");
+        assert_eq!(failed("write", "/dev/full", Errno::NOSPC), "write /dev/full: no space left on device");
+        assert_eq!(failed("write", "p", Errno::PIPE), "write p: broken pipe");
+        assert_eq!(failed("open", "s", Errno::ACCESS), "open s: permission denied");
+        assert_eq!(failed("mkdir", "f", Errno::NOTDIR), "mkdir f: not a directory");
+    }
+}

@@ -1,0 +1,255 @@
+//! The input `file`.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use rustix::fs::{Mode, OFlags, fstat, open};
+use wappa_component::{
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, ReadError,
+    ScannerFactory, Slices, Step, Waiter,
+};
+use wappa_message::{Metadata, Value};
+use wappa_spec::{ComponentNode, Config, Node, Reader};
+
+use super::codec;
+use crate::{
+    fault,
+    path::PathPattern,
+    reader::{NoParcel, SourceReader},
+};
+
+pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").categories(&["Local"]);
+
+/// Reads messages from files, one file after the other.
+///
+/// A path may be a pattern: `*` and `?` stand for characters of a name, `[a-z]` and `[^a-z]` for one of a set, and
+/// `**` for any number of directories; a backslash takes the next character as it is. What one pattern finds is read
+/// in alphabetical order, patterns are read in the order in which they are listed, and a path that is found twice is
+/// read once. A pattern that finds nothing is no error. A path may also be a named pipe, which is read until its
+/// writers are gone.
+///
+/// Messages get the metadata `path`, `mod_time_unix` (a number) and `mod_time` (RFC 3339).
+///
+/// # Examples
+///
+/// ### A directory of logs, file by file
+///
+/// ```yaml
+/// input:
+///   file:
+///     paths: [ ./logs/**/*.log ]
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message that fails is delivered again from memory, before anything new, until it arrives. No position is kept:
+/// a process that starts again reads its files from the beginning. With `delete_on_finish` a file is deleted as soon as
+/// all its messages have arrived.
+///
+/// A file that cannot be opened, read or scanned is given up with an error, the others are read, and the process exits
+/// with 1 at its end.
+///
+/// # Performance
+///
+/// Messages are ranges of the buffer that was read. A read is as large as about 256 messages, at most 128 KiB.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct FileConfig {
+    /// The files to read, as paths or patterns.
+    #[config(example = "[ ./data/*.csv, ./more.csv ]")]
+    paths: Vec<String>,
+
+    /// How the bytes of a file are cut into messages.
+    #[config(child = "scanner", default = "lines: {}")]
+    scanner: ComponentNode,
+
+    /// Whether a file is deleted once all its messages have arrived.
+    #[config(default = "false", advanced)]
+    delete_on_finish: bool,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
+
+    /// The name of a scanner, as it was written before there was `scanner`.
+    #[config(deprecated)]
+    codec: Option<String>,
+
+    /// How many bytes a line can have; only together with `codec`.
+    #[config(deprecated)]
+    max_buffer: Option<i64>,
+}
+
+fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
+    codec::lint(config.codec.as_deref(), node, reader);
+}
+
+impl BuildInput for FileConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        let patterns: Result<_, String> = self.paths.iter().map(|it| PathPattern::parse(it)).collect();
+        Ok(Box::new(Files {
+            patterns: patterns.map_err(BuildError::new)?,
+            scanner: codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?,
+            paths: VecDeque::new(),
+            current: None,
+            deletes: self.delete_on_finish,
+            auto_replay_nacks: self.auto_replay_nacks,
+            logger: ctx.logger(),
+        }))
+    }
+}
+
+struct Files {
+    patterns: Vec<PathPattern>,
+    scanner: Box<dyn ScannerFactory>,
+    /// What is still to be read.
+    paths: VecDeque<PathBuf>,
+    current: Option<Source>,
+    deletes: bool,
+    auto_replay_nacks: bool,
+    logger: Logger,
+}
+
+/// The file that is read now.
+struct Source {
+    reader: SourceReader<OwnedFd>,
+    metadata: Metadata,
+    /// Answers that are waited for before the file is deleted, if it is.
+    deletion: Option<Arc<Deletion>>,
+}
+
+impl Input for Files {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        let mut found = Vec::new();
+        for pattern in self.patterns.drain(..) {
+            pattern.expand(&mut found, |text| self.logger.warn(&text));
+        }
+        self.paths.extend(found);
+        Ok(())
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        loop {
+            let Some(source) = &mut self.current else {
+                let path = self.paths.pop_front().ok_or(ReadError::EndOfInput)?;
+                self.current = Some(self.open(path)?);
+                continue;
+            };
+            match source.reader.read(waiter) {
+                Ok((buffer, ranges)) => {
+                    let ack = source.ack(ranges.len() as u32);
+                    let metadata = source.metadata.clone();
+                    return Ok(Parcel::of_slices(Slices { buffer, ranges, metadata }, ack));
+                }
+                Err(NoParcel::NotReady) => return Err(ReadError::NotReady),
+                Err(NoParcel::End) => {
+                    source.end(true);
+                    self.current = None;
+                }
+                Err(NoParcel::Failed(text)) => {
+                    source.end(false);
+                    self.current = None;
+                    return Err(ReadError::SourceFailed(text));
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.patterns.clear();
+        self.paths.clear();
+        if let Some(source) = &mut self.current {
+            source.reader.stop();
+            source.end(false);
+        }
+    }
+
+    fn auto_replay_nacks(&self) -> bool {
+        self.auto_replay_nacks
+    }
+}
+
+impl Files {
+    fn open(&self, path: PathBuf) -> Result<Source, ReadError> {
+        // Without waiting, for named pipes: those are waited for where the engine can end the wait.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let descriptor = open(&path, flags, Mode::empty())
+            .map_err(|err| ReadError::SourceFailed(fault::failed("open", path.display(), err)))?;
+        let metadata = metadata(&path, &descriptor);
+        self.logger.debug(&format!("Consuming from file '{}'", path.display()));
+        let reader = SourceReader::new(descriptor, self.scanner.open(), path.display().to_string());
+        let deletion = self.deletes.then(|| Arc::new(Deletion::new(path, self.logger.clone())));
+        Ok(Source { reader, metadata, deletion })
+    }
+}
+
+fn metadata(path: &Path, descriptor: &OwnedFd) -> Metadata {
+    let mut metadata = Metadata::default();
+    metadata.set("path", Value::text(path.as_os_str().as_bytes()));
+    if let Ok(stat) = fstat(descriptor)
+        && let Ok(time) = Timestamp::from_second(stat.st_mtime)
+    {
+        metadata.set("mod_time_unix", Value::Int(stat.st_mtime));
+        metadata.set("mod_time", Value::text(time.to_string()));
+    }
+    metadata
+}
+
+impl Source {
+    fn ack(&self, n_messages: u32) -> Ack {
+        match &self.deletion {
+            None => Ack::new(n_messages, |_| ()),
+            Some(deletion) => {
+                let deletion = Arc::clone(deletion);
+                deletion.n_awaited.fetch_add(1, Ordering::Relaxed);
+                Ack::new(n_messages, move |failures: Vec<Failure>| deletion.answered(failures.is_empty()))
+            }
+        }
+    }
+
+    /// Nothing more is read of the file; `is_whole`: all of it was.
+    fn end(&mut self, is_whole: bool) {
+        if let Some(deletion) = self.deletion.take() {
+            deletion.answered(is_whole);
+        }
+    }
+}
+
+/// Deletes a file once it was read to its end and all that came of it has arrived.
+struct Deletion {
+    path: PathBuf,
+    logger: Logger,
+    /// One for each parcel, and one for the reader.
+    n_awaited: AtomicUsize,
+    keeps: AtomicBool,
+}
+
+impl Deletion {
+    fn new(path: PathBuf, logger: Logger) -> Deletion {
+        Deletion { path, logger, n_awaited: AtomicUsize::new(1), keeps: AtomicBool::new(false) }
+    }
+
+    fn answered(&self, is_good: bool) {
+        if !is_good {
+            self.keeps.store(true, Ordering::Relaxed);
+        }
+        // Release what this answer recorded, acquire what all others did.
+        if self.n_awaited.fetch_sub(1, Ordering::AcqRel) == 1
+            && !self.keeps.load(Ordering::Relaxed)
+            && let Err(err) = fs::remove_file(&self.path)
+        {
+            self.logger.error(&fault::failed("remove", self.path.display(), err));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Inputs without a foreign client, one file each.
+
+mod codec;
+
+components! {
+    stdin,
+    file,
+}

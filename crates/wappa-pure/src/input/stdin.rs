@@ -1,0 +1,119 @@
+//! The input `stdin`.
+
+use std::os::fd::AsFd;
+
+use wappa_component::{
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, ReadError, ScannerFactory,
+    Slices, Step, Waiter,
+};
+use wappa_message::Metadata;
+use wappa_spec::{ComponentNode, Config, Node, Reader};
+
+use super::codec;
+use crate::reader::{NoParcel, SourceReader, standard_input};
+
+pub(super) const COMPONENT: Component = Component::input::<StdinConfig>("stdin").categories(&["Local"]);
+
+/// Reads messages from standard input.
+///
+/// Every message that is complete is handed on at once, also while the other end of a pipe is silent. The stream
+/// ends when standard input does.
+///
+/// # Examples
+///
+/// ### Lines in, lines out
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message that fails is delivered again from memory, before anything new, until it arrives. What was read and has
+/// not arrived when the process is killed is lost: standard input keeps no position. At a stop, what was read is
+/// delivered, except for the beginning of a message whose end has not come.
+///
+/// # Performance
+///
+/// Messages are ranges of the buffer that was read. A read is as large as about 256 messages, at most 128 KiB.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct StdinConfig {
+    /// How the bytes are cut into messages.
+    #[config(child = "scanner", default = "lines: {}")]
+    scanner: ComponentNode,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
+
+    /// The name of a scanner, as it was written before there was `scanner`.
+    #[config(deprecated)]
+    codec: Option<String>,
+
+    /// How many bytes a line can have; only together with `codec`.
+    #[config(deprecated)]
+    max_buffer: Option<i64>,
+}
+
+fn lint(config: &StdinConfig, node: &Node, reader: &mut Reader<'_>) {
+    codec::lint(config.codec.as_deref(), node, reader);
+}
+
+impl BuildInput for StdinConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        let scanner = codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?;
+        Ok(Box::new(Stdin::new(standard_input(), scanner.as_ref(), self.auto_replay_nacks, ctx.logger())))
+    }
+}
+
+struct Stdin<D> {
+    /// Nothing once the source is given up.
+    reader: Option<SourceReader<D>>,
+    auto_replay_nacks: bool,
+    logger: Logger,
+}
+
+impl<D: AsFd> Stdin<D> {
+    fn new(descriptor: D, scanner: &dyn ScannerFactory, auto_replay_nacks: bool, logger: Logger) -> Stdin<D> {
+        let reader = SourceReader::new(descriptor, scanner.open(), "standard input");
+        Stdin { reader: Some(reader), auto_replay_nacks, logger }
+    }
+}
+
+impl<D: AsFd + Send> Input for Stdin<D> {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let Some(reader) = &mut self.reader else { return Err(ReadError::EndOfInput) };
+        match reader.read(waiter) {
+            Ok((buffer, ranges)) => {
+                let ack = Ack::new(ranges.len() as u32, |_| ());
+                Ok(Parcel::of_slices(Slices { buffer, ranges, metadata: Metadata::default() }, ack))
+            }
+            Err(NoParcel::NotReady) => Err(ReadError::NotReady),
+            Err(NoParcel::End) => Err(ReadError::EndOfInput),
+            Err(NoParcel::Failed(text)) => {
+                self.reader = None;
+                Err(ReadError::SourceFailed(text))
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        let Some(reader) = &mut self.reader else { return };
+        let n_bytes = reader.stop();
+        if 0 < n_bytes {
+            self.logger.debug(&format!("{n_bytes} bytes were read and not yet scanned; what is no whole message is lost"));
+        }
+    }
+
+    fn auto_replay_nacks(&self) -> bool {
+        self.auto_replay_nacks
+    }
+}

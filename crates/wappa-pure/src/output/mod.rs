@@ -1,0 +1,7 @@
+//! Outputs without a foreign client, one file each.
+
+components! {
+    stdout,
+    file,
+    drop,
+}

@@ -1,0 +1,5 @@
+//! Processors without a foreign client, one file each.
+
+components! {
+    noop,
+}

@@ -1,0 +1,254 @@
+//! Parcels of messages out of a descriptor: reads, scans, and hands on what was read before every wait.
+//!
+//! Each parcel has a buffer of its own, so that slices of one buffer are never dropped on two cores. Reads are as
+//! large as a parcel is expected to be; what is left over begins the next buffer.
+
+use std::{
+    fmt, io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use bytes::Bytes;
+use rustix::{
+    buffer::spare_capacity,
+    fs::{FileType, fstat},
+    io::Errno,
+};
+use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner, Waiter, Woken};
+
+use crate::fault;
+
+const READ_BYTES_FIRST: usize = 16 * 1024;
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = PARCEL_BYTES_MAX;
+
+/// After this many bytes without a message control is given back, so that a stop need not wait for a long one.
+const BYTES_WITHOUT_MESSAGE_MAX: usize = 1024 * 1024;
+
+/// Ranges of a buffer have 32 bits.
+const BUFFER_BYTES_MAX: usize = u32::MAX as usize;
+
+/// Why there is no parcel.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoParcel {
+    /// Nothing yet.
+    NotReady,
+    /// There will be no more.
+    End,
+    /// The source is of no further use.
+    Failed(String),
+}
+
+/// A buffer, and the ranges of it that are messages.
+pub(crate) type Found = (Bytes, Vec<(u32, u32)>);
+
+/// Reads one source.
+pub(crate) struct SourceReader<D> {
+    descriptor: D,
+    scanner: Box<dyn Scanner>,
+    /// What a failure calls the source.
+    name: String,
+    buffer: Vec<u8>,
+    /// What of the buffer was handed on.
+    start: usize,
+    /// What was handed on before the buffer, in bytes.
+    offset: u64,
+    /// How long a message is, its delimiter included; 0 as long as none was seen.
+    message_bytes: usize,
+    buffer_bytes_max: usize,
+    needs_wait: bool,
+    /// There may be whole messages in the buffer.
+    is_unscanned: bool,
+    is_at_end: bool,
+    is_stopped: bool,
+}
+
+impl<D: AsFd> SourceReader<D> {
+    /// A reader at the beginning of a source.
+    pub(crate) fn new(descriptor: D, scanner: Box<dyn Scanner>, name: impl Into<String>) -> SourceReader<D> {
+        let needs_wait = needs_wait(descriptor.as_fd());
+        SourceReader {
+            descriptor,
+            scanner,
+            name: name.into(),
+            buffer: Vec::new(),
+            start: 0,
+            offset: 0,
+            message_bytes: 0,
+            buffer_bytes_max: BUFFER_BYTES_MAX,
+            needs_wait,
+            is_unscanned: false,
+            is_at_end: false,
+            is_stopped: false,
+        }
+    }
+
+    /// Messages, as many as are ready; waits only while there are none. `ranges` is never empty.
+    pub(crate) fn read(&mut self, waiter: &dyn Waiter) -> Result<Found, NoParcel> {
+        let mut n_read = 0;
+        loop {
+            if self.is_unscanned
+                && let Some(found) = self.scan()?
+            {
+                return Ok(found);
+            }
+            if self.is_at_end || self.is_stopped {
+                return Err(NoParcel::End);
+            }
+            if BYTES_WITHOUT_MESSAGE_MAX <= n_read {
+                return Err(NoParcel::NotReady);
+            }
+            n_read += self.fill(waiter)?;
+        }
+    }
+
+    /// Reads no more. What is in the buffer is handed on; the result is how many bytes may be only a part of a
+    /// message.
+    pub(crate) fn stop(&mut self) -> usize {
+        self.is_stopped = true;
+        self.buffer.len() - self.start
+    }
+
+    fn scan(&mut self) -> Result<Option<Found>, NoParcel> {
+        // First as much as a parcel can hold, then more, for a message that is longer.
+        let mut window = PARCEL_BYTES_MAX;
+        loop {
+            let held = &self.buffer[self.start..];
+            let data = &held[..window.min(held.len())];
+            let is_all = data.len() == held.len();
+            let mut ranges = Ranges::with_capacity(data.len() / self.message_bytes.max(1) + 8);
+            let result = self.scanner.scan(data, self.is_at_end && is_all, &mut ranges);
+            let consumed = result.map_err(|err| {
+                let at = self.offset + err.offset as u64;
+                NoParcel::Failed(format!("read {}: at byte {at}: {}", self.name, err.text))
+            })?;
+            if !ranges.is_empty() {
+                return Ok(Some(self.cut(consumed, ranges.into_vec())));
+            }
+            self.skip(consumed);
+            if is_all {
+                self.is_unscanned = false;
+                return Ok(None);
+            }
+            if consumed == 0 {
+                window *= 2;
+            }
+        }
+    }
+
+    /// Takes messages out of the buffer: with the buffer, where they are most of it, else as a copy of their size.
+    fn cut(&mut self, consumed: usize, mut ranges: Vec<(u32, u32)>) -> Found {
+        let n_bytes: usize = ranges.iter().map(|(start, end)| (end - start) as usize + 1).sum();
+        let average = n_bytes.div_ceil(ranges.len());
+        // Halfway, so that one odd parcel does not spoil the size of the next reads.
+        self.message_bytes =
+            if self.message_bytes == 0 { average } else { (self.message_bytes + average).div_ceil(2) };
+        if self.start == 0 && self.buffer.capacity() <= n_bytes * 2 {
+            let tail = &self.buffer[consumed..];
+            let mut next = Vec::with_capacity(self.buffer_size(tail.len()));
+            next.extend_from_slice(tail);
+            self.offset += consumed as u64;
+            let mut buffer = std::mem::replace(&mut self.buffer, next);
+            buffer.truncate(consumed);
+            return (buffer.into(), ranges);
+        }
+        let held = &self.buffer[self.start..];
+        let mut copy = Vec::with_capacity(n_bytes - ranges.len());
+        for (start, end) in &mut ranges {
+            let message = &held[*start as usize..*end as usize];
+            *start = copy.len() as u32;
+            copy.extend_from_slice(message);
+            *end = copy.len() as u32;
+        }
+        self.skip(consumed);
+        (copy.into(), ranges)
+    }
+
+    fn skip(&mut self, n_bytes: usize) {
+        self.start += n_bytes;
+        self.offset += n_bytes as u64;
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+    }
+
+    /// How large a buffer should be that begins with `held` bytes of an unfinished message.
+    fn buffer_size(&self, held: usize) -> usize {
+        let parcel = match self.message_bytes {
+            0 => READ_BYTES_FIRST,
+            it => (it * PARCEL_MESSAGES_MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX),
+        };
+        let size = if held <= parcel / 4 * 3 { parcel } else { held * 2 };
+        size.min(self.buffer_bytes_max)
+    }
+
+    /// Reads once. The result is how many bytes came.
+    fn fill(&mut self, waiter: &dyn Waiter) -> Result<usize, NoParcel> {
+        if self.needs_wait && waiter.wait(Some(self.descriptor.as_fd()), None) != Woken::Ready {
+            return Err(NoParcel::NotReady);
+        }
+        self.make_room()?;
+        loop {
+            match rustix::io::read(&self.descriptor, spare_capacity(&mut self.buffer)) {
+                Ok(n_bytes) => {
+                    self.is_at_end = n_bytes == 0;
+                    self.is_unscanned = true;
+                    return Ok(n_bytes);
+                }
+                Err(Errno::INTR) => (),
+                // Somebody else who reads the same pipe was faster.
+                Err(Errno::AGAIN) => return Err(NoParcel::NotReady),
+                Err(err) => return Err(NoParcel::Failed(fault::failed("read", &self.name, err))),
+            }
+        }
+    }
+
+    fn make_room(&mut self) -> Result<(), NoParcel> {
+        let held = self.buffer.len() - self.start;
+        if self.buffer_bytes_max <= held {
+            let (at, max) = (self.offset, self.buffer_bytes_max);
+            return Err(NoParcel::Failed(format!(
+                "read {}: at byte {at}: a message is longer than {max} bytes, the most that one can have",
+                self.name
+            )));
+        }
+        let size = self.buffer_size(held);
+        if (size..=size * 2).contains(&self.buffer.capacity()) {
+            self.buffer.drain(..self.start);
+        } else {
+            let mut larger = Vec::new();
+            larger.try_reserve_exact(size).map_err(|_| {
+                let (name, at) = (&self.name, self.offset);
+                NoParcel::Failed(format!(
+                    "read {name}: at byte {at}: no memory for a message of {held} bytes"
+                ))
+            })?;
+            larger.extend_from_slice(&self.buffer[self.start..]);
+            self.buffer = larger;
+        }
+        self.start = 0;
+        Ok(())
+    }
+}
+
+/// Whether reading may block. Files never do, and cannot be waited for.
+fn needs_wait(descriptor: BorrowedFd<'_>) -> bool {
+    let Ok(stat) = fstat(descriptor) else { return false };
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    !matches!(kind, FileType::RegularFile | FileType::Directory | FileType::BlockDevice)
+}
+
+impl<D> fmt::Debug for SourceReader<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceReader")
+            .field("name", &self.name)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Standard input as a descriptor; the standard library's buffer is not used.
+pub(crate) fn standard_input() -> impl AsFd + Send {
+    io::stdin()
+}

@@ -1,0 +1,160 @@
+//! Components of the tests: processors that change, filter, multiply and fail messages, and outputs that fail.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use wappa_component::{
+    BuildError, BuildOutput, BuildProcessor, Component, ConnectError, Context, Output, Part, Processor, Step,
+    WriteError,
+};
+use wappa_message::{Mark, Message};
+use wappa_spec::Config;
+
+pub(super) const COMPONENTS: &[&Component] = &[
+    &Component::processor::<Append>("append"),
+    &Component::processor::<FailOn>("fail_on"),
+    &Component::processor::<FilterOn>("filter_on"),
+    &Component::processor::<Double>("double"),
+    &Component::processor::<Interrupt>("interrupt"),
+    &Component::output::<FailingConfig>("failing"),
+];
+
+/// What outputs and processors of the tests did, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(Mutex<Vec<String>>);
+
+impl Recorder {
+    pub(crate) fn push(&self, text: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// Everything since the last call.
+    pub(crate) fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).join("\n")
+    }
+}
+
+macro_rules! processor {
+    ($(#[$doc:meta])* $name:ident($ty:ty), |$config:ident, $part:ident, $step:ident| $body:expr) => {
+        $(#[$doc])*
+        #[derive(Config)]
+        struct $name($ty);
+
+        impl BuildProcessor for $name {
+            fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+                Ok(Box::new(self))
+            }
+        }
+
+        impl Processor for $name {
+            fn process(&self, $part: &mut Part, $step: &mut Step<'_>) -> usize {
+                let $config = &self.0;
+                $body;
+                $part.n_batches()
+            }
+        }
+    };
+}
+
+fn contains(message: &Message, text: &str) -> bool {
+    String::from_utf8_lossy(message.content()).contains(text)
+}
+
+processor! {
+    /// Adds text to the content.
+    Append(String), |text, part, _step| for message in part.messages_mut() {
+        message.set_content(Bytes::from([message.content(), text.as_bytes()].concat()));
+    }
+}
+
+processor! {
+    /// Marks messages that contain a text.
+    FailOn(String), |text, part, step| for message in part.messages_mut().iter_mut().filter(|it| contains(it, text)) {
+        step.mark(message, Mark::new(format!("failed on {text}")));
+    }
+}
+
+processor! {
+    /// Filters messages that contain a text.
+    FilterOn(String), |text, part, _step| part.replace_each(|message, out| {
+        out.extend(Some(message).filter(|it| !contains(it, text)));
+    })
+}
+
+processor! {
+    /// Makes two of each message.
+    Double(Option<String>), |_config, part, _step| part.replace_each(|message, out| {
+        out.extend([message.clone(), message]);
+    })
+}
+
+/// Does nothing, as if everything were given up.
+#[derive(Config)]
+struct Interrupt;
+
+impl BuildProcessor for Interrupt {
+    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        Ok(Box::new(self))
+    }
+}
+
+impl Processor for Interrupt {
+    fn process(&self, _: &mut Part, step: &mut Step<'_>) -> usize {
+        assert!(step.is_interrupted(), "the test interrupts first");
+        0
+    }
+}
+
+/// Writes to the recorder, and fails.
+#[derive(Config)]
+struct FailingConfig {
+    /// What the recorder calls it.
+    name: String,
+    /// Messages that contain this are not delivered.
+    on: String,
+    /// How it fails.
+    #[config(default = "partial", options("partial", "rejected", "failed", "closed", "not_connected"))]
+    how: String,
+}
+
+struct Failing {
+    config: FailingConfig,
+    recorder: Arc<Recorder>,
+    n_connects: usize,
+}
+
+impl BuildOutput for FailingConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let recorder = ctx.services().get::<Recorder>().expect("the harness has one");
+        Ok(Box::new(Failing { config: self, recorder, n_connects: 0 }))
+    }
+}
+
+impl Output for Failing {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        self.n_connects += 1;
+        self.recorder.push(format!("{}: connect", self.config.name));
+        Ok(())
+    }
+
+    fn write(&mut self, part: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
+        let FailingConfig { name, on, how } = &self.config;
+        // A connection that is lost is there again when it was made twice.
+        if how == "not_connected" && self.n_connects < 2 {
+            return Err(WriteError::NotConnected);
+        }
+        self.recorder.push(format!("{name}: {}", super::text(part).trim_end().replace('\n', " / ")));
+        let mark = Mark::new(format!("{name} failed"));
+        let failed = part.messages().iter().enumerate().filter(|(_, it)| contains(it, on));
+        let failures: Vec<_> = failed.map(|(idx, _)| (idx, mark.clone())).collect();
+        // What a component may do, since nobody looks at the messages afterwards.
+        part.messages_mut().iter_mut().for_each(|it| it.set_content(Bytes::from_static(b"changed")));
+        match how.as_str() {
+            _ if failures.is_empty() => Ok(()),
+            "failed" => Err(WriteError::Failed(mark)),
+            "closed" => Err(WriteError::Closed),
+            "rejected" => Err(WriteError::Rejected(failures)),
+            _ => Err(WriteError::Partial(failures)),
+        }
+    }
+}

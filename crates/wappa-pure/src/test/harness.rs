@@ -1,0 +1,439 @@
+//! Builds components from YAML and runs them, text in and text out.
+
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    os::fd::BorrowedFd,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wappa_component::{
+    Batches, Build, BuildError, Builder, Component, Context, Input, Level, LogSink, Logger, Metrics, Output,
+    Part, Processor, Pulse, ReadError, Sample, ScannerFactory, Services, Step, Waiter, Woken, WriteError,
+};
+use wappa_message::Message;
+use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
+
+use super::{Recorder, components};
+
+/// Everything that components are built with and run in.
+pub(crate) struct Harness {
+    builder: TestBuilder,
+    pub(crate) time: Arc<Time>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) log: Arc<Log>,
+}
+
+impl Default for Harness {
+    fn default() -> Harness {
+        let (recorder, log) = (Arc::new(Recorder::default()), Arc::new(Log::default()));
+        let mut services = Services::default();
+        services.insert(Arc::clone(&recorder));
+        let builder = TestBuilder {
+            registry: specs(),
+            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
+            metrics: Metrics::default(),
+            services,
+            resources: Vec::new(),
+        };
+        Harness { builder, time: Arc::default(), recorder, log }
+    }
+}
+
+fn table() -> Vec<&'static Component> {
+    let mut all = crate::components();
+    all.extend(components::COMPONENTS);
+    all
+}
+
+fn specs() -> Vec<&'static Spec> {
+    table().into_iter().map(|it| &it.spec).collect()
+}
+
+fn node(kind: ComponentKind, config: &str, registry: &Vec<&'static Spec>) -> ComponentNode {
+    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
+    let mut reader = Reader::new(registry, LintOptions::default());
+    let node = ComponentNode::read(kind, &source.node, &mut reader);
+    let errors: Vec<_> = reader.into_lints().into_iter().filter(|it| it.is_error()).collect();
+    assert!(errors.is_empty(), "{config}: {errors:?}");
+    node.expect("a component without lints can be read")
+}
+
+impl Harness {
+    /// Adds a resource: a component with a label.
+    pub(crate) fn resource(&mut self, kind: ComponentKind, config: &str) {
+        let node = node(kind, config, &self.builder.registry);
+        self.builder.resources.push(node);
+    }
+
+    pub(crate) fn try_input(&mut self, config: &str) -> Result<Box<dyn Input>, BuildError> {
+        let node = node(ComponentKind::Input, config, &self.builder.registry);
+        self.builder.input(&node, "root.input")
+    }
+
+    pub(crate) fn input(&mut self, config: &str) -> Box<dyn Input> {
+        let mut input = self.try_input(config).expect("the component can be built");
+        input.connect(&TestWaiter::new(&self.time)).expect("the input can be connected");
+        input
+    }
+
+    pub(crate) fn processor(&mut self, config: &str) -> Result<Box<dyn Processor>, BuildError> {
+        let node = node(ComponentKind::Processor, config, &self.builder.registry);
+        self.builder.processor(&node, "root.pipeline.processors.0")
+    }
+
+    pub(crate) fn try_output(&mut self, config: &str) -> Result<Box<dyn Output>, BuildError> {
+        let node = node(ComponentKind::Output, config, &self.builder.registry);
+        self.builder.output(&node, "root.output")
+    }
+
+    pub(crate) fn output(&mut self, config: &str) -> Box<dyn Output> {
+        let mut output = self.try_output(config).expect("the component can be built");
+        output.connect().expect("the output can be connected");
+        output
+    }
+
+    pub(crate) fn scanner(&mut self, config: &str) -> Box<dyn ScannerFactory> {
+        let node = node(ComponentKind::Scanner, config, &self.builder.registry);
+        self.builder.scanner(&node, "root.input.scanner").expect("the component can be built")
+    }
+
+    /// Runs a processor to its end; batches in, batches out.
+    pub(crate) fn process(&mut self, config: &str, inputs: &[&str]) -> String {
+        let processor = self.processor(config).expect("the component can be built");
+        let mut part = batches(inputs);
+        let mut step = Step::new(0, self.time.as_ref());
+        let children = [processor];
+        if !wappa_component::run_children(&children, &mut part, &mut step) {
+            return "interrupted".to_string();
+        }
+        text(&part)
+    }
+
+    /// Reads one parcel; says what became of it instead when there is none. It is answered as delivered.
+    pub(crate) fn read(&mut self, input: &mut dyn Input) -> String {
+        match self.read_part(input) {
+            Ok((part, ack)) => {
+                ack.delivered();
+                text(&part)
+            }
+            Err(text) => text,
+        }
+    }
+
+    pub(crate) fn read_part(
+        &mut self,
+        input: &mut dyn Input,
+    ) -> Result<(Part, wappa_component::Ack), String> {
+        let mut step = Step::new(1, self.time.as_ref());
+        match input.read(&TestWaiter::new(&self.time), &mut step) {
+            Ok(parcel) => {
+                let (part, _, ack) = parcel.open();
+                Ok((part, ack))
+            }
+            Err(ReadError::NotReady) => Err("not ready\n".to_string()),
+            Err(ReadError::EndOfInput) => Err("end\n".to_string()),
+            Err(ReadError::NotConnected) => Err("not connected\n".to_string()),
+            Err(ReadError::SourceFailed(text)) => Err(format!("source failed: {text}\n")),
+            Err(ReadError::BackOff(text)) => Err(format!("back off: {text}\n")),
+        }
+    }
+
+    /// Reads until the input ends, or until it has nothing to give and nobody is waited for.
+    pub(crate) fn read_all(&mut self, input: &mut dyn Input) -> String {
+        let mut out = String::new();
+        loop {
+            let text = self.read(input);
+            out.push_str(&text);
+            if text == "end\n" || text == "not ready\n" {
+                return out;
+            }
+        }
+    }
+
+    /// Writes batches and says what became of them.
+    pub(crate) fn write(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> String {
+        self.write_part(output, batches(inputs))
+    }
+
+    pub(crate) fn write_part(&mut self, output: &mut Box<dyn Output>, mut part: Part) -> String {
+        let mut step = Step::new(2, self.time.as_ref());
+        let list = |failures: Vec<(usize, wappa_message::Mark)>| {
+            failures.iter().map(|(idx, mark)| format!("{idx}: {mark}")).collect::<Vec<_>>().join(", ")
+        };
+        match output.write(&mut part, &mut step) {
+            Ok(()) => "delivered".to_string(),
+            Err(WriteError::NotConnected) => "not connected".to_string(),
+            Err(WriteError::Closed) => "closed".to_string(),
+            Err(WriteError::Failed(mark)) => format!("failed: {mark}"),
+            Err(WriteError::Partial(failures)) => format!("partial: {}", list(failures)),
+            Err(WriteError::Rejected(failures)) => format!("rejected: {}", list(failures)),
+        }
+    }
+
+    /// The counters with this name, each with its labels.
+    pub(crate) fn counters(&self, name: &str) -> String {
+        let mut out = String::new();
+        for (series, sample) in self.builder.metrics.samples() {
+            if series.name == name
+                && let Sample::Counter(n) = sample
+            {
+                let labels: Vec<_> =
+                    series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                out.push_str(&format!("{} {n}\n", labels.join(",")));
+            }
+        }
+        out
+    }
+}
+
+/// A part of batches whose messages are separated by `|`. `!` at the end of a message marks it as failed.
+pub(crate) fn batches(inputs: &[&str]) -> Part {
+    let message = |text: &str| match text.strip_suffix('!') {
+        Some(text) => {
+            let mut message = Message::new(text.to_string());
+            message.set_error(wappa_message::Mark::new(format!("{text} is bad")));
+            message
+        }
+        None => Message::new(text.to_string()),
+    };
+    let mut messages: Vec<Message> = Vec::new();
+    let mut ends = Vec::new();
+    for input in inputs {
+        messages.extend(input.split('|').map(message));
+        ends.push(messages.len() as u32);
+    }
+    for (idx, message) in messages.iter_mut().enumerate() {
+        message.set_origin(idx as u32);
+    }
+    let is_singles = ends.len() == messages.len();
+    Part::new(messages, if is_singles { Batches::Singles } else { Batches::Ends(ends) })
+}
+
+/// A line for each batch; an empty message is `""`, an empty batch `-`, a mark stands in brackets.
+pub(crate) fn text(part: &Part) -> String {
+    let message = |it: &Message| {
+        let content = match it.content().as_ref() {
+            b"" => "\"\"".to_string(),
+            content => content.escape_ascii().to_string(),
+        };
+        match it.error() {
+            Some(mark) => format!("{content}[{mark}]"),
+            None => content,
+        }
+    };
+    let mut out = String::new();
+    for idx in 0..part.n_batches() {
+        let batch = &part.messages()[part.batch(idx)];
+        let line: Vec<String> = batch.iter().map(message).collect();
+        out.push_str(if batch.is_empty() { "-" } else { "" });
+        out.push_str(&line.join("|"));
+        out.push('\n');
+    }
+    out
+}
+
+/// Checks what a processor makes of batches.
+#[track_caller]
+pub(crate) fn check_process(config: &str, inputs: &[&str], expected: &str) {
+    assert_eq!(Harness::default().process(config, inputs), expected, "{config}");
+}
+
+/// Checks the lints of a whole config.
+#[track_caller]
+pub(crate) fn check_lint(config: &str, expected: &str) {
+    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
+    let lints = source.stream(&specs(), LintOptions::default()).lints;
+    let lines: Vec<String> = lints.iter().map(|it| format!("{it}\n")).collect();
+    assert_eq!(lines.concat(), expected, "{config}");
+}
+
+/// Time that moves when somebody waits, and only then.
+#[derive(Debug, Default)]
+pub(crate) struct Time {
+    now_ns: AtomicU64,
+    ticks: AtomicU64,
+    /// How many milliseconds a look at the ticks takes.
+    pub(crate) ticks_per_look: AtomicU64,
+    pub(crate) is_interrupted: AtomicBool,
+}
+
+impl Time {
+    pub(crate) fn advance(&self, duration: Duration) {
+        self.now_ns.fetch_add(duration.as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Pulse for Time {
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.now_ns.load(Ordering::Relaxed))
+    }
+
+    fn ticks(&self) -> u64 {
+        self.ticks.fetch_add(self.ticks_per_look.load(Ordering::Relaxed), Ordering::Relaxed)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, duration: Duration) -> bool {
+        if !self.is_interrupted() {
+            self.advance(duration);
+        }
+        !self.is_interrupted()
+    }
+}
+
+/// Waits that take no time: what is not ready now never is, and what is due is due at once.
+pub(crate) struct TestWaiter<'a> {
+    time: &'a Time,
+    n_waits: Cell<usize>,
+}
+
+impl TestWaiter<'_> {
+    pub(crate) fn new(time: &Time) -> TestWaiter<'_> {
+        TestWaiter { time, n_waits: Cell::new(0) }
+    }
+}
+
+impl Waiter for TestWaiter<'_> {
+    fn now(&self) -> Duration {
+        self.time.now()
+    }
+
+    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
+        self.n_waits.set(self.n_waits.get() + 1);
+        assert!(self.n_waits.get() < 1000, "waits without end");
+        if let Some(descriptor) = descriptor {
+            let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+            let n_ready =
+                poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("it can be polled");
+            if 0 < n_ready {
+                return Woken::Ready;
+            }
+        }
+        match until {
+            Some(until) => {
+                self.time.advance(until.saturating_sub(self.now()));
+                Woken::Due
+            }
+            None => Woken::Called,
+        }
+    }
+}
+
+/// Log lines as text.
+#[derive(Debug, Default)]
+pub(crate) struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    /// Everything since the last call.
+    pub(crate) fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).concat()
+    }
+}
+
+impl LogSink for Log {
+    fn enabled(&self, level: Level) -> bool {
+        level <= Level::Info
+    }
+
+    fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let line = format!("{level:?} {message} {}\n", fields.join(" "));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+struct TestBuilder {
+    registry: Vec<&'static Spec>,
+    logger: Logger,
+    metrics: Metrics,
+    services: Services,
+    resources: Vec<ComponentNode>,
+}
+
+impl TestBuilder {
+    fn find(&self, kind: ComponentKind, label: &str) -> Result<ComponentNode, BuildError> {
+        let found = self.resources.iter().find(|it| it.kind == kind && it.label == label);
+        found.cloned().ok_or_else(|| BuildError::new(format!("there is no {kind} resource `{label}`")))
+    }
+
+    fn build(&self, node: &ComponentNode) -> Build {
+        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        found.expect("the registry has it").build
+    }
+}
+
+macro_rules! build {
+    ($self:ident, $node:ident, $path:ident, $variant:ident) => {{
+        let Build::$variant(build) = $self.build($node) else { panic!("{} is of another kind", $node.name) };
+        let mut ctx = Context::new($self, &$node.label, $path);
+        build(&$node.body, &mut ctx).map_err(|err| err.placed($node.kind, &$node.label, $path))
+    }};
+}
+
+impl Builder for TestBuilder {
+    fn registry(&self) -> &dyn Registry {
+        &self.registry
+    }
+
+    fn logger(&self) -> &Logger {
+        &self.logger
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn services(&self) -> &Services {
+        &self.services
+    }
+
+    fn lanes(&self) -> usize {
+        3
+    }
+
+    fn threads(&self) -> usize {
+        1
+    }
+
+    fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}
+
+    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
+        build!(self, node, path, Input)
+    }
+
+    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError> {
+        build!(self, node, path, Processor)
+    }
+
+    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
+        build!(self, node, path, Output)
+    }
+
+    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError> {
+        build!(self, node, path, Scanner)
+    }
+
+    fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {
+        let node = self.find(ComponentKind::Input, label)?;
+        self.input(&node, "root.input_resources")
+    }
+
+    fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError> {
+        let node = self.find(ComponentKind::Processor, label)?;
+        self.processor(&node, "root.processor_resources")
+    }
+
+    fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
+        let node = self.find(ComponentKind::Output, label)?;
+        self.output(&node, "root.output_resources")
+    }
+}

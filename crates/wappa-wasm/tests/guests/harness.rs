@@ -1,0 +1,194 @@
+//! Runs messages through a guest and tells in text what became of them.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
+};
+
+use expect_test::Expect;
+use wappa_message::{Mark, Message};
+use wappa_wasm::{
+    CallError, Engine, EngineConfig, Guest, GuestConfig, GuestLog, Kind, Level, Module, spawn_thread,
+};
+
+/// The imports of v0, a memory of one page, and an allocator that always hands out the same place.
+///
+/// `$echo` sets the content to a packed pointer and length.
+const PRELUDE: &str = r#"
+  (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (import "bento_wasm" "v0_msg_get_meta" (func $get_meta (param i32 i32) (result i64)))
+  (import "bento_wasm" "v0_msg_set_meta" (func $set_meta (param i32 i32 i32 i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
+  (func $echo (param $packed i64)
+    (call $set_bytes
+      (i32.wrap_i64 (i64.shr_u (local.get $packed) (i64.const 32)))
+      (i32.wrap_i64 (local.get $packed))))
+  (func $ptr (param $packed i64) (result i32) (i32.wrap_i64 (i64.shr_u (local.get $packed) (i64.const 32))))
+  (func $len (param $packed i64) (result i32) (i32.wrap_i64 (local.get $packed)))
+  ;; Writes a string of the guest to a descriptor.
+  (func $print (param $fd i32) (param $ptr i32) (param $len i32)
+    (i32.store (i32.const 0) (local.get $ptr))
+    (i32.store (i32.const 4) (local.get $len))
+    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
+"#;
+
+const MEMORY: &str = r#"(memory (export "memory") 1)"#;
+
+const MALLOC: &str = r#"
+  (func (export "malloc") (param i32) (result i32) (i32.const 32768))
+  (func (export "free") (param i32))
+"#;
+
+/// A module with the prelude, one page of memory, the allocator, and this.
+pub(crate) fn guest(body: &str) -> String {
+    format!("(module {PRELUDE}{MEMORY}{MALLOC}{body})")
+}
+
+/// A module with the prelude and this.
+pub(crate) fn bare(body: &str) -> String {
+    format!("(module {PRELUDE}{body})")
+}
+
+/// One engine for all tests of the process.
+pub(crate) fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE
+        .get_or_init(|| Engine::new(EngineConfig::default()).expect("the default config suits every machine"))
+}
+
+#[derive(Default)]
+pub(crate) struct Lines(pub(crate) Mutex<String>);
+
+impl GuestLog for Lines {
+    fn log(&self, level: Level, text: &str) {
+        let mut lines = self.0.lock().expect("no panic");
+        writeln!(lines, "log {level:?}: {}", shorten(text)).expect("writing to a string cannot fail");
+    }
+}
+
+/// Runs the messages one by one, with a new instance after a spent one, and tells what became of them.
+pub(crate) fn check(wat: &str, messages: &[&str], expect: Expect) {
+    check_with(wat, messages.iter().map(|it| Message::new(it.to_string())).collect(), |_| {}, expect);
+}
+
+pub(crate) fn check_with(
+    wat: &str,
+    messages: Vec<Message>,
+    change: impl FnOnce(&mut GuestConfig),
+    expect: Expect,
+) {
+    expect.assert_eq(&told(wat, messages, change));
+}
+
+/// What [`check_with`] compares.
+pub(crate) fn told(wat: &str, messages: Vec<Message>, change: impl FnOnce(&mut GuestConfig)) -> String {
+    let mut config = config();
+    change(&mut config);
+    let wat = wat.to_string();
+    let text = spawn_thread("guest", move || run(&wat, messages, config)).expect("a thread").join();
+    text.expect("no panic")
+}
+
+pub(crate) fn config() -> GuestConfig {
+    let mut config = GuestConfig::default();
+    config.limits.timeout = Duration::from_secs(30);
+    config
+}
+
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+fn run(wat: &str, messages: Vec<Message>, mut config: GuestConfig) -> String {
+    let lines = Arc::new(Lines::default());
+    config.log = Some(Arc::clone(&lines) as Arc<dyn GuestLog>);
+    let mut out = String::new();
+    if let Err(err) = process(wat, messages, config, &mut out) {
+        writeln!(out, "{err}").expect("writing to a string cannot fail");
+    }
+    out + &lines.0.lock().expect("no panic")
+}
+
+fn process(
+    wat: &str,
+    messages: Vec<Message>,
+    config: GuestConfig,
+    out: &mut String,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let module = Module::new(engine(), wat.as_bytes())?;
+    let guest = Guest::new(engine(), &module, config)?;
+    let mut instance = None;
+    let ctx = engine().enter()?;
+    for mut message in messages {
+        let before = (message.content().clone(), message.metadata().clone());
+        let mut alive = match instance.take() {
+            Some(alive) => alive,
+            None => guest.instantiate(soon())?,
+        };
+        let result = alive.call(&mut message, &ctx);
+        if let Err(err) = &result {
+            check_error(err, &message, &before);
+            message.set_error(Mark::new(err.mark_text()));
+        }
+        writeln!(out, "{}{}", show(&message), if alive.is_spent() { " (spent)" } else { "" })?;
+        if !alive.is_spent() {
+            instance = Some(alive);
+        }
+    }
+    Ok(())
+}
+
+/// What holds for every error.
+fn check_error(err: &CallError, message: &Message, before: &(bytes::Bytes, wappa_message::Metadata)) {
+    assert!(!err.mark_text().contains(|c: char| c.is_control()), "{err:?}");
+    if err.changes_kept() {
+        assert_eq!(err.kind(), Kind::HostCall);
+    } else {
+        let pairs =
+            |it: &wappa_message::Metadata| it.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>();
+        assert_eq!(message.content(), &before.0);
+        assert_eq!(pairs(message.metadata()), pairs(&before.1));
+    }
+}
+
+/// The error of an instance that must be there within this time.
+pub(crate) fn start_within(wat: &str, time: Duration) -> String {
+    let wat = wat.to_string();
+    let run = move || {
+        let module = Module::new(engine(), wat.as_bytes()).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        guest.instantiate(Instant::now() + time).expect_err("it does not start").to_string()
+    };
+    spawn_thread("guest", run).expect("a thread").join().expect("no panic")
+}
+
+pub(crate) fn show(message: &Message) -> String {
+    let mut out = format!("{:?}", shorten(&String::from_utf8_lossy(message.content())));
+    for (key, value) in message.metadata().iter() {
+        let value = String::from_utf8_lossy(&value.to_text()).into_owned();
+        write!(out, " {}={}", String::from_utf8_lossy(key), shorten(&value))
+            .expect("writing to a string cannot fail");
+    }
+    if let Some(mark) = message.error() {
+        write!(out, " [{mark}]").expect("writing to a string cannot fail");
+    }
+    out
+}
+
+fn shorten(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= 120 {
+        return text.to_string();
+    }
+    format!("{}… ({count})", text.chars().take(20).collect::<String>())
+}

@@ -1,0 +1,7 @@
+//! Guests in the text format, the messages they are given, and what becomes of those.
+
+mod harness;
+mod hostile;
+mod output;
+mod semantics;
+mod start;
