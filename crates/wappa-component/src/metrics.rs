@@ -58,12 +58,25 @@ impl Metrics {
 
     /// All series, ordered by name and labels, each with what it holds.
     pub fn samples(&self) -> Vec<(Series, Sample)> {
+        self.sampled(Counter::get, Timing::snapshot)
+    }
+
+    /// The same, and all start from zero again.
+    pub fn take_samples(&self) -> Vec<(Series, Sample)> {
+        self.sampled(Counter::take, Timing::take)
+    }
+
+    fn sampled(
+        &self,
+        counter: fn(&Counter) -> u64,
+        timing: fn(&Timing) -> TimingSnapshot,
+    ) -> Vec<(Series, Sample)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         all.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
         let sample = |series: Series| {
             let sample = match &series.value {
-                Value::Counter(it) => Sample::Counter(it.get()),
-                Value::Timing(it) => Sample::Timing(it.snapshot()),
+                Value::Counter(it) => Sample::Counter(counter(it)),
+                Value::Timing(it) => Sample::Timing(timing(it)),
             };
             (series, sample)
         };
@@ -98,6 +111,11 @@ impl Counter {
     /// How much was added.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// The same, and it starts from zero again.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -146,7 +164,16 @@ impl Timing {
 
     /// What was recorded.
     pub fn snapshot(&self) -> TimingSnapshot {
-        let counts: Vec<u64> = self.0.counts.iter().map(|it| it.load(Ordering::Relaxed)).collect();
+        self.read(|it| it.load(Ordering::Relaxed))
+    }
+
+    /// The same, and it starts from zero again.
+    pub fn take(&self) -> TimingSnapshot {
+        self.read(|it| it.swap(0, Ordering::Relaxed))
+    }
+
+    fn read(&self, read: fn(&AtomicU64) -> u64) -> TimingSnapshot {
+        let counts: Vec<u64> = self.0.counts.iter().map(read).collect();
         let count: u64 = counts.iter().sum();
         let quantile = |of_hundred: u64| {
             let rank = (count * of_hundred).div_ceil(100);
@@ -159,7 +186,7 @@ impl Timing {
         };
         TimingSnapshot {
             count,
-            sum_ns: self.0.sum_ns.load(Ordering::Relaxed),
+            sum_ns: read(&self.0.sum_ns),
             p50_ns: quantile(50),
             p90_ns: quantile(90),
             p99_ns: quantile(99),

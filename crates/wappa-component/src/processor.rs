@@ -21,7 +21,9 @@ impl<P: Processor + ?Sized> Processor for std::sync::Arc<P> {
     }
 }
 
-/// Runs all of `part` through all of `children`. `false`: interrupted, the part is in no defined state.
+/// Runs all of `part` through all of `children`.
+///
+/// `false`: interrupted. All batches are still there, and it is not defined how far each has come.
 pub fn run_children(children: &[Box<dyn Processor>], part: &mut Part, step: &mut Step<'_>) -> bool {
     children.iter().all(|child| run_child(child.as_ref(), part, step))
 }
@@ -33,15 +35,13 @@ fn run_child(child: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> boo
     }
     let mut finished = Part::singles(Vec::new());
     loop {
-        if done == 0 && 0 < part.n_batches() {
-            assert!(step.is_interrupted(), "a processor finishes a batch unless it is interrupted");
-            return false;
-        }
-        let rest = part.split_off(done);
+        let is_interrupted = done == 0 && 0 < part.n_batches();
+        assert!(!is_interrupted || step.is_interrupted(), "a processor finishes a batch unless interrupted");
+        let rest = part.split_off(if is_interrupted { part.n_batches() } else { done });
         finished.append(std::mem::replace(part, rest));
         if part.n_batches() == 0 {
             *part = finished;
-            return true;
+            return !is_interrupted;
         }
         done = child.process(part, step);
     }
@@ -109,4 +109,60 @@ pub fn as_singles(
         false => out.push(message),
     });
     goes_on
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use wappa_message::Message;
+
+    use super::*;
+    use crate::Pulse;
+
+    /// Finishes one batch a call, and is interrupted in the third.
+    #[derive(Default)]
+    struct Interrupted(AtomicUsize);
+
+    impl Processor for Interrupted {
+        fn process(&self, _: &mut Part, _: &mut Step<'_>) -> usize {
+            usize::from(self.0.fetch_add(1, Ordering::Relaxed) < 2)
+        }
+    }
+
+    struct Stopped;
+
+    impl Pulse for Stopped {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn ticks(&self) -> u64 {
+            0
+        }
+        fn is_interrupted(&self) -> bool {
+            true
+        }
+        fn sleep(&self, _: Duration) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn an_interruption_loses_no_batch() {
+        let children: [Box<dyn Processor>; 1] = [Box::new(Interrupted::default())];
+        let messages = || "abcde".chars().map(|it| Message::new(it.to_string())).collect();
+        let mut step = Step::new(0, &Stopped);
+        let mut part = Part::singles(messages());
+        assert!(!run_children(&children, &mut part, &mut step));
+        assert_eq!(part.n_batches(), 5);
+
+        let children: [Box<dyn Processor>; 1] = [Box::new(Interrupted::default())];
+        let mut part = Part::one_batch(messages());
+        let work = |view: &mut Part, step: &mut Step<'_>| run_children(&children, view, step);
+        assert!(!as_singles(&mut part, &mut step, |_| true, work));
+        assert_eq!((part.n_batches(), part.n_messages()), (1, 5));
+    }
 }

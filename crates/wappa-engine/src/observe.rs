@@ -3,6 +3,7 @@
 //! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
 
 use std::{
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +37,26 @@ impl Observed {
 
     fn timing(&self, name: &str) -> Timing {
         self.metrics.timing(name, &[("label", &self.label), ("path", &self.path)])
+    }
+}
+
+thread_local! {
+    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The path of the innermost observed component that panicked on this thread since the last call.
+pub(crate) fn take_panicked() -> Option<String> {
+    PANICKED.take()
+}
+
+/// Notes which component a panic came out of.
+struct Witness<'a>(&'a str);
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            PANICKED.with_borrow_mut(|it| _ = it.get_or_insert_with(|| self.0.to_string()));
+        }
     }
 }
 
@@ -111,6 +132,7 @@ impl ObservedInput {
 
 impl Input for ObservedInput {
     fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        let _witness = Witness(&self.of.path);
         let result = self.inner.connect(waiter);
         match &result {
             Ok(()) => {
@@ -129,6 +151,7 @@ impl Input for ObservedInput {
     }
 
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let _witness = Witness(&self.of.path);
         match self.inner.read(waiter, step) {
             Ok(parcel) => Ok(self.watch(parcel)),
             Err(err) => {
@@ -149,6 +172,7 @@ impl Input for ObservedInput {
     }
 
     fn stop(&mut self) {
+        let _witness = Witness(&self.of.path);
         self.inner.stop();
     }
 
@@ -190,6 +214,7 @@ impl ObservedProcessor {
 
 impl Processor for ObservedProcessor {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let _witness = Witness(&self.of.path);
         let began = self.of.world.now();
         let marks_of_parent = step.take_marks();
         let before = part.outline();
@@ -255,6 +280,7 @@ impl ObservedOutput {
 
 impl Output for ObservedOutput {
     fn connect(&mut self) -> Result<(), ConnectError> {
+        let _witness = Witness(&self.of.path);
         let result = self.inner.connect();
         match &result {
             Ok(()) => {
@@ -273,6 +299,7 @@ impl Output for ObservedOutput {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
+        let _witness = Witness(&self.of.path);
         let began = self.of.world.now();
         let (n_messages, n_batches) =
             (part.n_messages() as u64, part.n_batches_with_messages(part.n_batches()));
@@ -309,6 +336,7 @@ impl Output for ObservedOutput {
     }
 
     fn close(&mut self) -> Result<(), String> {
+        let _witness = Witness(&self.of.path);
         self.inner.close()
     }
 }

@@ -30,7 +30,6 @@ const WAIT_GROWTH: f64 = 1.1;
 pub(crate) struct Replay {
     inner: Box<dyn Input>,
     shared: Arc<Shared>,
-    inner_is_over: bool,
     pub(crate) waiting_messages_max: usize,
 }
 
@@ -50,6 +49,8 @@ struct Queue {
     next_number: u64,
     /// Parcels that are not answered, those that wait to be replayed included.
     n_outstanding: usize,
+    /// Nothing new will come: whoever has the input's turn waits for the last answers.
+    inner_is_over: bool,
 }
 
 struct Retry {
@@ -57,6 +58,16 @@ struct Retry {
     batches: Batches,
     attempt: u32,
     source: Ack,
+}
+
+/// What can still come of an input when no replay is due.
+enum Outlook {
+    /// Something new may be read.
+    New,
+    /// Only answers, and replays that they cause.
+    Answers,
+    /// Nothing ever again.
+    Over,
 }
 
 impl Replay {
@@ -68,12 +79,7 @@ impl Replay {
             n_replayed: of.counter("input_replayed"),
             of,
         };
-        Replay {
-            inner,
-            shared: Arc::new(shared),
-            inner_is_over: false,
-            waiting_messages_max: WAITING_MESSAGES_MAX,
-        }
+        Replay { inner, shared: Arc::new(shared), waiting_messages_max: WAITING_MESSAGES_MAX }
     }
 
     /// A replay that is due, or when the next one will be.
@@ -90,13 +96,15 @@ impl Replay {
         }
     }
 
-    fn may_read(&self) -> bool {
-        !self.inner_is_over && self.shared.queue.lock().n_waiting_messages < self.waiting_messages_max
-    }
-
-    fn is_over(&self) -> bool {
-        self.inner_is_over
-            && (self.shared.queue.lock().n_outstanding == 0 || self.shared.of.stop.is_abandoned())
+    fn outlook(&self) -> Outlook {
+        let queue = self.shared.queue.lock();
+        if queue.inner_is_over && (queue.n_outstanding == 0 || self.shared.of.stop.is_abandoned()) {
+            Outlook::Over
+        } else if queue.inner_is_over || self.waiting_messages_max <= queue.n_waiting_messages {
+            Outlook::Answers
+        } else {
+            Outlook::New
+        }
     }
 
     fn adopt(&self, parcel: Parcel, attempt: u32, source: Option<Ack>) -> Parcel {
@@ -151,9 +159,9 @@ impl Shared {
     fn end_parcel(&self) {
         let mut queue = self.queue.lock();
         queue.n_outstanding -= 1;
-        let is_last = queue.n_outstanding == 0;
+        let is_last = queue.inner_is_over && queue.n_outstanding == 0;
         drop(queue);
-        if is_last && self.of.stop.is_draining() {
+        if is_last {
             self.bell.ring();
         }
     }
@@ -179,12 +187,13 @@ impl Input for Replay {
             }
             Err(until) => until,
         };
-        if self.is_over() {
-            return Err(ReadError::EndOfInput);
-        }
-        if !self.may_read() {
-            waiter.wait(None, until);
-            return Err(ReadError::NotReady);
+        match self.outlook() {
+            Outlook::New => (),
+            Outlook::Answers => {
+                waiter.wait(None, until);
+                return Err(ReadError::NotReady);
+            }
+            Outlook::Over => return Err(ReadError::EndOfInput),
         }
         match waiter.bounded(until, |waiter| self.inner.read(waiter, step)) {
             Ok(parcel) => {
@@ -192,8 +201,8 @@ impl Input for Replay {
                 Ok(self.adopt(parcel, 1, None))
             }
             Err(ReadError::EndOfInput) => {
-                self.inner_is_over = true;
-                if self.is_over() { Err(ReadError::EndOfInput) } else { Err(ReadError::NotReady) }
+                self.shared.queue.lock().inner_is_over = true;
+                Err(ReadError::NotReady)
             }
             Err(err) => Err(err),
         }

@@ -130,24 +130,42 @@ impl Stream {
                 shared.schedule.notify_all();
             }
         });
-        let threads: Vec<_> = (0..parts.threads)
-            .map(|thread| {
-                let shared = Arc::clone(&shared);
-                let name = format!("pipeline-{thread}");
-                let run = move || worker::run_guarded(&shared, thread);
-                thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
-            })
-            .collect::<io::Result<_>>()?;
-        for thread in threads {
-            thread.join().expect("a thread of the pipeline catches its panics");
-        }
+        let started = start_threads(&shared, parts.threads);
         let output = shared.schedule.lock().take_output();
-        if let Some(Err(text)) = output.map(|mut it| it.close()) {
-            shared.report.lock().fault.get_or_insert(format!("root.output: {text}"));
+        if let Some(output) = output {
+            worker::close(&shared, output);
         }
+        started?;
         let report = shared.report.lock().clone();
         Ok(report)
     }
+}
+
+/// Runs the threads of the pipeline until all have ended.
+fn start_threads(shared: &Arc<Shared>, n_threads: usize) -> io::Result<()> {
+    let start = |thread| {
+        let shared = Arc::clone(shared);
+        let name = format!("pipeline-{thread}");
+        let run = move || worker::run_guarded(&shared, thread);
+        thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
+    };
+    let mut threads = Vec::with_capacity(n_threads);
+    let mut result = Ok(());
+    for thread in 0..n_threads {
+        match start(thread) {
+            Ok(thread) => threads.push(thread),
+            Err(err) => {
+                // Those that run already must not run on by themselves.
+                shared.stop.abandon();
+                result = Err(err);
+                break;
+            }
+        }
+    }
+    for thread in threads {
+        thread.join().expect("a thread of the pipeline catches its panics");
+    }
+    result
 }
 
 impl fmt::Debug for Stream {

@@ -13,6 +13,7 @@ use wappa_message::Mark;
 
 use crate::{
     job::Job,
+    observe::take_panicked,
     schedule::{Schedule, Task},
     stop::Stop,
     stream::Report,
@@ -169,11 +170,11 @@ fn connect_again(shared: &Shared, output: &mut dyn Output) -> bool {
 
 /// Asks the input for more. What it has goes straight to the calling thread.
 fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
-    if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
-        input.stop();
-    }
     let mut step = Step::new(shared.input_lane(), &shared.stop);
     let result = guarded(shared, INPUT_PATH, || {
+        if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
+            input.stop();
+        }
         if !shared.input_is_connected.load(Ordering::SeqCst) {
             connect_input(shared, input.as_mut())?;
         }
@@ -283,7 +284,17 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         if job.part.n_messages() == 0 {
             break Ok(());
         }
-        match guarded(shared, OUTPUT_PATH, || output.write(&mut job.part, &mut step)) {
+        let n_messages = job.part.n_messages();
+        let result = guarded(shared, OUTPUT_PATH, || {
+            let result = output.write(&mut job.part, &mut step);
+            assert_eq!(job.part.n_messages(), n_messages, "an output keeps the number of messages");
+            if let Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) = &result {
+                let is_known = failures.iter().all(|(idx, _)| *idx < n_messages);
+                assert!(is_known, "an output names messages that it was given");
+            }
+            result
+        });
+        match result {
             Some(Err(WriteError::NotConnected)) => {
                 if !connect_again(shared, output.as_mut()) {
                     break Err(WriteError::Failed(stopped()));
@@ -315,13 +326,25 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
     }
 }
 
+/// Closes the output, at the end.
+pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
+    if let Some(Err(text)) = guarded(shared, OUTPUT_PATH, || output.close()) {
+        shared.report.lock().fault.get_or_insert(format!("{OUTPUT_PATH}: {text}"));
+    }
+}
+
 /// Runs a component's code. A panic is reported with the component's path and ends the stream.
+///
+/// `path` is where it is called; a component within it knows its own.
 fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
+    // Whatever a component caught by itself is over.
+    take_panicked();
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Some(result),
         Err(panic) => {
-            let text = panic_text(panic.as_ref());
-            fail(shared, format!("`{path}` panicked: {text}"));
+            let within = take_panicked();
+            let path = within.as_deref().unwrap_or(path);
+            fail(shared, format!("`{path}` panicked: {}", panic_text(panic.as_ref())));
             None
         }
     }

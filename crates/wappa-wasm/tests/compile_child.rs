@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use wappa_wasm::compile::{Budget, ChildCompiler, Compile, CompileError, child_main};
+use wappa_wasm::{Budget, ChildCompiler, Compile, CompileError, child_main, precompile};
 
 const CHILD: &str = "--as-a-child=";
 
@@ -44,10 +44,7 @@ fn main() -> ExitCode {
 /// The child's side.
 fn be_a_child(behavior: &str) -> ExitCode {
     match behavior {
-        "compile" => child_main(|wasm| {
-            let engine = wasmtime::Engine::default();
-            engine.precompile_module(wasm).map_err(|err| format!("{err:#}"))
-        }),
+        "compile" => child_main(|wasm| precompile(wasm).map_err(|err| err.to_string())),
         "echo" => child_main(|wasm| Ok(wasm.iter().rev().copied().collect())),
         "refuse" => child_main(|_| Err("no such\nthing".to_owned())),
         "refuse-memory" => child_main(|_| Err("mmap: Cannot allocate memory (os error 12)".to_owned())),

@@ -144,7 +144,7 @@ mod tests {
             "A=b=c",
         ];
         let results: Vec<String> = texts.iter().map(|it| format!("{:?}\n", parse(it))).collect();
-        expect![[r##"
+        expect![[r#"
             Ok([])
             Ok([])
             Err("1: line 1 char 5: expected Environment variable assignment")
@@ -154,12 +154,12 @@ mod tests {
             Err("5: line 5 char 5: expected Environment variable assignment")
             Ok([("FIRST", "foo"), ("SECOND", "b\"a\nr"), ("THIRD", "b\"az"), ("FIFTH", "")])
             Ok([("A", "two\n\"lines\\n"), ("B", "x")])
-            Err("2: line 2 char 1: expected end quote")
+            Err("1: line 1 char 5: expected end quote")
             Err("2: line 2 char 1: expected end quote")
             Err("1: line 1 char 5: expected line break")
             Err("1: line 1 char 1: expected Environment variable assignment")
             Ok([("A", "b=c")])
-        "##]]
+        "#]]
         .assert_eq(&results.concat());
     }
 }

@@ -1,6 +1,6 @@
 //! What the process was started with: its arguments and environment. No other file asks for them.
 
-use std::{collections::HashMap, env, ffi::OsString};
+use std::{collections::HashMap, env, ffi::OsString, io, path::PathBuf};
 
 /// The environment variables, with those of dotenv files before the process's own.
 #[derive(Debug, Default)]
@@ -24,4 +24,9 @@ impl Environment {
 /// The arguments, with the program's name before them.
 pub(crate) fn arguments() -> Vec<OsString> {
     env::args_os().collect()
+}
+
+/// The file of this program.
+pub(crate) fn program() -> io::Result<PathBuf> {
+    env::current_exe()
 }

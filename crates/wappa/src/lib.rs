@@ -20,5 +20,6 @@ pub mod reference;
 mod run;
 mod service;
 mod table;
+mod wasm;
 
 pub use crate::{program::main, table::table};

@@ -1,6 +1,6 @@
 //! `list`: the names of all components.
 
-use wappa_spec::{ComponentKind, Registry, Status, builtin};
+use wappa_spec::{ComponentKind, Registry, Status, docs};
 
 /// How the names are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -13,42 +13,22 @@ pub(crate) enum Format {
 
 /// The names of these kinds, or of all when there are none; unknown kinds have no names.
 pub(crate) fn list(registry: &dyn Registry, kinds: &[String], format: Format) -> String {
-    let is_wanted = |kind: &ComponentKind| kinds.is_empty() || kinds.iter().any(|it| it == kind.plural());
-    let groups: Vec<(ComponentKind, Vec<&str>)> = ComponentKind::ALL
-        .into_iter()
-        .filter(is_wanted)
-        .map(|kind| (kind, names(registry, kind)))
-        .filter(|(_, names)| !names.is_empty())
-        .collect();
     match format {
-        Format::Text => {
-            let group = |(kind, names): &(ComponentKind, Vec<&str>)| {
-                let names: String = names.iter().map(|it| format!("  - {it}\n")).collect();
-                format!("{}:\n{names}", title(*kind))
-            };
-            groups.iter().map(group).collect::<Vec<_>>().join("\n")
-        }
-        Format::Json => {
-            let all: serde_json::Map<String, serde_json::Value> =
-                groups.into_iter().map(|(kind, names)| (kind.plural().to_string(), names.into())).collect();
-            format!("{}\n", serde_json::Value::from(all))
-        }
+        Format::Text => docs::list(registry, kinds, None),
+        Format::Json => json(registry, kinds),
     }
 }
 
-fn names(registry: &dyn Registry, kind: ComponentKind) -> Vec<&str> {
-    let is_listed = |name: &&str| registry.spec(kind, name).is_none_or(|it| it.status != Status::Deprecated);
-    let mut names: Vec<&str> = registry.names(kind).into_iter().filter(is_listed).collect();
-    names.extend(builtin::names(kind));
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-fn title(kind: ComponentKind) -> String {
-    let words = kind.plural().split('-').map(|word| {
-        let (first, rest) = word.split_at(1);
-        first.to_ascii_uppercase() + rest
-    });
-    words.collect::<Vec<_>>().join(" ")
+fn json(registry: &dyn Registry, kinds: &[String]) -> String {
+    let mut all = serde_json::Map::new();
+    for kind in ComponentKind::ALL {
+        let specs = docs::specs(registry, kind).into_iter().filter(|it| it.status != Status::Deprecated);
+        let mut names: Vec<&str> = specs.map(|it| it.name).collect();
+        names.sort_unstable();
+        let is_wanted = kinds.is_empty() || kinds.iter().any(|it| it == kind.plural());
+        if is_wanted && !names.is_empty() {
+            all.insert(kind.plural().to_string(), names.into());
+        }
+    }
+    format!("{}\n", serde_json::Value::from(all))
 }

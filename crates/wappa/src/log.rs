@@ -74,7 +74,13 @@ impl Log {
         })
     }
 
-    fn line(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)], time: Option<&str>) -> String {
+    fn line(
+        &self,
+        level: Level,
+        message: &str,
+        fields: &[(&str, Cow<'_, str>)],
+        time: Option<&str>,
+    ) -> String {
         // Of fields of one name, the line's own count before the static ones, and the first before the others.
         let mut all: BTreeMap<Cow<'_, str>, &str> = BTreeMap::new();
         let static_fields = self.static_fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -252,9 +258,24 @@ mod tests {
         let write = |level, message, own: &[_], time| log.line(level, message, &fields(own), time);
         [
             write(Level::Info, "Launching a Wappa instance, use CTRL+C to close", &[], None),
-            write(Level::Warn, "plain", &[("path", "root.input"), ("label", "")], Some("2026-11-22T22:03:15Z")),
-            write(Level::Error, "", &[("z", "a=b"), ("label", "mine"), ("label", "not this"), ("a", "x y")], None),
-            write(Level::Trace, "ü\n\"\\\0\u{200b}e\u{301}", &[("level", "q"), ("msg", "z"), ("@service", "s")], None),
+            write(
+                Level::Warn,
+                "plain",
+                &[("path", "root.input"), ("label", "")],
+                Some("2026-11-22T22:03:15Z"),
+            ),
+            write(
+                Level::Error,
+                "",
+                &[("z", "a=b"), ("label", "mine"), ("label", "not this"), ("a", "x y")],
+                None,
+            ),
+            write(
+                Level::Trace,
+                "ü\n\"\\\0\u{200b}e\u{301}",
+                &[("level", "q"), ("msg", "z"), ("@service", "s")],
+                None,
+            ),
             write(Level::Debug, "x/y@w+-_.^", &[("u", "ü"), ("c", "a,b"), ("e", "[x]"), ("f", "x:y")], None),
         ]
         .concat()
@@ -262,12 +283,25 @@ mod tests {
 
     #[test]
     fn logfmt() {
-        expect![[r#""#]].assert_eq(&lines(&log("logfmt")));
+        expect![[r#"
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            time="2026-11-22T22:03:15Z" level=warning msg=plain @service=wappa label="" path=root.input
+            level=error @service=wappa a="x y" label=mine z="a=b"
+            level=trace msg="ü\n\"\\\x00\u200bé" @service=s fields.level=q fields.msg=z
+            level=debug msg=x/y@w+-_.^ @service=wappa c="a,b" e="[x]" f="x:y" u="ü"
+        "#]]
+        .assert_eq(&lines(&log("logfmt")));
     }
 
     #[test]
     fn json() {
-        expect![[r#""#]].assert_eq(&lines(&log("JSON")));
+        expect![[r#"
+            {"@service":"wappa","level":"info","msg":"Launching a Wappa instance, use CTRL+C to close"}
+            {"@service":"wappa","label":"","level":"warning","msg":"plain","path":"root.input","time":"2026-11-22T22:03:15Z"}
+            {"@service":"wappa","a":"x y","label":"mine","level":"error","msg":"","z":"a=b"}
+            {"@service":"s","fields.level":"q","fields.msg":"z","level":"trace","msg":"ü\n\"\\\u0000​é"}
+            {"@service":"wappa","c":"a,b","e":"[x]","f":"x:y","level":"debug","msg":"x/y@w+-_.^","u":"ü"}
+        "#]].assert_eq(&lines(&log("JSON")));
     }
 
     #[test]
@@ -279,13 +313,28 @@ mod tests {
             format!("{name}: {}\n", enabled.join(" "))
         };
         let names = ["off", "none", "FATAL", "error", "Warn", "INFO", "debug", "trace", "all", "nope"];
-        expect![[r#""#]].assert_eq(&names.map(enabled).concat());
+        expect![[r#"
+            off: 
+            none: 
+            FATAL: fatal
+            error: fatal error
+            Warn: fatal error warning
+            INFO: fatal error warning info
+            debug: fatal error warning info debug
+            trace: fatal error warning info debug trace
+            all: fatal error warning info debug trace
+            nope: fatal error warning info
+        "#]]
+        .assert_eq(&names.map(enabled).concat());
     }
 
     #[test]
     fn times() {
         let now = Timestamp::from_second(1_700_000_000).expect("a time in range");
         let zone = TimeZone::fixed(jiff::tz::offset(-3));
-        expect![[r#""#]].assert_eq(&[time_text(now, TimeZone::UTC), time_text(now, zone)].join("\n"));
+        expect![[r#"
+            2023-11-14T22:13:20Z
+            2023-11-14T19:13:20-03:00"#]]
+        .assert_eq(&[time_text(now, TimeZone::UTC), time_text(now, zone)].join("\n"));
     }
 }

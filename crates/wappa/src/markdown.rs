@@ -27,7 +27,9 @@ pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec
                 let block = Block { text: String::new(), lines_before: number, indent: indent as u32 };
                 open = Some((fence.clone(), is_wanted(inside[fence.len()..].trim()).then_some(block)));
             }
-            Some((fence, _)) if inside.starts_with(fence.as_str()) && inside.trim_end_matches([' ', '`']).is_empty() => {
+            Some((fence, _))
+                if inside.starts_with(fence.as_str()) && inside.trim_end_matches([' ', '`']).is_empty() =>
+            {
                 blocks.extend(open.take().and_then(|(_, block)| block));
             }
             Some((_, Some(block))) => {

@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 use wappa_component::Component;
 use wappa_spec::{ComponentKind, Registry, Spec};
 
+use crate::wasm;
+
 static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
-    let mut all: Vec<&'static Component> = wappa_pure::COMPONENTS.to_vec();
+    let mut all: Vec<&'static Component> = wappa_pure::components();
+    all.extend(wasm::components());
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all
 });

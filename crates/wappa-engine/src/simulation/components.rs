@@ -20,7 +20,7 @@ use super::{
     plan::{Gives, ProcessorKind, ProcessorPlan, Reading},
     random::{mix, mix_text},
 };
-use crate::world::Scheduler;
+use crate::{observe::ObservedProcessor, world::Scheduler};
 
 const INPUT: &str = "root.input";
 const OUTPUT: &str = "root.output";
@@ -236,15 +236,13 @@ impl Drop for Busy<'_> {
 }
 
 impl Worker {
-    pub(super) fn new(sim: &Arc<Sim>, plan: &ProcessorPlan, place: Place) -> Worker {
+    pub(super) fn observed(sim: &Arc<Sim>, plan: &ProcessorPlan, place: Place) -> Box<dyn Processor> {
         let children = match &plan.kind {
-            ProcessorKind::Composite { children, .. } => children
-                .iter()
-                .map(|it| Box::new(Worker::new(sim, it, Place::Within)) as Box<dyn Processor>)
-                .collect(),
-            _ => Vec::new(),
+            ProcessorKind::Composite { children, .. } => children.as_slice(),
+            _ => &[],
         };
-        Worker {
+        let children = children.iter().map(|it| Worker::observed(sim, it, Place::Within)).collect();
+        let worker = Worker {
             sim: Arc::clone(sim),
             plan: plan.clone(),
             place,
@@ -252,7 +250,8 @@ impl Worker {
             busy: (0..sim.plan.threads + 2).map(|_| AtomicBool::new(false)).collect(),
             n_calls: AtomicU64::new(0),
             sequence: Mutex::default(),
-        }
+        };
+        Box::new(ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path)))
     }
 
     /// Returns the messages of each batch.

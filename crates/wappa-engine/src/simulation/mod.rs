@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Logger, Metrics, Processor, Sample};
+use wappa_component::{Input, Logger, Output, Sample};
 
 use self::{
     components::{Place, Sink, Source, Worker},
@@ -26,7 +26,7 @@ use self::{
     token::Token,
 };
 use crate::{
-    observe::{Observed, ObservedInput, ObservedOutput, ObservedProcessor, Tally},
+    observe::{ObservedInput, ObservedOutput, Tally},
     replay::Replay,
     stream::{Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
@@ -39,54 +39,34 @@ const SEEDS: u64 = 300;
 /// A component that never gives the token back would hang the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A world and a stream in it.
-struct Run {
-    sim: Arc<Sim>,
-    stream: Stream,
-    metrics: Metrics,
-    tally: Tally,
-}
-
-fn stream_of(sim: &Arc<Sim>, setting: &Setting) -> (Stream, Metrics, Tally) {
+fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
     let plan = &sim.plan;
-    let (metrics, tally) = (Metrics::default(), Tally::default());
-    let observed = |path: &str| Observed {
-        name: "test".to_string(),
-        label: String::new(),
-        path: path.to_string(),
-        logger: Logger::silent(),
-        metrics: metrics.clone(),
-        world: setting.world.clone(),
-        stop: setting.stop.clone(),
-    };
-    let processor = |it: &ProcessorPlan, place| -> Box<dyn Processor> {
-        Box::new(ObservedProcessor::new(Box::new(Worker::new(sim, it, place)), observed(&it.path)))
-    };
-    let mut input: Box<dyn wappa_component::Input> = Box::new(ObservedInput::new(
-        Box::new(Source::new(Arc::clone(sim))),
-        observed("root.input"),
-        tally.clone(),
-    ));
+    let source = Box::new(Source::new(Arc::clone(sim)));
+    let mut input: Box<dyn Input> =
+        Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
     if plan.replays {
-        let mut replay = Replay::new(input, &setting.bell, observed("root.input"));
+        let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"));
         replay.waiting_messages_max = plan.waiting_messages_max;
         input = Box::new(replay);
     }
-    let first_or = |idx: usize, other| if idx == 0 { Place::First } else { other };
-    if !plan.under_input.is_empty() {
-        let processors = plan.under_input.iter().enumerate();
-        let processors = processors.map(|(idx, it)| processor(it, first_or(idx, Place::InTurn))).collect();
+    let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
+        let place_of = move |idx| if idx == 0 { first } else { place };
+        let processors = processors.iter().enumerate();
+        processors.map(|(idx, it)| Worker::observed(sim, it, place_of(idx))).collect::<Vec<_>>()
+    };
+    let has_none = plan.under_input.is_empty();
+    if !has_none {
+        let processors = all(&plan.under_input, Place::First, Place::InTurn);
         input = Box::new(UnderInput { inner: input, processors });
     }
-    let place_of =
-        |idx| if plan.under_input.is_empty() { first_or(idx, Place::Pipeline) } else { Place::Pipeline };
-    let pipeline = plan.pipeline.iter().enumerate();
-    let processors = pipeline.map(|(idx, it)| (it.path.clone(), processor(it, place_of(idx)))).collect();
-    let mut output: Box<dyn wappa_component::Output> =
-        Box::new(ObservedOutput::new(Box::new(Sink::new(Arc::clone(sim))), observed("root.output")));
+    let first = if has_none { Place::First } else { Place::Pipeline };
+    let paths = plan.pipeline.iter().map(|it| it.path.clone());
+    let processors = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
+    let sink = Box::new(Sink::new(Arc::clone(sim)));
+    let mut output: Box<dyn Output> = Box::new(ObservedOutput::new(sink, sim.observed("root.output")));
     if !plan.under_output.is_empty() {
         let place = if plan.keeps_order() { Place::InTurn } else { Place::Pipeline };
-        let processors = plan.under_output.iter().map(|it| processor(it, place)).collect();
+        let processors = all(&plan.under_output, place, place);
         output = Box::new(UnderOutput { inner: output, processors });
     }
     let parts = StreamParts {
@@ -97,9 +77,9 @@ fn stream_of(sim: &Arc<Sim>, setting: &Setting) -> (Stream, Metrics, Tally) {
         is_ordered: plan.is_ordered,
         logger: Logger::silent(),
     };
-    let mut stream = Stream::new(setting, parts);
+    let mut stream = Stream::new(&sim.setting, parts);
     stream.window = plan.window;
-    (stream, metrics, tally)
+    stream
 }
 
 /// Runs one seed. `Err` says what is wrong; the trace says what happened, one line each.
@@ -110,23 +90,22 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
     let token = Arc::new(Token::new(random, plan.habits, plan.threads, verdict_tx));
     let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
     let setting = Setting::new(&world).expect("a descriptor can be had");
-    let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting.stop.clone()));
+    let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
     let (quiet, patient) = (Arc::downgrade(&sim), Arc::downgrade(&sim));
     token.set_checks(
         Box::new(move || quiet.upgrade().map_or(Ok(()), |it| it.check_quiet())),
         Box::new(move || patient.upgrade().map_or(Ok(()), |it| it.check_patience())),
     );
-    let (stream, metrics, tally) = stream_of(&sim, &setting);
-    let run = Run { sim: Arc::clone(&sim), stream, metrics, tally };
-    let result = drive(run, &verdict_rx);
+    let result = drive(&sim, &verdict_rx);
     (result, token.trace())
 }
 
-fn drive(run: Run, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
-    let Run { sim, stream, metrics, tally } = run;
+fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
+    let tally = Tally::default();
+    let stream = stream_of(sim, &tally);
     let (report_tx, report_rx) = mpsc::sync_channel(1);
     let stopper = {
-        let sim = Arc::clone(&sim);
+        let sim = Arc::clone(sim);
         thread::spawn(move || operate(&sim))
     };
     thread::spawn(move || {
@@ -153,7 +132,7 @@ fn drive(run: Run, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
     if let Ok(text) = verdict.try_recv() {
         return Err(text);
     }
-    check_end(&sim, &report, &metrics, &tally)
+    check_end(sim, &report, &tally)
 }
 
 /// What the operator does.
@@ -175,14 +154,14 @@ fn operate(sim: &Sim) {
     sim.token.leave();
 }
 
-fn check_end(sim: &Sim, report: &Report, metrics: &Metrics, tally: &Tally) -> Result<(), String> {
+fn check_end(sim: &Sim, report: &Report, tally: &Tally) -> Result<(), String> {
     let model = sim.model();
     if 0 < model.n_unanswered() {
         return Err(format!("{} parcels were never answered", model.n_unanswered()));
     }
     match (&report.fault, model.faults.first()) {
         (None, None) => (),
-        (Some(text), Some(_)) if model.faults.iter().any(|it| text.contains(it.as_str())) => (),
+        (Some(text), Some(_)) if model.faults.iter().any(|it| names(text, it)) => (),
         (fault, expected) => return Err(format!("reported is {fault:?}, wrong was {expected:?}")),
     }
     if (report.output_was_closed, report.n_failed_sources) != (model.was_closed, model.n_failed_sources) {
@@ -193,12 +172,17 @@ fn check_end(sim: &Sim, report: &Report, metrics: &Metrics, tally: &Tally) -> Re
     }
     let counts = [("input_received", model.batch_of.len() as u64), ("output_sent", model.n_delivered)];
     for (name, expected) in counts {
-        let found = metrics.samples().into_iter().find(|it| it.0.name == name).map(|it| it.1);
+        let found = sim.metrics.samples().into_iter().find(|it| it.0.name == name).map(|it| it.1);
         if found != Some(Sample::Counter(expected)) {
             return Err(format!("`{name}` is {found:?} and should be {expected}"));
         }
     }
     Ok(())
+}
+
+/// Whether the text is of the component with this path, and not of one below it.
+fn names(text: &str, path: &str) -> bool {
+    text.starts_with(&format!("`{path}` ")) || text.starts_with(&format!("{path}: "))
 }
 
 /// Runs a seed and panics, with all there is to know, when something is wrong.

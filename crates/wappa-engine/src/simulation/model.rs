@@ -7,17 +7,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use wappa_component::{Failure, Part, Pulse};
+use wappa_component::{Failure, Logger, Metrics, Part, Pulse};
 use wappa_message::{Message, ORIGIN_NONE};
 
 use super::{plan::Plan, token::Token};
-use crate::stop::Stop;
+use crate::{observe::Observed, stop::Stop, stream::Setting};
 
 /// One simulated world, as the test's components see it.
 pub(super) struct Sim {
     pub(super) plan: Plan,
     pub(super) token: Arc<Token>,
     pub(super) stop: Stop,
+    pub(super) setting: Setting,
+    pub(super) metrics: Metrics,
     model: Mutex<Model>,
 }
 
@@ -66,8 +68,22 @@ fn id_of(name: &str) -> usize {
 }
 
 impl Sim {
-    pub(super) fn new(plan: Plan, token: Arc<Token>, stop: Stop) -> Sim {
-        Sim { plan, token, stop, model: Mutex::new(Model::default()) }
+    pub(super) fn new(plan: Plan, token: Arc<Token>, setting: Setting) -> Sim {
+        let (stop, metrics) = (setting.stop.clone(), Metrics::default());
+        Sim { plan, token, stop, setting, metrics, model: Mutex::new(Model::default()) }
+    }
+
+    /// A component of the stream.
+    pub(super) fn observed(&self, path: &str) -> Observed {
+        Observed {
+            name: "test".to_string(),
+            label: String::new(),
+            path: path.to_string(),
+            logger: Logger::silent(),
+            metrics: self.metrics.clone(),
+            world: self.setting.world.clone(),
+            stop: self.stop.clone(),
+        }
     }
 
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {

@@ -1,0 +1,258 @@
+//! The command line: flags and commands, with Bento's names and words where Bento has them.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use wappa_spec::{Size, parse_duration};
+use wappa_wasm::Budget;
+
+use crate::{list::Format, wasm::COMPILE_CHILD};
+
+const EXAMPLES: &str = "Run a config, or choose a command:
+
+  wappa -c ./config.yaml
+  wappa run ./config.yaml
+  wappa lint ./configs/...
+  wappa list processors
+  wappa -r './production/*.yaml' -c ./config.yaml";
+
+const COMPILING: &str = "Compiling modules";
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).filter(|it| !it.is_zero());
+    duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    Size::parse(text).ok_or_else(|| "a size is written like `128MiB`, `64KB` or `1024`".to_string())
+}
+
+/// A stream processor that calls WebAssembly modules, with Bento's configs.
+#[derive(Parser, Debug)]
+#[command(name = "wappa", disable_version_flag = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Print the version, then exit.
+    #[arg(short = 'v', long)]
+    pub(crate) version: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// What to do; without one a stream is run.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags of running a stream. They may stand before or behind the command.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// A path to a configuration file.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Override the configured log level: off, error, warn, info, debug, trace.
+    #[arg(long = "log.level", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    /// Set a field of the main config by its dot path, e.g. "pipeline.threads=1".
+    #[arg(short, long, value_name = "PATH=VALUE", value_delimiter = ',')]
+    pub(crate) set: Vec<String>,
+
+    /// Add the resources of more files; a pattern needs quotes.
+    #[arg(short, long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) resources: Vec<String>,
+
+    /// Run a config that has lint errors.
+    #[arg(long)]
+    pub(crate) chilled: bool,
+
+    /// Read environment variables from dotenv files; they win over those that are set.
+    #[arg(short, long = "env-file", value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) env_files: Vec<String>,
+
+    /// Watch config files for changes (Wappa does not have this yet).
+    #[arg(short, long, hide = true)]
+    pub(crate) watcher: bool,
+
+    /// Import templates (Wappa does not have this yet).
+    #[arg(short, long, hide = true, value_name = "GLOB")]
+    pub(crate) templates: Vec<String>,
+
+    /// The processor time that compiling one module may take [default: 120s].
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
+    compile_cpu_limit: Option<Duration>,
+
+    /// The time that compiling one module may take [default: 60s].
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
+    compile_time_limit: Option<Duration>,
+
+    /// The memory that compiling one module may take [default: 2GiB].
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = COMPILING)]
+    compile_memory_limit: Option<Size>,
+}
+
+impl Options {
+    /// The flags before the command, with those behind it; where there can be one only, the latter count.
+    pub(crate) fn merged(mut self, behind: &Options) -> Options {
+        self.config = behind.config.clone().or(self.config);
+        self.log_level = behind.log_level.clone().or(self.log_level);
+        self.set.extend(behind.set.iter().cloned());
+        self.resources.extend(behind.resources.iter().cloned());
+        self.chilled |= behind.chilled;
+        self.env_files.extend(behind.env_files.iter().cloned());
+        self.watcher |= behind.watcher;
+        self.templates.extend(behind.templates.iter().cloned());
+        self.compile_cpu_limit = behind.compile_cpu_limit.or(self.compile_cpu_limit);
+        self.compile_time_limit = behind.compile_time_limit.or(self.compile_time_limit);
+        self.compile_memory_limit = behind.compile_memory_limit.or(self.compile_memory_limit);
+        self
+    }
+
+    /// What compiling one module may cost.
+    pub(crate) fn compile_budget(&self) -> Budget {
+        let default = Budget::default();
+        Budget {
+            cpu: self.compile_cpu_limit.unwrap_or(default.cpu),
+            wall: self.compile_time_limit.unwrap_or(default.wall),
+            memory: self.compile_memory_limit.map_or(default.memory, Size::bytes),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a config.
+    Run(RunArguments),
+    /// Check configs, and say all that is wrong with them.
+    Lint(LintArguments),
+    /// List the components that there are.
+    List(ListArguments),
+    /// Say what a WebAssembly module is, and whether it can run here.
+    Inspect(InspectArguments),
+    #[command(name = COMPILE_CHILD, hide = true)]
+    CompileChild,
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// The arguments of `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// A path to a configuration file.
+    pub(crate) path: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// The arguments of `lint`.
+#[derive(Args, Debug)]
+pub(crate) struct LintArguments {
+    /// Config files, patterns, Markdown files with configs, or a directory with `...` behind it.
+    pub(crate) paths: Vec<String>,
+
+    /// Treat the use of deprecated fields as an error.
+    #[arg(long)]
+    pub(crate) deprecated: bool,
+
+    /// Demand a label of every component.
+    #[arg(long)]
+    pub(crate) labels: bool,
+
+    /// Do not demand that environment variables without a default are set.
+    #[arg(long)]
+    pub(crate) skip_env_var_check: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// The arguments of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    /// Kinds of components: inputs, processors, outputs, scanners …
+    pub(crate) kinds: Vec<String>,
+
+    /// How to print them.
+    #[arg(long, value_enum, default_value = "text", ignore_case = true)]
+    pub(crate) format: Format,
+}
+
+/// The arguments of `inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// A module: a `.wasm` file, or WebAssembly text.
+    pub(crate) module: PathBuf,
+
+    /// The function that is to be called, as in the field `function` of the processor.
+    #[arg(long, default_value = "process", value_name = "NAME")]
+    pub(crate) function: String,
+
+    /// The memory that one instance may have, as in the field `memory_limit` of the processor.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_limit: Option<Size>,
+}
+
+/// What is said instead of doing anything.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// For standard error; empty when help was asked for.
+    pub(crate) error: String,
+    /// For standard output.
+    pub(crate) help: String,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
+    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| refusal(&err))
+}
+
+/// The help of the program, as `--help` prints it.
+pub(crate) fn help() -> String {
+    Cli::command().render_long_help().to_string()
+}
+
+/// Bento's flags may be written with one dash: `-config a.yaml`.
+fn with_two_dashes(argument: OsString) -> OsString {
+    let is_long = |text: &str| {
+        let name = text.strip_prefix('-')?.split('=').next()?;
+        let command = Cli::command();
+        let mut flags = command.get_arguments().filter_map(|it| it.get_long());
+        (1 < name.len() && flags.any(|it| it == name)).then(|| OsString::from(format!("-{text}")))
+    };
+    argument.to_str().and_then(is_long).unwrap_or(argument)
+}
+
+fn refusal(err: &clap::Error) -> Refusal {
+    let text = |kind| match err.get(kind) {
+        Some(ContextValue::String(it)) => Some(it.clone()),
+        _ => None,
+    };
+    let argument = || text(ContextKind::InvalidArg).unwrap_or_default();
+    let name = |argument: String| {
+        let name = argument.split([' ', '=']).next().unwrap_or_default();
+        name.trim_start_matches('-').to_string()
+    };
+    let mut error = match err.kind() {
+        ErrorKind::DisplayHelp => return Refusal { error: String::new(), help: err.to_string() },
+        ErrorKind::UnknownArgument => {
+            format!("Usage error: flag provided but not defined: -{}\n", name(argument()))
+        }
+        ErrorKind::InvalidValue if text(ContextKind::InvalidValue).is_none_or(|it| it.is_empty()) => {
+            format!("Usage error: flag needs an argument: -{}\n", name(argument()))
+        }
+        _ => {
+            let text = err.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            format!("Usage error: {}\n", first.strip_prefix("error: ").unwrap_or(first))
+        }
+    };
+    if let Some(near) = text(ContextKind::SuggestedArg) {
+        error.push_str(&format!("hint: did you mean `{near}`?\n"));
+    }
+    Refusal { error, help: help() }
+}

@@ -1,0 +1,289 @@
+//! From the flags to a config that was read and linted: the steps that `run` and `lint` share.
+//!
+//! Nothing here prints or decides what is fatal: everything that is wrong with all files is collected as findings.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use wappa_spec::{Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Source, StreamConfig};
+
+use crate::{
+    environment::Environment,
+    markdown::{self, Block},
+};
+
+/// Where the main config is looked for when no flag names it.
+const DEFAULT_PATHS: [&str; 6] = [
+    "/wappa.yaml",
+    "/etc/wappa/config.yaml",
+    "/etc/wappa.yaml",
+    "/bento.yaml",
+    "/etc/bento/config.yaml",
+    "/etc/bento.yaml",
+];
+
+/// The variables that may hold a whole config, in this order.
+const CONFIG_VARIABLES: [&str; 2] = ["WAPPA_CONFIG", "BENTO_CONFIG"];
+
+/// No config is that big; what is comes from a device or a mistake.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Where the main config comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A flag or argument names the file.
+    Specified(PathBuf),
+    /// The file was found where one is looked for.
+    Found(PathBuf),
+    /// A variable holds the text.
+    Variable(&'static str),
+    /// There is none: from stdin to stdout.
+    Nowhere,
+}
+
+impl Origin {
+    /// Finds the main config; `specified` is what the flags name.
+    pub(crate) fn find(specified: Option<&Path>, environment: &Environment) -> Origin {
+        if let Some(path) = specified {
+            return Origin::Specified(path.to_path_buf());
+        }
+        if let Some(path) = DEFAULT_PATHS.map(PathBuf::from).into_iter().find(|it| it.exists()) {
+            return Origin::Found(path);
+        }
+        let is_set = |name: &&str| environment.var(name).is_some_and(|it| !it.is_empty());
+        CONFIG_VARIABLES.into_iter().find(is_set).map_or(Origin::Nowhere, Origin::Variable)
+    }
+
+    /// What the log says at the start.
+    pub(crate) fn announcement(&self) -> String {
+        match self {
+            Origin::Specified(_) => "Running main config from specified file".to_string(),
+            Origin::Found(_) => "Running main config from file found in a default path".to_string(),
+            Origin::Variable(name) => format!("Running config from {name} environment variable"),
+            Origin::Nowhere => "Running without a main config file".to_string(),
+        }
+    }
+
+    /// The file, where there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Origin::Specified(path) | Origin::Found(path) => Some(path),
+            Origin::Variable(_) | Origin::Nowhere => None,
+        }
+    }
+}
+
+/// A lint with the file it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// The file.
+    pub(crate) file: Arc<FileText>,
+    /// What is wrong.
+    pub(crate) lint: Lint,
+}
+
+/// A file as it is, without environment variables put in: what may be shown.
+#[derive(Debug)]
+pub(crate) struct FileText {
+    /// The path as the user gave it.
+    pub(crate) path: String,
+    /// The text; empty for a file that could not be read.
+    pub(crate) text: String,
+}
+
+impl Finding {
+    /// The line that Bento prints.
+    pub(crate) fn line(&self) -> String {
+        self.lint.line(&self.file.path)
+    }
+
+    /// Whether Bento cannot even read a file that has this.
+    pub(crate) fn is_read_error(&self) -> bool {
+        let rules = [Rule::FailedRead, Rule::ComponentMissing, Rule::ComponentNotFound];
+        self.lint.is_error() && rules.contains(&self.lint.rule)
+    }
+
+    /// The cause as Bento prints it behind the path of a file that it cannot read.
+    pub(crate) fn read_error(&self) -> String {
+        match self.lint.rule {
+            Rule::FailedRead => self.lint.message.clone(),
+            _ => self.lint.to_string(),
+        }
+    }
+}
+
+/// What reading configs depends on, beside the files.
+pub(crate) struct Reading<'a> {
+    /// The components that there are.
+    pub(crate) registry: &'a dyn Registry,
+    /// What is put in for variables.
+    pub(crate) environment: &'a Environment,
+    /// How strict lints are.
+    pub(crate) options: LintOptions,
+}
+
+/// Everything the flags name, read and linted.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The main config with the resources of all files, where sense can be made of them.
+    pub(crate) config: Option<StreamConfig>,
+    /// What is wrong with any of the files.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Reading<'_> {
+    /// Reads and lints the main config and the files of resources. The error is one of the flags.
+    pub(crate) fn load(
+        &self,
+        origin: &Origin,
+        set: &[String],
+        resources: &[PathBuf],
+    ) -> Result<Loaded, String> {
+        let mut findings = Vec::new();
+        let mut config = self.main(origin, set, &mut findings)?;
+        for path in resources {
+            let read = |source: &Source| source.resources(self.registry, self.options);
+            let more: Option<Resources> = match read_file(path) {
+                Ok(bytes) => self.one(&path.display().to_string(), &bytes, &mut findings, read),
+                Err(finding) => {
+                    findings.push(finding);
+                    None
+                }
+            };
+            match (&mut config, more) {
+                (Some(config), Some(more)) => config.resources.append(more),
+                _ => config = None,
+            }
+        }
+        Ok(Loaded { config, findings })
+    }
+
+    /// Lints one file as a main config, or every config in a file of Markdown.
+    pub(crate) fn lint(&self, path: &Path) -> Vec<Finding> {
+        let bytes = match read_file(path) {
+            Ok(bytes) => bytes,
+            Err(finding) => return vec![finding],
+        };
+        let mut findings = Vec::new();
+        let name = path.display().to_string();
+        if path.extension().is_some_and(|it| it == "md") {
+            self.lint_markdown(&name, &bytes, &mut findings);
+        } else {
+            self.one(&name, &bytes, &mut findings, |it| it.stream(self.registry, self.options));
+        }
+        findings
+    }
+
+    fn lint_markdown(&self, path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let file = Arc::new(FileText { path: path.to_string(), text });
+        if file.text.starts_with("\n# BENTO LINT DISABLE") {
+            return;
+        }
+        for block in markdown::fenced_blocks(&file.text, markdown::is_yaml) {
+            let lints = match self.source(block.text.as_bytes()) {
+                Ok(source) => source.stream(self.registry, self.options).lints,
+                Err(lints) => lints,
+            };
+            let moved = |lint| Finding { file: Arc::clone(&file), lint: moved(lint, &block) };
+            findings.extend(lints.into_iter().map(moved));
+        }
+    }
+
+    fn main(
+        &self,
+        origin: &Origin,
+        set: &[String],
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<StreamConfig>, String> {
+        let (name, bytes) = match origin {
+            Origin::Specified(path) | Origin::Found(path) => match read_file(path) {
+                Ok(bytes) => (path.display().to_string(), bytes),
+                Err(finding) => {
+                    findings.push(finding);
+                    return Ok(None);
+                }
+            },
+            Origin::Variable(name) => {
+                (name.to_string(), self.environment.var(name).unwrap_or_default().into_bytes())
+            }
+            // An object without fields: everything has its default.
+            Origin::Nowhere => (String::new(), b"{}".to_vec()),
+        };
+        let mut failed_set = None;
+        let config = self.one(&name, &bytes, findings, |source| {
+            let mut source = source.clone();
+            for expression in set {
+                if let Err(err) = source.set(expression, self.registry) {
+                    let path = if name.is_empty() { String::new() } else { format!("{name}: ") };
+                    failed_set.get_or_insert(format!("{path}{err}"));
+                }
+            }
+            source.stream(self.registry, self.options)
+        });
+        match failed_set {
+            Some(err) => Err(err),
+            None => Ok(config),
+        }
+    }
+
+    fn source(&self, bytes: &[u8]) -> Result<Source, Vec<Lint>> {
+        Source::read(bytes, |name| self.environment.var(name))
+    }
+
+    fn one<T>(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        findings: &mut Vec<Finding>,
+        read: impl FnOnce(&Source) -> Linted<T>,
+    ) -> Option<T> {
+        let (config, lints) = match self.source(bytes) {
+            Ok(source) => {
+                let linted = read(&source);
+                (linted.config, linted.lints)
+            }
+            Err(lints) => (None, lints),
+        };
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let file = Arc::new(FileText { path: path.to_string(), text });
+        findings.extend(lints.into_iter().map(|lint| Finding { file: Arc::clone(&file), lint }));
+        config
+    }
+}
+
+/// The lint of a block, at its place in the file.
+fn moved(lint: Lint, block: &Block) -> Lint {
+    let pos = Pos::new(lint.pos.line + block.lines_before, lint.pos.column + block.indent);
+    Lint { pos, ..lint }
+}
+
+/// The bytes of a file; the texts of errors are Bento's.
+fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
+    let name = path.display();
+    let failed = |text: String| {
+        let file = Arc::new(FileText { path: name.to_string(), text: String::new() });
+        Finding { file, lint: Lint::error(Rule::FailedRead, Pos::new(1, 1), text) }
+    };
+    let file = File::open(path).map_err(|err| failed(format!("open {name}: {}", cause(&err))))?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|err| failed(format!("read {name}: {}", cause(&err))))?;
+    if FILE_BYTES_MAX < bytes.len() as u64 {
+        return Err(failed(format!("read {name}: the file is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The cause in lower case and without the number, as Bento's texts have it.
+pub(crate) fn cause(err: &io::Error) -> String {
+    let text = err.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}

@@ -1,0 +1,106 @@
+//! How findings look: Bento's plain line, and on a terminal the place in the file below it.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use wappa_spec::Lint;
+
+use crate::config::Finding;
+
+/// The plain line, with what a terminal shows below it when it is one.
+pub(crate) fn render(finding: &Finding, is_terminal: bool, has_color: bool) -> String {
+    let line = finding.line();
+    if !is_terminal {
+        return format!("{line}\n");
+    }
+    // Bento's colors: what cannot be read is red, everything else yellow.
+    let colored = match (has_color, finding.is_read_error()) {
+        (false, _) => line,
+        (true, true) => format!("\x1b[31m{line}\x1b[0m"),
+        (true, false) => format!("\x1b[33m{line}\x1b[0m"),
+    };
+    let place = place(finding, if has_color { Renderer::styled() } else { Renderer::plain() });
+    let hint = match &finding.lint.hint {
+        Some(hint) => format!("hint: {hint}\n"),
+        None => String::new(),
+    };
+    let end = if place.is_empty() && hint.is_empty() { "" } else { "\n" };
+    format!("{colored}\n{place}{hint}{end}")
+}
+
+fn place(finding: &Finding, renderer: Renderer) -> String {
+    let Lint { pos, len, level, .. } = finding.lint;
+    let line = (pos.line as usize).checked_sub(1).and_then(|it| finding.file.text.lines().nth(it));
+    // Nothing is to be seen in an empty line, nor in one that fills the screen.
+    let Some(line) = line.filter(|it| !it.trim().is_empty() && it.len() <= 400) else { return String::new() };
+    let byte = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
+    let start = byte(pos.column.saturating_sub(1)).min(line.len());
+    // Environment variables may have moved the place; then it is the whole line.
+    let span = match line[start..].trim().is_empty() {
+        true => line.len() - line.trim_start().len()..line.trim_end().len(),
+        false => start..byte(pos.column.saturating_sub(1).saturating_add(len.max(1))).max(start + 1),
+    };
+    let level = if level == wappa_spec::Level::Error { Level::ERROR } else { Level::WARNING };
+    let snippet = Snippet::source(line)
+        .line_start(pos.line as usize)
+        .path(finding.file.path.as_str())
+        .annotation(AnnotationKind::Primary.span(span));
+    let rendered = renderer.render(&[Group::with_level(level).element(snippet)]);
+    format!("{rendered}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use expect_test::expect;
+    use wappa_spec::{Pos, Rule};
+
+    use super::*;
+    use crate::config::FileText;
+
+    fn finding(text: &str, pos: Pos, len: u32, hint: Option<&str>) -> Finding {
+        let file = FileText { path: "a.yaml".to_string(), text: text.to_string() };
+        let lint = Lint::error(Rule::UnknownField, pos, "field path not recognised");
+        Finding { file: Arc::new(file), lint: Lint { len, hint: hint.map(str::to_string), ..lint } }
+    }
+
+    #[test]
+    fn places() {
+        let text = "input:\n  file: {paths: [ä], path: b}\n\n";
+        let of = |pos, len, hint| render(&finding(text, pos, len, hint), true, false);
+        let all = [
+            of(Pos::new(2, 23), 4, Some("did you mean `paths`?")),
+            of(Pos::new(2, 99), 4, None),
+            of(Pos::new(3, 1), 0, None),
+            of(Pos::new(0, 1), 0, Some("write something")),
+            render(&finding(text, Pos::new(2, 3), 0, Some("x")), false, true),
+            render(&finding(text, Pos::new(1, 1), 5, None), true, true),
+        ];
+        expect![[r#"
+            a.yaml(2,1) field path not recognised
+             --> a.yaml:2:23
+              |
+            2 |   file: {paths: [ä], path: b}
+              |                       ^^^^
+            hint: did you mean `paths`?
+
+            a.yaml(2,1) field path not recognised
+             --> a.yaml:2:3
+              |
+            2 |   file: {paths: [ä], path: b}
+              |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            a.yaml(3,1) field path not recognised
+            a.yaml(0,1) field path not recognised
+            hint: write something
+
+            a.yaml(2,1) field path not recognised
+            ESC[33ma.yaml(1,1) field path not recognisedESC[0m
+             ESC[1mESC[94m--> ESC[0ma.yaml:1:1
+              ESC[1mESC[94m|ESC[0m
+            ESC[1mESC[94m1ESC[0m ESC[1mESC[94m|ESC[0m input:
+              ESC[1mESC[94m|ESC[0m ESC[1mESC[91m^^^^^ESC[0m
+
+        "#]]
+        .assert_eq(&all.concat().replace('\x1b', "ESC"));
+    }
+}

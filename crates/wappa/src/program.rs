@@ -1,0 +1,116 @@
+//! The beginning and the end of the process: which command is run, and what is said when there is none.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use wappa_spec::Registry;
+
+use crate::{
+    cli::{self, Cli, Command, Options},
+    config, dotenv,
+    environment::{self, Environment},
+    globs, lint, list, panics, run, table, wasm,
+};
+
+/// Commands of Bento that Wappa does not have yet.
+const COMMANDS_OF_BENTO: [&str; 6] = ["blobl", "create", "echo", "streams", "template", "test"];
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    panics::tell_on_stderr();
+    let cli = match cli::parse(environment::arguments()) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            print(io::stderr(), &refusal.error);
+            print(io::stdout(), &refusal.help);
+            return if refusal.error.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
+    if cli.version {
+        let date = option_env!("WAPPA_DATE").unwrap_or("unknown");
+        print(io::stdout(), &format!("Version: {}\nDate: {date}\n", run::VERSION));
+        return ExitCode::SUCCESS;
+    }
+    match start(cli) {
+        Ok(code) => code,
+        Err(text) => {
+            print(io::stderr(), &format!("{text}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<ExitCode, String> {
+    match cli.command {
+        None => {
+            let environment = prepare(&cli.options)?;
+            Ok(run::run(&cli.options, &environment))
+        }
+        Some(Command::Run(arguments)) => {
+            let mut options = cli.options.merged(&arguments.options);
+            let environment = prepare(&options)?;
+            match arguments.path.as_slice() {
+                [] => (),
+                [path] => options.config = Some(path.clone()),
+                _ => return Err("A maximum of one config must be specified with the run command".to_string()),
+            }
+            Ok(run::run(&options, &environment))
+        }
+        Some(Command::Lint(arguments)) => {
+            let options = cli.options.merged(&arguments.options);
+            let environment = prepare(&options)?;
+            Ok(lint::lint(&arguments, &options, &environment))
+        }
+        Some(Command::List(arguments)) => {
+            let registry: &dyn Registry = &table::registry();
+            print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
+        Some(Command::CompileChild) => Ok(wasm::compile_child()),
+        Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
+    }
+}
+
+fn unknown_command(name: &str) -> String {
+    if COMMANDS_OF_BENTO.contains(&name) {
+        return format!("Wappa does not have the command `{name}` yet");
+    }
+    let mut text = format!("Unrecognised command: {name}");
+    if Path::new(name).is_file() {
+        text.push_str(&format!("\nhint: to run a config: wappa run {name}"));
+    }
+    print(io::stdout(), &cli::help());
+    text
+}
+
+/// Refuses what Wappa does not have, and reads the dotenv files.
+fn prepare(options: &Options) -> Result<Environment, String> {
+    if options.watcher {
+        return Err("Wappa does not have `--watcher` yet".to_string());
+    }
+    if !options.templates.is_empty() {
+        return Err("Wappa does not have `--templates` yet".to_string());
+    }
+    let mut environment = Environment::default();
+    let paths = globs::expand(&options.env_files)
+        .map_err(|err| format!("Failed to resolve env file glob pattern: {err}"))?;
+    for path in paths {
+        let text = fs::read_to_string(&path).map_err(|err| {
+            format!("Failed to read dotenv file: open {}: {}", path.display(), config::cause(&err))
+        })?;
+        let assignments = dotenv::parse(&text)
+            .map_err(|err| format!("Failed to parse dotenv file: {}: {err}", path.display()))?;
+        assignments.into_iter().for_each(|(name, value)| environment.set(name, value));
+    }
+    Ok(environment)
+}
+
+/// Whoever closed the stream does not want to read it.
+fn print(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

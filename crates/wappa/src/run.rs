@@ -1,0 +1,177 @@
+//! `run`: from the flags to a running stream.
+
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use wappa_component::{Level, Logger, Metrics, Services};
+use wappa_engine::{BuildRequest, Setting, World};
+use wappa_spec::{LintOptions, Registry, StreamConfig};
+
+use crate::{
+    cli::Options,
+    config::{Finding, Loaded, Origin, Reading},
+    environment::Environment,
+    globs, lint,
+    log::{Log, Target},
+    metrics::Exporter,
+    panics, picture,
+    service::{Events, Service},
+    table, wasm,
+};
+
+/// The version of the program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs a stream until it is over or stopped.
+pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
+    let registry: &dyn Registry = &table::registry();
+    match prepare(options, environment, registry) {
+        Ok(ready) => match start(&ready, options, registry) {
+            Ok(code) => code,
+            Err(text) => {
+                ready.logger.error(&text);
+                ExitCode::FAILURE
+            }
+        },
+        Err(code) => code,
+    }
+}
+
+/// What a stream can be built from.
+struct Ready {
+    config: StreamConfig,
+    origin: Origin,
+    logger: Logger,
+}
+
+/// Everything before components are built: reads, lints, and opens the log.
+fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
+    let origin = Origin::find(options.config.as_deref(), environment);
+    let reading = Reading { registry, environment, options: LintOptions::default() };
+    let resources = globs::expand(&options.resources);
+    let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
+    let Loaded { config, findings } = loaded.map_err(|text| {
+        print(io::stderr(), &format!("Configuration file read error: {text}\n"));
+        ExitCode::FAILURE
+    })?;
+    if config.is_none() && findings.iter().any(Finding::is_read_error) {
+        print_unreadable(&findings, environment);
+        return Err(ExitCode::FAILURE);
+    }
+    let is_readable = config.is_some();
+    // Without a config the log is as without any settings.
+    let config = config.map_or_else(|| StreamConfig::empty(registry), Ok);
+    let config = config.expect("an empty config is a config");
+    let logger = open_log(&config, options.log_level.as_deref()).map_err(|text| {
+        print(io::stdout(), &format!("Failed to create logger: {text}\n"));
+        ExitCode::FAILURE
+    })?;
+    announce(&origin, &logger);
+    log_findings(&findings, options.chilled && is_readable, &logger)?;
+    if !is_readable {
+        return Err(ExitCode::FAILURE);
+    }
+    Ok(Ready { config, origin, logger })
+}
+
+/// What Bento says of files that it cannot read, and all the rest that is wrong.
+fn print_unreadable(findings: &[Finding], environment: &Environment) {
+    let is_terminal = io::stderr().is_terminal();
+    let has_color = lint::has_color(is_terminal, environment);
+    let mut text = String::new();
+    for finding in findings.iter().filter(|it| it.lint.is_error()) {
+        if finding.is_read_error() {
+            text.push_str("Configuration file read error: ");
+            if !is_terminal {
+                let name = &finding.file.path;
+                let path = if name.is_empty() { String::new() } else { format!("{name}: ") };
+                text.push_str(&format!("{path}{}\n", finding.read_error()));
+                continue;
+            }
+        }
+        text.push_str(&picture::render(finding, is_terminal, has_color));
+    }
+    print(io::stderr(), &text);
+}
+
+/// To standard output, unless messages go there.
+fn open_log(config: &StreamConfig, level: Option<&str>) -> Result<Logger, String> {
+    let target = if config.output.name == "stdout" { Target::Stderr } else { Target::Stdout };
+    let logger = Logger::new(Arc::new(Log::new(&config.logger, level, target)?));
+    panics::tell_in_log(logger.clone());
+    Ok(logger)
+}
+
+fn announce(origin: &Origin, logger: &Logger) {
+    let mut fields = vec![("wappa_version", Cow::Borrowed(VERSION))];
+    let path = origin.path().map(|it| Cow::Owned(it.display().to_string()));
+    fields.extend(path.map(|it| ("path", it)));
+    logger.log_with(Level::Info, &origin.announcement(), &fields);
+}
+
+fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) -> Result<(), ExitCode> {
+    for finding in findings {
+        let (level, message) = match (finding.lint.is_error(), is_chilled) {
+            (true, false) => (Level::Error, "Config lint error"),
+            (true, true) => (Level::Warn, "Config lint error"),
+            (false, _) => (Level::Warn, "Config lint warning"),
+        };
+        let mut fields = vec![("lint", Cow::Owned(finding.line()))];
+        fields.extend(finding.lint.hint.as_ref().map(|it| ("hint", Cow::Borrowed(it.as_str()))));
+        logger.log_with(level, message, &fields);
+    }
+    if is_chilled || !findings.iter().any(|it| it.lint.is_error()) {
+        return Ok(());
+    }
+    logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
+    Err(ExitCode::FAILURE)
+}
+
+/// Builds the stream and runs it. The error is for the log.
+fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<ExitCode, String> {
+    let Ready { config, origin, logger } = ready;
+    let metrics = Metrics::default();
+    let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
+        .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
+    let failed = |err: io::Error| format!("Service closing due to: {err}");
+    let world = World::real().map_err(failed)?;
+    let setting = Setting::new(&world).map_err(failed)?;
+    let events = Events::listen().map_err(failed)?;
+    let mut services = Services::default();
+    let interrupted = events.was_signaled();
+    wasm::provide(&mut services, config, origin.path(), options.compile_budget(), interrupted, logger)
+        .map_err(|text| format!("Service closing due to: {text}"))?;
+    let request = BuildRequest {
+        config,
+        components: table::table(),
+        registry,
+        logger: logger.clone(),
+        metrics,
+        services,
+        setting: &setting,
+    };
+    let (stream, tally) = match wappa_engine::build(request) {
+        Ok(built) => built,
+        Err(_) if events.is_stopped_early(logger) => return Ok(ExitCode::SUCCESS),
+        Err(err) => return Err(format!("Service closing due to: {err}")),
+    };
+    let service = Service {
+        logger: logger.clone(),
+        stop: setting.stop().clone(),
+        tally,
+        exporter,
+        shutdown_delay: config.shutdown_delay,
+        shutdown_timeout: config.shutdown_timeout,
+        events,
+    };
+    service.run(stream).map_err(failed)
+}
+
+/// Whoever closed the stream does not want to read it.
+fn print(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

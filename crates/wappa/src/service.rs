@@ -1,0 +1,297 @@
+//! A stream that runs: signals, the timeline of a shutdown, and the exit code.
+
+use std::{
+    io,
+    process::{self, ExitCode},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use wappa_component::{Level, Logger};
+use wappa_engine::{Report, Stop, Stream, Tally};
+
+use crate::metrics::Exporter;
+
+/// What comes after a shutdown that does not end: Bento's second of grace.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A stop is graceful first only if that part is longer than this; as Bento.
+const GRACEFUL_MIN: Duration = Duration::from_secs(1);
+
+const STUCK: &str = "Some components prevented forced termination as they were either blocked from delivering data \
+                     or from acknowledging delivered data within the shutdown timeout. This could potentially cause \
+                     duplicate messages to be delivered on the next run.";
+
+/// What surrounds a stream while it runs.
+pub(crate) struct Service {
+    /// The program's log.
+    pub(crate) logger: Logger,
+    /// The way to stop the stream.
+    pub(crate) stop: Stop,
+    /// What was read and not answered.
+    pub(crate) tally: Tally,
+    /// Where metrics go.
+    pub(crate) exporter: Exporter,
+    /// How long to wait before a stop.
+    pub(crate) shutdown_delay: Duration,
+    /// How long a stop may take.
+    pub(crate) shutdown_timeout: Duration,
+    /// What the process is told, and where the end of the stream is told.
+    pub(crate) events: Events,
+}
+
+/// What happens to a running stream.
+enum Event {
+    Signal(i32),
+    Ended(io::Result<Report>),
+}
+
+/// Signals from the start of the process on, and the end of the stream.
+pub(crate) struct Events {
+    tx: SyncSender<Event>,
+    rx: Receiver<Event>,
+    was_signaled: Arc<AtomicBool>,
+}
+
+impl Events {
+    /// From here on a signal does not end the process by itself.
+    pub(crate) fn listen() -> io::Result<Events> {
+        let (tx, rx) = sync_channel(8);
+        let was_signaled = Arc::new(AtomicBool::new(false));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let (to_service, flag) = (tx.clone(), Arc::clone(&was_signaled));
+        let forward = move || {
+            for signal in signals.forever() {
+                flag.store(true, Ordering::SeqCst);
+                // When so many wait already, one more says nothing new.
+                let _ = to_service.try_send(Event::Signal(signal));
+            }
+        };
+        thread::Builder::new().name("signals".to_string()).spawn(forward)?;
+        Ok(Events { tx, rx, was_signaled })
+    }
+
+    /// Set by the first signal.
+    pub(crate) fn was_signaled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.was_signaled)
+    }
+
+    /// Whether a signal came before the stream ran; says so.
+    pub(crate) fn is_stopped_early(&self, logger: &Logger) -> bool {
+        match self.rx.try_recv() {
+            Ok(Event::Signal(signal)) => {
+                logger.info(&received(signal));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn received(signal: i32) -> String {
+    let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+    format!("Received {name}, the service is closing")
+}
+
+impl Service {
+    /// Runs the stream to its end, or until a signal stops it.
+    pub(crate) fn run(mut self, stream: Stream) -> io::Result<ExitCode> {
+        self.logger.info("Launching a Wappa instance, use CTRL+C to close");
+        let tx = self.events.tx.clone();
+        let run = move || {
+            // Nobody waits for the end any more when the process is about to end anyway.
+            let _ = tx.send(Event::Ended(stream.run()));
+        };
+        thread::Builder::new().name("stream".to_string()).spawn(run)?;
+        match self.wait(None) {
+            Some(Event::Signal(signal)) => self.stop_after(signal),
+            Some(Event::Ended(result)) => {
+                self.logger.info("Pipeline has terminated. Shutting down the service");
+                self.delay();
+                self.watch_over(self.shutdown_timeout);
+                self.end(Some(result))
+            }
+            None => unreachable!("without a deadline an event comes"),
+        }
+    }
+
+    /// Waits for the next event, and sends metrics when they are due.
+    fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
+        loop {
+            let left = until.map(|it| it.saturating_duration_since(Instant::now()));
+            let until_push = self.exporter.until_push();
+            let event = match [left, until_push].into_iter().flatten().min() {
+                Some(timeout) => self.events.rx.recv_timeout(timeout),
+                None => self.events.rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match event {
+                Ok(event) => return Some(event),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("this side holds a sender itself"),
+                Err(RecvTimeoutError::Timeout) if left.is_some_and(|it| it.is_zero()) => return None,
+                Err(RecvTimeoutError::Timeout) => (),
+            }
+            if self.exporter.until_push().is_some_and(|it| it.is_zero()) {
+                self.exporter.push(&self.logger);
+            }
+        }
+    }
+
+    /// The stream goes on until the delay is over; a signal ends it at once. Gives the stream's end, if it came.
+    fn delay(&mut self) -> Option<io::Result<Report>> {
+        if self.shutdown_delay.is_zero() {
+            return None;
+        }
+        self.logger.info(&format!("Shutdown delay is in effect for {}", go_duration(self.shutdown_delay)));
+        let until = Instant::now().checked_add(self.shutdown_delay);
+        let mut ended = None;
+        loop {
+            match self.wait(until) {
+                Some(Event::Ended(result)) => ended = Some(result),
+                Some(Event::Signal(signal)) => {
+                    let name = if signal == SIGINT { "interrupt" } else { "terminated" };
+                    let text = "Shutdown delay failed: shutdown delay interrupted by signal";
+                    self.logger.error(&format!("{text}: {name}"));
+                    return ended;
+                }
+                None => return ended,
+            }
+        }
+    }
+
+    fn stop_after(mut self, signal: i32) -> io::Result<ExitCode> {
+        // Armed before anything is written: a log that nobody reads must not hold up the end.
+        self.watch_over(self.shutdown_delay.saturating_add(self.shutdown_timeout));
+        self.logger.info(&received(signal));
+        let mut ended = self.delay();
+        if !self.shutdown_delay.is_zero() {
+            self.watch_over(self.shutdown_timeout);
+        }
+        let began = Instant::now();
+        let graceful = self.shutdown_timeout - self.shutdown_timeout / 4;
+        if ended.is_none() && GRACEFUL_MIN < graceful {
+            self.stop.drain();
+            ended = self.wait_for_end(began.checked_add(graceful));
+        }
+        if ended.is_none() {
+            self.stop.abandon();
+            ended = self.wait_for_end(began.checked_add(self.shutdown_timeout));
+        }
+        self.end(ended)
+    }
+
+    fn wait_for_end(&mut self, until: Option<Instant>) -> Option<io::Result<Report>> {
+        loop {
+            match self.wait(until) {
+                Some(Event::Ended(result)) => return Some(result),
+                // Another signal changes nothing: the budget is the limit.
+                Some(Event::Signal(_)) => (),
+                None => return None,
+            }
+        }
+    }
+
+    /// Says what is left to say. A stream without a result did not end in time.
+    fn end(mut self, ended: Option<io::Result<Report>>) -> io::Result<ExitCode> {
+        let mut code = ExitCode::SUCCESS;
+        let was_closed = matches!(&ended, Some(Ok(report)) if report.output_was_closed);
+        match ended {
+            None => {
+                self.logger.info(STUCK);
+                code = ExitCode::FAILURE;
+            }
+            Some(Err(err)) => {
+                self.logger.error(&format!("Service closing due to: {err}"));
+                code = ExitCode::FAILURE;
+            }
+            Some(Ok(report)) => {
+                if let Some(fault) = &report.fault {
+                    self.logger.error(&format!("Service closing due to: {fault}"));
+                    code = ExitCode::FAILURE;
+                }
+                if 0 < report.n_failed_sources {
+                    let text = "sources could not be read to their end";
+                    self.logger.error(&format!("{} {text}", report.n_failed_sources));
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
+        let undelivered = self.tally.undelivered();
+        if 0 < undelivered {
+            // Who closes the output (`| head -1`) wanted no more.
+            let level = if was_closed { Level::Debug } else { Level::Warn };
+            self.logger.log(level, &format!("{undelivered} messages were read and not delivered"));
+        }
+        self.exporter.push(&self.logger);
+        Ok(code)
+    }
+
+    /// Ends the process, whatever hangs, a second after the budget is spent.
+    fn watch_over(&self, budget: Duration) {
+        let logger = self.logger.clone();
+        let watch = move || {
+            thread::sleep(budget.saturating_add(GRACE));
+            // The log itself may be what hangs.
+            let say = move || {
+                let text = "Service failed to close cleanly within allocated time. Exiting forcefully";
+                logger.log(Level::Warn, text);
+            };
+            let (tx, rx) = sync_channel(1);
+            let said = thread::Builder::new().spawn(move || {
+                say();
+                let _ = tx.send(());
+            });
+            if said.is_ok() {
+                let _ = rx.recv_timeout(Duration::from_millis(200));
+            }
+            process::exit(1);
+        };
+        // A process that can start no thread ends without a guard.
+        let _ = thread::Builder::new().name("watchdog".to_string()).spawn(watch);
+    }
+}
+
+/// A duration in Go's words: `1h2m3.5s`, `250ms`.
+fn go_duration(duration: Duration) -> String {
+    let fraction = |value: u128, unit: u128| {
+        let digits = format!("{:.9}", value as f64 / unit as f64);
+        digits.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    let nanos = duration.as_nanos();
+    if nanos < 1_000 {
+        return if nanos == 0 { "0s".to_string() } else { format!("{nanos}ns") };
+    }
+    if nanos < 1_000_000 {
+        return format!("{}µs", fraction(nanos, 1_000));
+    }
+    if nanos < 1_000_000_000 {
+        return format!("{}ms", fraction(nanos, 1_000_000));
+    }
+    let (hours, minutes) = (duration.as_secs() / 3600, duration.as_secs() / 60 % 60);
+    let seconds = fraction(nanos % 60_000_000_000, 1_000_000_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_the_words_of_go() {
+        let of = |ns| go_duration(Duration::from_nanos(ns));
+        let all = [0, 12, 1_500, 250_000_000, 1_000_000_000, 90_000_000_000, 3_723_500_000_000].map(of);
+        assert_eq!(all, ["0s", "12ns", "1.5µs", "250ms", "1s", "1m30s", "1h2m3.5s"]);
+    }
+}

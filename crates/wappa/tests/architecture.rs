@@ -1,0 +1,166 @@
+//! What holds for the whole workspace and a program can check: who depends on whom, and how files look.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// Each crate of the workspace with those that it may depend on, tests included.
+const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+    ("wappa-message", &[]),
+    ("wappa-spec-macros", &[]),
+    ("wappa-spec", &["wappa-spec-macros"]),
+    ("wappa-component", &["wappa-message", "wappa-spec"]),
+    ("wappa-engine", &["wappa-component", "wappa-message", "wappa-spec"]),
+    ("wappa-pure", &["wappa-component", "wappa-message", "wappa-spec"]),
+    ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
+    (
+        "wappa",
+        &["wappa-component", "wappa-engine", "wappa-message", "wappa-pure", "wappa-spec", "wappa-wasm"],
+    ),
+];
+
+/// Dependencies that belong to one crate alone, so that the others build fast and do without.
+const BELONGS_TO: [(&str, &str); 4] = [
+    ("wasmtime", "wappa-wasm"),
+    ("wasmtime-wasi", "wappa-wasm"),
+    ("granit-parser", "wappa-spec"),
+    ("clap", "wappa"),
+];
+
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().expect("the workspace is there")
+}
+
+/// The name of each crate of the workspace with the names of its direct dependencies.
+fn dependencies() -> Vec<(String, BTreeSet<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let text = |value: &Value| value.as_str().expect("a name is a text").to_string();
+    let package = |it: &Value| {
+        let dependencies = it["dependencies"].as_array().expect("a list");
+        (text(&it["name"]), dependencies.iter().map(|it| text(&it["name"])).collect())
+    };
+    metadata["packages"].as_array().expect("a list").iter().map(package).collect()
+}
+
+#[test]
+fn crates_depend_on_those_below_them() {
+    let dependencies = dependencies();
+    let mut problems = Vec::new();
+    for (name, direct) in &dependencies {
+        let Some((_, allowed)) = MAY_DEPEND_ON.iter().find(|(it, _)| it == name) else {
+            problems.push(format!("`{name}` is not in the table of this test"));
+            continue;
+        };
+        for other in direct {
+            let is_own = MAY_DEPEND_ON.iter().any(|(it, _)| it == other);
+            if is_own && !allowed.contains(&other.as_str()) {
+                problems.push(format!("`{name}` must not depend on `{other}`"));
+            }
+            if let Some((_, owner)) = BELONGS_TO.iter().find(|(it, owner)| it == other && owner != name) {
+                problems.push(format!("`{name}` must not depend on `{other}`: it belongs to `{owner}`"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert_eq!(dependencies.len(), MAY_DEPEND_ON.len(), "every crate of the table exists");
+}
+
+/// All files of the repository with one of these endings.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    fn walk(dir: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+        let entries = fs::read_dir(dir).expect("a directory can be read");
+        for path in entries.map(|it| it.expect("an entry can be read").path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && name != ".git" {
+                walk(&path, endings, found);
+            } else if endings.iter().any(|it| name.ends_with(it)) && path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), endings, &mut found);
+    found.sort();
+    assert!(!found.is_empty(), "there are files that end with {endings:?}");
+    found
+}
+
+/// Checks every file; `check` gives what is wrong, with the number of the line.
+fn check_files(endings: &[&str], check: impl Fn(&str) -> Vec<(usize, String)>) {
+    let mut problems = Vec::new();
+    for path in files(endings) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+        problems.extend(check(&text).into_iter().map(|(line, text)| format!("{name}:{line}: {text}")));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_source_file_says_what_it_is_responsible_for() {
+    check_files(&[".rs"], |text| match text.starts_with("//! ") {
+        true => Vec::new(),
+        false => vec![(1, "the file begins without `//! ` and what it is responsible for".to_string())],
+    });
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("for", " now")];
+    check_files(&[".rs", ".toml", ".wat", ".yaml"], |text| {
+        let found = |(line, text): (usize, &str)| {
+            let word = words.iter().find(|it| text.contains(*it))?;
+            Some((line, format!("says `{word}`")))
+        };
+        (1..).zip(text.lines()).filter_map(found).collect()
+    });
+}
+
+#[test]
+fn no_file_knows_the_machine_it_was_written_on() {
+    let places =
+        [concat!("/", "work/"), concat!("/", "home/"), concat!("/", "root/"), concat!("/", "Users/")];
+    check_files(&[".rs", ".toml", ".md", ".wat", ".yaml", ".sh", ".lock"], |text| {
+        let found = |(line, text): (usize, &str)| {
+            let place = places.iter().find(|it| text.contains(*it))?;
+            Some((line, format!("names `{place}`")))
+        };
+        (1..).zip(text.lines()).filter_map(found).collect()
+    });
+}
+
+#[test]
+fn lines_end_where_their_text_ends() {
+    check_files(&[".rs", ".toml", ".wat", ".yaml"], |text| {
+        // Expected output in a test may have blanks at the end of a line; what is compared is exact there.
+        let mut is_inside = false;
+        let mut found = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            if !is_inside && line.ends_with([' ', '\t']) {
+                found.push((number, "blanks at the end of the line".to_string()));
+            }
+            if line.contains("r#\"") || line.contains("r##\"") {
+                is_inside = true;
+            }
+            if line.contains("\"#") {
+                is_inside = false;
+            }
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            found.push((text.lines().count(), "no line end at the end of the file".to_string()));
+        }
+        found
+    });
+}
