@@ -118,7 +118,7 @@ pub(crate) fn bars(judged: &[Judged]) {
             Needed::AtLeast(bound) => format!("≥ {bound}"),
             Needed::AtMost(bound) => format!("≤ {bound}"),
         };
-        let value = it.value.map_or_else(|| String::from("–"), |value| digits(value));
+        let value = it.value.map_or_else(|| String::from("–"), digits);
         let word = match it.is_met() {
             Some(true) => "met",
             Some(false) => "**missed**",
