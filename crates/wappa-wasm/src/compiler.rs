@@ -1,4 +1,4 @@
-//! The compiler itself, with exactly the engine's settings.
+//! Compiling with the engine's settings: what the hook does by default, and what a child process calls.
 
 use crate::{
     compile::{Compile, CompileError},

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::inspect::NotAModule;
+use crate::{compile::CompileError, inspect::NotAModule};
 
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
