@@ -45,7 +45,7 @@ pub(super) const COMPONENT: Component =
 #[config(lint = lint)]
 struct FallbackConfig(#[config(child = "output")] Vec<ComponentNode>);
 
-const NO_OUTPUTS: &str = "attempting to create a fallback output with no outputs";
+const NO_OUTPUTS: &str = "attempting to create broker output type with no outputs";
 
 /// The shortest and longest wait between two attempts to connect, as Bento's.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
@@ -94,35 +94,29 @@ impl Output for Fallback {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let n_last = self.children.len() - 1;
-        let mut left = Subset::of(part, (0..part.n_messages()).collect());
-        for (idx, child) in self.children.iter_mut().enumerate() {
+        let (last, earlier) = self.children.split_last_mut().expect("there is one, or it is not built");
+        let mut left: Option<Subset> = None;
+        for child in earlier {
             // Whoever writes a part may change it, and what failed is needed again.
-            let mut copy = left.part.clone();
-            let result = child.write(&mut copy, step);
-            if idx == n_last {
-                return result.map_err(|err| match err {
-                    WriteError::Partial(failures) => WriteError::Partial(left.original(failures)),
-                    WriteError::Rejected(failures) => WriteError::Rejected(left.original(failures)),
-                    WriteError::Failed(reason) if left.part.n_messages() < part.n_messages() => {
-                        WriteError::Partial(left.all_failed(&reason))
-                    }
-                    err => err,
-                });
-            }
-            let failures = match result {
+            let mut copy = left.as_ref().map_or_else(|| part.clone(), |it| it.part.clone());
+            let failures = match child.write(&mut copy, step) {
                 Ok(()) => return Ok(()),
-                Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => left.original(failures),
-                Err(WriteError::Failed(reason)) => left.all_failed(&reason),
-                Err(WriteError::Closed) => left.all_failed(&Mark::new("broken pipe")),
-                Err(err @ WriteError::NotConnected) => return Err(err),
+                Err(err) => failures(err, &left, part.n_messages()),
             };
             if failures.is_empty() {
                 return Ok(());
             }
-            left = moving_on(part, failures);
+            left = Some(moving_on(part, failures));
         }
-        unreachable!("the last output's result is returned")
+        let Some(mut left) = left else { return last.write(part, step) };
+        last.write(&mut left.part, step).map_err(|err| match err {
+            WriteError::Rejected(failures) => WriteError::Rejected(left.original(failures)),
+            WriteError::Partial(failures) => WriteError::Partial(left.original(failures)),
+            WriteError::Failed(reason) if left.part.n_messages() < part.n_messages() => {
+                WriteError::Partial(left.all_failed(&reason))
+            }
+            err => err,
+        })
     }
 
     fn close(&mut self) -> Result<(), String> {
@@ -165,6 +159,21 @@ impl Child {
             }
             back_off = (back_off * 2).min(BACK_OFF.1);
         }
+    }
+}
+
+/// What an output that was given `left`, or else the whole part, did not deliver.
+fn failures(err: WriteError, left: &Option<Subset>, n_messages: usize) -> Vec<(usize, Mark)> {
+    let all = |reason: Mark| match left {
+        Some(left) => left.all_failed(&reason),
+        None => (0..n_messages).map(|idx| (idx, reason.clone())).collect(),
+    };
+    match (err, left) {
+        (WriteError::Partial(failures) | WriteError::Rejected(failures), Some(left)) => left.original(failures),
+        (WriteError::Partial(failures) | WriteError::Rejected(failures), None) => failures,
+        (WriteError::Failed(reason), _) => all(reason),
+        (WriteError::Closed, _) => all(Mark::new("broken pipe")),
+        (WriteError::NotConnected, _) => all(Mark::new("not connected")),
     }
 }
 
@@ -250,7 +259,7 @@ mod tests {
 
     #[test]
     fn no_outputs() {
-        let text = "attempting to create a fallback output with no outputs";
+        let text = "attempting to create broker output type with no outputs";
         check_lint("output:\n  fallback: []\n", &format!("(2,1) {text}\n"));
         assert!(Harness::default().try_output("fallback: [drop: {}]").is_ok());
     }

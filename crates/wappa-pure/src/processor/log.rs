@@ -62,6 +62,8 @@ impl BuildProcessor for LogConfig {
             // Bento's options have more than its processor knows.
             level => return Err(BuildError::new(format!("log level not recognised: {level}"))),
         };
+        // Only the empty mapping can be read, and it adds no field.
+        let (Some(Mapping) | None) = self.fields_mapping;
         let fields = self.fields.unwrap_or_default().0;
         Ok(Box::new(Log { logger: ctx.logger(), level, message: self.message, fields }))
     }
