@@ -230,10 +230,15 @@ impl Plan {
 
     /// Fast and slow parts, little room to park them.
     fn about_windows(&mut self, r: &mut Random) {
-        self.be_calm(r, 40, 6);
+        let n_reads = r.pick(&[3, 40]);
+        self.be_calm(r, n_reads, 6);
         let kinds = [ProcessorKind::Slow { ms_max: 20, obeys: true }, ProcessorKind::Early];
+        let slow = [ProcessorKind::Slow { ms_max: 20, obeys: true }, ProcessorKind::Guest { one_in: 10 }];
         self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
-        self.window.parts_max = r.pick(&[1, 2]);
+        if r.once_in(2) {
+            self.pipeline.push(plain("root.pipeline.processors.1", r, &slow));
+        }
+        self.window.parts_max = r.pick(&[1, 2, 100]);
         self.replays = false;
         self.output.ms_max = r.pick(&[0, 20]);
     }
@@ -245,8 +250,19 @@ impl Plan {
         self.replays = true;
         self.window.parts_max = 1;
         self.replay_bound.messages_max = 2;
-        self.output.poison_one_in = r.pick(&[1, 2]);
-        self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(4, 12))), Halt::Abandon)];
+        let moment = Moment::Time(Duration::from_millis(r.below_power(4, 12)));
+        if r.once_in(2) {
+            self.output.poison_one_in = r.pick(&[1, 2]);
+            self.stops = vec![(moment, Halt::Abandon)];
+            return;
+        }
+        // The source goes away, and the stream is stopped before it is back.
+        self.output.poison_one_in = 0;
+        self.output.fails_one_in = 1;
+        self.input.reads.truncate(4);
+        self.input.reads.push(Reading { wait_ms: 0, gives: Gives::NotConnected });
+        self.input.failing_connects = 3;
+        self.stops = vec![(moment, Halt::Drain)];
     }
 
     /// Many slow messages within a composite, and a stop in the middle.
