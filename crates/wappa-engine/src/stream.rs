@@ -121,6 +121,7 @@ impl Stream {
             input_is_connected: AtomicBool::new(false),
             input_is_stopped: AtomicBool::new(false),
             read_back_off_ms: AtomicU64::new(0),
+            read_not_before_ms: AtomicU64::new(0),
         });
         // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
         let weak = Arc::downgrade(&shared);

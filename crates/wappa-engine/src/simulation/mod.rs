@@ -46,7 +46,7 @@ fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
         Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
     if plan.replays {
         let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"));
-        replay.waiting_messages_max = plan.waiting_messages_max;
+        replay.bound = plan.replay_bound;
         input = Box::new(replay);
     }
     let all = |processors: &[ProcessorPlan], first: Place, place: Place| {

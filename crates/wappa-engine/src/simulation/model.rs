@@ -279,7 +279,8 @@ impl Model {
                 None => Ok(()),
             };
         }
-        let was_given_up = sim.stop.is_interrupted();
+        // Before a panic is caught, what it unwinds is answered.
+        let was_given_up = sim.stop.is_interrupted() || !self.faults.is_empty();
         let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         if sim.plan.replays && !was_given_up {

@@ -6,7 +6,7 @@ use super::{
     random::{Random, mix, mix_text},
     token::{Habits, Moment},
 };
-use crate::schedule::Window;
+use crate::{replay::Bound, schedule::Window};
 
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -14,7 +14,7 @@ pub(super) struct Plan {
     pub(super) is_ordered: bool,
     pub(super) window: Window,
     pub(super) replays: bool,
-    pub(super) waiting_messages_max: usize,
+    pub(super) replay_bound: Bound,
     pub(super) habits: Habits,
     pub(super) input: InputPlan,
     pub(super) under_input: Vec<ProcessorPlan>,
@@ -186,7 +186,10 @@ impl Plan {
             is_ordered: !r.once_in(4),
             window: Window { parts_max: r.pick(&[1, 2, 4, 1024]), bytes_max: r.pick(&[1, 16, 1 << 20]) },
             replays,
-            waiting_messages_max: r.pick(&[1, 3, 16, 1024]),
+            replay_bound: Bound {
+                messages_max: r.pick(&[1, 3, 16, 1024]),
+                bytes_max: r.pick(&[1, 16, 1 << 20]),
+            },
             habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
             stops: stops(r, ends, halts, needs_abandon),
             input,
@@ -304,7 +307,7 @@ fn output(
         poison_one_in: if has_poison { r.pick(&[1, 5]) } else { 0 },
         names_failures: !r.once_in(3),
         rejects: r.once_in(4),
-        not_connected_once_in: r.pick(&[0, 0, 0, 5]),
+        not_connected_once_in: r.pick(&[0, 0, 0, 2, 5]),
         closed_in_call: r.once_in(16).then(|| 1 + r.below(6)),
         panics_in_call: panics(r),
         panics_in_close: panics(r).is_some(),

@@ -1,0 +1,216 @@
+//! What is run: the rows of the table, the processes they are, and the configs of streams.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Result, YARDSTICK, options::Options};
+
+/// One kind of program. Letters as in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub(crate) enum Row {
+    /// (a) A stream without a processor.
+    None,
+    /// (b) A stream through the upper-casing guest.
+    Wasm,
+    /// (b*) A stream through a guest that works some microseconds per message.
+    Spin,
+    /// (c) The upper-casing guest in a bare loop.
+    Loop,
+    /// (d) A plain program that upper-cases lines.
+    Upper,
+    /// (d') A plain program that copies lines.
+    Copy,
+    /// (e) Bento with the config of (b).
+    Bento,
+}
+
+/// Whose stream it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    This,
+    /// This build once more, or the other one of `--against`.
+    Other,
+}
+
+/// One configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Case {
+    pub(crate) row: Row,
+    pub(crate) who: Who,
+    pub(crate) size: usize,
+    pub(crate) batch: usize,
+    pub(crate) threads: usize,
+}
+
+/// Where the programs, guests and files of a run are.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) dir: PathBuf,
+    pub(crate) bento: Option<PathBuf>,
+    pub(crate) against: Option<PathBuf>,
+}
+
+/// The GOMAXPROCS that Bento gets, in all of its rows.
+pub(crate) const GOMAXPROCS: &str = "2";
+
+/// All configurations of a size, in the order in which they are run side by side.
+pub(crate) fn of_size(options: &Options, size: usize) -> Vec<Case> {
+    let mut all = Vec::new();
+    let plain = |row| Case { row, who: Who::This, size, batch: 1, threads: 1 };
+    all.extend([Row::Copy, Row::Upper, Row::Loop].map(plain));
+    for row in [Row::None, Row::Wasm] {
+        for &threads in &options.threads {
+            for &batch in &options.batches {
+                all.push(Case { row, who: Who::This, size, batch, threads });
+                if (batch, threads) == (1, 1) {
+                    all.push(Case { row, who: Who::Other, size, batch, threads });
+                }
+            }
+        }
+    }
+    if size == 100 {
+        let threads = options.threads.iter();
+        all.extend(threads.map(|&threads| Case { threads, ..plain(Row::Spin) }));
+    }
+    for &threads in &options.threads {
+        let batches = options.batches.iter();
+        all.extend(batches.map(|&batch| Case { batch, threads, ..plain(Row::Bento) }));
+    }
+    all.retain(|case| options.has_row(case.row));
+    all
+}
+
+impl Row {
+    /// Rows that are about equally fast get equally many messages.
+    pub(crate) fn pace(self) -> Row {
+        match self {
+            Row::None | Row::Upper | Row::Copy => Row::None,
+            Row::Wasm | Row::Loop => Row::Wasm,
+            Row::Spin | Row::Bento => self,
+        }
+    }
+
+    pub(crate) fn is_stream(self) -> bool {
+        !matches!(self, Row::Loop | Row::Upper | Row::Copy)
+    }
+
+    /// Whether contents come out in capitals.
+    pub(crate) fn is_upper(self) -> bool {
+        !matches!(self, Row::None | Row::Copy)
+    }
+
+    fn guest(self) -> Option<&'static str> {
+        match self {
+            Row::Wasm | Row::Bento => Some("upper.wasm"),
+            Row::Spin => Some("spin.wasm"),
+            Row::None | Row::Loop | Row::Upper | Row::Copy => None,
+        }
+    }
+}
+
+impl Case {
+    /// Whether the output has the order of the input. Bento keeps it with one thread only.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.row != Row::Bento || self.threads == 1
+    }
+
+    /// The process, and the config it may need, written.
+    pub(crate) fn command(&self, places: &Places, inputs: &[PathBuf], count: u64) -> Result<Command> {
+        let mut command = match self.row {
+            Row::Copy | Row::Upper => {
+                let mut command = yardstick(if self.row == Row::Copy { "copy" } else { "upper" })?;
+                command.arg(places.output()).args(inputs);
+                command
+            }
+            Row::Loop => {
+                let mut command = yardstick("loop")?;
+                command.arg(places.guest("upper.wasm")).arg(&inputs[0]).arg(count.to_string());
+                command
+            }
+            Row::None | Row::Wasm | Row::Spin | Row::Bento => {
+                let config = places.dir.join("stream.yaml");
+                std::fs::write(&config, self.config(places, inputs))?;
+                let mut command = self.stream(places);
+                command.arg("-c").arg(config);
+                command
+            }
+        };
+        command.current_dir(&places.dir);
+        Ok(command)
+    }
+
+    fn stream(&self, places: &Places) -> Command {
+        match (self.row, self.who, &places.bento, &places.against) {
+            (Row::Bento, _, Some(bento), _) => {
+                let mut command = Command::new(bento);
+                command.env("GOMAXPROCS", GOMAXPROCS);
+                command
+            }
+            (_, Who::Other, _, Some(other)) => Command::new(other),
+            _ => Command::new(wappa()),
+        }
+    }
+
+    /// The config, the same for Wappa and Bento.
+    fn config(&self, places: &Places, inputs: &[PathBuf]) -> String {
+        let quoted: Vec<_> = inputs.iter().map(|it| format!("{:?}", it.display().to_string())).collect();
+        let paths = quoted.join(", ");
+        let input = match self.batch {
+            1 => format!("  file: {{ paths: [{paths}], scanner: {{ lines: {{}} }} }}\n"),
+            count => format!(
+                "  batched:\n    child:\n      file: {{ paths: [{paths}], scanner: {{ lines: {{}} }} }}\n    \
+                 policy: {{ count: {count} }}\n"
+            ),
+        };
+        let processors = match self.row.guest() {
+            None => String::from("[]"),
+            Some(guest) => format!("[{{ wasm: {{ module_path: {:?} }} }}]", places.guest(guest).display()),
+        };
+        format!(
+            "http: {{ enabled: false }}\nlogger: {{ level: ERROR }}\nmetrics: {{ none: {{}} }}\ninput:\n{input}\
+             pipeline:\n  threads: {}\n  processors: {processors}\noutput:\n  file: {{ path: {:?}, codec: lines }}\n",
+            self.threads,
+            places.output().display(),
+        )
+    }
+}
+
+impl Places {
+    pub(crate) fn output(&self) -> PathBuf {
+        self.dir.join("output")
+    }
+
+    pub(crate) fn guest(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+/// The binary that cargo built for this benchmark.
+pub(crate) fn wappa() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_wappa"))
+}
+
+/// This program, as one of its yardsticks.
+pub(crate) fn yardstick(name: &str) -> Result<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args([YARDSTICK, name]);
+    Ok(command)
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.row {
+            Row::None => "(a) no processor",
+            Row::Wasm => "(b) `wasm`",
+            Row::Spin => "(b\\*) `wasm`, busy guest",
+            Row::Loop => "(c) bare loop",
+            Row::Upper => "(d) plain, upper-case",
+            Row::Copy => "(d′) plain, copy",
+            Row::Bento => "(e) Bento",
+        })?;
+        if self.who == Who::Other { f.write_str(", against") } else { Ok(()) }
+    }
+}
