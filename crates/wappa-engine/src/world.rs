@@ -158,6 +158,12 @@ impl<T> Monitor<T> {
         }
     }
 
+    /// Looks at the data when nobody has the lock. For checks while all threads stand still.
+    #[cfg(test)]
+    pub(crate) fn peek<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.data.try_lock().ok().map(|guard| f(&guard))
+    }
+
     /// Gives the lock up and waits for a notification, or until `until`.
     pub(crate) fn wait<'a>(&'a self, guard: MutexGuard<'a, T>, until: Option<Duration>) -> MutexGuard<'a, T> {
         match (&self.world.0, until) {
@@ -209,6 +215,12 @@ impl Bell {
             rung: AtomicBool::new(false),
             descriptor,
         })))
+    }
+
+    /// What waits for it are told by.
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> usize {
+        self.0.key
     }
 
     /// Ends the wait that is under way, or else the next one.

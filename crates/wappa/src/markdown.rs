@@ -49,9 +49,10 @@ fn is_end(line: &str, fence: &str) -> bool {
     line.starts_with(fence) && line.bytes().all(|it| it == b'`')
 }
 
-/// Whether what stands behind a fence says that the block is YAML.
+/// Whether what stands behind a fence says that the block is a config. As in Bento, blocks marked `yml` are not looked
+/// at: both mark parts of configs so.
 pub(crate) fn is_yaml(info: &str) -> bool {
-    matches!(info.split([' ', ',', '{']).next(), Some("yaml" | "yml"))
+    info.split([' ', ',', '{']).next() == Some("yaml")
 }
 
 #[cfg(test)]
@@ -61,14 +62,14 @@ mod tests {
     #[test]
     fn blocks_with_their_places() {
         let text = "a\n```yaml\nb: 1\n```\n```sh\n```yaml\nx\n```\n- c\n  ```yaml title=\"d\"\n  e:\n    f\n  ```\n\
-                    ````yaml\n```\n````\n1. ```yml\n   no end\n";
+                    ````yaml\n```\n````\n```yml\npart: 1\n```\n1. ```yaml\n   no end\n";
         let blocks = fenced_blocks(text, is_yaml);
         let block = |text: &str, lines_before, indent| Block { text: text.to_string(), lines_before, indent };
         let expected = [
             block("b: 1\n", 2, 0),
             block("e:\n  f\n", 10, 2),
             block("```\n", 14, 0),
-            block("no end\n", 17, 3),
+            block("no end\n", 20, 3),
         ];
         assert_eq!(blocks, expected);
     }

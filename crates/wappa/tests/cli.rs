@@ -476,43 +476,43 @@ fn ten_mistakes() {
         &program,
         &["lint a.yaml", "-c a.yaml"],
         expect![[r#"
-        $ wappa lint a.yaml
-        exit 1
-        --- stderr
-        a.yaml(2,1) field path not recognised
-        a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore
-        a.yaml(5,1) field thread not recognised
-        a.yaml(8,1) field module_path is required
-        a.yaml(9,1) label 'x' collides with a previously defined label at line 7
-        a.yaml(12,1) field extra is invalid when the component type is noop (processor)
-        a.yaml(13,1) `branch` is a Bento processor that Wappa does not have yet
-        a.yaml(15,1) field nope not recognised
-        a.yaml(16,1) field processors is empty and can be removed
-        a.yaml(18,1) the label field for resources must be unique and not empty
-        a.yaml(19,1) field formt not recognised
-        a.yaml(19,1) log level nope is not known, INFO is used
-        a.yaml(20,1) expected duration value, got `soon`
+            $ wappa lint a.yaml
+            exit 1
+            --- stderr
+            a.yaml(2,1) field path not recognised
+            a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore
+            a.yaml(5,1) field thread not recognised
+            a.yaml(8,1) field module_path is required
+            a.yaml(9,1) label 'x' collides with a previously defined label at line 7
+            a.yaml(12,1) field extra is invalid when the component type is noop (processor)
+            a.yaml(13,1) `branch` is a Bento processor that Wappa does not have yet
+            a.yaml(15,1) field nope not recognised
+            a.yaml(16,1) field processors is empty and can be removed
+            a.yaml(18,1) the label field for resources must be unique and not empty
+            a.yaml(19,1) field formt not recognised
+            a.yaml(19,1) log level nope is not known, INFO is used
+            a.yaml(20,1) expected duration value, got `soon`
 
-        $ wappa -c a.yaml
-        exit 1
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa hint="did you mean `paths`?" lint="a.yaml(2,1) field path not recognised"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore"
-        level=error msg="Config lint error" @service=wappa hint="did you mean `threads`?" lint="a.yaml(5,1) field thread not recognised"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) field module_path is required"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(9,1) label 'x' collides with a previously defined label at line 7"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(12,1) field extra is invalid when the component type is noop (processor)"
-        level=error msg="Config lint error" @service=wappa hint="Wappa has the processors: noop, wasm" lint="a.yaml(13,1) `branch` is a Bento processor that Wappa does not have yet"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(15,1) field nope not recognised"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(16,1) field processors is empty and can be removed"
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(18,1) the label field for resources must be unique and not empty"
-        level=error msg="Config lint error" @service=wappa hint="did you mean `format`?" lint="a.yaml(19,1) field formt not recognised"
-        level=warning msg="Config lint warning" @service=wappa hint="one of: OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL, NONE" lint="a.yaml(19,1) log level nope is not known, INFO is used"
-        level=error msg="Config lint error" @service=wappa hint="a duration is written like `300ms`, `5s` or `1h30m`" lint="a.yaml(20,1) expected duration value, got `soon`"
-        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+            $ wappa -c a.yaml
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa hint="did you mean `paths`?" lint="a.yaml(2,1) field path not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore"
+            level=error msg="Config lint error" @service=wappa hint="did you mean `threads`?" lint="a.yaml(5,1) field thread not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) field module_path is required"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(9,1) label 'x' collides with a previously defined label at line 7"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(12,1) field extra is invalid when the component type is noop (processor)"
+            level=error msg="Config lint error" @service=wappa hint="Wappa has the processors: catch, for_each, log, noop, processors, resource, sleep, try, wasm" lint="a.yaml(13,1) `branch` is a Bento processor that Wappa does not have yet"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(15,1) field nope not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(16,1) field processors is empty and can be removed"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(18,1) the label field for resources must be unique and not empty"
+            level=error msg="Config lint error" @service=wappa hint="did you mean `format`?" lint="a.yaml(19,1) field formt not recognised"
+            level=warning msg="Config lint warning" @service=wappa hint="one of: OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL, NONE" lint="a.yaml(19,1) log level nope is not known, INFO is used"
+            level=error msg="Config lint error" @service=wappa hint="a duration is written like `300ms`, `5s` or `1h30m`" lint="a.yaml(20,1) expected duration value, got `soon`"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
-    "#]],
+        "#]],
     );
 }
 

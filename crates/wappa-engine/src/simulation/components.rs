@@ -442,6 +442,9 @@ impl Sink {
         if sim.plan.keeps_order() {
             sim.check(self.sequence.check(part, OUTPUT));
         }
+        if sim.model().was_closed {
+            sim.token.fail("the output is written to although nobody reads it");
+        }
         if !self.is_connected {
             sim.token.fail("the output is written to without a connection");
         }

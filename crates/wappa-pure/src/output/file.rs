@@ -146,8 +146,7 @@ impl Files {
             Some(file) if file.path == path && self.codec.is_appending => file,
             _ => Open::new(path, self.codec.is_appending).map_err(|text| (0, Mark::new(text)))?,
         };
-        self.encoded.begin(&file.rest);
-        self.encoded.push_messages(messages, &self.codec);
+        self.encoded.encode(&file.rest, messages, &self.codec);
         let result = match self.encoded.write_to(&file.descriptor, step) {
             Ok(n_bytes) => {
                 file.wrote(n_bytes);
@@ -327,9 +326,8 @@ mod tests {
         let path = Bytes::from(dir.write("out", "old\n"));
         let mut file = Open::new(path.clone(), true).expect("it can be opened");
         let mut encoded = Encoded::default();
-        encoded.begin(b"");
         let messages = ["one", "two", "three"].map(|it| Message::new(it.to_string()));
-        encoded.push_messages(&messages, &Codec::parse("lines").expect("a codec"));
+        encoded.encode(b"", &messages, &Codec::parse("lines").expect("a codec"));
         let halt = |file: &mut Open, bytes: &[u8]| {
             rustix::io::write(&file.descriptor, bytes).expect("there is room");
             let (n, mark) = file.halted(&Halt { written: bytes.len(), errno: Some(Errno::NOSPC) }, &encoded);
@@ -345,8 +343,7 @@ mod tests {
         other.write_all(b"other\n").expect("there is room");
         assert_eq!(halt(&mut file, b"o"), 0);
         assert_eq!(file.rest, b"ne\n");
-        encoded.begin(&file.rest);
-        encoded.push_messages(&messages[..1], &Codec::parse("lines").expect("a codec"));
+        encoded.encode(&file.rest, &messages[..1], &Codec::parse("lines").expect("a codec"));
         rustix::io::write(&file.descriptor, b"n").expect("there is room");
         let (n, _) = file.halted(&Halt { written: 1, errno: Some(Errno::NOSPC) }, &encoded);
         assert_eq!((n, file.rest.as_slice()), (0, &b"e\n"[..]));

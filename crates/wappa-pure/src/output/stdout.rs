@@ -90,8 +90,7 @@ impl<D: AsFd + Send> Output for Stdout<D> {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.encoded.begin(&self.rest);
-        self.encoded.push_messages(part.messages(), &self.codec);
+        self.encoded.encode(&self.rest, part.messages(), &self.codec);
         let result = match self.encoded.write_to(&self.descriptor, step) {
             Ok(_) => {
                 self.rest.clear();
