@@ -65,7 +65,9 @@ fn messages_allocate_nothing_of_their_own() {
             let config = |input| config(input, &dir.join("output"), processors, count, threads);
             let (n, n2) = (allocations_of(&config(&once)), allocations_of(&config(&twice)));
             let each = (n2 as f64 - n as f64) / MESSAGES as f64;
-            eprintln!("{processors}, batches of {count}, {threads} threads: {n}, {n2}: {each:.4} per message");
+            eprintln!(
+                "{processors}, batches of {count}, {threads} threads: {n}, {n2}: {each:.4} per message"
+            );
             if ALLOCATIONS_PER_MESSAGE_MAX < each {
                 wrong.push((processors, count, threads, each));
             }
