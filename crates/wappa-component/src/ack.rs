@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use wappa_message::{Mark, ORIGIN_NONE};
+use wappa_message::Mark;
 
 /// One origin that failed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,9 +96,11 @@ impl Ack {
 
     /// The origins named in `failures` failed, all others of the range arrived.
     ///
-    /// A failure of [`ORIGIN_NONE`] stands for the whole range.
+    /// A failure of [`ORIGIN_NONE`](wappa_message::ORIGIN_NONE), or of a message that this ack does not answer for, stands for the whole
+    /// range: nobody knows what it took with it.
     pub fn answer(mut self, failures: Vec<Failure>) {
-        if let Some(whole) = failures.iter().find(|it| it.origin == ORIGIN_NONE) {
+        let range = self.origins();
+        if let Some(whole) = failures.iter().find(|it| !range.contains(&it.origin)) {
             let reason = whole.reason.clone();
             return self.fail_range(reason);
         }
@@ -156,6 +158,8 @@ impl fmt::Debug for Ack {
 mod tests {
     use std::sync::mpsc;
 
+    use wappa_message::ORIGIN_NONE;
+
     use super::*;
 
     fn ack(origins: u32) -> (Ack, mpsc::Receiver<Vec<(u32, String)>>) {
@@ -197,5 +201,15 @@ mod tests {
         let (one, rx) = ack(2);
         one.answer(vec![Failure { origin: ORIGIN_NONE, reason: Mark::new("all") }]);
         assert_eq!(rx.try_recv().expect("all answered"), [(0, "all".to_string()), (1, "all".to_string())]);
+    }
+
+    #[test]
+    fn a_failure_of_a_stranger_fails_the_range() {
+        let (mut one, rx) = ack(4);
+        let two = one.split_off(2);
+        one.delivered();
+        // A processor that makes messages and forgets their origin gives them the first one.
+        two.answer(vec![Failure { origin: 0, reason: Mark::new("all") }]);
+        assert_eq!(rx.try_recv().expect("all answered"), [(2, "all".to_string()), (3, "all".to_string())]);
     }
 }

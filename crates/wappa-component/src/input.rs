@@ -21,6 +21,12 @@ pub trait Input: Send {
     /// reads that follow; they end with [`ReadError::EndOfInput`].
     fn stop(&mut self) {}
 
+    /// Whether nothing new will come, so that whoever collects messages must not wait for more: all that can still
+    /// come is a replay of what fails. An input that has said [`ReadError::EndOfInput`] need not answer this.
+    fn is_exhausted(&self) -> bool {
+        false
+    }
+
     /// Whether what failed is to be delivered again by the engine (the field `auto_replay_nacks`). The input
     /// is then told only once everything has arrived.
     fn auto_replay_nacks(&self) -> bool {

@@ -36,6 +36,6 @@ pub use crate::{
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
-    step::{Pulse, Step},
+    step::{Begun, Pulse, Step},
     wait::{Clock, Waiter, Woken},
 };

@@ -137,13 +137,25 @@ enum PristineContent {
 impl Pristine {
     /// Copies of the messages with these origins, in order, in the batches they came in.
     ///
-    /// A batch of which only some messages are wanted comes as a batch of those.
+    /// A batch of which only some messages are wanted comes as a batch of those. They may be kept for long:
+    /// when they are the smaller part of their buffer they are copied, so that they do not keep it alive.
     pub fn select(&self, origins: &[u32]) -> (Vec<Message>, Batches) {
         let message = |origin: &u32| match &self.messages {
             PristineContent::Slices(slices) => slices.message(*origin as usize),
             PristineContent::Messages(messages) => messages[*origin as usize].clone(),
         };
-        let messages: Vec<Message> = origins.iter().map(message).collect();
+        let of_buffer = match &self.messages {
+            PristineContent::Slices(slices) => slices.buffer.len(),
+            PristineContent::Messages(_) => 0,
+        };
+        let mut messages: Vec<Message> = origins.iter().map(message).collect();
+        let n_bytes: usize = messages.iter().map(|it| it.content().len()).sum();
+        if n_bytes < of_buffer / 2 {
+            for message in &mut messages {
+                let copy = Bytes::copy_from_slice(message.content());
+                message.set_content(copy);
+            }
+        }
         let Some(ends) = &self.origin_ends else { return (messages, Batches::Singles) };
         let batch_of = |origin: u32| ends.partition_point(|end| *end <= origin);
         let mut ends_of_selected = Vec::new();
@@ -180,5 +192,25 @@ mod tests {
         let text: Vec<_> = messages.iter().map(|it| it.content().clone()).collect();
         assert_eq!((text, batches), (["b", "c", "f"].map(Bytes::from).to_vec(), Batches::Ends(vec![2, 3])));
         ack.delivered();
+    }
+
+    #[test]
+    fn few_messages_of_a_large_buffer_are_copied() {
+        let buffer = Bytes::from(vec![b'x'; 1000]);
+        let slices = |ranges: Vec<(u32, u32)>| {
+            let ack = Ack::new(ranges.len() as u32, |_| ());
+            Parcel::of_slices(Slices { buffer: buffer.clone(), ranges, metadata: Metadata::default() }, ack)
+        };
+        let is_shared = |origins: &[u32]| {
+            let mut selected = Vec::new();
+            let parcel = slices(vec![(0, 100), (100, 1000)]).exchange_ack(|pristine, ack| {
+                selected = pristine.select(origins).0;
+                ack
+            });
+            parcel.open().2.delivered();
+            let within = buffer.as_ptr_range();
+            selected.iter().all(|it| within.contains(&it.content().as_ptr()))
+        };
+        assert_eq!([&[0][..], &[1], &[0, 1]].map(is_shared), [false, true, true]);
     }
 }

@@ -331,6 +331,10 @@ impl Input for SharedInput {
         self.with(|it| it.stop());
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.with(|it| it.is_exhausted())
+    }
+
     fn takes_back(&self) -> bool {
         self.with(|it| it.takes_back())
     }

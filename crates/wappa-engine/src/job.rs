@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Failure, Parcel, Part};
-use wappa_message::Mark;
+use wappa_component::{Ack, Failure, Part};
+use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
 pub(crate) type Place = (u64, u32);
@@ -30,13 +30,18 @@ struct ParcelInfo {
 }
 
 impl Job {
-    /// The job of a whole parcel, the `number`th of the stream, which has at least one batch.
-    pub(crate) fn of_parcel(number: u64, parcel: Parcel) -> Job {
-        let (part, origin_ends, ack) = parcel.open();
+    /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
+    pub(crate) fn of_parcel(number: u64, opened: (Part, Option<Vec<u32>>, Ack)) -> Job {
+        let (part, origin_ends, ack) = opened;
         assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
         let n_batches = part.n_batches() as u32;
         let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
         Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false }
+    }
+
+    /// How many messages of the input it answers for, whatever processors made of them.
+    pub(crate) fn n_origins(&self) -> usize {
+        self.ack.origins().len()
     }
 
     /// Where the job stands in the stream.
@@ -73,8 +78,15 @@ impl Job {
         self.ack.delivered();
     }
 
-    /// Answers that nothing arrived.
-    pub(crate) fn failed(self, reason: Mark) {
+    /// Answers that none of its messages arrived. What was filtered needs no delivery.
+    pub(crate) fn failed(self, reason: &Mark) {
+        let of = |message: &Message| Failure { origin: message.origin(), reason: reason.clone() };
+        let failures = self.part.messages().iter().map(of).collect();
+        self.ack.answer(failures);
+    }
+
+    /// Answers that nothing arrived, when a component did not finish and it is not known what the part holds.
+    pub(crate) fn failed_within(self, reason: Mark) {
         self.ack.failed(reason);
     }
 

@@ -176,6 +176,10 @@ impl Input for ObservedInput {
         self.inner.stop();
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.inner.is_exhausted()
+    }
+
     fn takes_back(&self) -> bool {
         self.inner.takes_back()
     }

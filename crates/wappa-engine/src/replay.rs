@@ -2,14 +2,14 @@
 //!
 //! A replay comes before anything new, after a back-off that grows with each attempt. What waits to be
 //! replayed is bounded: past the bound nothing new is read. Once the stream is given up nothing is replayed,
-//! and the source is told what failed.
+//! and the source is told what did not arrive, and only that.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wappa_component::{
     Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
 };
-use wappa_message::{Mark, Message};
+use wappa_message::Message;
 
 use crate::{
     observe::Observed,
@@ -17,8 +17,18 @@ use crate::{
     world::{Bell, Monitor},
 };
 
-/// Nothing new is read while this many messages wait to be replayed.
-const WAITING_MESSAGES_MAX: usize = 1024;
+/// Nothing new is read while more than this waits to be replayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) messages_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+impl Default for Bound {
+    fn default() -> Bound {
+        Bound { messages_max: 1024, bytes_max: 64 * 1024 * 1024 }
+    }
+}
 
 /// The first attempts are made at once; then the wait grows from `WAIT_MIN` to `WAIT_MAX`, as in Bento.
 const ATTEMPTS_AT_ONCE: u32 = 2;
@@ -30,7 +40,7 @@ const WAIT_GROWTH: f64 = 1.1;
 pub(crate) struct Replay {
     inner: Box<dyn Input>,
     shared: Arc<Shared>,
-    pub(crate) waiting_messages_max: usize,
+    pub(crate) bound: Bound,
 }
 
 struct Shared {
@@ -46,6 +56,7 @@ struct Queue {
     /// Ordered by the time they are due, then by when they failed.
     waiting: BTreeMap<(Duration, u64), Retry>,
     n_waiting_messages: usize,
+    n_waiting_bytes: usize,
     next_number: u64,
     /// Parcels that are not answered, those that wait to be replayed included.
     n_outstanding: usize,
@@ -57,7 +68,36 @@ struct Retry {
     messages: Vec<Message>,
     batches: Batches,
     attempt: u32,
-    source: Ack,
+    missing: Missing,
+}
+
+/// What of a parcel of the source has not arrived yet. When it is dropped the source is told.
+struct Missing {
+    source: Option<Ack>,
+    /// In the source's order; `None`: everything, since nothing was tried yet.
+    failures: Option<Vec<Failure>>,
+}
+
+impl Missing {
+    fn everything(source: Ack) -> Missing {
+        Missing { source: Some(source), failures: None }
+    }
+
+    /// This was tried once more, and these of its messages, by index, failed again.
+    fn narrow(&mut self, mut failures: Vec<Failure>) {
+        if let Some(before) = &self.failures {
+            failures.iter_mut().for_each(|it| it.origin = before[it.origin as usize].origin);
+        }
+        self.failures = Some(failures);
+    }
+}
+
+impl Drop for Missing {
+    fn drop(&mut self) {
+        if let (Some(source), Some(failures)) = (self.source.take(), self.failures.take()) {
+            source.answer(failures);
+        }
+    }
 }
 
 /// What can still come of an input when no replay is due.
@@ -79,7 +119,7 @@ impl Replay {
             n_replayed: of.counter("input_replayed"),
             of,
         };
-        Replay { inner, shared: Arc::new(shared), waiting_messages_max: WAITING_MESSAGES_MAX }
+        Replay { inner, shared: Arc::new(shared), bound: Bound::default() }
     }
 
     /// A replay that is due, or when the next one will be.
@@ -89,6 +129,7 @@ impl Replay {
             Some(((due, _), _)) if *due <= self.shared.of.world.now() => {
                 let (_, retry) = queue.waiting.pop_first().expect("it was just looked at");
                 queue.n_waiting_messages -= retry.messages.len();
+                queue.n_waiting_bytes -= size_of(&retry.messages);
                 Ok(retry)
             }
             Some(((due, _), _)) => Err(Some(*due)),
@@ -98,60 +139,62 @@ impl Replay {
 
     fn outlook(&self) -> Outlook {
         let queue = self.shared.queue.lock();
+        let is_full = self.bound.messages_max <= queue.n_waiting_messages
+            || self.bound.bytes_max <= queue.n_waiting_bytes;
         if queue.inner_is_over && (queue.n_outstanding == 0 || self.shared.of.stop.is_abandoned()) {
             Outlook::Over
-        } else if queue.inner_is_over || self.waiting_messages_max <= queue.n_waiting_messages {
+        } else if queue.inner_is_over || is_full {
             Outlook::Answers
         } else {
             Outlook::New
         }
     }
 
-    fn adopt(&self, parcel: Parcel, attempt: u32, source: Option<Ack>) -> Parcel {
+    /// The messages of a parcel on their way, and what to do when they are answered.
+    fn adopt(&self, parcel: Parcel, attempt: u32, missing: impl FnOnce(Ack) -> Missing) -> Parcel {
         let shared = Arc::clone(&self.shared);
         parcel.exchange_ack(|pristine, ack| {
             let n_origins = ack.origins().len() as u32;
-            // A replayed parcel brings a plain ack of its own; the source's is the one that was kept.
-            let source = match source {
-                Some(source) => {
-                    ack.delivered();
-                    source
-                }
-                None => ack,
-            };
+            let missing = missing(ack);
             Ack::new(n_origins, move |failures: Vec<Failure>| {
-                shared.answered(pristine, attempt, source, failures)
+                shared.answered(&pristine, attempt, missing, failures)
             })
+        })
+    }
+
+    fn replay(&self, retry: Retry) -> Parcel {
+        let Retry { messages, batches, attempt, missing } = retry;
+        // The parcel's own ack has nobody to tell: the source's is kept with what is missing.
+        let unheard = Ack::new(messages.len() as u32, |_| ());
+        let parcel = Parcel::of_messages(messages, batches, unheard);
+        self.adopt(parcel, attempt, |unheard| {
+            unheard.delivered();
+            missing
         })
     }
 }
 
 impl Shared {
-    fn answered(&self, pristine: Pristine, attempt: u32, source: Ack, failures: Vec<Failure>) {
-        let Some(first) = failures.first() else {
-            self.end_parcel();
-            return source.delivered();
-        };
-        if self.of.stop.is_abandoned() {
-            self.end_parcel();
-            return source.failed(first.reason.clone());
-        }
-        self.n_replayed.add(failures.len() as u64);
-        self.quiet.warn(&self.of.logger, || {
-            format!(
-                "{} messages failed and are replayed, attempt {attempt}: {}",
-                failures.len(),
-                first.reason
-            )
-        });
+    fn answered(&self, pristine: &Pristine, attempt: u32, mut missing: Missing, failures: Vec<Failure>) {
         let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
+        let reason = failures.first().map(|it| it.reason.clone());
+        missing.narrow(failures);
+        let Some(reason) = reason.filter(|_| !self.of.stop.is_abandoned()) else {
+            drop(missing);
+            return self.end_parcel();
+        };
+        self.n_replayed.add(origins.len() as u64);
+        self.quiet.warn(&self.of.logger, || {
+            format!("{} messages failed and are replayed, attempt {attempt}: {reason}", origins.len())
+        });
         let (messages, batches) = pristine.select(&origins);
         let due = self.of.world.now() + wait_before(attempt);
         let mut queue = self.queue.lock();
         let number = queue.next_number;
         queue.next_number += 1;
         queue.n_waiting_messages += messages.len();
-        queue.waiting.insert((due, number), Retry { messages, batches, attempt: attempt + 1, source });
+        queue.n_waiting_bytes += size_of(&messages);
+        queue.waiting.insert((due, number), Retry { messages, batches, attempt: attempt + 1, missing });
         drop(queue);
         self.bell.ring();
     }
@@ -167,6 +210,10 @@ impl Shared {
     }
 }
 
+fn size_of(messages: &[Message]) -> usize {
+    messages.iter().map(Message::size).sum()
+}
+
 fn wait_before(attempt: u32) -> Duration {
     let Some(n_waits) = attempt.checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
     // Past this many steps the longest wait is reached; a larger exponent would overflow.
@@ -176,15 +223,21 @@ fn wait_before(attempt: u32) -> Duration {
 
 impl Input for Replay {
     fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        self.inner.connect(waiter)
+        match self.inner.connect(waiter) {
+            // It cannot be had and nothing is wanted of it, but what was read before is still owed.
+            Err(ConnectError::BackOff(_) | ConnectError::Interrupted)
+                if self.shared.of.stop.is_draining() =>
+            {
+                self.shared.queue.lock().inner_is_over = true;
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let until = match self.take_due() {
-            Ok(Retry { messages, batches, attempt, source }) => {
-                let ack = Ack::new(messages.len() as u32, |_| ());
-                return Ok(self.adopt(Parcel::of_messages(messages, batches, ack), attempt, Some(source)));
-            }
+            Ok(retry) => return Ok(self.replay(retry)),
             Err(until) => until,
         };
         match self.outlook() {
@@ -198,7 +251,7 @@ impl Input for Replay {
         match waiter.bounded(until, |waiter| self.inner.read(waiter, step)) {
             Ok(parcel) => {
                 self.shared.queue.lock().n_outstanding += 1;
-                Ok(self.adopt(parcel, 1, None))
+                Ok(self.adopt(parcel, 1, Missing::everything))
             }
             Err(ReadError::EndOfInput) => {
                 self.shared.queue.lock().inner_is_over = true;
@@ -208,24 +261,14 @@ impl Input for Replay {
         }
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.shared.queue.lock().inner_is_over || self.inner.is_exhausted()
+    }
+
     fn stop(&mut self) {
         self.inner.stop();
     }
 }
 
-/// The answer of a stream that is given up.
-pub(crate) fn given_up() -> Mark {
-    Mark::new("the stream was stopped")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_a_second() {
-        let waits = [1, 2, 3, 4, 30, 75, 1000].map(wait_before);
-        assert_eq!(waits[..3], [Duration::ZERO, Duration::ZERO, Duration::from_millis(1)]);
-        assert!(waits.is_sorted() && waits[6] == WAIT_MAX, "{waits:?}");
-    }
-}
+mod tests;

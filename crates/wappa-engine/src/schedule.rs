@@ -54,8 +54,8 @@ pub(crate) struct Schedule {
 
 /// What waits for its turn at the output.
 enum Finished {
-    /// A job that went through all processors.
-    Job(Job),
+    /// A job that went through all processors; its bytes.
+    Job(Job, usize),
     /// A job that was given back to the input; the place behind it.
     GivenBack(Place),
 }
@@ -206,16 +206,18 @@ impl Schedule {
         self.ready.insert(job.place(), job);
     }
 
-    /// A job went through all processors. `elapsed_ns`: how long the calling thread took for it.
-    pub(crate) fn put_done(&mut self, job: Job, n_messages: usize, elapsed_ns: u64) {
+    /// A job went through all processors. `bytes`: what it holds; `elapsed_ns`: how long the calling thread
+    /// took for it.
+    pub(crate) fn put_done(&mut self, job: Job, bytes: usize, elapsed_ns: u64) {
         self.n_at_work -= 1;
-        let sample = elapsed_ns / (n_messages.max(1) as u64);
+        // By what came in: a part of which everything was filtered took its time as well.
+        let sample = elapsed_ns / (job.n_origins().max(1) as u64);
         self.cost_ns = Some(match self.cost_ns {
             Some(cost) if sample < cost => cost - (cost - sample).div_ceil(8),
             _ => sample,
         });
-        self.done_bytes += job.part.size();
-        self.done.insert(job.place(), Finished::Job(job));
+        self.done_bytes += bytes;
+        self.done.insert(job.place(), Finished::Job(job, bytes));
     }
 
     /// A job will not be finished.
@@ -229,7 +231,7 @@ impl Schedule {
         self.done_bytes = 0;
         let ready = std::mem::take(&mut self.ready).into_values();
         let done = std::mem::take(&mut self.done).into_values().filter_map(|it| match it {
-            Finished::Job(job) => Some(job),
+            Finished::Job(job, _) => Some(job),
             Finished::GivenBack(_) => None,
         });
         ready.chain(done).collect()
@@ -247,8 +249,8 @@ impl Schedule {
     fn take_due(&mut self) -> Option<Job> {
         while self.is_due() {
             match self.done.pop_first()?.1 {
-                Finished::Job(job) => {
-                    self.done_bytes -= job.part.size();
+                Finished::Job(job, bytes) => {
+                    self.done_bytes -= bytes;
                     return Some(job);
                 }
                 Finished::GivenBack(place_behind) => self.due_next = place_behind,
@@ -296,3 +298,6 @@ impl Schedule {
         job.part.batches_within(n_messages).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use wappa_component::{Clock, Pulse};
+use wappa_message::Mark;
 
 use crate::world::{Bell, Monitor, World};
 
@@ -29,6 +30,11 @@ struct State {
     bell: Bell,
     /// Sleepers wait here; a hook is called when its phase is reached.
     hooks: Monitor<Vec<(u8, Hook)>>,
+}
+
+/// The answer of a stream that is given up.
+pub(crate) fn given_up() -> Mark {
+    Mark::new("the stream was stopped")
 }
 
 impl Stop {

@@ -103,6 +103,12 @@ impl Stream {
 
     /// Runs until the input is over and everything is answered, or until the stream is stopped.
     pub fn run(self) -> io::Result<Report> {
+        let shared = self.prepare();
+        finish(&shared)
+    }
+
+    /// Everything but the threads.
+    pub(crate) fn prepare(self) -> Arc<Shared> {
         let Stream { parts, setting, window } = self;
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
@@ -121,6 +127,7 @@ impl Stream {
             input_is_connected: AtomicBool::new(false),
             input_is_stopped: AtomicBool::new(false),
             read_back_off_ms: AtomicU64::new(0),
+            read_not_before_ms: AtomicU64::new(0),
         });
         // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
         let weak = Arc::downgrade(&shared);
@@ -130,28 +137,33 @@ impl Stream {
                 shared.schedule.notify_all();
             }
         });
-        let started = start_threads(&shared, parts.threads);
-        let output = shared.schedule.lock().take_output();
-        if let Some(output) = output {
-            worker::close(&shared, output);
-        }
-        started?;
-        let report = shared.report.lock().clone();
-        Ok(report)
+        shared
     }
 }
 
+/// Runs the threads of a stream, and closes its output behind them.
+pub(crate) fn finish(shared: &Arc<Shared>) -> io::Result<Report> {
+    let started = run_threads(shared);
+    let output = shared.schedule.lock().take_output();
+    if let Some(output) = output {
+        worker::close(shared, output);
+    }
+    started?;
+    let report = shared.report.lock().clone();
+    Ok(report)
+}
+
 /// Runs the threads of the pipeline until all have ended.
-fn start_threads(shared: &Arc<Shared>, n_threads: usize) -> io::Result<()> {
+fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
     let start = |thread| {
         let shared = Arc::clone(shared);
         let name = format!("pipeline-{thread}");
         let run = move || worker::run_guarded(&shared, thread);
         thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
     };
-    let mut threads = Vec::with_capacity(n_threads);
+    let mut threads = Vec::with_capacity(shared.n_threads);
     let mut result = Ok(());
-    for thread in 0..n_threads {
+    for thread in 0..shared.n_threads {
         match start(thread) {
             Ok(thread) => threads.push(thread),
             Err(err) => {

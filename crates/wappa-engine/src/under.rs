@@ -7,7 +7,7 @@ use wappa_component::{
 
 use wappa_message::{Mark, ORIGIN_NONE};
 
-use crate::replay::given_up;
+use crate::stop::given_up;
 
 /// An input with processors.
 pub(crate) struct UnderInput {
@@ -32,6 +32,10 @@ impl Input for UnderInput {
 
     fn stop(&mut self) {
         self.inner.stop();
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.inner.is_exhausted()
     }
 
     fn takes_back(&self) -> bool {
@@ -60,6 +64,11 @@ impl Output for UnderOutput {
             return Ok(());
         }
         match self.inner.write(&mut own, step) {
+            // What was filtered here needs no delivery.
+            Err(WriteError::Failed(reason)) => {
+                let failures = (0..own.n_messages()).map(|idx| (idx, reason.clone())).collect();
+                Err(by_origin(&own, failures, WriteError::Partial))
+            }
             Err(WriteError::Partial(failures)) => Err(by_origin(&own, failures, WriteError::Partial)),
             Err(WriteError::Rejected(failures)) => Err(by_origin(&own, failures, WriteError::Rejected)),
             result => result,

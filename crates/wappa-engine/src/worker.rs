@@ -7,7 +7,8 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Input, Logger, Output, Processor, Pulse, ReadError, Step, Waiter, WriteError,
+    Clock, ConnectError, Input, Logger, Output, Parcel, Processor, Pulse, ReadError, Step, Waiter, Woken,
+    WriteError,
 };
 use wappa_message::Mark;
 
@@ -15,12 +16,12 @@ use crate::{
     job::Job,
     observe::take_panicked,
     schedule::{Schedule, Task},
-    stop::Stop,
+    stop::{Stop, given_up},
     stream::Report,
     world::{Bell, Monitor, World},
 };
 
-/// The shortest and longest wait between two attempts to connect an output, or after a failed read; as Bento.
+/// The shortest and longest wait between two attempts to connect, or after a failed read; as Bento.
 const INPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 const OUTPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 
@@ -46,8 +47,10 @@ pub(crate) struct Shared {
     pub(crate) input_takes_back: bool,
     pub(crate) input_is_connected: AtomicBool,
     pub(crate) input_is_stopped: AtomicBool,
-    /// The last wait after a read that failed; 0 after one that succeeded.
+    /// The last wait after a read that failed; 0 after one that succeeded. Of whoever has the input's turn.
     pub(crate) read_back_off_ms: AtomicU64,
+    /// The input is left alone until then, in milliseconds of the world. Of whoever has the input's turn.
+    pub(crate) read_not_before_ms: AtomicU64,
 }
 
 impl Shared {
@@ -136,11 +139,8 @@ fn answer_what_is_not_begun(shared: &Shared, schedule: &mut Schedule) {
     } else {
         return;
     };
-    jobs.into_iter().for_each(|job| job.failed(stopped()));
-}
-
-fn stopped() -> Mark {
-    Mark::new("the stream was stopped")
+    let reason = given_up();
+    jobs.into_iter().for_each(|job| job.failed(&reason));
 }
 
 /// Makes the output ready. Where that is impossible the stream is given up, and nothing is ever written.
@@ -175,6 +175,9 @@ fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
         if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
             input.stop();
         }
+        if !has_waited_out(shared) {
+            return Err(ReadError::NotReady);
+        }
         if !shared.input_is_connected.load(Ordering::SeqCst) {
             connect_input(shared, input.as_mut())?;
         }
@@ -184,19 +187,18 @@ fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
     if let Err(err) = &result {
         after_failed_read(shared, err);
     }
+    let is_over = matches!(result, Err(ReadError::EndOfInput));
+    // Messages are made, and an ack is dropped, before the lock is taken.
+    let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(Parcel::open);
     let mut schedule = shared.schedule.lock();
-    let job = match result {
-        Ok(parcel) if 0 < parcel.n_origins() => {
-            shared.read_back_off_ms.store(0, Ordering::Relaxed);
-            let job = Job::of_parcel(schedule.number_parcel(), parcel);
-            Some(schedule.start(job))
-        }
-        Err(ReadError::EndOfInput) => {
-            schedule.end_input();
-            None
-        }
-        Ok(_) | Err(_) => None,
-    };
+    let job = opened.map(|opened| {
+        shared.read_back_off_ms.store(0, Ordering::Relaxed);
+        let job = Job::of_parcel(schedule.number_parcel(), opened);
+        schedule.start(job)
+    });
+    if is_over {
+        schedule.end_input();
+    }
     schedule.return_input(input);
     call_others(shared, &schedule);
     job.map(Task::Work)
@@ -217,22 +219,39 @@ fn connect_input(shared: &Shared, input: &mut dyn Input) -> Result<(), ReadError
     }
 }
 
+/// Waits until the input may be asked again after a fault. `false`: there is something else to do first.
+fn has_waited_out(shared: &Shared) -> bool {
+    let until = Duration::from_millis(shared.read_not_before_ms.load(Ordering::Relaxed));
+    if shared.stop.is_draining() || until <= shared.world.now() {
+        return true;
+    }
+    shared.bell.wait(None, Some(until)) == Woken::Due
+}
+
 /// Reacts to a read that gave nothing, while the calling thread still has the input's turn.
 fn after_failed_read(shared: &Shared, err: &ReadError) {
     match err {
         ReadError::NotReady | ReadError::EndOfInput => (),
-        ReadError::NotConnected => shared.input_is_connected.store(false, Ordering::SeqCst),
-        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
-        ReadError::BackOff(_) => {
-            let longest = INPUT_BACK_OFF.1.as_millis() as u64;
-            let shortest = INPUT_BACK_OFF.0.as_millis() as u64;
-            let last = shared.read_back_off_ms.load(Ordering::Relaxed);
-            let wait = (last * 2).clamp(shortest, longest);
-            shared.read_back_off_ms.store(wait, Ordering::Relaxed);
-            let until = shared.world.now() + Duration::from_millis(wait);
-            shared.bell.wait(None, Some(until));
+        ReadError::NotConnected => {
+            shared.input_is_connected.store(false, Ordering::SeqCst);
+            // The first time it is connected again at once; not so one that is lost before it gave anything.
+            if shared.read_back_off_ms.fetch_max(1, Ordering::Relaxed) != 0 {
+                back_off_input(shared);
+            }
         }
+        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
+        ReadError::BackOff(_) => back_off_input(shared),
     }
+}
+
+fn back_off_input(shared: &Shared) {
+    let (shortest, longest) = INPUT_BACK_OFF;
+    let last = Duration::from_millis(shared.read_back_off_ms.load(Ordering::Relaxed));
+    let wait = (last * 2).clamp(shortest, longest);
+    shared.read_back_off_ms.store(wait.as_millis() as u64, Ordering::Relaxed);
+    // Rounded up: a wait is never shorter than it should be.
+    let until = (shared.world.now() + wait).as_millis() as u64 + 1;
+    shared.read_not_before_ms.store(until, Ordering::Relaxed);
 }
 
 /// Runs a job through the processors it has not seen.
@@ -255,7 +274,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
             // Neither marked nor sent: the input is told that it did not arrive.
             drop(working);
             shared.schedule.lock().give_up();
-            job.failed(stopped());
+            job.failed_within(given_up());
             return;
         }
         if done < n_batches {
@@ -268,23 +287,23 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     }
     drop(working);
     let elapsed = shared.world.now().saturating_sub(began);
-    let n_messages = job.part.n_messages();
-    let mut schedule = shared.schedule.lock();
-    schedule.put_done(job, n_messages, elapsed.as_nanos() as u64);
+    let bytes = job.part.size();
+    shared.schedule.lock().put_done(job, bytes, elapsed.as_nanos() as u64);
 }
 
 /// Writes a job and answers for it.
 fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
     let place_behind = job.place_behind();
     let mut step = Step::new(shared.output_lane(), &shared.stop);
+    let mut back_off = Duration::ZERO;
     let result = loop {
-        if shared.stop.is_abandoned() {
-            break Err(WriteError::Failed(stopped()));
-        }
-        if job.part.n_messages() == 0 {
-            break Ok(());
-        }
         let n_messages = job.part.n_messages();
+        if n_messages == 0 {
+            break Some(Ok(()));
+        }
+        if shared.stop.is_abandoned() {
+            break Some(Err(WriteError::Failed(given_up())));
+        }
         let result = guarded(shared, OUTPUT_PATH, || {
             let result = output.write(&mut job.part, &mut step);
             assert_eq!(job.part.n_messages(), n_messages, "an output keeps the number of messages");
@@ -296,15 +315,19 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         });
         match result {
             Some(Err(WriteError::NotConnected)) => {
-                if !connect_again(shared, output.as_mut()) {
-                    break Err(WriteError::Failed(stopped()));
+                // One that is lost as soon as it was connected must not keep a thread busy.
+                if !shared.stop.sleep(back_off) || !connect_again(shared, output.as_mut()) {
+                    break Some(Err(WriteError::Failed(given_up())));
                 }
+                back_off = (back_off * 2).clamp(OUTPUT_BACK_OFF.0, OUTPUT_BACK_OFF.1);
             }
-            Some(result) => break result,
-            None => break Err(WriteError::Failed(Mark::new("a component panicked"))),
+            result => break result,
         }
     };
-    answer(shared, job, result);
+    match result {
+        Some(result) => answer(shared, job, result),
+        None => job.failed_within(Mark::new("a component panicked")),
+    }
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
     schedule.return_output(output);
@@ -315,13 +338,13 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
     match result {
         Ok(()) => job.delivered(),
         Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => job.failed_partly(failures),
-        Err(WriteError::Failed(reason)) => job.failed(reason),
-        Err(WriteError::NotConnected) => job.failed(stopped()),
+        Err(WriteError::Failed(reason)) => job.failed(&reason),
+        Err(WriteError::NotConnected) => job.failed(&given_up()),
         Err(WriteError::Closed) => {
             shared.report.lock().output_was_closed = true;
             // First the stop, so that the answer is not taken for something to replay.
             shared.stop.abandon();
-            job.failed(stopped());
+            job.failed(&given_up());
         }
     }
 }

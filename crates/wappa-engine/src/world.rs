@@ -158,6 +158,12 @@ impl<T> Monitor<T> {
         }
     }
 
+    /// Looks at the data when nobody has the lock. For checks while all threads stand still.
+    #[cfg(test)]
+    pub(crate) fn peek<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.data.try_lock().ok().map(|guard| f(&guard))
+    }
+
     /// Gives the lock up and waits for a notification, or until `until`.
     pub(crate) fn wait<'a>(&'a self, guard: MutexGuard<'a, T>, until: Option<Duration>) -> MutexGuard<'a, T> {
         match (&self.world.0, until) {
@@ -211,6 +217,12 @@ impl Bell {
         })))
     }
 
+    /// What waits for it are told by.
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> usize {
+        self.0.key
+    }
+
     /// Ends the wait that is under way, or else the next one.
     pub(crate) fn ring(&self) {
         if let Kind::Simulated(scheduler) = &self.0.world.0 {
@@ -228,12 +240,15 @@ impl Bell {
         }
     }
 
+    /// Whether the bell was rung since it was last taken.
+    ///
+    /// First the descriptor is emptied: whoever rings between the two sees that it was rung already, and
+    /// that is true until the swap; whoever rings behind it writes again.
     fn take(&self) -> bool {
-        let rung = self.0.rung.swap(false, Ordering::SeqCst);
-        if rung && let Kind::Real { .. } = &self.0.world.0 {
+        if let Kind::Real { .. } = &self.0.world.0 {
             let _ = rustix::io::read(&self.0.descriptor, &mut [0u8; 8]);
         }
-        rung
+        self.0.rung.swap(false, Ordering::SeqCst)
     }
 
     fn poll(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
@@ -251,11 +266,14 @@ impl Bell {
             });
             match poll(&mut both[..n_polled], left.as_ref()) {
                 Ok(0) => return Woken::Due,
-                Ok(_) if self.take() => return Woken::Called,
-                Ok(_) if n_polled == 2 && !both[1].revents().is_empty() => return Woken::Ready,
-                // The bell was taken by an earlier wait between its two halves.
                 Ok(_) => {
-                    let _ = rustix::io::read(&self.0.descriptor, &mut [0u8; 8]);
+                    // What is left of a ring whose first half an earlier wait took is no call.
+                    if !both[0].revents().is_empty() && self.take() {
+                        return Woken::Called;
+                    }
+                    if n_polled == 2 && !both[1].revents().is_empty() {
+                        return Woken::Ready;
+                    }
                 }
                 Err(Errno::INTR) => (),
                 // A descriptor that cannot be polled: reading it says what is wrong.
@@ -303,5 +321,34 @@ mod tests {
         let thread = std::thread::spawn(move || other.wait(None, None));
         bell.ring();
         assert_eq!(thread.join().expect("no panic"), Woken::Called);
+    }
+
+    #[test]
+    fn no_ring_is_lost() {
+        const RINGS: usize = 20_000;
+        let world = World::real().expect("a thread can be started");
+        let bell = Bell::new(&world).expect("a descriptor can be had");
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::new(AtomicUsize::new(0));
+        let ringer = {
+            let (bell, asked, seen) = (bell.clone(), Arc::clone(&asked), Arc::clone(&seen));
+            std::thread::spawn(move || {
+                for n in 1..=RINGS {
+                    asked.store(n, Ordering::SeqCst);
+                    bell.ring();
+                    // Now and then without waiting, so that rings meet.
+                    while n % 3 == 0 && seen.load(Ordering::SeqCst) < n {
+                        std::hint::spin_loop();
+                    }
+                }
+            })
+        };
+        // Only a bell that has gone deaf lets this long pass.
+        while seen.load(Ordering::SeqCst) < RINGS {
+            let until = world.now() + Duration::from_secs(20);
+            assert_ne!(bell.wait(None, Some(until)), Woken::Due, "a ring was lost");
+            seen.store(asked.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        ringer.join().expect("no panic");
     }
 }

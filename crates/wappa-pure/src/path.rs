@@ -47,7 +47,11 @@ impl PathPattern {
         if !text.contains(['*', '?', '[', '\\']) {
             return Ok(PathPattern::Plain(PathBuf::from(text)));
         }
-        let pattern = translated(text).ok_or_else(|| format!("the pattern `{text}` ends in `\\`"))?;
+        let mut pattern = translated(text).ok_or_else(|| format!("the pattern `{text}` ends in `\\`"))?;
+        // To the `glob` crate that is a directory, to Go everything below.
+        if pattern.ends_with("**") {
+            pattern.push_str("/*");
+        }
         match Pattern::new(&pattern) {
             Ok(_) => Ok(PathPattern::Glob(pattern)),
             Err(err) => Err(format!("the pattern `{text}` is not understood: {}", err.msg.to_lowercase())),

@@ -55,6 +55,8 @@ pub(crate) struct SourceReader<D> {
     offset: u64,
     /// How long a message is, its delimiter included; 0 as long as none was seen.
     message_bytes: usize,
+    /// How much the scanner is shown: first what a parcel can hold, then more, for a message that is longer.
+    window: usize,
     buffer_bytes_max: usize,
     needs_wait: bool,
     /// There may be whole messages in the buffer.
@@ -75,6 +77,7 @@ impl<D: AsFd> SourceReader<D> {
             start: 0,
             offset: 0,
             message_bytes: 0,
+            window: PARCEL_BYTES_MAX,
             buffer_bytes_max: BUFFER_BYTES_MAX,
             needs_wait,
             is_unscanned: false,
@@ -110,11 +113,9 @@ impl<D: AsFd> SourceReader<D> {
     }
 
     fn scan(&mut self) -> Result<Option<Found>, NoParcel> {
-        // First as much as a parcel can hold, then more, for a message that is longer.
-        let mut window = PARCEL_BYTES_MAX;
         loop {
             let held = &self.buffer[self.start..];
-            let data = &held[..window.min(held.len())];
+            let data = &held[..self.window.min(held.len())];
             let is_all = data.len() == held.len();
             let mut ranges = Ranges::with_capacity(data.len() / self.message_bytes.max(1) + 8);
             let result = self.scanner.scan(data, self.is_at_end && is_all, &mut ranges);
@@ -122,6 +123,9 @@ impl<D: AsFd> SourceReader<D> {
                 let at = self.offset + err.offset as u64;
                 NoParcel::Failed(format!("read {}: at byte {at}: {}", self.name, err.text))
             })?;
+            if 0 < consumed {
+                self.window = PARCEL_BYTES_MAX;
+            }
             if !ranges.is_empty() {
                 return Ok(Some(self.cut(consumed, ranges.into_vec())));
             }
@@ -131,7 +135,7 @@ impl<D: AsFd> SourceReader<D> {
                 return Ok(None);
             }
             if consumed == 0 {
-                window *= 2;
+                self.window = self.window.saturating_mul(2);
             }
         }
     }
@@ -251,4 +255,100 @@ impl<D> fmt::Debug for SourceReader<D> {
 /// Standard input as a descriptor; the standard library's buffer is not used.
 pub(crate) fn standard_input() -> impl AsFd + Send {
     io::stdin()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write};
+
+    use super::*;
+    use crate::test::{Harness, TempDir, TestWaiter};
+
+    fn read_all(data: &[u8], config: &str) -> Vec<Found> {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let file = File::open(dir.write("in", data)).expect("it is there");
+        let mut reader = SourceReader::new(file, harness.scanner(config).open(), "in");
+        let mut all = Vec::new();
+        loop {
+            match reader.read(&TestWaiter::new(&harness.time)) {
+                Ok(found) => all.push(found),
+                Err(NoParcel::NotReady) => (),
+                Err(err) => {
+                    assert_eq!(err, NoParcel::End);
+                    return all;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parcels_have_their_bounds_and_nothing_is_lost() {
+        // Sizes that change suddenly, in both directions.
+        let sizes = [10, 300, 5_000, 1, 60_000, 0, 100];
+        let mut data = Vec::new();
+        for (idx, size) in sizes.iter().cycle().take(21).enumerate() {
+            for n in 0..200_000 / (size + 100) {
+                data.extend(std::iter::repeat_n(b'a' + ((idx + n) % 26) as u8, *size));
+                data.push(b'\n');
+            }
+        }
+        let mut expected = data.split(|it| *it == b'\n');
+        let found = read_all(&data, "lines: {}");
+        for (buffer, ranges) in &found {
+            assert!(!ranges.is_empty() && ranges.len() <= PARCEL_MESSAGES_MAX);
+            let n_bytes: usize = ranges.iter().map(|(start, end)| (end - start) as usize + 1).sum();
+            assert!(buffer.len() <= PARCEL_BYTES_MAX + 60_000, "{}", buffer.len());
+            assert!(buffer.len() <= n_bytes * 2, "{} for {n_bytes}", buffer.len());
+            for (start, end) in ranges {
+                assert!(expected.next() == Some(&buffer[*start as usize..*end as usize]));
+            }
+        }
+        assert_eq!((expected.next(), expected.next()), (Some(&b""[..]), None));
+        assert!(found.len() < 2 * data.len() / PARCEL_BYTES_MAX + 2 * data.len() / 20_000, "{}", found.len());
+    }
+
+    #[test]
+    fn a_trickle_does_not_keep_large_buffers_alive() {
+        let mut harness = Harness::default();
+        let (descriptor, mut writer) = std::io::pipe().expect("a pipe can be had");
+        let mut reader = SourceReader::new(descriptor, harness.scanner("lines: {}").open(), "in");
+        let mut kept = Vec::new();
+        for _ in 0..100 {
+            writer.write_all(b"0123456789\n").expect("the pipe has room");
+            kept.push(reader.read(&TestWaiter::new(&harness.time)).expect("a line").0);
+        }
+        let own = kept.into_iter().map(|it| it.try_into_mut().expect("nobody else has it").capacity());
+        assert_eq!(own.sum::<usize>(), 100 * 10);
+    }
+
+    #[test]
+    fn a_message_may_be_longer_than_any_parcel() {
+        let mut data = vec![b'x'; 3_000_000];
+        data.extend_from_slice(b"\nshort\n");
+        let found = read_all(&data, "lines: {max_buffer_size: 4000000}");
+        assert_eq!(found.iter().map(|it| it.1.len()).sum::<usize>(), 2);
+        let found = read_all(&data, "to_the_end: {}");
+        assert!(found.len() == 1 && found[0].0 == data);
+    }
+
+    #[test]
+    fn a_message_that_no_buffer_can_hold_fails() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let file = File::open(dir.write("in", vec![b'x'; 100_000])).expect("it is there");
+        let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
+        reader.buffer_bytes_max = 50_000;
+        let text = "read in: at byte 0: a message is longer than 50000 bytes, the most that one can have";
+        let result = reader.read(&TestWaiter::new(&harness.time));
+        assert_eq!(result, Err(NoParcel::Failed(text.to_string())));
+    }
+
+    #[test]
+    fn gives_control_back_while_it_reads_a_long_message() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let file = File::open(dir.write("in", vec![b'x'; 5_000_000])).expect("it is there");
+        let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
+        assert_eq!(reader.read(&TestWaiter::new(&harness.time)), Err(NoParcel::NotReady));
+        reader.stop();
+        assert_eq!(reader.read(&TestWaiter::new(&harness.time)), Err(NoParcel::End));
+    }
 }

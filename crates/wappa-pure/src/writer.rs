@@ -51,7 +51,12 @@ impl Codec {
     }
 
     fn suffix_of(&self, content: &[u8]) -> &[u8] {
-        if content.ends_with(&self.suffix) { &[] } else { &self.suffix }
+        let is_there = match self.suffix.as_slice() {
+            // The usual case without a call.
+            [byte] => content.last() == Some(byte),
+            suffix => content.ends_with(suffix),
+        };
+        if is_there { &[] } else { &self.suffix }
     }
 }
 
@@ -86,29 +91,30 @@ pub(crate) struct Halt {
 }
 
 impl Encoded {
-    /// Starts again, with bytes that belong to no message.
-    pub(crate) fn begin(&mut self, rest: &[u8]) {
+    /// Starts again, with `rest`, which belongs to none of the messages, and the messages.
+    pub(crate) fn encode(&mut self, rest: &[u8], messages: &[Message], codec: &Codec) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES_MAX);
         self.pieces.clear();
         self.ends.clear();
-        self.n_bytes = 0;
-        self.push_small(rest);
-    }
-
-    /// Adds messages.
-    pub(crate) fn push_messages(&mut self, messages: &[Message], codec: &Codec) {
+        self.buffer.extend_from_slice(rest);
+        let mut large_bytes = 0;
+        let mut start = 0;
         for message in messages {
             let content = message.content();
             if content.len() < LARGE_BYTES {
-                self.push_small(content);
+                self.buffer.extend_from_slice(content);
             } else {
-                self.n_bytes += content.len();
+                self.push_buffered(start);
+                start = self.buffer.len();
+                large_bytes += content.len();
                 self.pieces.push(Piece::Large(content.clone()));
             }
-            self.push_small(codec.suffix_of(content));
-            self.ends.push(self.n_bytes);
+            self.buffer.extend_from_slice(codec.suffix_of(content));
+            self.ends.push(self.buffer.len() + large_bytes);
         }
+        self.push_buffered(start);
+        self.n_bytes = self.buffer.len() + large_bytes;
     }
 
     /// Forgets the contents, which would keep buffers of parcels alive.
@@ -185,16 +191,10 @@ impl Encoded {
         })
     }
 
-    fn push_small(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
-        self.n_bytes += bytes.len();
-        match self.pieces.last_mut() {
-            Some(Piece::Buffered { end, .. }) => *end = self.buffer.len(),
-            _ => self.pieces.push(Piece::Buffered { start, end: self.buffer.len() }),
+    fn push_buffered(&mut self, start: usize) {
+        let end = self.buffer.len();
+        if start < end {
+            self.pieces.push(Piece::Buffered { start, end });
         }
     }
 }
@@ -211,8 +211,7 @@ mod tests {
     fn encode(codec: &str, rest: &str, contents: &[&str]) -> Encoded {
         let messages: Vec<Message> = contents.iter().map(|it| Message::new(it.to_string())).collect();
         let mut encoded = Encoded::default();
-        encoded.begin(rest.as_bytes());
-        encoded.push_messages(&messages, &Codec::parse(codec).expect("a codec"));
+        encoded.encode(rest.as_bytes(), &messages, &Codec::parse(codec).expect("a codec"));
         encoded
     }
 

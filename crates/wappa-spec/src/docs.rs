@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::root::StreamConfig;
 use crate::spec::{ComponentKind, Field, Registry, Spec, Status, Type};
 use crate::yaml::{Node, parse};
 use crate::{builtin, value};
@@ -81,6 +82,13 @@ fn write_page(out: &mut String, spec: &Spec) -> fmt::Result {
         writeln!(out, "The body is a list; each item has these fields.\n")?;
     }
     write_fields(out, spec.fields(), "")
+}
+
+/// The fields of a config file outside of components, in Markdown: what stands below the heading of their page.
+pub fn root_fields() -> String {
+    let mut out = String::new();
+    write_fields(&mut out, StreamConfig::FIELDS, "").expect("writing to a string does not fail");
+    out
 }
 
 /// Headings of the first level in a doc comment become the second level of the page.

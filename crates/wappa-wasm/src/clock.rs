@@ -1,13 +1,14 @@
-//! The ticker: the one thread that lets a deadline reach a guest, and the coarse clock it publishes.
+//! The ticker: the one thread that lets a deadline reach a guest.
 //!
 //! It ticks on an absolute schedule while somebody is between `enter` and the end of its guard, and sleeps otherwise.
-//! A message reads one atomic that changes every few milliseconds, never the real clock.
+//! A message costs no reading of any clock: its time begins with the first tick that it sees, so that a deadline is
+//! never early, and late by two ticks at most.
 
 use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -18,16 +19,10 @@ use wasmtime::EngineWeak;
 /// How often guests are asked whether they are over their deadline. It costs a running guest a few calls per tick.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Padded(AtomicU64);
-
 /// Reads and drives time for one engine.
 #[derive(Debug)]
 pub(crate) struct Clock {
     base: Instant,
-    /// Nanoseconds since `base` at the last tick. Read for every message, so it is alone on its cache lines.
-    coarse: Padded,
     running: AtomicUsize,
     stopped: AtomicBool,
     ticker: OnceLock<Thread>,
@@ -38,7 +33,6 @@ impl Clock {
     pub(crate) fn start(engines: Vec<EngineWeak>) -> io::Result<Arc<Clock>> {
         let clock = Arc::new(Clock {
             base: Instant::now(),
-            coarse: Padded::default(),
             running: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             ticker: OnceLock::new(),
@@ -61,12 +55,6 @@ impl Clock {
         nanos(self.base.elapsed())
     }
 
-    /// The last tick: never later than now, at most a tick earlier while somebody has entered.
-    #[inline]
-    pub(crate) fn coarse(&self) -> u64 {
-        self.coarse.0.load(Ordering::Relaxed)
-    }
-
     /// A point of the real clock, in nanoseconds of this clock.
     pub(crate) fn at(&self, instant: Instant) -> u64 {
         nanos(instant.saturating_duration_since(self.base))
@@ -79,7 +67,6 @@ impl Clock {
 
     /// Begins ticking; to be paired with [`Clock::leave`].
     pub(crate) fn enter(&self) {
-        self.coarse.0.fetch_max(self.now(), Ordering::Relaxed);
         if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
             self.wake();
         }
@@ -111,7 +98,6 @@ impl Clock {
                 // Behind by more than a tick, after a suspended machine say: begin anew instead of catching up.
                 None => next = now,
             }
-            self.coarse.0.fetch_max(self.now(), Ordering::Relaxed);
             for engine in engines {
                 if let Some(engine) = engine.upgrade() {
                     engine.increment_epoch();

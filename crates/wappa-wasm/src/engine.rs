@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    marker::PhantomData,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -68,6 +69,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     pooled: Option<Side>,
     on_demand: Side,
+    pooled_memory: usize,
     no_pool: Option<String>,
     compiler: Arc<dyn Compile>,
     clock: Arc<Clock>,
@@ -114,6 +116,7 @@ impl Engine {
         Ok(Engine(Arc::new(Inner {
             pooled,
             on_demand,
+            pooled_memory: memory,
             no_pool,
             compiler: config.compiler,
             clock,
@@ -136,7 +139,12 @@ impl Engine {
         self.0.clock.enter();
         // Part 0 is the one that no instance has seen.
         let part = self.0.parts.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(CallContext { engine: self, part })
+        Ok(CallContext { engine: self, part, _thread: PhantomData })
+    }
+
+    /// The size of a pooled memory.
+    pub(crate) fn pooled_memory(&self) -> usize {
+        self.0.pooled_memory
     }
 
     pub(crate) fn pooled(&self) -> Option<&Side> {
@@ -177,6 +185,8 @@ impl Drop for Inner {
 pub struct CallContext<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) part: u64,
+    /// It was the stack of this thread that was found large enough.
+    _thread: PhantomData<*const ()>,
 }
 
 impl Drop for CallContext<'_> {

@@ -25,7 +25,7 @@ pub enum ModuleError {
     },
     /// The compiler failed or ran into its limits.
     #[error("compiling the module: {0}")]
-    Compile(#[from] crate::compile::CompileError),
+    Compile(#[from] CompileError),
     /// What the compiler returned does not load.
     #[error("loading the compiled module: {0}")]
     Load(String),

@@ -119,6 +119,21 @@ pub(crate) struct Shared {
     pub(crate) start: Option<&'static str>,
 }
 
+impl Shared {
+    /// When a call must be over; its time begins now when nobody asked before.
+    pub(crate) fn deadline(&self, deadline: &mut Option<u64>) -> u64 {
+        *deadline.get_or_insert_with(|| {
+            let timeout = u64::try_from(self.limits.timeout.as_nanos()).unwrap_or(u64::MAX);
+            self.clock.now().saturating_add(timeout)
+        })
+    }
+
+    /// What one WASI call may make the host copy: no more than the guest can have, and enough for a small one.
+    pub(crate) fn copy_limit(&self) -> usize {
+        self.limits.memory.max(1 << 20)
+    }
+}
+
 /// A module that is linked and ready to be instantiated. Clones are one and the same.
 #[derive(Clone)]
 pub struct Guest(Arc<Inner>);
@@ -145,7 +160,8 @@ impl fmt::Debug for Guest {
 impl Guest {
     /// Checks that the module is one that the config fits, and links it. Makes no instance.
     pub fn new(engine: &Engine, module: &Module, config: GuestConfig) -> Result<Guest, GuestError> {
-        let pooled = module.loaded.pooled.as_ref();
+        // A slot that is smaller than the limit would be another limit.
+        let pooled = module.loaded.pooled.as_ref().filter(|_| config.limits.memory <= engine.pooled_memory());
         let wasm = match pooled {
             Some(wasm) => wasm,
             None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,

@@ -34,8 +34,9 @@ pub(crate) struct Host {
     pub(crate) arena: Arena,
     /// Where the guest's monotonic clock begins.
     pub(crate) began: Instant,
-    /// When the running call, or the start of the instance, must be over: nanoseconds of the engine's clock.
-    pub(crate) deadline: u64,
+    /// When the running call, or the start of the instance, must be over, in nanoseconds of the engine's clock; absent
+    /// until somebody asks.
+    pub(crate) deadline: Option<u64>,
     /// The guest is in a state that nobody knows: it must not be called again.
     pub(crate) spent: bool,
     /// Memory that the guest allocated for the host in this call, to be freed at its end, in this order.
@@ -71,7 +72,7 @@ impl Host {
             exports: Exports::default(),
             arena: Arena::default(),
             began,
-            deadline,
+            deadline: Some(deadline),
             spent: false,
             frees: Vec::new(),
             active: false,
@@ -85,20 +86,27 @@ impl Host {
 
     /// Takes the message out of the caller's hands.
     #[inline]
-    pub(crate) fn begin(&mut self, message: &mut Message, part: u64, deadline: u64) {
-        self.message = mem::take(message);
+    pub(crate) fn begin(&mut self, message: &mut Message, part: u64) {
+        // Between calls this one is empty: nothing is dropped here, and nothing made.
+        mem::swap(&mut self.message, message);
         self.active = true;
-        self.deadline = deadline;
+        self.deadline = None;
         self.arena.begin(part);
         self.output.begin();
         self.limiter.take_refused();
+    }
+
+    /// When the running call must be over, in nanoseconds of the engine's clock. Its time begins with the first
+    /// question, which is a tick after its beginning at most.
+    pub(crate) fn deadline(&mut self) -> u64 {
+        self.shared.deadline(&mut self.deadline)
     }
 
     /// Gives the message back with the guest's changes, and the last mistake of a host function's caller.
     #[inline]
     pub(crate) fn keep(&mut self, message: &mut Message) -> Option<String> {
         self.active = false;
-        *message = mem::take(&mut self.message);
+        mem::swap(&mut self.message, message);
         if let Some(content) = self.content.take() {
             message.set_content(content);
         }
@@ -110,7 +118,7 @@ impl Host {
     /// Gives the message back as it came in.
     pub(crate) fn restore(&mut self, message: &mut Message) {
         self.active = false;
-        *message = mem::take(&mut self.message);
+        mem::swap(&mut self.message, message);
         if let Some(metadata) = self.metadata_before.take() {
             *message.metadata_mut() = metadata;
         }

@@ -1,13 +1,12 @@
 //! Instances: one guest that is alive, and the call that takes a message through it.
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use wappa_message::Message;
 use wasmtime::{AsContextMut, Func, InstancePre, Store, TypedFunc, UpdateDeadline, Val};
 
 use crate::{
     CallContext, CallError, Guest, Kind,
-    clock::TICK,
     error::{Stop, backtrace, trap_reason},
     exports::{Exports, free_all},
     guest::Shared,
@@ -22,8 +21,6 @@ pub struct Instance {
     // The store goes before the slot, so that a slot is free only when its memory is.
     store: Store<Host>,
     process: Process,
-    part: u64,
-    timeout: u64,
     slot: Slot,
 }
 
@@ -76,9 +73,7 @@ impl Instance {
             NotStarted::Failed(err) => err,
             NotStarted::NoSlot => CallError::new(Kind::Instance, "no memory for an instance"),
         })?;
-        let timeout = shared.limits.timeout + TICK;
-        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        Ok(Instance { store, process, part: 0, timeout, slot })
+        Ok(Instance { store, process, slot })
     }
 
     /// Takes one message through the guest.
@@ -94,16 +89,19 @@ impl Instance {
         if shared.interrupt.is_raised() {
             return Err(stopped(&Stop::Interrupted, shared));
         }
-        self.part = ctx.part;
-        // The coarse clock is at most a tick behind, which the timeout makes up for.
-        let deadline = shared.clock.coarse().saturating_add(self.timeout);
-        host.begin(message, self.part, deadline);
+        if !Arc::ptr_eq(&shared.clock, ctx.engine.clock()) {
+            // Time would not pass for this guest.
+            return Err(CallError::new(Kind::Instance, "the thread has entered another engine"));
+        }
+        host.begin(message, ctx.part);
         self.store.set_epoch_deadline(1);
         let mut result = match &mut self.process {
             Process::Plain(func) => func.call(&mut self.store, ()),
             Process::WithResults(func, results) => func.call(&mut self.store, &[], results),
         };
-        if result.is_ok() && !self.store.data().frees.is_empty() {
+        // A guest whose allocator trapped goes with all its memory.
+        let host = self.store.data();
+        if result.is_ok() && !host.frees.is_empty() && !host.spent {
             result = free_all(&mut self.store.as_context_mut());
         }
         match result {
@@ -152,18 +150,18 @@ fn start(
     let host = guest.inner().host(deadline).map_err(failed)?;
     let mut store = Store::new(pre.module().engine(), host);
     store.limiter(|host| &mut host.limiter);
-    store.epoch_deadline_callback(|ctx| {
-        let host = ctx.data();
+    store.epoch_deadline_callback(|mut ctx| {
+        let host = ctx.data_mut();
         if host.shared.interrupt.is_raised() {
             return Err(Stop::Interrupted.into());
         }
-        if host.deadline <= host.shared.clock.now() {
+        if host.deadline() <= host.shared.clock.now() {
             return Err(Stop::Timeout.into());
         }
         Ok(UpdateDeadline::Continue(1))
     });
     store.set_epoch_deadline(1);
-    store.set_hostcall_fuel(shared.limits.memory);
+    store.set_hostcall_fuel(shared.copy_limit());
 
     let instance = match pre.instantiate(&mut store) {
         Ok(instance) => instance,

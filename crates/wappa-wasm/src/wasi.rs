@@ -17,6 +17,7 @@ use crate::{
     host::Host,
     inspect::WASI_MODULE,
     log::{Output, Stream},
+    waiting,
 };
 
 const ERRNO_SUCCESS: i32 = 0;
@@ -77,6 +78,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.func_wrap(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
     linker.func_wrap(WASI_MODULE, "proc_exit", proc_exit)?;
+    waiting::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -113,7 +115,7 @@ fn poll_oneoff(
     let Some(subscriptions) = subscriptions else { return Ok(ERRNO_INVAL) };
 
     let first = subscriptions.iter().map(|it| it.until.unwrap_or(began)).min().unwrap_or(began);
-    wait(&caller, first)?;
+    wait(caller.data_mut(), first)?;
     let now = Instant::now().max(first);
     let data = memory.data_mut(&mut caller);
     let mut written = 0;
@@ -170,10 +172,10 @@ fn read_subscription(
 }
 
 /// Sleeps until then; an error when the deadline or a shutdown comes first.
-fn wait(caller: &Caller<'_, Host>, until: Instant) -> Result<(), Stop> {
-    let host = caller.data();
+fn wait(host: &mut Host, until: Instant) -> Result<(), Stop> {
+    let deadline = host.deadline();
     let shared = &host.shared;
-    let deadline = shared.clock.instant(host.deadline);
+    let deadline = shared.clock.instant(deadline);
     shared.interrupt.sleep_until(until.min(deadline));
     if shared.interrupt.is_raised() {
         return Err(Stop::Interrupted);
@@ -185,7 +187,7 @@ fn wait(caller: &Caller<'_, Host>, until: Instant) -> Result<(), Stop> {
 }
 
 /// The guest's memory, also while its start section runs, before its exports were looked up.
-fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
+pub(crate) fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     if let Some(memory) = caller.data().exports.memory {
         return Some(memory);
     }

@@ -46,12 +46,27 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// Flags of running a stream. They may stand before or behind the command.
+/// Flags that say what is read. They may stand before or behind the command.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct FileOptions {
     /// A path to a configuration file.
     #[arg(short, long, value_name = "PATH")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Add the resources of more files; a pattern needs quotes.
+    #[arg(short, long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) resources: Vec<String>,
+
+    /// Read environment variables from dotenv files; they win over those that are set.
+    #[arg(short, long = "env-file", value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) env_files: Vec<String>,
+}
+
+/// Flags of running a stream. They may stand before or behind the command.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
 
     /// Override the configured log level: off, error, warn, info, debug, trace.
     #[arg(long = "log.level", value_name = "LEVEL")]
@@ -61,17 +76,9 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "PATH=VALUE", value_delimiter = ',')]
     pub(crate) set: Vec<String>,
 
-    /// Add the resources of more files; a pattern needs quotes.
-    #[arg(short, long, value_name = "GLOB", value_delimiter = ',')]
-    pub(crate) resources: Vec<String>,
-
     /// Run a config that has lint errors.
     #[arg(long)]
     pub(crate) chilled: bool,
-
-    /// Read environment variables from dotenv files; they win over those that are set.
-    #[arg(short, long = "env-file", value_name = "GLOB", value_delimiter = ',')]
-    pub(crate) env_files: Vec<String>,
 
     /// Watch config files for changes (Wappa does not have this yet).
     #[arg(short, long, hide = true)]
@@ -94,15 +101,23 @@ pub(crate) struct Options {
     compile_memory_limit: Option<Size>,
 }
 
+impl FileOptions {
+    /// The flags before the command, with those behind it; where there can be one only, the latter counts.
+    pub(crate) fn merged(mut self, behind: &FileOptions) -> FileOptions {
+        self.config = behind.config.clone().or(self.config);
+        self.resources.extend(behind.resources.iter().cloned());
+        self.env_files.extend(behind.env_files.iter().cloned());
+        self
+    }
+}
+
 impl Options {
     /// The flags before the command, with those behind it; where there can be one only, the latter count.
     pub(crate) fn merged(mut self, behind: &Options) -> Options {
-        self.config = behind.config.clone().or(self.config);
+        self.files = self.files.merged(&behind.files);
         self.log_level = behind.log_level.clone().or(self.log_level);
         self.set.extend(behind.set.iter().cloned());
-        self.resources.extend(behind.resources.iter().cloned());
         self.chilled |= behind.chilled;
-        self.env_files.extend(behind.env_files.iter().cloned());
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
         self.compile_cpu_limit = behind.compile_cpu_limit.or(self.compile_cpu_limit);
@@ -168,7 +183,7 @@ pub(crate) struct LintArguments {
     pub(crate) skip_env_var_check: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    pub(crate) files: FileOptions,
 }
 
 /// The arguments of `list`.
@@ -247,8 +262,10 @@ fn refusal(err: &clap::Error) -> Refusal {
         }
         _ => {
             let text = err.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            format!("Usage error: {}\n", first.strip_prefix("error: ").unwrap_or(first))
+            // Behind an empty line comes the usage, which is in the help.
+            let first: Vec<&str> = text.lines().take_while(|it| !it.is_empty()).map(str::trim).collect();
+            let first = first.join(" ");
+            format!("Usage error: {}\n", first.strip_prefix("error: ").unwrap_or(&first))
         }
     };
     if let Some(near) = text(ContextKind::SuggestedArg) {

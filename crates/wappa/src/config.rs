@@ -148,7 +148,11 @@ impl Reading<'_> {
         for path in resources {
             let read = |source: &Source| source.resources(self.registry, self.options);
             let more: Option<Resources> = match read_file(path) {
-                Ok(bytes) => self.one(&path.display().to_string(), &bytes, &mut findings, read),
+                Ok(bytes) => {
+                    // Guests are looked for beside the main config, wherever their processor is described.
+                    let dir = origin.path().and_then(Path::parent);
+                    self.one(&path.display().to_string(), dir, &bytes, &mut findings, read)
+                }
                 Err(finding) => {
                     findings.push(finding);
                     None
@@ -173,7 +177,8 @@ impl Reading<'_> {
         if path.extension().is_some_and(|it| it == "md") {
             self.lint_markdown(&name, &bytes, &mut findings);
         } else {
-            self.one(&name, &bytes, &mut findings, |it| it.stream(self.registry, self.options));
+            let read = |source: &Source| source.stream(self.registry, self.options);
+            self.one(&name, path.parent(), &bytes, &mut findings, read);
         }
         findings
     }
@@ -185,7 +190,8 @@ impl Reading<'_> {
             return;
         }
         for block in markdown::fenced_blocks(&file.text, markdown::is_yaml) {
-            let lints = match self.source(block.text.as_bytes()) {
+            let dir = Path::new(path).parent();
+            let lints = match self.source(block.text.as_bytes(), dir) {
                 Ok(source) => source.stream(self.registry, self.options).lints,
                 Err(lints) => lints,
             };
@@ -215,7 +221,8 @@ impl Reading<'_> {
             Origin::Nowhere => (String::new(), b"{}".to_vec()),
         };
         let mut failed_set = None;
-        let config = self.one(&name, &bytes, findings, |source| {
+        let dir = origin.path().and_then(Path::parent);
+        let config = self.one(&name, dir, &bytes, findings, |source| {
             let mut source = source.clone();
             for expression in set {
                 if let Err(err) = source.set(expression, self.registry) {
@@ -231,18 +238,23 @@ impl Reading<'_> {
         }
     }
 
-    fn source(&self, bytes: &[u8]) -> Result<Source, Vec<Lint>> {
-        Source::read(bytes, |name| self.environment.var(name))
+    fn source(&self, bytes: &[u8], dir: Option<&Path>) -> Result<Source, Vec<Lint>> {
+        let source = Source::read(bytes, |name| self.environment.var(name))?;
+        Ok(match dir {
+            Some(dir) => source.in_dir(dir),
+            None => source,
+        })
     }
 
     fn one<T>(
         &self,
         path: &str,
+        dir: Option<&Path>,
         bytes: &[u8],
         findings: &mut Vec<Finding>,
         read: impl FnOnce(&Source) -> Linted<T>,
     ) -> Option<T> {
-        let (config, lints) = match self.source(bytes) {
+        let (config, lints) = match self.source(bytes, dir) {
             Ok(source) => {
                 let linted = read(&source);
                 (linted.config, linted.lints)

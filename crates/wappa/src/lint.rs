@@ -9,15 +9,15 @@ use std::{
 use wappa_spec::{Deprecated, LintOptions, Rule};
 
 use crate::{
-    cli::{LintArguments, Options},
+    cli::{FileOptions, LintArguments},
     config::{Finding, Reading},
     environment::Environment,
     globs, picture, table,
 };
 
 /// Lints what the arguments name, and the files of `--config` and `--resources`.
-pub(crate) fn lint(arguments: &LintArguments, options: &Options, environment: &Environment) -> ExitCode {
-    let targets = match targets(arguments, options) {
+pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: &Environment) -> ExitCode {
+    let targets = match targets(arguments, files) {
         Ok(targets) => targets,
         Err(err) => {
             let _ = writeln!(io::stderr(), "Lint paths error: {err}");
@@ -34,10 +34,10 @@ pub(crate) fn lint(arguments: &LintArguments, options: &Options, environment: &E
     print(&findings, environment)
 }
 
-fn targets(arguments: &LintArguments, options: &Options) -> Result<Vec<PathBuf>, String> {
+fn targets(arguments: &LintArguments, files: &FileOptions) -> Result<Vec<PathBuf>, String> {
     let mut targets = globs::expand_deep(&arguments.paths)?;
-    targets.extend(options.config.clone());
-    targets.extend(globs::expand(&options.resources)?);
+    targets.extend(files.config.clone());
+    targets.extend(globs::expand(&files.resources)?);
     Ok(targets)
 }
 

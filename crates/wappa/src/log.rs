@@ -14,6 +14,8 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use wappa_component::{Level, LogSink};
 use wappa_spec::LoggerConfig;
 
+use crate::config::cause;
+
 /// Where lines go.
 #[derive(Debug)]
 pub(crate) enum Target {
@@ -58,7 +60,7 @@ impl Log {
             true => target,
             false => {
                 let file = OpenOptions::new().create(true).append(true).open(path);
-                Target::File(file.map_err(|err| format!("opening the log file `{path}`: {err}"))?)
+                Target::File(file.map_err(|err| format!("opening the log file `{path}`: {}", cause(&err)))?)
             }
         };
         let own = |(name, value): (&str, &String)| (name.to_string(), value.clone());

@@ -16,10 +16,12 @@ pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec
     let mut blocks = Vec::new();
     let mut open: Option<(String, Option<Block>)> = None;
     for (number, line) in (1u32..).zip(text.lines()) {
-        let inside = line.trim_start_matches(' ');
-        let indent = line.len() - inside.len();
         match &mut open {
             None => {
+                // A fence may stand in a list or a quotation.
+                let is_before = |it: char| it.is_ascii_digit() || " -*+>.)".contains(it);
+                let inside = line.trim_start_matches(is_before);
+                let indent = line.len() - inside.len();
                 let fence: String = inside.chars().take_while(|it| *it == '`').collect();
                 if fence.len() < 3 || inside[fence.len()..].contains('`') {
                     continue;
@@ -27,13 +29,12 @@ pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec
                 let block = Block { text: String::new(), lines_before: number, indent: indent as u32 };
                 open = Some((fence.clone(), is_wanted(inside[fence.len()..].trim()).then_some(block)));
             }
-            Some((fence, _))
-                if inside.starts_with(fence.as_str()) && inside.trim_end_matches([' ', '`']).is_empty() =>
-            {
+            Some((fence, _)) if is_end(line, fence) => {
                 blocks.extend(open.take().and_then(|(_, block)| block));
             }
             Some((_, Some(block))) => {
-                block.text.push_str(&line[indent.min(block.indent as usize)..]);
+                let blanks = line.len() - line.trim_start_matches(' ').len();
+                block.text.push_str(&line[blanks.min(block.indent as usize)..]);
                 block.text.push('\n');
             }
             Some((_, None)) => (),
@@ -43,9 +44,15 @@ pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec
     blocks
 }
 
-/// Whether what stands behind a fence says that the block is YAML.
+fn is_end(line: &str, fence: &str) -> bool {
+    let line = line.trim_matches([' ', '>']);
+    line.starts_with(fence) && line.bytes().all(|it| it == b'`')
+}
+
+/// Whether what stands behind a fence says that the block is a config. As in Bento, blocks marked `yml` are not looked
+/// at: both mark parts of configs so.
 pub(crate) fn is_yaml(info: &str) -> bool {
-    matches!(info.split([' ', ',', '{']).next(), Some("yaml" | "yml"))
+    info.split([' ', ',', '{']).next() == Some("yaml")
 }
 
 #[cfg(test)]
@@ -55,14 +62,14 @@ mod tests {
     #[test]
     fn blocks_with_their_places() {
         let text = "a\n```yaml\nb: 1\n```\n```sh\n```yaml\nx\n```\n- c\n  ```yaml title=\"d\"\n  e:\n    f\n  ```\n\
-                    ````yaml\n```\n````\n```yml\nno end\n";
+                    ````yaml\n```\n````\n```yml\npart: 1\n```\n1. ```yaml\n   no end\n";
         let blocks = fenced_blocks(text, is_yaml);
         let block = |text: &str, lines_before, indent| Block { text: text.to_string(), lines_before, indent };
         let expected = [
             block("b: 1\n", 2, 0),
             block("e:\n  f\n", 10, 2),
             block("```\n", 14, 0),
-            block("no end\n", 17, 0),
+            block("no end\n", 20, 3),
         ];
         assert_eq!(blocks, expected);
     }

@@ -10,7 +10,7 @@ use std::{
 use wappa_spec::Registry;
 
 use crate::{
-    cli::{self, Cli, Command, Options},
+    cli::{self, Cli, Command, FileOptions, Options},
     config, dotenv,
     environment::{self, Environment},
     globs, lint, list, panics, run, table, wasm,
@@ -55,15 +55,15 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             let environment = prepare(&options)?;
             match arguments.path.as_slice() {
                 [] => (),
-                [path] => options.config = Some(path.clone()),
+                [path] => options.files.config = Some(path.clone()),
                 _ => return Err("A maximum of one config must be specified with the run command".to_string()),
             }
             Ok(run::run(&options, &environment))
         }
         Some(Command::Lint(arguments)) => {
-            let options = cli.options.merged(&arguments.options);
-            let environment = prepare(&options)?;
-            Ok(lint::lint(&arguments, &options, &environment))
+            let files = cli.options.files.merged(&arguments.files);
+            let environment = read_env_files(&files)?;
+            Ok(lint::lint(&arguments, &files, &environment))
         }
         Some(Command::List(arguments)) => {
             let registry: &dyn Registry = &table::registry();
@@ -96,8 +96,12 @@ fn prepare(options: &Options) -> Result<Environment, String> {
     if !options.templates.is_empty() {
         return Err("Wappa does not have `--templates` yet".to_string());
     }
+    read_env_files(&options.files)
+}
+
+fn read_env_files(files: &FileOptions) -> Result<Environment, String> {
     let mut environment = Environment::default();
-    let paths = globs::expand(&options.env_files)
+    let paths = globs::expand(&files.env_files)
         .map_err(|err| format!("Failed to resolve env file glob pattern: {err}"))?;
     for path in paths {
         let text = fs::read_to_string(&path).map_err(|err| {

@@ -50,9 +50,9 @@ struct Ready {
 
 /// Everything before components are built: reads, lints, and opens the log.
 fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
-    let origin = Origin::find(options.config.as_deref(), environment);
+    let origin = Origin::find(options.files.config.as_deref(), environment);
     let reading = Reading { registry, environment, options: LintOptions::default() };
-    let resources = globs::expand(&options.resources);
+    let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
     let Loaded { config, findings } = loaded.map_err(|text| {
         print(io::stderr(), &format!("Configuration file read error: {text}\n"));
@@ -71,8 +71,13 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         ExitCode::FAILURE
     })?;
     announce(&origin, &logger);
-    log_findings(&findings, options.chilled && is_readable, &logger)?;
-    if !is_readable {
+    log_findings(&findings, options.chilled && is_readable, &logger);
+    if !is_readable && options.chilled {
+        logger.error("Shutting down: no sense can be made of the config");
+        return Err(ExitCode::FAILURE);
+    }
+    if !options.chilled && findings.iter().any(|it| it.lint.is_error()) {
+        logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
     Ok(Ready { config, origin, logger })
@@ -113,7 +118,7 @@ fn announce(origin: &Origin, logger: &Logger) {
     logger.log_with(Level::Info, &origin.announcement(), &fields);
 }
 
-fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) -> Result<(), ExitCode> {
+fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
     for finding in findings {
         let (level, message) = match (finding.lint.is_error(), is_chilled) {
             (true, false) => (Level::Error, "Config lint error"),
@@ -124,11 +129,6 @@ fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) -> Resu
         fields.extend(finding.lint.hint.as_ref().map(|it| ("hint", Cow::Borrowed(it.as_str()))));
         logger.log_with(level, message, &fields);
     }
-    if is_chilled || !findings.iter().any(|it| it.lint.is_error()) {
-        return Ok(());
-    }
-    logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
-    Err(ExitCode::FAILURE)
 }
 
 /// Builds the stream and runs it. The error is for the log.

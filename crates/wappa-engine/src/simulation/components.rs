@@ -32,6 +32,8 @@ pub(super) struct Source {
     is_connected: bool,
     /// When the next reading is there.
     ready_at: Option<Duration>,
+    /// After a fault it is to be left alone until then.
+    not_before: Duration,
     is_stopped: bool,
     has_ended: bool,
 }
@@ -44,6 +46,7 @@ impl Source {
             n_connects: 0,
             is_connected: false,
             ready_at: None,
+            not_before: Duration::ZERO,
             is_stopped: false,
             has_ended: false,
         }
@@ -92,13 +95,17 @@ impl Source {
             Gives::Nothing => Ok(Parcel::of_messages(Vec::new(), Batches::Singles, Ack::new(0, |_| ()))),
             Gives::NotConnected => {
                 self.is_connected = false;
+                self.n_connects = 0;
                 Err(ReadError::NotConnected)
             }
             Gives::SourceFailed => {
                 sim.model().n_failed_sources += 1;
                 Err(ReadError::SourceFailed("the source is torn".to_string()))
             }
-            Gives::BackOff => Err(ReadError::BackOff("a passing cloud".to_string())),
+            Gives::BackOff => {
+                self.back_off();
+                Err(ReadError::BackOff("a passing cloud".to_string()))
+            }
             Gives::Panic => sim.panic(INPUT),
             Gives::FatalConnect => {
                 self.is_connected = false;
@@ -114,6 +121,16 @@ impl Source {
         Err(ReadError::EndOfInput)
     }
 
+    fn back_off(&mut self) {
+        self.not_before = self.sim.token.now() + Duration::from_millis(100);
+    }
+
+    fn check_patience(&self) {
+        if self.sim.token.now() < self.not_before && !self.sim.stop.is_draining() {
+            self.sim.token.fail("the input is asked again before its back-off is over");
+        }
+    }
+
     /// What is in flight stays within the bounds of window and replay queue.
     fn check_bounds(&self) -> Result<(), String> {
         let plan = &self.sim.plan;
@@ -126,7 +143,8 @@ impl Source {
         let n_parcels = plan.window.parts_max.saturating_add(3 * plan.threads).saturating_add(2);
         let bound = n_parcels.saturating_mul(size_max);
         // Of a parcel of which one message waits to be replayed nothing is answered yet.
-        let of_replays = if plan.replays { plan.waiting_messages_max.saturating_mul(size_max) } else { 0 };
+        let of_replays =
+            if plan.replays { plan.replay_bound.messages_max.saturating_mul(size_max) } else { 0 };
         let n_outstanding = self.sim.model().n_outstanding();
         match n_outstanding <= bound.saturating_add(of_replays) {
             true => Ok(()),
@@ -138,17 +156,20 @@ impl Source {
 impl Input for Source {
     fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
         self.sim.token.pass();
-        let plan = &self.sim.plan.input;
+        self.check_patience();
+        let plan = self.sim.plan.input.clone();
         if self.n_connects == u64::MAX {
             self.sim.fault(INPUT, "cannot be connected");
             return Err(ConnectError::Fatal("no such place".to_string()));
         }
         let until = waiter.now() + Duration::from_millis(plan.connect_ms);
         if waiter.now() < until && waiter.wait(None, Some(until)) == Woken::Called {
+            self.back_off();
             return Err(ConnectError::BackOff("called away".to_string()));
         }
         self.n_connects += 1;
         if self.n_connects <= plan.failing_connects {
+            self.back_off();
             return Err(ConnectError::BackOff("nobody there".to_string()));
         }
         self.is_connected = true;
@@ -157,6 +178,7 @@ impl Input for Source {
 
     fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         self.sim.token.pass();
+        self.check_patience();
         let mut wrong = Ok(());
         if !self.is_connected {
             wrong = Err("the input is read without a connection".to_string());
@@ -420,6 +442,9 @@ impl Sink {
         if sim.plan.keeps_order() {
             sim.check(self.sequence.check(part, OUTPUT));
         }
+        if sim.model().was_closed {
+            sim.token.fail("the output is written to although nobody reads it");
+        }
         if !self.is_connected {
             sim.token.fail("the output is written to without a connection");
         }
@@ -496,6 +521,7 @@ impl Output for Sink {
             && mix(&[plan.salt, 3, self.n_calls]).is_multiple_of(plan.not_connected_once_in)
         {
             self.is_connected = false;
+            self.n_connects = 0;
             return Err(WriteError::NotConnected);
         }
         self.result(part)

@@ -23,12 +23,12 @@ use self::{
     model::Sim,
     plan::{Halt, Plan, ProcessorPlan},
     random::{Random, mix},
-    token::Token,
+    token::{Checks, Token},
 };
 use crate::{
     observe::{ObservedInput, ObservedOutput, Tally},
     replay::Replay,
-    stream::{Report, Setting, Stream, StreamParts},
+    stream::{self, Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
     world::{Scheduler, World},
 };
@@ -46,7 +46,7 @@ fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
         Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
     if plan.replays {
         let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"));
-        replay.waiting_messages_max = plan.waiting_messages_max;
+        replay.bound = plan.replay_bound;
         input = Box::new(replay);
     }
     let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
@@ -91,18 +91,16 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
     let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
     let setting = Setting::new(&world).expect("a descriptor can be had");
     let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
-    let (quiet, patient) = (Arc::downgrade(&sim), Arc::downgrade(&sim));
-    token.set_checks(
-        Box::new(move || quiet.upgrade().map_or(Ok(()), |it| it.check_quiet())),
-        Box::new(move || patient.upgrade().map_or(Ok(()), |it| it.check_patience())),
-    );
+    let checks: Arc<dyn Checks> = Arc::clone(&sim) as Arc<dyn Checks>;
+    token.set_checks(Arc::downgrade(&checks));
     let result = drive(&sim, &verdict_rx);
     (result, token.trace())
 }
 
 fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
     let tally = Tally::default();
-    let stream = stream_of(sim, &tally);
+    let shared = stream_of(sim, &tally).prepare();
+    sim.set_shared(&shared);
     let (report_tx, report_rx) = mpsc::sync_channel(1);
     let stopper = {
         let sim = Arc::clone(sim);
@@ -110,7 +108,9 @@ fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String>
     };
     thread::spawn(move || {
         // Nobody listens any more when something was wrong.
-        let _ = report_tx.send(stream.run());
+        let report = stream::finish(&shared);
+        drop(shared);
+        let _ = report_tx.send(report);
     });
     let deadline = std::time::Instant::now() + PATIENCE;
     let report = loop {

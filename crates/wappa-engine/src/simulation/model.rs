@@ -4,14 +4,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use wappa_component::{Failure, Logger, Metrics, Part, Pulse};
 use wappa_message::{Message, ORIGIN_NONE};
 
-use super::{plan::Plan, token::Token};
-use crate::{observe::Observed, stop::Stop, stream::Setting};
+use super::{
+    plan::Plan,
+    token::{Checks, Token},
+};
+use crate::{observe::Observed, schedule::Schedule, stop::Stop, stream::Setting, worker::Shared};
 
 /// One simulated world, as the test's components see it.
 pub(super) struct Sim {
@@ -20,6 +23,7 @@ pub(super) struct Sim {
     pub(super) stop: Stop,
     pub(super) setting: Setting,
     pub(super) metrics: Metrics,
+    shared: Mutex<Option<Weak<Shared>>>,
     model: Mutex<Model>,
 }
 
@@ -70,7 +74,8 @@ fn id_of(name: &str) -> usize {
 impl Sim {
     pub(super) fn new(plan: Plan, token: Arc<Token>, setting: Setting) -> Sim {
         let (stop, metrics) = (setting.stop.clone(), Metrics::default());
-        Sim { plan, token, stop, setting, metrics, model: Mutex::new(Model::default()) }
+        let shared = Mutex::new(None);
+        Sim { plan, token, stop, setting, metrics, shared, model: Mutex::new(Model::default()) }
     }
 
     /// A component of the stream.
@@ -145,8 +150,14 @@ impl Sim {
         self.check(result);
     }
 
-    /// Whether it is in order that nothing happens until somebody stops the stream.
-    pub(super) fn check_quiet(&self) -> Result<(), String> {
+    /// The stream's own state, for checks.
+    pub(super) fn set_shared(&self, shared: &Arc<Shared>) {
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::downgrade(shared));
+    }
+}
+
+impl Checks for Sim {
+    fn check_quiet(&self) -> Result<(), String> {
         let model = self.model();
         if self.stop.is_draining() {
             return Err("the stream was stopped and does not end".to_string());
@@ -157,17 +168,35 @@ impl Sim {
         if !model.source_is_exhausted {
             return Err("nothing happens any more and there is more to read".to_string());
         }
-        match model.parcels.len() - model.n_answered {
+        match model.n_unanswered() {
             0 => Ok(()),
             n => Err(format!("nothing happens any more and {n} parcels are not answered")),
         }
     }
 
-    /// Whether it is in order to wait for a time.
-    pub(super) fn check_patience(&self) -> Result<(), String> {
-        match self.stop.is_interrupted() {
-            true => Err("the stream was given up and all wait for a time to come".to_string()),
-            false => Ok(()),
+    fn check_patience(&self, keys: &[usize]) -> Result<(), String> {
+        if self.stop.is_interrupted() {
+            return Err("the stream was given up and all wait for a time to come".to_string());
+        }
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shared = shared.and_then(|it| it.upgrade()).expect("the stream is there while its threads run");
+        let look = |schedule: &Schedule| (schedule.has_more(), schedule.n_idle);
+        let Some((has_more, n_idle)) = shared.schedule.peek(look) else {
+            return Err("a thread waits and has the lock of all".to_string());
+        };
+        if has_more && 0 < n_idle {
+            return Err("a thread is idle although there is something to do".to_string());
+        }
+        if has_more && keys.contains(&self.setting.bell.key()) {
+            return Err("a thread waits for input although there is something to do".to_string());
+        }
+        Ok(())
+    }
+
+    fn check_leave(&self) -> Result<(), String> {
+        match self.model().n_unanswered() {
+            n if 0 < n && !self.stop.is_interrupted() => Err(format!("a thread ends before {n} parcels do")),
+            _ => Ok(()),
         }
     }
 }
@@ -279,7 +308,8 @@ impl Model {
                 None => Ok(()),
             };
         }
-        let was_given_up = sim.stop.is_interrupted();
+        // Before a panic is caught, what it unwinds is answered.
+        let was_given_up = sim.stop.is_interrupted() || !self.faults.is_empty();
         let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         if sim.plan.replays && !was_given_up {

@@ -6,7 +6,7 @@ use super::{
     random::{Random, mix, mix_text},
     token::{Habits, Moment},
 };
-use crate::schedule::Window;
+use crate::{replay::Bound, schedule::Window};
 
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -14,7 +14,7 @@ pub(super) struct Plan {
     pub(super) is_ordered: bool,
     pub(super) window: Window,
     pub(super) replays: bool,
-    pub(super) waiting_messages_max: usize,
+    pub(super) replay_bound: Bound,
     pub(super) habits: Habits,
     pub(super) input: InputPlan,
     pub(super) under_input: Vec<ProcessorPlan>,
@@ -181,12 +181,15 @@ impl Plan {
         let under_input = processors(r, "root.input", &[0, 0, 1, 2], &mut panics);
         let pipeline = processors(r, "root.pipeline", &[0, 1, 1, 2, 3], &mut panics);
         let under_output = processors(r, "root.output", &[0, 0, 1, 2], &mut panics);
-        Plan {
+        let plan = Plan {
             threads: 1 + r.below(4) as usize,
             is_ordered: !r.once_in(4),
             window: Window { parts_max: r.pick(&[1, 2, 4, 1024]), bytes_max: r.pick(&[1, 16, 1 << 20]) },
             replays,
-            waiting_messages_max: r.pick(&[1, 3, 16, 1024]),
+            replay_bound: Bound {
+                messages_max: r.pick(&[1, 3, 16, 1024]),
+                bytes_max: r.pick(&[1, 16, 1 << 20]),
+            },
             habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
             stops: stops(r, ends, halts, needs_abandon),
             input,
@@ -194,7 +197,93 @@ impl Plan {
             pipeline,
             under_output,
             output,
+        };
+        plan.focused(r, seed)
+    }
+
+    /// One seed in two is about something that needs several things at once to go wrong.
+    fn focused(mut self, r: &mut Random, seed: u64) -> Plan {
+        match seed % 8 {
+            1 => self.about_windows(r),
+            3 => self.about_replays(r),
+            5 => self.about_composites(r),
+            7 => self.about_giving_back(r),
+            _ => (),
         }
+        self
+    }
+
+    fn be_calm(&mut self, r: &mut Random, n_reads: usize, size_max: u64) {
+        let reading = |r: &mut Random| Reading {
+            wait_ms: 0,
+            gives: Gives::Singles { n: 1 + r.below(size_max) as usize, are_slices: true },
+        };
+        self.input.reads = (0..n_reads).map(|_| reading(r)).collect();
+        self.input.failing_connects = 0;
+        self.under_input.clear();
+        self.under_output.clear();
+        self.output.connect_is_fatal = false;
+        self.output.closed_in_call = None;
+        self.output.panics_in_call = None;
+        self.threads = 2 + r.below(3) as usize;
+    }
+
+    /// Fast and slow parts, little room to park them.
+    fn about_windows(&mut self, r: &mut Random) {
+        let n_reads = r.pick(&[3, 40]);
+        self.be_calm(r, n_reads, 6);
+        let kinds = [ProcessorKind::Slow { ms_max: 20, obeys: true }, ProcessorKind::Early];
+        let slow = [ProcessorKind::Slow { ms_max: 20, obeys: true }, ProcessorKind::Guest { one_in: 10 }];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        if r.once_in(2) {
+            self.pipeline.push(plain("root.pipeline.processors.1", r, &slow));
+        }
+        self.window.parts_max = r.pick(&[1, 2, 100]);
+        self.replays = false;
+        self.output.ms_max = r.pick(&[0, 20]);
+    }
+
+    /// A disk that stays full, and little room for what waits.
+    fn about_replays(&mut self, r: &mut Random) {
+        self.be_calm(r, 60, 3);
+        self.pipeline.clear();
+        self.replays = true;
+        self.window.parts_max = 1;
+        self.replay_bound.messages_max = 2;
+        let moment = Moment::Time(Duration::from_millis(r.below_power(4, 12)));
+        if r.once_in(2) {
+            self.output.poison_one_in = r.pick(&[1, 2]);
+            self.stops = vec![(moment, Halt::Abandon)];
+            return;
+        }
+        // The source goes away, and the stream is stopped before it is back.
+        self.output.poison_one_in = 0;
+        self.output.fails_one_in = 1;
+        self.input.reads.truncate(4);
+        self.input.reads.push(Reading { wait_ms: 0, gives: Gives::NotConnected });
+        self.input.failing_connects = 3;
+        self.stops = vec![(moment, Halt::Drain)];
+    }
+
+    /// Many slow messages within a composite, and a stop in the middle.
+    fn about_composites(&mut self, r: &mut Random) {
+        self.be_calm(r, 3, 60);
+        let kinds = [ProcessorKind::Slow { ms_max: 3, obeys: true }, ProcessorKind::Guest { one_in: 3 }];
+        let children = vec![plain("root.pipeline.processors.0.try.0", r, &kinds)];
+        let kind = ProcessorKind::Composite { selects_all: true, children };
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &[kind])];
+        self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Abandon)];
+    }
+
+    /// An input that takes back what was not begun.
+    fn about_giving_back(&mut self, r: &mut Random) {
+        self.be_calm(r, 10, 20);
+        let kinds = [ProcessorKind::Slow { ms_max: 20, obeys: true }];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        self.replays = false;
+        self.input.takes_back = true;
+        self.output.poison_one_in = 0;
+        self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Drain)];
     }
 
     /// Whether some messages know no origin, so that more is replayed than failed.
@@ -213,6 +302,15 @@ impl Plan {
         all.into_iter().fold(vec![id.to_string()], |names, processors| {
             names.into_iter().flat_map(|name| results(processors, name)).collect()
         })
+    }
+}
+
+fn plain(path: &str, r: &mut Random, kinds: &[ProcessorKind]) -> ProcessorPlan {
+    ProcessorPlan {
+        path: path.to_string(),
+        salt: mix(&[r.next()]),
+        kind: r.pick(kinds),
+        panics_in_call: None,
     }
 }
 
@@ -304,7 +402,7 @@ fn output(
         poison_one_in: if has_poison { r.pick(&[1, 5]) } else { 0 },
         names_failures: !r.once_in(3),
         rejects: r.once_in(4),
-        not_connected_once_in: r.pick(&[0, 0, 0, 5]),
+        not_connected_once_in: r.pick(&[0, 0, 0, 2, 5]),
         closed_in_call: r.once_in(16).then(|| 1 + r.below(6)),
         panics_in_call: panics(r),
         panics_in_close: panics(r).is_some(),

@@ -5,7 +5,7 @@
 
 use std::{
     cell::Cell,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -41,7 +41,14 @@ pub(super) enum Moment {
 }
 
 /// Says whether what is about to happen is in order.
-pub(super) type Check = Box<dyn Fn() -> Result<(), String> + Send>;
+pub(super) trait Checks: Send + Sync {
+    /// Nothing happens any more until the stream is stopped.
+    fn check_quiet(&self) -> Result<(), String>;
+    /// Nothing happens until a time has come. `keys`: what the threads wait for.
+    fn check_patience(&self, keys: &[usize]) -> Result<(), String>;
+    /// A thread of the pipeline ends.
+    fn check_leave(&self) -> Result<(), String>;
+}
 
 pub(super) struct Token {
     state: Mutex<State>,
@@ -59,10 +66,7 @@ struct State {
     stop_at_step: Option<u64>,
     steps: u64,
     trace: Vec<String>,
-    /// Nothing happens any more until the stream is stopped.
-    quiet_check: Option<Check>,
-    /// Nothing happens until a time has come.
-    patience_check: Option<Check>,
+    checks: Option<Weak<dyn Checks>>,
     has_failed: bool,
 }
 
@@ -91,18 +95,15 @@ impl Token {
             stop_at_step: None,
             steps: 0,
             trace: Vec::new(),
-            quiet_check: None,
-            patience_check: None,
+            checks: None,
             has_failed: false,
         };
         let turns = (0..=n_threads).map(|_| Condvar::new()).collect();
         Token { state: Mutex::new(state), turns, verdict }
     }
 
-    pub(super) fn set_checks(&self, quiet: Check, patience: Check) {
-        let mut state = self.lock();
-        state.quiet_check = Some(quiet);
-        state.patience_check = Some(patience);
+    pub(super) fn set_checks(&self, checks: Weak<dyn Checks>) {
+        self.lock().checks = Some(checks);
     }
 
     /// The number of the thread that stops the stream.
@@ -188,6 +189,11 @@ impl State {
         &self.threads[..self.threads.len() - 1]
     }
 
+    fn checks(&self) -> Arc<dyn Checks> {
+        let checks = self.checks.as_ref().and_then(Weak::upgrade);
+        checks.expect("they are set before the threads start and outlive them")
+    }
+
     fn note(&mut self, text: String) {
         if self.pipeline().iter().all(|it| *it == Thread::Gone) {
             return;
@@ -222,11 +228,16 @@ impl State {
             let is_quiet =
                 !self.pipeline().iter().any(|it| matches!(it, Thread::Waits { until: Some(_), .. }));
             if !is_quiet {
-                self.patience_check.as_ref().expect("set before the threads start")()?;
+                let key = |thread: &Thread| match thread {
+                    Thread::Waits { key, .. } => Some(*key),
+                    _ => None,
+                };
+                let keys: Vec<usize> = self.pipeline().iter().filter_map(key).collect();
+                self.checks().check_patience(&keys)?;
                 self.pass_time();
                 continue;
             }
-            self.quiet_check.as_ref().expect("set before the threads start")()?;
+            self.checks().check_quiet()?;
             if self.threads[stopper] == Thread::Gone {
                 return Err("all threads wait, and nobody will wake them".to_string());
             }
@@ -279,6 +290,11 @@ impl Scheduler for Token {
     fn leave(&self) {
         let me = THREAD.get().expect("a thread enters before it leaves");
         let mut state = self.lock();
+        if me != self.stopper()
+            && let Err(text) = state.checks().check_leave()
+        {
+            return self.fail_locked(state, &text);
+        }
         state.note("leaves".to_string());
         state.threads[me] = Thread::Gone;
         self.hand_over(state);

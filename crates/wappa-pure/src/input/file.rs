@@ -253,3 +253,156 @@ impl Deletion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{OpenOptions, Permissions},
+        io::Write,
+        os::unix::fs::PermissionsExt,
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use wappa_message::Mark;
+
+    use super::*;
+    use crate::test::{Harness, TempDir};
+
+    fn check(dir: &TempDir, body: &str, expected: &str) {
+        let mut harness = Harness::default();
+        let mut input = harness.input(&format!("file: {}", body.replace("DIR", &dir.path().display().to_string())));
+        let read = harness.read_all(input.as_mut());
+        assert_eq!(read.replace(&dir.path().display().to_string(), "DIR"), expected, "{body}");
+    }
+
+    #[test]
+    fn reads_one_after_the_other() {
+        let dir = TempDir::new();
+        dir.write("a.txt", "a\nb");
+        dir.write("b.txt", "");
+        dir.write("sub/c.txt", b"c\n\xff\0\n");
+        check(&dir, "{paths: ['DIR/**/*.txt', DIR/a.txt]}", "a\nb\nc\n\\xff\\x00\nend\n");
+        check(&dir, "{paths: [DIR/*.txt], scanner: {to_the_end: {}}}", "a\\nb\n\"\"\nend\n");
+        check(&dir, "{paths: ['DIR/*.nope']}", "end\n");
+        check(&dir, "{paths: []}", "end\n");
+    }
+
+    #[test]
+    fn a_source_that_fails_does_not_stop_the_others() {
+        let dir = TempDir::new();
+        dir.write("a.txt", "a\n0123456789\nb\n");
+        dir.write("b.txt", "b\n");
+        dir.write("d/x", "");
+        check(
+            &dir,
+            "{paths: [DIR/missing.txt, DIR/d, DIR/a.txt, DIR/b.txt], scanner: {lines: {max_buffer_size: 5}}}",
+            "source failed: open DIR/missing.txt: no such file or directory
+source failed: read DIR/d: is a directory
+a
+source failed: read DIR/a.txt: at byte 2: a line is longer than 5 bytes: raise `max_buffer_size` of the scanner `lines`
+b
+end
+",
+        );
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read() {
+        let dir = TempDir::new();
+        let path = dir.write("a.txt", "a\n");
+        fs::set_permissions(&path, Permissions::from_mode(0o000)).expect("it is ours");
+        // Whoever runs as root may read everything.
+        let expected = match fs::File::open(&path) {
+            Ok(_) => "a\nend\n",
+            Err(_) => "source failed: open DIR/a.txt: permission denied\nend\n",
+        };
+        check(&dir, "{paths: [DIR/a.txt]}", expected);
+    }
+
+    #[test]
+    fn codecs_of_old() {
+        let dir = TempDir::new();
+        dir.write("a.txt", "abcd\r\n");
+        check(&dir, "{paths: [DIR/a.txt], codec: 'chunker:3'}", "abc\nd\\r\\n\nend\n");
+        check(&dir, "{paths: [DIR/a.txt], codec: 'delim:c', scanner: {to_the_end: {}}}", "ab\nd\\r\\n\nend\n");
+        check(&dir, "{paths: [DIR/a.txt], codec: all-bytes}", "abcd\\r\\n\nend\n");
+        check(&dir, "{paths: [DIR/a.txt], max_buffer: 2}", "abcd\nend\n");
+        let text = "at byte 0: a line is longer than 2 bytes: raise `max_buffer_size` of the scanner `lines`";
+        let expected = format!("source failed: read DIR/a.txt: {text}\nend\n");
+        check(&dir, "{paths: [DIR/a.txt], codec: lines, max_buffer: 2}", &expected);
+    }
+
+    #[test]
+    fn metadata_of_the_file() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("a.txt", "a\n");
+        let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        fs::File::open(&path).and_then(|it| it.set_modified(time)).expect("it is ours");
+        let mut input = harness.input(&format!("file: {{paths: [{path}]}}"));
+        let (part, ack) = harness.read_part(input.as_mut()).expect("it has a line");
+        ack.delivered();
+        let metadata = part.messages()[0].metadata();
+        assert_eq!(metadata.text("path"), path);
+        assert_eq!(metadata.get("mod_time_unix"), Some(&Value::Int(1_700_000_000)));
+        assert_eq!(metadata.text("mod_time"), "2023-11-14T22:13:20Z");
+    }
+
+    #[test]
+    fn is_deleted_when_all_of_it_has_arrived() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        dir.write("1", "a\n".repeat(300));
+        dir.write("2", "a\n");
+        dir.write("3", "");
+        dir.write("4", "a\n0123456789\n");
+        let scanner = "scanner: {lines: {max_buffer_size: 5}}";
+        let mut input = harness
+            .input(&format!("file: {{paths: ['{}/*'], delete_on_finish: true, {scanner}}}", dir.path().display()));
+        let (_, first) = harness.read_part(input.as_mut()).expect("messages");
+        let (_, rest) = harness.read_part(input.as_mut()).expect("more messages");
+        rest.delivered();
+        let (_, second) = harness.read_part(input.as_mut()).expect("messages");
+        assert!(dir.has("1"), "its first messages are not answered");
+        first.delivered();
+        assert!(!dir.has("1") && dir.has("2"));
+        second.failed(Mark::new("no"));
+        let read = harness.read_all(input.as_mut());
+        assert!(read.starts_with("a\nsource failed: ") && read.ends_with("end\n"), "{read}");
+        assert_eq!([2, 3, 4].map(|it| dir.has(&it.to_string())), [true, false, true]);
+    }
+
+    #[test]
+    fn a_stop_keeps_what_is_not_read() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        dir.write("1", "a\n".repeat(300));
+        dir.write("2", "b\n");
+        let mut input =
+            harness.input(&format!("file: {{paths: ['{}/*'], delete_on_finish: true}}", dir.path().display()));
+        assert_eq!(harness.read(input.as_mut()), "a\n".repeat(256));
+        input.stop();
+        assert_eq!(harness.read_all(input.as_mut()), "a\n".repeat(44) + "end\n");
+        assert!(dir.has("1") && dir.has("2"));
+    }
+
+    #[test]
+    fn a_named_pipe_is_waited_for() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.at("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::from_raw_mode(0o600)).expect("a pipe can be made");
+        let mut input = harness.input(&format!("file: {{paths: [{path}]}}"));
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        let mut writer = OpenOptions::new().write(true).open(&path).expect("there is a reader");
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        writer.write_all(b"a\n").expect("the pipe has room");
+        assert_eq!(harness.read(input.as_mut()), "a\n");
+        drop(writer);
+        assert_eq!(harness.read(input.as_mut()), "end\n");
+    }
+
+    #[test]
+    fn a_pattern_that_is_none() {
+        let err = Harness::default().try_input("file: {paths: ['a[']}").err().map(|it| it.to_string());
+        let text = "failed to init input <no label> path root.input: the pattern `a[` is not understood: invalid \
+                    range pattern";
+        assert_eq!(err.as_deref(), Some(text));
+    }
+}

@@ -1,8 +1,11 @@
 //! Inputs without a foreign client, one file each.
 
 mod codec;
+mod policy;
 
 components! {
     stdin,
     file,
+    batched,
+    resource,
 }

@@ -117,3 +117,91 @@ impl<D: AsFd + Send> Input for Stdin<D> {
         self.auto_replay_nacks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, File},
+        io::Write,
+        os::fd::OwnedFd,
+    };
+
+    use wappa_component::ScannerFactory;
+
+    use super::*;
+    use crate::test::{Harness, TempDir, check_lint};
+
+    fn stdin(harness: &mut Harness, descriptor: impl Into<OwnedFd>) -> Stdin<OwnedFd> {
+        let scanner: Box<dyn ScannerFactory> = harness.scanner("lines: {max_buffer_size: 10}");
+        Stdin::new(descriptor.into(), scanner.as_ref(), true, Logger::silent())
+    }
+
+    #[test]
+    fn what_is_there_is_handed_on_during_silence() {
+        let mut harness = Harness::default();
+        let (reader, mut writer) = std::io::pipe().expect("a pipe can be had");
+        let mut input = stdin(&mut harness, reader);
+        assert_eq!(harness.read(&mut input), "not ready\n");
+        writer.write_all(b"a\nb\nc").expect("the pipe has room");
+        assert_eq!(harness.read(&mut input), "a\nb\n");
+        assert_eq!(harness.read(&mut input), "not ready\n");
+        writer.write_all(b"c\nd").expect("the pipe has room");
+        assert_eq!(harness.read(&mut input), "cc\n");
+        drop(writer);
+        assert_eq!(harness.read_all(&mut input), "d\nend\n");
+        assert_eq!(harness.read(&mut input), "end\n");
+    }
+
+    #[test]
+    fn a_stop_hands_over_what_is_whole() {
+        let mut harness = Harness::default();
+        let (reader, mut writer) = std::io::pipe().expect("a pipe can be had");
+        let mut input = stdin(&mut harness, reader);
+        writer.write_all("a\n".repeat(300).as_bytes()).expect("the pipe has room");
+        writer.write_all(b"half").expect("the pipe has room");
+        assert_eq!(harness.read(&mut input), "a\n".repeat(256));
+        input.stop();
+        assert_eq!(harness.read_all(&mut input), "a\n".repeat(44) + "end\n");
+    }
+
+    #[test]
+    fn a_line_over_the_bound_ends_it() {
+        let mut harness = Harness::default();
+        let (reader, mut writer) = std::io::pipe().expect("a pipe can be had");
+        let mut input = stdin(&mut harness, reader);
+        writer.write_all(b"a\r\n\n0123456789\nb\n").expect("the pipe has room");
+        let text = "read standard input: at byte 4: a line is longer than 10 bytes: raise `max_buffer_size` of the \
+                    scanner `lines`";
+        let expected = format!("a\n\"\"\nsource failed: {text}\nend\n");
+        assert_eq!(harness.read_all(&mut input), expected);
+    }
+
+    #[test]
+    fn it_need_not_be_a_pipe() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let file = File::open(dir.write("a", "\0\n\u{ff}\n")).expect("it is there");
+        let mut input = stdin(&mut harness, file);
+        assert_eq!(harness.read_all(&mut input), "\\x00\n\\xc3\\xbf\nend\n");
+        let mut input = stdin(&mut harness, File::open("/dev/null").expect("it is there"));
+        assert_eq!(harness.read_all(&mut input), "end\n");
+        let mut input = stdin(&mut harness, File::open(dir.path()).expect("it is there"));
+        assert_eq!(harness.read_all(&mut input), "source failed: read standard input: is a directory\nend\n");
+        let write_only = fs::OpenOptions::new().write(true).open("/dev/null").expect("it is there");
+        let mut input = stdin(&mut harness, write_only);
+        assert_eq!(harness.read_all(&mut input), "source failed: read standard input: bad file descriptor\nend\n");
+    }
+
+    #[test]
+    fn fields_that_are_deprecated() {
+        let lint = |body: &str| format!("input:\n  stdin: {body}\n");
+        check_lint(&lint("{}"), "");
+        check_lint(&lint("{codec: lines}"), "(2,1) field codec is deprecated\n");
+        check_lint(
+            &lint("{codec: csv}"),
+            "(2,1) field codec is deprecated\n(2,1) `csv` is a Bento codec that Wappa does not have yet\n",
+        );
+        let err = Harness::default().try_input("stdin: {codec: nope}").err().map(|it| it.to_string());
+        let text = "failed to init input <no label> path root.input: codec was not recognised: nope";
+        assert_eq!(err.as_deref(), Some(text));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::Path,
 };
@@ -146,8 +146,7 @@ impl Files {
             Some(file) if file.path == path && self.codec.is_appending => file,
             _ => Open::new(path, self.codec.is_appending).map_err(|text| (0, Mark::new(text)))?,
         };
-        self.encoded.begin(&file.rest);
-        self.encoded.push_messages(messages, &self.codec);
+        self.encoded.encode(&file.rest, messages, &self.codec);
         let result = match self.encoded.write_to(&file.descriptor, step) {
             Ok(n_bytes) => {
                 file.wrote(n_bytes);
@@ -170,7 +169,7 @@ impl Open {
         let descriptor = match open_file(as_path, is_appending) {
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 let parent = as_path.parent().unwrap_or(Path::new("."));
-                fs::create_dir_all(parent).map_err(|err| fault::failed("mkdir", parent.display(), err))?;
+                make_directory(parent).map_err(|err| fault::failed("mkdir", parent.display(), err))?;
                 open_file(as_path, is_appending)
             }
             result => result,
@@ -214,6 +213,14 @@ fn as_path(path: &Bytes) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir_all(path) {
+        // Go's words for it.
+        Err(err) if err.kind() == io::ErrorKind::AlreadyExists => Err(Errno::NOTDIR.into()),
+        result => result,
+    }
+}
+
 fn open_file(path: &Path, is_appending: bool) -> Result<OwnedFd, Errno> {
     let how = if is_appending { OFlags::APPEND } else { OFlags::TRUNC };
     let flags = OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | how;
@@ -230,4 +237,115 @@ fn size(descriptor: &OwnedFd) -> Option<u64> {
     let stat = fstat(descriptor).ok()?;
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     u64::try_from(stat.st_size).ok().filter(|_| is_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write};
+
+    use wappa_message::{Message, Value};
+
+    use super::*;
+    use crate::test::{Harness, TempDir};
+
+    fn output(harness: &mut Harness, path: &str, codec: &str) -> Box<dyn Output> {
+        harness.output(&format!("file: {{path: '{path}', codec: '{codec}'}}"))
+    }
+
+    #[test]
+    fn codecs() {
+        let dir = TempDir::new();
+        for (codec, expected) in
+            [("lines", "old\na\nb\n\nc\nd\n"), ("append", "old\nabc\nd"), ("delim:x", "old\naxbxxc\nxdx"), ("all-bytes", "d")]
+        {
+            let path = dir.write("out", "old\n");
+            let mut harness = Harness::default();
+            let mut output = output(&mut harness, &path, codec);
+            assert_eq!(harness.write(&mut output, &["a|b", "", "c\n"]), "delivered");
+            assert_eq!(harness.write(&mut output, &["d"]), "delivered");
+            assert_eq!(dir.read("out"), expected, "{codec}");
+        }
+    }
+
+    #[test]
+    fn a_path_for_each_message() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.at("x//${! @dir }/../${! meta(\"name\") }.txt");
+        let mut output = output(&mut harness, &path, "lines");
+        let mut part = crate::test::batches(&["1|2", "3", "4"]);
+        for (message, name) in part.messages_mut().iter_mut().zip(["a", "a", "b", "a"]) {
+            message.metadata_mut().set("name", Value::text(name));
+        }
+        assert_eq!(harness.write_part(&mut output, part), "delivered");
+        assert_eq!((dir.read("x/a.txt"), dir.read("x/b.txt")), ("1\n2\n4\n".to_string(), "3\n".to_string()));
+        assert_eq!(harness.write(&mut output, &["5"]), "delivered");
+        assert_eq!(dir.read("x/null.txt"), "5\n");
+    }
+
+    #[test]
+    fn large_and_small_contents() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let mut output = output(&mut harness, &dir.at("out"), "lines");
+        let large = "L".repeat(300_000);
+        let inputs: Vec<&str> = (0..3000).map(|it| if it % 1000 == 0 { large.as_str() } else { "s" }).collect();
+        assert_eq!(harness.write(&mut output, &inputs), "delivered");
+        let expected: String = inputs.iter().map(|it| format!("{it}\n")).collect();
+        assert!(dir.read("out") == expected);
+    }
+
+    #[test]
+    fn what_cannot_be_opened() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        dir.write("f", "");
+        dir.write("d/x", "");
+        let root = dir.path().display();
+        let mut output = output(&mut harness, &format!("{root}/${{! content() }}"), "lines");
+        let mut write = |content: &str| harness.write(&mut output, &[content]).replace(&root.to_string(), "DIR");
+        assert_eq!(write("d"), "failed: open DIR/d: is a directory");
+        assert_eq!(write("f/x"), "failed: mkdir DIR/f: not a directory");
+        assert_eq!(write(""), "failed: open DIR: is a directory");
+        let result = harness.write(&mut output, &["one", "d", "two"]).replace(&root.to_string(), "DIR");
+        assert_eq!(result, "partial: 1: open DIR/d: is a directory");
+        assert_eq!(dir.read("two"), "two\n");
+    }
+
+    #[test]
+    fn a_full_device() {
+        let mut harness = Harness::default();
+        let text = "failed: write /dev/full: no space left on device";
+        for codec in ["lines", "all-bytes"] {
+            let mut output = output(&mut harness, "/dev/full", codec);
+            assert_eq!(harness.write(&mut output, &["a", "b"]), text);
+            assert_eq!(harness.write(&mut output, &["a"]), text);
+        }
+    }
+
+    #[test]
+    fn a_half_message_is_taken_back() {
+        let dir = TempDir::new();
+        let path = Bytes::from(dir.write("out", "old\n"));
+        let mut file = Open::new(path.clone(), true).expect("it can be opened");
+        let mut encoded = Encoded::default();
+        let messages = ["one", "two", "three"].map(|it| Message::new(it.to_string()));
+        encoded.encode(b"", &messages, &Codec::parse("lines").expect("a codec"));
+        let halt = |file: &mut Open, bytes: &[u8]| {
+            rustix::io::write(&file.descriptor, bytes).expect("there is room");
+            let (n, mark) = file.halted(&Halt { written: bytes.len(), errno: Some(Errno::NOSPC) }, &encoded);
+            assert!(mark.as_str().ends_with("no space left on device"), "{mark}");
+            n
+        };
+        assert_eq!(halt(&mut file, b"one\ntw"), 1);
+        assert_eq!((dir.read("out").as_str(), file.rest.len()), ("old\none\n", 0));
+        assert_eq!(halt(&mut file, b"one\ntwo\n"), 2);
+        assert_eq!((dir.read("out").as_str(), file.rest.len()), ("old\none\none\ntwo\n", 0));
+        // Somebody else writes too: nothing is taken back, the rest comes first when it goes on.
+        let mut other = OpenOptions::new().append(true).open(dir.at("out")).expect("it is there");
+        other.write_all(b"other\n").expect("there is room");
+        assert_eq!(halt(&mut file, b"o"), 0);
+        assert_eq!(file.rest, b"ne\n");
+        encoded.encode(&file.rest, &messages[..1], &Codec::parse("lines").expect("a codec"));
+        rustix::io::write(&file.descriptor, b"n").expect("there is room");
+        let (n, _) = file.halted(&Halt { written: 1, errno: Some(Errno::NOSPC) }, &encoded);
+        assert_eq!((n, file.rest.as_slice()), (0, &b"e\n"[..]));
+    }
 }

@@ -90,8 +90,7 @@ impl<D: AsFd + Send> Output for Stdout<D> {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.encoded.begin(&self.rest);
-        self.encoded.push_messages(part.messages(), &self.codec);
+        self.encoded.encode(&self.rest, part.messages(), &self.codec);
         let result = match self.encoded.write_to(&self.descriptor, step) {
             Ok(_) => {
                 self.rest.clear();
@@ -101,5 +100,82 @@ impl<D: AsFd + Send> Output for Stdout<D> {
         };
         self.encoded.release();
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{File, OpenOptions},
+        io::Read,
+        os::fd::OwnedFd,
+    };
+
+    use super::*;
+    use crate::test::{Harness, TempDir};
+
+    fn stdout(descriptor: impl Into<OwnedFd>) -> Box<dyn Output> {
+        Box::new(Stdout::new(descriptor.into(), Codec::parse("lines").expect("a codec")))
+    }
+
+    #[test]
+    fn writes_batches_without_a_gap() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be had");
+        let mut output = stdout(writer);
+        assert_eq!(Harness::default().write(&mut output, &["a|b", "", "c\n"]), "delivered");
+        drop(output);
+        let mut written = String::new();
+        reader.read_to_string(&mut written).expect("the pipe can be read");
+        assert_eq!(written, "a\nb\n\nc\n");
+    }
+
+    #[test]
+    fn nobody_reads() {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be had");
+        drop(reader);
+        assert_eq!(Harness::default().write(&mut stdout(writer), &["a"]), "closed");
+    }
+
+    #[test]
+    fn a_full_device() {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let text = "failed: write standard output: no space left on device";
+        assert_eq!(Harness::default().write(&mut stdout(full), &["a", "b"]), text);
+    }
+
+    #[test]
+    fn goes_on_at_the_byte_where_it_stopped() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe can be had");
+        rustix::io::ioctl_fionbio(&writer, true).expect("it is ours");
+        let mut harness = Harness::default();
+        let mut output = stdout(writer);
+        // Given up while the pipe is full: one message is written in part.
+        harness.time.is_interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
+        let large = "L".repeat(40_000);
+        let result = harness.write(&mut output, &["a", &large, &large, "b"]);
+        assert_eq!(result, "partial: 2: the stream was stopped, 3: the stream was stopped");
+        let mut head = vec![0; 65_536];
+        reader.read_exact(&mut head).expect("it was written");
+        assert_eq!(harness.write(&mut output, &["c"]), "delivered");
+        drop(output);
+        reader.read_to_end(&mut head).expect("the pipe can be read");
+        let expected = format!("a\n{large}\n{large}\nc\n");
+        assert!(head == expected.as_bytes(), "{} bytes", head.len());
+    }
+
+    #[test]
+    fn it_need_not_be_a_pipe() {
+        let dir = TempDir::new();
+        let mut output = stdout(File::create(dir.at("out")).expect("a file can be made"));
+        let large = "L".repeat(100_000);
+        assert_eq!(Harness::default().write(&mut output, &["a", &large, &large]), "delivered");
+        assert_eq!(dir.read("out"), format!("a\n{large}\n{large}\n"));
+    }
+
+    #[test]
+    fn codecs_that_are_none() {
+        let err = Harness::default().try_output("stdout: {codec: nope}").err().map(|it| it.to_string());
+        let text = "failed to init output <no label> path root.output: codec was not recognised: nope";
+        assert_eq!(err.as_deref(), Some(text));
     }
 }

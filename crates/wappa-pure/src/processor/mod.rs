@@ -2,4 +2,11 @@
 
 components! {
     noop,
+    log,
+    sleep,
+    try_,
+    catch,
+    for_each,
+    processors,
+    resource,
 }

@@ -70,7 +70,7 @@ pub(crate) struct Lines {
 enum Delimiter {
     /// A line feed, with a carriage return before it or not.
     LineFeed,
-    Custom(Finder<'static>),
+    Custom(Box<Finder<'static>>),
 }
 
 impl Lines {
@@ -78,7 +78,7 @@ impl Lines {
     pub(crate) fn new(custom_delimiter: Option<&str>, max_buffer_size: i64, omit_empty: bool) -> Lines {
         let delimiter = match custom_delimiter {
             None | Some("") => Delimiter::LineFeed,
-            Some(text) => Delimiter::Custom(Finder::new(text).into_owned()),
+            Some(text) => Delimiter::Custom(Box::new(Finder::new(text).into_owned())),
         };
         Lines { delimiter, line_bytes_max: usize::try_from(max_buffer_size).unwrap_or(0), omit_empty }
     }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use wappa_component::{
-    BuildError, BuildOutput, BuildProcessor, Component, ConnectError, Context, Output, Part, Processor, Step,
-    WriteError,
+    Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
+    Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::Config;
+use wappa_spec::{Config, Node};
 
 pub(super) const COMPONENTS: &[&Component] = &[
     &Component::processor::<Append>("append"),
@@ -17,6 +17,7 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::processor::<Double>("double"),
     &Component::processor::<Interrupt>("interrupt"),
     &Component::output::<FailingConfig>("failing"),
+    &Component::input::<SieveConfig>("sieve"),
 ];
 
 /// What outputs and processors of the tests did, in order.
@@ -83,7 +84,7 @@ processor! {
 
 processor! {
     /// Makes two of each message.
-    Double(Option<String>), |_config, part, _step| part.replace_each(|message, out| {
+    Double(Node), |_config, part, _step| part.replace_each(|message, out| {
         out.extend([message.clone(), message]);
     })
 }
@@ -156,5 +157,37 @@ impl Output for Failing {
             "rejected" => Err(WriteError::Rejected(failures)),
             _ => Err(WriteError::Partial(failures)),
         }
+    }
+}
+
+/// Reads a file whole, and is left with one line of a hundred, as if processors had worked under it.
+#[derive(Config)]
+struct SieveConfig(String);
+
+struct Sieve(Option<Bytes>);
+
+impl BuildInput for SieveConfig {
+    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        Ok(Box::new(Sieve(Some(std::fs::read(self.0).expect("the test wrote it").into()))))
+    }
+}
+
+impl Input for Sieve {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let buffer = self.0.take().ok_or(ReadError::EndOfInput)?;
+        let mut messages = Vec::new();
+        for (idx, line) in buffer.split(|it| *it == b'\n').enumerate() {
+            let mut message = Message::new(buffer.slice_ref(line));
+            message.set_origin(idx as u32);
+            messages.push(message);
+        }
+        let n = messages.len() as u32;
+        let mut part = Part::new(messages, Batches::Ends((1..=n).collect()));
+        part.replace_each(|message, out| out.extend(Some(message).filter(|it| it.origin() % 100 == 7)));
+        Ok(Parcel::of_part(part, Some((1..=n).collect()), Ack::new(n, |_| ())))
     }
 }

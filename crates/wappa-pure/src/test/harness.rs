@@ -55,7 +55,7 @@ fn specs() -> Vec<&'static Spec> {
     table().into_iter().map(|it| &it.spec).collect()
 }
 
-fn node(kind: ComponentKind, config: &str, registry: &Vec<&'static Spec>) -> ComponentNode {
+fn node(kind: ComponentKind, config: &str, registry: &dyn Registry) -> ComponentNode {
     let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
     let mut reader = Reader::new(registry, LintOptions::default());
     let node = ComponentNode::read(kind, &source.node, &mut reader);
@@ -144,16 +144,20 @@ impl Harness {
         }
     }
 
-    /// Reads until the input ends, or until it has nothing to give and nobody is waited for.
+    /// Reads until the input ends, or until it has had nothing to give several times.
     pub(crate) fn read_all(&mut self, input: &mut dyn Input) -> String {
         let mut out = String::new();
-        loop {
+        let mut n_not_ready = 0;
+        while n_not_ready < 5 {
             let text = self.read(input);
             out.push_str(&text);
-            if text == "end\n" || text == "not ready\n" {
-                return out;
+            match text.as_str() {
+                "end\n" => break,
+                "not ready\n" => n_not_ready += 1,
+                _ => n_not_ready = 0,
             }
         }
+        out
     }
 
     /// Writes batches and says what became of them.

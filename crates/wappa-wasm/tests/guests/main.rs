@@ -1,5 +1,7 @@
 //! Guests in the text format, the messages they are given, and what becomes of those.
 
+mod engine;
+mod files;
 mod harness;
 mod hostile;
 mod output;

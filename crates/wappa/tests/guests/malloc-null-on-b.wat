@@ -12,6 +12,7 @@
     (i32.wrap_i64 (i64.shr_u (local.get 0) (i64.const 32))))
   (func $length (param i64) (result i32) (i32.wrap_i64 (local.get 0)))
   (func (export "process") (local $content i64) (local $at i32)
+    (global.set $is_b (i32.const 0))
     (local.set $content (call $as_bytes))
     (local.set $at (call $pointer (local.get $content)))
     (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 98))

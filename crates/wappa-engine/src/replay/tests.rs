@@ -1,0 +1,220 @@
+//! Replays, one after the other, with a clock that jumps to whatever is waited for.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use wappa_component::{Logger, Metrics};
+use wappa_message::Mark;
+
+use super::*;
+use crate::{
+    stop::Stop,
+    stream::Setting,
+    world::{Scheduler, World},
+};
+
+/// A clock for one thread: a wait passes at once.
+#[derive(Default)]
+struct Jumping {
+    now: Mutex<Duration>,
+}
+
+impl Scheduler for Jumping {
+    fn now(&self) -> Duration {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn enter(&self, _: usize) {}
+    fn leave(&self) {}
+    fn pass(&self) {}
+    fn block(&self, _: usize, until: Option<Duration>) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = until.unwrap_or(*now).max(*now);
+    }
+    fn wake_one(&self, _: usize) {}
+    fn wake_all(&self, _: usize) {}
+}
+
+/// Gives each text as a parcel of one message a letter, then ends.
+struct Texts {
+    left: VecDeque<&'static str>,
+    answers: Arc<Mutex<Vec<String>>>,
+}
+
+impl Input for Texts {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        Err(ConnectError::BackOff("gone".to_string()))
+    }
+
+    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let Some(text) = self.left.pop_front() else { return Err(ReadError::EndOfInput) };
+        let answers = Arc::clone(&self.answers);
+        let ack = Ack::new(text.len() as u32, move |failures: Vec<Failure>| {
+            let failed: Vec<&str> =
+                failures.iter().map(|it| &text[it.origin as usize..it.origin as usize + 1]).collect();
+            let line = format!("{text}: failed [{}]", failed.concat());
+            answers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        });
+        let messages = text.chars().map(|it| Message::new(it.to_string())).collect();
+        Ok(Parcel::of_messages(messages, Batches::Singles, ack))
+    }
+}
+
+struct Bench {
+    replay: Replay,
+    setting: Setting,
+    metrics: Metrics,
+    answers: Arc<Mutex<Vec<String>>>,
+}
+
+fn bench(texts: &[&'static str]) -> Bench {
+    let world = World::simulated(Arc::new(Jumping::default()));
+    let setting = Setting::new(&world).expect("a descriptor can be had");
+    let (metrics, answers) = (Metrics::default(), Arc::default());
+    let of = Observed {
+        name: "texts".to_string(),
+        label: String::new(),
+        path: "root.input".to_string(),
+        logger: Logger::silent(),
+        metrics: metrics.clone(),
+        world,
+        stop: setting.stop.clone(),
+    };
+    let texts = Texts { left: texts.iter().copied().collect(), answers: Arc::clone(&answers) };
+    let replay = Replay::new(Box::new(texts), &setting.bell, of);
+    Bench { replay, setting, metrics, answers }
+}
+
+impl Bench {
+    /// One read: the messages, or why there are none; and the ack.
+    fn read(&mut self) -> (String, Option<Ack>) {
+        let stop: Stop = self.setting.stop.clone();
+        match self.replay.read(&self.setting.bell, &mut Step::new(0, &stop)) {
+            Ok(parcel) => {
+                let (part, _, ack) = parcel.open();
+                let text = part.messages().iter().map(|it| String::from_utf8_lossy(it.content()));
+                (text.collect(), Some(ack))
+            }
+            Err(err) => (format!("{err:?}"), None),
+        }
+    }
+
+    /// One read of messages, of which those with these indices fail.
+    fn deliver(&mut self, failed: &[u32]) -> String {
+        let (text, ack) = self.read();
+        let failure = |origin: &u32| Failure { origin: *origin, reason: Mark::new("full") };
+        ack.expect("there are messages").answer(failed.iter().map(failure).collect());
+        text
+    }
+
+    /// Reads until there is something, and lets it fail.
+    fn fail_next(&mut self) {
+        loop {
+            if let (_, Some(ack)) = self.read() {
+                return ack.failed(Mark::new("full"));
+            }
+        }
+    }
+
+    fn now_us(&self) -> u128 {
+        self.setting.world.now().as_micros()
+    }
+
+    fn answers(&self) -> Vec<String> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn n_replayed(&self) -> u64 {
+        self.metrics.counter("input_replayed", &[("label", ""), ("path", "root.input")]).get()
+    }
+}
+
+#[test]
+fn waits_grow_to_a_second() {
+    let waits = [1, 2, 3, 4, 30, 75, 1000].map(wait_before);
+    assert_eq!(waits[..3], [Duration::ZERO, Duration::ZERO, Duration::from_millis(1)]);
+    assert!(waits.is_sorted() && waits[6] == WAIT_MAX, "{waits:?}");
+}
+
+#[test]
+fn a_replay_comes_before_anything_new_and_only_with_what_failed() {
+    let mut it = bench(&["abcd", "ef"]);
+    assert_eq!(it.deliver(&[1, 3]), "abcd");
+    assert_eq!(it.deliver(&[1]), "bd");
+    assert_eq!(it.deliver(&[]), "d");
+    assert_eq!(it.answers(), ["abcd: failed []"]);
+    assert_eq!(it.deliver(&[]), "ef");
+    assert_eq!(it.n_replayed(), 3);
+}
+
+#[test]
+fn the_first_attempts_are_made_at_once_and_the_others_wait() {
+    let mut it = bench(&["a"]);
+    let mut times = Vec::new();
+    for _ in 0..6 {
+        it.fail_next();
+        times.push(it.now_us());
+    }
+    assert_eq!(times, [0, 0, 0, 1000, 2100, 3310]);
+    assert_eq!(it.n_replayed(), 6);
+}
+
+#[test]
+fn new_messages_come_while_a_replay_waits_its_time() {
+    let mut it = bench(&["a", "b"]);
+    assert_eq!([0; 3].map(|_| it.deliver(&[0])), ["a", "a", "a"]);
+    assert_eq!((it.deliver(&[]).as_str(), it.now_us()), ("b", 0));
+}
+
+#[test]
+fn nothing_new_is_read_while_too_much_waits() {
+    for bound in [Bound { messages_max: 2, bytes_max: 100 }, Bound { messages_max: 100, bytes_max: 2 }] {
+        let mut it = bench(&["abc", "d"]);
+        it.replay.bound = bound;
+        assert_eq!([0; 3].map(|_| it.deliver(&[0, 1])), ["abc", "ab", "ab"]);
+        // The first wait is ended by the failures' call, the second by the time.
+        assert_eq!([it.read().0, it.read().0], ["NotReady", "NotReady"]);
+        assert_eq!(it.now_us(), 1000, "it waited for the replay that is due next");
+        assert_eq!([0; 2].map(|_| it.deliver(&[])), ["ab", "d"]);
+    }
+}
+
+#[test]
+fn the_end_waits_for_the_last_answer() {
+    let mut it = bench(&["a", "b"]);
+    let (_, first) = it.read();
+    it.deliver(&[]);
+    assert_eq!([it.read().0, it.read().0], ["NotReady", "NotReady"]);
+    first.expect("there are messages").failed(Mark::new("full"));
+    assert_eq!(it.deliver(&[]), "a");
+    assert_eq!(it.read().0, "EndOfInput");
+}
+
+#[test]
+fn what_fails_when_the_stream_is_given_up_is_told_to_the_source() {
+    let mut it = bench(&["abcd", "efg"]);
+    it.deliver(&[0, 2, 3]);
+    let (text, again) = it.read();
+    assert_eq!(text, "acd");
+    assert_eq!(it.deliver(&[1]), "efg");
+    it.setting.stop.abandon();
+    let failure = |origin| Failure { origin, reason: Mark::new("the stream was stopped") };
+    again.expect("there are messages").answer(vec![failure(0), failure(2)]);
+    assert_eq!(it.answers(), ["abcd: failed [ad]"]);
+    // What still waits to be replayed is told when the input goes.
+    drop(it.replay);
+    let answers = it.answers.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(*answers, ["abcd: failed [ad]", "efg: failed [f]"]);
+}
+
+#[test]
+fn a_source_that_is_gone_when_the_stream_stops_does_not_lose_its_replays() {
+    let mut it = bench(&["a", "b"]);
+    it.deliver(&[0]);
+    assert!(it.replay.connect(&it.setting.bell).is_err());
+    it.setting.stop.drain();
+    assert!(it.replay.connect(&it.setting.bell).is_ok());
+    assert_eq!(it.deliver(&[]), "a");
+    assert_eq!(it.read().0, "EndOfInput");
+}

@@ -1,0 +1,274 @@
+//! The rules by which threads choose, without threads.
+
+use wappa_component::{Ack, Batches, ConnectError, Parcel, Part, ReadError, Step, Waiter, WriteError};
+use wappa_message::Message;
+
+use super::*;
+
+struct Nothing;
+
+impl Input for Nothing {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        Ok(())
+    }
+    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        Err(ReadError::NotReady)
+    }
+}
+
+impl Output for Nothing {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        Ok(())
+    }
+    fn write(&mut self, _: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
+
+const WIDE: Window = Window { parts_max: 100, bytes_max: 1 << 20 };
+
+/// A schedule whose output is connected.
+fn schedule(is_ordered: bool, window: Window) -> Schedule {
+    let mut schedule = Schedule::new(Box::new(Nothing), Box::new(Nothing), is_ordered, true, window);
+    let Task::Connect(output) = schedule.next_task() else { panic!("first the output is connected") };
+    schedule.return_output(output);
+    schedule
+}
+
+/// The input is read and gives batches of these sizes; returns what the reader works on.
+fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
+    let Task::Read(input) = schedule.next_task() else { panic!("there is nothing to do but read") };
+    let messages = vec![Message::new("x"); n_messages];
+    let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
+    let job = Job::of_parcel(schedule.number_parcel(), parcel.open());
+    let job = schedule.start(job);
+    schedule.return_input(input);
+    job
+}
+
+fn read_singles(schedule: &mut Schedule, n_messages: usize) -> Job {
+    read(schedule, Batches::Singles, n_messages)
+}
+
+fn finish(schedule: &mut Schedule, job: Job) {
+    let bytes = job.part.size();
+    schedule.put_done(job, bytes, 0);
+}
+
+/// What comes next, as text: the place of the job and its number of messages.
+fn text(task: &Task) -> String {
+    let of = |job: &Job| format!("{}.{} ({})", job.place().0, job.place().1, job.part.n_messages());
+    match task {
+        Task::Connect(_) => "connect".to_string(),
+        Task::Write(_, job) => format!("write {}", of(job)),
+        Task::Work(job) => format!("work {}", of(job)),
+        Task::Read(_) => "read".to_string(),
+        Task::Wait => "wait".to_string(),
+        Task::Finish => "finish".to_string(),
+    }
+}
+
+fn work(schedule: &mut Schedule) -> Job {
+    match schedule.next_task() {
+        Task::Work(job) => job,
+        task => panic!("{}", text(&task)),
+    }
+}
+
+/// The next task is to write; it is done, and its place returned.
+fn write(schedule: &mut Schedule) -> String {
+    let task = schedule.next_task();
+    let text = text(&task);
+    if let Task::Write(output, job) = task {
+        schedule.passed(job.place_behind());
+        schedule.return_output(output);
+        job.delivered();
+    }
+    text
+}
+
+#[test]
+fn output_comes_first_then_the_lowest_part_then_the_input() {
+    let mut it = schedule(true, WIDE);
+    let first = read_singles(&mut it, 3);
+    finish(&mut it, first);
+    assert_eq!(write(&mut it), "write 0.0 (1)");
+    assert_eq!(text(&it.next_task()), "work 0.1 (2)");
+    assert_eq!(text(&it.next_task()), "read");
+    assert_eq!(text(&it.next_task()), "wait");
+}
+
+#[test]
+fn an_ordered_stream_writes_in_order() {
+    let mut it = schedule(true, WIDE);
+    let (one, two) = (read_singles(&mut it, 1), read_singles(&mut it, 1));
+    finish(&mut it, two);
+    let three = read_singles(&mut it, 1);
+    finish(&mut it, one);
+    finish(&mut it, three);
+    assert_eq!([0; 3].map(|_| write(&mut it)), ["write 0.0 (1)", "write 1.0 (1)", "write 2.0 (1)"]);
+}
+
+#[test]
+fn an_unordered_stream_writes_what_is_finished() {
+    let mut it = schedule(false, WIDE);
+    let (one, two) = (read_singles(&mut it, 1), read_singles(&mut it, 1));
+    finish(&mut it, two);
+    assert_eq!(write(&mut it), "write 1.0 (1)");
+    finish(&mut it, one);
+    assert_eq!(write(&mut it), "write 0.0 (1)");
+}
+
+#[test]
+fn the_window_never_holds_up_the_lowest_part() {
+    for window in [Window { parts_max: 1, bytes_max: 1 << 20 }, Window { parts_max: 100, bytes_max: 1 }] {
+        let mut it = schedule(true, window);
+        let mut first = read(&mut it, Batches::Ends(vec![2, 3]), 3);
+        assert_eq!((first.place(), first.part.n_batches()), ((0, 0), 1));
+        let second = work(&mut it);
+        finish(&mut it, second);
+        // The window is full: nothing is read, and nothing else begun.
+        assert!(!it.has_more());
+        assert_eq!(text(&it.next_task()), "wait");
+        // A processor gives the rest of the lowest part back: that is worked on.
+        let rest = first.split_off(0);
+        it.put_ready(rest);
+        it.give_up();
+        assert!(it.has_more());
+        let rest = work(&mut it);
+        finish(&mut it, rest);
+        assert_eq!([0; 2].map(|_| write(&mut it)), ["write 0.0 (2)", "write 0.1 (1)"]);
+        assert_eq!(text(&it.next_task()), "read");
+    }
+}
+
+#[test]
+fn parts_take_about_a_millisecond() {
+    let mut it = schedule(true, WIDE);
+    let first = read_singles(&mut it, 200);
+    assert_eq!(first.part.n_messages(), 1, "nothing is known of the first message");
+    it.put_done(first, 1, 100_000);
+    write(&mut it);
+    let mut sizes = Vec::new();
+    for elapsed_us in [1000, 0, 0, 0, 2000] {
+        let job = work(&mut it);
+        sizes.push(job.part.n_messages());
+        let bytes = job.part.size();
+        it.put_done(job, bytes, elapsed_us * 1000);
+        write(&mut it);
+    }
+    sizes.push(work(&mut it).part.n_messages());
+    assert_eq!(sizes, [10, 10, 11, 13, 14, 7], "the cost rises at once and falls slowly");
+}
+
+#[test]
+fn batches_are_not_divided() {
+    let mut it = schedule(true, WIDE);
+    let first = read(&mut it, Batches::Ends(vec![5, 7, 8, 14, 15]), 15);
+    assert_eq!(first.part.n_batches(), 1, "a batch is more than one message");
+    it.put_done(first, 5, 5 * 250_000);
+    write(&mut it);
+    let next = work(&mut it);
+    assert_eq!((next.part.n_batches(), next.part.n_messages()), (2, 3), "four messages are a millisecond");
+}
+
+#[test]
+fn a_part_of_which_all_was_filtered_is_not_taken_for_slow() {
+    let mut it = schedule(true, WIDE);
+    let first = read_singles(&mut it, 1);
+    it.put_done(first, 1, 1000);
+    write(&mut it);
+    let mut all = read_singles(&mut it, 256);
+    assert_eq!(all.part.n_messages(), 256);
+    all.part.replace_each(|_, _| ());
+    it.put_done(all, 0, 256_000);
+    write(&mut it);
+    assert_eq!(read_singles(&mut it, 256).part.n_messages(), 256);
+}
+
+#[test]
+fn what_is_given_back_holds_up_nothing() {
+    let mut it = schedule(true, WIDE);
+    let mut first = read_singles(&mut it, 4);
+    first.is_begun = true;
+    let given_back = it.take_not_begun();
+    assert_eq!(given_back.iter().map(Job::place).collect::<Vec<_>>(), [(0, 1)]);
+    let next = read_singles(&mut it, 1);
+    finish(&mut it, next);
+    finish(&mut it, first);
+    assert_eq!([0; 2].map(|_| write(&mut it)), ["write 0.0 (1)", "write 1.0 (1)"]);
+    assert!(!it.is_over());
+    it.end_input();
+    assert!(it.is_over());
+}
+
+#[test]
+fn nobody_sleeps_while_there_is_something_to_do() {
+    for seed in 0..200 {
+        random_walk(seed);
+    }
+}
+
+/// Takes and finishes tasks at random. Whether there is more to do must agree with what comes next.
+fn random_walk(seed: u64) {
+    let mut state = seed * 2 + 1;
+    let mut below = move |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let (is_ordered, n_threads) = (below(3) != 0, 1 + below(4));
+    let window = Window { parts_max: 1 + below(4), bytes_max: 1 + below(8) };
+    let mut it = Schedule::new(Box::new(Nothing), Box::new(Nothing), is_ordered, true, window);
+    let (mut held, mut to_read, mut n_written): (Vec<Task>, u64, usize) = (Vec::new(), 6, 0);
+    let mut last_place = None;
+    loop {
+        if held.len() < n_threads && (held.is_empty() || below(2) == 0) {
+            let has_more = it.has_more();
+            let task = it.next_task();
+            assert_eq!(has_more, !matches!(task, Task::Wait), "seed {seed}: {}", text(&task));
+            match task {
+                Task::Finish => break,
+                Task::Wait => assert!(!held.is_empty(), "seed {seed}: all wait"),
+                task => held.push(task),
+            }
+            continue;
+        }
+        match held.swap_remove(below(held.len())) {
+            Task::Connect(output) => it.return_output(output),
+            Task::Write(output, job) => {
+                assert!(!is_ordered || last_place < Some(job.place()), "seed {seed}: out of order");
+                last_place = Some(job.place());
+                n_written += job.part.n_messages();
+                it.passed(job.place_behind());
+                it.return_output(output);
+                job.delivered();
+            }
+            Task::Work(mut job) => {
+                if 1 < job.part.n_batches() && below(2) == 0 {
+                    let rest = job.split_off(1 + below(job.part.n_batches() - 1));
+                    it.put_ready(rest);
+                }
+                finish(&mut it, job);
+                assert!(it.done.len() < window.parts_max + n_threads, "seed {seed}: the window is kept");
+            }
+            Task::Read(input) if to_read == 0 => {
+                it.end_input();
+                it.return_input(input);
+            }
+            Task::Read(input) => {
+                to_read -= 1;
+                let parcel = Parcel::of_messages(
+                    vec![Message::new("x"); 8],
+                    Batches::Ends(vec![1, 4, 5, 8]),
+                    Ack::new(8, |_| ()),
+                );
+                let job = Job::of_parcel(it.number_parcel(), parcel.open());
+                let job = it.start(job);
+                it.return_input(input);
+                held.push(Task::Work(job));
+            }
+            Task::Wait | Task::Finish => unreachable!("they are not held"),
+        }
+    }
+    assert_eq!(n_written, 48, "seed {seed}: all is written, once");
+}

@@ -1,0 +1,415 @@
+//! The input `batched`.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use wappa_component::{
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, PARCEL_BYTES_MAX,
+    PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
+};
+use wappa_message::{Mark, Message, ORIGIN_NONE};
+use wappa_spec::{ComponentNode, Config};
+
+use super::policy::{Collected, Mechanism, Policy, PolicyConfig};
+
+// Its child is counted and logged.
+pub(super) const COMPONENT: Component =
+    Component::input::<BatchedConfig>("batched").categories(&["Utility"]).unobserved();
+
+/// Reads from another input and makes batches of its messages.
+///
+/// A batch is complete when one of the limits of the policy is reached. What is left over when the input ends, or when
+/// the stream is stopped, is a batch too.
+///
+/// # Examples
+///
+/// ### A hundred messages at a time, but none waits longer than a second
+///
+/// ```yaml
+/// input:
+///   batched:
+///     child:
+///       stdin: {}
+///     policy:
+///       count: 100
+///       period: 1s
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// Each message is answered to the input it came from: of a batch that failed only in part, only those that failed. How
+/// the other input replays them decides what batch they are in then.
+///
+/// # Performance
+///
+/// Batches pay for processors that work on many messages at once; moving messages is as cheap without them.
+///
+/// # Pitfalls
+///
+/// A batch is held in memory until it is complete. Where only a period ends batches, one that has come to 32 MiB ends
+/// as well.
+#[derive(Config, Debug)]
+struct BatchedConfig {
+    /// Where messages come from.
+    #[config(child = "input")]
+    child: ComponentNode,
+
+    /// When a batch is complete.
+    policy: PolicyConfig,
+}
+
+impl BuildInput for BatchedConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        let processors = ctx.processors("batching.processors", self.policy.processors())?;
+        let path = format!("{}.batching", ctx.path());
+        let policy = Policy::new(&self.policy, ctx.label(), &path, ctx.metrics()).map_err(BuildError::new)?;
+        let child = ctx.input("batched.child", &self.child)?;
+        Ok(Box::new(Batched {
+            child,
+            policy,
+            processors,
+            open: OpenBatch::default(),
+            ready: VecDeque::new(),
+            is_stopping: false,
+        }))
+    }
+}
+
+struct Batched {
+    child: Box<dyn Input>,
+    policy: Policy,
+    processors: Vec<Box<dyn Processor>>,
+    /// What is collected.
+    open: OpenBatch,
+    /// Batches that are complete, in order.
+    ready: VecDeque<Batch>,
+    is_stopping: bool,
+}
+
+/// A batch, and whom to tell what became of it.
+#[derive(Default)]
+struct Batch {
+    messages: Vec<Message>,
+    sources: Vec<Contribution>,
+}
+
+#[derive(Default)]
+struct OpenBatch {
+    batch: Batch,
+    n_bytes: usize,
+    /// When the period is over.
+    due: Option<Duration>,
+}
+
+/// The messages of one parcel in one batch; they are next to each other.
+struct Contribution {
+    ack: Ack,
+    /// All origins of the parcel, for messages that descend from no single one.
+    all: std::ops::Range<u32>,
+    /// The origins of the messages.
+    origins: Vec<u32>,
+}
+
+impl Input for Batched {
+    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        self.child.connect(waiter)
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        if self.ready.is_empty() {
+            let is_due = self.open.due.is_some_and(|due| due <= waiter.now());
+            if is_due {
+                self.policy.count(Mechanism::Period);
+            }
+            if is_due || self.is_stopping || self.child.is_exhausted() {
+                self.complete();
+            }
+        }
+        if self.ready.is_empty() {
+            match waiter.bounded(self.open.due, |waiter| self.child.read(waiter, step)) {
+                Ok(parcel) => self.collect(parcel, waiter.now()),
+                Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete(),
+                Err(err) => return Err(err),
+            }
+        }
+        self.hand_over(step)
+    }
+
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.child.stop();
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.ready.is_empty() && self.open.batch.messages.is_empty() && self.child.is_exhausted()
+    }
+
+    fn takes_back(&self) -> bool {
+        self.child.takes_back()
+    }
+}
+
+impl Batched {
+    /// Adds the messages of a parcel; some batches may be complete then.
+    fn collect(&mut self, parcel: Parcel, now: Duration) {
+        let (part, _, mut ack) = parcel.open();
+        let all = ack.origins();
+        // A message that is left of many keeps the buffer of all of them alive.
+        let copies = part.n_messages() * 2 < all.len();
+        let mut origins = Vec::new();
+        for mut message in part.into_messages() {
+            if copies {
+                message.set_content(Bytes::copy_from_slice(message.content()));
+            }
+            if self.open.batch.messages.is_empty() {
+                self.open.due = self.policy.period().map(|it| now + it);
+            }
+            origins.push(message.origin());
+            self.open.n_bytes += message.content().len();
+            self.open.batch.messages.push(message);
+            let (n_messages, n_bytes) = (self.open.batch.messages.len(), self.open.n_bytes);
+            if let Some(mechanism) = self.policy.limit(Collected { n_messages, n_bytes }) {
+                self.policy.count(mechanism);
+                // The piece that stays behind answers for what is still to come of the parcel.
+                let rest = ack.split_off(all.start);
+                self.contribute(ack, all.clone(), std::mem::take(&mut origins));
+                ack = rest;
+                self.complete();
+            }
+        }
+        if origins.is_empty() {
+            // All of it is in batches by now, or nothing ever was there.
+            ack.answer(Vec::new());
+        } else {
+            self.contribute(ack, all, origins);
+        }
+    }
+
+    fn contribute(&mut self, ack: Ack, all: std::ops::Range<u32>, origins: Vec<u32>) {
+        self.open.batch.sources.push(Contribution { ack, all, origins });
+    }
+
+    /// Closes the batch that is collected, if there is anything in it.
+    fn complete(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        if !open.batch.messages.is_empty() {
+            self.ready.push_back(open.batch);
+        }
+    }
+
+    /// Hands over as many complete batches as a parcel holds, one at least.
+    fn hand_over(&mut self, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let Some(Batch { mut messages, mut sources }) = self.ready.pop_front() else {
+            return Err(ReadError::NotReady);
+        };
+        let mut ends = vec![messages.len() as u32];
+        let size = |it: &[Message]| it.iter().map(|it| it.content().len()).sum::<usize>();
+        let mut n_bytes = size(&messages);
+        while let Some(next) = self.ready.pop_front() {
+            n_bytes += size(&next.messages);
+            if PARCEL_MESSAGES_MAX < messages.len() + next.messages.len() || PARCEL_BYTES_MAX < n_bytes {
+                self.ready.push_front(next);
+                break;
+            }
+            messages.extend(next.messages);
+            sources.extend(next.sources);
+            ends.push(messages.len() as u32);
+        }
+        for (idx, message) in messages.iter_mut().enumerate() {
+            message.set_origin(idx as u32);
+        }
+        let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| answer(sources, failures));
+        let mut part = Part::new(messages, wappa_component::Batches::Ends(ends.clone()));
+        step.begin();
+        if !run_children(&self.processors, &mut part, step) {
+            ack.failed(Mark::new("the stream was stopped"));
+            return Err(ReadError::NotReady);
+        }
+        Ok(Parcel::of_part(part, Some(ends), ack))
+    }
+}
+
+/// Tells each parcel which of its messages failed.
+fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
+    let mut failures = failures.into_iter().peekable();
+    let mut begin = 0;
+    for Contribution { ack, all, origins } in sources {
+        let end = begin + origins.len() as u32;
+        let mut own = Vec::new();
+        while let Some(Failure { origin, reason }) = failures.next_if(|it| it.origin < end) {
+            match origins[(origin - begin) as usize] {
+                ORIGIN_NONE => {
+                    own.extend(all.clone().map(|origin| Failure { origin, reason: reason.clone() }))
+                }
+                origin => own.push(Failure { origin, reason }),
+            }
+        }
+        ack.answer(own);
+        begin = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, time::Duration};
+
+    use wappa_component::Pulse;
+
+    use crate::test::{Harness, TempDir, check_lint, text};
+
+    fn batched(dir: &TempDir, lines: &str, policy: &str) -> String {
+        let path = dir.write("in.txt", lines.replace(' ', "\n"));
+        format!("batched: {{child: {{file: {{paths: [{path}]}}}}, policy: {policy}}}")
+    }
+
+    fn check(lines: &str, policy: &str, expected: &str, created: &str) {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let mut input = harness.input(&batched(&dir, lines, policy));
+        let read = harness.read_all(input.as_mut()).replace("not ready\n", "");
+        assert_eq!(read, expected, "{policy}");
+        let counters = harness.counters("batch_created");
+        let counted: Vec<&str> = counters.lines().filter(|it| !it.ends_with(" 0")).collect();
+        assert_eq!(counted.join("\n"), created, "{policy}");
+    }
+
+    fn counted(mechanism: &str, n: usize) -> String {
+        format!("label=,mechanism={mechanism},path=root.input.batching {n}")
+    }
+
+    #[test]
+    fn limits_and_the_remainder() {
+        check("a b c", "{count: 2}", "a|b\nc\nend\n", &counted("count", 1));
+        check("a b c d", "{count: 2}", "a|b\nc|d\nend\n", &counted("count", 2));
+        check("aa bb cccccc d", "{byte_size: 3}", "aa|bb\ncccccc\nd\nend\n", &counted("size", 2));
+        check("a b c", "{period: 1s}", "a|b|c\nend\n", "");
+        check("", "{count: 2}", "end\n", "");
+    }
+
+    #[test]
+    fn processors_of_the_policy() {
+        let policy = "{count: 2, processors: [{append: x}, {filter_on: b}, {double: {}}]}";
+        check("a b c b b d", policy, "ax|ax\ncx|cx\ndx|dx\nend\n", &counted("count", 3));
+        check("b b", policy, "-\nend\n", &counted("count", 1));
+    }
+
+    #[test]
+    fn every_mechanism_is_there_from_the_start() {
+        let dir = TempDir::new();
+        let mut harness = Harness::default();
+        harness.input(&batched(&dir, "", "{count: 2}"));
+        let names: Vec<String> =
+            ["check", "count", "period", "size"].iter().map(|it| counted(it, 0) + "\n").collect();
+        assert_eq!(harness.counters("batch_created"), names.concat());
+    }
+
+    #[test]
+    fn a_parcel_holds_several_batches_and_its_bounds() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let lines: Vec<String> = (0..1000).map(|it| it.to_string()).collect();
+        let mut input = harness.input(&batched(&dir, &lines.join(" "), "{count: 100}"));
+        let mut n_messages = Vec::new();
+        loop {
+            match harness.read_part(input.as_mut()) {
+                Ok((part, ack)) => {
+                    assert!((0..part.n_batches()).all(|it| part.batch(it).len() == 100));
+                    n_messages.push(part.n_messages());
+                    ack.delivered();
+                }
+                Err(text) if text == "end\n" => break,
+                Err(_) => (),
+            }
+        }
+        assert_eq!(n_messages.iter().sum::<usize>(), 1000);
+        assert!(n_messages.contains(&200) && n_messages.iter().all(|it| *it <= 256), "{n_messages:?}");
+    }
+
+    #[test]
+    fn a_period_ends_a_batch_during_silence() {
+        let dir = TempDir::new();
+        let pipe = dir.at("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).expect("a pipe");
+        let mut harness = Harness::default();
+        let config =
+            format!("batched: {{child: {{file: {{paths: [{pipe}]}}}}, policy: {{count: 3, period: 5s}}}}");
+        let mut input = harness.input(&config);
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&pipe).expect("the reader is there");
+        writer.write_all(b"a\nb\n").expect("the pipe has room");
+        // The parcel is collected, then the wait for more ends with the period.
+        let mut read = String::new();
+        for _ in 0..3 {
+            read.push_str(&harness.read(input.as_mut()));
+        }
+        assert_eq!(read, "not ready\nnot ready\na|b\n");
+        assert_eq!(harness.time.now(), Duration::from_secs(5));
+        assert!(harness.counters("batch_created").contains(&counted("period", 1)));
+        writer.write_all(b"c\n").expect("the pipe has room");
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        input.stop();
+        assert_eq!(harness.read(input.as_mut()), "c\n");
+        assert_eq!(harness.read(input.as_mut()), "end\n");
+    }
+
+    #[test]
+    fn a_batch_answers_to_every_parcel_it_came_from() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let (one, two) = (dir.write("1.txt", "a\nb\nc\n"), dir.write("2.txt", "d\ne\nf\n"));
+        let files = |it: &str| format!("{{file: {{paths: [{one}, {two}], delete_on_finish: {it}}}}}");
+        let config = format!("batched: {{child: {}, policy: {{count: 2}}}}", files("true"));
+        let mut input = harness.input(&config);
+        let mut acks = Vec::new();
+        loop {
+            match harness.read_part(input.as_mut()) {
+                Ok((part, ack)) => acks.push((text(&part), ack)),
+                Err(text) if text == "end\n" => break,
+                Err(_) => (),
+            }
+        }
+        let texts: Vec<&str> = acks.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(texts, ["a|b\n", "c|d\ne|f\n"]);
+        let mut acks = acks.into_iter().map(|(_, ack)| ack);
+        acks.next().expect("two").delivered();
+        assert!(dir.has("1.txt"), "`c` is not answered");
+        let failed = wappa_component::Failure { origin: 2, reason: wappa_message::Mark::new("no `e`") };
+        acks.next().expect("two").answer(vec![failed]);
+        assert!(!dir.has("1.txt") && dir.has("2.txt"), "only `e` failed");
+    }
+
+    #[test]
+    fn what_is_left_of_many_is_copied() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let lines: Vec<String> = (0..200).map(|it| format!("{it:04}")).collect();
+        let path = dir.write("in.txt", lines.join("\n"));
+        // Processors under an input are the engine's; a resource in between stands for them here.
+        let mut input =
+            harness.input(&format!("batched: {{child: {{sieve: {path}}}, policy: {{count: 100}}}}"));
+        let (part, ack) = loop {
+            match harness.read_part(input.as_mut()) {
+                Ok(read) => break read,
+                Err(text) => assert_eq!(text, "not ready\n"),
+            }
+        };
+        ack.delivered();
+        assert_eq!(text(&part), "0007|0107\n");
+        for message in part.messages() {
+            assert!(message.content().is_unique(), "a content of its own");
+        }
+    }
+
+    #[test]
+    fn policies_that_are_none() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        for policy in ["{}", "{count: -1, byte_size: -5}", "{count: 0, period: ''}"] {
+            let err =
+                harness.try_input(&batched(&dir, "", policy)).err().map(|it| it.to_string()).unwrap_or_default();
+            let text = "failed to init input <no label> path root.input: batch policy must have at least one active \
+                        trigger";
+            assert_eq!(err, text, "{policy}");
+        }
+        let lint = |policy: &str| format!("input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {policy}\n");
+        check_lint(&lint("{count: 1, jitter: 0.5}"), "");
+        check_lint(&lint("{count: 1, jitter: -1}"), "(4,1) Cannot set a negative jitter factor\n");
+    }
+}

@@ -1,0 +1,186 @@
+//! Batching policies: when a batch is complete.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    time::Duration,
+};
+
+use wappa_component::{Counter, Metrics};
+use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
+
+/// When a batch is complete: as soon as one of the limits is reached.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+pub(super) struct PolicyConfig {
+    /// How many messages complete a batch; 0 for any number.
+    #[config(default = "0")]
+    count: i64,
+
+    /// How many bytes of content complete a batch; 0 for any number. The message that reaches it is part of the batch.
+    #[config(default = "0")]
+    byte_size: i64,
+
+    /// How long after its first message a batch is complete, whatever its size.
+    #[config(example = "1s", example = "1m", example = "500ms")]
+    period: Option<Duration>,
+
+    /// A factor of the period: each is longer by a random part of it, so that many processes do not flush at once.
+    #[config(default = "0", example = "0.01", example = "0.1", example = "1")]
+    jitter: f64,
+
+    /// A mapping that says whether a message completes a batch.
+    #[config(default = "\"\"")]
+    check: Mapping,
+
+    /// Processors that run on each batch when it is complete; what comes of it is one batch.
+    #[config(child = "processor", advanced)]
+    processors: Vec<ComponentNode>,
+}
+
+fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
+    if config.jitter < 0.0 {
+        let at = node.get("jitter").unwrap_or(node);
+        reader.error(Rule::Custom, at, "Cannot set a negative jitter factor");
+    }
+}
+
+impl PolicyConfig {
+    pub(super) fn processors(&self) -> &[ComponentNode] {
+        &self.processors
+    }
+}
+
+/// Where neither messages nor bytes are counted, this many bytes complete a batch.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What completes a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mechanism {
+    Count,
+    Period,
+    Size,
+}
+
+/// What is in a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Collected {
+    pub(super) n_messages: usize,
+    pub(super) n_bytes: usize,
+}
+
+/// A policy at work.
+#[derive(Debug)]
+pub(super) struct Policy {
+    count: Option<usize>,
+    byte_size: Option<usize>,
+    period: Option<Duration>,
+    jitter: f64,
+    /// State of a generator of random numbers.
+    random: u64,
+    by_count: Counter,
+    by_period: Counter,
+    by_size: Counter,
+}
+
+impl Policy {
+    /// The policy that a config describes; the error is Bento's text.
+    pub(super) fn new(
+        config: &PolicyConfig,
+        label: &str,
+        path: &str,
+        metrics: &Metrics,
+    ) -> Result<Policy, String> {
+        let limit = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
+        let (count, byte_size) = (limit(config.count), limit(config.byte_size));
+        let period = config.period.filter(|it| !it.is_zero());
+        if count.is_none() && byte_size.is_none() && period.is_none() {
+            return Err("batch policy must have at least one active trigger".to_string());
+        }
+        if config.jitter < 0.0 {
+            return Err("jitter factor cannot be negative".to_string());
+        }
+        // Only the empty mapping can be read, and it completes no batch.
+        let Mapping = config.check;
+        let counter = |mechanism: &str| {
+            metrics.counter("batch_created", &[("label", label), ("mechanism", mechanism), ("path", path)])
+        };
+        // There as in Bento, at 0 until there are mappings.
+        counter("check");
+        Ok(Policy {
+            count,
+            byte_size: byte_size.or(Some(BYTES_MAX).filter(|_| count.is_none())),
+            period,
+            jitter: config.jitter,
+            random: RandomState::new().build_hasher().finish(),
+            by_count: counter("count"),
+            by_period: counter("period"),
+            by_size: counter("size"),
+        })
+    }
+
+    /// Which limit a batch has reached.
+    pub(super) fn limit(&self, collected: Collected) -> Option<Mechanism> {
+        if self.count.is_some_and(|it| it <= collected.n_messages) {
+            return Some(Mechanism::Count);
+        }
+        self.byte_size.is_some_and(|it| it <= collected.n_bytes).then_some(Mechanism::Size)
+    }
+
+    /// How long the next batch may be collected.
+    pub(super) fn period(&mut self) -> Option<Duration> {
+        let period = self.period?;
+        if self.jitter <= 0.0 {
+            return Some(period);
+        }
+        let longest = self.jitter * period.as_secs_f64() * self.next_fraction();
+        Some(period.saturating_add(Duration::try_from_secs_f64(longest).unwrap_or_default()))
+    }
+
+    /// Counts a batch.
+    pub(super) fn count(&self, mechanism: Mechanism) {
+        match mechanism {
+            Mechanism::Count => self.by_count.add(1),
+            Mechanism::Period => self.by_period.add(1),
+            Mechanism::Size => self.by_size.add(1),
+        }
+    }
+
+    /// A number from 0 to 1, 1 excluded; SplitMix64.
+    fn next_fraction(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut it = self.random;
+        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((it ^ (it >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(count: i64, byte_size: i64, period: Option<Duration>, jitter: f64) -> Policy {
+        let config =
+            PolicyConfig { count, byte_size, period, jitter, check: Mapping, processors: Vec::new() };
+        Policy::new(&config, "", "root.input.batching", &Metrics::default()).expect("a policy")
+    }
+
+    #[test]
+    fn a_period_alone_has_a_bound() {
+        let second = Some(Duration::from_secs(1));
+        let full = Collected { n_messages: 1, n_bytes: BYTES_MAX };
+        assert_eq!(policy(0, 0, second, 0.0).limit(full), Some(Mechanism::Size));
+        assert_eq!(policy(2, 0, second, 0.0).limit(full), None);
+        assert_eq!(policy(0, BYTES_MAX as i64 + 1, None, 0.0).limit(full), None);
+    }
+
+    #[test]
+    fn jitter_makes_periods_longer_by_less_than_its_factor() {
+        let second = Duration::from_secs(1);
+        let mut policy = policy(0, 0, Some(second), 0.1);
+        let periods: Vec<Duration> = (0..100).filter_map(|_| policy.period()).collect();
+        assert!(periods.iter().all(|it| second <= *it && *it < second.mul_f64(1.1)));
+        assert!(periods.windows(2).any(|it| it[0] != it[1]));
+    }
+}

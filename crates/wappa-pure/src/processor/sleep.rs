@@ -1,0 +1,162 @@
+//! The processor `sleep`.
+
+use std::time::Duration;
+
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, interpolate};
+use wappa_message::Message;
+use wappa_spec::{Config, Interpolated, parse_duration};
+
+pub(super) const COMPONENT: Component = Component::processor::<SleepConfig>("sleep").categories(&["Utility"]);
+
+/// Waits a while for each message, and leaves it as it is.
+///
+/// The waits of a batch come one after the other. A duration that is none is logged as an error, and its message goes
+/// on at once; a negative one is no wait.
+///
+/// # Examples
+///
+/// ### At most ten messages a second
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   threads: 1
+///   processors:
+///     - sleep:
+///         duration: 100ms
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// What has waited goes on while others wait. A stream that gives up at the end of its shutdown does not wait any
+/// longer; messages that still did are answered as failed.
+#[derive(Config, Debug)]
+struct SleepConfig {
+    /// How long to wait for each message.
+    #[config(example = "100ms", example = "${! meta(\"delay\") }")]
+    duration: Interpolated,
+}
+
+impl BuildProcessor for SleepConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        let fixed = self.duration.as_literal().and_then(|it| parse(it).ok());
+        Ok(Box::new(Sleep { duration: self.duration, fixed, logger: ctx.logger() }))
+    }
+}
+
+struct Sleep {
+    duration: Interpolated,
+    /// The duration, where it is the same for all messages.
+    fixed: Option<Duration>,
+    logger: Logger,
+}
+
+impl Processor for Sleep {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let n_batches = part.n_batches();
+        for idx in 0..n_batches {
+            for message in &part.messages()[part.batch(idx)] {
+                let duration = self.duration_for(message);
+                if !duration.is_zero() && !step.sleep(duration) {
+                    return idx;
+                }
+            }
+            if step.is_due() {
+                return idx + 1;
+            }
+        }
+        n_batches
+    }
+}
+
+impl Sleep {
+    fn duration_for(&self, message: &Message) -> Duration {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        let text = interpolate(&self.duration, message);
+        parse(&String::from_utf8_lossy(&text)).unwrap_or_else(|err| {
+            self.logger.error(&format!("Failed to parse duration: {err}"));
+            Duration::ZERO
+        })
+    }
+}
+
+/// Reads a duration; less than nothing is nothing. The error is Go's text.
+fn parse(text: &str) -> Result<Duration, String> {
+    let (is_negative, magnitude) = match text.strip_prefix('-') {
+        Some(rest) if !rest.starts_with('+') => (true, rest),
+        _ => (false, text),
+    };
+    match parse_duration(magnitude) {
+        Some(_) if is_negative => Ok(Duration::ZERO),
+        Some(duration) => Ok(duration),
+        None => Err(why_not(text, magnitude)),
+    }
+}
+
+fn why_not(text: &str, magnitude: &str) -> String {
+    let number = magnitude.strip_prefix('+').unwrap_or(magnitude);
+    let n_digits = number.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(number.len());
+    let (number, rest) = number.split_at(n_digits);
+    let has_digits = number.bytes().any(|it| it.is_ascii_digit()) && number.matches('.').count() < 2;
+    let unit = &rest[..rest.find(|it: char| it.is_ascii_digit() || it == '.').unwrap_or(rest.len())];
+    let is_unit = matches!(unit, "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h");
+    match (has_digits, unit) {
+        (true, "") => format!("time: missing unit in duration {text:?}"),
+        (true, unit) if !is_unit => format!("time: unknown unit {unit:?} in duration {text:?}"),
+        _ => format!("time: invalid duration {text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use wappa_component::{Pulse, Step};
+
+    use super::*;
+    use crate::test::{Harness, batches, text};
+
+    #[test]
+    fn waits_for_each_message() {
+        let mut harness = Harness::default();
+        assert_eq!(harness.process("sleep: {duration: 500ms}", &["a|b|c", "d"]), "a|b|c\nd\n");
+        assert_eq!(harness.time.now(), Duration::from_secs(2));
+        harness.process("sleep: {duration: '${! content() }'}", &["1s", "-5s", "0"]);
+        assert_eq!(harness.time.now(), Duration::from_secs(3));
+        assert_eq!(harness.log.take(), "");
+    }
+
+    #[test]
+    fn what_is_no_duration_is_logged() {
+        let mut harness = Harness::default();
+        let inputs = ["x", "", "5", "1d", "1h2", "."];
+        assert_eq!(harness.process("sleep: {duration: '${! content() }'}", &inputs), text(&batches(&inputs)));
+        let expected = r#"time: invalid duration "x"
+time: invalid duration ""
+time: missing unit in duration "5"
+time: unknown unit "d" in duration "1d"
+time: invalid duration "1h2"
+time: invalid duration "."
+"#;
+        let prefix = "Error Failed to parse duration: ";
+        let log = harness.log.take().replace(prefix, "").replace(" label= path=root.pipeline.processors.0", "");
+        assert_eq!(log, expected);
+    }
+
+    #[test]
+    fn gives_back_what_is_done_when_it_is_due_or_interrupted() {
+        let mut harness = Harness::default();
+        let processor = harness.processor("sleep: {duration: 1s}").expect("it can be built");
+        let mut part = batches(&["a", "b|c", "d"]);
+        harness.time.ticks_per_look.store(1, Ordering::Relaxed);
+        let mut step = Step::new(0, harness.time.as_ref());
+        assert_eq!(processor.process(&mut part, &mut step), 2);
+        harness.time.is_interrupted.store(true, Ordering::Relaxed);
+        assert_eq!(processor.process(&mut part, &mut step), 0);
+    }
+}

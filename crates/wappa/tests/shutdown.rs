@@ -1,0 +1,182 @@
+//! How a running stream is stopped: the timeline of a shutdown, what is said, and the exit code.
+
+use std::{
+    io::{BufReader, Read, Write},
+    os::fd::AsFd,
+    process::Child,
+    thread,
+    time::Duration,
+};
+
+use expect_test::{Expect, expect};
+use rustix::process::{Pid, Signal, kill_process};
+
+mod support;
+
+use support::{Program, read_until, wait};
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+}
+
+/// Runs a config until `ready` is in its log, sends the signals, and shows what came of it. Standard input stays
+/// open with `input` in it.
+fn check(name: &str, config: &str, input: &str, ready: &str, signals: &[(Signal, &str)], expected: Expect) {
+    let program = Program::new(name).file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml", "--log.level", "debug"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it is read");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut log, ready);
+    let mut said = String::new();
+    for (signal, answer) in signals {
+        send(&child, *signal);
+        said.push_str(&read_until(&mut log, answer));
+    }
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let code = wait(child).code();
+    log.read_to_string(&mut said).expect("it is text");
+    let mut out = String::new();
+    stdout.read_to_string(&mut out).expect("it is text");
+    drop(stdin);
+    expected.assert_eq(&format!("exit {code:?}\n{out}{said}"));
+}
+
+const TERM: (Signal, &str) = (Signal::TERM, "the service is closing");
+
+#[test]
+fn what_does_not_end_is_given_up_within_the_budget() {
+    check(
+        "sleeping",
+        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
+         shutdown_timeout: 1400ms\n",
+        "a\n",
+        "msg=works",
+        &[TERM],
+        expect![[r#"
+            exit Some(0)
+            level=info msg="Received SIGTERM, the service is closing" @service=wappa
+            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
+            level=warning msg="1 messages were read and not delivered" @service=wappa
+        "#]],
+    );
+}
+
+#[test]
+fn a_short_budget_has_no_graceful_part() {
+    check(
+        "short",
+        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
+         shutdown_timeout: 300ms\n",
+        "a\n",
+        "msg=works",
+        &[TERM],
+        expect![[r#"
+            exit Some(0)
+            level=info msg="Received SIGTERM, the service is closing" @service=wappa
+            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
+            level=warning msg="1 messages were read and not delivered" @service=wappa
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_read_is_worked_off() {
+    check(
+        "graceful",
+        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 300ms}}]}\n",
+        "a\n",
+        "msg=works",
+        &[TERM],
+        expect![[r#"
+            exit Some(0)
+            a
+            level=info msg="Received SIGTERM, the service is closing" @service=wappa
+        "#]],
+    );
+}
+
+#[test]
+fn a_guest_that_loops_does_not_hold_up_the_end() {
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
+    let config = format!(
+        "pipeline:\n  threads: 1\n  processors:\n    - log: {{message: works}}\n    \
+         - wasm: {{module_path: {guests}/loop-on-b.wat, timeout: 1h}}\nshutdown_timeout: 300ms\n"
+    );
+    check(
+        "loop",
+        &config,
+        "b\n",
+        "msg=works",
+        &[TERM],
+        expect![[r#"
+        exit Some(0)
+        level=info msg="Received SIGTERM, the service is closing" @service=wappa
+        level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
+        level=warning msg="1 messages were read and not delivered" @service=wappa
+    "#]],
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_delay() {
+    check(
+        "delay",
+        "shutdown_delay: 1h\n",
+        "",
+        "Input type stdin is now active",
+        &[(Signal::TERM, "Shutdown delay is in effect for 1h0m0s"), (Signal::INT, "interrupted by signal")],
+        expect![[r#"
+            exit Some(0)
+            level=info msg="Received SIGTERM, the service is closing" @service=wappa
+            level=info msg="Shutdown delay is in effect for 1h0m0s" @service=wappa
+            level=error msg="Shutdown delay failed: shutdown delay interrupted by signal: interrupt" @service=wappa
+        "#]],
+    );
+}
+
+/// Waits until nothing is added to a pipe any more, so that whoever writes to it hangs.
+fn until_full(pipe: impl AsFd) {
+    let (mut before, mut n_same) = (0, 0);
+    while n_same < 20 {
+        thread::sleep(Duration::from_millis(5));
+        let now = rustix::io::ioctl_fionread(&pipe).expect("it is a pipe");
+        // A page of the pipe need not be full; less than half of them means that it was not begun.
+        n_same = if now == before && 30_000 < now { n_same + 1 } else { 0 };
+        before = now;
+    }
+}
+
+#[test]
+fn a_blocked_output_is_left_behind() {
+    let program = Program::new("blocked")
+        .file("a.yaml", "input: {file: {paths: [in.txt]}}\nshutdown_timeout: 300ms\n")
+        .file("in.txt", "0123456789\n".repeat(100_000));
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let stdout = child.stdout.take().expect("it is piped");
+    until_full(&stdout);
+    send(&child, Signal::TERM);
+    let said = read_until(&mut log, "were read and not delivered");
+    assert!(said.contains("Some components prevented forced termination"), "{said}");
+    assert_eq!(wait(child).code(), Some(1));
+    drop(stdout);
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let program = Program::new("flood")
+        .file(
+            "a.yaml",
+            "input: {file: {paths: [in.txt]}}\npipeline: {processors: [{log: {message: '${! content() }'}}]}\n\
+             output: {drop: {}}\nshutdown_timeout: 300ms\n",
+        )
+        .file("in.txt", "0123456789\n".repeat(100_000));
+    let mut child = program.start(&["-c", "a.yaml"]);
+    // The log goes to standard output, where there are no messages.
+    let log = child.stdout.take().expect("it is piped");
+    until_full(&log);
+    send(&child, Signal::TERM);
+    assert_eq!(wait(child).code(), Some(1));
+    drop(log);
+}

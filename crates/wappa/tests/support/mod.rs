@@ -1,0 +1,164 @@
+//! Runs the program as its users do, in a folder of its own, and says what came of it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses another part")]
+
+use std::{
+    fmt, fs,
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// A program that runs longer is asked to stop.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A program to run. Its folder goes when it does.
+pub struct Program {
+    dir: PathBuf,
+    stdin: Vec<u8>,
+    env: Vec<(String, String)>,
+}
+
+/// What came of it.
+pub struct Ended {
+    /// The exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Program {
+    /// One with a folder of this name, which no other test uses.
+    pub fn new(name: &str) -> Program {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder can be made");
+        Program { dir, stdin: Vec::new(), env: Vec::new() }
+    }
+
+    /// The folder in which it runs.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// With a file in its folder.
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Program {
+        let path = self.dir.join(path);
+        fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder can be made");
+        fs::write(path, content).expect("a file can be written");
+        self
+    }
+
+    /// With standard input.
+    pub fn stdin(mut self, text: &str) -> Program {
+        self.stdin = text.as_bytes().to_vec();
+        self
+    }
+
+    /// With a variable of the environment.
+    pub fn env(mut self, name: &str, value: &str) -> Program {
+        self.env.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    /// Starts it with pipes on all sides.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wappa"));
+        command.args(arguments).current_dir(&self.dir).env_remove("WAPPA_CONFIG").env_remove("BENTO_CONFIG");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    }
+
+    /// Runs it to its end; when that takes too long it is stopped.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        let mut child = self.start(arguments);
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let input = self.stdin.clone();
+        // A program that ends before it has read everything is no mistake of the test.
+        let writer = thread::spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+        let stdout = collect(child.stdout.take().expect("it is piped"));
+        let stderr = collect(child.stderr.take().expect("it is piped"));
+        let status = wait(child);
+        writer.join().expect("writing does not panic");
+        Ended {
+            code: status.code(),
+            stdout: stdout.join().expect("reading does not panic"),
+            stderr: stderr.join().expect("reading does not panic"),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Waits for the end; asks for it when it takes too long, and insists on it when that does not help.
+pub fn wait(mut child: Child) -> ExitStatus {
+    let pid = rustix::process::Pid::from_child(&child);
+    let (tx, rx) = channel();
+    let waiter = thread::spawn(move || {
+        let status = child.wait();
+        let _ = tx.send(());
+        status
+    });
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
+        match rx.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+            _ => break,
+        }
+    }
+    waiter.join().expect("waiting does not panic").expect("a child can be waited for")
+}
+
+/// Reads lines until one holds `text`, and gives all of them.
+pub fn read_until(from: &mut BufReader<impl Read>, text: &str) -> String {
+    let mut all = String::new();
+    while !all.contains(text) {
+        let n = from.read_line(&mut all).expect("it can be read");
+        assert!(n != 0, "`{text}` did not come:\n{all}");
+    }
+    all
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl fmt::Display for Ended {
+    /// Everything, with the lines of threads that race in a fixed order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => writeln!(f, "exit {code}")?,
+            None => writeln!(f, "ended by a signal")?,
+        }
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if text.is_empty() {
+                continue;
+            }
+            let (mut lines, mut racing): (Vec<&str>, Vec<&str>) =
+                text.lines().partition(|it| !it.contains(" is now active"));
+            racing.sort_unstable();
+            let at =
+                lines.iter().position(|it| it.contains("Launching a Wappa")).map_or(lines.len(), |it| it + 1);
+            lines.splice(at..at, racing);
+            let text = lines.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            writeln!(f, "--- {name}\n{text}")?;
+        }
+        Ok(())
+    }
+}
