@@ -14,7 +14,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use wappa_component::{Level, LogSink};
 use wappa_spec::LoggerConfig;
 
-use crate::config::cause;
+use wappa_component::cause;
 
 /// Where lines go.
 #[derive(Debug)]

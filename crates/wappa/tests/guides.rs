@@ -33,7 +33,8 @@ fn files(text: &str) -> Vec<(String, String)> {
     let mut fences = text.split("\n```");
     fences.next();
     while let (Some(fence), _) = (fences.next(), fences.next()) {
-        let Some((info, content)) = fence.split_once('\n').filter(|it| ["wat", "yaml"].contains(&it.0)) else {
+        let Some((info, content)) = fence.split_once('\n').filter(|it| ["wat", "yaml"].contains(&it.0))
+        else {
             continue;
         };
         let first = content.lines().next().unwrap_or_default().trim_start_matches([';', '#', ' ']);
@@ -48,7 +49,8 @@ fn files(text: &str) -> Vec<(String, String)> {
 #[test]
 fn configs_are_clean() {
     let mut program = Program::new("guides");
-    std::os::unix::fs::symlink(root().join("examples"), program.dir().join("examples")).expect("a link can be made");
+    std::os::unix::fs::symlink(root().join("examples"), program.dir().join("examples"))
+        .expect("a link can be made");
     let guides = guides();
     for (path, text) in &guides {
         program = program.file(path, text);
