@@ -14,7 +14,7 @@ use crate::{
     measure::Bench,
 };
 
-const MESSAGES: u64 = 100_000;
+const MESSAGES: u64 = 50_000;
 
 /// Counts for streams with and without the guest.
 pub(crate) fn run(bench: &Bench<'_>) -> Result<()> {
