@@ -9,6 +9,7 @@
 //! - a [`Scanner`] finds messages in a stream of bytes.
 
 mod ack;
+mod cause;
 mod component;
 mod context;
 mod input;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
+    cause::cause,
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
     input::{ConnectError, Input, ReadError},
