@@ -71,7 +71,7 @@ impl Ack {
     /// Divides the range: `self` keeps what is below `origin`, the result answers for the rest.
     pub fn split_off(&mut self, origin: u32) -> Ack {
         assert!(self.lo <= origin && origin <= self.hi, "{origin} is not within {}..{}", self.lo, self.hi);
-        let tail = self.share(origin, self.hi);
+        let tail = self.piece(origin, self.hi);
         self.hi = origin;
         tail
     }
@@ -79,9 +79,14 @@ impl Ack {
     /// As [`Ack::split_off`], but both pieces answer for `origin`: its descendants went two ways.
     pub fn split_within(&mut self, origin: u32) -> Ack {
         assert!(self.lo <= origin && origin < self.hi, "{origin} is not within {}..{}", self.lo, self.hi);
-        let tail = self.share(origin, self.hi);
+        let tail = self.piece(origin, self.hi);
         self.hi = origin + 1;
         tail
+    }
+
+    /// One more piece that answers for the same range: what descends from it goes several ways, in no order.
+    pub fn share(&self) -> Ack {
+        self.piece(self.lo, self.hi)
     }
 
     /// Everything of this ack's range arrived.
@@ -109,7 +114,7 @@ impl Ack {
         }
     }
 
-    fn share(&self, lo: u32, hi: u32) -> Ack {
+    fn piece(&self, lo: u32, hi: u32) -> Ack {
         let state = self.state.as_ref().expect("an ack has its state until it is answered");
         state.pieces.fetch_add(1, Ordering::Relaxed);
         Ack { state: Some(Arc::clone(state)), lo, hi }
@@ -186,6 +191,16 @@ mod tests {
         two.answer(vec![Failure { origin: 6, reason: Mark::new("z") }]);
         assert_eq!(rx.try_recv().expect("all answered"), [(6, "y".to_string()), (9, "x".to_string())]);
         assert!(rx.try_recv().is_err());
+    }
+
+    #[test]
+    fn shared_pieces_answer_for_the_same_range() {
+        let (one, rx) = ack(3);
+        let two = one.share();
+        one.answer(vec![Failure { origin: 2, reason: Mark::new("x") }]);
+        assert!(rx.try_recv().is_err());
+        two.answer(vec![Failure { origin: 0, reason: Mark::new("y") }]);
+        assert_eq!(rx.try_recv().expect("all answered"), [(0, "y".to_string()), (2, "x".to_string())]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - a [`Scanner`] finds messages in a stream of bytes.
 
 mod ack;
+mod cause;
 mod component;
 mod context;
 mod input;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
+    cause::cause,
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
     input::{ConnectError, Input, ReadError},
@@ -36,6 +38,6 @@ pub use crate::{
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
-    step::{Pulse, Step},
+    step::{Begun, Pulse, Step},
     wait::{Clock, Waiter, Woken},
 };

@@ -43,7 +43,10 @@ fn run_child(child: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> boo
             *part = finished;
             return !is_interrupted;
         }
+        // The child starts with a millisecond of its own; the parent's goes on afterwards.
+        let begun = step.begin();
         done = child.process(part, step);
+        step.go_on(begun);
     }
 }
 

@@ -27,6 +27,10 @@ pub struct Step<'a> {
     marks: Vec<Mark>,
 }
 
+/// When a millisecond of work began.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun(u64);
+
 /// A part should be given back after about a millisecond. The counter's first tick may come at once, so two.
 const DUE_TICKS: u64 = 2;
 
@@ -36,9 +40,14 @@ impl<'a> Step<'a> {
         Step { lane, pulse, begun_ticks: pulse.ticks(), marks: Vec::new() }
     }
 
-    /// Starts the millisecond again: a new part, or a new processor.
-    pub fn begin(&mut self) {
-        self.begun_ticks = self.pulse.ticks();
+    /// Starts the millisecond again, for a new part or a new processor, and returns when the last one began.
+    pub fn begin(&mut self) -> Begun {
+        Begun(std::mem::replace(&mut self.begun_ticks, self.pulse.ticks()))
+    }
+
+    /// Goes on with a millisecond that began earlier.
+    pub(crate) fn go_on(&mut self, begun: Begun) {
+        self.begun_ticks = begun.0;
     }
 
     /// Which of the stream's lanes this is. A lane never runs on two threads at once, so what a processor

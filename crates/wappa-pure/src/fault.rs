@@ -2,15 +2,7 @@
 
 use std::{fmt, io};
 
-/// What the system says went wrong: lower case, without a number.
-pub(crate) fn cause(err: &io::Error) -> String {
-    let text = err.to_string();
-    let text = match text.find(" (os error") {
-        Some(at) => &text[..at],
-        None => &text,
-    };
-    text.to_lowercase()
-}
+pub(crate) use wappa_component::cause;
 
 /// A failed call as Go prints it: the call, what it was for, the cause.
 pub(crate) fn failed(call: &str, what: impl fmt::Display, err: impl Into<io::Error>) -> String {

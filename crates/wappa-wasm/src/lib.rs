@@ -14,8 +14,8 @@
 //! - [`Instance::call`] takes one [`Message`](wappa_message::Message) through the guest. Inside of a run of calls that
 //!   [`Engine::enter`] begins, a call costs no lock, no clock and no allocation beside the new content.
 //!
-//! Guests run on the caller's thread and may use [`GUEST_STACK_BYTES`] of its stack; [`spawn_thread`] makes a thread
-//! that has them, and `enter` refuses one that has not.
+//! The first three are made when a service starts, checked and shared by all of its threads; an instance is made by the
+//! thread that uses it, and again whenever it is spent:
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -82,8 +82,89 @@
 //! # }
 //! ```
 //!
-//! Compiling is the one thing that no limit of the engine bounds: where modules come from strangers, give
-//! [`EngineConfig::compiler`] a [`compile::ChildCompiler`], which does it in a process that can be stopped.
+//! # Failures
+//!
+//! A module that cannot be a guest fails before the first message: [`Module::new`] refuses what is no module, and
+//! [`Guest::new`] what lacks the function, imports something unknown or wants more memory than its limit.
+//! [`inspect`] finds the same without an engine and without compiling, and names everything at once.
+//!
+//! A message fails with a [`CallError`]. Its [`Kind`] says of what; [`CallError::mark_text`] is one line for people,
+//! and [`CallError::backtrace`] the guest's stack. Afterwards the message is as it came in, but for host functions that
+//! failed and let the guest go on ([`CallError::changes_kept`]). Then ask [`Instance::is_spent`]: an instance that
+//! trapped, exited or ran out of time is in a state that nobody knows, and refuses to be called again.
+//!
+//! # Limits and deadlines
+//!
+//! [`Limits::timeout`] is for one message: the function, the guest's allocator and its frees together. It holds in
+//! loops, in start functions, and in WASI calls that wait. [`Guest::instantiate`] has a deadline of its own, since it
+//! may also wait: [`GuestConfig::max_instances`] bounds how many instances there are at once.
+//!
+//! [`Limits::memory`] is for the memories and tables of one instance; growing past it fails inside of the guest, and a
+//! trap in the same message is a [`Kind::Memory`]. [`EngineConfig::memory_limit_max`] is the largest such limit whose
+//! instances come from the pool: a guest with a larger one runs too, but its instances are dearer to make.
+//! [`Limits::output`] is for what one message may become.
+//!
+//! ```
+//! # use std::time::{Duration, Instant};
+//! # use wappa_message::Message;
+//! # use wappa_wasm::{Engine, EngineConfig, Guest, GuestConfig, Kind, Module, spawn_thread};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let engine = Engine::new(EngineConfig::default())?;
+//! let endless = r#"(module (func (export "process") (loop $again (br $again))))"#;
+//! let module = Module::new(&engine, endless.as_bytes())?;
+//! let mut config = GuestConfig::default();
+//! config.limits.timeout = Duration::from_millis(20);
+//! let guest = Guest::new(&engine, &module, config)?;
+//! # let worker = spawn_thread("worker", move || {
+//! let mut instance = guest.instantiate(Instant::now() + Duration::from_secs(10)).expect("it starts");
+//! let ctx = guest.engine().enter().expect("the thread is large enough");
+//! let err = instance.call(&mut Message::new("hello"), &ctx).expect_err("it never ends");
+//! assert_eq!(err.kind(), Kind::Timeout);
+//! assert_eq!(err.mark_text(), "timeout: over the limit of 20ms (`timeout`)");
+//! assert!(instance.is_spent());
+//! # })?;
+//! # worker.join().expect("it does not panic");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To end guests before their time, at the end of a service, keep a clone of [`GuestConfig::interrupt`] and
+//! [raise](Interrupt::raise) it: running calls, and waits for an instance, end with [`Kind::Interrupted`]. Their
+//! messages did not fail: they were not processed.
+//!
+//! # Threads
+//!
+//! Guests run on the caller's thread, synchronously, and may use [`GUEST_STACK_BYTES`] of its stack; [`spawn_thread`]
+//! makes a thread that has them, and `enter` refuses one that has not. From an asynchronous service, hand messages to
+//! such threads and wait for their answers; a guest that takes its time would hold up the runtime.
+//!
+//! Everything but a [`CallContext`] can be sent to another thread. An instance has globals of its own, so a guest that
+//! counts needs all its messages to come to one instance.
+//!
+//! # Compiling
+//!
+//! Compiling is the one thing that no limit of the engine bounds, and it takes place in this process by default. Where
+//! modules come from strangers, do it in a child process that can be stopped: give the program a hidden command that
+//! calls [`child_main`], and the engine a [`ChildCompiler`] that runs it. Whoever has a better place for it, or keeps
+//! compiled code, implements [`Compile`].
+//!
+//! ```no_run
+//! use std::{env, process::ExitCode, sync::Arc};
+//!
+//! use wappa_wasm::{Budget, ChildCompiler, Engine, EngineConfig, child_main, precompile};
+//!
+//! fn main() -> ExitCode {
+//!     if env::args().nth(1).is_some_and(|it| it == "compile-child") {
+//!         return child_main(|wasm| precompile(wasm).map_err(|err| err.to_string()));
+//!     }
+//!     let this_program = env::current_exe().expect("a program knows its file");
+//!     let compiler = ChildCompiler::new(this_program, vec!["compile-child".into()], Budget::default());
+//!     let mut config = EngineConfig::default();
+//!     config.compiler = Arc::new(compiler);
+//!     let _engine = Engine::new(config).expect("the machine gives us memory");
+//!     ExitCode::SUCCESS
+//! }
+//! ```
 
 mod arena;
 mod clock;
@@ -121,3 +202,8 @@ pub use crate::{
     module::Module,
     stack::{GUEST_STACK_BYTES, StackError, THREAD_STACK_BYTES, spawn_thread},
 };
+
+/// The program in the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Guide;

@@ -21,6 +21,8 @@ pub(crate) struct Judged {
     pub(crate) text: &'static str,
     pub(crate) needed: Needed,
     pub(crate) value: Option<f64>,
+    /// What CPU time says: a machine that does something else as well disturbs it less.
+    pub(crate) by_cpu: Option<f64>,
 }
 
 /// One side of a comparison, at 100 bytes.
@@ -96,12 +98,15 @@ use Needed::{AtLeast, AtMost};
 pub(crate) fn judge(table: &[Measured], memory: &[Memory], events: &Events) -> Vec<Judged> {
     let mut all: Vec<_> = COMPARISONS
         .iter()
-        .map(|&(text, needed, of, a, b)| Judged { text, needed, value: compare(table, of, a, b) })
+        .map(|&(text, needed, of, a, b)| {
+            let (value, by_cpu) = compare(table, of, a, b).unzip();
+            Judged { text, needed, value, by_cpu }
+        })
         .collect();
     let peak = memory.iter().flat_map(|it| &it.peaks).map(|&(_, bytes)| bytes as f64 / MIB);
     let growth = memory.iter().filter_map(|it| Some((it.peaks.first()?.1, it.peaks.last()?.1)));
     let growth = growth.map(|(short, long)| (long as f64 - short as f64) / MIB);
-    let mut bar = |text, needed, value| all.push(Judged { text, needed, value });
+    let mut bar = |text, needed, value| all.push(Judged { text, needed, value, by_cpu: None });
     bar("peak memory, MiB", AtMost(100.0), peak.reduce(f64::max));
     // Less than a thousandth of what passes through: where threads meet buffers is chance.
     bar("peak memory over 4N messages less that over N, MiB", AtMost(4.0), growth.reduce(f64::max));
@@ -124,22 +129,28 @@ impl Judged {
     }
 }
 
-/// The median over the rounds: what ran one after the other is compared, so that a machine that wanders cancels out.
-fn compare(table: &[Measured], of: Of, a: Side, b: Side) -> Option<f64> {
+/// The median over the rounds, by the wall clock and by CPU time: what ran one after the other is compared, so that a
+/// machine that wanders cancels out.
+fn compare(table: &[Measured], of: Of, a: Side, b: Side) -> Option<(f64, f64)> {
     let (a, b) = (find(table, a)?, find(table, b)?);
-    let per_message = |it: &Measured, run: &Run| match of {
-        Of::Rate | Of::AddedWall => run.wall.as_secs_f64() / it.messages as f64,
-        Of::Cpu => run.cpu.as_secs_f64() / it.messages as f64,
+    let over_rounds = |seconds: fn(&Measured, &Run) -> f64| {
+        let ratios = a.runs.iter().zip(&b.runs).map(|(x, y)| {
+            let (x, y) = (seconds(a, x) / a.messages as f64, seconds(b, y) / b.messages as f64);
+            match of {
+                Of::Rate => y / x,
+                Of::Cpu => x / y,
+                Of::AddedWall => (x - y) / y,
+            }
+        });
+        median(ratios)
     };
-    let ratios = a.runs.iter().zip(&b.runs).map(|(x, y)| {
-        let (x, y) = (per_message(a, x), per_message(b, y));
-        match of {
-            Of::Rate => y / x,
-            Of::Cpu => x / y,
-            Of::AddedWall => (x - y) / y,
-        }
-    });
-    Some(median(ratios))
+    // As if each thread had a core to itself.
+    let by_cpu = over_rounds(|it, run| run.cpu.as_secs_f64() / it.case.threads as f64);
+    let value = match of {
+        Of::Rate | Of::AddedWall => over_rounds(|_, run| run.wall.as_secs_f64()),
+        Of::Cpu => by_cpu,
+    };
+    Some((value, by_cpu))
 }
 
 fn find(table: &[Measured], Side(row, batch, threads): Side) -> Option<&Measured> {

@@ -112,19 +112,19 @@ pub(crate) fn beside(memory: &[Memory], events: &Events) {
 
 /// A line per bar.
 pub(crate) fn bars(judged: &[Judged]) {
-    println!("\n| bar (100 B) | needed | measured | |\n| --- | ---: | ---: | --- |");
+    println!("\n| bar (100 B) | needed | measured | | by CPU time |\n| --- | ---: | ---: | --- | ---: |");
     for it in judged {
         let needed = match it.needed {
             Needed::AtLeast(bound) => format!("≥ {bound}"),
             Needed::AtMost(bound) => format!("≤ {bound}"),
         };
-        let value = it.value.map_or_else(|| String::from("–"), digits);
+        let [value, by_cpu] = [it.value, it.by_cpu].map(|it| it.map_or_else(|| String::from("–"), digits));
         let word = match it.is_met() {
             Some(true) => "met",
             Some(false) => "**missed**",
             None => "not run",
         };
-        println!("| {} | {needed} | {value} | {word} |", it.text);
+        println!("| {} | {needed} | {value} | {word} | {by_cpu} |", it.text);
     }
     println!();
 }

@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -281,21 +281,14 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
         let file = Arc::new(FileText { path: name.to_string(), text: String::new() });
         Finding { file, lint: Lint::error(Rule::FailedRead, Pos::new(1, 1), text) }
     };
-    let file = File::open(path).map_err(|err| failed(format!("open {name}: {}", cause(&err))))?;
+    let file =
+        File::open(path).map_err(|err| failed(format!("open {name}: {}", wappa_component::cause(&err))))?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|err| failed(format!("read {name}: {}", cause(&err))))?;
+        .map_err(|err| failed(format!("read {name}: {}", wappa_component::cause(&err))))?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
         return Err(failed(format!("read {name}: the file is larger than {} MiB", FILE_BYTES_MAX >> 20)));
     }
     Ok(bytes)
-}
-
-/// The cause in lower case and without the number, as Bento's texts have it.
-pub(crate) fn cause(err: &io::Error) -> String {
-    let text = err.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

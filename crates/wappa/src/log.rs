@@ -14,7 +14,7 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use wappa_component::{Level, LogSink};
 use wappa_spec::LoggerConfig;
 
-use crate::config::cause;
+use wappa_component::cause;
 
 /// Where lines go.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ mod tests {
             ),
             write(
                 Level::Trace,
-                "ü\n\"\\\0\u{200b}e\u{301}",
+                "ü\n\"\\\0e\u{301}",
                 &[("level", "q"), ("msg", "z"), ("@service", "s")],
                 None,
             ),
@@ -289,10 +289,17 @@ mod tests {
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             time="2026-11-22T22:03:15Z" level=warning msg=plain @service=wappa label="" path=root.input
             level=error @service=wappa a="x y" label=mine z="a=b"
-            level=trace msg="ü\n\"\\\x00\u200bé" @service=s fields.level=q fields.msg=z
+            level=trace msg="ü\n\"\\\x00é" @service=s fields.level=q fields.msg=z
             level=debug msg=x/y@w+-_.^ @service=wappa c="a,b" e="[x]" f="x:y" u="ü"
         "#]]
         .assert_eq(&lines(&log("logfmt")));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        let mut line = String::new();
+        push_quoted(&mut line, "\u{1}\u{7}\u{7f}\u{200b}\u{202e}\u{10ffff} ");
+        assert_eq!(line, r#""\x01\a\x7f\u200b\u202e\U0010ffff ""#);
     }
 
     #[test]
@@ -301,7 +308,7 @@ mod tests {
             {"@service":"wappa","level":"info","msg":"Launching a Wappa instance, use CTRL+C to close"}
             {"@service":"wappa","label":"","level":"warning","msg":"plain","path":"root.input","time":"2026-11-22T22:03:15Z"}
             {"@service":"wappa","a":"x y","label":"mine","level":"error","msg":"","z":"a=b"}
-            {"@service":"s","fields.level":"q","fields.msg":"z","level":"trace","msg":"ü\n\"\\\u0000​é"}
+            {"@service":"s","fields.level":"q","fields.msg":"z","level":"trace","msg":"ü\n\"\\\u0000é"}
             {"@service":"wappa","c":"a,b","e":"[x]","f":"x:y","level":"debug","msg":"x/y@w+-_.^","u":"ü"}
         "#]].assert_eq(&lines(&log("JSON")));
     }

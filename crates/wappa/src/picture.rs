@@ -5,9 +5,13 @@ use wappa_spec::Lint;
 
 use crate::config::Finding;
 
-/// The plain line, with what a terminal shows below it when it is one.
+/// Bento's line, with what a terminal shows below it when it is one.
 pub(crate) fn render(finding: &Finding, is_terminal: bool, has_color: bool) -> String {
-    let line = finding.line();
+    render_below(finding.line(), finding, is_terminal, has_color)
+}
+
+/// The same with a line of its own.
+pub(crate) fn render_below(line: String, finding: &Finding, is_terminal: bool, has_color: bool) -> String {
     if !is_terminal {
         return format!("{line}\n");
     }

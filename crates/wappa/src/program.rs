@@ -11,7 +11,7 @@ use wappa_spec::Registry;
 
 use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
-    config, dotenv,
+    dotenv,
     environment::{self, Environment},
     globs, lint, list, panics, run, table, wasm,
 };
@@ -105,7 +105,7 @@ fn read_env_files(files: &FileOptions) -> Result<Environment, String> {
         .map_err(|err| format!("Failed to resolve env file glob pattern: {err}"))?;
     for path in paths {
         let text = fs::read_to_string(&path).map_err(|err| {
-            format!("Failed to read dotenv file: open {}: {}", path.display(), config::cause(&err))
+            format!("Failed to read dotenv file: open {}: {}", path.display(), wappa_component::cause(&err))
         })?;
         let assignments = dotenv::parse(&text)
             .map_err(|err| format!("Failed to parse dotenv file: {}: {err}", path.display()))?;

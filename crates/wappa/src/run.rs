@@ -89,16 +89,15 @@ fn print_unreadable(findings: &[Finding], environment: &Environment) {
     let has_color = lint::has_color(is_terminal, environment);
     let mut text = String::new();
     for finding in findings.iter().filter(|it| it.lint.is_error()) {
-        if finding.is_read_error() {
-            text.push_str("Configuration file read error: ");
-            if !is_terminal {
+        let line = match finding.is_read_error() {
+            true => {
                 let name = &finding.file.path;
                 let path = if name.is_empty() { String::new() } else { format!("{name}: ") };
-                text.push_str(&format!("{path}{}\n", finding.read_error()));
-                continue;
+                format!("Configuration file read error: {path}{}", finding.read_error())
             }
-        }
-        text.push_str(&picture::render(finding, is_terminal, has_color));
+            false => finding.line(),
+        };
+        text.push_str(&picture::render_below(line, finding, is_terminal, has_color));
     }
     print(io::stderr(), &text);
 }

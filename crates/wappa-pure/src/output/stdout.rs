@@ -16,7 +16,7 @@ pub(super) const COMPONENT: Component = Component::output::<StdoutConfig>("stdou
 
 /// Writes messages to standard output.
 ///
-/// The log goes to standard error as long as a stream writes here.
+/// While it is the output of the stream, the log goes to standard error.
 ///
 /// # Examples
 ///
@@ -39,6 +39,11 @@ pub(super) const COMPONENT: Component = Component::output::<StdoutConfig>("stdou
 /// # Performance
 ///
 /// All messages that are ready are written with one call.
+///
+/// # Pitfalls
+///
+/// Below another output, such as [`fallback`](fallback.md), the log stays on standard output and comes between the
+/// messages, as in Bento.
 #[derive(Config, Debug)]
 struct StdoutConfig {
     /// How messages are set apart: `lines` puts a line feed after each, `delim:x` puts `x`, unless the message ends in

@@ -19,7 +19,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(err) => {
-            let text = format!("reading the module `{}`: {err}", file.display());
+            let text = format!("reading the module `{}`: {}", file.display(), wappa_component::cause(&err));
             return reader.error(Rule::Custom, at_path, text);
         }
     };

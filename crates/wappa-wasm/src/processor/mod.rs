@@ -57,8 +57,13 @@ impl BuildProcessor for WasmConfig {
         let engine = engine.as_ref().clone();
         let dir = ctx.services().get::<ConfigDir>();
         let file = module_file(&self.module_path, dir.as_ref().map(|it| it.0.as_path()));
-        let bytes = std::fs::read(&file)
-            .map_err(|err| BuildError::new(format!("reading `module_path` `{}`: {err}", file.display())))?;
+        let bytes = std::fs::read(&file).map_err(|err| {
+            BuildError::new(format!(
+                "reading the module `{}`: {}",
+                file.display(),
+                wappa_component::cause(&err)
+            ))
+        })?;
         let interrupt = Interrupt::new();
         let (logger, threads) = (ctx.logger(), ctx.threads());
         // Compiling takes long: a stop during it ends the compiler too.
@@ -241,7 +246,7 @@ impl Turn<'_> {
         if self.borrowed.quiet_until <= now {
             self.borrowed.quiet_until = now + STATE_LOST_INTERVAL;
             let text = "an instance was replaced after a failure: what the module kept in globals is lost";
-            self.wasm.logger.debug(text);
+            self.wasm.logger.warn(text);
         }
     }
 }

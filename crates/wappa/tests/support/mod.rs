@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use expect_test::Expect;
+
 /// A program that runs longer is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -161,4 +163,14 @@ impl fmt::Display for Ended {
         }
         Ok(())
     }
+}
+
+/// Runs the program once for each list of arguments, all in one folder.
+pub fn check(program: &Program, commands: &[&str], expected: Expect) {
+    let mut all = String::new();
+    for command in commands {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        all.push_str(&format!("$ wappa {command}\n{}\n", program.run(&arguments)));
+    }
+    expected.assert_eq(&all);
 }

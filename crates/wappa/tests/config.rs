@@ -1,0 +1,604 @@
+//! Configs as the program meets them: where they come from, and what it says of those that are wrong.
+
+use expect_test::expect;
+
+mod support;
+
+use support::{Program, check};
+
+#[test]
+fn configs_that_cannot_be_read() {
+    let aliases = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                   d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e]\n";
+    let program = Program::new("unreadable")
+        .file("dir/x.txt", "")
+        .file("empty.yaml", "")
+        .file("comment.yaml", "# nothing\n")
+        .file("text.yaml", "hello\n")
+        .file("list.yaml", "- a\n")
+        .file("binary.yaml", b"\x7fELF\x02\x01\x01\x00\x00")
+        .file("latin.yaml", b"input: \xe4\n")
+        .file("brackets.yaml", vec![b'['; 10 << 20])
+        .file("aliases.yaml", aliases)
+        .file("twice.yaml", "output: {drop: {}}\noutput: {stdout: {}}\n")
+        .file("tab.yaml", "input:\n\tstdin: {}\n")
+        .file("open.yaml", "input: {stdin: [}\n")
+        .file(
+            "unknown.yaml",
+            "pipeline:\n  processors:\n    - nope: {}\n      label: x\noutput:\n  stdot: {}\n",
+        )
+        .stdin("a\n");
+    let names = [
+        "dir",
+        "nope.yaml",
+        "empty.yaml",
+        "comment.yaml",
+        "text.yaml",
+        "list.yaml",
+        "binary.yaml",
+        "latin.yaml",
+        "brackets.yaml",
+        "aliases.yaml",
+        "twice.yaml",
+        "tab.yaml",
+        "open.yaml",
+        "unknown.yaml",
+    ];
+    let commands = names.map(|it| [format!("lint {it}"), format!("-c {it}")]).concat();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa lint dir
+        exit 1
+        --- stderr
+        dir(1,1) read dir: is a directory
+
+        $ wappa -c dir
+        exit 1
+        --- stderr
+        Configuration file read error: dir: read dir: is a directory
+
+        $ wappa lint nope.yaml
+        exit 1
+        --- stderr
+        nope.yaml(1,1) open nope.yaml: no such file or directory
+
+        $ wappa -c nope.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: nope.yaml: open nope.yaml: no such file or directory
+
+        $ wappa lint empty.yaml
+        exit 1
+        --- stderr
+        empty.yaml(0,1) expected object value, got !!null
+
+        $ wappa -c empty.yaml
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=empty.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="empty.yaml(0,1) expected object value, got !!null"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa lint comment.yaml
+        exit 1
+        --- stderr
+        comment.yaml(0,1) expected object value, got !!null
+
+        $ wappa -c comment.yaml
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=comment.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="comment.yaml(0,1) expected object value, got !!null"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa lint text.yaml
+        exit 1
+        --- stderr
+        text.yaml(1,1) expected object value, got !!str
+
+        $ wappa -c text.yaml
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=text.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="text.yaml(1,1) expected object value, got !!str"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa lint list.yaml
+        exit 1
+        --- stderr
+        list.yaml(1,1) expected object value, got !!seq
+
+        $ wappa -c list.yaml
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=list.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="list.yaml(1,1) expected object value, got !!seq"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa lint binary.yaml
+        exit 1
+        --- stderr
+        binary.yaml(1,1) yaml: line 1: unexpected character: `\u{7f}'
+
+        $ wappa -c binary.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: binary.yaml: yaml: line 1: unexpected character: `\u{7f}'
+
+        $ wappa lint latin.yaml
+        exit 1
+        --- stderr
+        latin.yaml(1,1) detected invalid utf-8 encoding in config
+
+        $ wappa -c latin.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: latin.yaml: detected invalid utf-8 encoding in config
+
+        $ wappa lint brackets.yaml
+        exit 1
+        --- stderr
+        brackets.yaml(1,1) yaml: line 1: nested more than 100 levels deep
+
+        $ wappa -c brackets.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: brackets.yaml: yaml: line 1: nested more than 100 levels deep
+
+        $ wappa lint aliases.yaml
+        exit 1
+        --- stderr
+        aliases.yaml(5,1) yaml: line 5: anchors and aliases expand to more than 100000 nodes or 16 MiB of text
+
+        $ wappa -c aliases.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: aliases.yaml: yaml: line 5: anchors and aliases expand to more than 100000 nodes or 16 MiB of text
+
+        $ wappa lint twice.yaml
+        exit 0
+        --- stdout
+        twice.yaml(2,1) key output was given before at line 1, the last one counts
+
+        $ wappa -c twice.yaml
+        exit 0
+        --- stdout
+        a
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=twice.yaml wappa_version=VERSION
+        level=warning msg="Config lint warning" @service=wappa lint="twice.yaml(2,1) key output was given before at line 1, the last one counts"
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa lint tab.yaml
+        exit 1
+        --- stderr
+        tab.yaml(2,1) yaml: line 2: found a tab where only spaces may indent
+
+        $ wappa -c tab.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: tab.yaml: yaml: line 2: found a tab where only spaces may indent
+
+        $ wappa lint open.yaml
+        exit 1
+        --- stderr
+        open.yaml(1,1) yaml: line 1: mismatched bracket '[' closed by '}'
+
+        $ wappa -c open.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: open.yaml: yaml: line 1: mismatched bracket '[' closed by '}'
+
+        $ wappa lint unknown.yaml
+        exit 1
+        --- stderr
+        unknown.yaml(3,1) unable to infer processor type from candidates: [nope]
+        unknown.yaml(6,1) unable to infer output type from candidates: [stdot]
+
+        $ wappa -c unknown.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: unknown.yaml: (3,1) unable to infer processor type from candidates: [nope]
+        Configuration file read error: unknown.yaml: (6,1) unable to infer output type from candidates: [stdot]
+
+    "#]],
+    );
+}
+
+const MISTAKES: &str = "\
+input:
+  file: {paths: [a], path: b}
+  label: Bad-Label
+pipeline:
+  thread: 1
+  processors:
+    - label: x
+      sleep: {}
+    - label: x
+      log: {mesage: hi, level: NOPE}
+    - noop: {}
+      extra: 1
+    - wasm: {function: 5}
+    - try: {}
+    - log: {message: \"${! nope() }\"}
+    - log: {message: \"${! content( }\"}
+    - log:
+        message: |
+          line one
+          ${! foo
+    - resource: r
+      label: l
+    - processors: []
+output:
+  stdout: {codec: nope, nope: 1}
+  processors: []
+resources: {}
+processor_resources:
+  - noop: {}
+  - label: x
+    noop: {}
+logger: {level: nope, formt: json}
+shutdown_timeout: nope
+";
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let program = Program::new("mistakes").file("a.yaml", MISTAKES);
+    check(
+        &program,
+        &["lint a.yaml", "-c a.yaml"],
+        expect![[r#"
+            $ wappa lint a.yaml
+            exit 1
+            --- stderr
+            a.yaml(2,1) field path not recognised
+            a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore
+            a.yaml(5,1) field thread not recognised
+            a.yaml(8,1) field duration is required
+            a.yaml(10,1) field mesage not recognised
+            a.yaml(10,1) value NOPE is not a valid option for this field
+            a.yaml(9,1) label 'x' collides with a previously defined label at line 7
+            a.yaml(12,1) field extra is invalid when the component type is noop (processor)
+            a.yaml(13,1) field module_path is required
+            a.yaml(14,1) expected array value
+            a.yaml(15,27) Wappa understands `content()`, `error()`, `meta("key")` and `@key` in an interpolation, not `nope()`
+            a.yaml(16,27) Wappa understands `content()`, `error()`, `meta("key")` and `@key` in an interpolation, not `content(`
+            a.yaml(20,23) the interpolation is not closed by `}`
+            a.yaml(22,1) label field should be omitted when pointing to a resource
+            a.yaml(25,1) field nope not recognised
+            a.yaml(26,1) field processors is empty and can be removed
+            a.yaml(27,1) field resources not recognised
+            a.yaml(29,1) the label field for resources must be unique and not empty
+            a.yaml(30,1) label 'x' collides with a previously defined label at line 7
+            a.yaml(32,1) field formt not recognised
+            a.yaml(32,1) log level nope is not known, INFO is used
+            a.yaml(33,1) expected duration value, got `nope`
+
+            $ wappa -c a.yaml
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa hint="did you mean `paths`?" lint="a.yaml(2,1) field path not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore"
+            level=error msg="Config lint error" @service=wappa hint="did you mean `threads`?" lint="a.yaml(5,1) field thread not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) field duration is required"
+            level=error msg="Config lint error" @service=wappa hint="did you mean `message`?" lint="a.yaml(10,1) field mesage not recognised"
+            level=error msg="Config lint error" @service=wappa hint="one of: FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL" lint="a.yaml(10,1) value NOPE is not a valid option for this field"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(9,1) label 'x' collides with a previously defined label at line 7"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(12,1) field extra is invalid when the component type is noop (processor)"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(13,1) field module_path is required"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(14,1) expected array value"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(15,27) Wappa understands `content()`, `error()`, `meta(\"key\")` and `@key` in an interpolation, not `nope()`"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(16,27) Wappa understands `content()`, `error()`, `meta(\"key\")` and `@key` in an interpolation, not `content(`"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(20,23) the interpolation is not closed by `}`"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(22,1) label field should be omitted when pointing to a resource"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(25,1) field nope not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(26,1) field processors is empty and can be removed"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(27,1) field resources not recognised"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(29,1) the label field for resources must be unique and not empty"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(30,1) label 'x' collides with a previously defined label at line 7"
+            level=error msg="Config lint error" @service=wappa hint="did you mean `format`?" lint="a.yaml(32,1) field formt not recognised"
+            level=warning msg="Config lint warning" @service=wappa hint="one of: OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL, NONE" lint="a.yaml(32,1) log level nope is not known, INFO is used"
+            level=error msg="Config lint error" @service=wappa hint="a duration is written like `300ms`, `5s` or `1h30m`" lint="a.yaml(33,1) expected duration value, got `nope`"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        "#]],
+    );
+}
+
+#[test]
+fn what_lint_looks_at() {
+    let program = Program::new("lint")
+        .file("good.yaml", "output: {drop: {}}\n")
+        .file("configs/bad.yml", "outpt: {}\n")
+        .file("configs/deep/bad.yaml", "input: {stdn: {}}\n")
+        .file("configs/notes.txt", "outpt: {}\n")
+        .file("old.yaml", "input: {stdin: {codec: lines}}\n")
+        .file("label.yaml", "input: {label: x, stdin: {}}\noutput: {drop: {}}\n")
+        .file("env.yaml", "input: {label: \"${WAPPA_TEST_NOT_SET}\", stdin: {}}\n")
+        .file("doc.md", "Two:\n\n```yaml\noutpt: {}\n```\n\n- ```yaml\n  input: {stdin: {nope: 1}}\n  ```\n")
+        .file("off.yaml", "# BENTO LINT DISABLE\noutpt: {}\n")
+        .file("more.yaml", "processor_resources: [{label: r, noop: {x: 1}}]\noutpt: {}\n");
+    let commands = [
+        "lint",
+        "lint good.yaml",
+        "lint configs/...",
+        "lint configs/*.yml configs/**/*.yaml nothing*.yaml",
+        "lint old.yaml",
+        "lint old.yaml configs/bad.yml",
+        "lint --deprecated old.yaml",
+        "lint --labels label.yaml",
+        "lint env.yaml",
+        "lint --skip-env-var-check env.yaml",
+        "lint doc.md",
+        "lint off.yaml",
+        "-c configs/bad.yml -r more.yaml lint",
+        "lint -r more.yaml",
+    ];
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa lint
+            exit 0
+
+            $ wappa lint good.yaml
+            exit 0
+
+            $ wappa lint configs/...
+            exit 1
+            --- stderr
+            configs/bad.yml(1,1) field outpt not recognised
+            configs/deep/bad.yaml(1,1) unable to infer input type from candidates: [stdn]
+
+            $ wappa lint configs/*.yml configs/**/*.yaml nothing*.yaml
+            exit 1
+            --- stderr
+            configs/bad.yml(1,1) field outpt not recognised
+            configs/deep/bad.yaml(1,1) unable to infer input type from candidates: [stdn]
+
+            $ wappa lint old.yaml
+            exit 0
+            --- stdout
+            old.yaml(1,1) field codec is deprecated
+
+            $ wappa lint old.yaml configs/bad.yml
+            exit 1
+            --- stderr
+            old.yaml(1,1) field codec is deprecated
+            configs/bad.yml(1,1) field outpt not recognised
+
+            $ wappa lint --deprecated old.yaml
+            exit 1
+            --- stderr
+            old.yaml(1,1) field codec is deprecated
+
+            $ wappa lint --labels label.yaml
+            exit 1
+            --- stderr
+            label.yaml(2,1) label is required for drop
+
+            $ wappa lint env.yaml
+            exit 1
+            --- stderr
+            env.yaml(1,1) required environment variables were not set: [WAPPA_TEST_NOT_SET]
+
+            $ wappa lint --skip-env-var-check env.yaml
+            exit 0
+
+            $ wappa lint doc.md
+            exit 1
+            --- stderr
+            doc.md(4,1) field outpt not recognised
+            doc.md(8,1) field nope not recognised
+
+            $ wappa lint off.yaml
+            exit 0
+
+            $ wappa -c configs/bad.yml -r more.yaml lint
+            exit 1
+            --- stderr
+            configs/bad.yml(1,1) field outpt not recognised
+            more.yaml(1,1) field x not recognised
+            more.yaml(2,1) field outpt not recognised
+
+            $ wappa lint -r more.yaml
+            exit 1
+            --- stderr
+            more.yaml(1,1) field x not recognised
+            more.yaml(2,1) field outpt not recognised
+
+        "#]],
+    );
+}
+
+#[test]
+fn where_configs_come_from() {
+    let program = Program::new("origins")
+        .file("a.yaml", "output: {drop: {}}\n")
+        .file("set.yaml", "input: {label: \"${WAPPA_TEST_LABEL}\", stdin: {}}\n")
+        .file("a.env", "WAPPA_TEST_LABEL = from_file # a comment\n")
+        .file("b.env", "WAPPA_TEST_LABEL=\"from_second\"\n")
+        .file("bad.env", "WAPPA_TEST_LABEL=x\nnot an assignment\n")
+        .file("more.yaml", "processor_resources: [{label: r, noop: {}}]\n")
+        .file("same.yaml", "processor_resources: [{label: r, noop: {}}]\n")
+        .file("stream.yaml", "output: {drop: {}}\n")
+        .env("WAPPA_CONFIG", "output: {drop: {}}")
+        .stdin("a\n");
+    let commands = [
+        "",
+        "run a.yaml",
+        "-c a.yaml -s output.stdout.codec=lines",
+        "-c a.yaml -s output.type=stdout,pipeline.threads=1",
+        "-c a.yaml -s nope",
+        "-c a.yaml -s nope=1",
+        "-c set.yaml --log.level error",
+        "-c set.yaml -e a.env",
+        "-c set.yaml -e *.env",
+        "-c set.yaml -e a.env,b.env",
+        "-c set.yaml -e nope.env",
+        "-c a.yaml -r more.yaml",
+        "-c a.yaml -r more.yaml -r same.yaml",
+        "-c a.yaml -r stream.yaml",
+        "-c a.yaml -r nope.yaml",
+        "-config a.yaml -log.level=off",
+    ];
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa 
+        exit 0
+        --- stdout
+        level=info msg="Running config from WAPPA_CONFIG environment variable" @service=wappa wappa_version=VERSION
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa run a.yaml
+        exit 0
+        --- stdout
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa -c a.yaml -s output.stdout.codec=lines
+        exit 1
+        --- stderr
+        Configuration file read error: a.yaml: (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout'
+
+        $ wappa -c a.yaml -s output.type=stdout,pipeline.threads=1
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="a.yaml(1,1) field drop is invalid when the component type is stdout (output)"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa -c a.yaml -s nope
+        exit 1
+        --- stderr
+        Configuration file read error: a.yaml: invalid set expression 'nope': expected foo=bar syntax
+
+        $ wappa -c a.yaml -s nope=1
+        exit 1
+        --- stderr
+        Configuration file read error: a.yaml: failed to set config field override: nope: field not recognised
+
+        $ wappa -c set.yaml --log.level error
+        exit 1
+        --- stderr
+        level=error msg="Config lint error" @service=wappa hint="set them, or give a default: `${NAME:default}`" lint="set.yaml(1,1) required environment variables were not set: [WAPPA_TEST_LABEL]"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa -c set.yaml -e a.env
+        exit 0
+        --- stdout
+        a
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label=from_file path=root.input
+        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa -c set.yaml -e *.env
+        exit 1
+        --- stderr
+        Failed to parse dotenv file: bad.env: 2: line 2 char 5: expected Environment variable assignment
+
+        $ wappa -c set.yaml -e a.env,b.env
+        exit 0
+        --- stdout
+        a
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label=from_second path=root.input
+        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa -c set.yaml -e nope.env
+        exit 1
+        --- stderr
+        Failed to read dotenv file: open nope.env: no such file or directory
+
+        $ wappa -c a.yaml -r more.yaml
+        exit 0
+        --- stdout
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+        $ wappa -c a.yaml -r more.yaml -r same.yaml
+        exit 1
+        --- stdout
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=error msg="Service closing due to: processor resource label 'r' collides with a previously defined resource" @service=wappa
+
+        $ wappa -c a.yaml -r stream.yaml
+        exit 1
+        --- stdout
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="stream.yaml(1,1) field output not recognised"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa -c a.yaml -r nope.yaml
+        exit 1
+        --- stderr
+        Configuration file read error: nope.yaml: open nope.yaml: no such file or directory
+
+        $ wappa -config a.yaml -log.level=off
+        exit 0
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_stream_with_lints_runs_when_chilled() {
+    let program = Program::new("chilled").file("a.yaml", "outpt: {}\n").file("empty.yaml", "").stdin("a\n");
+    let commands = ["-c a.yaml", "-c a.yaml --chilled", "-c empty.yaml --chilled"];
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa -c a.yaml
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa hint="did you mean `output`?" lint="a.yaml(1,1) field outpt not recognised"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+            $ wappa -c a.yaml --chilled
+            exit 0
+            --- stdout
+            a
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=warning msg="Config lint error" @service=wappa hint="did you mean `output`?" lint="a.yaml(1,1) field outpt not recognised"
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+
+            $ wappa -c empty.yaml --chilled
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=empty.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa lint="empty.yaml(0,1) expected object value, got !!null"
+            level=error msg="Shutting down: no sense can be made of the config" @service=wappa
+
+        "#]],
+    );
+}
