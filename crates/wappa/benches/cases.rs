@@ -97,6 +97,11 @@ impl Row {
         !matches!(self, Row::Loop | Row::Upper | Row::Copy)
     }
 
+    /// Whether it is a stream of the program that is measured.
+    pub(crate) fn is_wappa(self) -> bool {
+        matches!(self, Row::None | Row::Wasm | Row::Spin)
+    }
+
     /// Whether contents come out in capitals.
     pub(crate) fn is_upper(self) -> bool {
         !matches!(self, Row::None | Row::Copy)
