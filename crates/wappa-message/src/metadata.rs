@@ -10,7 +10,15 @@ use crate::Value;
 ///
 /// Keys are bytes, as in Bento, whose strings need not be UTF-8.
 #[derive(Clone, Debug, Default)]
-pub struct Metadata(Option<Arc<Vec<(Bytes, Value)>>>);
+pub struct Metadata(Option<Arc<Pairs>>);
+
+#[derive(Clone, Debug, Default)]
+struct Pairs {
+    /// Ordered by key.
+    list: Vec<(Bytes, Value)>,
+    /// Keys and values together, in bytes: asked for once per message, so it is kept.
+    bytes: usize,
+}
 
 impl Metadata {
     /// Metadata from pairs; where a key comes twice the last one stays.
@@ -24,19 +32,19 @@ impl Metadata {
 
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.is_empty())
+        self.0.as_ref().is_none_or(|it| it.list.is_empty())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |it| it.len())
+        self.0.as_ref().map_or(0, |it| it.list.len())
     }
 
     /// The value of a key.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Value> {
-        let pairs = self.0.as_ref()?;
-        let idx = search(pairs, key.as_ref()).ok()?;
-        Some(&pairs[idx].1)
+        let list = &self.0.as_ref()?.list;
+        let idx = search(list, key.as_ref()).ok()?;
+        Some(&list[idx].1)
     }
 
     /// The value of a key as Bento prints it; a missing key is the empty text.
@@ -48,28 +56,37 @@ impl Metadata {
     pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
         let key = key.into();
         let pairs = Arc::make_mut(self.0.get_or_insert_default());
-        match search(pairs, &key) {
-            Ok(idx) => pairs[idx].1 = value,
-            Err(idx) => pairs.insert(idx, (key, value)),
+        pairs.bytes += value.size();
+        match search(&pairs.list, &key) {
+            Ok(idx) => {
+                pairs.bytes -= pairs.list[idx].1.size();
+                pairs.list[idx].1 = value;
+            }
+            Err(idx) => {
+                pairs.bytes += key.len();
+                pairs.list.insert(idx, (key, value));
+            }
         }
     }
 
     /// Removes a key and says whether it was there.
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> bool {
         let Some(shared) = &mut self.0 else { return false };
-        let Ok(idx) = search(shared, key.as_ref()) else { return false };
-        Arc::make_mut(shared).remove(idx);
+        let Ok(idx) = search(&shared.list, key.as_ref()) else { return false };
+        let pairs = Arc::make_mut(shared);
+        let (key, value) = pairs.list.remove(idx);
+        pairs.bytes -= key.len() + value.size();
         true
     }
 
     /// All pairs, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
-        self.0.iter().flat_map(|it| it.iter()).map(|(key, value)| (key, value))
+        self.0.iter().flat_map(|it| it.list.iter()).map(|(key, value)| (key, value))
     }
 
     /// Keys and values together, in bytes.
     pub fn size(&self) -> usize {
-        self.iter().map(|(key, value)| key.len() + value.size()).sum()
+        self.0.as_ref().map_or(0, |it| it.bytes)
     }
 }
 

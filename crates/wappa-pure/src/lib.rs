@@ -13,6 +13,7 @@ macro_rules! components {
     };
 }
 
+mod duration;
 mod fault;
 mod input;
 mod metrics;

@@ -400,6 +400,8 @@ mod tests {
         }
         let lint = |policy: &str| format!("input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {policy}\n");
         check_lint(&lint("{count: 1, jitter: 0.5}"), "");
+        let text = "failed to parse duration string: time: invalid duration \"nope\"";
+        check_lint(&lint("{period: nope}"), &format!("(4,1) {text}\n"));
         check_lint(&lint("{count: 1, jitter: -1}"), "(4,1) Cannot set a negative jitter factor\n");
     }
 }

@@ -9,6 +9,8 @@ use std::{
 use wappa_component::{Counter, Metrics};
 use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
 
+use crate::duration;
+
 /// When a batch is complete: as soon as one of the limits is reached.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
@@ -21,9 +23,9 @@ pub(super) struct PolicyConfig {
     #[config(default = "0")]
     byte_size: i64,
 
-    /// How long after its first message a batch is complete, whatever its size.
-    #[config(example = "1s", example = "1m", example = "500ms")]
-    period: Option<Duration>,
+    /// How long after its first message a batch is complete, whatever its size; empty for no such limit.
+    #[config(default = "\"\"", example = "1s", example = "1m", example = "500ms")]
+    period: String,
 
     /// A factor of the period: each is longer by a random part of it, so that many processes do not flush at once.
     #[config(default = "0", example = "0.01", example = "0.1", example = "1")]
@@ -39,6 +41,9 @@ pub(super) struct PolicyConfig {
 }
 
 fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Err(text) = config.period() {
+        reader.error(Rule::InvalidValue, node.get("period").unwrap_or(node), text);
+    }
     if config.jitter < 0.0 {
         let at = node.get("jitter").unwrap_or(node);
         reader.error(Rule::Custom, at, "Cannot set a negative jitter factor");
@@ -48,6 +53,16 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
 impl PolicyConfig {
     pub(super) fn processors(&self) -> &[ComponentNode] {
         &self.processors
+    }
+
+    /// The period, if there is one; the error is Bento's text.
+    fn period(&self) -> Result<Option<Duration>, String> {
+        if self.period.is_empty() {
+            return Ok(None);
+        }
+        let period =
+            duration::parse(&self.period).map_err(|err| format!("failed to parse duration string: {err}"))?;
+        Ok(Some(period).filter(|it| !it.is_zero()))
     }
 }
 
@@ -93,7 +108,7 @@ impl Policy {
     ) -> Result<Policy, String> {
         let limit = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
         let (count, byte_size) = (limit(config.count), limit(config.byte_size));
-        let period = config.period.filter(|it| !it.is_zero());
+        let period = config.period()?;
         if count.is_none() && byte_size.is_none() && period.is_none() {
             return Err("batch policy must have at least one active trigger".to_string());
         }
@@ -160,7 +175,8 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy(count: i64, byte_size: i64, period: Option<Duration>, jitter: f64) -> Policy {
+    fn policy(count: i64, byte_size: i64, period: &str, jitter: f64) -> Policy {
+        let period = period.to_string();
         let config =
             PolicyConfig { count, byte_size, period, jitter, check: Mapping, processors: Vec::new() };
         Policy::new(&config, "", "root.input.batching", &Metrics::default()).expect("a policy")
@@ -168,17 +184,17 @@ mod tests {
 
     #[test]
     fn a_period_alone_has_a_bound() {
-        let second = Some(Duration::from_secs(1));
+        let second = "1s";
         let full = Collected { n_messages: 1, n_bytes: BYTES_MAX };
         assert_eq!(policy(0, 0, second, 0.0).limit(full), Some(Mechanism::Size));
         assert_eq!(policy(2, 0, second, 0.0).limit(full), None);
-        assert_eq!(policy(0, BYTES_MAX as i64 + 1, None, 0.0).limit(full), None);
+        assert_eq!(policy(0, BYTES_MAX as i64 + 1, "", 0.0).limit(full), None);
     }
 
     #[test]
     fn jitter_makes_periods_longer_by_less_than_its_factor() {
         let second = Duration::from_secs(1);
-        let mut policy = policy(0, 0, Some(second), 0.1);
+        let mut policy = policy(0, 0, "1s", 0.1);
         let periods: Vec<Duration> = (0..100).filter_map(|_| policy.period()).collect();
         assert!(periods.iter().all(|it| second <= *it && *it < second.mul_f64(1.1)));
         assert!(periods.windows(2).any(|it| it[0] != it[1]));

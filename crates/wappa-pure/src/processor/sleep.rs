@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, interpolate};
 use wappa_message::Message;
-use wappa_spec::{Config, Interpolated, parse_duration};
+use wappa_spec::{Config, Interpolated};
+
+use crate::duration;
 
 pub(super) const COMPONENT: Component = Component::processor::<SleepConfig>("sleep").categories(&["Utility"]);
 
@@ -42,7 +44,7 @@ struct SleepConfig {
 
 impl BuildProcessor for SleepConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        let fixed = self.duration.as_literal().and_then(|it| parse(it).ok());
+        let fixed = self.duration.as_literal().and_then(|it| duration::parse(it).ok());
         Ok(Box::new(Sleep { duration: self.duration, fixed, logger: ctx.logger() }))
     }
 }
@@ -78,37 +80,10 @@ impl Sleep {
             return fixed;
         }
         let text = interpolate(&self.duration, message);
-        parse(&String::from_utf8_lossy(&text)).unwrap_or_else(|err| {
+        duration::parse(&String::from_utf8_lossy(&text)).unwrap_or_else(|err| {
             self.logger.error(&format!("Failed to parse duration: {err}"));
             Duration::ZERO
         })
-    }
-}
-
-/// Reads a duration; less than nothing is nothing. The error is Go's text.
-fn parse(text: &str) -> Result<Duration, String> {
-    let (is_negative, magnitude) = match text.strip_prefix('-') {
-        Some(rest) if !rest.starts_with('+') => (true, rest),
-        _ => (false, text),
-    };
-    match parse_duration(magnitude) {
-        Some(_) if is_negative => Ok(Duration::ZERO),
-        Some(duration) => Ok(duration),
-        None => Err(why_not(text, magnitude)),
-    }
-}
-
-fn why_not(text: &str, magnitude: &str) -> String {
-    let number = magnitude.strip_prefix('+').unwrap_or(magnitude);
-    let n_digits = number.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(number.len());
-    let (number, rest) = number.split_at(n_digits);
-    let has_digits = number.bytes().any(|it| it.is_ascii_digit()) && number.matches('.').count() < 2;
-    let unit = &rest[..rest.find(|it: char| it.is_ascii_digit() || it == '.').unwrap_or(rest.len())];
-    let is_unit = matches!(unit, "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h");
-    match (has_digits, unit) {
-        (true, "") => format!("time: missing unit in duration {text:?}"),
-        (true, unit) if !is_unit => format!("time: unknown unit {unit:?} in duration {text:?}"),
-        _ => format!("time: invalid duration {text:?}"),
     }
 }
 

@@ -1,0 +1,16 @@
+;; Becomes its arguments and its environment, each followed by a NUL.
+(module
+  (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (memory (export "memory") 3)
+  (func (export "process") (local $end i32)
+    (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))
+    (drop (call $args_get (i32.const 4096) (i32.const 1024)))
+    (local.set $end (i32.add (i32.const 1024) (i32.load (i32.const 4))))
+    (drop (call $environ_sizes_get (i32.const 8) (i32.const 12)))
+    (drop (call $environ_get (i32.const 4096) (local.get $end)))
+    (call $set_bytes (i32.const 1024)
+      (i32.sub (i32.add (local.get $end) (i32.load (i32.const 12))) (i32.const 1024)))))
