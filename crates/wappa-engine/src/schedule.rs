@@ -25,6 +25,10 @@ impl Default for Window {
     }
 }
 
+/// How much dearer one part can make messages look. A thread that lost its core for ten milliseconds must not make the
+/// parts of cheap messages small; messages that really are slow get there in a few parts, which end early anyhow.
+const COST_RISE_MAX: u64 = 8;
+
 /// A part is cut so that it takes about this long.
 const PART_NS: u64 = 1_000_000;
 
@@ -43,7 +47,7 @@ pub(crate) struct Schedule {
     due_next: Place,
     next_parcel: u64,
     n_at_work: usize,
-    /// What one message costs in the pipeline, in nanoseconds: rises at once, falls slowly.
+    /// What one message costs in the pipeline, in nanoseconds: rises fast, falls slowly.
     cost_ns: Option<u64>,
     is_broken: bool,
     /// Threads that wait for something to do.
@@ -213,8 +217,9 @@ impl Schedule {
         // By what came in: a part of which everything was filtered took its time as well.
         let sample = elapsed_ns / (job.n_origins().max(1) as u64);
         self.cost_ns = Some(match self.cost_ns {
-            Some(cost) if sample < cost => cost - (cost - sample).div_ceil(8),
-            _ => sample,
+            Some(cost) if sample < cost => cost - (cost - sample).div_ceil(4),
+            Some(cost) => sample.min(cost.max(1) * COST_RISE_MAX),
+            None => sample,
         });
         self.done_bytes += bytes;
         self.done.insert(job.place(), Finished::Job(job, bytes));

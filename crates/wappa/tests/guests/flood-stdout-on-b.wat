@@ -1,4 +1,4 @@
-;; Replaces the first byte by `X`. When it is a `b`: first writes 16 MiB without a line break to standard output.
+;; Replaces the first byte by `X`. When it is a `b`: first writes 2 MiB without a line break to standard output.
 (module
   (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
   (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
@@ -19,6 +19,6 @@
         (loop $more
           (drop (call $fd_write (i32.const 1) (i32.const 256) (i32.const 1) (i32.const 268)))
           (i32.store (i32.const 272) (i32.add (i32.load (i32.const 272)) (i32.const 1)))
-          (br_if $more (i32.lt_u (i32.load (i32.const 272)) (i32.const 256))))))
+          (br_if $more (i32.lt_u (i32.load (i32.const 272)) (i32.const 32))))))
     (i32.store8 (local.get $at) (i32.const 88))
     (call $set_bytes (local.get $at) (call $length (local.get $content)))))
