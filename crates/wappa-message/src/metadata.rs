@@ -30,6 +30,14 @@ impl Metadata {
         metadata
     }
 
+    /// The same metadata with a reference count of their own.
+    ///
+    /// A count that the messages of two threads share costs each of them several times as much as one that they do
+    /// not: whoever hands out many parcels with the same metadata gives each its own.
+    pub fn unshared(&self) -> Metadata {
+        Metadata(self.0.as_ref().map(|it| Arc::new(Pairs::clone(it))))
+    }
+
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|it| it.list.is_empty())

@@ -149,7 +149,7 @@ impl Input for Files {
             match source.reader.read(waiter) {
                 Ok((buffer, ranges)) => {
                     let ack = source.ack(ranges.len() as u32);
-                    let metadata = source.metadata.clone();
+                    let metadata = source.metadata.unshared();
                     return Ok(Parcel::of_slices(Slices { buffer, ranges, metadata }, ack));
                 }
                 Err(NoParcel::NotReady) => return Err(ReadError::NotReady),
