@@ -131,14 +131,16 @@ impl Inspection {
         let elements = tables.fold(0, u64::saturating_add);
         let needed = memories.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
         if needed > limits.memory_bytes {
-            let mut what = format!("a memory of {}", bytes(memories));
-            if elements.saturating_mul(ELEMENT_BYTES) > memories {
-                what = format!("tables of {elements} elements ({})", bytes(needed - memories));
-            }
-            let text = format!(
-                "declares {what}, which is over the field `memory_limit` ({})",
-                bytes(limits.memory_bytes)
-            );
+            let limit = limits.memory_bytes;
+            let in_tables = needed - memories;
+            let what = if memories > limit {
+                format!("a memory of {}", apart_from(limit, memories))
+            } else if in_tables > limit {
+                format!("tables of {elements} elements ({})", apart_from(limit, in_tables))
+            } else {
+                format!("a memory and tables of {} together", apart_from(limit, needed))
+            };
+            let text = format!("declares {what}, which is over the field `memory_limit` ({})", bytes(limit));
             let hint = if needed <= 4 << 30 {
                 format!("set `memory_limit` to {} or more, or build with less", mebibytes_up(needed))
             } else {
@@ -348,5 +350,13 @@ impl Tier {
             Tier::V0 => "guest interface v0",
             Tier::V1 => "guest interface v1 (not in this version)",
         }
+    }
+}
+
+/// A size over a limit: to the byte where the rounded text of both would be the same.
+fn apart_from(limit: u64, size: u64) -> String {
+    match bytes(size) {
+        rounded if rounded == bytes(limit) => format!("{size} bytes"),
+        rounded => rounded,
     }
 }

@@ -344,6 +344,13 @@ fn memories() {
     );
     check_problems(&module("(memory 16)"), expect![[""]]);
     check_problems(
+        &module("(memory 16) (table 13 funcref)"),
+        expect![[r#"
+        Error: declares a memory and tables of 1048680 bytes together, which is over the field `memory_limit` (1MiB)
+          set `memory_limit` to 2MiB or more, or build with less
+    "#]],
+    );
+    check_problems(
         &module("(memory 65536)"),
         expect![[r#"
         Error: declares a memory of 4GiB, which is over the field `memory_limit` (1MiB)
