@@ -1,7 +1,6 @@
 //! The engine of wasm guests, as this program uses it: how large it is, what compiles for it, and `inspect`.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -14,7 +13,7 @@ use wappa_wasm::{
     Budget, ChildCompiler, Engine, EngineConfig, child_main,
     inspect::{Inspection, Limits, Severity},
     precompile,
-    processor::{self, ConfigDir},
+    processor::{self, ConfigDir, read_module},
 };
 
 use crate::{cli::InspectArguments, environment};
@@ -124,7 +123,7 @@ pub(crate) fn compile_child() -> ExitCode {
 pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> {
     let path: &PathBuf = &arguments.module;
     let place = |text: String| format!("{}: {text}", path.display());
-    let bytes = fs::read(path).map_err(|err| place(wappa_component::cause(&err)))?;
+    let bytes = read_module(path).map_err(place)?;
     let inspection = Inspection::of(&bytes).map_err(|err| place(err.to_string()))?;
     let limits = match arguments.memory_limit {
         Some(limit) => Limits { memory_bytes: limit.bytes() },

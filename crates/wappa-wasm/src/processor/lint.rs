@@ -2,7 +2,7 @@
 
 use wappa_spec::{Lint, Node, Reader, Rule};
 
-use super::{config::WasmConfig, module_file};
+use super::{config::WasmConfig, module_file, read_module};
 use crate::inspect::{Inspection, Limits, Severity};
 
 /// Reports everything that would keep the module from running, at the field that names it.
@@ -16,10 +16,10 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
         reader.error(Rule::Custom, at, "sha256 is 64 hexadecimal digits");
     }
     let file = module_file(&config.module_path, reader.base_dir());
-    let bytes = match std::fs::read(&file) {
+    let bytes = match read_module(&file) {
         Ok(bytes) => bytes,
-        Err(err) => {
-            let text = format!("reading the module `{}`: {}", file.display(), wappa_component::cause(&err));
+        Err(cause) => {
+            let text = format!("reading the module `{}`: {cause}", file.display());
             return reader.error(Rule::Custom, at_path, text);
         }
     };

@@ -5,6 +5,8 @@ mod lanes;
 mod lint;
 
 use std::{
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -33,6 +35,9 @@ pub struct ConfigDir(pub PathBuf);
 /// How many lines a second a processor's guests may log together.
 const LOG_LINES_PER_SECOND: u32 = 100;
 
+/// No module is larger. The largest that toolchains make, an interpreter with its libraries, have some 20 MiB.
+const MODULE_BYTES_MAX: u64 = 256 << 20;
+
 /// After an instance could not be made the next attempt waits, longer each time.
 const INSTANCE_BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -57,13 +62,8 @@ impl BuildProcessor for WasmConfig {
         let engine = engine.as_ref().clone();
         let dir = ctx.services().get::<ConfigDir>();
         let file = module_file(&self.module_path, dir.as_ref().map(|it| it.0.as_path()));
-        let bytes = std::fs::read(&file).map_err(|err| {
-            BuildError::new(format!(
-                "reading the module `{}`: {}",
-                file.display(),
-                wappa_component::cause(&err)
-            ))
-        })?;
+        let bytes = read_module(&file)
+            .map_err(|cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display())))?;
         let interrupt = Interrupt::new();
         let (logger, threads) = (ctx.logger(), ctx.threads());
         // Compiling takes long: a stop during it ends the compiler too.
@@ -119,6 +119,20 @@ pub(crate) fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     match config_dir.map(|it| it.join(path)) {
         Some(beside_config) if !direct.exists() && beside_config.exists() => beside_config,
         _ => direct,
+    }
+}
+
+/// What is in the file of a module; or why it cannot be had. A file that never ends, such as `/dev/zero`, must not
+/// fill the memory.
+pub fn read_module(file: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|it| it.take(MODULE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(n) if n as u64 > MODULE_BYTES_MAX => {
+            Err(format!("the file is larger than {} MiB", MODULE_BYTES_MAX >> 20))
+        }
+        Ok(_) => Ok(bytes),
+        Err(err) => Err(wappa_component::cause(&err)),
     }
 }
 
