@@ -148,7 +148,8 @@ impl Host {
     #[inline]
     pub(crate) fn set_content(&mut self, content: &[u8]) -> Result<(), Stop> {
         let before = self.message.content().len();
-        if before < content.len() {
+        // A content that is no larger than it was can still be too much beside metadata that grew meanwhile.
+        if before < content.len() || self.metadata_bytes.is_some_and(|(before, now)| before < now) {
             let (metadata_before, metadata) = self.metadata_bytes();
             self.check_output(before + metadata_before, content.len() + metadata)?;
         }

@@ -37,7 +37,7 @@ pub enum Level {
 
 /// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
 pub trait GuestLog: Send + Sync {
-    /// One line, without its newline and without control characters.
+    /// One line, without its newline and without control characters other than tabs.
     fn log(&self, level: Level, text: &str);
 }
 

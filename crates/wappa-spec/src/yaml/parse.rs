@@ -206,13 +206,12 @@ impl<'t> Builder<'t> {
         if self.text[before.len()..].starts_with(['|', '>']) {
             return pos(span);
         }
-        let blank_lines = before.lines().rev().take_while(|it| it.trim().is_empty()).count();
-        let Some(header) = before.lines().rev().nth(blank_lines) else {
-            return pos(span);
-        };
-        // A text that ends in a line break has one line fewer in `lines` than where the mark stands.
-        let lines_back = blank_lines + usize::from(before.ends_with('\n'));
+        let header = before.trim_end();
+        // The library takes a carriage return alone for a line end as well.
+        let between = before[header.len()..].replace("\r\n", "\n");
+        let lines_back = between.matches(['\n', '\r']).count();
         let line = pos(span).line.saturating_sub(number(lines_back));
+        let header = header.rsplit(['\n', '\r']).next().unwrap_or_default();
         let column = block_header(header).unwrap_or(0);
         Pos::new(line, number(column) + 1)
     }

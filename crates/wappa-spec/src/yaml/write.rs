@@ -100,6 +100,10 @@ fn literal(f: &mut fmt::Formatter<'_>, text: &str, depth: usize) -> fmt::Result 
 }
 
 fn is_safe_plain(text: &str, style: Style) -> bool {
+    // Quotes would make text of a number; its characters mean nothing else.
+    if style == Style::Plain && matches!(scalar::tag(text), "!!int" | "!!float" | "!!bool") {
+        return true;
+    }
     let word =
         |it: char| it.is_alphanumeric() || matches!(it, '_' | '.' | '/' | '$' | '+' | '(' | ')' | '=' | ';');
     let inner = |it: char| word(it) || matches!(it, ' ' | '-' | '@' | '!' | '*' | '"' | '\'' | '<' | '>');
@@ -172,6 +176,20 @@ mod tests {
                 y
                  z
         "#]],
+        );
+        check(
+            "a: [-5, '-5', -.inf, +1, 1_000, -0x1f, '- x']\n-1: -1.5\n",
+            expect![[r#"
+                a:
+                  - -5
+                  - "-5"
+                  - -.inf
+                  - +1
+                  - 1_000
+                  - -0x1f
+                  - "- x"
+                -1: -1.5
+            "#]],
         );
         check(
             "a: '# no'\nb: 'x: y'\n'c d': 'yes'\n'': \"\\u0007\"\nd: '...'\ne: ' x'\n",

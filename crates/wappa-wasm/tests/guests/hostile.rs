@@ -280,6 +280,23 @@ fn it_wants_all_memory() {
 }
 
 #[test]
+fn it_makes_room_for_metadata_and_then_takes_it_back() {
+    let body = r#"(func (export "process")
+        (call $set_bytes (i32.const 0) (i32.const 0))
+        (call $set_meta (i32.const 300) (i32.const 1) (i32.const 0) (i32.const 40000))
+        (call $set_bytes (i32.const 0) (i32.const 40000)))"#;
+    let message = Message::new(vec![b'x'; 40_000]);
+    check_with(
+        &guest(body),
+        vec![message],
+        |it| it.limits.output = 64 << 10,
+        expect![[r#"
+            "xxxxxxxxxxxxxxxxxxxx… (40000)" [output: the message would be 80065 bytes, over the limit of 65536 (`output_limit`)] (spent)
+        "#]],
+    );
+}
+
+#[test]
 fn it_wants_the_hosts_memory() {
     let grow = "(drop (memory.grow (i32.const 4)))";
     check_bad(
