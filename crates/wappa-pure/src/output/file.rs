@@ -52,6 +52,9 @@ pub(super) const COMPONENT: Component = Component::output::<FileConfig>("file").
 /// and inputs that replay deliver them once there is room. In a named pipe, or in a file to which others write too,
 /// the rest of the message is written before anything else.
 ///
+/// A process that is killed outright (`kill -9`, out of memory) leaves the beginning of what it had to write, which can
+/// end in the middle of a message; the next run goes on right behind it.
+///
 /// # Performance
 ///
 /// All messages that are ready for one file are written with one call. A path without interpolations costs nothing for
