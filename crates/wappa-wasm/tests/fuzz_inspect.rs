@@ -4,12 +4,16 @@
 //! `WAPPA_FUZZ_SECONDS=60` runs for that long, `WAPPA_FUZZ_SEED=…` starts elsewhere; a failure prints the command
 //! that repeats its case.
 
+#[path = "support/random.rs"]
+mod random;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use wappa_wasm::inspect::{ACCEPTED_FEATURES, Inspection, Limits, to_binary};
 use wappa_wasm::rewrite::{MEMORY_EXPORT, export_memory, needs_rewrite};
 use wasmparser::Validator;
+
+use random::{Budget, Random};
 
 const CASES: u64 = 4_000;
 
@@ -29,27 +33,6 @@ const SEEDS: [&str; 9] = [
     "(module)",
     r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))) (memory (export "mem") 1))"#,
 ];
-
-struct Random(u64);
-
-impl Random {
-    /// Xorshift, after one round of mixing, so that neighbouring seeds go different ways.
-    fn new(seed: u64) -> Random {
-        let mixed = (seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        Random((mixed ^ (mixed >> 31)).max(1))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
 
 /// The file of one case; the same seed gives the same file.
 fn file_of(seed: u64) -> Vec<u8> {
@@ -136,17 +119,13 @@ fn check(file: &[u8]) -> bool {
     true
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number in the environment"))
-}
-
 #[test]
-fn hostile_files() {
-    let first = number("WAPPA_FUZZ_SEED").unwrap_or(1);
-    let end = number("WAPPA_FUZZ_SECONDS").map(|n| Instant::now() + Duration::from_secs(n));
+fn fuzz_hostile_files() {
+    let budget = Budget::from_env(CASES);
+    let first = budget.first;
     let mut valid = 0;
     let mut seed = first;
-    while end.map_or(seed < first + CASES, |end| Instant::now() < end) {
+    while budget.has(seed) {
         let file = file_of(seed);
         match catch_unwind(AssertUnwindSafe(|| check(&file))) {
             Ok(is_valid) => valid += u64::from(is_valid),
