@@ -30,11 +30,12 @@ impl Default for Bound {
     }
 }
 
-/// The first attempts are made at once; then the wait grows from `WAIT_MIN` to `WAIT_MAX`, as in Bento.
+/// The first two replays come at once, and later ones a second apart, as in Bento. In between the wait doubles, so that
+/// a short fault costs little time and an output that fails for long costs little work.
 const ATTEMPTS_AT_ONCE: u32 = 2;
-const WAIT_MIN: Duration = Duration::from_millis(1);
+const WAIT_MIN: Duration = Duration::from_millis(10);
 const WAIT_MAX: Duration = Duration::from_secs(1);
-const WAIT_GROWTH: f64 = 1.1;
+const WAIT_GROWTH: f64 = 2.0;
 
 /// An input whose failed messages are delivered again.
 pub(crate) struct Replay {
@@ -217,7 +218,7 @@ fn size_of(messages: &[Message]) -> usize {
 fn wait_before(attempt: u32) -> Duration {
     let Some(n_waits) = attempt.checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
     // Past this many steps the longest wait is reached; a larger exponent would overflow.
-    let growth = WAIT_GROWTH.powi(n_waits.min(100) as i32);
+    let growth = WAIT_GROWTH.powi(n_waits.min(20) as i32);
     WAIT_MIN.mul_f64(growth).min(WAIT_MAX)
 }
 

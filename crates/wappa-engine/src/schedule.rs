@@ -21,7 +21,7 @@ pub(crate) struct Window {
 
 impl Default for Window {
     fn default() -> Window {
-        Window { parts_max: 1024, bytes_max: 64 * 1024 * 1024 }
+        Window { parts_max: 256, bytes_max: 64 * 1024 * 1024 }
     }
 }
 
