@@ -143,11 +143,11 @@ impl Maker<'_> {
         }
         let scalar = |text: &str| Tree::Scalar(text.to_string());
         match ty {
-            Type::Bool => scalar(*self.random.pick(&["true", "false", "yes", "off"])),
-            Type::Int => scalar(*self.random.pick(&["0", "-1", "5", "0x10", "1_000", "1e2", "17"])),
-            Type::Float => scalar(*self.random.pick(&["0.5", "1", ".inf", "-2e9", "nan"])),
-            Type::Duration => scalar(*self.random.pick(&["5s", "1h2m", "100ms", "0", "1.5h", "-3s"])),
-            Type::Size => scalar(*self.random.pick(&["1KiB", "64 MB", "12", "0", "1.5GiB"])),
+            Type::Bool => scalar(self.random.pick(&["true", "false", "yes", "off"])),
+            Type::Int => scalar(self.random.pick(&["0", "-1", "5", "0x10", "1_000", "1e2", "17"])),
+            Type::Float => scalar(self.random.pick(&["0.5", "1", ".inf", "-2e9", "nan"])),
+            Type::Duration => scalar(self.random.pick(&["5s", "1h2m", "100ms", "0", "1.5h", "-3s"])),
+            Type::Size => scalar(self.random.pick(&["1KiB", "64 MB", "12", "0", "1.5GiB"])),
             Type::String | Type::Interpolated | Type::Mapping => self.text(),
             Type::Any => match self.random.below(3) {
                 0 => self.text(),
