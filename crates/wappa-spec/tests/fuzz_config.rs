@@ -19,7 +19,7 @@ use std::{
 use generate::{Random, config, mutate, override_of};
 use wappa_spec::{
     ComponentKind, ComponentNode, Config, Deprecated, Interpolated, Lint, LintOptions, Map, Mapping, Node,
-    Secret, Size, Source, Spec, StreamConfig, docs, env, yaml,
+    Registry, Secret, Size, Source, Spec, StreamConfig, docs, env, yaml,
 };
 
 const CASES: u64 = 1_000;
