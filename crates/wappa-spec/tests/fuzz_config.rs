@@ -19,7 +19,7 @@ use std::{
 use generate::{Random, config, mutate, override_of};
 use wappa_spec::{
     ComponentKind, ComponentNode, Config, Deprecated, Interpolated, Lint, LintOptions, Map, Mapping, Node,
-    Secret, Size, Source, Spec, StreamConfig, docs, env, yaml,
+    Registry, Secret, Size, Source, Spec, StreamConfig, docs, env, yaml,
 };
 
 const CASES: u64 = 1_000;
@@ -173,7 +173,7 @@ fn check_lints(lints: &[Lint], text: &str) {
 }
 
 /// What is written reads back as the same tree.
-fn check_writing(node: &Node, registry: &Vec<&'static Spec>) {
+fn check_writing(node: &Node, registry: &dyn Registry) {
     let scrubbed = docs::scrub(node, StreamConfig::FIELDS, registry).to_string();
     yaml::parse(&scrubbed).expect("what was written is YAML");
     if !has_plain_keys(node) {
