@@ -141,13 +141,12 @@ impl Maker<'_> {
         if self.random.below(25) == 0 || depth > 9 {
             return self.text();
         }
-        let scalar = |text: &str| Tree::Scalar(text.to_string());
         match ty {
-            Type::Bool => scalar(self.random.pick(&["true", "false", "yes", "off"])),
-            Type::Int => scalar(self.random.pick(&["0", "-1", "5", "0x10", "1_000", "1e2", "17"])),
-            Type::Float => scalar(self.random.pick(&["0.5", "1", ".inf", "-2e9", "nan"])),
-            Type::Duration => scalar(self.random.pick(&["5s", "1h2m", "100ms", "0", "1.5h", "-3s"])),
-            Type::Size => scalar(self.random.pick(&["1KiB", "64 MB", "12", "0", "1.5GiB"])),
+            Type::Bool => self.one_of(&["true", "false", "yes", "off"]),
+            Type::Int => self.one_of(&["0", "-1", "5", "0x10", "1_000", "1e2", "17"]),
+            Type::Float => self.one_of(&["0.5", "1", ".inf", "-2e9", "nan"]),
+            Type::Duration => self.one_of(&["5s", "1h2m", "100ms", "0", "1.5h", "-3s"]),
+            Type::Size => self.one_of(&["1KiB", "64 MB", "12", "0", "1.5GiB"]),
             Type::String | Type::Interpolated | Type::Mapping => self.text(),
             Type::Any => match self.random.below(3) {
                 0 => self.text(),
@@ -198,8 +197,12 @@ impl Maker<'_> {
         Tree::Map(pairs)
     }
 
+    fn one_of(&mut self, texts: &[&str]) -> Tree {
+        Tree::Scalar((*self.random.pick(texts)).to_string())
+    }
+
     fn text(&mut self) -> Tree {
-        Tree::Scalar((*self.random.pick(&TEXTS)).to_string())
+        self.one_of(&TEXTS)
     }
 
     fn path(&mut self, ty: Type, path: &mut Vec<String>) {
