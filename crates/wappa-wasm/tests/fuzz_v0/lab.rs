@@ -1,6 +1,7 @@
 //! Runs messages through guests and holds what comes out against what must always hold.
 
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
@@ -61,8 +62,7 @@ pub(crate) struct Tally {
     pub(crate) compared: u64,
     pub(crate) done: u64,
     pub(crate) mistakes: u64,
-    pub(crate) failed: u64,
-    pub(crate) timeouts: u64,
+    pub(crate) failed: BTreeMap<&'static str, u64>,
     pub(crate) refused_modules: u64,
 }
 
@@ -134,8 +134,7 @@ impl Lab {
         } else {
             assert!(instance.is_spent(), "{text}");
             assert_same(message, &before);
-            self.tally.failed += 1;
-            self.tally.timeouts += u64::from(err.kind() == Kind::Timeout);
+            *self.tally.failed.entry(err.kind().as_str()).or_default() += 1;
         }
         if instance.is_spent() {
             // It refuses to work and leaves the message alone.

@@ -120,9 +120,9 @@ fn raw(random: &mut Random, wild: bool) -> Vec<u8> {
     code
 }
 
-/// An endless loop, and what may become an endless recursion.
+/// An endless loop, and endless recursions.
 fn is_dear(opcode: u8) -> bool {
-    matches!(opcode, 32 | 33)
+    matches!(opcode, 19 | 32 | 33)
 }
 
 impl Writer<'_> {
@@ -273,7 +273,7 @@ impl Writer<'_> {
             }
             23 if self.random.one_in(8) => {
                 let registers = self.registers();
-                let code = *self.random.pick(&[12, 13, 18, 18, 12, 12, 13, 13, 13, 18, 12, 19]);
+                let code = if self.random.one_in(60) { 19 } else { *self.random.pick(&[12, 13, 18]) };
                 self.op(code, registers);
             }
             _ => {
