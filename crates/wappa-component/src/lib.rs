@@ -36,7 +36,7 @@ pub use crate::{
     output::{Output, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},
-    processor::{Processor, as_singles, in_chunks, run_children},
+    processor::{Processor, as_singles, in_chunks, in_sequence, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Waiter, Woken},

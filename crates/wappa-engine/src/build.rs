@@ -256,7 +256,7 @@ impl Builder for Building<'_> {
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
-            output = Box::new(UnderOutput { inner: output, processors });
+            output = Box::new(UnderOutput::new(output, processors));
         }
         Ok(output)
     }

@@ -10,7 +10,7 @@ use crate::Metadata;
 pub const ORIGIN_NONE: u32 = u32::MAX;
 
 /// One message. Cloning is cheap: content, metadata and mark are shared until one side writes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     content: Bytes,
     metadata: Metadata,
@@ -19,9 +19,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message without metadata and without an error mark, with origin 0.
+    /// A message without metadata and without an error mark, with [`ORIGIN_NONE`]: whoever makes one of another
+    /// message says so with [`Message::set_origin`].
     pub fn new(content: impl Into<Bytes>) -> Message {
-        Message { content: content.into(), ..Message::default() }
+        Message::of_input(content.into(), Metadata::default(), ORIGIN_NONE)
     }
 
     /// A message that shares `metadata` with others; the origin is its index among the messages of its parcel.
@@ -77,6 +78,12 @@ impl Message {
     /// Content and metadata together, in bytes: what the message makes its holder keep.
     pub fn size(&self) -> usize {
         self.content.len() + self.metadata.size()
+    }
+}
+
+impl Default for Message {
+    fn default() -> Message {
+        Message::new(Bytes::new())
     }
 }
 

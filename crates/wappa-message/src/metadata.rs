@@ -12,6 +12,12 @@ use crate::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Metadata(Option<Arc<Pairs>>);
 
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Metadata) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Pairs {
     /// Ordered by key.

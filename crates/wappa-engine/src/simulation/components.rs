@@ -396,6 +396,9 @@ impl Processor for Worker {
         if self.place == Place::First {
             self.sim.saw(&batches[..done]);
         }
+        if self.sim.plan.pipeline.last().is_some_and(|it| it.path == self.plan.path) {
+            self.sim.finished(&batches[..done]);
+        }
         self.sim.token.pass();
         done
     }

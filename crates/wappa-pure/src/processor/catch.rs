@@ -53,14 +53,13 @@ impl Processor for Catch {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         in_chunks(part, step, |part, step| {
             let is_marked = |it: &wappa_message::Message| it.error().is_some();
-            let goes_on =
+            let done =
                 as_singles(part, step, is_marked, |part, step| run_children(&self.children, part, step));
-            if goes_on {
-                for message in part.messages_mut() {
-                    message.clear_error();
-                }
+            let n_messages = part.messages_of(done);
+            for message in &mut part.messages_mut()[..n_messages] {
+                message.clear_error();
             }
-            goes_on
+            done
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::slice;
 
 use wappa_component::{
-    BuildError, BuildProcessor, Component, Context, Part, Processor, Step, as_singles, in_chunks, run_children,
+    BuildError, BuildProcessor, Component, Context, Part, Processor, Step, as_singles, in_chunks, in_sequence,
+    run_children,
 };
 use wappa_spec::{ComponentNode, Config};
 
@@ -55,10 +56,15 @@ struct Try {
 impl Processor for Try {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         in_chunks(part, step, |part, step| {
-            self.children.iter().all(|child| {
-                let is_good = |it: &wappa_message::Message| it.error().is_none();
-                as_singles(part, step, is_good, |part, step| run_children(slice::from_ref(child), part, step))
-            })
+            let is_good = |it: &wappa_message::Message| it.error().is_none();
+            let works = self.children.iter().map(|child| {
+                move |part: &mut Part, step: &mut Step<'_>| {
+                    as_singles(part, step, is_good, |part, step| {
+                        run_children(slice::from_ref(child), part, step)
+                    })
+                }
+            });
+            in_sequence(part, step, works)
         })
     }
 }

@@ -109,10 +109,11 @@ impl Harness {
         let mut part = batches(inputs);
         let mut step = Step::new(0, self.time.as_ref());
         let children = [processor];
-        if !wappa_component::run_children(&children, &mut part, &mut step) {
-            return "interrupted".to_string();
+        let done = wappa_component::run_children(&children, &mut part, &mut step);
+        match part.split_off(done) {
+            rest if rest.n_batches() == 0 => text(&part),
+            rest => format!("{}interrupted before {}", text(&part), text(&rest)),
         }
-        text(&part)
     }
 
     /// Reads one parcel; says what became of it instead when there is none. It is answered as delivered.
