@@ -12,6 +12,7 @@ mod ack;
 mod cause;
 mod component;
 mod context;
+mod counted;
 mod input;
 mod interpolate;
 mod logger;
@@ -29,6 +30,7 @@ pub use crate::{
     cause::cause,
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
+    counted::counted,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},

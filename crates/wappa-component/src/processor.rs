@@ -222,7 +222,8 @@ mod tests {
         assert_eq!(text(&one, done), "a b / c d e");
 
         // A second one is interrupted as well, and sees only what the first one has finished.
-        let two: [Box<dyn Processor>; 2] = [Box::new(Interrupted::default()), Box::new(Interrupted(AtomicUsize::new(1)))];
+        let two: [Box<dyn Processor>; 2] =
+            [Box::new(Interrupted::default()), Box::new(Interrupted(AtomicUsize::new(1)))];
         let mut one = part("a b c d e");
         let done = run_children(&two, &mut one, &mut step);
         assert_eq!(text(&one, done), "a / b c d e");

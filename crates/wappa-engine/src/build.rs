@@ -152,6 +152,7 @@ impl<'a> Building<'a> {
             metrics: self.request.metrics.clone(),
             world: self.request.setting.world.clone(),
             stop: self.request.setting.stop.clone(),
+            calls: self.request.setting.activity.component(&node.label, path),
         }
     }
 

@@ -98,7 +98,9 @@ impl Output for UnderOutput {
                 let failures = (0..own.n_messages()).map(|idx| (idx, reason.clone())).collect();
                 Err(by_origin(own, failures, unfinished, WriteError::Partial))
             }
-            Err(WriteError::Partial(failures)) => Err(by_origin(own, failures, unfinished, WriteError::Partial)),
+            Err(WriteError::Partial(failures)) => {
+                Err(by_origin(own, failures, unfinished, WriteError::Partial))
+            }
             Err(WriteError::Rejected(failures)) => {
                 let is_all = unfinished.len() == 0;
                 let error = if is_all { WriteError::Rejected } else { WriteError::Partial };

@@ -1,7 +1,6 @@
 //! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -13,8 +12,9 @@ use wappa_component::{
 use wappa_message::Mark;
 
 use crate::{
+    activity::Activity,
     job::Job,
-    observe::take_panicked,
+    panics::{self, Caught},
     schedule::{Schedule, Task},
     stop::{Stop, given_up},
     stream::Report,
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     pub(crate) report: Monitor<Report>,
     pub(crate) logger: Logger,
+    pub(crate) activity: Activity,
     pub(crate) n_threads: usize,
     pub(crate) input_takes_back: bool,
     pub(crate) input_is_connected: AtomicBool,
@@ -370,7 +371,7 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
 /// Closes the output, at the end.
 pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
     if let Some(Err(text)) = guarded(shared, OUTPUT_PATH, || output.close()) {
-        shared.report.lock().fault.get_or_insert(format!("{OUTPUT_PATH}: {text}"));
+        shared.activity.fail(format!("{OUTPUT_PATH}: {text}"));
     }
 }
 
@@ -378,29 +379,21 @@ pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
 ///
 /// `path` is where it is called; a component within it knows its own.
 fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
-    // Whatever a component caught by itself is over.
-    take_panicked();
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(result) => Some(result),
-        Err(panic) => {
-            let within = take_panicked();
-            let path = within.as_deref().unwrap_or(path);
-            fail(shared, format!("`{path}` panicked: {}", panic_text(panic.as_ref())));
+    match panics::catch(path, f) {
+        Caught::Returned(result) => Some(result),
+        Caught::Recovered(result, text) => {
+            shared.logger.error(&text);
+            Some(result)
+        }
+        Caught::Panicked(text) => {
+            fail(shared, text);
             None
         }
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    match panic.downcast_ref::<String>() {
-        Some(text) => text,
-        None => panic.downcast_ref::<&str>().copied().unwrap_or("without a message"),
-    }
-}
-
-/// Records why the stream cannot go on, and gives it up.
+/// Records why the stream cannot go on, and gives it up. It is for whoever runs the stream to say so.
 fn fail(shared: &Shared, text: String) {
-    shared.logger.error(&text);
-    shared.report.lock().fault.get_or_insert(text);
+    shared.activity.fail(text);
     shared.stop.abandon();
 }

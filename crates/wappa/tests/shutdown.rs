@@ -56,8 +56,8 @@ fn what_does_not_end_is_given_up_within_the_budget() {
         expect![[r#"
             exit Some(0)
             level=info msg="Received SIGTERM, the service is closing" @service=wappa
-            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-            level=warning msg="1 messages were read and not delivered" @service=wappa
+            level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
+            level=warning msg="1 message was read and not delivered" @service=wappa
         "#]],
     );
 }
@@ -74,8 +74,8 @@ fn a_short_budget_has_no_graceful_part() {
         expect![[r#"
             exit Some(0)
             level=info msg="Received SIGTERM, the service is closing" @service=wappa
-            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-            level=warning msg="1 messages were read and not delivered" @service=wappa
+            level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
+            level=warning msg="1 message was read and not delivered" @service=wappa
         "#]],
     );
 }
@@ -112,10 +112,32 @@ fn a_guest_that_loops_does_not_hold_up_the_end() {
         expect![[r#"
         exit Some(0)
         level=info msg="Received SIGTERM, the service is closing" @service=wappa
-        level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-        level=warning msg="1 messages were read and not delivered" @service=wappa
+        level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
+        level=warning msg="1 message was read and not delivered" @service=wappa
     "#]],
     );
+}
+
+#[test]
+fn what_is_finished_before_a_guest_loops_is_delivered() {
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
+    let config = format!(
+        "pipeline: {{threads: 1, processors: [wasm: {{module_path: {guests}/loop-on-b.wat, timeout: 1h}}]}}\n\
+         shutdown_timeout: 1400ms\n"
+    );
+    let program = Program::new("finished").file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"a\na\na\nb\nc\n").expect("it is read");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut out = read_until(&mut stdout, "X\n");
+    send(&child, Signal::TERM);
+    stdout.read_to_string(&mut out).expect("it is text");
+    assert_eq!(out, "X\nX\nX\n");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut log, "2 messages were read and not delivered");
+    assert_eq!(wait(child).code(), Some(0));
+    drop(stdin);
 }
 
 #[test]
@@ -159,6 +181,7 @@ fn a_blocked_output_is_left_behind() {
     send(&child, Signal::TERM);
     let said = read_until(&mut log, "were read and not delivered");
     assert!(said.contains("Some components prevented forced termination"), "{said}");
+    assert!(said.contains(". Still at work: root.output\""), "{said}");
     assert_eq!(wait(child).code(), Some(1));
     drop(stdout);
 }

@@ -448,6 +448,9 @@ impl Sink {
         if sim.model().was_closed {
             sim.token.fail("the output is written to although nobody reads it");
         }
+        if sim.model().faults.iter().any(|it| it == OUTPUT) {
+            sim.token.fail("the output is written to although it panicked");
+        }
         if !self.is_connected {
             sim.token.fail("the output is written to without a connection");
         }

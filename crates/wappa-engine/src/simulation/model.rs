@@ -90,6 +90,7 @@ impl Sim {
             metrics: self.metrics.clone(),
             world: self.setting.world.clone(),
             stop: self.stop.clone(),
+            calls: self.setting.activity.component("", path),
         }
     }
 
@@ -320,8 +321,7 @@ impl Model {
         let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         let was_offered = names.iter().any(|it| claim(it).is_some());
-        let may_be_offered =
-            !sim.stop.is_cut() && self.faults.is_empty() && sim.plan.under_output.is_empty();
+        let may_be_offered = !sim.stop.is_cut() && self.faults.is_empty() && sim.plan.under_output.is_empty();
         if self.finished.contains(&id) && may_be_offered && !was_offered && !sim.plan.loses_origins() {
             return Err(format!("message {id} is finished, and answered as failed without being written"));
         }

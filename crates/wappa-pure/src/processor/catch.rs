@@ -66,13 +66,18 @@ impl Processor for Catch {
 
 #[cfg(test)]
 mod tests {
-    use crate::test::{Harness, check_process};
+    use crate::test::{Harness, check_interrupted, check_process};
 
     #[test]
     fn runs_on_what_failed_and_takes_marks_off() {
         check_process("catch: [{append: '1'}, {fail_on: b}, {append: '2'}]", &["a|b!|c!", "d"], "a|b12|c12\nd\n");
         check_process("catch: []", &["a|b!"], "a|b\n");
         check_process("catch: [{double: {}}, {filter_on: c}]", &["a|b!|c!", "c!"], "a|b|b\n-\n");
+    }
+
+    #[test]
+    fn what_is_finished_before_an_interruption_goes_on() {
+        check_interrupted("catch: [{interrupt: b}]", &["a!|c", "c", "a|b!", "c!"], "a|c\nc\n");
     }
 
     #[test]

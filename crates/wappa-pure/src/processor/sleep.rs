@@ -49,6 +49,9 @@ impl BuildProcessor for SleepConfig {
     }
 }
 
+/// What is finished goes on before a wait of this length.
+const LONG: Duration = Duration::from_millis(1);
+
 struct Sleep {
     duration: Interpolated,
     /// The duration, where it is the same for all messages.
@@ -60,8 +63,11 @@ impl Processor for Sleep {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
         for idx in 0..n_batches {
-            for message in &part.messages()[part.batch(idx)] {
+            for (idx_in_batch, message) in part.messages()[part.batch(idx)].iter().enumerate() {
                 let duration = self.duration_for(message);
+                if LONG <= duration && 0 < idx && idx_in_batch == 0 {
+                    return idx;
+                }
                 if !duration.is_zero() && !step.sleep(duration) {
                     return idx;
                 }
@@ -127,10 +133,14 @@ time: invalid duration "."
     fn gives_back_what_is_done_when_it_is_due_or_interrupted() {
         let mut harness = Harness::default();
         let processor = harness.processor("sleep: {duration: 1s}").expect("it can be built");
+        let short = harness.processor("sleep: {duration: 10us}").expect("it can be built");
         let mut part = batches(&["a", "b|c", "d"]);
-        harness.time.ticks_per_look.store(1, Ordering::Relaxed);
         let mut step = Step::new(0, harness.time.as_ref());
-        assert_eq!(processor.process(&mut part, &mut step), 2);
+        assert_eq!(processor.process(&mut part, &mut step), 1, "what is done does not wait for the others");
+        assert_eq!(short.process(&mut part, &mut step), 3);
+        harness.time.ticks_per_look.store(1, Ordering::Relaxed);
+        step.begin();
+        assert_eq!(short.process(&mut part, &mut step), 2);
         harness.time.is_interrupted.store(true, Ordering::Relaxed);
         assert_eq!(processor.process(&mut part, &mut step), 0);
     }

@@ -71,7 +71,7 @@ impl Processor for Try {
 
 #[cfg(test)]
 mod tests {
-    use crate::test::check_process;
+    use crate::test::{check_interrupted, check_process};
 
     #[test]
     fn skips_what_failed() {
@@ -81,6 +81,12 @@ mod tests {
             "a12|b1[failed on b]|c[c is bad]\nd12\n",
         );
         check_process("try: []", &["a|b!"], "a|b[b is bad]\n");
+    }
+
+    #[test]
+    fn what_is_finished_before_an_interruption_goes_on() {
+        let config = "try: [{fail_on: c}, {interrupt: b}, {append: '1'}, {interrupt: 'a1'}, {append: '2'}]";
+        check_interrupted(config, &["d|c", "d", "a", "d", "b", "d"], "d12|c[failed on c]\nd12\n");
     }
 
     #[test]
