@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, interpolate};
 use wappa_message::Message;
-use wappa_spec::{Config, Interpolated};
+use wappa_spec::{Config, Interpolated, Lint, Node, Reader, Rule};
 
 use crate::duration;
 
@@ -36,10 +36,21 @@ pub(super) const COMPONENT: Component = Component::processor::<SleepConfig>("sle
 /// What has waited goes on while others wait. A stream that gives up at the end of its shutdown does not wait any
 /// longer; messages that still did are answered as failed.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct SleepConfig {
     /// How long to wait for each message.
     #[config(example = "100ms", example = "${! meta(\"delay\") }")]
     duration: Interpolated,
+}
+
+/// Such a stream runs, as it does on Bento, and never sleeps.
+fn lint(config: &SleepConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(Err(err)) = config.duration.as_literal().map(duration::parse) {
+        let at = node.get("duration").unwrap_or(node);
+        let text = format!("failed to parse duration: {err}");
+        let lint = Lint::warning(Rule::InvalidValue, at.pos, text).on(at);
+        reader.push(lint.hint("a duration is a number and a unit, such as `100ms`; this one is no wait"));
+    }
 }
 
 impl BuildProcessor for SleepConfig {
@@ -100,7 +111,7 @@ mod tests {
     use wappa_component::{Pulse, Step};
 
     use super::*;
-    use crate::test::{Harness, batches, text};
+    use crate::test::{Harness, batches, check_lint, text};
 
     #[test]
     fn waits_for_each_message() {
@@ -127,6 +138,18 @@ time: invalid duration "."
         let prefix = "Error Failed to parse duration: ";
         let log = harness.log.take().replace(prefix, "").replace(" label= path=root.pipeline.processors.0", "");
         assert_eq!(log, expected);
+    }
+
+    #[test]
+    fn lints() {
+        let lint = |duration: &str, expected: &str| {
+            check_lint(&format!("pipeline:\n  processors:\n    - sleep:\n        duration: {duration}\n"), expected);
+        };
+        lint("1h2m", "");
+        lint("'-5s'", "");
+        lint("${! content() }", "");
+        lint("1d", "(4,1) failed to parse duration: time: unknown unit \"d\" in duration \"1d\"\n");
+        lint("5", "(4,1) failed to parse duration: time: missing unit in duration \"5\"\n");
     }
 
     #[test]
