@@ -87,7 +87,9 @@ fn block_scalars_are_where_they_are_whatever_ends_lines() {
     for end in ["\r\n", "\r"] {
         assert_eq!(dumped(end), dumped("\n"), "{end:?}");
     }
-    check(&text.replace('\n', "\r"), expect![[r#"
+    check(
+        &text.replace('\n', "\r"),
+        expect![[r#"
         1:1+0 map
          1:1+1 "x" Plain
           1:4+1 "1" Plain
@@ -96,7 +98,8 @@ fn block_scalars_are_where_they_are_whatever_ends_lines() {
          7:1+1 "b" Plain
           8:3+0 seq
            8:5+0 "three" Folded { column: 5 }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
