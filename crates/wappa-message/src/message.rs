@@ -133,6 +133,14 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_made_has_no_origin_until_somebody_says_so() {
+        let mut made = [Message::new("a"), Message::default()];
+        assert_eq!([0, 1].map(|it| made[it].origin()), [ORIGIN_NONE; 2]);
+        made[0].set_origin(3);
+        assert_eq!(made[0].clone().origin(), 3);
+    }
+
+    #[test]
     fn messages_stay_small() {
         assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
     }

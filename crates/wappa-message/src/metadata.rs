@@ -113,6 +113,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn equal_is_what_holds_the_same() {
+        let mut one = Metadata::default();
+        one.set("k", Value::Int(1));
+        assert_eq!(one, one.unshared());
+        assert_ne!(one, Metadata::default());
+        one.delete("k");
+        assert_eq!(one, Metadata::default());
+    }
+
+    #[test]
     fn keys_are_ordered_and_any_bytes() {
         let mut metadata = Metadata::default();
         metadata.set("b", Value::Int(2));

@@ -13,7 +13,7 @@ use wappa_component::{
     Ack, Batches, ConnectError, Failure, Input, Output, Parcel, Part, Processor, ReadError, Slices, Step,
     Waiter, Woken, WriteError, as_singles, in_chunks, run_children,
 };
-use wappa_message::{Mark, Message, Metadata, ORIGIN_NONE};
+use wappa_message::{Mark, Message, Metadata};
 
 use super::{
     model::{Claim, Sequence, Sim, has_no_origin, id, name},
@@ -320,13 +320,12 @@ impl Worker {
             let copy = message.clone();
             out.push(message);
             if is_hit {
-                let mut copy = copy;
                 let text = format!("{}.{}", name(&copy), self.plan.salt % 1000);
-                copy.set_content(Bytes::from(text));
-                if !keeps_origin {
-                    copy.set_origin(ORIGIN_NONE);
+                let mut new = Message::new(text);
+                if keeps_origin {
+                    new.set_origin(copy.origin());
                 }
-                out.push(copy);
+                out.push(new);
             }
         });
     }
