@@ -100,7 +100,10 @@ fn configs_of_which_a_part_cannot_be_read() {
             "pipeline:\n  processors:\n    - nope: {}\n      label: x\noutput:\n  stdot: {}\n",
         )
         .stdin("a\n");
-    check(&program, &["lint twice.yaml", "-c twice.yaml", "lint unknown.yaml", "-c unknown.yaml"], expect![[r#"
+    check(
+        &program,
+        &["lint twice.yaml", "-c twice.yaml", "lint unknown.yaml", "-c unknown.yaml"],
+        expect![[r#"
         $ wappa lint twice.yaml
         exit 0
         --- stdout
@@ -130,7 +133,8 @@ fn configs_of_which_a_part_cannot_be_read() {
         Configuration file read error: unknown.yaml: (3,1) unable to infer processor type from candidates: [nope]
         Configuration file read error: unknown.yaml: (6,1) unable to infer output type from candidates: [stdot]
 
-    "#]]);
+    "#]],
+    );
 }
 
 const MISTAKES: &str = "\
