@@ -144,3 +144,53 @@ impl fmt::Debug for Stop {
         write!(f, "Stop(phase {})", self.0.phase.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn hooks_are_called_when_their_phase_is_reached_and_only_then() {
+        let world = World::real().expect("a thread can be started");
+        let stop = Stop::new(&world, &Bell::new(&world).expect("a descriptor can be had"));
+        let called = Arc::new(Mutex::new(String::new()));
+        let note = |text: &'static str| {
+            let called = Arc::clone(&called);
+            move || called.lock().expect("no panic").push_str(text)
+        };
+        let take = || std::mem::take(&mut *called.lock().expect("no panic"));
+        stop.on_change(note("change "));
+        stop.on_abandon(note("abandon "));
+        stop.drain();
+        stop.drain();
+        assert_eq!((take().as_str(), stop.is_draining(), stop.is_abandoned()), ("change ", true, false));
+        stop.on_change(note("late "));
+        assert_eq!(take(), "late ");
+        stop.abandon();
+        assert_eq!(
+            (take().as_str(), stop.is_abandoned(), stop.is_cut()),
+            ("change abandon late ", true, false)
+        );
+        stop.on_abandon(note("late "));
+        assert_eq!(take(), "late ");
+        stop.cut();
+        stop.abandon();
+        assert_eq!((take().as_str(), stop.is_cut()), ("change late ", true));
+        assert!(!stop.sleep(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_cut_reaches_every_phase() {
+        let world = World::real().expect("a thread can be started");
+        let stop = Stop::new(&world, &Bell::new(&world).expect("a descriptor can be had"));
+        let (tx, rx) = std::sync::mpsc::channel();
+        let other = tx.clone();
+        stop.on_abandon(move || tx.send("abandon").expect("the test listens"));
+        stop.on_change(move || other.send("change").expect("the test listens"));
+        stop.cut();
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), ["abandon", "change"]);
+        assert!(stop.is_draining() && stop.is_abandoned() && stop.is_cut());
+    }
+}
