@@ -189,6 +189,7 @@ mod stack;
 mod v0;
 mod waiting;
 mod wasi;
+mod wrap;
 
 pub use crate::{
     compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
