@@ -134,6 +134,11 @@ impl Inspection {
         }
     }
 
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub fn sha256_text(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The oldest Wappa that has every function of guest interface v1 that the guest imports.
     pub fn since(&self) -> &'static str {
         let v1 = self.imports.iter().filter(|it| it.module == V1_MODULE);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::component::{Component, Extern, Function, Item};
-use super::{Inspection, Problem, Severity, Tier};
+use super::{Inspection, NotAModule, Problem, Severity, Tier};
 
 impl Inspection {
     /// Facts and problems as one JSON object.
@@ -26,7 +26,7 @@ impl Inspection {
             "since": (self.tier() == Tier::V1).then(|| self.since()),
             "world": self.component.as_ref().and_then(Component::world_version),
             "size": self.size,
-            "sha256": self.sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "sha256": self.sha256_text(),
             "name": self.name,
             "producers": self.producers.iter().map(|it| {
                 json!({ "field": it.field, "name": it.name, "version": it.version })
@@ -64,6 +64,17 @@ impl Inspection {
 
     fn core_exports(&self) -> Vec<Value> {
         self.exports.iter().map(|it| json!({ "name": it.name, "type": it.item.to_string() })).collect()
+    }
+}
+
+impl NotAModule {
+    /// The same object for a file that is no guest: nothing is known of it but its one problem.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "kind": null,
+            "problems": [{ "severity": Severity::Error.name(), "text": self.to_string(), "hint": null }],
+            "runs": false,
+        })
     }
 }
 

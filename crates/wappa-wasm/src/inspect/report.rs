@@ -5,7 +5,7 @@ use std::fmt;
 use super::component::{Component, Extern, Item};
 use super::text::{bytes, bytes_exact, counted, quoted, safe};
 use super::types::Memory;
-use super::{Inspection, Problem, Severity, Tier, WORLD_PACKAGE};
+use super::{Inspection, Problem, Tier, WORLD_PACKAGE};
 
 /// Facts only; `Inspection::report` also says what is wrong.
 impl fmt::Display for Inspection {
@@ -60,11 +60,7 @@ impl Inspection {
         }
         line("problems");
         for problem in problems {
-            let severity = match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            line(&format!("  {severity}: {}", problem.text));
+            line(&format!("  {}: {}", problem.severity.name(), problem.text));
             if let Some(hint) = &problem.hint {
                 line(&format!("    hint: {hint}"));
             }
@@ -80,7 +76,7 @@ impl Inspection {
         row("tier", self.describe_tier())?;
         let rounded = if self.size < 1024 { String::new() } else { format!(" ({})", bytes(self.size)) };
         row("size", format!("{}{rounded}", bytes_exact(self.size)))?;
-        row("sha256", self.sha256.iter().map(|byte| format!("{byte:02x}")).collect())?;
+        row("sha256", self.sha256_text())?;
         if let Some(name) = &self.name {
             row("name", safe(name, 100))?;
         }

@@ -139,12 +139,36 @@ fn files_that_are_not_modules() {
         expect!["the file is truncated: it ends after 6 bytes where the header needs 8 bytes"],
     );
     check_refused(b"\0asm\x02\0\0\0", expect!["wrong version 2: WebAssembly modules have version 1"]);
-    check_refused(b"\0asm\x0c\0\x01\0", expect!["wrong version 12 of the Component Model's binary format: build with a current toolchain, for version 13"]);
-    check_refused(b"\x1f\x8b\x08\0", expect!["invalid magic number: this is not a WebAssembly module but a gzip archive: unpack it first"]);
-    check_refused(b"<!DOCTYPE html>", expect!["invalid magic number: this is not a WebAssembly module but an HTML or XML document"]);
-    check_refused(b"// Copyright\n\npackage main\n", expect!["invalid magic number: this is not a WebAssembly module but Go source: build it first"]);
-    check_refused(b"\n\n  exports.process = 1\n", expect!["invalid magic number: this is not a WebAssembly module but text that begins with `  exports.process = 1`"]);
-    check_refused(b"import * as it from 'it';\nexport function process() {}\n", expect!["invalid magic number: this is not a WebAssembly module but JavaScript or TypeScript source: build it first"]);
+    check_refused(
+        b"\0asm\x0c\0\x01\0",
+        expect![
+            "wrong version 12 of the Component Model's binary format: build with a current toolchain, for version 13"
+        ],
+    );
+    check_refused(
+        b"\x1f\x8b\x08\0",
+        expect!["invalid magic number: this is not a WebAssembly module but a gzip archive: unpack it first"],
+    );
+    check_refused(
+        b"<!DOCTYPE html>",
+        expect!["invalid magic number: this is not a WebAssembly module but an HTML or XML document"],
+    );
+    check_refused(
+        b"// Copyright\n\npackage main\n",
+        expect!["invalid magic number: this is not a WebAssembly module but Go source: build it first"],
+    );
+    check_refused(
+        b"\n\n  exports.process = 1\n",
+        expect![
+            "invalid magic number: this is not a WebAssembly module but text that begins with `  exports.process = 1`"
+        ],
+    );
+    check_refused(
+        b"import * as it from 'it';\nexport function process() {}\n",
+        expect![
+            "invalid magic number: this is not a WebAssembly module but JavaScript or TypeScript source: build it first"
+        ],
+    );
     check_refused(
         b"{\"a\": 1}",
         expect!["invalid magic number: this is not a WebAssembly module but a JSON document"],

@@ -63,7 +63,9 @@ fn processor() -> String {
 
 #[test]
 fn a_good_component() {
-    check_report(processor().as_bytes(), expect![[r#"
+    check_report(
+        processor().as_bytes(),
+        expect![[r#"
         kind      WebAssembly component of 1 core module, as text
         tier      component, of `wappa:processor` 0.1.0
         size      2374 bytes (2.3KiB)
@@ -91,5 +93,6 @@ fn a_good_component() {
           component-name  135B
 
         no problems
-    "#]]);
+    "#]],
+    );
 }
