@@ -23,7 +23,7 @@ mod wit;
 mod world;
 
 pub use component::{Component, Extern, Function, Item as ComponentItem};
-pub use features::{ACCEPTED_FEATURES, Proposal};
+pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
@@ -169,7 +169,8 @@ impl Inspection {
 
     /// Validates once; only what is refused is looked at again, for the reason.
     fn validate(&mut self, wasm: &[u8]) -> Result<Types, NotAModule> {
-        let refusal = match Validator::new_with_features(ACCEPTED_FEATURES).validate_all(wasm) {
+        let accepted = if is_component(wasm) { COMPONENT_FEATURES } else { ACCEPTED_FEATURES };
+        let refusal = match Validator::new_with_features(accepted).validate_all(wasm) {
             Ok(types) => return Ok(types),
             Err(refusal) => refusal,
         };

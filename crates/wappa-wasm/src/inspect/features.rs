@@ -10,8 +10,10 @@ use wasmparser::{Parser, Validator, WasmFeatures};
 pub const ACCEPTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::COMPONENT_MODEL)
     .difference(WasmFeatures::GC_TYPES);
+
+/// The same, for components and the core modules within them.
+pub const COMPONENT_FEATURES: WasmFeatures = ACCEPTED_FEATURES.union(WasmFeatures::COMPONENT_MODEL);
 
 /// A WebAssembly proposal that the engine does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The functions that a guest finds here: guest interfaces v0 and v1, and WASI preview 1, with their types.
 
 use super::types::Signature;
+use crate::start::{CLOSE, INIT};
 
 /// The import modules of guest interface v0. Benthos and Redpanda Connect use the second name for the same
 /// functions.
@@ -50,7 +51,7 @@ pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
 ];
 
 /// What a guest may export beside its function: run before the first message, and when an instance is retired.
-pub(super) const HOOKS: [(&str, &str); 2] = [("wappa_init", ":i"), ("wappa_close", ":")];
+pub(super) const HOOKS: [(&str, &str); 2] = [(INIT, ":i"), (CLOSE, ":")];
 
 /// All of WASI preview 1, in the same notation.
 pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [

@@ -5,11 +5,13 @@
 
 use std::ops::RangeInclusive;
 
+use crate::component;
+
 /// The WIT package of the component tier.
-pub const WORLD_PACKAGE: &str = "wappa:processor";
+pub const WORLD_PACKAGE: &str = component::PACKAGE;
 
 /// Its version in this Wappa.
-pub const WORLD_VERSION: &str = "0.1.0";
+pub const WORLD_VERSION: &str = component::VERSION;
 
 /// The major version that runs here, and the minor versions of it that were ever released.
 const MAJOR: u64 = 0;
