@@ -179,7 +179,7 @@ mod host;
 pub mod inspect;
 mod instance;
 mod interrupt;
-mod json;
+pub mod json;
 mod limiter;
 mod log;
 mod metrics;

@@ -9,7 +9,7 @@ use clap::{
 use wappa_spec::{Size, parse_duration};
 use wappa_wasm::Budget;
 
-use crate::{list::Format, wasm::COMPILE_CHILD};
+use crate::{guest, list::Format, wasm::COMPILE_CHILD};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -21,12 +21,12 @@ const EXAMPLES: &str = "Run a config, or choose a command:
 
 const COMPILING: &str = "Compiling modules";
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|it| !it.is_zero());
     duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
 }
 
-fn size(text: &str) -> Result<Size, String> {
+pub(crate) fn size(text: &str) -> Result<Size, String> {
     Size::parse(text).ok_or_else(|| "a size is written like `128MiB`, `64KB` or `1024`".to_string())
 }
 
@@ -148,6 +148,14 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Say what a WebAssembly module is, and whether it can run here.
     Inspect(InspectArguments),
+    /// Begin a project of a guest.
+    New(guest::NewArguments),
+    /// Call a guest with a few messages, and show all that comes of it.
+    Call(guest::CallArguments),
+    /// Measure how fast a guest is, and whether it keeps its memory.
+    Bench(guest::BenchArguments),
+    /// Build a guest's project and run its fixtures, again after each change.
+    Dev(guest::DevArguments),
     #[command(name = COMPILE_CHILD, hide = true)]
     CompileChild,
     #[command(external_subcommand)]

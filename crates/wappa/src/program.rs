@@ -13,7 +13,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
     dotenv,
     environment::{self, Environment},
-    globs, lint, list, panics, run, table, wasm,
+    globs, guest, lint, list, panics, run, table, wasm,
 };
 
 /// Commands of Bento that Wappa does not have yet.
@@ -71,6 +71,12 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
+        Some(Command::New(arguments)) => guest::new(&arguments),
+        Some(Command::Call(arguments)) => guest::call(arguments, wasm::engine(cli.options.compile_budget())?),
+        Some(Command::Bench(arguments)) => {
+            guest::bench(arguments, wasm::engine(cli.options.compile_budget())?)
+        }
+        Some(Command::Dev(arguments)) => guest::dev(arguments, wasm::engine(cli.options.compile_budget())?),
         Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
     }

@@ -63,6 +63,16 @@ pub(crate) fn provide(
     Ok(())
 }
 
+/// An engine for one guest that is called by hand.
+pub(crate) fn engine(budget: Budget) -> Result<Engine, String> {
+    let program = environment::program()
+        .map_err(|err| format!("finding this program, which compiles modules: {err}"))?;
+    let mut config = EngineConfig::default();
+    config.instances = 1;
+    config.compiler = Arc::new(ChildCompiler::new(program, vec![COMPILE_CHILD.into()], budget));
+    Engine::new(config).map_err(|err| err.to_string())
+}
+
 /// What is known of the guests of a config before they are built.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Guests {
