@@ -7,7 +7,13 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Engine, ModuleError, error::one_line, inspect, rewrite};
+use crate::{
+    CodeCache, Engine, ModuleError,
+    error::one_line,
+    inspect,
+    load::{self, Code},
+    rewrite,
+};
 
 /// SHA-256 of the file.
 pub(crate) type Digest = [u8; 32];
@@ -22,7 +28,8 @@ pub struct Module {
 pub(crate) struct Loaded {
     digest: Digest,
     pub(crate) pooled: Option<wasmtime::Module>,
-    code: Vec<u8>,
+    code: Code,
+    is_from_cache: bool,
     on_demand: OnceLock<wasmtime::Module>,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
@@ -35,43 +42,79 @@ impl fmt::Debug for Module {
 }
 
 impl Module {
-    /// Loads a module from the bytes of its file, binary or text, compiling it unless the engine has it already.
+    /// Loads a module from the bytes of its file, binary or text, compiling it unless the engine or its cache has it
+    /// already.
     pub fn new(engine: &Engine, file: &[u8]) -> Result<Module, ModuleError> {
+        Module::with_digest(engine, file, Sha256::digest(file).into())
+    }
+
+    /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
+    pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
         let digest: Digest = Sha256::digest(file).into();
+        let found = hex(&digest);
+        if !found.eq_ignore_ascii_case(expected.trim()) {
+            return Err(ModuleError::Digest { expected: expected.trim().into(), found });
+        }
+        Module::with_digest(engine, file, digest)
+    }
+
+    fn with_digest(engine: &Engine, file: &[u8], digest: Digest) -> Result<Module, ModuleError> {
         let place = engine.module_place(&digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = place.upgrade() {
             return Ok(Module { loaded });
         }
-        let loaded = Arc::new(Loaded::new(engine, digest, file)?);
+        let cached = engine.cache().and_then(|it| Loaded::from_cache(engine, it, digest));
+        let loaded = cached.map_or_else(|| Loaded::compile(engine, digest, file), Ok)?;
+        let loaded = Arc::new(loaded);
         *place = Arc::downgrade(&loaded);
         Ok(Module { loaded })
-    }
-
-    /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
-    pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
-        let found = hex(&Sha256::digest(file).into());
-        if !found.eq_ignore_ascii_case(expected.trim()) {
-            return Err(ModuleError::Digest { expected: expected.trim().into(), found });
-        }
-        Module::new(engine, file)
     }
 
     /// SHA-256 of the file, in hexadecimal digits.
     pub fn sha256(&self) -> String {
         hex(&self.loaded.digest)
     }
+
+    /// Whether the code was in the cache of the engine and nothing had to be compiled.
+    pub fn is_from_cache(&self) -> bool {
+        self.loaded.is_from_cache
+    }
+
+    /// The size of the compiled code.
+    pub fn code_bytes(&self) -> u64 {
+        self.loaded.code.bytes()
+    }
 }
 
 impl Loaded {
-    fn new(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
+    /// What was compiled and kept before. It was valid then, so it is valid.
+    fn from_cache(engine: &Engine, cache: &CodeCache, digest: Digest) -> Option<Loaded> {
+        let code = cache.find(&digest)?;
+        let loaded = Loaded::new(engine, digest, code, true);
+        if let Err(err) = &loaded {
+            cache.tell_refused(&digest, err);
+        }
+        loaded.ok()
+    }
+
+    fn compile(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
         let binary = inspect::to_binary(file)?;
         let wasm = rewrite::export_memory(&binary);
         wasmtime::Module::validate(&engine.on_demand().engine, &wasm)
             .map_err(|err| ModuleError::Invalid(one_line(&format!("{err:#}"))))?;
         let code = engine.compiler().compile(&wasm)?;
-        let pooled = engine.pooled().and_then(|side| load(&side.engine, &code).ok());
-        let mut loaded = Loaded { digest, pooled, code, on_demand: OnceLock::new(), memory: None };
+        let code = match engine.cache() {
+            Some(cache) => cache.keep(&digest, code),
+            None => Code::Bytes(code),
+        };
+        Loaded::new(engine, digest, code, false)
+    }
+
+    fn new(engine: &Engine, digest: Digest, code: Code, is_from_cache: bool) -> Result<Loaded, ModuleError> {
+        let pooled = engine.pooled().and_then(|side| load::module(&side.engine, &code).ok());
+        let on_demand = OnceLock::new();
+        let mut loaded = Loaded { digest, pooled, code, is_from_cache, on_demand, memory: None };
         let module = match &loaded.pooled {
             Some(module) => module,
             None => loaded.on_demand(engine)?,
@@ -86,23 +129,12 @@ impl Loaded {
         if let Some(module) = self.on_demand.get() {
             return Ok(module);
         }
-        let module = load(&engine.on_demand().engine, &self.code)?;
+        let module = load::module(&engine.on_demand().engine, &self.code)?;
         Ok(self.on_demand.get_or_init(|| module))
     }
 }
 
-#[allow(
-    unsafe_code,
-    reason = "compiled code is machine code: loading it is a matter of trust, not of checks"
-)]
-fn load(engine: &wasmtime::Engine, code: &[u8]) -> Result<wasmtime::Module, ModuleError> {
-    // SAFETY: the code comes from the engine's compiler, whose contract (`Compile`) is to return what `precompile` of
-    // this build returned for a module. Nobody else can put code here.
-    unsafe { wasmtime::Module::deserialize(engine, code) }
-        .map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
-}
-
-fn hex(digest: &Digest) -> String {
+pub(crate) fn hex(digest: &Digest) -> String {
     digest.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
