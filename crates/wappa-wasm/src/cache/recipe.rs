@@ -63,7 +63,8 @@ mod tests {
             hasher.update(export_memory(&binary));
         }
         let found = crate::module::hex(&hasher.finalize().into());
-        expect_test::expect![""].assert_eq(&format!("{PREPARATION}: {found}"));
+        expect_test::expect!["1: a3aeeb919ee5e83c1ac97a26b0030bd4c1e2c1b8566e65efedd9a49a4e93f469"]
+            .assert_eq(&format!("{PREPARATION}: {found}"));
     }
 
     #[test]
