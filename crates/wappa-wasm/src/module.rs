@@ -11,7 +11,7 @@ use crate::{
     CodeCache, Engine, ModuleError,
     error::one_line,
     inspect,
-    load::{self, Code},
+    load::{self, Compiled},
     rewrite,
 };
 
@@ -28,7 +28,7 @@ pub struct Module {
 pub(crate) struct Loaded {
     digest: Digest,
     pub(crate) pooled: Option<wasmtime::Module>,
-    code: Code,
+    code: Compiled,
     is_from_cache: bool,
     on_demand: OnceLock<wasmtime::Module>,
     /// The name by which memory 0 is exported.
@@ -81,6 +81,11 @@ impl Module {
         self.loaded.is_from_cache
     }
 
+    /// Whether the code is in the cache of the engine, from before or from now on.
+    pub fn is_kept(&self) -> bool {
+        self.loaded.code.is_kept()
+    }
+
     /// The size of the compiled code.
     pub fn code_bytes(&self) -> u64 {
         self.loaded.code.bytes()
@@ -106,12 +111,17 @@ impl Loaded {
         let code = engine.compiler().compile(&wasm)?;
         let code = match engine.cache() {
             Some(cache) => cache.keep(&digest, code),
-            None => Code::Bytes(code),
+            None => Compiled::from_compiler(code),
         };
         Loaded::new(engine, digest, code, false)
     }
 
-    fn new(engine: &Engine, digest: Digest, code: Code, is_from_cache: bool) -> Result<Loaded, ModuleError> {
+    fn new(
+        engine: &Engine,
+        digest: Digest,
+        code: Compiled,
+        is_from_cache: bool,
+    ) -> Result<Loaded, ModuleError> {
         let pooled = engine.pooled().and_then(|side| load::module(&side.engine, &code).ok());
         let on_demand = OnceLock::new();
         let mut loaded = Loaded { digest, pooled, code, is_from_cache, on_demand, memory: None };

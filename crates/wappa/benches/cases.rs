@@ -144,6 +144,8 @@ impl Case {
             }
         };
         command.current_dir(&places.dir);
+        // Not the user's own.
+        command.env("XDG_CACHE_HOME", places.dir.join(".cache"));
         Ok(command)
     }
 

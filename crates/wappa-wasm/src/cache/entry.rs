@@ -6,6 +6,7 @@
 use std::{fmt::Write as _, fs::File, io, os::unix::fs::FileExt};
 
 use super::Digest;
+use crate::load::is_component;
 
 /// Ends every file of the cache.
 const MAGIC: &[u8; 8] = b"wappacc\n";
@@ -13,12 +14,12 @@ const MAGIC: &[u8; 8] = b"wappacc\n";
 /// The layout of the trailer. A file of another version is replaced.
 const VERSION: u32 = 1;
 
-/// What is behind the code: digest of the module's file, digest of how it was compiled, size of the code, checksum
-/// of everything up to here, version, magic.
+/// What is behind the code: digest of the module's file, digest of how it was compiled, size of the code, whether
+/// it is that of a component, checksum of everything up to here, version, magic.
 const TRAILER_BYTES: usize = CHECKED_BYTES + 4 + 4 + 8;
 
 /// The part of the trailer that the checksum covers.
-const CHECKED_BYTES: usize = 32 + 32 + 8;
+const CHECKED_BYTES: usize = 32 + 32 + 8 + 4;
 
 /// How much of a file is read at once for its checksum.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -89,6 +90,7 @@ pub(super) fn trailer(key: &Key, code: &[u8]) -> Vec<u8> {
     trailer.extend_from_slice(&key.file);
     trailer.extend_from_slice(&key.recipe);
     trailer.extend_from_slice(&(code.len() as u64).to_le_bytes());
+    trailer.extend_from_slice(&u32::from(is_component(code)).to_le_bytes());
     let mut sum = crc32fast::Hasher::new();
     sum.update(code);
     sum.update(&trailer);
@@ -123,7 +125,7 @@ impl Trailer {
         if checked[..32] != key.file || checked[32..64] != key.recipe {
             return Err(Flaw::OtherModule);
         }
-        if checked[64..] != code_bytes.to_le_bytes() {
+        if checked[64..72] != code_bytes.to_le_bytes() {
             return Err(Flaw::Short);
         }
         Ok(Trailer { code_bytes, checked: *checked, sum: u32::from_le_bytes(*sum) })
@@ -132,6 +134,11 @@ impl Trailer {
     /// The size of the code before it.
     pub(super) fn code_bytes(&self) -> u64 {
         self.code_bytes
+    }
+
+    /// Whether it is the code of a component.
+    pub(super) fn is_component(&self) -> bool {
+        self.checked[72] != 0
     }
 
     /// Reads all of the code, and compares its checksum.

@@ -14,7 +14,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::{Level, load::Code, module::Digest};
+use crate::{Level, load::Compiled, module::Digest};
 use directory::{Directory, Unusable};
 use entry::{Flaw, Key, Trailer, trailer};
 use notes::Notes;
@@ -76,7 +76,7 @@ impl CodeCache {
     }
 
     /// The code of the file with this digest.
-    pub(crate) fn find(&self, digest: &Digest) -> Option<Code> {
+    pub(crate) fn find(&self, digest: &Digest) -> Option<Compiled> {
         let key = key_of(digest);
         let opened = open(self.directory()?, &key);
         if let Err(flaw) = &opened {
@@ -86,15 +86,15 @@ impl CodeCache {
     }
 
     /// Keeps the code of the file with this digest, and gives it back in the form that is best to load.
-    pub(crate) fn keep(&self, digest: &Digest, code: Vec<u8>) -> Code {
-        let Some(directory) = self.directory() else { return Code::Bytes(code) };
+    pub(crate) fn keep(&self, digest: &Digest, code: Vec<u8>) -> Compiled {
+        let Some(directory) = self.directory() else { return Compiled::from_compiler(code) };
         let key = key_of(digest);
         let trailer = trailer(&key, &code);
         let bytes = (code.len() + trailer.len()) as u64;
         if bytes > self.bytes_max {
             let text = format!("{bytes} bytes are more than it may have ({} bytes)", self.bytes_max);
             self.tell_not_kept(&text);
-            return Code::Bytes(code);
+            return Compiled::from_compiler(code);
         }
         let kept = directory.write(&key.name(), &[&code, &trailer]).and_then(|()| self.make_room(directory));
         if let Err(err) = kept {
@@ -103,7 +103,7 @@ impl CodeCache {
         // A mapped file is memory that the system can take back, and that processes share.
         match open(directory, &key) {
             Ok(Some(code)) => code,
-            _ => Code::Bytes(code),
+            _ => Compiled::from_compiler(code),
         }
     }
 
@@ -161,12 +161,12 @@ impl CodeCache {
 }
 
 /// What is found under a key, all of it checked.
-fn open(directory: &Directory, key: &Key) -> Result<Option<Code>, Flaw> {
+fn open(directory: &Directory, key: &Key) -> Result<Option<Compiled>, Flaw> {
     let Some((file, size)) = directory.open_entry(&key.name())? else { return Ok(None) };
     let trailer = Trailer::read(&file, size, key)?;
     trailer.check(&file)?;
     Directory::touch(&file);
-    Ok(Some(Code::File { file, bytes: trailer.code_bytes() }))
+    Ok(Some(Compiled::from_cache(file, trailer.code_bytes(), trailer.is_component())))
 }
 
 fn key_of(digest: &Digest) -> Key {

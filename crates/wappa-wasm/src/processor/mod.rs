@@ -114,7 +114,7 @@ impl WasmConfig {
 
 /// The file of a module: relative to the working directory, as in Bento; when it is not there, relative to the
 /// config file.
-pub(crate) fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
+pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     let direct = PathBuf::from(path);
     match config_dir.map(|it| it.join(path)) {
         Some(beside_config) if !direct.exists() && beside_config.exists() => beside_config,
