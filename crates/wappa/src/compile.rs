@@ -34,6 +34,9 @@ pub(crate) fn compile(arguments: &CompileArguments, environment: &Environment) -
             None => return Ok(ExitCode::FAILURE),
         }
     }
+    if modules.is_empty() {
+        let _ = writeln!(io::stderr(), "nothing to compile: the config has no `wasm` processor");
+    }
     let mut is_done = Vec::new();
     let mut code = ExitCode::SUCCESS;
     for path in modules {

@@ -88,7 +88,21 @@ fn entries(program: &Program) -> Vec<PathBuf> {
 #[test]
 fn modules_are_compiled_once() {
     let program = program("compile");
-    check(&program, &["compile a.wat", "compile a.wat b.wat a.wat"], expect![""]);
+    check(
+        &program,
+        &["compile a.wat", "compile a.wat b.wat a.wat"],
+        expect![[r#"
+        $ wappa compile a.wat
+        a.wat: compiled in N ms, N bytes of code, SHA-256 N
+        exit 0
+
+        $ wappa compile a.wat b.wat a.wat
+        a.wat: already there, N bytes of code, SHA-256 N
+        b.wat: compiled in N ms, N bytes of code, SHA-256 N
+        exit 0
+
+    "#]],
+    );
     assert_eq!(entries(&program).len(), 2);
 }
 
@@ -96,7 +110,27 @@ fn modules_are_compiled_once() {
 fn all_modules_of_a_config_are_compiled() {
     let program = program("compile-config");
     let commands = ["compile -c a.yaml", "-c a.yaml compile", "compile -c a.yaml b.wat"];
-    check(&program, &commands, expect![""]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa compile -c a.yaml
+        a.wat: compiled in N ms, N bytes of code, SHA-256 N
+        b.wat: compiled in N ms, N bytes of code, SHA-256 N
+        exit 0
+
+        $ wappa -c a.yaml compile
+        a.wat: already there, N bytes of code, SHA-256 N
+        b.wat: already there, N bytes of code, SHA-256 N
+        exit 0
+
+        $ wappa compile -c a.yaml b.wat
+        b.wat: already there, N bytes of code, SHA-256 N
+        a.wat: already there, N bytes of code, SHA-256 N
+        exit 0
+
+    "#]],
+    );
 }
 
 #[test]
@@ -115,12 +149,53 @@ fn what_cannot_be_compiled_is_named() {
         "compile --no-compile-cache a.wat",
         "compile --compile-time-limit 1ns b.wat",
         "compile --compile-cache /dev/null/wappa a.wat",
-        "compile --compile-cache here --no-compile-cache a.wat",
     ];
-    let text: String = commands.iter().map(|it| run(&program, it)).collect();
-    // What is wrong with flags is said with the whole help.
-    let text = text.split("A stream processor that calls").next().expect("there is a first");
-    expect![""].assert_eq(text);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa compile bad.wat a.wat missing.wat text.wasm
+        a.wat: compiled in N ms, N bytes of code, SHA-256 N
+        stderr: bad.wat: the module is not valid: type mismatch: expected i32 but nothing on stack (at offset 0x25)
+        stderr: missing.wat: reading the module: no such file or directory
+        stderr: text.wasm: invalid magic number: this is not a WebAssembly module but text that begins with `hello`
+        exit 1
+
+        $ wappa compile -c bad.yaml
+        stderr: bad.yaml(1,1) reading the module `missing.wat`: no such file or directory
+        exit 1
+
+        $ wappa compile -c missing.yaml
+        stderr: missing.yaml(1,1) open missing.yaml: no such file or directory
+        exit 1
+
+        $ wappa compile -c none.yaml
+        stderr: nothing to compile: the config has no `wasm` processor
+        exit 0
+
+        $ wappa compile
+        stderr: nothing to compile: name modules, or a config with `-c`
+        exit 1
+
+        $ wappa compile --no-compile-cache a.wat
+        stderr: `--no-compile-cache` leaves `compile` without anything to do
+        exit 1
+
+        $ wappa compile --compile-time-limit 1ns b.wat
+        stderr: b.wat: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)
+        exit 1
+
+        $ wappa compile --compile-cache /dev/null/wappa a.wat
+        stderr: compiled code is not cached: `/dev/null/wappa`: not a directory
+        stderr: a.wat: compiled, but the code could not be kept
+        exit 1
+
+    "#]],
+    );
+    let ended = program.run(&["compile", "--compile-cache", "here", "--no-compile-cache", "a.wat"]);
+    let expected =
+        "Usage error: the argument '--compile-cache <DIR>' cannot be used with '--no-compile-cache'\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), expected));
 }
 
 /// Whether a stream needs a compiler: this one fails as soon as it asks for one.
@@ -133,48 +208,164 @@ fn a_stream_starts_with_what_was_compiled_before() {
     let elsewhere = format!("{stream} --compile-cache elsewhere");
     let without = format!("{stream} --no-compile-cache");
     let commands = [&stream, "compile -c a.yaml", &stream, &elsewhere, &without];
-    check(&program, &commands, expect![""]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa -c a.yaml --compile-time-limit 1ns
+        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        exit 1
+
+        $ wappa compile -c a.yaml
+        a.wat: compiled in N ms, N bytes of code, SHA-256 N
+        b.wat: compiled in N ms, N bytes of code, SHA-256 N
+        exit 0
+
+        $ wappa -c a.yaml --compile-time-limit 1ns
+        hello
+        exit 0
+
+        $ wappa -c a.yaml --compile-time-limit 1ns --compile-cache elsewhere
+        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        exit 1
+
+        $ wappa -c a.yaml --compile-time-limit 1ns --no-compile-cache
+        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        exit 1
+
+    "#]],
+    );
 }
 
 #[test]
 fn a_stream_keeps_what_it_compiles() {
     let program = program("kept");
     let again = format!("-c a.yaml {CANNOT_COMPILE}");
-    check(&program, &["-c a.yaml", &again], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml", &again],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        exit 0
+
+        $ wappa -c a.yaml --compile-time-limit 1ns
+        hello
+        exit 0
+
+    "#]],
+    );
     assert_eq!(entries(&program).len(), 2);
 }
 
 #[test]
 fn a_stream_without_a_cache_keeps_nothing() {
     let program = program("not-kept");
-    check(&program, &["-c a.yaml --no-compile-cache"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml --no-compile-cache"],
+        expect![[r#"
+        $ wappa -c a.yaml --no-compile-cache
+        hello
+        exit 0
+
+    "#]],
+    );
     assert_eq!(entries(&program), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn a_flaw_in_the_cache_is_said_and_mended() {
     let program = program("flaw");
-    check(&program, &["compile a.wat b.wat"], expect![""]);
+    check(
+        &program,
+        &["compile a.wat b.wat"],
+        expect![[r#"
+        $ wappa compile a.wat b.wat
+        a.wat: compiled in N ms, N bytes of code, SHA-256 N
+        b.wat: compiled in N ms, N bytes of code, SHA-256 N
+        exit 0
+
+    "#]],
+    );
     for entry in entries(&program) {
         let mut bytes = fs::read(&entry).expect("it can be read");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(entry, bytes).expect("it can be written");
     }
-    check(&program, &["-c a.yaml", "-c a.yaml"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml", "-c a.yaml"],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        stderr: level=warning msg="compiling again: the compiled code `DIR/.cache/wappa/ENTRY.code` is not used: it changed since it was written (its checksum is another one)" @service=wappa
+        stderr: level=warning msg="compiling again: the compiled code `DIR/.cache/wappa/ENTRY.code` is not used: it changed since it was written (its checksum is another one)" @service=wappa
+        exit 0
+
+        $ wappa -c a.yaml
+        hello
+        exit 0
+
+    "#]],
+    );
 }
 
 #[test]
 fn a_cache_that_cannot_be_used_is_said_once() {
     let program = program("unusable");
-    check(&program, &["-c a.yaml"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml"],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        exit 0
+
+    "#]],
+    );
     let dir = program.dir().join(".cache/wappa");
     fs::set_permissions(dir, Permissions::from_mode(0o777)).expect("the mode can be set");
-    check(&program, &["-c a.yaml"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml"],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        stderr: level=warning msg="compiled code is not cached: `DIR/.cache/wappa`: other users may write to it (mode 0777)" @service=wappa
+        exit 0
+
+    "#]],
+    );
     let program = program.env("XDG_CACHE_HOME", "").env("HOME", "/dev/null");
-    check(&program, &["-c a.yaml"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml"],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        stderr: level=info msg="compiled code is not cached: `/dev/null/.cache/wappa`: not a directory" @service=wappa
+        exit 0
+
+    "#]],
+    );
     let program = program.env("HOME", "");
-    check(&program, &["-c a.yaml", "compile a.wat"], expect![""]);
+    check(
+        &program,
+        &["-c a.yaml", "compile a.wat"],
+        expect![[r#"
+        $ wappa -c a.yaml
+        hello
+        stderr: level=info msg="compiled code is not cached: neither XDG_CACHE_HOME nor HOME is set, and there is no `--compile-cache`" @service=wappa
+        exit 0
+
+        $ wappa compile a.wat
+        stderr: compiled code is not cached: neither XDG_CACHE_HOME nor HOME is set, and there is no `--compile-cache`
+        exit 1
+
+    "#]],
+    );
 }
 
 #[test]
