@@ -18,7 +18,11 @@ const EXAMPLES: &str = "Run a config, or choose a command:
   wappa list processors
   wappa -r './production/*.yaml' -c ./config.yaml";
 
-const COMPILE_EXAMPLES: &str = "Examples:
+const COMPILE_HELP: &str = "\
+A stream whose modules are in the cache starts without compiling anything. When you build an image, compile on a
+processor like the one that will run it, and give the stream the same flags for the cache.
+
+Prints a line for each module. A module that fails does not keep the others from being compiled.
 
   wappa compile ./upper.wasm
   wappa compile -c ./config.yaml
@@ -129,9 +133,6 @@ pub(crate) enum Command {
     /// List the components that there are.
     List(ListArguments),
     /// Compile modules before they are needed, and keep the code where a stream finds it.
-    ///
-    /// A stream whose modules are in the cache starts without compiling anything. Build an image with this, as the user
-    /// who will run the stream, and with the same flags for the cache.
     Compile(CompileArguments),
     /// Say what a WebAssembly module is, and whether it can run here.
     Inspect(InspectArguments),
@@ -186,7 +187,7 @@ pub(crate) struct ListArguments {
 
 /// The arguments of `compile`.
 #[derive(Args, Debug)]
-#[command(after_help = COMPILE_EXAMPLES)]
+#[command(after_help = COMPILE_HELP)]
 pub(crate) struct CompileArguments {
     /// Modules: `.wasm` files, or WebAssembly text. Without one, all modules of the config.
     pub(crate) modules: Vec<PathBuf>,

@@ -54,6 +54,9 @@ struct Ready {
 fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
     let origin = Origin::find(options.files.config.as_deref(), environment);
     let keeping = options.compiling.cache(environment);
+    if let Keeping::In(cache) = &keeping {
+        wappa_wasm::processor::trust(Arc::clone(cache));
+    }
     let reading = Reading { registry, environment, options: LintOptions::default() };
     let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));

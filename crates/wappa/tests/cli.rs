@@ -98,53 +98,36 @@ fn help_and_version() {
             $ wappa compile --help
             exit 0
             --- stdout
-            Compile modules before they are needed, and keep the code where a stream finds it.
-
-            A stream whose modules are in the cache starts without compiling anything. Build an image with this,
-            as the user who will run the stream, and with the same flags for the cache.
+            Compile modules before they are needed, and keep the code where a stream finds it
 
             Usage: wappa compile [OPTIONS] [MODULES]...
 
             Arguments:
-              [MODULES]...
-                      Modules: `.wasm` files, or WebAssembly text. Without one, all modules of the config
+              [MODULES]...  Modules: `.wasm` files, or WebAssembly text. Without one, all modules of the config
 
             Options:
-              -s, --set <PATH=VALUE>
-                      Set a field of the config by its dot path, as for `run`
-
-              -c, --config <PATH>
-                      A path to a configuration file
-
-              -r, --resources <GLOB>
-                      Add the resources of more files; a pattern needs quotes
-
-              -e, --env-file <GLOB>
-                      Read environment variables from dotenv files; they win over those that are set
-
-              -h, --help
-                      Print help (see a summary with '-h')
+              -s, --set <PATH=VALUE>  Set a field of the config by its dot path, as for `run`
+              -c, --config <PATH>     A path to a configuration file
+              -r, --resources <GLOB>  Add the resources of more files; a pattern needs quotes
+              -e, --env-file <GLOB>   Read environment variables from dotenv files; they win over those that are
+                                      set
+              -h, --help              Print help
 
             Compiling modules:
-                  --compile-cpu-limit <DURATION>
-                      The processor time that compiling one module may take [default: 120s]
+                  --compile-cpu-limit <DURATION>   The processor time that compiling one module may take
+                                                   [default: 120s]
+                  --compile-time-limit <DURATION>  The time that compiling one module may take [default: 60s]
+                  --compile-memory-limit <SIZE>    The memory that compiling one module may take [default: 2GiB]
+                  --compile-cache <DIR>            Where compiled code is kept [default: `wappa` in
+                                                   $XDG_CACHE_HOME or ~/.cache]
+                  --compile-cache-limit <SIZE>     How much compiled code is kept [default: 1GiB]
+                  --no-compile-cache               Keep no compiled code, and use none that was kept
 
-                  --compile-time-limit <DURATION>
-                      The time that compiling one module may take [default: 60s]
+            A stream whose modules are in the cache starts without compiling anything. When you build an image,
+            compile on a
+            processor like the one that will run it, and give the stream the same flags for the cache.
 
-                  --compile-memory-limit <SIZE>
-                      The memory that compiling one module may take [default: 2GiB]
-
-                  --compile-cache <DIR>
-                      Where compiled code is kept [default: `wappa` in $XDG_CACHE_HOME or ~/.cache]
-
-                  --compile-cache-limit <SIZE>
-                      How much compiled code is kept [default: 1GiB]
-
-                  --no-compile-cache
-                      Keep no compiled code, and use none that was kept
-
-            Examples:
+            Prints a line for each module. A module that fails does not keep the others from being compiled.
 
               wappa compile ./upper.wasm
               wappa compile -c ./config.yaml

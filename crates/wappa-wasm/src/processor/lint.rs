@@ -1,9 +1,14 @@
 //! The lint of the `wasm` processor: parses and validates the module, and never compiles it.
 
+use std::sync::{Arc, OnceLock};
+
 use wappa_spec::{Lint, Node, Reader, Rule};
 
 use super::{config::WasmConfig, module_file, read_module};
-use crate::inspect::{Inspection, Limits, Severity};
+use crate::{
+    CodeCache,
+    inspect::{Inspection, Limits, Severity},
+};
 
 /// Reports everything that would keep the module from running, at the field that names it.
 pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
@@ -23,7 +28,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
             return reader.error(Rule::Custom, at_path, text);
         }
     };
-    let inspection = match Inspection::of(&bytes) {
+    let inspection = match Inspection::of_known(&bytes, is_known_to_be_valid) {
         Ok(inspection) => inspection,
         Err(err) => return reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display())),
     };
@@ -40,6 +45,19 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
             None => lint,
         });
     }
+}
+
+/// A lint has no services, so this is the process's. Unset, every lint validates everything.
+static KEPT: OnceLock<Arc<CodeCache>> = OnceLock::new();
+
+/// From now on lints of this process take what this cache holds for valid, since only code of valid modules is kept.
+/// For a start that must be fast; whoever asks for lints wants all of them. Only the first cache counts.
+pub fn trust(cache: Arc<CodeCache>) {
+    let _ = KEPT.set(cache);
+}
+
+fn is_known_to_be_valid(sha256: &[u8; 32]) -> bool {
+    KEPT.get().is_some_and(|it| it.holds(sha256))
 }
 
 fn is_digest(text: &str) -> bool {

@@ -24,6 +24,8 @@ use crate::{
 use config::WasmConfig;
 use lanes::{Borrowed, Lanes};
 
+pub use lint::trust;
+
 /// The entry of the table of components.
 pub const COMPONENT: Component =
     Component::processor::<WasmConfig>("wasm").categories(&["Utility"]).status(Status::Experimental);
