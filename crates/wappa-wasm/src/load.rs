@@ -1,6 +1,6 @@
 //! Compiled code on its way into an engine: from bytes, or mapped from a file.
 
-use std::fs::File;
+use std::{fs::File, os::unix::fs::FileExt};
 
 use wasmtime::Precompiled;
 
@@ -63,25 +63,46 @@ pub(crate) fn is_component(code: &[u8]) -> bool {
 }
 
 /// Loads the code of a core module.
+pub(crate) fn module(engine: &wasmtime::Engine, code: &Compiled) -> Result<wasmtime::Module, ModuleError> {
+    if code.is_component() {
+        return Err(ModuleError::Load("it is the code of a component".to_owned()));
+    }
+    let loaded = match &code.storage {
+        Storage::Bytes(bytes) => from_bytes(engine, bytes),
+        // Where programs must not be run from the file system (`noexec`), code cannot be mapped, but it can be read.
+        Storage::File { file, bytes } => match mapped(engine, file) {
+            Ok(loaded) => Ok(loaded),
+            Err(_) => read(file, *bytes).and_then(|it| from_bytes(engine, &it)),
+        },
+    };
+    loaded.map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
+}
+
 #[allow(
     unsafe_code,
     reason = "compiled code is machine code: loading it is a matter of trust, not of checks"
 )]
-pub(crate) fn module(engine: &wasmtime::Engine, code: &Compiled) -> Result<wasmtime::Module, ModuleError> {
-    let refused = |text: String| ModuleError::Load(one_line(&text));
-    if code.is_component() {
-        return Err(refused("it is the code of a component".to_string()));
-    }
-    match &code.storage {
-        // SAFETY: the code comes from the engine's compiler, whose contract (`Compile`) is to return what
-        // `precompile` of this build returned for a module. Nobody else can put code here.
-        Storage::Bytes(bytes) => unsafe { wasmtime::Module::deserialize(engine, bytes) },
-        Storage::File { file, .. } => {
-            let file = file.try_clone().map_err(|err| refused(err.to_string()))?;
-            // SAFETY: as above, and then kept in a file that nobody but us and root may write. Its checksum was
-            // right when it was opened, and we never write to a file of the cache but replace it by another one.
-            unsafe { wasmtime::Module::deserialize_open_file(engine, file) }
-        }
-    }
-    .map_err(|err| refused(format!("{err:#}")))
+fn from_bytes(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<wasmtime::Module> {
+    // SAFETY: the code comes from the engine's compiler, whose contract (`Compile`) is to return what `precompile` of
+    // this build returned for a module; maybe by way of the cache, see below. Nobody else can put code here.
+    unsafe { wasmtime::Module::deserialize(engine, code) }
+}
+
+#[allow(
+    unsafe_code,
+    reason = "compiled code is machine code: loading it is a matter of trust, not of checks"
+)]
+fn mapped(engine: &wasmtime::Engine, file: &File) -> wasmtime::Result<wasmtime::Module> {
+    let file = file.try_clone()?;
+    // SAFETY: the code comes from the engine's compiler, as above, and was then kept in a file that nobody but us and
+    // root may write. Its checksum was right when it was opened, and we never write to a file of the cache but replace
+    // it by another one.
+    unsafe { wasmtime::Module::deserialize_open_file(engine, file) }
+}
+
+/// The code that a file of the cache begins with.
+fn read(file: &File, bytes: u64) -> wasmtime::Result<Vec<u8>> {
+    let mut code = vec![0; usize::try_from(bytes)?];
+    file.read_exact_at(&mut code, 0)?;
+    Ok(code)
 }

@@ -454,6 +454,21 @@ fn code_is_read_from_a_directory_that_cannot_be_written() {
     "#]]);
 }
 
+/// `/dev/shm` often is a file system from which no program may be run, so that code in it cannot be mapped.
+#[test]
+fn code_is_kept_where_programs_cannot_be_run() {
+    let shared = Path::new("/dev/shm");
+    if !shared.is_dir() {
+        eprintln!("skipped: there is no `/dev/shm`");
+        return;
+    }
+    let mut story = Story::new("noexec");
+    let dir = shared.join(format!("wappa-cache-test-{}", std::process::id()));
+    story.load_in(&dir, "a").load_in(&dir, "a");
+    fs::remove_dir_all(&dir).expect("it is there");
+    story.check(expect![""]);
+}
+
 #[test]
 fn what_was_not_used_for_longest_goes_first() {
     let mut story = Story::new("bound");

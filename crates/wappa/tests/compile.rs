@@ -4,6 +4,7 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
+    process::Command,
     thread,
 };
 
@@ -366,6 +367,23 @@ fn a_cache_that_cannot_be_used_is_said_once() {
 
     "#]],
     );
+}
+
+#[test]
+fn a_full_disk_is_no_error_of_the_stream() {
+    let program = program("full-disk");
+    // Files may have one block of 512 bytes. A write past that is an error, instead of a signal that ends the process.
+    let script = "trap '' XFSZ; ulimit -S -f 1; echo hello | \"$0\" -c a.yaml";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_wappa")]).current_dir(program.dir());
+    let output =
+        command.env("XDG_CACHE_HOME", program.dir().join(".cache")).output().expect("the program starts");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"hello\n".as_slice()), "{log}");
+    let said: Vec<&str> = log.lines().filter(|it| it.contains("compiled code is not kept in")).collect();
+    assert!(said.len() == 1 && said[0].contains(": file too large"), "{log}");
+    let left = fs::read_dir(program.dir().join(".cache/wappa")).expect("the directory is there").count();
+    assert_eq!(left, 0);
 }
 
 #[test]
