@@ -13,7 +13,7 @@ mod report;
 mod text;
 mod types;
 
-pub use features::{ACCEPTED_FEATURES, Proposal};
+pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};

@@ -13,6 +13,7 @@ use crate::{
     inspect,
     load::{self, Compiled},
     rewrite,
+    wrap::{is_component, wrap},
 };
 
 /// SHA-256 of the file.
@@ -24,13 +25,29 @@ pub struct Module {
     pub(crate) loaded: Arc<Loaded>,
 }
 
+/// Code that can be linked.
+pub(crate) enum Code {
+    Core(wasmtime::Module),
+    Component(wasmtime::component::Component),
+}
+
+impl Code {
+    /// Whether a core module exports a function of this name.
+    pub(crate) fn has_function(&self, name: &str) -> bool {
+        match self {
+            Code::Core(wasm) => matches!(wasm.get_export(name), Some(wasmtime::ExternType::Func(_))),
+            Code::Component(_) => false,
+        }
+    }
+}
+
 /// The code of a module, in the form of each allocator that can take it.
 pub(crate) struct Loaded {
     digest: Digest,
-    pub(crate) pooled: Option<wasmtime::Module>,
-    code: Compiled,
+    pub(crate) pooled: Option<Code>,
+    compiled: Compiled,
     is_from_cache: bool,
-    on_demand: OnceLock<wasmtime::Module>,
+    on_demand: OnceLock<Code>,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
 }
@@ -83,12 +100,12 @@ impl Module {
 
     /// Whether the code is in the cache of the engine, from before or from now on.
     pub fn is_kept(&self) -> bool {
-        self.loaded.code.is_kept()
+        self.loaded.compiled.is_kept()
     }
 
     /// The size of the compiled code.
     pub fn code_bytes(&self) -> u64 {
-        self.loaded.code.bytes()
+        self.loaded.compiled.bytes()
     }
 }
 
@@ -105,43 +122,65 @@ impl Loaded {
 
     fn compile(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
         let binary = inspect::to_binary(file)?;
-        let wasm = rewrite::export_memory(&binary);
-        wasmtime::Module::validate(&engine.on_demand().engine, &wasm)
-            .map_err(|err| ModuleError::Invalid(one_line(&format!("{err:#}"))))?;
+        let wrapped = wrap(&binary).map_err(ModuleError::Wrap)?;
+        let is_component = is_component(&wrapped);
+        let wasm = if is_component { wrapped } else { rewrite::export_memory(&wrapped) };
+        validate(engine, &wasm, is_component)?;
         let code = engine.compiler().compile(&wasm)?;
-        let code = match engine.cache() {
+        let compiled = match engine.cache() {
             Some(cache) => cache.keep(&digest, code),
             None => Compiled::from_compiler(code),
         };
-        Loaded::new(engine, digest, code, false)
+        Loaded::new(engine, digest, compiled, false)
     }
 
     fn new(
         engine: &Engine,
         digest: Digest,
-        code: Compiled,
+        compiled: Compiled,
         is_from_cache: bool,
     ) -> Result<Loaded, ModuleError> {
-        let pooled = engine.pooled().and_then(|side| load::module(&side.engine, &code).ok());
+        let pooled = engine.pooled().and_then(|side| load::load(&side.engine, &compiled).ok());
         let on_demand = OnceLock::new();
-        let mut loaded = Loaded { digest, pooled, code, is_from_cache, on_demand, memory: None };
-        let module = match &loaded.pooled {
-            Some(module) => module,
+        let mut loaded = Loaded { digest, pooled, compiled, is_from_cache, on_demand, memory: None };
+        let code = match &loaded.pooled {
+            Some(code) => code,
             None => loaded.on_demand(engine)?,
         };
-        let memory = module.exports().find(|it| it.ty().memory().is_some()).map(|it| it.name().to_string());
+        let memory = match code {
+            Code::Core(wasm) => {
+                wasm.exports().find(|it| it.ty().memory().is_some()).map(|it| it.name().to_string())
+            }
+            Code::Component(_) => None,
+        };
         loaded.memory = memory;
         Ok(loaded)
     }
 
     /// The code for the on-demand engine, loaded when first asked for.
-    pub(crate) fn on_demand(&self, engine: &Engine) -> Result<&wasmtime::Module, ModuleError> {
-        if let Some(module) = self.on_demand.get() {
-            return Ok(module);
+    pub(crate) fn on_demand(&self, engine: &Engine) -> Result<&Code, ModuleError> {
+        if let Some(code) = self.on_demand.get() {
+            return Ok(code);
         }
-        let module = load::module(&engine.on_demand().engine, &self.code)?;
-        Ok(self.on_demand.get_or_init(|| module))
+        let code = load::load(&engine.on_demand().engine, &self.compiled)?;
+        Ok(self.on_demand.get_or_init(|| code))
     }
+}
+
+fn validate(engine: &Engine, wasm: &[u8], is_component: bool) -> Result<(), ModuleError> {
+    let valid = if is_component {
+        let mut validator = wasmparser::Validator::new_with_features(inspect::COMPONENT_FEATURES);
+        validator.validate_all(wasm).map(drop).map_err(|err| err.to_string())
+    } else {
+        let valid = wasmtime::Module::validate(&engine.on_demand().engine, wasm);
+        valid.map_err(|err| format!("{err:#}"))
+    };
+    valid.map_err(|text| ModuleError::Invalid(one_line(&text)))
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal digits.
+pub(crate) fn sha256_of(file: &[u8]) -> String {
+    hex(&Sha256::digest(file).into())
 }
 
 pub(crate) fn hex(digest: &Digest) -> String {

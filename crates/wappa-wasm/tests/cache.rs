@@ -69,7 +69,7 @@ impl Story {
             of_log.lock().expect("nobody panics").push(format!("{level:?}: {text}"));
         });
         let engine = engine(Some(cache), Arc::clone(&counting) as Arc<dyn Compile>);
-        let module = Module::new(&engine, module(name).as_bytes()).expect("it is a module");
+        let module = Module::new(&engine, &module(name)).expect("it is a module");
         let n = counting.0.load(Ordering::Relaxed);
         let what = match (n, module.is_from_cache()) {
             (1, false) => "compiled",
@@ -148,9 +148,17 @@ fn engine(cache: Option<CodeCache>, compiler: Arc<dyn Compile>) -> Engine {
     Engine::new(config).expect("an engine can be made")
 }
 
-/// A module that differs from others by its name.
-fn module(name: &str) -> String {
-    format!("(module (memory 1) (func (export \"process\")) (func (export \"{name}\")))")
+/// A component that is empty: nothing but the header.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A module that differs from others by its name; or the component of that name.
+fn module(name: &str) -> Vec<u8> {
+    match name {
+        "component" => COMPONENT.to_vec(),
+        _ => {
+            format!("(module (memory 1) (func (export \"process\")) (func (export \"{name}\")))").into_bytes()
+        }
+    }
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -180,11 +188,26 @@ fn the_second_start_compiles_nothing() {
 }
 
 #[test]
+fn components_are_kept_as_well() {
+    let mut story = Story::new("component");
+    story.load("component").load("component");
+    story.change_bytes("flip a bit of the first byte", |it| it[0] ^= 1).load("component").load("component");
+    story.check(expect![[r#"
+        load component: compiled
+        load component: from the cache
+        flip a bit of the first byte
+        load component: compiled
+          Warn: compiling again: the compiled code `DIR/wappa/ENTRY.code` is not used: it changed since it was written (its checksum is another one)
+        load component: from the cache
+    "#]]);
+}
+
+#[test]
 fn without_a_cache_nothing_is_kept() {
     let counting = Arc::new(Counting::default());
     for n in 1..=2 {
         let engine = engine(None, Arc::clone(&counting) as Arc<dyn Compile>);
-        let module = Module::new(&engine, module("a").as_bytes()).expect("it is a module");
+        let module = Module::new(&engine, &module("a")).expect("it is a module");
         assert!(!module.is_from_cache());
         assert_eq!(counting.0.load(Ordering::Relaxed), n);
     }
@@ -466,7 +489,10 @@ fn code_is_kept_where_programs_cannot_be_run() {
     let dir = shared.join(format!("wappa-cache-test-{}", std::process::id()));
     story.load_in(&dir, "a").load_in(&dir, "a");
     fs::remove_dir_all(&dir).expect("it is there");
-    story.check(expect![""]);
+    story.check(expect![[r#"
+        load a: compiled
+        load a: from the cache
+    "#]]);
 }
 
 #[test]
@@ -510,7 +536,7 @@ fn age(path: &Path, seconds: u64) {
 
 /// The file of a module, which only its digest tells.
 fn of(story: &Story, name: &str) -> PathBuf {
-    let module = Module::new(&engine(None, Arc::new(Counting::default())), module(name).as_bytes());
+    let module = Module::new(&engine(None, Arc::new(Counting::default())), &module(name));
     let digest = module.expect("it is a module").sha256();
     let found = story.entries().into_iter().find(|it| it.to_string_lossy().contains(&digest));
     found.expect("it is kept")
@@ -562,7 +588,7 @@ fn many_at_once_get_whole_code() {
                     let cache = CodeCache::new(&dir, CACHE_BYTES_MAX);
                     cache.log_to(|level, text| panic!("{level:?}: {text}"));
                     let engine = engine(Some(cache), Arc::new(Counting::default()));
-                    let module = Module::new(&engine, module("a").as_bytes()).expect("it is a module");
+                    let module = Module::new(&engine, &module("a")).expect("it is a module");
                     if module.is_from_cache() {
                         fs::remove_file(story.entry_if_any()).ok();
                     }

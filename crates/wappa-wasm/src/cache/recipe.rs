@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::Digest;
 use crate::settings::compile_settings;
 
-/// What is done to a file before it is compiled: text becomes binary, a memory becomes exported. Whoever changes what
+/// What is done to a file before it is compiled: text becomes binary, a memory becomes
+/// exported, a core module with the types of a component becomes one. Whoever changes what
 /// comes out of that counts this up, or code of the old kind is found; a test compares what comes out.
 const PREPARATION: u32 = 1;
 
@@ -47,7 +48,7 @@ impl Hasher for Sha256Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{inspect::to_binary, rewrite::export_memory};
+    use crate::{inspect::to_binary, rewrite::export_memory, wrap::wrap};
 
     /// When this fails, what is compiled of a file has changed: count [`PREPARATION`] up, and then change the digest.
     #[test]
@@ -62,9 +63,25 @@ mod tests {
             let binary = to_binary(module.as_bytes()).expect("it is a module");
             hasher.update(export_memory(&binary));
         }
+        hasher.update(wrap(&with_types()).expect("it has the types"));
         let found = crate::module::hex(&hasher.finalize().into());
-        expect_test::expect!["1: a3aeeb919ee5e83c1ac97a26b0030bd4c1e2c1b8566e65efedd9a49a4e93f469"]
-            .assert_eq(&format!("{PREPARATION}: {found}"));
+        expect_test::expect!["1: 0d994da01dbbb2598675190f83565a109b9b2da2553e4c0b1dcd5139bbee0cc7"].assert_eq(&format!("{PREPARATION}: {found}"));
+    }
+
+    /// A core module that carries the types of a component, and uses WASI preview 1.
+    fn with_types() -> Vec<u8> {
+        let module = "(module
+            (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32)))
+            (memory (export \"memory\") 1)
+            (func (export \"run\")))";
+        let mut module = to_binary(module.as_bytes()).expect("it is a module").into_owned();
+        let mut resolve = wit_parser::Resolve::default();
+        let package =
+            resolve.push_str("a.wit", "package a:b; world w { export run: func(); }").expect("it is WIT");
+        let world = resolve.select_world(&[package], Some("w")).expect("it is there");
+        let encoding = wit_component::StringEncoding::UTF8;
+        wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("it fits");
+        module
     }
 
     #[test]
