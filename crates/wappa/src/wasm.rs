@@ -83,6 +83,8 @@ fn cache(keeping: Keeping, logger: &Logger) -> Option<Arc<CodeCache>> {
         Keeping::In(cache) => {
             let of_cache = logger.clone();
             cache.log_to(move |level, text| match level {
+                Level::Trace => of_cache.trace(text),
+                Level::Debug => of_cache.debug(text),
                 Level::Info => of_cache.info(text),
                 Level::Warn => of_cache.warn(text),
                 Level::Error => of_cache.error(text),
