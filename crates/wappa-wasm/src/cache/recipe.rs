@@ -65,7 +65,8 @@ mod tests {
         }
         hasher.update(wrap(&with_types()).expect("it has the types"));
         let found = crate::module::hex(&hasher.finalize().into());
-        expect_test::expect!["1: 0d994da01dbbb2598675190f83565a109b9b2da2553e4c0b1dcd5139bbee0cc7"].assert_eq(&format!("{PREPARATION}: {found}"));
+        expect_test::expect!["1: 0d994da01dbbb2598675190f83565a109b9b2da2553e4c0b1dcd5139bbee0cc7"]
+            .assert_eq(&format!("{PREPARATION}: {found}"));
     }
 
     /// A core module that carries the types of a component, and uses WASI preview 1.

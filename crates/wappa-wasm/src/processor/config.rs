@@ -80,7 +80,7 @@ use wappa_spec::{Config, Map, Secret, Size};
 /// its own, and they are lost when an instance is replaced, after a trap or by `recycle` (counted as
 /// `wasm_state_lost`).
 #[derive(Config, Debug)]
-#[config(lint = super::lint::lint)]
+#[config(lint = super::lint::lint, lint_broken = super::lint::lint_broken)]
 pub(crate) struct WasmConfig {
     /// The path of the module: a `.wasm` file, or WebAssembly text (`.wat`). Relative to the working directory; when it
     /// is not there, relative to the config file.

@@ -1,6 +1,7 @@
 //! The `wasm` processor: a guest in a pipeline.
 
 mod config;
+mod known;
 mod lanes;
 mod lint;
 mod observers;
@@ -33,7 +34,7 @@ use recycle::Recycle;
 use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
 
-pub use lint::trust;
+pub use known::trust;
 
 /// The entry of the table of components.
 pub const COMPONENT: Component =
