@@ -148,6 +148,7 @@ fn help_and_version() {
                                          processor [default: process]
                   --memory-limit <SIZE>  The memory that one instance may have, as in the field `memory_limit`
                                          of the processor
+                  --json                 Print the facts and the problems as JSON
               -h, --help                 Print help
 
         "#]],
