@@ -135,7 +135,8 @@ pub fn read_until(from: &mut BufReader<impl Read>, text: &str) -> String {
     all
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+/// Reads to the end, on a thread of its own.
+pub fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = from.read_to_end(&mut bytes);
