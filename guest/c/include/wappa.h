@@ -206,6 +206,14 @@ static inline bool wappa_buf_add_i64(wappa_buf *buf, int64_t number) {
     return wappa_buf_add_u64(buf, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
+// Whether the buffer holds this text.
+static inline bool wappa_buf_is(const wappa_buf *buf, const char *text) {
+    for (size_t i = 0; i < buf->len; i++, text++) {
+        if (*text == '\0' || *text != buf->data[i]) return false;
+    }
+    return *text == '\0';
+}
+
 // Gives the memory back; the buffer may be used again.
 static inline void wappa_buf_free(wappa_buf *buf) {
 #ifndef WAPPA_NO_LIBC
@@ -303,8 +311,8 @@ static inline bool wappa_meta_get_bool(const char *key, bool *value) {
     char text[8];
     wappa_buf buf = WAPPA_BUF_OVER(text);
     if (!wappa_meta_get(key, &buf)) return false;
-    bool is_true = buf.len == 4 && __builtin_memcmp(text, "true", 4) == 0;
-    if (!is_true && !(buf.len == 5 && __builtin_memcmp(text, "false", 5) == 0)) return false;
+    bool is_true = wappa_buf_is(&buf, "true");
+    if (!is_true && !wappa_buf_is(&buf, "false")) return false;
     *value = is_true;
     return true;
 }
