@@ -15,7 +15,7 @@ pub enum Batches {
 ///
 /// Invariant: a processor never changes the number of batches. A batch whose last message was filtered
 /// stays, empty, so that it can be answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     messages: Vec<Message>,
     batches: Batches,
@@ -175,6 +175,11 @@ impl Part {
         let still_singles = ends_after.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
         self.messages = after;
         self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
+    }
+
+    /// The messages and where their batches end.
+    pub fn into_parts(self) -> (Vec<Message>, Batches) {
+        (self.messages, self.batches)
     }
 
     /// The messages alone.

@@ -8,7 +8,7 @@ use std::{
 
 use wappa_component::{
     Build, BuildError, Builder, Component, ConnectError, Context, Input, Logger, Metrics, Output, Parcel,
-    Part, Processor, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
+    Part, Processor, Pulse, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
 
@@ -152,6 +152,7 @@ impl<'a> Building<'a> {
             metrics: self.request.metrics.clone(),
             world: self.request.setting.world.clone(),
             stop: self.request.setting.stop.clone(),
+            calls: self.request.setting.activity.component(&node.label, path),
         }
     }
 
@@ -211,6 +212,10 @@ impl Builder for Building<'_> {
         self.threads
     }
 
+    fn pulse(&self) -> Arc<dyn Pulse> {
+        Arc::new(self.request.setting.stop.clone())
+    }
+
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {
         self.request.setting.stop.on_abandon(hook);
     }
@@ -256,7 +261,7 @@ impl Builder for Building<'_> {
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
-            output = Box::new(UnderOutput { inner: output, processors });
+            output = Box::new(UnderOutput::new(output, processors));
         }
         Ok(output)
     }

@@ -210,6 +210,10 @@ pub(crate) struct InspectArguments {
     /// The memory that one instance may have, as in the field `memory_limit` of the processor.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<Size>,
+
+    /// Print the facts and the problems as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is said instead of doing anything.

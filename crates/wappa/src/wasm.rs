@@ -124,16 +124,30 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> 
     let path: &PathBuf = &arguments.module;
     let place = |text: String| format!("{}: {text}", path.display());
     let bytes = read_module(path).map_err(place)?;
-    let inspection = Inspection::of(&bytes).map_err(|err| place(err.to_string()))?;
     let limits = match arguments.memory_limit {
         Some(limit) => Limits { memory_bytes: limit.bytes() },
         None => Limits::default(),
     };
-    let problems = inspection.problems(&arguments.function, &limits);
+    let (text, runs) = match Inspection::of(&bytes) {
+        Ok(inspection) => {
+            let problems = inspection.problems(&arguments.function, &limits);
+            let runs = problems.iter().all(|it| it.severity != Severity::Error);
+            let text = match arguments.json {
+                true => json_line(inspection.to_json(&problems)),
+                false => inspection.report(&problems),
+            };
+            (text, runs)
+        }
+        Err(err) if arguments.json => (json_line(err.to_json()), false),
+        Err(err) => return Err(place(err.to_string())),
+    };
     // Whoever closed the stream does not want to read it.
-    let _ = io::stdout().lock().write_all(inspection.report(&problems).as_bytes());
-    let is_refused = problems.iter().any(|it| it.severity == Severity::Error);
-    Ok(if is_refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn json_line(value: serde_json::Value) -> String {
+    format!("{value:#}\n")
 }
 
 #[cfg(test)]

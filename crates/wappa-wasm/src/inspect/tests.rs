@@ -140,15 +140,33 @@ fn files_that_are_not_modules() {
     );
     check_refused(b"\0asm\x02\0\0\0", expect!["wrong version 2: WebAssembly modules have version 1"]);
     check_refused(
-        b"\0asm\x0d\0\x01\0",
+        b"\0asm\x0c\0\x01\0",
         expect![
-            "this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core module, for `wasm32-wasip1` or `wasm32-unknown-unknown`"
+            "wrong version 12 of the Component Model's binary format: build with a current toolchain, for version 13"
         ],
     );
     check_refused(
-        b"(component)",
+        b"\x1f\x8b\x08\0",
+        expect!["invalid magic number: this is not a WebAssembly module but a gzip archive: unpack it first"],
+    );
+    check_refused(
+        b"<!DOCTYPE html>",
+        expect!["invalid magic number: this is not a WebAssembly module but an HTML or XML document"],
+    );
+    check_refused(
+        b"// Copyright\n\npackage main\n",
+        expect!["invalid magic number: this is not a WebAssembly module but Go source: build it first"],
+    );
+    check_refused(
+        b"\n\n  exports.process = 1\n",
         expect![
-            "this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core module, for `wasm32-wasip1` or `wasm32-unknown-unknown`"
+            "invalid magic number: this is not a WebAssembly module but text that begins with `  exports.process = 1`"
+        ],
+    );
+    check_refused(
+        b"import * as it from 'it';\nexport function process() {}\n",
+        expect![
+            "invalid magic number: this is not a WebAssembly module but JavaScript or TypeScript source: build it first"
         ],
     );
     check_refused(
@@ -207,9 +225,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"proces\")))",
         expect![[r#"
-        Error: `process` is not exported
-          did you mean `proces`?
-    "#]],
+            Error: `process` is not exported
+              did you mean `proces`? Set the field `function` to it, or rename the export
+        "#]],
     );
     check_problems(
         "(module (func (export \"transform\")) (func (export \"free\")))",
@@ -221,9 +239,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"_start\")))",
         expect![[r#"
-        Error: `process` is not exported
-          the module is a program with a `main`: export a function beside it that handles one message
-    "#]],
+            Error: `process` is not exported: the module was built as a WASI command, a program with a `main`
+              build a library (a reactor) that exports `process`: in Rust `crate-type = ["cdylib"]`, in Go and TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`
+        "#]],
     );
     check_problems(
         "(module)",
@@ -235,9 +253,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"process\") (param i32 f64) (result v128 i64) unreachable))",
         expect![[r#"
-        Error: `process` is `(i32, f64) -> (v128, i64)`, but it is called without parameters
-          the message is read through the functions of `bento_wasm`: export a function without parameters
-    "#]],
+            Error: `process` is `(i32, f64) -> (v128, i64)`, but it is called without parameters
+              a message is read through the functions of `wappa` or `bento_wasm`: export a function without parameters
+        "#]],
     );
     check_problems(
         "(module (memory (export \"process\") 1))",
@@ -262,7 +280,9 @@ fn imports_that_nobody_provides() {
         r#"(import "wasi_snapshot_preview1" "fd_wrote" (func))"#,
         r#"(import "wasi_unstable" "fd_write" (func))"#,
         r#"(import "gojs" "runtime.wasmExit" (func))"#,
-        r#"(import "wappa" "v1_content_len" (func (result i32)))"#,
+        r#"(import "wappa" "v1_content_size" (func (result i32)))"#,
+        r#"(import "wappa" "v1_http_request" (func))"#,
+        r#"(import "wappa" "v1_now" (func (result i32)))"#,
         r#"(import "what\1bever" "x\n" (func))"#,
     ];
     let mut text = String::new();
@@ -294,10 +314,14 @@ fn imports_that_nobody_provides() {
           this is WASI as it was before preview 1: build with a current toolchain
         imports `gojs.runtime.wasmExit`, which nobody provides
           the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`
-        imports `wappa.v1_content_len`, which nobody provides
-          guest interface v1 comes with a later version of Wappa
+        imports `wappa.v1_content_size`, but there is no such function in `wappa`
+          did you mean `v1_content_write`? If not, a newer Wappa may have it; this is 0.1.0
+        imports `wappa.v1_http_request`, but there is no such function in `wappa`
+          a newer Wappa may have it; this is 0.1.0
+        imports `wappa.v1_now` as `() -> i32`, but it is `() -> i64`
+          declare the import with that type
         imports `what\u{1b}ever.x\n`, which nobody provides
-          a guest may import from `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only
+          a guest may import from `wappa`, `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only
     "#]].assert_eq(&text);
 }
 
@@ -489,8 +513,37 @@ fn all_that_is_provided_is_accepted() {
     }
     wat += "(memory 1) (func (export \"allocate\") (param i32) (result i32) i32.const 0) (func (export \"process\")))";
     let inspection = Inspection::of(wat.as_bytes()).expect("no module");
-    assert_eq!(inspection.imports.len(), 4 + 4 + 46);
+    assert_eq!(inspection.imports.len(), 4 + 4 + 22 + 46);
     assert_eq!(inspection.problems("process", &Limits::default()), []);
+}
+
+#[test]
+fn hooks_of_v1() {
+    let module = |import: &str, hooks: &str| {
+        format!("(module (import {import}) (memory 1) {hooks} (func (export \"process\")))")
+    };
+    let v1 = r#""wappa" "v1_filter" (func)"#;
+    let wrong = r#"(func (export "wappa_init")) (func (export "wappa_close") (param i32))"#;
+    check_problems(
+        &module(v1, wrong),
+        expect![[r#"
+            Error: exports `wappa_init` as `()`, but the host calls it as `() -> i32`
+              export it with that type or not at all
+            Error: exports `wappa_close` as `(i32)`, but the host calls it as `()`
+              export it with that type or not at all
+        "#]],
+    );
+    let right = r#"(func (export "wappa_init") (result i32) i32.const 0) (func (export "wappa_close"))"#;
+    check_problems(&module(v1, right), expect![[""]]);
+    check_problems(
+        &module(r#""bento_wasm" "v0_msg_set_bytes" (func (param i32 i32))"#, wrong),
+        expect![[r#"
+            Error: exports `wappa_init` as `()`, but the host calls it as `() -> i32`
+              export it with that type or not at all
+            Error: exports `wappa_close` as `(i32)`, but the host calls it as `()`
+              export it with that type or not at all
+        "#]],
+    );
 }
 
 #[test]
@@ -499,3 +552,5 @@ fn bytes_are_rounded() {
         [0, 1023, 1024, 1536, 1 << 20, (1 << 20) - 1, 134_217_729, u64::MAX].map(text::bytes).to_vec();
     expect!["0B 1023B 1KiB 1.5KiB 1MiB 1024KiB 128MiB 16384PiB"].assert_eq(&text.join(" "));
 }
+
+mod components;
