@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"wappa.dev/guest/internal/cases"
+)
+
+func TestCases(t *testing.T) { cases.Run(t, "split") }

@@ -1,0 +1,185 @@
+//go:build !wasip1
+
+package wappatest
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"wappa.dev/guest/internal/host"
+)
+
+var _ host.Host = (*Host)(nil)
+
+// The methods below are what a guest imports. They are called by the SDK, not by tests.
+
+// message is the message that the guest is at. Where there is none the guest traps.
+func (h *Host) message() *state {
+	if h.run == nil || h.run.now == nil {
+		panic("there is no message here: the handler has returned, or the guest starts or closes")
+	}
+	return h.run.now
+}
+
+// trap ends the guest for this message. A guest that recovers from the panic changes nothing about that.
+func (h *Host) trap(reason string) {
+	if h.run != nil && h.run.now != nil {
+		h.run.trap(reason)
+	}
+	panic(reason)
+}
+
+func (h *Host) key(key string) string {
+	if !utf8.ValidString(key) {
+		h.trap("a key is not UTF-8")
+	}
+	return key
+}
+
+// give copies data to the guest as all functions do: all of it or nothing, and its full length.
+func give(data string, buf []byte) int32 {
+	if len(data) <= len(buf) {
+		copy(buf, data)
+	}
+	return int32(len(data))
+}
+
+// ContentLen is v1_content_len.
+func (h *Host) ContentLen() uint32 { return uint32(len(h.message().content)) }
+
+// ContentRead is v1_content_read.
+func (h *Host) ContentRead(offset uint32, buf []byte) uint32 {
+	content := h.message().content
+	return uint32(copy(buf, content[min(int(offset), len(content)):]))
+}
+
+// ContentWrite is v1_content_write.
+func (h *Host) ContentWrite(content []byte) { h.message().content = append([]byte{}, content...) }
+
+// MetaGet is v1_meta_get.
+func (h *Host) MetaGet(key string, buf []byte) int32 {
+	v, ok := h.message().meta[h.key(key)]
+	if !ok {
+		return -1
+	}
+	return give(v.printed(), buf)
+}
+
+// MetaGetJSON is v1_meta_get_json.
+func (h *Host) MetaGetJSON(key string, buf []byte) int32 {
+	v, ok := h.message().meta[h.key(key)]
+	if !ok {
+		return -1
+	}
+	return give(v.json(), buf)
+}
+
+// MetaSet is v1_meta_set.
+func (h *Host) MetaSet(key, value string) { h.message().meta[h.key(key)] = textValue(value) }
+
+// MetaSetJSON is v1_meta_set_json.
+func (h *Host) MetaSetJSON(key, json string) {
+	message := h.message()
+	v, err := parseValue([]byte(json))
+	if err != nil || !utf8.ValidString(json) {
+		h.trap("the value of the metadata key `" + key + "` is not JSON")
+	}
+	message.meta[h.key(key)] = v
+}
+
+// MetaDelete is v1_meta_delete.
+func (h *Host) MetaDelete(key string) int32 {
+	meta := h.message().meta
+	if _, ok := meta[h.key(key)]; !ok {
+		return 0
+	}
+	delete(meta, key)
+	return 1
+}
+
+// MetaKeys is v1_meta_keys.
+func (h *Host) MetaKeys(buf []byte) int32 {
+	var packed []byte
+	for _, key := range h.message().keys() {
+		packed = binary.LittleEndian.AppendUint32(packed, uint32(len(key)))
+		packed = append(packed, key...)
+	}
+	return give(string(packed), buf)
+}
+
+// ErrorGet is v1_error_get.
+func (h *Host) ErrorGet(buf []byte) int32 {
+	mark := h.message().err
+	if mark == nil {
+		return -1
+	}
+	return give(*mark, buf)
+}
+
+// ErrorClear is v1_error_clear.
+func (h *Host) ErrorClear() { h.message().err = nil }
+
+// Emit is v1_emit.
+func (h *Host) Emit() {
+	message := h.message().message()
+	h.run.emitted = append(h.run.emitted, message)
+}
+
+// Filter is v1_filter.
+func (h *Host) Filter() {
+	h.message()
+	h.run.filtered = true
+}
+
+// Fail is v1_fail.
+func (h *Host) Fail(reason string) {
+	h.message()
+	if !h.run.trapped {
+		h.run.failed = &reason
+	}
+}
+
+// Next is v1_next.
+func (h *Host) Next() int32 {
+	h.message()
+	h.run.finish()
+	if h.run.begin() {
+		return 1
+	}
+	return -1
+}
+
+// BatchIndex is v1_batch_index.
+func (h *Host) BatchIndex() int32 {
+	h.message()
+	return int32(h.run.index)
+}
+
+// BatchLen is v1_batch_len.
+func (h *Host) BatchLen() int32 {
+	h.message()
+	return int32(len(h.run.in))
+}
+
+// ConfigGet is v1_config_get.
+func (h *Host) ConfigGet(key string, buf []byte) int32 {
+	value, ok := h.config[h.key(key)]
+	if !ok {
+		return -1
+	}
+	return give(value, buf)
+}
+
+// levels are the names of the levels of v1_log.
+var levels = [...]string{"trace", "debug", "info", "warn", "error"}
+
+// Log is v1_log.
+func (h *Host) Log(level uint32, text string) {
+	if int(level) >= len(levels) {
+		h.trap("there is no such log level")
+	}
+	h.logs = append(h.logs, Log{Level: levels[level], Text: text})
+}
+
+// CounterAdd is v1_counter_add.
+func (h *Host) CounterAdd(name string, delta int64) { h.counters[name] += delta }
