@@ -1,6 +1,7 @@
 package wappa
 
 import (
+	"math"
 	"unicode/utf8"
 
 	"wappa.dev/guest/internal/host"
@@ -91,9 +92,9 @@ func Log(level Level, text string) { host.Log(uint32(min(level, LevelError)), te
 // nameMax is how long the host lets the name of a counter be.
 const nameMax = 64
 
-// Count adds to the counter metric wasm_guest_<name> of this processor. A name has ASCII letters, digits and
+// Count adds to the counter metric wasm_guest_<name> of this processor; a counter only goes up. A name has ASCII letters, digits and
 // underscores, at most 64 of them; another one panics.
-func Count(name string, n int64) {
+func Count(name string, n uint64) {
 	valid := 0 < len(name) && len(name) <= nameMax
 	for i := 0; valid && i < len(name); i++ {
 		c := name[i]
@@ -102,5 +103,5 @@ func Count(name string, n int64) {
 	if !valid {
 		panic("wappa: the name of a counter has 1 to 64 ASCII letters, digits and underscores, this one is `" + name + "`")
 	}
-	host.CounterAdd(name, n)
+	host.CounterAdd(name, int64(min(n, math.MaxInt64)))
 }

@@ -5,6 +5,7 @@ package wappatest
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"testing"
 
@@ -36,7 +37,7 @@ func New(config map[string]string) (*Host, error) {
 			code = host.Exports.Init()
 		}
 	}); trap != "" {
-		return nil, errors.New("trap: " + trap)
+		return nil, errors.New(trap)
 	}
 	if code == 0 {
 		return h, nil
@@ -72,7 +73,7 @@ func (h *Host) Close() error {
 		}
 	})
 	if trap != "" {
-		return errors.New("trap: " + trap)
+		return errors.New(trap)
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ func (h *Host) Call(function func(), batch ...Message) [][]Message {
 			r.finish()
 		case trap != "":
 			// All messages stand.
-			h.Log(4, "trap: "+trap)
+			h.Log(4, trap)
 		}
 	}
 	return r.out
@@ -123,8 +124,13 @@ func (h *Host) enter(function func()) (trap string) {
 	host.Current = h
 	defer func() {
 		host.Current = nil
-		if cause := recover(); cause != nil {
-			trap = fmt.Sprint(cause)
+		switch cause := recover().(type) {
+		case nil:
+		case trapped:
+			trap = string(cause)
+		default:
+			trap = fmt.Sprint("trap: panic: ", cause)
+			h.Log(1, trap+"\n"+string(debug.Stack()))
 		}
 	}()
 	function()

@@ -35,7 +35,6 @@ func (r *run) begin() bool {
 // trap fails the message whatever the guest says from here on.
 func (r *run) trap(reason string) {
 	if !r.trapped {
-		reason = "trap: " + reason
 		r.failed, r.trapped = &reason, true
 	}
 }

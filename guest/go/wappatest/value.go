@@ -8,13 +8,17 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
-// value is a metadata value: text, or else what JSON says, with numbers as they were written.
+// value is a metadata value: text, or else what JSON says.
 type value struct {
 	text   string
 	isText bool
-	data   any
+	// data is as tests see it: int, float64, json.Number for what is a whole number larger than int, bool, nil, []any,
+	// map[string]any.
+	data any
 }
 
 func textValue(text string) value { return value{text: text, isText: true} }
@@ -31,6 +35,9 @@ func newValue(v any) (value, error) {
 }
 
 func parseValue(encoded []byte) (value, error) {
+	if !utf8.Valid(encoded) {
+		return value{}, errors.New("it is not UTF-8")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
 	var data any
@@ -43,14 +50,41 @@ func parseValue(encoded []byte) (value, error) {
 	if text, ok := data.(string); ok {
 		return textValue(text), nil
 	}
-	return value{data: data}, nil
+	data, err := plain(data)
+	return value{data: data}, err
 }
 
-// json is the value as JSON: object keys sorted, numbers as they were written.
+// plain makes numbers such that a test can write them: 3, 2.5.
+func plain(data any) (any, error) {
+	var err error
+	switch data := data.(type) {
+	case json.Number:
+		if n, err := strconv.Atoi(data.String()); err == nil {
+			return n, nil
+		}
+		if _, err := strconv.ParseUint(data.String(), 10, 64); err == nil {
+			return data, nil
+		}
+		return data.Float64()
+	case []any:
+		for i := 0; i < len(data) && err == nil; i++ {
+			data[i], err = plain(data[i])
+		}
+	case map[string]any:
+		for key := range data {
+			if data[key], err = plain(data[key]); err != nil {
+				break
+			}
+		}
+	}
+	return data, err
+}
+
+// json is the value as JSON, with the keys of objects sorted.
 func (v value) json() string {
-	var data any = v.data
+	data := v.data
 	if v.isText {
-		data = v.text
+		data = strings.ToValidUTF8(v.text, "\uFFFD")
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -74,33 +108,5 @@ func (v value) public() any {
 	if v.isText {
 		return v.text
 	}
-	return plain(v.data)
-}
-
-// plain makes numbers such that a test can write them: 3, 2.5.
-func plain(data any) any {
-	switch data := data.(type) {
-	case json.Number:
-		if n, err := strconv.Atoi(data.String()); err == nil {
-			return n
-		}
-		if f, err := data.Float64(); err == nil {
-			return f
-		}
-		return data
-	case []any:
-		list := make([]any, len(data))
-		for i := range data {
-			list[i] = plain(data[i])
-		}
-		return list
-	case map[string]any:
-		object := make(map[string]any, len(data))
-		for key := range data {
-			object[key] = plain(data[key])
-		}
-		return object
-	default:
-		return data
-	}
+	return v.data
 }
