@@ -3,11 +3,17 @@ package wappa
 // contentStart holds most messages, so that they are read with one call of the host.
 const contentStart = 4096
 
-// contentSpare is the room behind a content that did not fit, for a handler that appends to it.
+// contentSpare is the least room behind a content that did not fit, for a handler that appends to it.
 const contentSpare = 256
 
-// keepMax bounds what the SDK holds on to: one large message must not pin its size for ever.
-const keepMax = 1 << 20
+// fit makes the buffer large enough for a content. It is kept as large as it ever was: a memory of WebAssembly never
+// shrinks, so letting go of it would make garbage and give nothing back.
+func (m *Message) fit(size int) []byte {
+	// The old one goes first, so that the garbage collector need not hold both.
+	m.content = nil
+	m.content = make([]byte, size+size/8+contentSpare)
+	return m.content
+}
 
 // scratchStart holds most values of metadata and config.
 const scratchStart = 512
@@ -26,17 +32,15 @@ func read(get func(buf []byte) int32) ([]byte, bool) {
 		if int(n) <= len(buf) {
 			return buf[:n], true
 		}
-		buf = make([]byte, n)
-		if int(n) <= keepMax {
-			scratch = buf
-		}
+		scratch = make([]byte, n)
+		buf = scratch
 	}
 }
 
 // begin makes the message ready for the next one.
 func (m *Message) begin() {
 	m.used = false
-	if m.content == nil || cap(m.content) > keepMax {
+	if m.content == nil {
 		m.content = make([]byte, contentStart)
 	}
 }

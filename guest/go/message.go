@@ -26,14 +26,13 @@ func (m *Message) Content() []byte {
 		return buf[:host.ContentRead(0, buf)]
 	}
 	m.used = true
-	buf := m.content[:cap(m.content)]
+	buf := m.content
 	n := host.ContentRead(0, buf)
 	if int(n) == len(buf) {
-		// It may be longer than the buffer. A few bytes more let a handler append without another allocation.
-		if size := host.ContentLen(); int(size) > len(buf) {
-			buf = make([]byte, int(size)+contentSpare)
+		// It may be longer than the buffer.
+		if size := int(host.ContentLen()); size > len(buf) {
+			buf = m.fit(size)
 			n = host.ContentRead(0, buf)
-			m.content = buf
 		}
 	}
 	return buf[:n]

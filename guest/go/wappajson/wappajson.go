@@ -75,16 +75,11 @@ func decode(encoded []byte, v any) error {
 	return nil
 }
 
-// out is used again for each message; keepMax bounds what one large message leaves behind.
+// out is used again for each message.
 var out bytes.Buffer
-
-const keepMax = 1 << 20
 
 // encode returns JSON that is valid until the next call.
 func encode(v any) ([]byte, error) {
-	if keepMax < out.Cap() {
-		out = bytes.Buffer{}
-	}
 	out.Reset()
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
