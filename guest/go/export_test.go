@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package wappa
 
 // WithoutFunctions calls f in a guest that has registered nothing.

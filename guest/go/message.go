@@ -39,7 +39,13 @@ func (m *Message) Content() []byte {
 }
 
 // Text returns the content as a string of its own. It need not be UTF-8.
-func (m *Message) Text() string { return string(m.Content()) }
+func (m *Message) Text() string {
+	// The buffer is free again as soon as the string has its copy.
+	used := m.used
+	text := string(m.Content())
+	m.used = used
+	return text
+}
 
 // ContentLen returns the length of the content without reading it.
 func (m *Message) ContentLen() int { return int(host.ContentLen()) }
