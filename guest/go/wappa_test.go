@@ -66,6 +66,7 @@ func TestOutcomes(t *testing.T) {
 		{"an error discards all", func(m *wappa.Message) error { emitTwice(m); return errors.New("no") }, failed("no")},
 		{"the last reason stands", func(m *wappa.Message) error { m.Fail("x"); m.Fail("y"); return errors.New("z") }, failed("z")},
 		{"an error without text", func(m *wappa.Message) error { return errors.New("") }, failed("the guest gave no reason")},
+		{"an error of several lines", func(m *wappa.Message) error { return errors.New("one\n two\r\n\nthree\x00") }, failed("one; two; three\uFFFD")},
 		{"a panic with text", func(m *wappa.Message) error { emitTwice(m); panic("oh") }, failed("panic: oh")},
 		{"a panic with an error", func(m *wappa.Message) error { panic(errors.New("oh")) }, failed("panic: oh")},
 		{"a panic with a number", func(m *wappa.Message) error { panic(-7) }, failed("panic: -7")},

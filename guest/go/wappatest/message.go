@@ -15,7 +15,8 @@ type Message struct {
 	// that comes out, numbers are int where they are whole and fit, else float64, lists are []any and objects
 	// map[string]any. A message without metadata has none or an empty map; one that comes out has nil.
 	Metadata map[string]any
-	// Error is the reason that the message is marked as failed with; empty: it is not.
+	// Error is the reason that the message is marked as failed with; empty: it is not. In a stream the mark of a
+	// message that a guest failed also says so and where: `fail: <reason> (pipeline.processors.0)`.
 	Error string
 }
 

@@ -5,6 +5,7 @@ package wappatest
 import (
 	"encoding/binary"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"wappa.dev/guest/internal/host"
@@ -152,12 +153,28 @@ func (h *Host) Fail(reason string) {
 	if reasonMax < len(reason) {
 		reason = reason[:reasonMax] + "…"
 	}
-	if reason = strings.ToValidUTF8(reason, "\uFFFD"); strings.TrimSpace(reason) == "" {
+	if reason = oneLine(strings.ToValidUTF8(reason, "\uFFFD")); reason == "" {
 		reason = "the guest gave no reason"
 	}
 	if !h.run.trapped {
 		h.run.failed = &reason
 	}
+}
+
+// oneLine is how a mark shows a reason.
+func oneLine(text string) string {
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.Join(lines, "; "))
 }
 
 // Next is v1_next.
