@@ -339,7 +339,9 @@ fn broken_components() {
     );
     check_refused(
         b"(component (import \"not a name\" (func)))",
-        expect!["invalid module, at offset 0x12: import name `not a name` is not a valid extern name: `not a name` is not in kebab case"],
+        expect![
+            "invalid module, at offset 0x12: import name `not a name` is not a valid extern name: `not a name` is not in kebab case"
+        ],
     );
     let broken = "(component (core module (func) (func $two (result i32))))";
     check_refused(
@@ -475,6 +477,25 @@ fn a_module_that_cannot_become_a_component() {
               make it a component with `wasm-tools component new`, or link what wit-bindgen generated for it (in C: `…_component_type.o`)
         "#]],
     );
+}
+
+/// The library that wraps modules follows such packages until the stack ends, and the process with it.
+#[test]
+fn packages_in_a_circle() {
+    let wasm = with_types(WHOLE);
+    let name = b"wappa:processor/";
+    let places = (0..wasm.len()).filter(|&at| wasm[at..].starts_with(name));
+    let mut reasons = Vec::new();
+    for at in places {
+        // One interface of the package is said to be of another one.
+        let mut wasm = wasm.clone();
+        wasm[at] = b'z';
+        if let Ok(Inspection { not_wrapped: Some(reason), .. }) = Inspection::of(&wasm) {
+            reasons.push(reason);
+        }
+    }
+    let circle = "the packages of its types depend on each other in a circle";
+    assert!(reasons.iter().any(|it| it == circle), "{reasons:#?}");
 }
 
 /// The table of functions is the package's.
