@@ -162,6 +162,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
         logger: logger.clone(),
         stop: setting.stop().clone(),
         tally,
+        activity: setting.activity().clone(),
         exporter,
         shutdown_delay: config.shutdown_delay,
         shutdown_timeout: config.shutdown_timeout,

@@ -356,7 +356,7 @@ fn a_source_that_fails_is_a_failure() {
         level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
         level=error msg="Failed to read message: read long.txt: at byte 3: a line is longer than 4 bytes: raise `max_buffer_size` of the scanner `lines`" @service=wappa label="" path=root.input
         level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
-        level=error msg="1 sources could not be read to their end" @service=wappa
+        level=error msg="1 source could not be read to its end" @service=wappa
 
     "#]],
     );
