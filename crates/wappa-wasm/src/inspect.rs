@@ -63,7 +63,7 @@ pub struct Inspection {
     pub code_bytes: u64,
     /// Whether a function runs as the module is instantiated, before any export can be called.
     pub has_start_section: bool,
-    /// Name and size of every custom section, in the file's order.
+    /// Custom sections by name, in the file's order, and how large all of a name are together.
     pub custom_sections: Vec<(String, u64)>,
     pub producers: Vec<Producer>,
     /// Proposals that the guest needs and the engine refuses.
