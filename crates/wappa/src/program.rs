@@ -11,7 +11,7 @@ use wappa_spec::Registry;
 
 use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
-    dotenv,
+    compile, dotenv,
     environment::{self, Environment},
     globs, guest, lint, list, panics, run, table, wasm,
 };
@@ -70,13 +70,18 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Compile(mut arguments)) => {
+            arguments.files = cli.options.files.merged(&arguments.files);
+            arguments.compiling = cli.options.compiling.merged(&arguments.compiling);
+            arguments.set.splice(..0, cli.options.set);
+            let environment = read_env_files(&arguments.files)?;
+            compile::compile(&arguments, &environment)
+        }
         Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
         Some(Command::New(arguments)) => guest::new(&arguments),
-        Some(Command::Call(arguments)) => guest::call(arguments, wasm::engine(cli.options.compile_budget())?),
-        Some(Command::Bench(arguments)) => {
-            guest::bench(arguments, wasm::engine(cli.options.compile_budget())?)
-        }
-        Some(Command::Dev(arguments)) => guest::dev(arguments, wasm::engine(cli.options.compile_budget())?),
+        Some(Command::Call(arguments)) => guest::call(arguments, cli.options.compiling),
+        Some(Command::Bench(arguments)) => guest::bench(arguments, cli.options.compiling),
+        Some(Command::Dev(arguments)) => guest::dev(arguments, cli.options.compiling),
         Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
     }

@@ -2,7 +2,7 @@
 
 use wappa_spec::{Config, Lint, Node, Reader, Rule, Size};
 
-use super::{config::WasmConfig, module_file, read_module};
+use super::{config::WasmConfig, known, module_file, read_module};
 use crate::inspect::{Inspection, Limits, Severity};
 
 /// Reports everything that would keep the module from running, at the field that names it.
@@ -21,7 +21,11 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     }
     let found = module.map(|it| it.sha256_text());
     if let Some(found) = found.filter(|it| !it.eq_ignore_ascii_case(&config.sha256)) {
-        reader.error(Rule::Custom, at_digest, format!("the module is another one: its SHA-256 is {found}"));
+        reader.error(
+            Rule::Custom,
+            at_digest,
+            format!("sha256 is of another module: that of this one is {found}"),
+        );
     }
 }
 
@@ -57,7 +61,7 @@ fn lint_module(
             return None;
         }
     };
-    let inspection = match Inspection::of(&bytes) {
+    let inspection = match Inspection::of_known(&bytes, known::is_valid) {
         Ok(inspection) => inspection,
         Err(err) => {
             reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display()));

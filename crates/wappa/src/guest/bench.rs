@@ -10,12 +10,13 @@ use std::{
 use clap::Args;
 use wappa_message::Message;
 use wappa_spec::Size;
-use wappa_wasm::{Engine, Run};
+use wappa_wasm::Run;
 
 use super::{
     Stop,
     bench_report::{Measured, Report},
     ending::{Ending, Kind},
+    engine,
     input::InputOptions,
     on_thread,
     options::GuestOptions,
@@ -23,7 +24,7 @@ use super::{
     size_text,
     text::Style,
 };
-use crate::{cli::size, environment::Environment, lint::has_color};
+use crate::{cli::size, compiling::CompileOptions, environment::Environment, lint::has_color};
 
 /// Contents that are made up have these sizes unless others are given.
 const SIZES: [u64; 3] = [100, 1 << 10, 16 << 10];
@@ -76,6 +77,9 @@ pub(crate) struct BenchArguments {
 
     #[command(flatten)]
     guest: GuestOptions,
+
+    #[command(flatten)]
+    compiling: CompileOptions,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -86,7 +90,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// Measures a guest. The error is for standard error.
-pub(crate) fn bench(arguments: BenchArguments, engine: Engine) -> Result<ExitCode, String> {
+pub(crate) fn bench(arguments: BenchArguments, before: CompileOptions) -> Result<ExitCode, String> {
+    let engine = engine(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     on_thread(move |out| {

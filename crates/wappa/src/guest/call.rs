@@ -8,11 +8,12 @@ use std::{
 
 use clap::Args;
 use wappa_message::Message;
-use wappa_wasm::{Engine, Run};
+use wappa_wasm::Run;
 
 use super::{
     Stop, counted,
     ending::{Ending, Kind},
+    engine,
     input::InputOptions,
     json, on_thread,
     options::GuestOptions,
@@ -21,7 +22,7 @@ use super::{
     text::Style,
     time_text,
 };
-use crate::{environment::Environment, lint::has_color};
+use crate::{compiling::CompileOptions, environment::Environment, lint::has_color};
 
 const EXAMPLES: &str = "\
 Prints for each message what became of it, and fails when a message did.
@@ -47,6 +48,9 @@ pub(crate) struct CallArguments {
     /// Print only what is the same in every run: no times, no sizes, no log. It is what the fixtures of `wappa dev` hold.
     #[arg(long, conflicts_with = "json")]
     brief: bool,
+
+    #[command(flatten)]
+    compiling: CompileOptions,
 }
 
 /// Which messages a guest is called with, and how.
@@ -64,7 +68,8 @@ pub(crate) struct CallShape {
 }
 
 /// Calls a guest. The error is for standard error.
-pub(crate) fn call(arguments: CallArguments, engine: Engine) -> Result<ExitCode, String> {
+pub(crate) fn call(arguments: CallArguments, before: CompileOptions) -> Result<ExitCode, String> {
+    let engine = engine(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style =
         Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: arguments.brief };

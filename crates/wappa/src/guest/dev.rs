@@ -18,6 +18,7 @@ use wappa_wasm::Engine;
 use super::{
     Stop, counted,
     diff::{Line, diff},
+    engine,
     fixtures::{self, Came},
     on_thread,
     project::Project,
@@ -25,7 +26,7 @@ use super::{
     text::Style,
     time_text,
 };
-use crate::{environment::Environment, lint::has_color};
+use crate::{compiling::CompileOptions, environment::Environment, lint::has_color};
 
 /// How often files are looked at. They must look the same twice, so that nothing half written is built.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -61,10 +62,14 @@ pub(crate) struct DevArguments {
     /// Where the module is after the build.
     #[arg(long, value_name = "PATH")]
     module: Option<PathBuf>,
+
+    #[command(flatten)]
+    compiling: CompileOptions,
 }
 
 /// Works on a project. The error is for standard error.
-pub(crate) fn dev(arguments: DevArguments, engine: Engine) -> Result<ExitCode, String> {
+pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<ExitCode, String> {
+    let engine = engine(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     if !arguments.once {

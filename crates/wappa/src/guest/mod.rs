@@ -25,7 +25,16 @@ pub(crate) use new::{NewArguments, new};
 use std::{
     io::{self, ErrorKind, Write},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
+};
+
+use wappa_wasm::{Engine, EngineConfig, Level};
+
+use crate::{
+    compiling::{CompileOptions, Keeping},
+    environment::Environment,
+    wasm,
 };
 
 /// Why a command ends early.
@@ -50,6 +59,23 @@ impl From<io::Error> for Stop {
             _ => Stop::Said(format!("writing to standard output: {}", wappa_component::cause(&err))),
         }
     }
+}
+
+/// An engine for one guest that is called by hand. What was compiled is kept as for streams.
+fn engine(before: CompileOptions, behind: &CompileOptions) -> Result<Engine, String> {
+    let options = before.merged(behind);
+    let mut config = EngineConfig::default();
+    config.instances = 1;
+    config.compiler = Arc::new(wasm::compiler(options.budget())?);
+    if let Keeping::In(cache) = options.cache(&Environment::default()) {
+        cache.log_to(|level, text| {
+            if matches!(level, Level::Warn | Level::Error) {
+                let _ = writeln!(io::stderr(), "{text}");
+            }
+        });
+        config.cache = Some(cache);
+    }
+    Engine::new(config).map_err(|err| err.to_string())
 }
 
 /// Runs a command where a guest can be called: on a thread whose stack is large enough for one.
