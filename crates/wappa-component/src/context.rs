@@ -9,7 +9,7 @@ use std::{
 
 use wappa_spec::{ComponentNode, Registry};
 
-use crate::{BuildError, Input, Logger, Metrics, Output, Processor, ScannerFactory};
+use crate::{BuildError, Input, Logger, Metrics, Output, Processor, Pulse, ScannerFactory};
 
 /// What builds components, and what they share. Implemented by the engine.
 pub trait Builder {
@@ -26,6 +26,8 @@ pub trait Builder {
     fn lanes(&self) -> usize;
     /// How many threads the pipeline has.
     fn threads(&self) -> usize;
+    /// The stream's pulse.
+    fn pulse(&self) -> Arc<dyn Pulse>;
     /// Calls the hook when everything is given up.
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>);
     /// Builds an input, with its replays and processors.
@@ -90,6 +92,11 @@ impl<'a> Context<'a> {
     /// How many threads the pipeline has.
     pub fn threads(&self) -> usize {
         self.builder.threads()
+    }
+
+    /// The stream's pulse, for a component that looks at the time where no [`Step`](crate::Step) can reach.
+    pub fn pulse(&self) -> Arc<dyn Pulse> {
+        self.builder.pulse()
     }
 
     /// Calls the hook, once, when everything is given up, to wake whatever the component waits in.

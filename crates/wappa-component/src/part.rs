@@ -177,6 +177,11 @@ impl Part {
         self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
     }
 
+    /// The messages and where their batches end.
+    pub fn into_parts(self) -> (Vec<Message>, Batches) {
+        (self.messages, self.batches)
+    }
+
     /// The messages alone.
     pub fn into_messages(self) -> Vec<Message> {
         self.messages

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use wappa_message::{Mark, Message};
 
 /// The stream's pulse, as far as a component needs it.
-pub trait Pulse: Sync {
+pub trait Pulse: Send + Sync {
     /// Time since the stream was made.
     fn now(&self) -> Duration;
 
@@ -58,7 +58,12 @@ impl<'a> Step<'a> {
 
     /// Whether about a millisecond is over: return after this batch.
     pub fn is_due(&self) -> bool {
-        DUE_TICKS <= self.pulse.ticks().wrapping_sub(self.begun_ticks)
+        self.due_ticks() <= self.pulse.ticks()
+    }
+
+    /// When it will be, by the counter of the [`Pulse`].
+    pub fn due_ticks(&self) -> u64 {
+        self.begun_ticks.saturating_add(DUE_TICKS)
     }
 
     /// Whether the stream gives up what it is doing. Messages that are not finished are answered as failed.

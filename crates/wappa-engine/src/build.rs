@@ -8,7 +8,7 @@ use std::{
 
 use wappa_component::{
     Build, BuildError, Builder, Component, ConnectError, Context, Input, Logger, Metrics, Output, Parcel,
-    Part, Processor, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
+    Part, Processor, Pulse, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
 
@@ -209,6 +209,10 @@ impl Builder for Building<'_> {
 
     fn threads(&self) -> usize {
         self.threads
+    }
+
+    fn pulse(&self) -> Arc<dyn Pulse> {
+        Arc::new(self.request.setting.stop.clone())
     }
 
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {

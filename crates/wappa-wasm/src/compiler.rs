@@ -3,6 +3,7 @@
 use crate::{
     compile::{Compile, CompileError},
     settings::compile_settings,
+    wrap::is_component,
 };
 
 /// Compiles in this process, without any bound.
@@ -15,9 +16,11 @@ impl Compile for CompileInProcess {
     }
 }
 
-/// Compiles a module to code that every [`crate::Engine`] of this build loads, whatever its config.
+/// Compiles a core module or a component to code that every [`crate::Engine`] of this build loads, whatever its config.
 pub fn precompile(wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     let text = |err: wasmtime::Error| CompileError::Refused(crate::error::one_line(&format!("{err:#}")));
     let engine = wasmtime::Engine::new(&compile_settings()).map_err(text)?;
-    engine.precompile_module(wasm).map_err(text)
+    let code =
+        if is_component(wasm) { engine.precompile_component(wasm) } else { engine.precompile_module(wasm) };
+    code.map_err(text)
 }

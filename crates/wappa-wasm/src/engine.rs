@@ -10,19 +10,20 @@ use std::{
     },
 };
 
-use wasmtime::Linker;
+use wasmtime::{Linker, component};
 
 use crate::{
     EngineError,
     clock::Clock,
     compile::Compile,
     compiler::CompileInProcess,
+    component as processor_world,
     error::one_line,
     host::Host,
     module::{Digest, Loaded},
     settings::{compile_settings, pooling_settings},
     stack::{StackError, check_thread},
-    v0, wasi,
+    v0, v1, wasi, wasi2,
 };
 
 /// The smallest size of a pooled memory: raising one guest's limit must not cost the others their slots.
@@ -81,6 +82,7 @@ struct Inner {
 pub(crate) struct Side {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Host>,
+    pub(crate) components: component::Linker<Host>,
 }
 
 impl fmt::Debug for Engine {
@@ -94,8 +96,12 @@ impl Side {
         let engine = wasmtime::Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         v0::link(&mut linker)?;
+        v1::link(&mut linker)?;
         wasi::link(&mut linker)?;
-        Ok(Side { engine, linker })
+        let mut components = component::Linker::new(&engine);
+        processor_world::link(&mut components)?;
+        wasi2::link(&mut components)?;
+        Ok(Side { engine, linker, components })
     }
 }
 
@@ -135,11 +141,10 @@ impl Engine {
     ///
     /// An error when the thread's stack is too small for a guest; [`crate::spawn_thread`] makes one that is not.
     pub fn enter(&self) -> Result<CallContext<'_>, StackError> {
-        check_thread()?;
-        self.0.clock.enter();
+        let running = Running::of(&self.0.clock)?;
         // Part 0 is the one that no instance has seen.
         let part = self.0.parts.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(CallContext { engine: self, part, _thread: PhantomData })
+        Ok(CallContext { engine: self, part, _running: running, _thread: PhantomData })
     }
 
     /// The size of a pooled memory.
@@ -179,18 +184,32 @@ impl Drop for Inner {
     }
 }
 
+/// Time passes for guests while this lives.
+#[derive(Debug)]
+pub(crate) struct Running<'a>(&'a Clock);
+
+impl<'a> Running<'a> {
+    /// An error when the thread's stack is too small for a guest.
+    pub(crate) fn of(clock: &'a Clock) -> Result<Running<'a>, StackError> {
+        check_thread()?;
+        clock.enter();
+        Ok(Running(clock))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// A run of calls on one thread: guests' time passes while it lives. Contents that guests write within one of them
 /// share a buffer.
 #[derive(Debug)]
 pub struct CallContext<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) part: u64,
+    _running: Running<'a>,
     /// It was the stack of this thread that was found large enough.
     _thread: PhantomData<*const ()>,
-}
-
-impl Drop for CallContext<'_> {
-    fn drop(&mut self) {
-        self.engine.0.clock.leave();
-    }
 }

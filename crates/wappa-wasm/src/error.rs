@@ -1,6 +1,6 @@
 //! What can go wrong: with a module or a guest before the first message, and with one message afterwards.
 
-use std::{fmt, io};
+use std::{borrow::Cow, fmt, io};
 
 use wasmtime::{Trap, WasmBacktrace};
 
@@ -15,6 +15,9 @@ pub enum ModuleError {
     /// A module that breaks the rules, or needs proposals that the engine refuses.
     #[error("the module is not valid: {0}")]
     Invalid(String),
+    /// A core module with the types of a component, of which no component can be made.
+    #[error("making a component of the module, which carries the types of one: {0}")]
+    Wrap(String),
     /// The digest is not the one that was asked for.
     #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
     Digest {
@@ -49,6 +52,12 @@ pub enum GuestError {
         function: String,
         /// What it is.
         found: String,
+    },
+    /// A component of another world.
+    #[error("the component exports no `{interface}`, so it is no processor")]
+    NotAProcessor {
+        /// What it would export.
+        interface: String,
     },
     /// Imports that nobody provides, or with another type.
     #[error("{0}")]
@@ -201,7 +210,7 @@ pub(crate) enum Stop {
     Interrupted,
     Exit(u32),
     Output(String),
-    HostCall(&'static str),
+    HostCall(Cow<'static, str>),
 }
 
 impl fmt::Display for Stop {

@@ -96,7 +96,7 @@ impl<P: WasmParams, R: WasmResults> Callee<P, R> {
 #[inline]
 pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmtime::Result<Option<u32>> {
     let Some(callee) = &mut ctx.data_mut().exports.allocate else {
-        return Err(Stop::HostCall("the module exports neither `malloc` nor `allocate`").into());
+        return Err(Stop::HostCall("the module exports neither `malloc` nor `allocate`".into()).into());
     };
     let result = match callee.typed.take() {
         Some(typed) => {

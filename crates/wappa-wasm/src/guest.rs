@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wasmtime::{ExternType, InstancePre};
+use wasmtime::{ExternType, InstancePre, component};
 
 use crate::{
     CallError, Engine, GuestError, Interrupt, Module,
     clock::Clock,
+    component::{PACKAGE, VERSION},
     engine::Side,
     error::one_line,
     exports::Allocator,
@@ -19,7 +20,10 @@ use crate::{
     inspect::provided_functions,
     instance::Instance,
     log::{GuestLog, Output, RatedLog},
+    metrics::{GuestMetrics, Ticks},
+    module::Code,
     slots::Slots,
+    start::{CLOSE, INIT, transform_of},
     wasi,
 };
 
@@ -59,9 +63,12 @@ pub struct Mount {
 }
 
 /// How a guest is made. By default it sees nothing of the world.
+#[derive(Clone)]
 pub struct GuestConfig {
-    /// The export that is called once per message.
+    /// The export that is called for messages. A component's is always `process`.
     pub function: String,
+    /// What the guest can read as its config. May hold secrets.
+    pub config: Vec<(String, String)>,
     /// What it may use.
     pub limits: Limits,
     /// Most instances at once; 0: as many as are asked for.
@@ -74,6 +81,10 @@ pub struct GuestConfig {
     pub mounts: Vec<Mount>,
     /// Where its lines go; `None`: nowhere.
     pub log: Option<Arc<dyn GuestLog>>,
+    /// Where its counters go; `None`: nowhere.
+    pub metrics: Option<Arc<dyn GuestMetrics>>,
+    /// What [`Run::due_at`](crate::Run::due_at) is compared with; `None`: no run is ever due.
+    pub ticks: Option<Arc<dyn Ticks>>,
     /// What interrupts it.
     pub interrupt: Interrupt,
 }
@@ -82,19 +93,22 @@ impl Default for GuestConfig {
     fn default() -> GuestConfig {
         GuestConfig {
             function: "process".into(),
+            config: Vec::new(),
             limits: Limits::default(),
             max_instances: 0,
             env: Vec::new(),
             args: Vec::new(),
             mounts: Vec::new(),
             log: None,
+            metrics: None,
+            ticks: None,
             interrupt: Interrupt::new(),
         }
     }
 }
 
 impl fmt::Debug for GuestConfig {
-    // The environment may hold secrets.
+    // The environment and the config may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuestConfig")
             .field("function", &self.function)
@@ -106,17 +120,30 @@ impl fmt::Debug for GuestConfig {
 }
 
 /// What all instances of a guest share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
+    pub(crate) config: Vec<(String, String)>,
+    pub(crate) ticks: Option<Arc<dyn Ticks>>,
+    /// Messages are given to a component one by one: effects of a call that is repeated would be there twice.
+    pub(crate) is_one_by_one: bool,
     pub(crate) interrupt: Interrupt,
     pub(crate) clock: Arc<Clock>,
+    /// The function of a core module; the interface of a component.
     pub(crate) function: String,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
     pub(crate) allocator: Allocator,
     /// `_start` or `_initialize`, if there is one.
     pub(crate) start: Option<&'static str>,
+    /// Whether there is `wappa_init`, and `wappa_close`.
+    pub(crate) has_init: bool,
+    pub(crate) has_close: bool,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("function", &self.function).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -134,6 +161,22 @@ impl Shared {
     }
 }
 
+/// Code with its imports.
+#[derive(Clone)]
+pub(crate) enum Linked {
+    Core(InstancePre<Host>),
+    Component(component::InstancePre<Host>),
+}
+
+impl Linked {
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        match self {
+            Linked::Core(pre) => pre.module().engine(),
+            Linked::Component(pre) => pre.engine(),
+        }
+    }
+}
+
 /// A module that is linked and ready to be instantiated. Clones are one and the same.
 #[derive(Clone)]
 pub struct Guest(Arc<Inner>);
@@ -141,11 +184,12 @@ pub struct Guest(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     module: Module,
-    pub(crate) pooled: Option<InstancePre<Host>>,
-    on_demand: OnceLock<InstancePre<Host>>,
+    pub(crate) pooled: Option<Linked>,
+    on_demand: OnceLock<Linked>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) slots: Arc<Slots>,
     log: Arc<RatedLog>,
+    metrics: Option<Arc<dyn GuestMetrics>>,
     env: Vec<(String, String)>,
     args: Vec<String>,
     mounts: Vec<Mount>,
@@ -162,32 +206,44 @@ impl Guest {
     pub fn new(engine: &Engine, module: &Module, config: GuestConfig) -> Result<Guest, GuestError> {
         // A slot that is smaller than the limit would be another limit.
         let pooled = module.loaded.pooled.as_ref().filter(|_| config.limits.memory <= engine.pooled_memory());
-        let wasm = match pooled {
-            Some(wasm) => wasm,
+        let code = match pooled {
+            Some(code) => code,
             None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,
         };
-        check_function(wasm, &config.function)?;
-        check_memory(wasm, config.limits.memory)?;
         let side = if pooled.is_some() { engine.pooled() } else { None }.unwrap_or(engine.on_demand());
-        let pre = link(side, wasm)?;
-        let has = |name: &str| matches!(wasm.get_export(name), Some(ExternType::Func(_)));
+        let function = match code {
+            Code::Core(wasm) => {
+                check_function(wasm, &config.function)?;
+                check_memory(wasm, config.limits.memory)?;
+                config.function
+            }
+            Code::Component(wasm) => interface_of(wasm, &side.engine, &config.function)?,
+        };
+        let linked = link(side, code)?;
+        let has = |name: &str| code.has_function(name);
         let shared = Shared {
             limits: config.limits,
+            config: config.config,
+            ticks: config.ticks,
+            is_one_by_one: config.mounts.iter().any(|it| it.writable),
             interrupt: config.interrupt,
             clock: Arc::clone(engine.clock()),
-            function: config.function,
+            function,
             memory: module.loaded.memory.clone(),
             allocator: Allocator::pick(has),
             start: ["_start", "_initialize"].into_iter().find(|it| has(it)),
+            has_init: has(INIT),
+            has_close: has(CLOSE),
         };
         let guest = Inner {
             engine: engine.clone(),
             module: module.clone(),
-            pooled: pooled.is_some().then(|| pre.clone()),
-            on_demand: if pooled.is_some() { OnceLock::new() } else { OnceLock::from(pre) },
+            pooled: pooled.is_some().then(|| linked.clone()),
+            on_demand: if pooled.is_some() { OnceLock::new() } else { OnceLock::from(linked) },
             shared: Arc::new(shared),
             slots: Slots::new(config.max_instances),
             log: Arc::new(RatedLog::new(config.log, config.limits.log_lines_per_second)),
+            metrics: config.metrics,
             env: config.env,
             args: config.args,
             mounts: config.mounts,
@@ -227,13 +283,13 @@ impl Guest {
 
 impl Inner {
     /// The linked module for the on-demand engine, made when first asked for.
-    pub(crate) fn on_demand(&self) -> Result<&InstancePre<Host>, String> {
-        if let Some(pre) = self.on_demand.get() {
-            return Ok(pre);
+    pub(crate) fn on_demand(&self) -> Result<&Linked, String> {
+        if let Some(linked) = self.on_demand.get() {
+            return Ok(linked);
         }
-        let wasm = self.module.loaded.on_demand(&self.engine).map_err(|err| err.to_string())?;
-        let pre = link(self.engine.on_demand(), wasm).map_err(|err| err.to_string())?;
-        Ok(self.on_demand.get_or_init(|| pre))
+        let code = self.module.loaded.on_demand(&self.engine).map_err(|err| err.to_string())?;
+        let linked = link(self.engine.on_demand(), code).map_err(|err| err.to_string())?;
+        Ok(self.on_demand.get_or_init(|| linked))
     }
 
     /// The store's data for one more instance, except for its deadline.
@@ -248,7 +304,7 @@ impl Inner {
         &self,
         began: Instant,
     ) -> Result<(wasmtime_wasi::p1::WasiP1Ctx, Arc<Output>), (String, std::io::Error)> {
-        let output = Output::new(Arc::clone(&self.log));
+        let output = Output::new(Arc::clone(&self.log), self.metrics.clone());
         Ok((wasi::context(&self.env, &self.args, &self.mounts, &output, began)?, output))
     }
 }
@@ -291,8 +347,31 @@ fn check_memory(wasm: &wasmtime::Module, limit: usize) -> Result<(), GuestError>
     if needed <= limit as u64 { Ok(()) } else { Err(GuestError::Memory { needed, limit }) }
 }
 
+/// The interface that a component exports to be a processor.
+fn interface_of(
+    wasm: &component::Component,
+    engine: &wasmtime::Engine,
+    function: &str,
+) -> Result<String, GuestError> {
+    if function != "process" {
+        let found = "not there: a component is called by its `process`".to_string();
+        return Err(GuestError::WrongFunction { function: function.to_string(), found });
+    }
+    transform_of(wasm, engine)
+        .ok_or_else(|| GuestError::NotAProcessor { interface: format!("{PACKAGE}/transform@{VERSION}") })
+}
+
 /// Links the module, or names all imports that cannot be had.
-fn link(side: &Side, wasm: &wasmtime::Module) -> Result<InstancePre<Host>, GuestError> {
+fn link(side: &Side, code: &Code) -> Result<Linked, GuestError> {
+    let not_linked = |err: wasmtime::Error| {
+        GuestError::Import(format!("linking the module: {}", one_line(&format!("{err:#}"))))
+    };
+    let wasm = match code {
+        Code::Core(wasm) => wasm,
+        Code::Component(wasm) => {
+            return side.components.instantiate_pre(wasm).map(Linked::Component).map_err(not_linked);
+        }
+    };
     let mut missing = Vec::new();
     for import in wasm.imports() {
         let (module, name) = (import.module(), import.name());
@@ -304,7 +383,5 @@ fn link(side: &Side, wasm: &wasmtime::Module) -> Result<InstancePre<Host>, Guest
         let text = format!("the module imports {}, which nobody provides", missing.join(", "));
         return Err(GuestError::Import(text));
     }
-    side.linker
-        .instantiate_pre(wasm)
-        .map_err(|err| GuestError::Import(format!("linking the module: {}", one_line(&format!("{err:#}")))))
+    side.linker.instantiate_pre(wasm).map(Linked::Core).map_err(not_linked)
 }

@@ -13,10 +13,10 @@ mod report;
 mod text;
 mod types;
 
-pub use features::{ACCEPTED_FEATURES, Proposal};
+pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
-pub use host::{V0_MODULES, WASI_MODULE, provided_functions};
+pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
 pub use problems::{Limits, Problem, Severity};
 pub use types::{Export, Import, Item, Memory, Producer, Signature, Table, ValueType};
 
@@ -101,7 +101,7 @@ impl Inspection {
 
     /// Which guest interface the module is written for.
     pub fn tier(&self) -> Tier {
-        let imports_v1 = self.imports.iter().any(|it| it.module == "wappa");
+        let imports_v1 = self.imports.iter().any(|it| it.module == V1_MODULE);
         if imports_v1 { Tier::V1 } else { Tier::V0 }
     }
 

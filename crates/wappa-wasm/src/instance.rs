@@ -1,17 +1,26 @@
-//! Instances: one guest that is alive, and the call that takes a message through it.
+//! Instances: one guest that is alive, and the calls that take messages through it.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt, mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use wappa_message::Message;
-use wasmtime::{AsContextMut, Func, InstancePre, Store, TypedFunc, UpdateDeadline, Val};
+use wasmtime::{AsContextMut, Func, Store, TypedFunc, Val, component::Resource};
 
 use crate::{
     CallContext, CallError, Guest, Kind,
+    component::{self, BatchTag, Disposition},
     error::{Stop, backtrace, trap_reason},
-    exports::{Exports, free_all},
+    exports::free_all,
     guest::Shared,
     host::Host,
+    log::Level,
+    run::{Run, Verdict},
     slots::{NoSlot, Slot},
+    start::{NotStarted, start},
+    work::Phase,
 };
 
 /// A guest that is alive. It may move between threads, one call at a time.
@@ -20,21 +29,40 @@ use crate::{
 pub struct Instance {
     // The store goes before the slot, so that a slot is free only when its memory is.
     store: Store<Host>,
-    process: Process,
+    entry: Entry,
+    /// `wappa_close`, if the guest has it.
+    close: Option<TypedFunc<(), ()>>,
+    /// For calls with one message.
+    single: Run,
     slot: Slot,
 }
 
 /// What became of a message whose call succeeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Called {}
+#[derive(Debug)]
+pub enum Called {
+    /// It goes on, with what the guest changed.
+    Kept,
+    /// These go on in its place, in this order. None: it was filtered.
+    Sent(Vec<Message>),
+}
 
-/// The export that is called per message, by its type.
-enum Process {
+/// What is called for messages.
+pub(crate) enum Entry {
     /// `() -> ()`, as it should be.
     Plain(TypedFunc<(), ()>),
     /// Its results are ignored, as in Bento.
     WithResults(Func, Vec<Val>),
+    /// `process` of a component.
+    Component(ProcessFunc),
+}
+
+pub(crate) type ProcessFunc = component_func::Process;
+
+mod component_func {
+    use super::{BatchTag, Disposition, Resource};
+
+    /// One disposition per message of the batch.
+    pub(crate) type Process = wasmtime::component::TypedFunc<(Resource<BatchTag>,), (Vec<Disposition>,)>;
 }
 
 impl fmt::Debug for Instance {
@@ -60,70 +88,234 @@ impl Instance {
         // Time passes for start functions as well.
         let _running = inner.engine.enter().map_err(|err| CallError::new(Kind::Instance, err.to_string()))?;
         let deadline = shared.clock.at(deadline);
-        let pooled = inner.pooled.as_ref().map(|pre| start(guest, pre, deadline));
+        let pooled = inner.pooled.as_ref().map(|linked| start(guest, linked, deadline));
         let started = match pooled {
             // The pool is engine-wide: another guest may have more than its share of it.
             Some(Err(NotStarted::NoSlot)) | None => {
-                let pre = inner.on_demand().map_err(|err| CallError::new(Kind::Instance, err))?;
-                start(guest, pre, deadline)
+                let linked = inner.on_demand().map_err(|err| CallError::new(Kind::Instance, err))?;
+                start(guest, linked, deadline)
             }
             Some(started) => started,
         };
-        let (store, process) = started.map_err(|err| match err {
+        let (store, entry, close) = started.map_err(|err| match err {
             NotStarted::Failed(err) => err,
             NotStarted::NoSlot => CallError::new(Kind::Instance, "no memory for an instance"),
         })?;
-        Ok(Instance { store, process, slot })
+        Ok(Instance { store, entry, close, single: Run::default(), slot })
     }
 
     /// Takes one message through the guest.
     ///
     /// After an error the message is as it came in, unless [`CallError::changes_kept`] says otherwise; the caller marks
-    /// it with [`CallError::mark_text`]. The instance may be spent then.
+    /// it with [`CallError::mark_text`]. The instance may be spent then. A guest that multiplied or filtered the message
+    /// leaves it in a state that means nothing: what counts is [`Called::Sent`].
     pub fn call(&mut self, message: &mut Message, ctx: &CallContext<'_>) -> Result<Called, CallError> {
+        let mut run = mem::take(&mut self.single);
+        run.push(mem::take(message));
+        let ended = self.run(&mut run, ctx);
+        let is_done = run.is_done();
+        let (given_back, verdict) = run.pop();
+        *message = given_back;
+        self.single = run;
+        if !is_done {
+            return ended.map(|()| Called::Kept);
+        }
+        if let Err(err) = ended {
+            self.host().output.log(Level::Error, &format!("after the message was finished: {err}"));
+        }
+        let Verdict { mut emitted, is_replaced, failed } = verdict;
+        if let Some(err) = failed {
+            // What a guest that made a mistake emitted before is not told to who handles one message at a time.
+            return Err(err);
+        }
+        if emitted.is_empty() && !is_replaced {
+            return Ok(Called::Kept);
+        }
+        if !is_replaced {
+            emitted.push(mem::take(message));
+        }
+        Ok(Called::Sent(emitted))
+    }
+
+    /// Takes leading messages of the run through the guest: until all are through, until its time is over
+    /// ([`Run::due_at`]), or until the instance needs a look, because it is spent or has grown.
+    ///
+    /// A message that failed does not end the run; [`Run::finish`] tells of it. An error belongs to no message:
+    /// the guest was interrupted or cannot be called, which leaves the next message as it is; or it failed when all
+    /// messages of a call were finished already.
+    pub fn run(&mut self, run: &mut Run, ctx: &CallContext<'_>) -> Result<(), CallError> {
         let host = self.store.data_mut();
         let shared = &host.shared;
         if host.spent {
             return Err(CallError::new(Kind::Instance, "the instance is spent"));
         }
-        if shared.interrupt.is_raised() {
-            return Err(stopped(&Stop::Interrupted, shared));
-        }
         if !Arc::ptr_eq(&shared.clock, ctx.engine.clock()) {
             // Time would not pass for this guest.
             return Err(CallError::new(Kind::Instance, "the thread has entered another engine"));
         }
-        host.begin(message, ctx.part);
+        mem::swap(&mut host.work.run, run);
+        host.arena.begin(ctx.part);
+        host.limiter.forget_growth();
+        let ended = self.turn();
+        let host = self.store.data_mut();
+        host.work.phase = Phase::Outside;
+        mem::swap(&mut host.work.run, run);
+        ended
+    }
+
+    fn turn(&mut self) -> Result<(), CallError> {
+        loop {
+            let host = self.store.data();
+            if host.work.run.limit <= host.work.run.next {
+                return Ok(());
+            }
+            if host.shared.interrupt.is_raised() {
+                return Err(stopped(&Stop::Interrupted, &host.shared));
+            }
+            match &self.entry {
+                Entry::Component(process) => {
+                    let process = *process;
+                    self.call_component(process)?;
+                }
+                _ => self.call_core()?,
+            }
+            let host = self.store.data();
+            if host.spent || host.is_due() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One call of a core module: the next message, and as many more as the guest asks for.
+    fn call_core(&mut self) -> Result<(), CallError> {
+        self.store.data_mut().begin();
         self.store.set_epoch_deadline(1);
-        let mut result = match &mut self.process {
-            Process::Plain(func) => func.call(&mut self.store, ()),
-            Process::WithResults(func, results) => func.call(&mut self.store, &[], results),
+        let mut result = match &mut self.entry {
+            Entry::Plain(func) => func.call(&mut self.store, ()),
+            Entry::WithResults(func, results) => func.call(&mut self.store, &[], results),
+            Entry::Component(_) => unreachable!("components are called with a batch"),
         };
         // A guest whose allocator trapped goes with all its memory.
         let host = self.store.data();
         if result.is_ok() && !host.frees.is_empty() && !host.spent {
             result = free_all(&mut self.store.as_context_mut());
         }
+        let host = self.store.data_mut();
         match result {
-            Ok(()) => match self.store.data_mut().keep(message) {
-                None => Ok(Called {}),
-                Some(text) => Err(CallError::new(Kind::HostCall, text).keeping_changes()),
-            },
-            Err(error) => Err(self.fail(message, &error)),
+            Ok(()) => {
+                if host.work.phase == Phase::Message {
+                    host.work.finish();
+                }
+                host.frees.clear();
+                Ok(())
+            }
+            Err(error) => fail(host, &error),
         }
+    }
+
+    /// One call of a component, with as many messages as its pace allows.
+    fn call_component(&mut self, process: ProcessFunc) -> Result<(), CallError> {
+        let host = self.store.data_mut();
+        let run = &host.work.run;
+        let n_max = if host.shared.is_one_by_one { 1 } else { run.pace.n_messages() };
+        let first = run.next;
+        let ready = &run.messages[first..run.limit];
+        let n = component::n_for_call(ready, n_max);
+        let fuel = component::fuel(&ready[..n], host.shared.limits.output);
+        if 1 < n {
+            host.output.hold();
+        }
+        host.work.begin();
+        host.begin_call();
+        let batch = host.batches.open(first, n);
+        self.store.set_hostcall_fuel(fuel);
+        self.store.set_epoch_deadline(1);
+        let began = Instant::now();
+        let result = process.call(&mut self.store, (batch,));
+        let host = self.store.data_mut();
+        host.batches.close();
+        let err = match result {
+            Ok((dispositions,)) if dispositions.len() == n => {
+                host.spent |= !component::apply(host, first, dispositions);
+                host.output.release(true);
+                host.work.run.next = first + n;
+                host.work.run.pace.took(n, began.elapsed());
+                return Ok(());
+            }
+            Ok((dispositions,)) => {
+                let text = format!("`process` returned {} dispositions for {n} messages", dispositions.len());
+                CallError::new(Kind::Trap, text)
+            }
+            Err(error) => describe(host, &error),
+        };
+        // Nothing of the call stands.
+        host.spent = true;
+        host.work.restore();
+        host.output.release(n == 1);
+        if err.kind() == Kind::Interrupted {
+            return Err(err);
+        }
+        if n == 1 {
+            host.work.fail(err);
+            host.work.run.pace.took(1, Duration::ZERO);
+        } else {
+            host.work.run.pace.failed(n);
+            let text = format!("a call with {n} messages failed and is repeated one by one: {err}");
+            host.output.log(Level::Debug, &text);
+        }
+        Ok(())
     }
 
     /// Whether the guest is in a state that nobody knows, so that it is not called again.
     pub fn is_spent(&self) -> bool {
-        self.store.data().spent
+        self.host().spent
     }
 
-    #[cold]
-    fn fail(&mut self, message: &mut Message, error: &wasmtime::Error) -> CallError {
+    /// Whether the guest is in good health but should be replaced: it keeps what it was told to give back.
+    pub fn is_worn(&self) -> bool {
+        self.host().batches.is_worn()
+    }
+
+    /// The instance's memories and tables, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.host().limiter.used()
+    }
+
+    /// Whether the memory grew during the last run.
+    pub fn has_grown(&self) -> bool {
+        self.host().limiter.has_grown()
+    }
+
+    /// Whether the guest wants to be told of its end.
+    pub(crate) fn has_close(&self) -> bool {
+        self.close.is_some()
+    }
+
+    /// Ends an instance in good health: calls `wappa_close` if there is one, which has `timeout` for it.
+    ///
+    /// What goes wrong is written to the guest's log. An instance that is dropped instead just ends.
+    pub fn close(mut self) {
+        let Some(close) = self.close.take() else { return };
         let host = self.store.data_mut();
-        host.spent = true;
-        host.restore(message);
-        describe(host, error)
+        if host.spent || host.shared.interrupt.is_raised() {
+            return;
+        }
+        let engine = Arc::clone(&host.shared);
+        // Time passes for it as for everything else.
+        let _running = match crate::engine::Running::of(&engine.clock) {
+            Ok(running) => running,
+            Err(err) => return host.output.log(Level::Error, &format!("`wappa_close`: {err}")),
+        };
+        host.begin_call();
+        self.store.set_epoch_deadline(1);
+        if let Err(error) = close.call(&mut self.store, ()) {
+            let host = self.store.data();
+            host.output.log(Level::Error, &format!("`wappa_close`: {}", describe(host, &error)));
+        }
+    }
+
+    fn host(&self) -> &Host {
+        self.store.data()
     }
 }
 
@@ -133,92 +325,26 @@ impl Drop for Instance {
     }
 }
 
-enum NotStarted {
-    /// The pool is used up.
-    NoSlot,
-    Failed(CallError),
-}
-
-/// Makes an instance and runs its start function.
-fn start(
-    guest: &Guest,
-    pre: &InstancePre<Host>,
-    deadline: u64,
-) -> Result<(Store<Host>, Process), NotStarted> {
-    let shared = &guest.inner().shared;
-    let failed = |text: String| NotStarted::Failed(CallError::new(Kind::Instance, text));
-    let host = guest.inner().host(deadline).map_err(failed)?;
-    let mut store = Store::new(pre.module().engine(), host);
-    store.limiter(|host| &mut host.limiter);
-    store.epoch_deadline_callback(|mut ctx| {
-        let host = ctx.data_mut();
-        if host.shared.interrupt.is_raised() {
-            return Err(Stop::Interrupted.into());
-        }
-        if host.deadline() <= host.shared.clock.now() {
-            return Err(Stop::Timeout.into());
-        }
-        Ok(UpdateDeadline::Continue(1))
-    });
-    store.set_epoch_deadline(1);
-    store.set_hostcall_fuel(shared.copy_limit());
-
-    let instance = match pre.instantiate(&mut store) {
-        Ok(instance) => instance,
-        Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(NotStarted::NoSlot),
-        Err(error) => return Err(NotStarted::Failed(not_started(store.data(), "instantiating", &error))),
-    };
-    store.data_mut().exports =
-        Exports::bind(&mut store, &instance, shared.memory.as_deref(), shared.allocator);
-    if let Some(name) = shared.start {
-        let func =
-            instance.get_func(&mut store, name).ok_or_else(|| failed(format!("`{name}` is not there")))?;
-        let mut results = vec![Val::I32(0); func.ty(&store).results().len()];
-        match func.call(&mut store, &[], &mut results) {
-            Ok(()) => {}
-            // Commands of today's toolchains end so; they have initialized the guest.
-            Err(error) if matches!(error.downcast_ref(), Some(Stop::Exit(0))) => {}
-            Err(error) => {
-                return Err(NotStarted::Failed(not_started(
-                    store.data(),
-                    &format!("running `{name}`"),
-                    &error,
-                )));
-            }
-        }
+/// The call of a core module ended with an error.
+#[cold]
+fn fail(host: &mut Host, error: &wasmtime::Error) -> Result<(), CallError> {
+    host.spent = true;
+    host.frees.clear();
+    let err = describe(host, error);
+    if host.work.phase == Phase::End {
+        // All messages stand; there is none that it could be the failure of.
+        return Err(err);
     }
-    let func = instance
-        .get_func(&mut store, &shared.function)
-        .ok_or_else(|| failed(format!("`{}` is not there", shared.function)))?;
-    let process = match func.typed(&store) {
-        Ok(func) => Process::Plain(func),
-        Err(_) => {
-            let results = vec![Val::I32(0); func.ty(&store).results().len()];
-            Process::WithResults(func, results)
-        }
-    };
-    store.data_mut().frees.clear();
-    Ok((store, process))
-}
-
-/// A failure before the first message.
-fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
-    let described = describe(host, error);
-    if described.kind() == Kind::Interrupted {
-        return described;
+    if err.kind() == Kind::Interrupted {
+        host.work.restore();
+        return Err(err);
     }
-    if described.kind() == Kind::Memory && !error.is::<wasmtime::Trap>() {
-        let limit = host.shared.limits.memory;
-        let text = format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)");
-        return CallError::new(Kind::Instance, text);
-    }
-    let backtrace = described.backtrace().map(str::to_string);
-    let text = format!("{what}: {}: {}", described.kind().as_str(), described.reason());
-    CallError::new(Kind::Instance, text).with_backtrace(backtrace)
+    host.work.fail(err);
+    Ok(())
 }
 
 /// The failure of a call.
-fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
+pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         let described = stopped(stop, &host.shared);
         // Where it was when its time was over is worth knowing; an exit is not a riddle.
@@ -240,7 +366,7 @@ fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
     CallError::new(kind, reason).with_backtrace(backtrace(error))
 }
 
-fn stopped(stop: &Stop, shared: &Shared) -> CallError {
+pub(crate) fn stopped(stop: &Stop, shared: &Shared) -> CallError {
     match stop {
         Stop::Timeout => {
             let limit = shared.limits.timeout;

@@ -170,6 +170,7 @@ mod arena;
 mod clock;
 pub mod compile;
 mod compiler;
+mod component;
 mod engine;
 mod error;
 mod exports;
@@ -178,17 +179,26 @@ mod host;
 pub mod inspect;
 mod instance;
 mod interrupt;
+mod json;
 mod limiter;
 mod log;
+mod metrics;
 mod module;
+mod pace;
 pub mod processor;
 pub mod rewrite;
+mod run;
 mod settings;
 mod slots;
 mod stack;
+mod start;
 mod v0;
+mod v1;
 mod waiting;
 mod wasi;
+mod wasi2;
+mod work;
+mod wrap;
 
 pub use crate::{
     compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
@@ -199,7 +209,10 @@ pub use crate::{
     instance::{Called, Instance},
     interrupt::Interrupt,
     log::{GuestLog, LOG_LINE_BYTES_MAX, Level},
+    metrics::{GuestMetrics, Ticks},
     module::Module,
+    pace::Pace,
+    run::{Outcome, Run},
     stack::{GUEST_STACK_BYTES, StackError, THREAD_STACK_BYTES, spawn_thread},
 };
 

@@ -16,11 +16,12 @@ pub(crate) struct MemoryLimiter {
     used: usize,
     last: usize,
     refused: bool,
+    grown: bool,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(limit: usize) -> MemoryLimiter {
-        MemoryLimiter { limit, used: 0, last: 0, refused: false }
+        MemoryLimiter { limit, used: 0, last: 0, refused: false, grown: false }
     }
 
     /// Whether a growth was refused since this was last asked.
@@ -33,6 +34,23 @@ impl MemoryLimiter {
         self.refused
     }
 
+    /// Memories and tables, in bytes.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Whether something grew since this was last forgotten.
+    #[inline]
+    pub(crate) fn has_grown(&self) -> bool {
+        self.grown
+    }
+
+    /// Forgets that something grew.
+    #[inline]
+    pub(crate) fn forget_growth(&mut self) {
+        self.grown = false;
+    }
+
     fn fits(&mut self, bytes: usize) -> bool {
         let fits = self.used.checked_add(bytes).is_some_and(|it| it <= self.limit);
         self.refused |= !fits;
@@ -42,6 +60,7 @@ impl MemoryLimiter {
     fn grow(&mut self, bytes: usize) {
         self.used += bytes;
         self.last = bytes;
+        self.grown |= 0 < bytes;
     }
 
     /// The engine could not do what was granted last.

@@ -1,8 +1,11 @@
-//! What a guest writes to standard output and standard error: lines, bounded in length and rate.
+//! What a guest writes to standard output, standard error and the log: lines, bounded in length and rate; and what it
+//! counts.
 //!
 //! A line goes to the host's log as soon as its newline is there. A text without a newline is cut into lines of the
 //! bound; what is left over is logged when the instance ends. The rate counts for all instances of a guest together,
 //! because a guest that traps gets a new instance with every message.
+//!
+//! A call that may be run again holds its lines and counts back until it has succeeded.
 
 use std::{
     fmt, mem,
@@ -19,6 +22,8 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
+use crate::metrics::GuestMetrics;
+
 /// The longest line; what comes after it is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
@@ -27,12 +32,24 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// A line on standard output.
+    /// The guest said so.
+    Trace,
+    /// The guest said so.
+    Debug,
+    /// A line on standard output, or the guest said so.
     Info,
-    /// A line on standard error, or a note about lines that were dropped.
+    /// A line on standard error, or a note about lines that were dropped, or the guest said so.
     Warn,
-    /// A mistake of the guest that fails no message.
+    /// A mistake of the guest that fails no message, or the guest said so.
     Error,
+}
+
+impl Level {
+    /// The level by its number in guest interface v1.
+    pub(crate) fn from_number(number: u32) -> Option<Level> {
+        let all = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+        all.get(number as usize).copied()
+    }
 }
 
 /// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
@@ -100,29 +117,124 @@ fn say_dropped(log: &dyn GuestLog, rate: &mut Rate) {
     }
 }
 
-/// Both streams of one instance.
-#[derive(Debug)]
+/// Everything that one instance says.
 pub(crate) struct Output {
     log: Arc<RatedLog>,
+    metrics: Option<Arc<dyn GuestMetrics>>,
     /// Whether anything was written since it was last asked; only the guest's own thread looks.
     wrote: AtomicBool,
     lines: Mutex<Lines>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct Lines {
     out: Vec<u8>,
     err: Vec<u8>,
     last_err: String,
+    /// What is held back; `None`: nothing is.
+    held: Option<Held>,
+}
+
+/// The most that is held back of one call, in bytes; what is more is dropped, and that is said.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Default)]
+struct Held {
+    lines: Vec<(Level, String)>,
+    counts: Vec<(String, u64)>,
+    bytes: usize,
+    dropped: u64,
+}
+
+impl Held {
+    /// Whether there is room for so many bytes.
+    fn takes(&mut self, bytes: usize) -> bool {
+        // An entry has a price of its own.
+        let fits = self.bytes + bytes + 64 <= HELD_BYTES_MAX;
+        if fits {
+            self.bytes += bytes + 64;
+        }
+        fits
+    }
 }
 
 impl Output {
-    pub(crate) fn new(log: Arc<RatedLog>) -> Arc<Output> {
-        Arc::new(Output { log, wrote: AtomicBool::new(false), lines: Mutex::new(Lines::default()) })
+    pub(crate) fn new(log: Arc<RatedLog>, metrics: Option<Arc<dyn GuestMetrics>>) -> Arc<Output> {
+        Arc::new(Output { log, metrics, wrote: AtomicBool::new(false), lines: Mutex::new(Lines::default()) })
     }
 
+    /// Logs one line of the host about the guest.
     pub(crate) fn log(&self, level: Level, text: &str) {
-        self.log.log(level, text);
+        self.say(&mut lock(&self.lines), level, text);
+    }
+
+    /// Logs a text of the guest, line by line. What it says of errors explains a trap that follows.
+    pub(crate) fn log_text(&self, level: Level, text: &[u8]) {
+        self.wrote.store(true, Ordering::Relaxed);
+        let mut lines = lock(&self.lines);
+        for line in text.split(|it| *it == b'\n').flat_map(|it| it.chunks(LOG_LINE_BYTES_MAX)) {
+            let line = printable(line);
+            if line.trim().is_empty() {
+                continue;
+            }
+            self.say(&mut lines, level, &line);
+            if level == Level::Error {
+                lines.last_err = line;
+            }
+        }
+    }
+
+    /// Adds to a counter.
+    pub(crate) fn count(&self, name: &str, delta: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        let mut lines = lock(&self.lines);
+        let Some(held) = &mut lines.held else { return metrics.count(name, delta) };
+        if let Some((_, sum)) = held.counts.iter_mut().find(|(it, _)| it == name) {
+            *sum = sum.saturating_add(delta);
+        } else if held.takes(name.len()) {
+            held.counts.push((name.to_string(), delta));
+        } else {
+            held.dropped += 1;
+        }
+    }
+
+    /// Holds lines and counts back from now on.
+    pub(crate) fn hold(&self) {
+        lock(&self.lines).held = Some(Held::default());
+    }
+
+    /// What was held back goes on, or is forgotten; nothing is held back any more.
+    pub(crate) fn release(&self, keep: bool) {
+        let mut lines = lock(&self.lines);
+        let Some(held) = lines.held.take() else { return };
+        if !keep {
+            return;
+        }
+        for (level, line) in &held.lines {
+            self.log.log(*level, line);
+        }
+        if let Some(metrics) = &self.metrics {
+            held.counts.iter().for_each(|(name, delta)| metrics.count(name, *delta));
+        }
+        if 0 < held.dropped {
+            let text = format!("{} lines or counts of the guest dropped: too many in one call", held.dropped);
+            self.log.log(Level::Warn, &text);
+        }
+    }
+
+    fn say(&self, lines: &mut Lines, level: Level, text: &str) {
+        let Some(held) = &mut lines.held else { return self.log.log(level, text) };
+        if held.takes(text.len()) {
+            held.lines.push((level, text.to_string()));
+        } else {
+            held.dropped += 1;
+        }
     }
 
     /// A new message begins: lines before it do not explain its failure.
@@ -147,9 +259,10 @@ impl Output {
 
     fn write(&self, stderr: bool, bytes: &[u8]) {
         self.wrote.store(true, Ordering::Relaxed);
-        let mut guard = lock(&self.lines);
-        let Lines { out, err, last_err } = &mut *guard;
-        let (buffer, level) = if stderr { (err, Level::Warn) } else { (out, Level::Info) };
+        let mut lines = lock(&self.lines);
+        let level = if stderr { Level::Warn } else { Level::Info };
+        // Taken out, so that the log can be written to meanwhile.
+        let mut buffer = mem::take(if stderr { &mut lines.err } else { &mut lines.out });
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = LOG_LINE_BYTES_MAX - buffer.len();
@@ -158,20 +271,22 @@ impl Output {
             buffer.extend_from_slice(&window[..newline.unwrap_or(window.len())]);
             rest = &rest[newline.map_or(window.len(), |at| at + 1)..];
             if newline.is_some() || buffer.len() == LOG_LINE_BYTES_MAX {
-                let text = printable(buffer);
+                let text = printable(&buffer);
                 buffer.clear();
                 if !text.trim().is_empty() {
-                    self.log.log(level, &text);
+                    self.say(&mut lines, level, &text);
                     if stderr {
-                        *last_err = text;
+                        lines.last_err = text;
                     }
                 }
             }
         }
+        *(if stderr { &mut lines.err } else { &mut lines.out }) = buffer;
     }
 
     /// The instance ends: what has no newline is a line now.
     pub(crate) fn finish(&self) {
+        self.release(true);
         let mut lines = lock(&self.lines);
         for (buffer, level) in
             [(mem::take(&mut lines.out), Level::Info), (mem::take(&mut lines.err), Level::Warn)]

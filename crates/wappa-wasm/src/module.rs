@@ -7,7 +7,12 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Engine, ModuleError, error::one_line, inspect, rewrite};
+use crate::{
+    Engine, ModuleError,
+    error::one_line,
+    inspect, rewrite,
+    wrap::{is_component, wrap},
+};
 
 /// SHA-256 of the file.
 pub(crate) type Digest = [u8; 32];
@@ -18,12 +23,29 @@ pub struct Module {
     pub(crate) loaded: Arc<Loaded>,
 }
 
+/// Code that can be linked.
+pub(crate) enum Code {
+    Core(wasmtime::Module),
+    Component(wasmtime::component::Component),
+}
+
+impl Code {
+    /// Whether a core module exports a function of this name.
+    pub(crate) fn has_function(&self, name: &str) -> bool {
+        match self {
+            Code::Core(wasm) => matches!(wasm.get_export(name), Some(wasmtime::ExternType::Func(_))),
+            Code::Component(_) => false,
+        }
+    }
+}
+
 /// The code of a module, in the form of each allocator that can take it.
 pub(crate) struct Loaded {
     digest: Digest,
-    pub(crate) pooled: Option<wasmtime::Module>,
+    pub(crate) pooled: Option<Code>,
     code: Vec<u8>,
-    on_demand: OnceLock<wasmtime::Module>,
+    is_component: bool,
+    on_demand: OnceLock<Code>,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
 }
@@ -50,7 +72,7 @@ impl Module {
 
     /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
     pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
-        let found = hex(&Sha256::digest(file).into());
+        let found = sha256_of(file);
         if !found.eq_ignore_ascii_case(expected.trim()) {
             return Err(ModuleError::Digest { expected: expected.trim().into(), found });
         }
@@ -66,40 +88,69 @@ impl Module {
 impl Loaded {
     fn new(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
         let binary = inspect::to_binary(file)?;
-        let wasm = rewrite::export_memory(&binary);
-        wasmtime::Module::validate(&engine.on_demand().engine, &wasm)
-            .map_err(|err| ModuleError::Invalid(one_line(&format!("{err:#}"))))?;
+        let wrapped = wrap(&binary).map_err(ModuleError::Wrap)?;
+        let is_component = is_component(&wrapped);
+        let wasm = if is_component { wrapped } else { rewrite::export_memory(&wrapped) };
+        validate(engine, &wasm, is_component)?;
         let code = engine.compiler().compile(&wasm)?;
-        let pooled = engine.pooled().and_then(|side| load(&side.engine, &code).ok());
-        let mut loaded = Loaded { digest, pooled, code, on_demand: OnceLock::new(), memory: None };
-        let module = match &loaded.pooled {
-            Some(module) => module,
+        let pooled = engine.pooled().and_then(|side| load(&side.engine, &code, is_component).ok());
+        let mut loaded =
+            Loaded { digest, pooled, code, is_component, on_demand: OnceLock::new(), memory: None };
+        let code = match &loaded.pooled {
+            Some(code) => code,
             None => loaded.on_demand(engine)?,
         };
-        let memory = module.exports().find(|it| it.ty().memory().is_some()).map(|it| it.name().to_string());
+        let memory = match code {
+            Code::Core(wasm) => {
+                wasm.exports().find(|it| it.ty().memory().is_some()).map(|it| it.name().to_string())
+            }
+            Code::Component(_) => None,
+        };
         loaded.memory = memory;
         Ok(loaded)
     }
 
     /// The code for the on-demand engine, loaded when first asked for.
-    pub(crate) fn on_demand(&self, engine: &Engine) -> Result<&wasmtime::Module, ModuleError> {
-        if let Some(module) = self.on_demand.get() {
-            return Ok(module);
+    pub(crate) fn on_demand(&self, engine: &Engine) -> Result<&Code, ModuleError> {
+        if let Some(code) = self.on_demand.get() {
+            return Ok(code);
         }
-        let module = load(&engine.on_demand().engine, &self.code)?;
-        Ok(self.on_demand.get_or_init(|| module))
+        let code = load(&engine.on_demand().engine, &self.code, self.is_component)?;
+        Ok(self.on_demand.get_or_init(|| code))
     }
+}
+
+fn validate(engine: &Engine, wasm: &[u8], is_component: bool) -> Result<(), ModuleError> {
+    let valid = if is_component {
+        let mut validator = wasmparser::Validator::new_with_features(inspect::COMPONENT_FEATURES);
+        validator.validate_all(wasm).map(drop).map_err(|err| err.to_string())
+    } else {
+        let valid = wasmtime::Module::validate(&engine.on_demand().engine, wasm);
+        valid.map_err(|err| format!("{err:#}"))
+    };
+    valid.map_err(|text| ModuleError::Invalid(one_line(&text)))
 }
 
 #[allow(
     unsafe_code,
     reason = "compiled code is machine code: loading it is a matter of trust, not of checks"
 )]
-fn load(engine: &wasmtime::Engine, code: &[u8]) -> Result<wasmtime::Module, ModuleError> {
+fn load(engine: &wasmtime::Engine, code: &[u8], is_component: bool) -> Result<Code, ModuleError> {
     // SAFETY: the code comes from the engine's compiler, whose contract (`Compile`) is to return what `precompile` of
     // this build returned for a module. Nobody else can put code here.
-    unsafe { wasmtime::Module::deserialize(engine, code) }
-        .map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
+    let loaded = unsafe {
+        if is_component {
+            wasmtime::component::Component::deserialize(engine, code).map(Code::Component)
+        } else {
+            wasmtime::Module::deserialize(engine, code).map(Code::Core)
+        }
+    };
+    loaded.map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal digits.
+pub(crate) fn sha256_of(file: &[u8]) -> String {
+    hex(&Sha256::digest(file).into())
 }
 
 fn hex(digest: &Digest) -> String {

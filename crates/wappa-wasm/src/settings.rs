@@ -7,7 +7,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::{inspect::ACCEPTED_FEATURES, stack::GUEST_STACK_BYTES};
+use crate::{inspect::COMPONENT_FEATURES, stack::GUEST_STACK_BYTES};
 
 /// Resident pages that a slot keeps for its next instance: small guests are reset two to three times cheaper.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;
@@ -15,6 +15,10 @@ const KEEP_RESIDENT_BYTES: usize = 64 << 10;
 /// Tables of one module in a pooled slot, and the elements of each. Modules with more are allocated on demand.
 const TABLES_PER_MODULE: u32 = 4;
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
+
+/// Core instances of one component in a pooled slot: itself, what adapts it to WASI, and what holds them together.
+/// Components with more are allocated on demand.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 
 /// What modules are compiled with, and the allocation strategy of the on-demand engine.
 pub(crate) fn compile_settings() -> Config {
@@ -30,15 +34,17 @@ pub(crate) fn compile_settings() -> Config {
     config.generate_address_map(true);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     // One list for the engine and for those who only look into a module.
-    config.wasm_features(ACCEPTED_FEATURES, true);
-    config.wasm_features(ACCEPTED_FEATURES.complement(), false);
+    config.wasm_features(COMPONENT_FEATURES, true);
+    config.wasm_features(COMPONENT_FEATURES.complement(), false);
     config
 }
 
 /// The same, with instances from a pool of this many slots.
 pub(crate) fn pooling_settings(instances: u32, memory_bytes_max: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(instances);
+    pool.total_component_instances(instances);
+    pool.total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT));
+    pool.max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT);
     pool.total_memories(instances);
     pool.total_tables(instances.saturating_mul(TABLES_PER_MODULE));
     pool.max_tables_per_module(TABLES_PER_MODULE);

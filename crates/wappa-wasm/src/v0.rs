@@ -4,6 +4,7 @@
 //! on. Only what no guest may survive, the deadline say, ends the call.
 
 use bytes::Bytes;
+use wappa_message::Value;
 use wasmtime::{AsContextMut, Caller, Linker, Memory, StoreContextMut};
 
 use crate::{
@@ -30,12 +31,12 @@ fn as_bytes(mut caller: Caller<'_, Host>) -> wasmtime::Result<u64> {
         return Ok(0);
     }
     let memory = memory(&ctx)?;
-    let bytes = ctx.data().content().len();
+    let bytes = ctx.data().work.content().len();
     let Some(pointer) = allocate_for(&mut ctx, bytes)? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);
     // The allocator may have been as bold as to set the content meanwhile.
-    match slice_mut(data, pointer, bytes).filter(|_| host.content().len() == bytes) {
-        Some(target) => target.copy_from_slice(host.content()),
+    match slice_mut(data, pointer, bytes).filter(|_| host.work.content().len() == bytes) {
+        Some(target) => target.copy_from_slice(host.work.content()),
         None => return Ok(no_room(host)),
     }
     Ok(pack(pointer, bytes))
@@ -51,7 +52,8 @@ fn set_bytes(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime
         host.fail_softly("failed to read out-bound memory: prevented read");
         return Ok(());
     };
-    host.set_content(content)?;
+    let Host { work, arena, .. } = host;
+    work.set_content(arena, content)?;
     deallocate(&mut ctx, pointer, bytes)
 }
 
@@ -66,7 +68,7 @@ fn get_meta(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -> w
         host.fail_softly("failed to read out-bound meta key memory: prevented read");
         return Ok(0);
     };
-    let value = host.metadata_text(key);
+    let value = host.work.metadata(host.work.at).text(key);
     deallocate(&mut ctx, key_pointer, key_bytes)?;
     let Some(pointer) = allocate_for(&mut ctx, value.len())? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);
@@ -91,7 +93,8 @@ fn set_meta(
     // The key goes back before the value is read: a guest can tell the difference.
     let Some(key) = take_text(&mut ctx, key_pointer, key_bytes, "key")? else { return Ok(()) };
     let Some(value) = take_text(&mut ctx, value_pointer, value_bytes, "value")? else { return Ok(()) };
-    Ok(ctx.data_mut().set_metadata(key, value)?)
+    let work = &mut ctx.data_mut().work;
+    Ok(work.set_metadata(work.at, key, Value::Text(value))?)
 }
 
 /// Copies a text out of the guest and gives its memory back.
@@ -126,7 +129,7 @@ fn allocate_for(ctx: &mut StoreContextMut<'_, Host>, bytes: usize) -> wasmtime::
 
 #[inline]
 fn memory(ctx: &StoreContextMut<'_, Host>) -> Result<Memory, Stop> {
-    ctx.data().exports.memory.ok_or(Stop::HostCall("the module has no memory"))
+    ctx.data().exports.memory.ok_or(Stop::HostCall("the module has no memory".into()))
 }
 
 #[cold]

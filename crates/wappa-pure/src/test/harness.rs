@@ -408,6 +408,10 @@ impl Builder for TestBuilder {
         1
     }
 
+    fn pulse(&self) -> Arc<dyn Pulse> {
+        Arc::new(Time::default())
+    }
+
     fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}
 
     fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {

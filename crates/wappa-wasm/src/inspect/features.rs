@@ -12,6 +12,9 @@ pub const ACCEPTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::EXTENDED_CONST)
     .difference(WasmFeatures::GC_TYPES);
 
+/// The same, for components and the core modules within them.
+pub const COMPONENT_FEATURES: WasmFeatures = ACCEPTED_FEATURES.union(WasmFeatures::COMPONENT_MODEL);
+
 /// A WebAssembly proposal that the engine does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proposal {

@@ -70,7 +70,7 @@ fn check_header(wasm: &[u8]) -> Result<(), NotAModule> {
         return Err(truncated(wasm, 8, "the header".to_owned()));
     };
     match *version {
-        [1, 0, 0, 0] => Ok(()),
+        [1, 0, 0, 0] | [0x0d, 0, 1, 0] => Ok(()),
         [_, _, 1, 0] => Err(NotAModule::Component),
         [a, b, c, d] => Err(NotAModule::Version(u32::from_le_bytes([a, b, c, d]))),
     }

@@ -1,10 +1,13 @@
-//! The functions that a guest finds here: guest interface v0 and WASI preview 1, with their types.
+//! The functions that a guest finds here: guest interfaces v0 and v1, and WASI preview 1, with their types.
 
 use super::types::Signature;
 
 /// The import modules of guest interface v0. Benthos and Redpanda Connect use the second name for the same
 /// functions.
 pub const V0_MODULES: [&str; 2] = ["bento_wasm", "benthos_wasm"];
+
+/// The import module of guest interface v1.
+pub const V1_MODULE: &str = "wappa";
 
 /// The import module of WASI preview 1.
 pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
@@ -15,6 +18,32 @@ pub(super) const V0_FUNCTIONS: [(&str, &str); 4] = [
     ("v0_msg_set_bytes", "ii:"),
     ("v0_msg_get_meta", "ii:I"),
     ("v0_msg_set_meta", "iiii:"),
+];
+
+/// Guest interface v1, in the same notation, and the version of Wappa that each function came with.
+pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
+    ("v1_content_len", ":i", "0.1.0"),
+    ("v1_content_read", "iii:i", "0.1.0"),
+    ("v1_content_write", "ii:", "0.1.0"),
+    ("v1_meta_get", "iiii:i", "0.1.0"),
+    ("v1_meta_get_json", "iiii:i", "0.1.0"),
+    ("v1_meta_set", "iiii:", "0.1.0"),
+    ("v1_meta_set_json", "iiii:", "0.1.0"),
+    ("v1_meta_delete", "ii:i", "0.1.0"),
+    ("v1_meta_keys", "ii:i", "0.1.0"),
+    ("v1_error_get", "ii:i", "0.1.0"),
+    ("v1_error_clear", ":", "0.1.0"),
+    ("v1_emit", ":", "0.1.0"),
+    ("v1_filter", ":", "0.1.0"),
+    ("v1_fail", "ii:", "0.1.0"),
+    ("v1_next", ":i", "0.1.0"),
+    ("v1_batch_index", ":i", "0.1.0"),
+    ("v1_batch_len", ":i", "0.1.0"),
+    ("v1_config_get", "iiii:i", "0.1.0"),
+    ("v1_log", "iii:", "0.1.0"),
+    ("v1_counter_add", "iiI:", "0.1.0"),
+    ("v1_now", ":I", "0.1.0"),
+    ("v1_random", "ii:", "0.1.0"),
 ];
 
 /// All of WASI preview 1, in the same notation.
@@ -67,12 +96,14 @@ pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
     ("sock_shutdown", "ii:i"),
 ];
 
-/// What the host provides under the name of an import module; none when it knows no such module.
-pub(super) fn functions_of(module: &str) -> Option<&'static [(&'static str, &'static str)]> {
+/// What the host provides under the name of an import module, with types; none when it knows no such module.
+pub(super) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static str)>> {
     if V0_MODULES.contains(&module) {
-        Some(&V0_FUNCTIONS)
+        Some(V0_FUNCTIONS.to_vec())
+    } else if module == V1_MODULE {
+        Some(V1_FUNCTIONS.iter().map(|(name, letters, _)| (*name, *letters)).collect())
     } else if module == WASI_MODULE {
-        Some(&WASI_FUNCTIONS)
+        Some(WASI_FUNCTIONS.to_vec())
     } else {
         None
     }
@@ -80,9 +111,9 @@ pub(super) fn functions_of(module: &str) -> Option<&'static [(&'static str, &'st
 
 /// Every function that a guest may import: import module, name, type.
 pub fn provided_functions() -> impl Iterator<Item = (&'static str, &'static str, Signature)> {
-    let modules = V0_MODULES.into_iter().chain([WASI_MODULE]);
+    let modules = V0_MODULES.into_iter().chain([V1_MODULE, WASI_MODULE]);
     modules.flat_map(|module| {
-        let functions = functions_of(module).unwrap_or_default();
-        functions.iter().map(move |(name, letters)| (module, *name, Signature::from_letters(letters)))
+        let functions = functions_of(module).unwrap_or_default().into_iter();
+        functions.map(move |(name, letters)| (module, name, Signature::from_letters(letters)))
     })
 }

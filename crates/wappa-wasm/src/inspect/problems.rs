@@ -1,6 +1,6 @@
 //! Why a module would not run here, or not as its author hopes: everything at once, each with a way out.
 
-use super::host::{self, V0_MODULES};
+use super::host::{self, V0_MODULES, V1_MODULE};
 use super::text::{bytes, did_you_mean, mebibytes_up, quoted, safe};
 use super::types::{Import, Item, Signature, ValueType};
 use super::{Inspection, Tier};
@@ -53,6 +53,7 @@ impl Inspection {
         self.check_imports(&mut problems);
         self.check_memory(limits, &mut problems);
         self.check_allocators(&mut problems);
+        self.check_hooks(&mut problems);
         for proposal in &self.refused {
             let text = format!("uses the WebAssembly proposal {}, which is not accepted", proposal.name);
             problems.push(error(text, Some(proposal.hint.to_owned())));
@@ -112,7 +113,7 @@ impl Inspection {
         let mut unknown: Vec<(&str, Vec<&Import>)> = Vec::new();
         for import in &self.imports {
             match host::functions_of(&import.module) {
-                Some(functions) => problems.extend(check_known(import, functions)),
+                Some(functions) => problems.extend(check_known(import, &functions)),
                 None => match unknown.iter_mut().find(|(module, _)| *module == import.module) {
                     Some((_, imports)) => imports.push(import),
                     None => unknown.push((&import.module, vec![import])),
@@ -198,6 +199,13 @@ impl Inspection {
         }
     }
 
+    /// What a guest may export beside its function. Nobody has these names for anything else.
+    fn check_hooks(&self, problems: &mut Vec<Problem>) {
+        for (name, letters) in [("wappa_init", ":i"), ("wappa_close", ":")] {
+            self.check_type(name, &Signature::from_letters(letters), Severity::Error, problems);
+        }
+    }
+
     /// Results that nobody looks at are allowed.
     fn check_type(&self, name: &str, wanted: &Signature, severity: Severity, problems: &mut Vec<Problem>) {
         let Some(export) = self.export(name) else { return };
@@ -255,6 +263,9 @@ fn check_known(import: &Import, functions: &[(&str, &str)]) -> Option<Problem> {
             None if is_v0(import) => {
                 let all: Vec<String> = functions.iter().map(|(name, _)| format!("`{name}`")).collect();
                 format!("guest interface v0 has {}", all.join(", "))
+            }
+            None if import.module == V1_MODULE => {
+                format!("this is Wappa {}; a newer one may have it", env!("CARGO_PKG_VERSION"))
             }
             None => "only the functions of WASI preview 1 are provided under this name".to_owned(),
         };
@@ -316,7 +327,6 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
             "the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`"
         }
         "wasi_unstable" => "this is WASI as it was before preview 1: build with a current toolchain",
-        "wappa" => "guest interface v1 comes with a later version of Wappa",
         "redpanda_transform" => {
             "this is a Redpanda data transform; only guests of the `wasm` processor run here"
         }
@@ -338,7 +348,7 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
             "this is the core of a WebAssembly component: build for WASI preview 1, `wasm32-wasip1`"
         }
         _ => {
-            "a guest may import from `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only"
+            "a guest may import from `wappa`, `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only"
         }
     };
     hint.to_owned()
@@ -348,7 +358,7 @@ impl Tier {
     pub(super) fn describe(self) -> &'static str {
         match self {
             Tier::V0 => "guest interface v0",
-            Tier::V1 => "guest interface v1 (not in this version)",
+            Tier::V1 => "guest interface v1",
         }
     }
 }

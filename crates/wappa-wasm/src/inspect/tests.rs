@@ -262,7 +262,9 @@ fn imports_that_nobody_provides() {
         r#"(import "wasi_snapshot_preview1" "fd_wrote" (func))"#,
         r#"(import "wasi_unstable" "fd_write" (func))"#,
         r#"(import "gojs" "runtime.wasmExit" (func))"#,
-        r#"(import "wappa" "v1_content_len" (func (result i32)))"#,
+        r#"(import "wappa" "v1_content_size" (func (result i32)))"#,
+        r#"(import "wappa" "v1_http_request" (func))"#,
+        r#"(import "wappa" "v1_now" (func (result i32)))"#,
         r#"(import "what\1bever" "x\n" (func))"#,
     ];
     let mut text = String::new();
@@ -294,10 +296,14 @@ fn imports_that_nobody_provides() {
           this is WASI as it was before preview 1: build with a current toolchain
         imports `gojs.runtime.wasmExit`, which nobody provides
           the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`
-        imports `wappa.v1_content_len`, which nobody provides
-          guest interface v1 comes with a later version of Wappa
+        imports `wappa.v1_content_size`, but there is no such function in `wappa`
+          did you mean `v1_content_write`?
+        imports `wappa.v1_http_request`, but there is no such function in `wappa`
+          this is Wappa 0.1.0; a newer one may have it
+        imports `wappa.v1_now` as `() -> i32`, but it is `() -> i64`
+          declare the import with that type
         imports `what\u{1b}ever.x\n`, which nobody provides
-          a guest may import from `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only
+          a guest may import from `wappa`, `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only
     "#]].assert_eq(&text);
 }
 
@@ -489,8 +495,37 @@ fn all_that_is_provided_is_accepted() {
     }
     wat += "(memory 1) (func (export \"allocate\") (param i32) (result i32) i32.const 0) (func (export \"process\")))";
     let inspection = Inspection::of(wat.as_bytes()).expect("no module");
-    assert_eq!(inspection.imports.len(), 4 + 4 + 46);
+    assert_eq!(inspection.imports.len(), 4 + 4 + 22 + 46);
     assert_eq!(inspection.problems("process", &Limits::default()), []);
+}
+
+#[test]
+fn hooks_of_v1() {
+    let module = |import: &str, hooks: &str| {
+        format!("(module (import {import}) (memory 1) {hooks} (func (export \"process\")))")
+    };
+    let v1 = r#""wappa" "v1_filter" (func)"#;
+    let wrong = r#"(func (export "wappa_init")) (func (export "wappa_close") (param i32))"#;
+    check_problems(
+        &module(v1, wrong),
+        expect![[r#"
+            Error: exports `wappa_init` as `()`, but the host calls it as `() -> i32`
+              export it with that type or not at all
+            Error: exports `wappa_close` as `(i32)`, but the host calls it as `()`
+              export it with that type or not at all
+        "#]],
+    );
+    let right = r#"(func (export "wappa_init") (result i32) i32.const 0) (func (export "wappa_close"))"#;
+    check_problems(&module(v1, right), expect![[""]]);
+    check_problems(
+        &module(r#""bento_wasm" "v0_msg_set_bytes" (func (param i32 i32))"#, wrong),
+        expect![[r#"
+            Error: exports `wappa_init` as `()`, but the host calls it as `() -> i32`
+              export it with that type or not at all
+            Error: exports `wappa_close` as `(i32)`, but the host calls it as `()`
+              export it with that type or not at all
+        "#]],
+    );
 }
 
 #[test]

@@ -6,10 +6,12 @@ use wappa_spec::{Config, Map, Secret, Size};
 
 /// Executes a function exported by a WASM module for each message.
 ///
-/// From inside the function the message can be read and changed through host functions, described in the
-/// [guest interface v0](../../guest-interface-v0.md).
-/// Modules that run on Bento or Redpanda Connect run unmodified: the functions are there under both `bento_wasm` and
-/// `benthos_wasm`, and so is WASI preview 1.
+/// From inside the function the message can be read and changed through host functions.
+/// There are three interfaces for guests, and the module itself says which one it is for:
+/// [v0](../../guest-interface-v0.md) is Bento's and Redpanda Connect's, whose modules run unmodified;
+/// [v1](../../guest-interface-v1.md) has everything that v0 lacks;
+/// and WebAssembly components implement the world [`wappa:processor`](../../guest-interface-component.md).
+/// [Which one to choose](../../guests/choosing-a-tier.md) depends on your language more than on anything else.
 ///
 /// A message on which the guest fails (it traps, runs out of time or memory, or exits) goes on as it came in and is
 /// marked with the reason, which `catch`, `try` and `reject_errored` see.
@@ -48,6 +50,18 @@ use wappa_spec::{Config, Map, Secret, Size};
 ///             message: 'failed: ${! error() }'
 /// ```
 ///
+/// ### A guest with a config, replaced while the stream runs
+///
+/// ```yaml
+/// pipeline:
+///   processors:
+///     - wasm:
+///         module_path: examples/upper.wat
+///         config:
+///           greeting: hello
+///         reload: true
+/// ```
+///
 /// # Performance
 ///
 /// A module is compiled once, whatever the number of threads and processors that use it.
@@ -63,7 +77,8 @@ use wappa_spec::{Config, Map, Secret, Size};
 /// # Pitfalls
 ///
 /// A module with state in its globals needs `pipeline.threads: 1` or `max_instances: 1`: each instance has globals of
-/// its own, and they are lost when an instance is replaced after a trap (counted as `wasm_state_lost`).
+/// its own, and they are lost when an instance is replaced, after a trap or by `recycle` (counted as
+/// `wasm_state_lost`).
 #[derive(Config, Debug)]
 #[config(lint = super::lint::lint)]
 pub(crate) struct WasmConfig {
@@ -93,6 +108,14 @@ pub(crate) struct WasmConfig {
     #[config(default = "0", bento = false, advanced)]
     pub(crate) max_instances: u64,
 
+    /// When an instance in good health is replaced by a new one.
+    #[config(bento = false, advanced)]
+    pub(crate) recycle: RecycleConfig,
+
+    /// What the guest can read as its config: names and texts. Guests of interface v0 cannot read it.
+    #[config(bento = false)]
+    pub(crate) config: Secret<Map<String>>,
+
     /// The WASI environment of the guest.
     #[config(bento = false, advanced)]
     pub(crate) env: Secret<Map<String>>,
@@ -108,6 +131,23 @@ pub(crate) struct WasmConfig {
     /// The SHA-256 digest that the module must have, in hexadecimal. The stream does not start with another one.
     #[config(default = "\"\"", bento = false, advanced)]
     pub(crate) sha256: String,
+
+    /// Watch the module's file, through symbolic links too. A new version takes over between two messages; one that does
+    /// not load leaves the old one at work, is told in the log and counted as `wasm_reload_failed`.
+    #[config(default = "false", bento = false, advanced)]
+    pub(crate) reload: bool,
+}
+
+/// When an instance in good health is replaced.
+#[derive(Config, Debug)]
+pub(crate) struct RecycleConfig {
+    /// After so many messages; `0`: never.
+    #[config(default = "0", bento = false)]
+    pub(crate) messages: u64,
+
+    /// When its memory nears `memory_limit` after having kept growing: a guest that leaks is replaced before it fails.
+    #[config(default = "true", bento = false)]
+    pub(crate) growth: bool,
 }
 
 /// A directory that the guest may use.

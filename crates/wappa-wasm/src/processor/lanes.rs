@@ -11,17 +11,36 @@ use std::{
 
 use wappa_component::Step;
 
-use crate::Instance;
+use super::recycle::{Growth, Spare};
+use crate::{Instance, Pace};
 
 /// A lane that waits for an instance looks this often whether the stream is given up.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// An instance and what is known of it.
+pub(super) struct Alive {
+    pub(super) instance: Instance,
+    /// The version of the guest that it is of.
+    pub(super) version: u64,
+    /// Messages that it has worked on.
+    pub(super) n_messages: u64,
+    pub(super) growth: Growth,
+}
+
+impl Alive {
+    pub(super) fn new(instance: Instance, version: u64) -> Alive {
+        Alive { instance, version, n_messages: 0, growth: Growth::default() }
+    }
+}
+
 /// An instance, or the place for one, and what happened there.
 #[derive(Default)]
 pub(super) struct Seat {
-    pub(super) instance: Option<Instance>,
-    /// Messages that the instance has worked on.
-    pub(super) n_calls: u64,
+    pub(super) alive: Option<Alive>,
+    /// The next instance, if it is being made already.
+    pub(super) spare: Option<Spare>,
+    /// How many messages a call of a component gets.
+    pub(super) pace: Pace,
     /// How long the last wait after a failed attempt to make an instance was.
     pub(super) back_off: Duration,
     /// No attempt to make an instance before this time.
@@ -41,7 +60,7 @@ pub(super) enum Lanes {
 impl Lanes {
     /// `first` is the instance that was made when the processor was built.
     pub(super) fn new(n_lanes: usize, max_instances: usize, n_threads: usize, first: Instance) -> Lanes {
-        let seat = Seat { instance: Some(first), ..Seat::default() };
+        let seat = Seat { alive: Some(Alive::new(first, 0)), ..Seat::default() };
         if 0 < max_instances && max_instances < n_threads {
             let mut free: Vec<Seat> = (1..max_instances).map(|_| Seat::default()).collect();
             free.push(seat);
@@ -50,6 +69,17 @@ impl Lanes {
         let mut seats: Vec<Seat> = (0..n_lanes).map(|_| Seat::default()).collect();
         seats[0] = seat;
         Lanes::Own(seats.into_iter().map(Mutex::new).collect())
+    }
+
+    /// Takes all instances out that nobody uses.
+    pub(super) fn drain(&self) -> Vec<Instance> {
+        let mut instances = Vec::new();
+        let mut take = |seat: &mut Seat| instances.extend(seat.alive.take().map(|it| it.instance));
+        match self {
+            Lanes::Own(seats) => seats.iter().for_each(|it| take(&mut lock(it))),
+            Lanes::Lent { free, .. } => lock(free).iter_mut().for_each(take),
+        }
+        instances
     }
 
     /// A seat for one part. `None`: interrupted while waiting for one.
@@ -80,6 +110,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A seat for the time of one part.
 pub(super) struct Borrowed<'a>(Kind<'a>);
 
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one part")]
 enum Kind<'a> {
     Own(MutexGuard<'a, Seat>),
     Lent { seat: Option<Seat>, free: &'a Mutex<Vec<Seat>>, returned: &'a Condvar },

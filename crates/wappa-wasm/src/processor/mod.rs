@@ -3,26 +3,35 @@
 mod config;
 mod lanes;
 mod lint;
+mod observers;
+mod recycle;
+mod turn;
+mod versions;
 
 use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    sync::Arc,
+    thread,
+    time::Instant,
 };
 
 use wappa_component::{
     BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step,
 };
-use wappa_message::{Mark, Message};
+use wappa_message::Mark;
 use wappa_spec::Status;
 
 use crate::{
-    CallContext, CallError, Engine, Guest, GuestConfig, GuestLog, Instance, Interrupt, Kind, Level, Limits,
-    Module, Mount, THREAD_STACK_BYTES,
+    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, THREAD_STACK_BYTES,
 };
 use config::WasmConfig;
-use lanes::{Borrowed, Lanes};
+use lanes::Lanes;
+use observers::{LogOfGuest, MetricsOfGuest, TicksOfStream};
+use recycle::Recycle;
+use turn::Turn;
+use versions::{Look, Versions, Watch, Watched};
 
 /// The entry of the table of components.
 pub const COMPONENT: Component =
@@ -38,20 +47,17 @@ const LOG_LINES_PER_SECOND: u32 = 100;
 /// No module is larger. The largest that toolchains make, an interpreter with its libraries, have some 20 MiB.
 const MODULE_BYTES_MAX: u64 = 256 << 20;
 
-/// After an instance could not be made the next attempt waits, longer each time.
-const INSTANCE_BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-
-/// Says that state was lost at most once in this time.
-const STATE_LOST_INTERVAL: Duration = Duration::from_secs(10);
-
 struct Wasm {
     engine: Engine,
-    guest: Guest,
+    versions: Arc<Versions>,
     lanes: Lanes,
+    recycle: Recycle,
     logger: Logger,
     /// The path without `root.`, as it stands in marks.
     path: String,
     state_lost: Counter,
+    /// Brings new versions, with `reload`.
+    _watch: Option<Watch>,
 }
 
 impl BuildProcessor for WasmConfig {
@@ -62,53 +68,123 @@ impl BuildProcessor for WasmConfig {
         let engine = engine.as_ref().clone();
         let dir = ctx.services().get::<ConfigDir>();
         let file = module_file(&self.module_path, dir.as_ref().map(|it| it.0.as_path()));
-        let bytes = read_module(&file)
-            .map_err(|cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display())))?;
+        let logger = ctx.logger();
         let interrupt = Interrupt::new();
-        let (logger, threads) = (ctx.logger(), ctx.threads());
         // Compiling takes long: a stop during it ends the compiler too.
         let of_hook = interrupt.clone();
         ctx.on_abandon(move || of_hook.raise());
-        let module = match self.sha256.as_str() {
-            "" => Module::new(&engine, &bytes),
-            pinned => Module::with_sha256(&engine, &bytes, pinned),
-        };
+        let maker = self.maker(&engine, &file, interrupt, ctx);
+        let seen = Look::at(&file);
         let place = |text: String| BuildError::new(format!("`{}`: {text}", file.display()));
-        let module = module.map_err(|err| place(err.to_string()))?;
-        let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
-        let guest_config = self.guest_config(interrupt, &logger);
-        let guest = Guest::new(&engine, &module, guest_config).map_err(|err| place(err.to_string()))?;
+        let bytes = read_module(&file)
+            .map_err(|cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display())))?;
+        let module = maker.module(&bytes).map_err(&place)?;
+        let guest = maker.guest(&module).map_err(&place)?;
         let first = first_instance(&guest).map_err(|err| place(err.mark_text()))?;
-        let lanes = Lanes::new(ctx.lanes(), max_instances, threads, first);
-        let path = ctx.path();
-        let labels = [("label", ctx.label()), ("path", path)];
+        let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
+        let lanes = Lanes::new(ctx.lanes(), max_instances, ctx.threads(), first);
+        let labels = [("label", ctx.label()), ("path", ctx.path())];
         let state_lost = ctx.metrics().counter("wasm_state_lost", &labels);
-        let path = path.strip_prefix("root.").unwrap_or(path).to_string();
-        Ok(Box::new(Wasm { engine, guest, lanes, logger, path, state_lost }))
+        let versions = Arc::new(Versions::new(guest));
+        let watch = if self.reload {
+            let watched = Watched {
+                file,
+                digest: module.sha256(),
+                load: Box::new(move |digest| maker.load(digest)),
+                versions: Arc::clone(&versions),
+                logger: logger.clone(),
+                failed: ctx.metrics().counter("wasm_reload_failed", &labels),
+            };
+            let watch = Watch::begin(watched, seen);
+            Some(watch.map_err(|err| BuildError::new(format!("watching the module: {err}")))?)
+        } else {
+            None
+        };
+        let recycle = Recycle {
+            messages: self.recycle.messages,
+            growth: self.recycle.growth,
+            memory_limit: bytes_of(self.memory_limit),
+            prepares: max_instances == 0,
+        };
+        let path = ctx.path().strip_prefix("root.").unwrap_or(ctx.path()).to_string();
+        Ok(Box::new(Wasm { engine, versions, lanes, recycle, logger, path, state_lost, _watch: watch }))
     }
 }
 
+fn bytes_of(size: wappa_spec::Size) -> usize {
+    usize::try_from(size.bytes()).unwrap_or(usize::MAX)
+}
+
 impl WasmConfig {
-    fn guest_config(self, interrupt: Interrupt, logger: &Logger) -> GuestConfig {
-        let bytes = |size: wappa_spec::Size| usize::try_from(size.bytes()).unwrap_or(usize::MAX);
-        let mounts = self.mounts.into_iter();
-        GuestConfig {
-            function: self.function,
-            limits: Limits {
-                timeout: self.timeout,
-                memory: bytes(self.memory_limit),
-                output: bytes(self.output_limit),
-                log_lines_per_second: LOG_LINES_PER_SECOND,
+    /// What makes guests of a module's versions.
+    fn maker(&self, engine: &Engine, file: &Path, interrupt: Interrupt, ctx: &Context<'_>) -> Maker {
+        let mounts = self.mounts.iter();
+        let logger = ctx.logger();
+        let metrics = MetricsOfGuest::new(ctx.metrics().clone(), ctx.label(), ctx.path(), logger.clone());
+        Maker {
+            engine: engine.clone(),
+            file: file.to_path_buf(),
+            sha256: self.sha256.clone(),
+            config: GuestConfig {
+                function: self.function.clone(),
+                config: self.config.reveal().0.clone(),
+                limits: Limits {
+                    timeout: self.timeout,
+                    memory: bytes_of(self.memory_limit),
+                    output: bytes_of(self.output_limit),
+                    log_lines_per_second: LOG_LINES_PER_SECOND,
+                },
+                max_instances: 0,
+                env: self.env.reveal().0.clone(),
+                args: self.args.clone(),
+                mounts: mounts
+                    .map(|it| Mount {
+                        host: it.host.clone().into(),
+                        guest: it.guest.clone(),
+                        writable: it.writable,
+                    })
+                    .collect(),
+                log: Some(Arc::new(LogOfGuest(logger))),
+                metrics: Some(Arc::new(metrics)),
+                ticks: Some(Arc::new(TicksOfStream(ctx.pulse()))),
+                interrupt,
             },
-            max_instances: 0,
-            env: self.env.0.0,
-            args: self.args,
-            mounts: mounts
-                .map(|it| Mount { host: it.host.into(), guest: it.guest, writable: it.writable })
-                .collect(),
-            log: Some(std::sync::Arc::new(LogOfGuest(logger.clone()))),
-            interrupt,
         }
+    }
+}
+
+/// Makes guests of what is in the module's file.
+struct Maker {
+    engine: Engine,
+    file: PathBuf,
+    sha256: String,
+    config: GuestConfig,
+}
+
+impl Maker {
+    fn module(&self, bytes: &[u8]) -> Result<Module, String> {
+        let module = match self.sha256.as_str() {
+            "" => Module::new(&self.engine, bytes),
+            pinned => Module::with_sha256(&self.engine, bytes, pinned),
+        };
+        module.map_err(|err| err.to_string())
+    }
+
+    fn guest(&self, module: &Module) -> Result<Guest, String> {
+        Guest::new(&self.engine, module, self.config.clone()).map_err(|err| err.to_string())
+    }
+
+    /// The guest of what is in the file now, once its first instance has started, unless the file is the one of the
+    /// digest.
+    fn load(&self, digest: &str) -> Result<Option<(Guest, String)>, String> {
+        let bytes = read_module(&self.file)?;
+        if crate::module::sha256_of(&bytes) == digest {
+            return Ok(None);
+        }
+        let module = self.module(&bytes)?;
+        let guest = self.guest(&module)?;
+        first_instance(&guest).map_err(|err| err.mark_text())?.close();
+        Ok(Some((guest, module.sha256())))
     }
 }
 
@@ -140,26 +216,14 @@ pub fn read_module(file: &Path) -> Result<Vec<u8>, String> {
 /// stack, which the calling thread may not have.
 fn first_instance(guest: &Guest) -> Result<Instance, CallError> {
     let deadline = Instant::now() + guest.limits().timeout;
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES);
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(THREAD_STACK_BYTES);
         let thread = thread.spawn_scoped(scope, || {
             let _context = guest.engine().enter();
             guest.instantiate(deadline)
         });
         thread.expect("a thread can be started").join().expect("instantiating does not panic")
     })
-}
-
-struct LogOfGuest(Logger);
-
-impl GuestLog for LogOfGuest {
-    fn log(&self, level: Level, text: &str) {
-        match level {
-            Level::Info => self.0.info(text),
-            Level::Warn => self.0.warn(text),
-            Level::Error => self.0.error(text),
-        }
-    }
 }
 
 impl Processor for Wasm {
@@ -174,102 +238,21 @@ impl Processor for Wasm {
                 return part.n_batches();
             }
         };
-        let mut turn = Turn { wasm: self, borrowed, context };
-        for batch in 0..part.n_batches() {
-            for idx in part.batch(batch) {
-                if !turn.call(&mut part.messages_mut()[idx], step) {
-                    return batch;
-                }
-            }
-            if step.is_due() {
-                return batch + 1;
-            }
-        }
-        part.n_batches()
+        Turn { wasm: self, borrowed, context }.take(part, step)
     }
 }
 
-/// One part's turn on one instance.
-struct Turn<'a> {
-    wasm: &'a Wasm,
-    borrowed: Borrowed<'a>,
-    context: CallContext<'a>,
-}
-
-impl Turn<'_> {
-    /// Calls the guest for one message. `false`: interrupted.
-    fn call(&mut self, message: &mut Message, step: &mut Step<'_>) -> bool {
-        if !self.has_instance(message, step) {
-            return !step.is_interrupted();
-        }
-        let instance = self.borrowed.instance.as_mut().expect("it was just made");
-        let Err(err) = instance.call(message, &self.context) else {
-            self.borrowed.n_calls += 1;
-            return true;
-        };
-        if instance.is_spent() {
-            self.drop_instance(step);
-        } else {
-            self.borrowed.n_calls += 1;
-        }
-        if err.kind() == Kind::Interrupted {
-            return false;
-        }
-        self.wasm.mark(message, &err, step);
-        true
-    }
-
-    /// Makes an instance unless there is one. Where that fails the message is marked.
-    fn has_instance(&mut self, message: &mut Message, step: &mut Step<'_>) -> bool {
-        if self.borrowed.instance.is_some() {
-            return true;
-        }
-        if step.now() < self.borrowed.not_before {
-            let mark = format!("instance: none could be made a moment ago ({})", self.wasm.path);
-            step.mark(message, Mark::new(mark));
-            return false;
-        }
-        let deadline = Instant::now() + self.wasm.guest.limits().timeout;
-        match self.wasm.guest.instantiate(deadline) {
-            Ok(instance) => {
-                self.borrowed.instance = Some(instance);
-                self.borrowed.back_off = Duration::ZERO;
-                self.borrowed.n_calls = 0;
-                true
-            }
-            Err(err) => {
-                let (shortest, longest) = INSTANCE_BACK_OFF;
-                self.borrowed.back_off = (self.borrowed.back_off * 2).clamp(shortest, longest);
-                self.borrowed.not_before = step.now() + self.borrowed.back_off;
-                if err.kind() != Kind::Interrupted {
-                    self.wasm.mark(message, &err, step);
-                }
-                false
-            }
-        }
-    }
-
-    /// The instance is spent. What it kept in globals is lost, which a guest with state on one thread would miss.
-    fn drop_instance(&mut self, step: &Step<'_>) {
-        self.borrowed.instance = None;
-        if self.borrowed.n_calls == 0 {
+impl Drop for Wasm {
+    /// The stream is over: guests that want to know are told. They need a large stack, which this thread may not have.
+    fn drop(&mut self) {
+        let instances: Vec<Instance> = self.lanes.drain().into_iter().filter(Instance::has_close).collect();
+        if instances.is_empty() {
             return;
         }
-        self.wasm.state_lost.add(1);
-        let now = step.now();
-        if self.borrowed.quiet_until <= now {
-            self.borrowed.quiet_until = now + STATE_LOST_INTERVAL;
-            let text = "an instance was replaced after a failure: what the module kept in globals is lost";
-            self.wasm.logger.warn(text);
-        }
-    }
-}
-
-impl Wasm {
-    fn mark(&self, message: &mut Message, err: &CallError, step: &mut Step<'_>) {
-        step.mark(message, Mark::new(format!("{} ({})", err.mark_text(), self.path)));
-        if let Some(backtrace) = err.backtrace() {
-            self.logger.debug(&format!("{}\n{backtrace}", err.mark_text()));
-        }
+        let close = || instances.into_iter().for_each(Instance::close);
+        thread::scope(|scope| {
+            // Without a thread they end untold, as after a failure.
+            let _ = thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, close);
+        });
     }
 }

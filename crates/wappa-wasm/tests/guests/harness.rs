@@ -9,7 +9,8 @@ use std::{
 use expect_test::Expect;
 use wappa_message::{Mark, Message};
 use wappa_wasm::{
-    CallError, Engine, EngineConfig, Guest, GuestConfig, GuestLog, Kind, Level, Module, spawn_thread,
+    CallError, Called, Engine, EngineConfig, Guest, GuestConfig, GuestLog, GuestMetrics, Kind, Level, Module,
+    Outcome, Run, spawn_thread,
 };
 
 /// The imports of v0, a memory of one page, and an allocator that always hands out the same place.
@@ -78,6 +79,13 @@ impl GuestLog for Lines {
     }
 }
 
+impl GuestMetrics for Lines {
+    fn count(&self, name: &str, delta: u64) {
+        let mut lines = self.0.lock().expect("no panic");
+        writeln!(lines, "count {name} +{delta}").expect("writing to a string cannot fail");
+    }
+}
+
 /// Runs the messages one by one, with a new instance after a spent one, and tells what became of them.
 pub(crate) fn check(wat: &str, messages: &[&str], expect: Expect) {
     check_with(wat, messages.iter().map(|it| Message::new(it.to_string())).collect(), |_| {}, expect);
@@ -94,10 +102,23 @@ pub(crate) fn check_with(
 
 /// What [`check_with`] compares.
 pub(crate) fn told(wat: &str, messages: Vec<Message>, change: impl FnOnce(&mut GuestConfig)) -> String {
+    told_binary(wat.as_bytes(), messages, change)
+}
+
+/// Runs the messages one by one through a module in binary form, and tells what became of them.
+pub(crate) fn check_binary(
+    module: &[u8],
+    messages: &[&str],
+    change: impl FnOnce(&mut GuestConfig),
+) -> String {
+    told_binary(module, messages.iter().map(|it| Message::new(it.to_string())).collect(), change)
+}
+
+fn told_binary(module: &[u8], messages: Vec<Message>, change: impl FnOnce(&mut GuestConfig)) -> String {
     let mut config = config();
     change(&mut config);
-    let wat = wat.to_string();
-    let text = spawn_thread("guest", move || run(&wat, messages, config)).expect("a thread").join();
+    let module = module.to_vec();
+    let text = spawn_thread("guest", move || run(&module, messages, config)).expect("a thread").join();
     text.expect("no panic")
 }
 
@@ -111,23 +132,23 @@ pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-fn run(wat: &str, messages: Vec<Message>, mut config: GuestConfig) -> String {
+fn run(module: &[u8], messages: Vec<Message>, mut config: GuestConfig) -> String {
     let lines = Arc::new(Lines::default());
     config.log = Some(Arc::clone(&lines) as Arc<dyn GuestLog>);
     let mut out = String::new();
-    if let Err(err) = process(wat, messages, config, &mut out) {
+    if let Err(err) = process(module, messages, config, &mut out) {
         writeln!(out, "{err}").expect("writing to a string cannot fail");
     }
     out + &lines.0.lock().expect("no panic")
 }
 
 fn process(
-    wat: &str,
+    module: &[u8],
     messages: Vec<Message>,
     config: GuestConfig,
     out: &mut String,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let module = Module::new(engine(), wat.as_bytes())?;
+    let module = Module::new(engine(), module)?;
     let guest = Guest::new(engine(), &module, config)?;
     let mut instance = None;
     let ctx = engine().enter()?;
@@ -138,9 +159,16 @@ fn process(
             None => guest.instantiate(soon())?,
         };
         let result = alive.call(&mut message, &ctx);
-        if let Err(err) = &result {
-            check_error(err, &message, &before);
-            message.set_error(Mark::new(err.mark_text()));
+        match &result {
+            Ok(Called::Kept) => (),
+            Ok(Called::Sent(messages)) => {
+                writeln!(out, "sent: {}", messages.iter().map(show).collect::<Vec<_>>().join(" + "))?;
+                message = Message::default();
+            }
+            Err(err) => {
+                check_error(err, &message, &before);
+                message.set_error(Mark::new(err.mark_text()));
+            }
         }
         writeln!(out, "{}{}", show(&message), if alive.is_spent() { " (spent)" } else { "" })?;
         if !alive.is_spent() {
@@ -148,6 +176,83 @@ fn process(
         }
     }
     Ok(())
+}
+
+/// Runs batches of messages and tells what became of each, a line for each message that went in.
+pub(crate) fn check_run(
+    module: &str,
+    batches: &[&[Message]],
+    change: impl FnOnce(&mut GuestConfig),
+    expect: Expect,
+) {
+    expect.assert_eq(&run_binary(module.as_bytes(), batches, change));
+}
+
+/// The same with a module in binary form.
+pub(crate) fn check_run_binary(
+    module: &[u8],
+    batches: &[&[Message]],
+    change: impl FnOnce(&mut GuestConfig),
+    expect: Expect,
+) {
+    expect.assert_eq(&run_binary(module, batches, change));
+}
+
+/// What [`check_run`] compares.
+pub(crate) fn run_binary(
+    module: &[u8],
+    batches: &[&[Message]],
+    change: impl FnOnce(&mut GuestConfig),
+) -> String {
+    let mut config = config();
+    change(&mut config);
+    let lines = Arc::new(Lines::default());
+    config.log = Some(Arc::clone(&lines) as Arc<dyn GuestLog>);
+    config.metrics = Some(Arc::clone(&lines) as Arc<dyn GuestMetrics>);
+    let module = module.to_vec();
+    let messages = batches.concat();
+    let mut end = 0;
+    let ends = batches.iter().map(|it| {
+        end += it.len() as u32;
+        end
+    });
+    let run = Run::batches(messages, ends.collect());
+    let text = spawn_thread("guest", move || run_told(&module, run, config)).expect("a thread").join();
+    let text = text.expect("no panic").unwrap_or_else(|err| format!("{err}\n"));
+    text + &lines.0.lock().expect("no panic")
+}
+
+fn run_told(
+    module: &[u8],
+    mut run: Run,
+    config: GuestConfig,
+) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let mut out = String::new();
+    let module = Module::new(engine(), module)?;
+    let guest = Guest::new(engine(), &module, config)?;
+    let ctx = engine().enter()?;
+    let mut instance = guest.instantiate(soon())?;
+    while !run.is_done() {
+        if let Err(err) = instance.run(&mut run, &ctx) {
+            writeln!(out, "of no message: {err}")?;
+        }
+        if instance.is_spent() {
+            writeln!(out, "(a new instance after {})", run.n_done())?;
+            instance = guest.instantiate(soon())?;
+        }
+    }
+    instance.close();
+    for outcome in run.finish() {
+        let (messages, failed) = match outcome {
+            Outcome::Kept(message, failed) => (vec![message], failed),
+            Outcome::Sent(messages, failed) => (messages, failed),
+        };
+        let shown: Vec<String> = messages.iter().map(show).collect();
+        let failed = failed.map(|err| format!(" failed: {err}")).unwrap_or_default();
+        let shown = if shown.is_empty() { "nothing".to_string() } else { shown.join(" + ") };
+        writeln!(out, "{shown}{failed}")?;
+    }
+    Ok(out)
 }
 
 /// What holds for every error.
@@ -170,6 +275,22 @@ pub(crate) fn start_within(wat: &str, time: Duration) -> String {
         let module = Module::new(engine(), wat.as_bytes()).expect("a module");
         let guest = Guest::new(engine(), &module, config()).expect("a guest");
         guest.instantiate(Instant::now() + time).expect_err("it does not start").to_string()
+    };
+    spawn_thread("guest", run).expect("a thread").join().expect("no panic")
+}
+
+/// Why an instance does not start.
+pub(crate) fn check_start(wat: &str, config: GuestConfig) -> String {
+    check_start_binary(wat.as_bytes(), config)
+}
+
+/// The same with a module in binary form.
+pub(crate) fn check_start_binary(module: &[u8], config: GuestConfig) -> String {
+    let module = module.to_vec();
+    let run = move || {
+        let module = Module::new(engine(), &module).expect("a module");
+        let guest = Guest::new(engine(), &module, config).expect("a guest");
+        guest.instantiate(soon()).expect_err("it does not start").to_string()
     };
     spawn_thread("guest", run).expect("a thread").join().expect("no panic")
 }

@@ -1,5 +1,6 @@
 //! Guests in the text format, the messages they are given, and what becomes of those.
 
+mod component;
 mod engine;
 mod files;
 mod harness;
@@ -7,3 +8,4 @@ mod hostile;
 mod output;
 mod semantics;
 mod start;
+mod v1;

@@ -1,0 +1,334 @@
+//! Tier component: the world `wappa:processor/processor` of `guest/wit/processor.wit`.
+//!
+//! A call gets a batch of messages by number. Each has a number that no other batch of the instance ever had, so that
+//! a guest which keeps one, or whose collector drops it late, can do no harm.
+
+use bytes::Bytes;
+use wappa_message::{Message, Metadata, Value};
+use wasmtime::{
+    StoreContextMut,
+    component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType},
+};
+
+use crate::{CallError, Kind};
+use crate::{error::Stop, host::Host, json, log::Level, metrics::check_name, run::Verdict, v1::reason_of};
+
+/// The package, without its version.
+pub(crate) const PACKAGE: &str = "wappa:processor";
+
+/// The version of the package that this host has.
+pub(crate) const VERSION: &str = "0.1.0";
+
+/// The batches of an instance that its guest has not dropped may be so many; one with more is retired.
+const LIVE_MAX: u32 = 1000;
+
+/// A call gets no more content than this, in bytes, unless a single message is larger.
+const CALL_BYTES_MAX: usize = 1 << 20;
+
+/// What a call may cost the host beside what messages may become.
+const CALL_OVERHEAD_BYTES: usize = 1 << 20;
+
+/// The batches that were handed to an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    last: u32,
+    /// Not dropped by the guest yet.
+    live: u32,
+    /// The first message of the open batch, and how many there are; none between two calls.
+    open: Option<(usize, usize)>,
+}
+
+impl Batches {
+    /// Opens a batch. The number is new.
+    pub(crate) fn open(&mut self, first: usize, n_messages: usize) -> Resource<BatchTag> {
+        self.last += 1;
+        self.live += 1;
+        self.open = Some((first, n_messages));
+        Resource::new_own(self.last)
+    }
+
+    /// Nobody may use it any more.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Whether the guest keeps more batches than anybody needs, or numbers run out.
+    pub(crate) fn is_worn(&self) -> bool {
+        LIVE_MAX < self.live || self.last == u32::MAX
+    }
+
+    /// The index in the run of a message of the open batch.
+    fn find(&self, batch: &Resource<BatchTag>, index: u32) -> wasmtime::Result<usize> {
+        let (first, n) = self.find_all(batch)?;
+        if n <= index as usize {
+            return Err(mistake(format!("there is no message {index} in a batch of {n}")));
+        }
+        Ok(first + index as usize)
+    }
+
+    fn find_all(&self, batch: &Resource<BatchTag>) -> wasmtime::Result<(usize, usize)> {
+        match self.open {
+            Some(open) if batch.rep() == self.last => Ok(open),
+            _ => Err(mistake("a batch is used after the call that it was for".into())),
+        }
+    }
+}
+
+/// Stands for a batch in the types of functions.
+#[derive(Debug)]
+pub(crate) struct BatchTag;
+
+/// A metadata value as the world writes it.
+#[derive(Clone, Debug, ComponentType, Lift, Lower)]
+#[component(variant)]
+pub(crate) enum WitValue {
+    #[component(name = "text")]
+    Text(String),
+    #[component(name = "bytes")]
+    Bytes(Vec<u8>),
+    #[component(name = "json")]
+    Json(String),
+}
+
+/// A message that a guest sends in the place of another.
+#[derive(Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct WitMessage {
+    content: Vec<u8>,
+    metadata: Vec<(String, WitValue)>,
+}
+
+/// What the guest says is to happen to a message.
+#[derive(Debug, ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum Disposition {
+    #[component(name = "keep")]
+    Keep,
+    #[component(name = "filter")]
+    Filter,
+    #[component(name = "content")]
+    Content(Vec<u8>),
+    #[component(name = "send")]
+    Send(Vec<WitMessage>),
+    #[component(name = "fail")]
+    Fail(String),
+}
+
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "made by lifting alone")]
+enum WitLevel {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+type Store<'a> = StoreContextMut<'a, Host>;
+type Batch = Resource<BatchTag>;
+
+/// Provides the imports of the world.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let interface = |name: &str| format!("{PACKAGE}/{name}@{VERSION}");
+    let mut types = linker.instance(&interface("types"))?;
+    types.resource("batch", ResourceType::host::<BatchTag>(), |mut store: Store<'_>, _| {
+        let batches = &mut store.data_mut().batches;
+        batches.live = batches.live.saturating_sub(1);
+        Ok(())
+    })?;
+    types.func_wrap("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
+        Ok((store.data().batches.find_all(&batch)?.1 as u32,))
+    })?;
+    types.func_wrap("[method]batch.content", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        Ok((host.work.run.messages[idx].content().clone(),))
+    })?;
+    types.func_wrap("[method]batch.contents", |store: Store<'_>, (batch,): (Batch,)| {
+        contents(&store, &batch)
+    })?;
+    types.func_wrap(
+        "[method]batch.get-metadata",
+        |store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
+            let host = store.data();
+            let idx = host.batches.find(&batch, index)?;
+            Ok((host.work.metadata(idx).get(&key).map(to_wit),))
+        },
+    )?;
+    types.func_wrap("[method]batch.metadata", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        let pairs = host.work.metadata(idx).iter();
+        let pairs: Vec<(String, WitValue)> = pairs
+            .filter_map(|(key, value)| Some((str::from_utf8(key).ok()?.to_string(), to_wit(value))))
+            .collect();
+        Ok((pairs,))
+    })?;
+    types.func_wrap(
+        "[method]batch.set-metadata",
+        |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
+            let host = store.data_mut();
+            let idx = host.batches.find(&batch, index)?;
+            let value = from_wit(value).map_err(mistake)?;
+            Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
+        },
+    )?;
+    types.func_wrap(
+        "[method]batch.delete-metadata",
+        |mut store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
+            let host = store.data_mut();
+            let idx = host.batches.find(&batch, index)?;
+            Ok((host.work.delete_metadata(idx, key.as_bytes()),))
+        },
+    )?;
+    types.func_wrap("[method]batch.error", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        Ok((host.work.error(idx).map(|it| it.as_str().to_string()),))
+    })?;
+    types.func_wrap("[method]batch.clear-error", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
+        let idx = host.batches.find(&batch, index)?;
+        host.work.clear_error(idx);
+        Ok(())
+    })?;
+    types.func_wrap("[method]batch.position", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        Ok((host.work.run.position(idx),))
+    })?;
+
+    let mut log = linker.instance(&interface("log"))?;
+    log.func_wrap("log", |store: Store<'_>, (level, text): (WitLevel, String)| {
+        let level = Level::from_number(level as u32).unwrap_or(Level::Error);
+        store.data().output.log_text(level, text.as_bytes());
+        Ok(())
+    })?;
+    let mut metrics = linker.instance(&interface("metrics"))?;
+    metrics.func_wrap("counter-add", |store: Store<'_>, (name, delta): (String, u64)| {
+        let name = check_name(name.as_bytes()).map_err(|why| mistake(format!("`counter-add`: {why}")))?;
+        store.data().output.count(name, delta);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
+    let host = store.data();
+    let (first, n) = host.batches.find_all(batch)?;
+    let messages = &host.work.run.messages[first..first + n];
+    if let [message] = messages {
+        let end = message.content().len() as u32;
+        return Ok(((message.content().clone(), vec![end]),));
+    }
+    let bytes = messages.iter().map(|it| it.content().len()).sum();
+    let mut all = Vec::with_capacity(bytes);
+    let mut ends = Vec::with_capacity(n);
+    for message in messages {
+        all.extend_from_slice(message.content());
+        ends.push(all.len() as u32);
+    }
+    Ok(((all.into(), ends),))
+}
+
+/// How many leading messages of `messages` one call gets, of so many at most.
+pub(crate) fn n_for_call(messages: &[Message], n_max: usize) -> usize {
+    let mut bytes = 0;
+    let fitting = messages.iter().take(n_max).take_while(|it| {
+        bytes += it.content().len();
+        bytes <= CALL_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+/// What lifting the results of a call may cost the host, in bytes.
+pub(crate) fn fuel(messages: &[Message], output_limit: usize) -> usize {
+    let bytes: usize = messages.iter().map(Message::size).sum();
+    output_limit.max(bytes).saturating_add(CALL_OVERHEAD_BYTES)
+}
+
+/// Does to the messages of a call what the guest says. Whether the instance may go on.
+pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<Disposition>) -> bool {
+    let mut is_sound = true;
+    let work = &mut host.work;
+    for (idx, disposition) in (first..).zip(dispositions) {
+        let verdict = match disposition {
+            Disposition::Keep => continue,
+            Disposition::Filter => Verdict { is_replaced: true, ..Verdict::default() },
+            Disposition::Content(content) => match work.check_output(idx, content.len()) {
+                Ok(()) => {
+                    work.run.messages[idx].set_content(content.into());
+                    continue;
+                }
+                Err(stop) => too_large(&stop),
+            },
+            Disposition::Send(messages) => {
+                match messages_of(messages, &work.run.messages[idx])
+                    .and_then(|it| work.check_sent(idx, &it).map(|()| it))
+                {
+                    Ok(emitted) => Verdict { emitted, is_replaced: true, ..Verdict::default() },
+                    Err(stop) => too_large(&stop),
+                }
+            }
+            Disposition::Fail(reason) => {
+                let err = CallError::new(Kind::Fail, reason_of(reason.as_bytes()));
+                Verdict { failed: Some(err), ..Verdict::default() }
+            }
+        };
+        if let Some(err) = &verdict.failed {
+            work.restore_one(idx);
+            is_sound &= err.kind() == Kind::Fail;
+        }
+        work.run.judge(idx, verdict);
+    }
+    work.keep_changes();
+    is_sound
+}
+
+fn too_large(stop: &Stop) -> Verdict {
+    let kind = if matches!(stop, Stop::Output(_)) { Kind::Output } else { Kind::HostCall };
+    Verdict { failed: Some(CallError::new(kind, stop.to_string())), ..Verdict::default() }
+}
+
+/// Messages that take the place of one: they descend from what it descends from.
+fn messages_of(sent: Vec<WitMessage>, of: &Message) -> Result<Vec<Message>, Stop> {
+    let message = |it: WitMessage| {
+        let pairs = it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(value)?)));
+        let pairs: Vec<(Bytes, Value)> =
+            pairs.collect::<Result<_, String>>().map_err(|text| Stop::HostCall(text.into()))?;
+        Ok(Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin()))
+    };
+    sent.into_iter().map(message).collect()
+}
+
+fn to_wit(value: &Value) -> WitValue {
+    match value {
+        Value::Text(text) => match str::from_utf8(text) {
+            Ok(text) => WitValue::Text(text.to_string()),
+            Err(_) => WitValue::Bytes(text.to_vec()),
+        },
+        other => WitValue::Json(other.to_json()),
+    }
+}
+
+fn from_wit(value: WitValue) -> Result<Value, String> {
+    match value {
+        WitValue::Text(text) => Ok(Value::Text(text.into())),
+        WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
+        WitValue::Json(text) => {
+            json::parse(text.as_bytes()).map_err(|why| format!("a metadata value is not JSON: {why}"))
+        }
+    }
+}
+
+#[cold]
+fn mistake(text: String) -> wasmtime::Error {
+    Stop::HostCall(text.into()).into()
+}

@@ -1,0 +1,88 @@
+//! Where a guest's lines and counters go in a stream, and what tells it the time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use wappa_component::{Counter, Logger, Metrics, Pulse};
+
+use crate::{GuestLog, GuestMetrics, Level, Ticks};
+
+/// The log of the processor.
+pub(super) struct LogOfGuest(pub(super) Logger);
+
+impl GuestLog for LogOfGuest {
+    fn log(&self, level: Level, text: &str) {
+        match level {
+            Level::Trace => self.0.trace(text),
+            Level::Debug => self.0.debug(text),
+            Level::Info => self.0.info(text),
+            Level::Warn => self.0.warn(text),
+            Level::Error => self.0.error(text),
+        }
+    }
+}
+
+/// How many counters the guests of a processor may have together. A series lives as long as the process.
+const COUNTERS_MAX: usize = 100;
+
+/// The counters of a processor's guests.
+pub(super) struct MetricsOfGuest {
+    metrics: Metrics,
+    label: String,
+    path: String,
+    logger: Logger,
+    counters: RwLock<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    by_name: HashMap<String, Counter>,
+    has_told: bool,
+}
+
+impl MetricsOfGuest {
+    pub(super) fn new(metrics: Metrics, label: &str, path: &str, logger: Logger) -> MetricsOfGuest {
+        let (label, path) = (label.to_string(), path.to_string());
+        MetricsOfGuest { metrics, label, path, logger, counters: RwLock::default() }
+    }
+
+    fn add_new(&self, name: &str, delta: u64) {
+        let mut counters = self.counters.write().unwrap_or_else(PoisonError::into_inner);
+        if COUNTERS_MAX <= counters.by_name.len() && !counters.by_name.contains_key(name) {
+            if !std::mem::replace(&mut counters.has_told, true) {
+                let text =
+                    format!("the guest has more than {COUNTERS_MAX} counters: `{name}` is not counted");
+                self.logger.warn(&text);
+            }
+            return;
+        }
+        let labels = [("label", self.label.as_str()), ("path", self.path.as_str())];
+        let counter = counters
+            .by_name
+            .entry(name.to_string())
+            .or_insert_with(|| self.metrics.counter(&format!("wasm_guest_{name}"), &labels));
+        counter.add(delta);
+    }
+}
+
+impl GuestMetrics for MetricsOfGuest {
+    fn count(&self, name: &str, delta: u64) {
+        let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = counters.by_name.get(name) {
+            return counter.add(delta);
+        }
+        drop(counters);
+        self.add_new(name, delta);
+    }
+}
+
+/// The pulse of the stream.
+pub(super) struct TicksOfStream(pub(super) Arc<dyn Pulse>);
+
+impl Ticks for TicksOfStream {
+    fn ticks(&self) -> u64 {
+        self.0.ticks()
+    }
+}

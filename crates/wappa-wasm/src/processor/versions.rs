@@ -1,0 +1,151 @@
+//! The versions of a guest: which one is current, and the watch over its file that brings a new one.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use wappa_component::{Counter, Logger};
+
+use crate::Guest;
+
+/// How often the file is looked at. It must look the same twice, so that one that is half written is left alone.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The current version of a guest.
+#[derive(Debug)]
+pub(super) struct Versions {
+    number: AtomicU64,
+    current: Mutex<Guest>,
+}
+
+impl Versions {
+    pub(super) fn new(guest: Guest) -> Versions {
+        Versions { number: AtomicU64::new(0), current: Mutex::new(guest) }
+    }
+
+    /// The number of the current version. Costs a load.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// The current version and its number.
+    pub(super) fn current(&self) -> (Guest, u64) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        (current.clone(), self.number())
+    }
+
+    fn replace(&self, guest: Guest) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = guest;
+        self.number.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Loads what is in the file now: the guest and the digest of its file. `None`: it is what the digest says already.
+pub(super) type Load = Box<dyn Fn(&str) -> Result<Option<(Guest, String)>, String> + Send>;
+
+/// What a watch needs.
+pub(super) struct Watched {
+    pub(super) file: PathBuf,
+    pub(super) digest: String,
+    pub(super) load: Load,
+    pub(super) versions: Arc<Versions>,
+    pub(super) logger: Logger,
+    pub(super) failed: Counter,
+}
+
+/// A watch over a module's file, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Watch(Arc<Ended>);
+
+#[derive(Debug, Default)]
+struct Ended {
+    is_ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        *self.0.is_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Ended {
+    /// Waits for one look at the file; `true`: the watch is over.
+    fn wait(&self) -> bool {
+        let ended = self.is_ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.changed.wait_timeout_while(ended, LOOK_INTERVAL, |it| !*it);
+        *wait.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Watch {
+    /// Begins to watch. What the file looked like is taken before it is loaded, so that no change is missed.
+    pub(super) fn begin(watched: Watched, seen: Look) -> io::Result<Watch> {
+        let ended = Arc::new(Ended::default());
+        let shared = Arc::clone(&ended);
+        thread::Builder::new().name("wasm-reload".into()).spawn(move || watched.run(&shared, seen))?;
+        Ok(Watch(ended))
+    }
+}
+
+/// What a file looks like from outside; `None`: it is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look(Option<(u64, u64, u64, i64, i64)>);
+
+impl Look {
+    /// Looks at a file, through symbolic links.
+    pub(super) fn at(file: &Path) -> Look {
+        let seen = fs::metadata(file).ok();
+        Look(seen.map(|it| (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec())))
+    }
+}
+
+impl Watched {
+    fn run(mut self, ended: &Ended, mut loaded: Look) {
+        let mut before = loaded;
+        while !ended.wait() {
+            let now = Look::at(&self.file);
+            let is_settled = now == before;
+            before = now;
+            if now == loaded || !is_settled || now.0.is_none() {
+                continue;
+            }
+            let result = (self.load)(&self.digest);
+            if Look::at(&self.file) != now {
+                // It was being written while it was read.
+                continue;
+            }
+            loaded = now;
+            self.take(result);
+        }
+    }
+
+    fn take(&mut self, result: Result<Option<(Guest, String)>, String>) {
+        let file = self.file.display();
+        match result {
+            Ok(Some((guest, digest))) => {
+                self.versions.replace(guest);
+                self.logger.info(&format!("`{file}` was replaced: the new version takes over ({digest})"));
+                self.digest = digest;
+            }
+            Ok(None) => (),
+            Err(why) => {
+                self.failed.add(1);
+                let text = format!(
+                    "`{file}` was replaced, and the new version does not load: {why}; the old one goes on"
+                );
+                self.logger.error(&text);
+            }
+        }
+    }
+}

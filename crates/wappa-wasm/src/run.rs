@@ -1,0 +1,180 @@
+//! Runs: messages that are given to a guest together, and what became of each.
+//!
+//! Most messages go on changed or unchanged and cost nothing here; only what is filtered, multiplied or failed has an
+//! entry.
+
+use wappa_message::Message;
+
+use crate::{CallError, pace::Pace};
+
+/// Messages on their way through a guest, batch by batch.
+///
+/// [`Instance::run`](crate::Instance::run) takes leading ones through the guest, as many as one turn serves;
+/// [`Run::finish`] says what became of them.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub(crate) messages: Vec<Message>,
+    /// The end of each batch; `None`: every message is a batch of its own.
+    pub(crate) ends: Option<Vec<u32>>,
+    /// The first message that was not taken through the guest yet.
+    pub(crate) next: usize,
+    /// No message behind this one is given to the guest in this turn.
+    pub(crate) limit: usize,
+    /// When a turn should end, by the guest's [`Ticks`](crate::Ticks): after the batch under way.
+    pub(crate) due: Option<u64>,
+    pub(crate) pace: Pace,
+    verdicts: Vec<(usize, Verdict)>,
+}
+
+/// What became of a message that did not just go on.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// What was sent before it.
+    pub(crate) emitted: Vec<Message>,
+    /// Whether it is not sent itself.
+    pub(crate) is_replaced: bool,
+    /// Why it failed.
+    pub(crate) failed: Option<CallError>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It goes on, changed or not, marked by the caller if there is an error.
+    Kept(Message, Option<CallError>),
+    /// These go on in its place, in this order. None: it was filtered. The caller marks the last one if there is an
+    /// error.
+    Sent(Vec<Message>, Option<CallError>),
+}
+
+impl Run {
+    /// A run in which each message is a batch of its own.
+    pub fn singles(messages: Vec<Message>) -> Run {
+        let limit = messages.len();
+        Run { messages, limit, ..Run::default() }
+    }
+
+    /// A run of whole batches: the end of each, as an index into the messages. A batch may be empty.
+    pub fn batches(messages: Vec<Message>, ends: Vec<u32>) -> Run {
+        assert_eq!(
+            ends.last().map_or(0, |it| *it as usize),
+            messages.len(),
+            "the last batch ends at the end"
+        );
+        let limit = messages.len();
+        Run { messages, limit, ends: Some(ends), ..Run::default() }
+    }
+
+    /// A turn ends with the batch under way once the guest's [`Ticks`](crate::Ticks) have come this far.
+    pub fn due_at(&mut self, ticks: u64) {
+        self.due = Some(ticks);
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// How many leading messages were taken through the guest.
+    pub fn n_done(&self) -> usize {
+        self.next
+    }
+
+    /// Whether all messages were taken through the guest.
+    pub fn is_done(&self) -> bool {
+        self.next == self.messages.len()
+    }
+
+    /// Whether the next message begins a batch, or there is none.
+    pub fn is_between_batches(&self) -> bool {
+        self.begins_batch(self.next)
+    }
+
+    /// Gives no more than so many messages to the guest from now on, until this is called again.
+    pub(crate) fn limit_to(&mut self, n_messages: usize) {
+        self.limit = self.next.saturating_add(n_messages).min(self.messages.len());
+    }
+
+    pub(crate) fn begins_batch(&self, idx: usize) -> bool {
+        match &self.ends {
+            None => true,
+            Some(ends) => idx == 0 || ends.binary_search(&(idx as u32)).is_ok(),
+        }
+    }
+
+    /// The index of a message within its batch, and the length of that batch.
+    pub(crate) fn position(&self, idx: usize) -> (u32, u32) {
+        let Some(ends) = &self.ends else { return (0, 1) };
+        let idx = idx as u32;
+        let batch = ends.partition_point(|end| *end <= idx);
+        let begin = batch.checked_sub(1).map_or(0, |it| ends[it]);
+        (idx - begin, ends[batch] - begin)
+    }
+
+    /// The next message fails without having been given to the guest.
+    pub fn fail_next(&mut self, err: CallError) {
+        self.judge(self.next, Verdict { failed: Some(err), ..Verdict::default() });
+        self.next += 1;
+    }
+
+    /// Says what became of a message. At most once for each, in their order.
+    pub(crate) fn judge(&mut self, idx: usize, verdict: Verdict) {
+        self.verdicts.push((idx, verdict));
+    }
+
+    /// Whether nothing was said of any message.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.verdicts.is_empty()
+    }
+
+    /// Gives the messages back, if each of them goes on in its place.
+    pub(crate) fn into_plain(self) -> Result<(Vec<Message>, Option<Vec<u32>>), Run> {
+        if self.is_plain() { Ok((self.messages, self.ends)) } else { Err(self) }
+    }
+
+    /// The end of each batch, taken out.
+    pub(crate) fn take_ends(&mut self) -> Option<Vec<u32>> {
+        self.ends.take()
+    }
+
+    /// What became of each message, in their order. One that was not taken through the guest is kept as it is.
+    pub fn finish(self) -> impl Iterator<Item = Outcome> {
+        let mut verdicts = self.verdicts.into_iter().peekable();
+        self.messages.into_iter().enumerate().map(move |(idx, message)| {
+            let Some((_, verdict)) = verdicts.next_if(|(it, _)| *it == idx) else {
+                return Outcome::Kept(message, None);
+            };
+            outcome(message, verdict)
+        })
+    }
+
+    /// Takes the only message of a run out again.
+    pub(crate) fn pop(&mut self) -> (Message, Verdict) {
+        let message = self.messages.pop().expect("a run of one message");
+        let verdict = self.verdicts.pop().map(|(_, it)| it).unwrap_or_default();
+        self.next = 0;
+        (message, verdict)
+    }
+
+    /// Puts a message into an empty run.
+    pub(crate) fn push(&mut self, message: Message) {
+        self.messages.push(message);
+        self.limit = self.messages.len();
+    }
+}
+
+fn outcome(message: Message, verdict: Verdict) -> Outcome {
+    let Verdict { mut emitted, is_replaced, failed } = verdict;
+    if emitted.is_empty() && !is_replaced {
+        return Outcome::Kept(message, failed);
+    }
+    if !is_replaced {
+        emitted.push(message);
+    }
+    Outcome::Sent(emitted, failed)
+}

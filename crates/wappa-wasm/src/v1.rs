@@ -1,0 +1,396 @@
+//! Tier v1: the functions of import module `wappa`.
+//!
+//! A function that returns data gets a buffer and its capacity and returns the whole length; what does not fit is not
+//! written at all. A pointer out of range, or a key that is not UTF-8, is a mistake of the guest's author: it ends the
+//! call, and with it fails the message. Where a length or a capacity is 0 the pointer is not looked at.
+
+use std::{
+    str,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use wappa_message::Value;
+use wasmtime::{AsContextMut, Caller, Linker};
+
+use crate::{
+    error::Stop, exports::free_all, host::Host, inspect::V1_MODULE, json, log::Level, metrics::check_name,
+    wasi::find_memory, work::Phase,
+};
+
+/// What is returned for something that is not there.
+const ABSENT: u32 = u32::MAX;
+
+/// Provides the functions.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    linker.func_wrap(V1_MODULE, "v1_content_len", content_len)?;
+    linker.func_wrap(V1_MODULE, "v1_content_read", content_read)?;
+    linker.func_wrap(V1_MODULE, "v1_content_write", content_write)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_get", meta_get)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_get_json", meta_get_json)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_set", meta_set)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_set_json", meta_set_json)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_delete", meta_delete)?;
+    linker.func_wrap(V1_MODULE, "v1_meta_keys", meta_keys)?;
+    linker.func_wrap(V1_MODULE, "v1_error_get", error_get)?;
+    linker.func_wrap(V1_MODULE, "v1_error_clear", error_clear)?;
+    linker.func_wrap(V1_MODULE, "v1_emit", emit)?;
+    linker.func_wrap(V1_MODULE, "v1_filter", filter)?;
+    linker.func_wrap(V1_MODULE, "v1_fail", fail)?;
+    linker.func_wrap(V1_MODULE, "v1_next", next)?;
+    linker.func_wrap(V1_MODULE, "v1_batch_index", batch_index)?;
+    linker.func_wrap(V1_MODULE, "v1_batch_len", batch_len)?;
+    linker.func_wrap(V1_MODULE, "v1_config_get", config_get)?;
+    linker.func_wrap(V1_MODULE, "v1_log", log)?;
+    linker.func_wrap(V1_MODULE, "v1_counter_add", counter_add)?;
+    linker.func_wrap(V1_MODULE, "v1_now", now)?;
+    linker.func_wrap(V1_MODULE, "v1_random", random)?;
+    Ok(())
+}
+
+fn content_len(caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
+    let host = caller.data();
+    check_phase(host, "v1_content_len")?;
+    Ok(host.work.content().len() as u32)
+}
+
+fn content_read(
+    mut caller: Caller<'_, Host>,
+    offset: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<u32> {
+    let (data, host) = memory(&mut caller, "v1_content_read")?;
+    check_phase(host, "v1_content_read")?;
+    let content = host.work.content();
+    let rest = content.get(offset as usize..).unwrap_or_default();
+    let n = rest.len().min(capacity as usize);
+    let Some(target) = slice_mut(data, pointer, n) else {
+        return Err(out_of_range("v1_content_read", "the buffer"));
+    };
+    target.copy_from_slice(&rest[..n]);
+    Ok(n as u32)
+}
+
+fn content_write(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
+    let (data, host) = memory(&mut caller, "v1_content_write")?;
+    check_phase(host, "v1_content_write")?;
+    let content = slice(data, pointer, bytes, "v1_content_write", "the content")?;
+    let Host { work, arena, .. } = host;
+    Ok(work.set_content(arena, content)?)
+}
+
+fn meta_get(
+    mut caller: Caller<'_, Host>,
+    key_pointer: u32,
+    key_bytes: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_meta_get";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let key = key(data, key_pointer, key_bytes, NAME)?;
+    let Some(value) = host.work.metadata(host.work.at).get(key) else { return Ok(ABSENT) };
+    match value {
+        Value::Text(text) => answer(data, pointer, capacity, text, NAME),
+        other => {
+            let text = other.to_text();
+            answer(data, pointer, capacity, &text, NAME)
+        }
+    }
+}
+
+fn meta_get_json(
+    mut caller: Caller<'_, Host>,
+    key_pointer: u32,
+    key_bytes: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_meta_get_json";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let key = key(data, key_pointer, key_bytes, NAME)?;
+    let Some(value) = host.work.metadata(host.work.at).get(key) else { return Ok(ABSENT) };
+    let json = value.to_json();
+    answer(data, pointer, capacity, json.as_bytes(), NAME)
+}
+
+fn meta_set(
+    mut caller: Caller<'_, Host>,
+    key_pointer: u32,
+    key_bytes: u32,
+    value_pointer: u32,
+    value_bytes: u32,
+) -> wasmtime::Result<()> {
+    const NAME: &str = "v1_meta_set";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let key = Bytes::copy_from_slice(key(data, key_pointer, key_bytes, NAME)?.as_bytes());
+    let value = slice(data, value_pointer, value_bytes, NAME, "the value")?;
+    let value = Value::Text(Bytes::copy_from_slice(value));
+    let at = host.work.at;
+    Ok(host.work.set_metadata(at, key, value)?)
+}
+
+fn meta_set_json(
+    mut caller: Caller<'_, Host>,
+    key_pointer: u32,
+    key_bytes: u32,
+    value_pointer: u32,
+    value_bytes: u32,
+) -> wasmtime::Result<()> {
+    const NAME: &str = "v1_meta_set_json";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let key = Bytes::copy_from_slice(key(data, key_pointer, key_bytes, NAME)?.as_bytes());
+    let text = slice(data, value_pointer, value_bytes, NAME, "the value")?;
+    let value =
+        json::parse(text).map_err(|why| mistake(format!("`{NAME}`: the value is not JSON: {why}")))?;
+    let at = host.work.at;
+    Ok(host.work.set_metadata(at, key, value)?)
+}
+
+fn meta_delete(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_meta_delete";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let key = key(data, key_pointer, key_bytes, NAME)?;
+    let at = host.work.at;
+    Ok(u32::from(host.work.delete_metadata(at, key.as_bytes())))
+}
+
+fn meta_keys(mut caller: Caller<'_, Host>, pointer: u32, capacity: u32) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_meta_keys";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    let metadata = host.work.metadata(host.work.at);
+    let bytes: usize = metadata.iter().map(|(key, _)| 4 + key.len()).sum();
+    if bytes <= capacity as usize {
+        let Some(mut target) = slice_mut(data, pointer, bytes) else {
+            return Err(out_of_range(NAME, "the buffer"));
+        };
+        for (key, _) in metadata.iter() {
+            let (entry, rest) = target.split_at_mut(4 + key.len());
+            entry[..4].copy_from_slice(&(key.len() as u32).to_le_bytes());
+            entry[4..].copy_from_slice(key);
+            target = rest;
+        }
+    }
+    Ok(bytes as u32)
+}
+
+fn error_get(mut caller: Caller<'_, Host>, pointer: u32, capacity: u32) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_error_get";
+    let (data, host) = memory(&mut caller, NAME)?;
+    check_phase(host, NAME)?;
+    match host.work.error(host.work.at) {
+        Some(mark) => answer(data, pointer, capacity, mark.as_str().as_bytes(), NAME),
+        None => Ok(ABSENT),
+    }
+}
+
+fn error_clear(mut caller: Caller<'_, Host>) -> wasmtime::Result<()> {
+    let host = caller.data_mut();
+    check_phase(host, "v1_error_clear")?;
+    host.work.clear_error(host.work.at);
+    Ok(())
+}
+
+fn emit(mut caller: Caller<'_, Host>) -> wasmtime::Result<()> {
+    let host = caller.data_mut();
+    check_phase(host, "v1_emit")?;
+    Ok(host.work.emit()?)
+}
+
+fn filter(mut caller: Caller<'_, Host>) -> wasmtime::Result<()> {
+    let host = caller.data_mut();
+    check_phase(host, "v1_filter")?;
+    host.work.filter();
+    Ok(())
+}
+
+fn fail(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
+    let (data, host) = memory(&mut caller, "v1_fail")?;
+    check_phase(host, "v1_fail")?;
+    let reason = slice(data, pointer, bytes, "v1_fail", "the reason")?;
+    host.work.fail_with(reason_of(reason));
+    Ok(())
+}
+
+/// The most that is kept of a reason, in bytes.
+const REASON_BYTES_MAX: usize = 4 << 10;
+
+/// A guest's reason: text, of a bounded length.
+pub(crate) fn reason_of(reason: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(&reason[..reason.len().min(REASON_BYTES_MAX)]).into_owned();
+    if REASON_BYTES_MAX < reason.len() {
+        text.push('…');
+    }
+    if text.trim().is_empty() { "the guest gave no reason".into() } else { text }
+}
+
+fn next(mut caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
+    check_phase(caller.data(), "v1_next")?;
+    if !caller.data().frees.is_empty() {
+        // A guest that mixes v0 and v1: what the host had allocated for this message goes with it.
+        free_all(&mut caller.as_context_mut())?;
+    }
+    let host = caller.data_mut();
+    host.work.finish();
+    if host.spent || host.work.run.limit <= host.work.run.next || host.is_due() {
+        host.work.phase = Phase::End;
+        return Ok(ABSENT);
+    }
+    host.begin();
+    Ok(1)
+}
+
+fn batch_index(caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
+    let host = caller.data();
+    check_phase(host, "v1_batch_index")?;
+    Ok(host.work.run.position(host.work.at).0)
+}
+
+fn batch_len(caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
+    let host = caller.data();
+    check_phase(host, "v1_batch_len")?;
+    Ok(host.work.run.position(host.work.at).1)
+}
+
+fn config_get(
+    mut caller: Caller<'_, Host>,
+    key_pointer: u32,
+    key_bytes: u32,
+    pointer: u32,
+    capacity: u32,
+) -> wasmtime::Result<u32> {
+    const NAME: &str = "v1_config_get";
+    let (data, host) = memory(&mut caller, NAME)?;
+    let key = key(data, key_pointer, key_bytes, NAME)?;
+    match host.shared.config.iter().find(|(it, _)| it == key) {
+        Some((_, value)) => answer(data, pointer, capacity, value.as_bytes(), NAME),
+        None => Ok(ABSENT),
+    }
+}
+
+fn log(mut caller: Caller<'_, Host>, level: u32, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
+    let (data, host) = memory(&mut caller, "v1_log")?;
+    let Some(level) = Level::from_number(level) else {
+        return Err(mistake(format!("`v1_log`: there is no level {level}: 0 is trace, 4 is error")));
+    };
+    host.output.log_text(level, slice(data, pointer, bytes, "v1_log", "the text")?);
+    Ok(())
+}
+
+fn counter_add(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32, delta: i64) -> wasmtime::Result<()> {
+    const NAME: &str = "v1_counter_add";
+    let (data, host) = memory(&mut caller, NAME)?;
+    let name = slice(data, pointer, bytes, NAME, "the name")?;
+    let name = check_name(name).map_err(|why| mistake(format!("`{NAME}`: {why}")))?;
+    let Ok(delta) = u64::try_from(delta) else {
+        return Err(mistake(format!("`{NAME}`: a counter only goes up, not by {delta}")));
+    };
+    host.output.count(name, delta);
+    Ok(())
+}
+
+fn now(_: Caller<'_, Host>) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn random(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
+    let (data, _) = memory(&mut caller, "v1_random")?;
+    let Some(target) = slice_mut(data, pointer, bytes as usize) else {
+        return Err(out_of_range("v1_random", "the buffer"));
+    };
+    rand::Rng::fill_bytes(&mut rand::rng(), target);
+    Ok(())
+}
+
+/// An error unless there is a message to work on.
+#[inline]
+fn check_phase(host: &Host, function: &str) -> wasmtime::Result<()> {
+    match host.work.phase {
+        Phase::Message => Ok(()),
+        phase => Err(no_message(phase, function)),
+    }
+}
+
+#[cold]
+fn no_message(phase: Phase, function: &str) -> wasmtime::Error {
+    mistake(match phase {
+        Phase::End => format!("`{function}` after `v1_next` has said that there is no other message"),
+        _ => format!("`{function}` outside of a message"),
+    })
+}
+
+#[cold]
+fn mistake(text: String) -> wasmtime::Error {
+    Stop::HostCall(text.into()).into()
+}
+
+#[cold]
+fn out_of_range(function: &str, what: &str) -> wasmtime::Error {
+    mistake(format!("`{function}`: {what} is outside of the guest's memory"))
+}
+
+/// The guest's memory and the data of its store.
+#[inline]
+fn memory<'a>(
+    caller: &'a mut Caller<'_, Host>,
+    function: &str,
+) -> wasmtime::Result<(&'a mut [u8], &'a mut Host)> {
+    match find_memory(caller) {
+        Some(memory) => Ok(memory.data_and_store_mut(caller)),
+        None => Err(mistake(format!("`{function}`: the module has no memory"))),
+    }
+}
+
+#[inline]
+fn slice<'a>(
+    data: &'a [u8],
+    pointer: u32,
+    bytes: u32,
+    function: &str,
+    what: &str,
+) -> wasmtime::Result<&'a [u8]> {
+    if bytes == 0 {
+        return Ok(&[]);
+    }
+    let (from, bytes) = (pointer as usize, bytes as usize);
+    from.checked_add(bytes).and_then(|end| data.get(from..end)).ok_or_else(|| out_of_range(function, what))
+}
+
+#[inline]
+fn slice_mut(data: &mut [u8], pointer: u32, bytes: usize) -> Option<&mut [u8]> {
+    if bytes == 0 {
+        return Some(&mut []);
+    }
+    let from = pointer as usize;
+    data.get_mut(from..from.checked_add(bytes)?)
+}
+
+fn key<'a>(data: &'a [u8], pointer: u32, bytes: u32, function: &str) -> wasmtime::Result<&'a str> {
+    let key = slice(data, pointer, bytes, function, "the key")?;
+    str::from_utf8(key).map_err(|_| mistake(format!("`{function}`: the key is not UTF-8")))
+}
+
+/// Writes a value if it fits, and returns its length.
+fn answer(
+    data: &mut [u8],
+    pointer: u32,
+    capacity: u32,
+    value: &[u8],
+    function: &str,
+) -> wasmtime::Result<u32> {
+    if value.len() <= capacity as usize {
+        let Some(target) = slice_mut(data, pointer, value.len()) else {
+            return Err(out_of_range(function, "the buffer"));
+        };
+        target.copy_from_slice(value);
+    }
+    Ok(value.len() as u32)
+}

@@ -1,0 +1,406 @@
+//! Components: every method of a batch, every disposition, and what is true when a call of many fails.
+//!
+//! The guest of these tests is a core module in text with the types of the world, as toolchains make them, which the
+//! host wraps; it does what the content of a message says, one letter after the other.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use wappa_message::{Mark, Message, Value};
+use wappa_wasm::GuestConfig;
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::harness::{check_binary, check_run_binary, check_start_binary, config};
+
+/// The types of the world, put into a core module.
+pub(crate) fn with_types(wat: &str, wit: &str) -> Vec<u8> {
+    let mut wasm = wat::parse_str(wat).expect("the text is right");
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("processor.wit", wit).expect("the WIT is right");
+    let world = resolve.select_world(&[package], Some("processor")).expect("there is one");
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("they fit");
+    wasm
+}
+
+pub(crate) const WIT: &str = include_str!("../../../../guest/wit/processor.wit");
+
+/// `k` keeps, `x` filters, `w` and `b` (large) replace the content, `s` sends two, `z` sends none, `f` fails, `t` traps,
+/// `o` loops, `n` returns a short list, `m`, `j`, `J` set a key (text, JSON, no JSON), `d` deletes it, `g` gets it as
+/// content, `c` clears the mark, `r` reads the mark, `p` says where the message is, `l` logs, `+` counts, `-` counts
+/// under a bad name, `i` asks for a message that is not there, `q` keeps the batch, `u` uses the one that was kept,
+/// `a` reads all contents at once.
+const LETTERS: &str = r#"(module
+  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.content" (func $content (param i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.contents" (func $contents (param i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.get-metadata" (func $get (param i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.set-metadata" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.delete-metadata" (func $delete (param i32 i32 i32 i32) (result i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.error" (func $error (param i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.clear-error" (func $clear_error (param i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.position" (func $position (param i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[resource-drop]batch" (func $drop_batch (param i32)))
+  (import "wappa:processor/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+  (import "wappa:processor/metrics@0.1.0" "counter-add" (func $count (param i32 i32 i64)))
+  (memory (export "memory") 8)
+  (global $heap (mut i32) (i32.const 65536))
+  (global $kept (mut i32) (i32.const -1))
+  (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+    (global.set $heap (i32.add (local.get $at) (local.get $new)))
+    (if (i32.gt_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))) (then unreachable))
+    (local.get $at))
+  (data (i32.const 0) "[w]keyvaluereason{\"a\": [1, 2.5]}0/0no JSON")
+  ;; Two messages: `one`, and `two` with the metadata key=value.
+  (data (i32.const 256) "\40\01\00\00\03\00\00\00\00\00\00\00\00\00\00\00\43\01\00\00\03\00\00\00\50\01\00\00\01\00\00\00")
+  (data (i32.const 320) "onetwo")
+  (data (i32.const 336) "\03\00\00\00\03\00\00\00\00\00\00\00\06\00\00\00\05\00\00\00")
+  (func (export "wappa:processor/transform@0.1.0#configure") (param $at i32) (param $n i32) (result i32)
+    ;; One pair of config is a reason not to start.
+    (i32.store (i32.const 1024) (i32.const 0))
+    (if (i32.eq (local.get $n) (i32.const 1)) (then
+      (i32.store (i32.const 1024) (i32.const 1))
+      (i32.store (i32.const 1028) (i32.load offset=8 (local.get $at)))
+      (i32.store (i32.const 1032) (i32.load offset=12 (local.get $at)))))
+    (if (i32.eq (local.get $n) (i32.const 2)) (then unreachable))
+    (i32.const 1024))
+  (func $is (param $c i32) (param $letter i32) (result i32) (i32.eq (local.get $c) (local.get $letter)))
+  (func $dispose (param $at i32) (param $what i32) (param $ptr i32) (param $len i32)
+    (i32.store (local.get $at) (local.get $what))
+    (i32.store offset=4 (local.get $at) (local.get $ptr))
+    (i32.store offset=8 (local.get $at) (local.get $len)))
+  (func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+    (local $n i32) (local $i i32) (local $at i32) (local $p i32) (local $end i32) (local $c i32) (local $short i32) (local $keep i32)
+    (global.set $heap (i32.const 65536))
+    (local.set $n (call $len (local.get $b)))
+    (local.set $at (i32.const 8192))
+    (loop $next
+      (call $content (local.get $b) (local.get $i) (i32.const 1040))
+      (local.set $p (i32.load (i32.const 1040)))
+      (local.set $end (i32.add (local.get $p) (i32.load (i32.const 1044))))
+      (call $dispose (local.get $at) (i32.const 0) (i32.const 0) (i32.const 0))
+      (block $done (loop $letter
+        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
+        (local.set $c (i32.load8_u (local.get $p)))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (if (call $is (local.get $c) (i32.const 120)) (then (call $dispose (local.get $at) (i32.const 1) (i32.const 0) (i32.const 0))))
+        (if (call $is (local.get $c) (i32.const 119)) (then (call $dispose (local.get $at) (i32.const 2) (i32.const 0) (i32.const 3))))
+        (if (call $is (local.get $c) (i32.const 98)) (then (call $dispose (local.get $at) (i32.const 2) (i32.const 0) (i32.const 60000))))
+        (if (call $is (local.get $c) (i32.const 115)) (then (call $dispose (local.get $at) (i32.const 3) (i32.const 256) (i32.const 2))))
+        (if (call $is (local.get $c) (i32.const 122)) (then (call $dispose (local.get $at) (i32.const 3) (i32.const 256) (i32.const 0))))
+        (if (call $is (local.get $c) (i32.const 102)) (then (call $dispose (local.get $at) (i32.const 4) (i32.const 11) (i32.const 6))))
+        (if (call $is (local.get $c) (i32.const 116)) (then unreachable))
+        (if (call $is (local.get $c) (i32.const 111)) (then (loop $ever (br $ever))))
+        (if (call $is (local.get $c) (i32.const 110)) (then (local.set $short (i32.const 1))))
+        (if (call $is (local.get $c) (i32.const 109)) (then
+          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 0) (i32.const 6) (i32.const 5))))
+        (if (call $is (local.get $c) (i32.const 106)) (then
+          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 2) (i32.const 17) (i32.const 15))))
+        (if (call $is (local.get $c) (i32.const 74)) (then
+          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 2) (i32.const 35) (i32.const 7))))
+        (if (call $is (local.get $c) (i32.const 100)) (then
+          (drop (call $delete (local.get $b) (local.get $i) (i32.const 3) (i32.const 3)))))
+        (if (call $is (local.get $c) (i32.const 103)) (then
+          (call $get (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 1056))
+          (if (i32.load8_u (i32.const 1056)) (then
+            (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1064)) (i32.load (i32.const 1068)))))))
+        (if (call $is (local.get $c) (i32.const 114)) (then
+          (call $error (local.get $b) (local.get $i) (i32.const 1056))
+          (if (i32.load8_u (i32.const 1056)) (then
+            (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1060)) (i32.load (i32.const 1064)))))))
+        (if (call $is (local.get $c) (i32.const 99)) (then (call $clear_error (local.get $b) (local.get $i))))
+        (if (call $is (local.get $c) (i32.const 112)) (then
+          (call $position (local.get $b) (local.get $i) (i32.const 1056))
+          (i32.store8 offset=2048 (i32.mul (local.get $i) (i32.const 4)) (i32.add (i32.const 48) (i32.load (i32.const 1056))))
+          (i32.store8 offset=2049 (i32.mul (local.get $i) (i32.const 4)) (i32.const 47))
+          (i32.store8 offset=2050 (i32.mul (local.get $i) (i32.const 4)) (i32.add (i32.const 48) (i32.load (i32.const 1060))))
+          (call $dispose (local.get $at) (i32.const 2) (i32.add (i32.const 2048) (i32.mul (local.get $i) (i32.const 4))) (i32.const 3))))
+        (if (call $is (local.get $c) (i32.const 108)) (then (call $log (i32.const 2) (i32.const 6) (i32.const 5))))
+        (if (call $is (local.get $c) (i32.const 43)) (then (call $count (i32.const 3) (i32.const 3) (i64.const 1))))
+        (if (call $is (local.get $c) (i32.const 45)) (then (call $count (i32.const 35) (i32.const 7) (i64.const 1))))
+        (if (call $is (local.get $c) (i32.const 105)) (then (call $content (local.get $b) (i32.const 99) (i32.const 1056))))
+        (if (call $is (local.get $c) (i32.const 113)) (then (global.set $kept (local.get $b)) (local.set $keep (i32.const 1))))
+        (if (call $is (local.get $c) (i32.const 117)) (then (drop (call $len (global.get $kept)))))
+        (if (call $is (local.get $c) (i32.const 97)) (then
+          (call $contents (local.get $b) (i32.const 1056))
+          (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1056)) (i32.load (i32.const 1060)))))
+        (br $letter)))
+      (local.set $at (i32.add (local.get $at) (i32.const 12)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
+    (if (i32.eqz (local.get $keep)) (then (call $drop_batch (local.get $b))))
+    (i32.store (i32.const 1024) (i32.const 8192))
+    (i32.store (i32.const 1028) (i32.sub (local.get $n) (local.get $short)))
+    (i32.const 1024)))"#;
+
+fn letters() -> Vec<u8> {
+    with_types(LETTERS, WIT)
+}
+
+fn check_with(batches: &[&[Message]], change: impl FnOnce(&mut GuestConfig), expect: Expect) {
+    check_run_binary(&letters(), batches, change, expect);
+}
+
+/// Runs scripts, each a batch of its own.
+fn check(scripts: &[&str], expect: Expect) {
+    let messages: Vec<Message> = scripts.iter().map(|it| Message::new(it.to_string())).collect();
+    let batches: Vec<&[Message]> = messages.chunks(1).collect();
+    check_with(&batches, |_| {}, expect);
+}
+
+#[test]
+fn every_disposition() {
+    check(
+        &[
+            "", "k", "x", "w", "s", "z", "f", "mx", "mw", "ms", "mf", "mjf", "m", "j", "md", "mg", "jg", "g",
+            "a", "-", "J", "i",
+        ],
+        expect![[r#"
+            (a new instance after 15)
+            (a new instance after 20)
+            (a new instance after 21)
+            (a new instance after 22)
+            ""
+            "k"
+            nothing
+            "[w]"
+            "one" + "two" key=value
+            nothing
+            "f" failed: fail: reason
+            nothing
+            "[w]" key=value
+            "one" + "two" key=value
+            "mf" failed: fail: reason
+            "mjf" failed: fail: reason
+            "m" key=value
+            "j" key={"a":[1,2.5]}
+            "md"
+            "value" key=value
+            "{\"a\":[1,2.5]}" key={"a":[1,2.5]}
+            "g"
+            "a"
+            "-" failed: host call: `counter-add`: the name of a counter has ASCII letters, digits and underscores, 1 to 64 of them
+            "J" failed: host call: a metadata value is not JSON: expected ident at line 1 column 2
+            "i" failed: host call: there is no message 99 in a batch of 1
+            log Debug: a call with 7 messag… (164)
+        "#]],
+    );
+}
+
+#[test]
+fn one_message_at_a_time() {
+    let told = check_binary(&letters(), &["k", "w", "s", "x", "f", "t", "mw"], |_| {});
+    expect![[r#"
+        "k"
+        "[w]"
+        sent: "one" + "two" key=value
+        ""
+        sent: 
+        ""
+        "f" [fail: reason]
+        "t" [trap: unreachable] (spent)
+        "[w]" key=value
+    "#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn positions_are_those_of_the_stream() {
+    let one = |it: &str| Message::new(it.to_string());
+    let (a, b, c) = ([one("p"), one("p"), one("x")], [one("p")], [one("p"), one("p")]);
+    check_with(
+        &[&a, &[], &b, &c],
+        |_| {},
+        expect![[r#"
+        "0/3"
+        "1/3"
+        nothing
+        "0/1"
+        "0/2"
+        "1/2"
+    "#]],
+    );
+}
+
+#[test]
+fn marks_and_metadata_of_messages_that_come_in() {
+    let mut failed = Message::new("r");
+    failed.set_error(Mark::new("earlier"));
+    let mut cleared = failed.clone();
+    cleared.set_content("rc".into());
+    let mut back = failed.clone();
+    back.set_content("cf".into());
+    let mut typed = Message::new("g");
+    typed.metadata_mut().set("key", Value::Int(7));
+    let mut odd = Message::new("g");
+    odd.metadata_mut().set("key", Value::Text(bytes::Bytes::from_static(b"\xff")));
+    let mut empty = Message::new("g");
+    empty.metadata_mut().set("key", Value::text(""));
+    check_with(
+        &[&[failed, cleared, back, typed, odd, empty]],
+        |_| {},
+        expect![[r#"
+        "earlier" [earlier]
+        "earlier"
+        "cf" [earlier] failed: fail: reason
+        "7" key=7
+        "�" key=�
+        "" key=
+    "#]],
+    );
+}
+
+/// Of a hundred messages one traps, and the ninety-nine arrive once.
+#[test]
+fn a_trap_costs_one_message_of_a_hundred() {
+    let mut scripts = vec!["wl+"; 100];
+    scripts[77] = "l+t";
+    let messages: Vec<Message> = scripts.iter().map(|it| Message::new(it.to_string())).collect();
+    let told = crate::harness::run_binary(&letters(), &[&messages], |config| {
+        config.limits.log_lines_per_second = 1000;
+    });
+    let count = |line: &str| told.lines().filter(|it| *it == line).count();
+    assert_eq!(count("\"[w]\""), 99, "{told}");
+    assert_eq!(count("\"l+t\" failed: trap: unreachable"), 1, "{told}");
+    // Logs and counts of the call that was repeated are there once.
+    assert_eq!(count("log Info: value"), 100, "{told}");
+    let counted: usize =
+        told.lines().filter_map(|it| it.strip_prefix("count key +")?.parse::<usize>().ok()).sum();
+    assert_eq!(counted, 100, "{told}");
+}
+
+#[test]
+fn a_call_that_failed_is_repeated_one_by_one() {
+    // The pace grows 1, 2, 4: the third call has four messages.
+    check(
+        &["k", "k", "k", "wl", "wl+", "t", "wl", "ml"],
+        expect![[r#"
+        (a new instance after 3)
+        (a new instance after 6)
+        "k"
+        "k"
+        "k"
+        "[w]"
+        "[w]"
+        "t" failed: trap: unreachable
+        "[w]"
+        "ml" key=value
+        log Debug: a call with 4 messages failed and is repeated one by one: trap: unreachable
+        log Info: value
+        log Info: value
+        count key +1
+        log Info: value
+        log Info: value
+    "#]],
+    );
+    check(
+        &["k", "k", "k", "w", "n", "w", "w"],
+        expect![[r#"
+        (a new instance after 3)
+        (a new instance after 5)
+        "k"
+        "k"
+        "k"
+        "[w]"
+        "n" failed: trap: `process` returned 0 dispositions for 1 messages
+        "[w]"
+        "[w]"
+        log Debug: a call with 4 messages failed and is repeated one by one: trap: `process` returned 3 dispositions for 4 messages
+    "#]],
+    );
+    let messages = ["k", "k", "k", "w", "w", "o", "w"].map(|it| Message::new(it.to_string()));
+    check_with(
+        &[&messages],
+        |config| config.limits.timeout = Duration::from_millis(50),
+        expect![[r#"
+            (a new instance after 3)
+            (a new instance after 6)
+            "k"
+            "k"
+            "k"
+            "[w]"
+            "[w]"
+            "o" failed: timeout: over the limit of 50ms (`timeout`)
+            "[w]"
+            log Debug: a call with 4 messages failed and is repeated one by one: timeout: over the limit of 50ms (`timeout`)
+        "#]],
+    );
+}
+
+#[test]
+fn a_batch_is_of_no_use_after_its_call() {
+    check(
+        &["qw", "w", "u", "w"],
+        expect![[r#"
+        (a new instance after 1)
+        (a new instance after 3)
+        "[w]"
+        "[w]"
+        "u" failed: trap: unknown handle index 4294967295
+        "[w]"
+        log Debug: a call with 2 messages failed and is repeated one by one: host call: a batch is used after the call that it was for
+    "#]],
+    );
+}
+
+#[test]
+fn limits_on_output() {
+    check_with(
+        &[&["k", "b", "w"].map(|it| Message::new(it.to_string()))],
+        |config| config.limits.output = 50_000,
+        expect![[r#"
+            (a new instance after 3)
+            "k"
+            "b" failed: output: the message would be 60000 bytes, over the limit of 50000 (`output_limit`)
+            "[w]"
+        "#]],
+    );
+    // Two messages and their keys are more than this.
+    check_with(
+        &[&["s", "k"].map(|it| Message::new(it.to_string()))],
+        |config| config.limits.output = 200,
+        expect![[r#"
+            (a new instance after 1)
+            "s" failed: output: the message would be 334 bytes, over the limit of 200 (`output_limit`)
+            "k"
+        "#]],
+    );
+}
+
+#[test]
+fn configure_may_refuse() {
+    let start = |pairs: &[(&str, &str)]| {
+        let mut config = config();
+        config.config = pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        check_start_binary(&letters(), config)
+    };
+    let told = [start(&[("a", "this is wrong")]), start(&[("a", "1"), ("b", "2")])].join("\n");
+    expect![[r#"
+        instance: `configure` failed: this is wrong
+        instance: running `configure`: trap: unreachable"#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn components_that_do_not_fit() {
+    let other = with_types(
+        r#"(module (memory (export "memory") 1) (func (export "run")))"#,
+        "package a:b@1.0.0; world processor { export run: func(); }",
+    );
+    let newer = WIT.replace("wappa:processor@0.1.0", "wappa:processor@0.2.0");
+    let newer = with_types(&LETTERS.replace("@0.1.0", "@0.2.0"), &newer);
+    let broken = with_types(r#"(module (memory (export "memory") 1))"#, WIT);
+    let told = [other, newer, broken]
+        .map(|it| check_binary(&it, &["k"], |_| {}))
+        .into_iter()
+        .chain([check_binary(&letters(), &["k"], |config| config.function = "other".into())])
+        .collect::<String>();
+    expect![[r#"
+        the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
+        the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
+        making a component of the module, which carries the types of one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@0.1.0` function `configure`
+        the export `other` is not there: a component is called by its `process`, expected a function without parameters (`function`)
+    "#]].assert_eq(&told);
+}
