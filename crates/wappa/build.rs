@@ -58,7 +58,9 @@ fn collect(from: &Path, to: &Path, files: &mut Vec<(String, PathBuf)>) -> io::Re
     if place.starts_with("sdk") && LEFT_OUT.iter().any(|it| Path::new(&place).ends_with(it)) {
         return Ok(());
     }
-    if from.is_dir() {
+    let metadata =
+        fs::metadata(from).map_err(|err| io::Error::other(format!("{}: {err}", from.display())))?;
+    if metadata.is_dir() {
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             collect(&entry.path(), &to.join(entry.file_name()), files)?;

@@ -239,9 +239,21 @@ pub(crate) struct Refusal {
     pub(crate) help: String,
 }
 
+/// The tools for a guest's author, which Bento does not have.
+const TOOLS: [&str; 4] = ["bench", "call", "dev", "new"];
+
 /// Reads the command line.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
-    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| refusal(&err))
+    let tool = TOOLS.into_iter().find(|tool| arguments.get(1).is_some_and(|it| it == tool));
+    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| {
+        let mut refusal = refusal(&err);
+        // The help of the whole program would hide what is wrong.
+        if let Some(tool) = tool.filter(|_| !refusal.error.is_empty()) {
+            refusal.error.push_str(&format!("hint: `wappa {tool} --help` shows the flags\n"));
+            refusal.help.clear();
+        }
+        refusal
+    })
 }
 
 /// The help of the program, as `--help` prints it.

@@ -1,7 +1,7 @@
 //! `dev`: builds a project and runs its fixtures, again whenever a file changes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -83,15 +83,22 @@ pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<Exi
         if arguments.once {
             return cycle.run();
         }
+        let mut changed_before = BTreeSet::new();
         loop {
             if is_terminal {
                 cycle.out.write_all(b"\x1b[2J\x1b[H")?;
             }
+            let before = look(&arguments.dir);
             cycle.run()?;
-            writeln!(cycle.out, "{}", style.dim("waiting for a change (Ctrl-C ends)"))?;
-            cycle.out.flush()?;
-            // Looked at after the build, which itself writes files.
-            wait_for_change(&arguments.dir);
+            let after = look(&arguments.dir);
+            let changed = changed(&before, &after);
+            // What was saved during the build is not in it. What is written by every build is no change.
+            if changed.is_empty() || changed == changed_before {
+                writeln!(cycle.out, "{}", style.dim("waiting for a change (Ctrl-C ends)"))?;
+                cycle.out.flush()?;
+                wait_for_change(&arguments.dir, &after);
+            }
+            changed_before = changed;
         }
     })
 }
@@ -202,18 +209,23 @@ impl Cycle<'_> {
 /// What the files of a project look like from outside.
 type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
-/// Waits until a file of the project is another one, and all of them have been the same for a moment.
-fn wait_for_change(dir: &Path) {
-    let first = look(dir);
+/// Waits until the files are others than those, and have been the same for a moment.
+fn wait_for_change(dir: &Path, first: &Look) {
     let mut before = first.clone();
     loop {
         thread::sleep(LOOK_INTERVAL);
         let now = look(dir);
-        if now != first && now == before {
+        if now != *first && now == before {
             return;
         }
         before = now;
     }
+}
+
+/// The files that are others, new or gone.
+fn changed(before: &Look, after: &Look) -> BTreeSet<PathBuf> {
+    let differ = |path: &&PathBuf| before.get(*path) != after.get(*path);
+    before.keys().chain(after.keys()).filter(differ).cloned().collect()
 }
 
 /// Looks at the files that a person writes: not at what builds make, nor at what is hidden.

@@ -112,13 +112,14 @@ pub(crate) struct NewArguments {
 pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode, String> {
     let path = &arguments.path;
     let plan = Plan::of(arguments)?;
-    let is_empty = match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(err) => err.kind() == io::ErrorKind::NotFound,
-    };
-    if !is_empty {
-        let text = "is there already and not empty: choose another name, or remove it";
-        return Err(format!("{}: {text}", path.display()));
+    match fs::read_dir(path).map(|mut it| it.next().is_none()) {
+        Ok(true) => (),
+        Ok(false) => {
+            let text = "is there already and not empty: choose another name, or remove it";
+            return Err(format!("{}: {text}", path.display()));
+        }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => (),
+        Err(err) => return Err(format!("{}: {}", path.display(), wappa_component::cause(&err))),
     }
     for (place, content) in plan.files() {
         let file = path.join(place);
@@ -142,7 +143,8 @@ struct Plan {
 impl Plan {
     fn of(arguments: &NewArguments) -> Result<Plan, String> {
         let language = arguments.lang;
-        let name = arguments.path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let path = arguments.path.to_string_lossy();
+        let name = arguments.path.file_name().and_then(|it| it.to_str()).unwrap_or(&path);
         check_name(name, language)?;
         if arguments.component && language == Language::Go {
             return Err(

@@ -67,7 +67,7 @@ impl Project {
                 "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o {} .",
                 self.go_module()
             ),
-            Build::Language(Language::C) => "make".to_string(),
+            Build::Language(Language::C) => "make -s".to_string(),
         }
     }
 
@@ -89,7 +89,7 @@ impl Project {
                 Ok(self.dir.join(module))
             }
             Build::Language(Language::C) => {
-                self.run(&mut Command::new("make"), Some(Language::C))?;
+                self.run(Command::new("make").arg("-s"), Some(Language::C))?;
                 self.search()
             }
         };

@@ -25,7 +25,7 @@ const LETTERS: &str = r#"(module
   (func $is (param $letter i32) (result i32) (i32.eq (i32.load8_u (i32.const 512)) (local.get $letter)))
   (func $innermost unreachable)
   (func (export "wappa_init") (result i32)
-    (call $log (i32.const 2) (i32.const 19) (i32.const 10))
+    (call $log (i32.const 2) (i32.const 17) (i32.const 10))
     (i32.const 0))
   (func (export "wappa_close") (call $log (i32.const 3) (i32.const 9) (i32.const 3)))
   (func (export "process") (local $n i32)
@@ -95,12 +95,75 @@ fn check_letters(name: &str, stdin: &str, commands: &[&str], expected: Expect) {
 #[test]
 fn all_that_can_come_of_a_message() {
     let commands = ["call letters.wat --config key=value"];
-    check_letters("call-all", "k\nx\ns\nf\nt\nc\nm\nb\nl\n\n", &commands, expect![[]]);
+    check_letters(
+        "call-all",
+        "k\nx\ns\nf\nt\nc\nm\nb\nl\n\n",
+        &commands,
+        expect![[r#"
+            $ wappa call letters.wat --config key=value
+            exit 1
+            --- stdout
+            letters.wat: 2.31 KiB, loaded in TIME, started in TIME
+            #1 kept · TIME, memory 64 KiB
+              content  k
+              log      info  the reason
+            #2 filtered · TIME, memory 64 KiB
+            #3 sent 2 · TIME, memory 64 KiB
+             1/2
+              content  one
+             2/2
+              content  two
+            #4 failed · TIME, memory 64 KiB
+              reason   fail: the reason
+              content  f
+            #5 failed · TIME, memory 64 KiB
+              reason   trap: unreachable
+              content  t
+              stack    0: 0x160 - <unknown>!innermost
+                     | 1: 0x1c7 - <unknown>!<wasm function 14>
+            #6 kept · TIME, memory 64 KiB
+              content  value
+              log      info  the reason
+            #7 kept · TIME, memory 64 KiB
+              content  m
+              meta     key: [1,{}]
+            #8 kept · TIME, memory 64 KiB
+              bytes    000000  6f 6e 65 ff 74 77 6f 00                           one.two.
+            #9 kept · TIME, memory 64 KiB
+              content  l
+              log      error one
+              counter  one +2
+            #10 kept · TIME, memory 64 KiB
+              empty
+            end
+              log      warn  one
+            10 messages: 6 kept, 1 sent, 1 filtered, 2 failed
+
+        "#]],
+    );
 }
 
 #[test]
 fn as_json() {
-    check_letters("call-json", "k\nx\ns\nf\nm\nb\nl\n", &["call letters.wat --json"], expect![[]]);
+    check_letters(
+        "call-json",
+        "k\nx\ns\nf\nm\nb\nl\n",
+        &["call letters.wat --json"],
+        expect![[r#"
+            $ wappa call letters.wat --json
+            exit 1
+            --- stdout
+            {"message":1,"outcome":"kept","sent":[{"content":"k","metadata":{}}],"time_ns":N,"memory_bytes":65536,"log":[{"level":"info","text":"the reason"}],"counters":{}}
+            {"message":2,"outcome":"filtered","sent":[],"time_ns":N,"memory_bytes":65536,"log":[],"counters":{}}
+            {"message":3,"outcome":"sent","sent":[{"content":"one","metadata":{}},{"content":"two","metadata":{}}],"time_ns":N,"memory_bytes":65536,"log":[],"counters":{}}
+            {"message":4,"outcome":"failed","sent":[{"content":"f","metadata":{},"error":"fail: the reason"}],"failed":{"kind":"fail","reason":"the reason","backtrace":[]},"time_ns":N,"memory_bytes":65536,"log":[],"counters":{}}
+            {"message":5,"outcome":"kept","sent":[{"content":"m","metadata":{"key":[1,{}]}}],"time_ns":N,"memory_bytes":65536,"log":[],"counters":{}}
+            {"message":6,"outcome":"kept","sent":[{"content_hex":"6f6e65ff74776f00","metadata":{}}],"time_ns":N,"memory_bytes":65536,"log":[],"counters":{}}
+            {"message":7,"outcome":"kept","sent":[{"content":"l","metadata":{}}],"time_ns":N,"memory_bytes":65536,"log":[{"level":"error","text":"one"}],"counters":{"one":2}}
+            {"end":true,"log":[{"level":"warn","text":"one"}],"counters":{}}
+
+        "#]],
+    );
 }
 
 #[test]
@@ -110,7 +173,46 @@ fn metadata_and_marks() {
         "call letters.wat --brief --meta a",
         "call letters.wat --brief --meta n:=three",
     ];
-    check_letters("call-meta", "k\ne\nt\n", &commands, expect![[]]);
+    check_letters(
+        "call-meta",
+        "k\ne\nt\n",
+        &commands,
+        expect![[r#"
+            $ wappa call letters.wat --brief --meta a=b=c --meta n:=3 -m list:=[1,"x"] --error before
+            exit 1
+            --- stdout
+            #1 kept
+              content  k
+              meta     a: "b=c"
+              meta     list: [1,"x"]
+              meta     n: 3
+              error    before
+            #2 kept
+              content  e
+              meta     a: "b=c"
+              meta     list: [1,"x"]
+              meta     n: 3
+            #3 failed
+              reason   trap: unreachable
+              content  t
+              meta     a: "b=c"
+              meta     list: [1,"x"]
+              meta     n: 3
+
+            $ wappa call letters.wat --brief --meta a
+            exit 1
+            --- stderr
+            Usage error: invalid value 'a' for '--meta <KEY=TEXT|KEY:=JSON>': write it as KEY=TEXT or as KEY:=JSON
+            hint: `wappa call --help` shows the flags
+
+            $ wappa call letters.wat --brief --meta n:=three
+            exit 1
+            --- stderr
+            Usage error: invalid value 'n:=three' for '--meta <KEY=TEXT|KEY:=JSON>': `three` is no JSON: expected ident at line 1 column 2; a text is written with `=` alone
+            hint: `wappa call --help` shows the flags
+
+        "#]],
+    );
 }
 
 #[test]
@@ -119,7 +221,39 @@ fn batches() {
         "call-batch",
         "k\nt\nl\n",
         &["call letters.wat --batch", "call letters.wat --batch --json"],
-        expect![[]],
+        expect![[r#"
+            $ wappa call letters.wat --batch
+            exit 1
+            --- stdout
+            letters.wat: 2.31 KiB, loaded in TIME, started in TIME
+            #1 kept
+              content  k
+            #2 failed
+              reason   trap: unreachable
+              content  t
+              stack    0: 0x160 - <unknown>!innermost
+                     | 1: 0x1c7 - <unknown>!<wasm function 14>
+            #3 kept
+              content  l
+            batch of 3 · TIME, memory 64 KiB
+              log      info  the reason
+              log      info  the reason
+              log      error one
+              counter  one +2
+            end
+              log      warn  one
+            3 messages: 2 kept, 1 failed
+
+            $ wappa call letters.wat --batch --json
+            exit 1
+            --- stdout
+            {"message":1,"outcome":"kept","sent":[{"content":"k","metadata":{}}]}
+            {"message":2,"outcome":"failed","sent":[{"content":"t","metadata":{},"error":"trap: unreachable"}],"failed":{"kind":"trap","reason":"unreachable","backtrace":["0: 0x160 - <unknown>!innermost","1: 0x1c7 - <unknown>!<wasm function 14>"]}}
+            {"message":3,"outcome":"kept","sent":[{"content":"l","metadata":{}}]}
+            {"batch":3,"time_ns":N,"memory_bytes":65536,"log":[{"level":"info","text":"the reason"},{"level":"info","text":"the reason"},{"level":"error","text":"one"}],"counters":{"one":2}}
+            {"end":true,"log":[{"level":"warn","text":"one"}],"counters":{}}
+
+        "#]],
     );
 }
 
@@ -134,13 +268,58 @@ fn files_are_messages() {
         "call letters.wat --brief --whole",
         "call letters.wat --brief missing",
     ];
-    check(&program, &commands, expect![[]]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa call letters.wat --brief one two
+        exit 0
+        --- stdout
+        #1 kept
+          content  k
+                 | second line
+                 |
+        #2 kept
+          bytes    000000  6b 0d 0a 78 0d 0a                                 k..x..
+
+        $ wappa call letters.wat --brief --lines two
+        exit 0
+        --- stdout
+        #1 kept
+          content  k
+        #2 filtered
+
+        $ wappa call letters.wat --brief - one
+        exit 0
+        --- stdout
+        #1 kept
+          content  m from stdin
+          meta     key: [1,{}]
+        #2 kept
+          content  k
+                 | second line
+                 |
+
+        $ wappa call letters.wat --brief --whole
+        exit 0
+        --- stdout
+        #1 kept
+          content  m from stdin
+                 |
+          meta     key: [1,{}]
+
+        $ wappa call letters.wat --brief missing
+        exit 1
+        --- stderr
+        reading missing: no such file or directory
+
+    "#]],
+    );
 }
 
 #[test]
 fn the_other_interfaces() {
-    let guests = "../../crates/wappa/tests/guests";
-    let v0 = std::fs::read(format!("{}/../{guests}/upper.wat", env!("CARGO_MANIFEST_DIR")));
+    let v0 = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/upper.wat"));
     let program = Program::new("call-tiers")
         .file("upper.wat", v0.expect("the guest is there"))
         .file("component.wasm", component())
@@ -148,14 +327,74 @@ fn the_other_interfaces() {
     check(
         &program,
         &["call upper.wat", "call component.wasm", "call component.wasm --batch --brief"],
-        expect![[]],
+        expect![[r#"
+            $ wappa call upper.wat
+            exit 0
+            --- stdout
+            upper.wat: 1.36 KiB, loaded in TIME, started in TIME
+            #1 kept · TIME, memory 192 KiB
+              content  A
+            #2 kept · TIME, memory 192 KiB
+              content  B
+            #3 kept · TIME, memory 192 KiB
+              content  C
+            3 messages: 3 kept
+
+            $ wappa call component.wasm
+            exit 0
+            --- stdout
+            component.wasm: 1.59 KiB, loaded in TIME, started in TIME
+            #1 kept · TIME, memory 128 KiB
+              content  by a component
+              log      info  a component
+            #2 kept · TIME, memory 128 KiB
+              content  by a component
+              log      info  a component
+            #3 kept · TIME, memory 128 KiB
+              content  by a component
+              log      info  a component
+            3 messages: 3 kept
+
+            $ wappa call component.wasm --batch --brief
+            exit 0
+            --- stdout
+            #1 kept
+              content  by a component
+            #2 kept
+              content  by a component
+            #3 kept
+              content  by a component
+
+        "#]],
     );
 }
 
 #[test]
 fn limits_are_those_of_the_processor() {
     let commands = ["call letters.wat --timeout 50ms --brief", "call letters.wat --memory-limit 1KiB"];
-    check_letters("call-limits", "o\nk\n", &commands, expect![[]]);
+    check_letters(
+        "call-limits",
+        "o\nk\n",
+        &commands,
+        expect![[r#"
+        $ wappa call letters.wat --timeout 50ms --brief
+        exit 1
+        --- stdout
+        #1 failed
+          reason   timeout: over the limit of 50ms (`timeout`)
+          content  o
+        #2 kept
+          content  k
+
+        $ wappa call letters.wat --memory-limit 1KiB
+        exit 1
+        --- stderr
+        letters.wat: declares a memory of 64KiB, which is over the field `memory_limit` (1KiB)
+        hint: set `memory_limit` to 1MiB or more, or build with less
+        hint: `wappa inspect letters.wat` says what the module is
+
+    "#]],
+    );
 }
 
 #[test]
@@ -183,5 +422,51 @@ fn what_is_no_guest_is_refused() {
         "call start.wat",
         "call init.wat",
     ];
-    check(&program, &commands, expect![[]]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa call missing.wasm
+            exit 1
+            --- stderr
+            missing.wasm: no such file or directory
+
+            $ wappa call text.txt
+            exit 1
+            --- stderr
+            text.txt: invalid magic number: this is not a WebAssembly module but text that begins with `hello`
+            hint: `wappa inspect text.txt` says what the module is
+
+            $ wappa call misspelt.wat
+            exit 1
+            --- stderr
+            misspelt.wat: `process` is not exported
+            hint: did you mean `Process`? Set the field `function` to it, or rename the export
+            hint: `wappa inspect misspelt.wat` says what the module is
+
+            $ wappa call misspelt.wat --function Process --mount here
+            exit 1
+            --- stderr
+            Usage error: invalid value 'here' for '--mount <HOST:GUEST[:rw]>': write it as HOST:GUEST, or as HOST:GUEST:rw where the guest may change files
+            hint: `wappa call --help` shows the flags
+
+            $ wappa call misspelt.wat --function Process --mount missing:/data
+            exit 1
+            --- stderr
+            misspelt.wat: opening the mount `missing`: No such file or directory (os error 2)
+
+            $ wappa call start.wat
+            exit 1
+            --- stderr
+            start.wat: starting the guest: instance: instantiating: trap: unreachable
+              stack: 0: 0x27 - <unknown>!float
+
+            $ wappa call init.wat
+            exit 1
+            --- stderr
+            init.wat: starting the guest: instance: `wappa_init` returned 1: no key
+              log: error: no key
+
+        "#]],
+    );
 }

@@ -40,11 +40,66 @@ fn project(name: &str) -> Program {
 #[test]
 fn fixtures_pass_or_differ() {
     let program = project("dev-once");
-    check(&program, &["dev --once"], expect![[]]);
+    check(
+        &program,
+        &["dev --once"],
+        expect![[r#"
+            $ wappa dev --once
+            exit 0
+            --- stdout
+            $ make -s
+            guest.wasm: 539 B, built in TIME
+            passed  filtered
+            passed  said
+            2 fixtures passed
+
+        "#]],
+    );
     fs::write(program.dir().join("fixtures/said.args"), "--config text=other\n").expect("it can be written");
     fs::write(program.dir().join("fixtures/bad.in"), "a\n").expect("it can be written");
     fs::write(program.dir().join("fixtures/bad.args"), "--colour red\n").expect("it can be written");
-    check(&program, &["dev --once", "dev . --once --update", "dev --once"], expect![[]]);
+    check(
+        &program,
+        &["dev --once", "dev . --once --update", "dev --once"],
+        expect![[r#"
+            $ wappa dev --once
+            exit 1
+            --- stdout
+            $ make -s
+            guest.wasm: 539 B, built in TIME
+            failed  bad: ./fixtures/bad.args: unexpected argument '--colour' found
+            passed  filtered
+            differs said
+                #1 kept
+              -   content  two words
+              -   meta     k: "v"
+              +   content  other
+            1 fixture passed, 2 failed
+            `--update` takes what came out as what is expected
+
+            $ wappa dev . --once --update
+            exit 1
+            --- stdout
+            $ make -s
+            guest.wasm: 539 B, built in TIME
+            failed  bad: ./fixtures/bad.args: unexpected argument '--colour' found
+            passed  filtered
+            written said
+            1 fixture passed, 1 written, 1 failed
+
+            $ wappa dev --once
+            exit 1
+            --- stdout
+            $ make -s
+            guest.wasm: 539 B, built in TIME
+            failed  bad: ./fixtures/bad.args: unexpected argument '--colour' found
+            passed  filtered
+            passed  said
+            2 fixtures passed, 1 failed
+            `--update` takes what came out as what is expected
+
+        "#]],
+    );
 }
 
 #[test]
@@ -65,7 +120,64 @@ fn what_is_not_there_is_told() {
         "dev bare --once",
         "dev bare --once --build true --module other.wasm",
     ];
-    check(&program, &commands, expect![[]]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa dev nowhere --once
+            exit 1
+            --- stderr
+            nowhere: there is no such directory
+
+            $ wappa dev empty --once
+            exit 1
+            --- stderr
+            empty: this is no project: there is no Cargo.toml, go.mod or Makefile
+            hint: `--build COMMAND` says how to build it, and `wappa new` begins a project
+
+            $ wappa dev none --once
+            exit 1
+            --- stdout
+            $ make -s
+            --- stderr
+            the build made no `.wasm` file below the project
+            hint: `--module PATH` says where the module is
+
+            $ wappa dev broken --once
+            exit 1
+            --- stdout
+            $ make -s
+            --- stderr
+            the compiler says no
+            make: *** [Makefile:2: all] Error 3
+            the build failed (exit status: 2)
+
+            $ wappa dev several --once
+            exit 1
+            --- stdout
+            $ make -s
+            --- stderr
+            there are several modules; `--module PATH` says which one it is:
+              several/a.wasm
+              several/b.wasm
+
+            $ wappa dev bare --once
+            exit 1
+            --- stdout
+            $ make -s
+            bare.wasm: 539 B, built in TIME
+            --- stderr
+            there are no fixtures: write a message into `fixtures/first.in`, then `--update`
+
+            $ wappa dev bare --once --build true --module other.wasm
+            exit 1
+            --- stdout
+            $ true
+            --- stderr
+            the module bare/other.wasm: no such file or directory
+
+        "#]],
+    );
 }
 
 #[test]

@@ -151,7 +151,49 @@ fn files_and_refusals() {
         "new greeter --lang go --component",
         "new full/file/x --lang c",
     ];
-    check(&program, &commands, expect![[]]);
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa new full --lang go
+            exit 1
+            --- stderr
+            full: is there already and not empty: choose another name, or remove it
+
+            $ wappa new Greeter --lang rust
+            exit 1
+            --- stderr
+            `Greeter` is no name for a project: it begins with a lower-case letter, and has lower-case letters, digits, `-` and `_`, at most 64
+            hint: `wappa new greeter --lang rust`
+
+            $ wappa new test --lang rust
+            exit 1
+            --- stderr
+            `test` means something else in Rust: choose another name
+
+            $ wappa new main --lang go
+            exit 1
+            --- stderr
+            `main` means something else in Go: choose another name
+
+            $ wappa new .. --lang c
+            exit 1
+            --- stderr
+            `..` is no name for a project: it begins with a lower-case letter, and has lower-case letters, digits, `-` and `_`, at most 64
+            hint: `wappa new greeter --lang rust`
+
+            $ wappa new greeter --lang go --component
+            exit 1
+            --- stderr
+            a guest in Go is a module of interface v1; components are made in Rust and C
+
+            $ wappa new full/file/x --lang c
+            exit 1
+            --- stderr
+            full/file/x: not a directory
+
+        "#]],
+    );
     let ended = program.run(&["new", "empty", "--lang", "go"]);
     assert_eq!(ended.code, Some(0), "{ended}");
     assert!(
