@@ -9,11 +9,8 @@ use crate::environment::Environment;
 /// A language for which there is an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
-    /// Rust.
     Rust,
-    /// Go.
     Go,
-    /// C.
     C,
 }
 

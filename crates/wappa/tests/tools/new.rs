@@ -122,7 +122,11 @@ fn a_project_in_rust() {
         let program = project(name, flags);
         let dir = program.dir().join(name);
         let mut variables = vec![target.clone(), offline.clone()];
-        let text = run(&dir, "cargo test && cargo fmt --check", &variables);
+        let text = run(
+            &dir,
+            "cargo test && cargo fmt --check -- --config max_width=100,use_small_heuristics=Default",
+            &variables,
+        );
         assert!(text.contains("test result: ok. 2 passed") && !text.contains("warning"), "{text}");
         let Some(for_wasm) = &for_wasm else {
             println!("there is no Rust for WebAssembly: the project is not built");
