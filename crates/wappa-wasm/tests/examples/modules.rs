@@ -1,0 +1,110 @@
+//! Modules of the examples in a folder: `LANGUAGE/NAME.TIER.wasm`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::OnceLock,
+};
+
+use wappa_wasm::Module;
+
+use crate::{NAMES, running};
+
+/// The largest module that is checked in.
+const CHECKED_IN_BYTES_MAX: usize = 100 << 10;
+
+/// What is checked in at least.
+const CHECKED_IN: [(&str, &str); 6] = [
+    ("c", "component"),
+    ("c", "cpp"),
+    ("c", "v1"),
+    ("rust", "component"),
+    ("rust", "v1"),
+    ("rust", "wasip1"),
+];
+
+/// One example as a module.
+#[derive(Debug)]
+pub(crate) struct Example {
+    pub(crate) language: String,
+    /// How it was built: by which interface, or by which other compiler.
+    pub(crate) tier: String,
+    pub(crate) name: String,
+    pub(crate) wasm: Vec<u8>,
+    module: OnceLock<Result<Module, String>>,
+}
+
+impl Example {
+    /// The module, compiled when it is first asked for.
+    pub(crate) fn module(&self) -> Result<&Module, String> {
+        let module = self
+            .module
+            .get_or_init(|| Module::new(running::engine(), &self.wasm).map_err(|err| err.to_string()));
+        module.as_ref().map_err(String::clone)
+    }
+}
+
+/// All modules in a folder, in the order of a table: by language, example and tier.
+pub(crate) fn read(folder: &Path) -> Vec<Example> {
+    let mut examples = Vec::new();
+    for language in entries(folder).into_iter().filter(|it| folder.join(it).is_dir()) {
+        for file in entries(&folder.join(&language)) {
+            let parts: Vec<&str> = file.split('.').collect();
+            let [name, tier, "wasm"] = parts[..] else {
+                panic!("{}/{language}/{file} is not named NAME.TIER.wasm", folder.display());
+            };
+            examples.push(Example {
+                language: language.clone(),
+                tier: tier.to_string(),
+                name: name.to_string(),
+                wasm: fs::read(folder.join(&language).join(&file)).expect("a module can be read"),
+                module: OnceLock::new(),
+            });
+        }
+    }
+    let place = |it: &Example| NAMES.iter().position(|name| *name == it.name);
+    examples.sort_by_key(|it| (it.language.clone(), place(it), it.tier.clone()));
+    examples
+}
+
+/// The names in a folder.
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder);
+    let entries = entries.unwrap_or_else(|err| panic!("reading the folder `{}`: {err}", folder.display()));
+    entries.map(|it| it.expect("an entry can be read").file_name().display().to_string()).collect()
+}
+
+/// Every language has all examples in each of its tiers, and none that nobody knows. Tier v0, which only serves those
+/// who come from Bento, has `louder`.
+pub(crate) fn check_complete(examples: &[Example]) -> Result<(), String> {
+    let mut tiers: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for it in examples {
+        tiers.entry((&it.language, &it.tier)).or_default().insert(&it.name);
+    }
+    let mut problems = Vec::new();
+    for ((language, tier), found) in &tiers {
+        let expected: BTreeSet<&str> = if *tier == "v0" { ["louder"].into() } else { NAMES.into() };
+        if *found != expected {
+            problems.push(format!("{language}, tier {tier}: has {found:?}, expected {expected:?}"));
+        }
+    }
+    if tiers.is_empty() {
+        problems.push("there is no module at all".into());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+/// What is checked in is all that should be, and small.
+pub(crate) fn check_checked_in(examples: &[Example]) -> Result<(), String> {
+    let mut problems = Vec::new();
+    for (language, tier) in CHECKED_IN {
+        if examples.iter().all(|it| (it.language.as_str(), it.tier.as_str()) != (language, tier)) {
+            problems.push(format!("{language}, tier {tier}: no module is checked in"));
+        }
+    }
+    for it in examples.iter().filter(|it| CHECKED_IN_BYTES_MAX < it.wasm.len()) {
+        problems.push(format!("{}/{}.{}.wasm has {} bytes", it.language, it.name, it.tier, it.wasm.len()));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
