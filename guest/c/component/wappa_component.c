@@ -34,13 +34,15 @@ static struct {
     processor_tuple2_list_u8_list_u32_t contents;
 } call;
 
-// What the guest said of the message at work.
+// What the guest said of the message at work, and asked.
 static struct {
     bool is_written, is_filtered, has_failed;
     processor_list_u8_t content; // When it was written.
     sent_message *emitted;
     size_t emitted_len, emitted_room;
     wappa_buf reason;
+    bool has_position;
+    processor_tuple2_u32_u32_t position;
 } work;
 
 static processor_list_tuple2_string_string_t config;
@@ -55,6 +57,22 @@ static void *need(void *memory) {
 
 // Bytes that the host is given. No bytes have no memory, and none is freed for them.
 static uint8_t *copy(const void *data, size_t len) { return len > 0 ? memcpy(need(malloc(len)), data, len) : NULL; }
+
+// The generated functions that free pass over the lists of bytes in what they free (wit-bindgen 0.63), so these are
+// ours.
+static void free_bytes(void *ptr, size_t len) {
+    if (len > 0) free(ptr);
+}
+
+static void free_value(value *old) { free_bytes(old->val.text.ptr, old->val.text.len); } // All three lie alike.
+
+static void free_pairs(pairs *old) {
+    for (size_t i = 0; i < old->len; i++) {
+        free_bytes(old->ptr[i].f0.ptr, old->ptr[i].f0.len);
+        free_value(&old->ptr[i].f1);
+    }
+    free_bytes(old->ptr, old->len);
+}
 
 static void check_message(void) {
     if (!call.has_message) __builtin_trap();
@@ -101,7 +119,7 @@ uint32_t wappa_v1_content_read(uint32_t offset, void *buf, uint32_t cap) {
 void wappa_v1_content_write(const void *data, uint32_t len) {
     check_message();
     uint8_t *written = copy(data, len); // It may be part of what it replaces.
-    if (work.is_written) processor_list_u8_free(&work.content);
+    if (work.is_written) free_bytes(work.content.ptr, work.content.len);
     work.content = (processor_list_u8_t){written, len};
     work.is_written = true;
 }
@@ -117,9 +135,8 @@ static bool get(const char *key, uint32_t key_len, value *into) {
 int32_t wappa_v1_meta_get(const char *key, uint32_t key_len, void *buf, uint32_t cap) {
     value found;
     if (!get(key, key_len, &found)) return -1;
-    // Text, bytes and JSON lie alike.
     int32_t len = answer(found.val.text.ptr, found.val.text.len, buf, cap);
-    wappa_processor_types_value_free(&found);
+    free_value(&found);
     return len;
 }
 
@@ -133,7 +150,7 @@ int32_t wappa_v1_meta_get_json(const char *key, uint32_t key_len, void *buf, uin
     } else {
         wappa_add_json_text(&json, (const char *)found.val.text.ptr, found.val.text.len);
     }
-    wappa_processor_types_value_free(&found);
+    free_value(&found);
     return answer(json.data, json.len, buf, cap);
 }
 
@@ -170,7 +187,7 @@ int32_t wappa_v1_meta_keys(void *buf, uint32_t cap) {
         wappa_buf_add(&keys, &len, sizeof len);
         wappa_buf_add(&keys, all.ptr[i].f0.ptr, len);
     }
-    wappa_processor_types_list_tuple2_string_value_free(&all);
+    free_pairs(&all);
     return answer(keys.data, keys.len, buf, cap);
 }
 
@@ -181,7 +198,7 @@ int32_t wappa_v1_error_get(void *buf, uint32_t cap) {
     check_message();
     if (!wappa_processor_types_method_batch_error(call.batch, call.at, &mark)) return -1;
     int32_t len = answer(mark.ptr, mark.len, buf, cap);
-    processor_string_free(&mark);
+    free_bytes(mark.ptr, mark.len);
     return len;
 }
 
@@ -218,8 +235,11 @@ void wappa_v1_fail(const char *reason, uint32_t len) {
 }
 
 static void forget_work(void) {
-    if (work.is_written) processor_list_u8_free(&work.content);
-    for (size_t i = 0; i < work.emitted_len; i++) wappa_processor_types_message_free(&work.emitted[i]);
+    if (work.is_written) free_bytes(work.content.ptr, work.content.len);
+    for (size_t i = 0; i < work.emitted_len; i++) {
+        free_bytes(work.emitted[i].content.ptr, work.emitted[i].content.len);
+        free_pairs(&work.emitted[i].metadata);
+    }
     free(work.emitted);
 }
 
@@ -236,7 +256,7 @@ static void finish(void) {
             if (!work.is_written) last.ptr = copy(last.ptr, last.len);
             add_emitted(last);
         } else if (work.is_written) {
-            processor_list_u8_free(&work.content);
+            free_bytes(work.content.ptr, work.content.len);
         }
         said->tag = WAPPA_PROCESSOR_TYPES_DISPOSITION_SEND;
         said->val.send = (wappa_processor_types_list_message_t){work.emitted, work.emitted_len};
@@ -264,16 +284,16 @@ int32_t wappa_v1_next(void) {
     return 1;
 }
 
-static processor_tuple2_u32_u32_t position(void) {
-    processor_tuple2_u32_u32_t found;
+static const processor_tuple2_u32_u32_t *position(void) {
     check_message();
-    wappa_processor_types_method_batch_position(call.batch, call.at, &found);
-    return found;
+    if (!work.has_position) wappa_processor_types_method_batch_position(call.batch, call.at, &work.position);
+    work.has_position = true;
+    return &work.position;
 }
 
-uint32_t wappa_v1_batch_index(void) { return position().f0; }
+uint32_t wappa_v1_batch_index(void) { return position()->f0; }
 
-uint32_t wappa_v1_batch_len(void) { return position().f1; }
+uint32_t wappa_v1_batch_len(void) { return position()->f1; }
 
 // ---- What there is besides messages
 
@@ -314,7 +334,7 @@ void wappa_v1_random(void *buf, uint32_t len) {
     processor_list_u8_t bytes;
     wasi_random_random_get_random_bytes(len, &bytes);
     answer(bytes.ptr, bytes.len, buf, len);
-    processor_list_u8_free(&bytes);
+    free_bytes(bytes.ptr, bytes.len);
 }
 
 // ---- What the component exports
@@ -344,8 +364,11 @@ void exports_wappa_processor_transform_process(exports_wappa_processor_transform
         wappa_guest_process();
         if (call.has_message) finish();
     }
-    if (call.has_contents) processor_tuple2_list_u8_list_u32_free(&call.contents);
-    call.has_contents = false;
+    if (call.has_contents) {
+        free_bytes(call.contents.f0.ptr, call.contents.f0.len);
+        free_bytes(call.contents.f1.ptr, call.contents.f1.len);
+        call.has_contents = false;
+    }
     wappa_processor_types_batch_drop_own(batch);
     *ret = (exports_wappa_processor_transform_list_disposition_t){call.dispositions, call.len};
 }

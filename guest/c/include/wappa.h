@@ -107,9 +107,15 @@ static inline uint32_t wappa_u32(size_t len) {
 }
 
 static inline uint32_t wappa_text_len(const char *text) {
-    size_t len = 0;
-    while (text[len] != '\0') len++;
-    return wappa_u32(len);
+#ifdef WAPPA_NO_LIBC
+    if (!__builtin_constant_p(__builtin_strlen(text))) {
+        size_t len = 0;
+        // The empty statement keeps the compiler from making a call of strlen of this loop.
+        for (; text[len] != '\0'; len++) __asm__ volatile("");
+        return wappa_u32(len);
+    }
+#endif
+    return wappa_u32(__builtin_strlen(text));
 }
 
 // Whether the bytes are UTF-8: no surrogates, nothing longer than it need be.

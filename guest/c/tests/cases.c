@@ -124,8 +124,12 @@ static bool run(const char *example, const wappa_json *test, size_t per_call) {
     }
     for (const wappa_json *it = in; it != NULL; it = it->next) add_message(it);
     if (!wappa_mock_run()) wrong = "the guest does not start";
-    for (; in != NULL && wrong == NULL; in = in->next, out = out->next, message++) {
+    while (wrong == NULL && in != NULL) {
         wrong = out != NULL ? compare_all(message, in, out) : "the case has too few outputs";
+        if (wrong != NULL) break;
+        in = in->next;
+        out = out->next;
+        message++;
     }
     if (wrong != NULL) {
         printf("FAILED %s: %s, %zu messages a call: message %zu: %s\n", example, need(test, "name")->text.data,
