@@ -131,13 +131,12 @@ pub(crate) fn install_panic_hook() {
             crate::debug!("{text}");
             return;
         }
+        // The host adds the last line of either to the reason of the failure.
         if cfg!(target_os = "wasi") {
-            // One line: the host adds the last one of standard error to the reason of the failure.
             eprintln!("{}", text.replace('\n', " "));
         } else {
             crate::error!("{text}");
         }
-        crate::host::report_panic(&text);
     }));
 }
 

@@ -54,8 +54,8 @@
 //! WebAssembly if you build with `panic=unwind`) it is caught, and the processor goes on with the next message. On
 //! WebAssembly as it is built today a panic is a trap: the host drops the instance and goes on with a fresh one, so what
 //! your processor kept in its fields is lost. The hook that this crate installs brings the text out before: to
-//! standard error where there is WASI, else to the stream's log, at level error; and to the host as the reason of the
-//! failure. Return errors for what data can cause, and leave panics to bugs.
+//! standard error where there is WASI, else to the stream's log, at level error. The host makes it part of the reason.
+//! Return errors for what data can cause, and leave panics to bugs.
 //!
 //! # Targets
 //!
@@ -64,14 +64,14 @@
 //! | target | without features | with feature `component` |
 //! | --- | --- | --- |
 //! | `wasm32-unknown-unknown` | guest interface v1 | component |
-//! | `wasm32-wasip1` | guest interface v1 | component, to be wrapped with an adapter |
+//! | `wasm32-wasip1` | guest interface v1 | component |
 //! | `wasm32-wasip2` | component | component |
 //! | others | the [mock host](mock) | the mock host |
 //!
 //! `wasm32-unknown-unknown` is the one to begin with: the module imports nothing but what this crate uses. Take
-//! `wasm32-wasip1` where the guest needs files, environment variables or the clock through `std`. On
-//! `wasm32-unknown-unknown` the feature `component` builds a core module that carries the type of a component; Wappa
-//! wraps it when it loads it, and so does `wasm-tools component new`.
+//! `wasm32-wasip1` where the guest needs files, environment variables or the clock through `std`. On these two the
+//! feature `component` builds a core module that carries the type of a component; Wappa wraps it when it loads it, and
+//! so does `wasm-tools component new`.
 //!
 //! # Cargo features
 //!

@@ -65,6 +65,11 @@ impl RawValue {
         RawValue { kind, data: Slice::of(value.as_bytes()) }
     }
 
+    /// The same kind of value, with its data elsewhere.
+    pub(super) fn map(self, place: impl FnOnce(Slice) -> Slice) -> RawValue {
+        RawValue { kind: self.kind, data: place(self.data) }
+    }
+
     /// # Safety
     ///
     /// The data are there.
@@ -238,15 +243,20 @@ pub(super) fn metadata(batch: u32, index: u32) -> Slice {
 
 pub(super) fn get_metadata(batch: u32, index: u32, key: &str) -> Option<Value<'static>> {
     let mark = ARENA.mark();
+    // SAFETY: the value is in the arena until it is released.
+    let value = get_raw_metadata(batch, index, key).map(|it| unsafe { it.to_value() });
+    // SAFETY: what was received is copied.
+    unsafe { ARENA.release(mark) };
+    value
+}
+
+/// The value of a key, in the arena.
+pub(super) fn get_raw_metadata(batch: u32, index: u32, key: &str) -> Option<RawValue> {
     let value = ARENA.receive(|| {
         // SAFETY: pointer and length are those of a text, and the place is one for what the host writes.
         returned(|place| unsafe { types::get_metadata(batch, index, key.as_ptr(), key.len(), place) })
     });
-    // SAFETY: the value is in the arena until it is released.
-    let value = value.into_option().map(|it| unsafe { it.to_value() });
-    // SAFETY: what was received is copied.
-    unsafe { ARENA.release(mark) };
-    value
+    value.into_option()
 }
 
 pub(super) fn set_metadata(batch: u32, index: u32, key: &str, value: &Value<'_>) {

@@ -202,9 +202,16 @@ impl Message {
         let Some(pairs) = &mut self.metadata else {
             return imports::set_metadata(self.batch, self.index, key, value);
         };
-        let mut value = RawValue::of(value);
-        // SAFETY: these are the bytes of `value`, which is borrowed until the end of this function.
-        value.data = ARENA.copy(unsafe { value.data.bytes() });
+        let value = if has_normal_form(value) {
+            // SAFETY: these are the bytes of `value`, which is borrowed until the end of this function.
+            RawValue::of(value).map(|data| ARENA.copy(unsafe { data.bytes() }))
+        } else {
+            imports::set_metadata(self.batch, self.index, key, value);
+            match imports::get_raw_metadata(self.batch, self.index, key) {
+                Some(value) => value,
+                None => unreachable!("the key was set"),
+            }
+        };
         match search(pairs, key) {
             Ok(at) => pairs[at].value = value,
             Err(at) => pairs.insert(at, Pair { key: ARENA.copy(key.as_bytes()), value }),
@@ -253,6 +260,17 @@ impl Message {
     pub(crate) fn position(&self) -> (usize, usize) {
         imports::position(self.batch, self.index)
     }
+}
+
+/// Whether the host would keep the value just as it is: texts, whole numbers and what else has no parts.
+fn has_normal_form(value: &Value<'_>) -> bool {
+    let Value::Json(json) = value else { return true };
+    if matches!(&**json, "true" | "false" | "null" | "0") {
+        return true;
+    }
+    let digits = json.strip_prefix('-').unwrap_or(json).as_bytes();
+    // So many digits fit every integer.
+    matches!(digits.first(), Some(b'1'..=b'9')) && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn search(pairs: &[Pair], key: &str) -> Result<usize, usize> {

@@ -33,9 +33,6 @@ pub(crate) fn count(name: &str, delta: u64) {
     imports::count(name, delta);
 }
 
-/// A component has no function that says why it is about to trap: the log has the text.
-pub(crate) fn report_panic(_text: &str) {}
-
 pub mod entry {
     //! What the exported functions do.
 
@@ -170,7 +167,6 @@ macro_rules! __export {
 
             // The types of the world, by which the module is known as a component's.
             #[unsafe(link_section = "component-type:wappa:processor@0.1.0:processor:encoded world")]
-            #[used]
             static WORLD: [u8; $crate::__private::entry::WORLD.len()] = *$crate::__private::entry::WORLD;
         };
     };

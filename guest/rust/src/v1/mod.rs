@@ -170,21 +170,6 @@ fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned())
 }
 
-/// Whether message functions may be called: a panic in between must not call them.
-static IN_MESSAGE: Flag = Flag(Cell::new(false));
-
-struct Flag(Cell<bool>);
-
-// SAFETY: an instance is entered by one thread at a time, and its module has no threads of its own.
-unsafe impl Sync for Flag {}
-
-/// Gives the host the reason of the trap that follows.
-pub(crate) fn report_panic(text: &str) {
-    if IN_MESSAGE.0.get() {
-        imports::fail(text);
-    }
-}
-
 pub mod entry {
     //! What the exported functions do.
 
@@ -218,7 +203,6 @@ pub mod entry {
         let (Some(processor), Some(message)) = (slot, message) else {
             panic!("`wappa_init` has to be called before `process`, and its result has to be 0");
         };
-        IN_MESSAGE.0.set(true);
         loop {
             message.host.begin();
             export::process(processor, message);
@@ -227,7 +211,6 @@ pub mod entry {
                 break;
             }
         }
-        IN_MESSAGE.0.set(false);
     }
 
     /// Drops the processor.
