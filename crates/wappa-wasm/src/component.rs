@@ -303,7 +303,12 @@ fn messages_of(sent: Vec<WitMessage>, of: &Message) -> Result<Vec<Message>, Stop
         let pairs = it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(value)?)));
         let pairs: Vec<(Bytes, Value)> =
             pairs.collect::<Result<_, String>>().map_err(|text| Stop::HostCall(text.into()))?;
-        Ok(Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin()))
+        let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
+        // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
+        if let Some(mark) = of.error() {
+            message.set_error(mark.clone());
+        }
+        Ok(message)
     };
     sent.into_iter().map(message).collect()
 }

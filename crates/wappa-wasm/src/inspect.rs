@@ -35,7 +35,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 use text::safe;
-use wasmparser::{Validator, WasmFeatures, types::Types};
+use wasmparser::{BinaryReaderError, Parser, ValidPayload, Validator, WasmFeatures, types::Types};
 
 use crate::wrap::{is_component, wrap};
 
@@ -63,7 +63,7 @@ pub struct Inspection {
     pub code_bytes: u64,
     /// Whether a function runs as the module is instantiated, before any export can be called.
     pub has_start_section: bool,
-    /// Name and size of every custom section, in the file's order.
+    /// Custom sections by name, in the file's order, and how large all of a name are together.
     pub custom_sections: Vec<(String, u64)>,
     pub producers: Vec<Producer>,
     /// Proposals that the guest needs and the engine refuses.
@@ -92,6 +92,12 @@ impl Inspection {
     /// of the guest, told together with its other ones. A core module that carries the types of a component is
     /// inspected as the component that it is wrapped as when it is loaded.
     pub fn of(file: &[u8]) -> Result<Inspection, NotAModule> {
+        Inspection::of_known(file, |_| false)
+    }
+
+    /// As [`Inspection::of`], but asks about the file's SHA-256 first. One that is known to be valid is looked into
+    /// without validating the bodies of its functions again, which is most of the work.
+    pub fn of_known(file: &[u8], is_known: impl FnOnce(&[u8; 32]) -> bool) -> Result<Inspection, NotAModule> {
         let wasm = to_binary(file)?;
         let mut inspection = Inspection {
             is_text: format::is_text(file),
@@ -111,11 +117,12 @@ impl Inspection {
             component: None,
             not_wrapped: None,
         };
+        let is_known = is_known(&inspection.sha256);
         match wrap(&wasm) {
-            Ok(Cow::Borrowed(wasm)) => inspection.read(wasm, false)?,
-            Ok(Cow::Owned(component)) => inspection.read(&component, true)?,
+            Ok(Cow::Borrowed(wasm)) => inspection.read(wasm, false, is_known)?,
+            Ok(Cow::Owned(component)) => inspection.read(&component, true, is_known)?,
             Err(reason) => {
-                inspection.read(&wasm, false)?;
+                inspection.read(&wasm, false, is_known)?;
                 inspection.not_wrapped = Some(safe(&reason, 300));
             }
         }
@@ -157,8 +164,8 @@ impl Inspection {
         self.exports.iter().find(|it| it.name == name)
     }
 
-    fn read(&mut self, wasm: &[u8], is_wrapped: bool) -> Result<(), NotAModule> {
-        let types = self.validate(wasm)?;
+    fn read(&mut self, wasm: &[u8], is_wrapped: bool, is_known: bool) -> Result<(), NotAModule> {
+        let types = self.validate(wasm, is_known)?;
         let read = if is_component(wasm) {
             self.read_component(wasm, types.as_ref(), is_wrapped)
         } else {
@@ -168,9 +175,14 @@ impl Inspection {
     }
 
     /// Validates once; only what is refused is looked at again, for the reason.
-    fn validate(&mut self, wasm: &[u8]) -> Result<Types, NotAModule> {
+    fn validate(&mut self, wasm: &[u8], is_known: bool) -> Result<Types, NotAModule> {
         let accepted = if is_component(wasm) { COMPONENT_FEATURES } else { ACCEPTED_FEATURES };
-        let refusal = match Validator::new_with_features(accepted).validate_all(wasm) {
+        let mut validator = Validator::new_with_features(accepted);
+        let validated = match is_known {
+            true => validate_without_bodies(&mut validator, wasm),
+            false => validator.validate_all(wasm),
+        };
+        let refusal = match validated {
             Ok(types) => return Ok(types),
             Err(refusal) => refusal,
         };
@@ -180,6 +192,18 @@ impl Inspection {
         self.refused = features::needed(wasm);
         if self.refused.is_empty() { Err(broken::invalid(wasm, &refusal)) } else { Ok(types) }
     }
+}
+
+/// The types of a valid module, without a look at the bodies of its functions.
+fn validate_without_bodies(validator: &mut Validator, wasm: &[u8]) -> Result<Types, BinaryReaderError> {
+    let mut types = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        // Those that are nested in a component end before it does.
+        if let ValidPayload::End(it) = validator.payload(&payload?)? {
+            types = Some(it);
+        }
+    }
+    Ok(types.expect("what is parsed to its end has one"))
 }
 
 #[cfg(test)]

@@ -145,8 +145,10 @@
 //!
 //! Compiling is the one thing that no limit of the engine bounds, and it takes place in this process by default. Where
 //! modules come from strangers, do it in a child process that can be stopped: give the program a hidden command that
-//! calls [`child_main`], and the engine a [`ChildCompiler`] that runs it. Whoever has a better place for it, or keeps
-//! compiled code, implements [`Compile`].
+//! calls [`child_main`], and the engine a [`ChildCompiler`] that runs it. Whoever has a better place for it implements
+//! [`Compile`].
+//!
+//! Code is compiled anew by every process, unless [`EngineConfig::cache`] says in which directory it is kept.
 //!
 //! ```no_run
 //! use std::{env, process::ExitCode, sync::Arc};
@@ -167,6 +169,7 @@
 //! ```
 
 mod arena;
+mod cache;
 mod clock;
 pub mod compile;
 mod compiler;
@@ -181,6 +184,7 @@ mod instance;
 mod interrupt;
 mod json;
 mod limiter;
+mod load;
 mod log;
 mod metrics;
 mod module;
@@ -201,6 +205,7 @@ mod work;
 mod wrap;
 
 pub use crate::{
+    cache::{CACHE_BYTES_MAX, CodeCache},
     compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
     compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},

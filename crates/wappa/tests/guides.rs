@@ -107,6 +107,8 @@ fn print(program: &Program, command: &str) -> String {
         .env("WAPPA", env!("CARGO_BIN_EXE_wappa"))
         .env_remove("WAPPA_CONFIG")
         .env_remove("BENTO_CONFIG")
+        // Not the user's own, and none that another test filled.
+        .env("XDG_CACHE_HOME", program.dir().join(".cache"))
         .current_dir(program.dir())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -70,7 +70,11 @@ impl Inspection {
 
     /// Custom sections are comments: what is broken in one is passed over.
     fn read_custom(&mut self, section: &CustomSectionReader<'_>) {
-        self.custom_sections.push((section.name().to_owned(), section.data().len() as u64));
+        let size = section.data().len() as u64;
+        match self.custom_sections.iter_mut().find(|(name, _)| name == section.name()) {
+            Some((_, sum)) => *sum += size,
+            None => self.custom_sections.push((section.name().to_owned(), size)),
+        }
         match section.as_known() {
             KnownCustom::Name(names) => {
                 for name in names.into_iter().map_while(Result::ok) {

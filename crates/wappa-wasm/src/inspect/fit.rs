@@ -1,9 +1,11 @@
 //! Whether a component is one of our world, in a version that runs here.
 
-use super::component::{Component, Extern, Item};
+use super::component::{Component, Extern, Function, Item};
 use super::problems::{NAMED_MAX, Problem, error};
-use super::text::{did_you_mean, enumerated, quoted};
-use super::world::{EXPORTED, FUNCTIONS, Fit, InterfaceName, WORLD_PACKAGE, WORLD_VERSION, wasi_interfaces};
+use super::text::{did_you_mean, enumerated, quoted, safe};
+use super::world::{
+    EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, WORLD_PACKAGE, WORLD_VERSION, wasi_interfaces,
+};
 use super::{Inspection, origin::Toolchain};
 
 /// The function that the processor calls in a component.
@@ -95,31 +97,30 @@ fn check_functions(it: &Extern, name: &InterfaceName<'_>, problems: &mut Vec<Pro
         return problems.push(error(text, None));
     };
     for known in FUNCTIONS.iter().filter(|it| it.interface == name.interface) {
-        let wanted = known.shape();
         match functions.iter().find(|it| it.raw_name == known.name) {
             None => {
                 let text = format!("{} has no function `{}`", quoted(&it.name), known.name);
-                problems.push(error(text, Some(format!("the host calls it as `{wanted}`"))));
+                problems.push(error(text, Some(format!("the host calls it as `{}`", known.text))));
             }
-            Some(function) => check_shape("exports", it, function, &wanted, problems),
+            Some(function) => check_shape("exports", it, function, known, problems),
         }
     }
 }
 
-fn check_shape(
-    verb: &str,
-    it: &Extern,
-    function: &super::Function,
-    wanted: &str,
-    problems: &mut Vec<Problem>,
-) {
+fn check_shape(verb: &str, it: &Extern, function: &Function, known: &Known, problems: &mut Vec<Problem>) {
+    let wanted = known.shape();
     let Some(found) = function.shape.as_deref().filter(|found| *found != wanted) else { return };
-    let text = format!(
-        "{verb} `{}` of {} as `{}`, but it is `{wanted}`",
-        super::text::safe(&function.name, 100),
-        quoted(&it.name),
-        super::text::safe(found, 400),
-    );
+    // Asynchronous functions are refused as a proposal already.
+    if found.starts_with("async ") {
+        return;
+    }
+    // Where the words are the same, a type of the same name is another one.
+    let (found, wanted) = match function.text == known.text {
+        true => (found, wanted.as_str()),
+        false => (function.text.as_str(), known.text),
+    };
+    let (name, interface, found) = (quoted(&function.name), quoted(&it.name), safe(found, 400));
+    let text = format!("{verb} {name} of {interface} as `{found}`, but it is `{wanted}`");
     let hint = format!("generate the bindings from the WIT package `{WORLD_PACKAGE}@{WORLD_VERSION}`");
     problems.push(error(text, Some(hint)));
 }
@@ -178,7 +179,7 @@ fn check_ours(it: &Extern, name: &InterfaceName<'_>, problems: &mut Vec<Problem>
     };
     for function in functions {
         match known.iter().find(|it| it.name == function.raw_name) {
-            Some(known) => check_shape("imports", it, function, &known.shape(), problems),
+            Some(known) => check_shape("imports", it, function, known, problems),
             None => {
                 let (function, interface) = (quoted(&function.name), quoted(&it.name));
                 let text = format!("imports {function} of {interface}, but there is no such function in it");
@@ -202,7 +203,7 @@ fn check_versions(component: &Component, problems: &mut Vec<Problem>) {
         }
         told.push(name.version);
         let made_for = match name.version {
-            Some(version) => format!("{WORLD_PACKAGE} {}", super::text::safe(version, 60)),
+            Some(version) => format!("{WORLD_PACKAGE} {}", safe(version, 60)),
             None => format!("{WORLD_PACKAGE} without a version"),
         };
         let hint = match fit {

@@ -232,5 +232,5 @@ fn text_error(rendered: &str) -> NotAModule {
 
 /// A text that may quote the file, made safe for a log.
 pub(super) fn quoted_whole(text: &str) -> String {
-    super::text::safe(text, 300)
+    super::text::safe(&text.replace('\n', ": "), 300)
 }

@@ -135,7 +135,7 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
         _ if module.starts_with("extism:") => {
             "this is an Extism plugin; only guests of the `wasm` processor run here"
         }
-        _ if ["wasi:", "wappa:", "cm32p2"].iter().any(|it| module.starts_with(it)) => {
+        _ if ["wasi:", "cm32p2"].iter().any(|it| module.starts_with(it)) => {
             "this is the core of a component, without the types of one: make it a component with `wasm-tools component \
              new`, or link what wit-bindgen generated for it (`…_component_type.o` in C)"
         }

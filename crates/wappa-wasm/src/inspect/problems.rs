@@ -5,7 +5,7 @@ use super::imports::is_v0;
 use super::origin::Toolchain;
 use super::text::{bytes, did_you_mean, mebibytes_up, quoted};
 use super::types::{Export, Item, Signature, ValueType};
-use super::{Inspection, Tier};
+use super::{Inspection, Tier, WORLD_PACKAGE};
 use crate::rewrite::MEMORY_EXPORT;
 
 /// How bad a problem is.
@@ -59,6 +59,12 @@ impl Inspection {
             let hint =
                 "build it against the WIT package `wappa:processor` as it is, with a current wit-bindgen";
             problems.push(error(text, Some(hint.to_owned())));
+        } else if self.is_core_of_component() {
+            let text =
+                format!("is the core of a component of `{WORLD_PACKAGE}`, but carries no types of one");
+            let hint = "make it a component with `wasm-tools component new`, or link what wit-bindgen generated for it \
+                        (in C: `…_component_type.o`)";
+            problems.push(error(text, Some(hint.to_owned())));
         } else {
             self.check_function(function, &mut problems);
             self.check_imports(&mut problems);
@@ -98,6 +104,14 @@ impl Inspection {
                 problems.push(error(text, Some(self.hint_for_missing(function))));
             }
         }
+    }
+
+    /// Whether the names are those that tools give to the inside of a component.
+    fn is_core_of_component(&self) -> bool {
+        let mut names =
+            self.imports.iter().map(|it| &it.module).chain(self.exports.iter().map(|it| &it.name));
+        let prefix = format!("{WORLD_PACKAGE}/");
+        names.any(|it| it.starts_with(&prefix))
     }
 
     /// Whether the module is a program, and nothing in it could be called instead of the missing function.

@@ -11,7 +11,7 @@ use super::{Inspection, Problem, Tier, WORLD_PACKAGE};
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_summary(f)?;
-        let width = |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0).min(40);
+        let width = |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0).min(60);
         if !self.imports.is_empty() {
             let lines: Vec<(String, String)> = self
                 .imports

@@ -27,6 +27,8 @@ const VALUE: &str = "variant { text(string), bytes(list<u8>), json(string) }";
 pub(super) struct Known {
     pub(super) interface: &'static str,
     pub(super) name: &'static str,
+    /// As in `func(index: u32) -> list<u8>`, without the resource that a method belongs to.
+    pub(super) text: &'static str,
     shape: &'static str,
 }
 
@@ -37,28 +39,84 @@ impl Known {
     }
 }
 
-const fn known(interface: &'static str, name: &'static str, shape: &'static str) -> Known {
-    Known { interface, name, shape }
+const fn known(
+    interface: &'static str,
+    name: &'static str,
+    text: &'static str,
+    shape: &'static str,
+) -> Known {
+    Known { interface, name, text, shape }
 }
 
 /// Every function of the world.
 pub(super) const FUNCTIONS: [Known; 14] = [
-    known("types", "[method]batch.len", "func(borrow<batch>) -> u32"),
-    known("types", "[method]batch.content", "func(borrow<batch>, u32) -> list<u8>"),
-    known("types", "[method]batch.contents", "func(borrow<batch>) -> tuple<list<u8>, list<u32>>"),
-    known("types", "[method]batch.get-metadata", "func(borrow<batch>, u32, string) -> option<VALUE>"),
-    known("types", "[method]batch.metadata", "func(borrow<batch>, u32) -> list<tuple<string, VALUE>>"),
-    known("types", "[method]batch.set-metadata", "func(borrow<batch>, u32, string, VALUE)"),
-    known("types", "[method]batch.delete-metadata", "func(borrow<batch>, u32, string) -> bool"),
-    known("types", "[method]batch.error", "func(borrow<batch>, u32) -> option<string>"),
-    known("types", "[method]batch.clear-error", "func(borrow<batch>, u32)"),
-    known("types", "[method]batch.position", "func(borrow<batch>, u32) -> tuple<u32, u32>"),
-    known("log", "log", "func(enum { trace, debug, info, warn, error }, string)"),
-    known("metrics", "counter-add", "func(string, u64)"),
-    known("transform", "configure", "func(list<tuple<string, string>>) -> result<_, string>"),
+    known("types", "[method]batch.len", "func() -> u32", "func(borrow<batch>) -> u32"),
+    known(
+        "types",
+        "[method]batch.content",
+        "func(index: u32) -> list<u8>",
+        "func(borrow<batch>, u32) -> list<u8>",
+    ),
+    known(
+        "types",
+        "[method]batch.contents",
+        "func() -> tuple<list<u8>, list<u32>>",
+        "func(borrow<batch>) -> tuple<list<u8>, list<u32>>",
+    ),
+    known(
+        "types",
+        "[method]batch.get-metadata",
+        "func(index: u32, key: string) -> option<value>",
+        "func(borrow<batch>, u32, string) -> option<VALUE>",
+    ),
+    known(
+        "types",
+        "[method]batch.metadata",
+        "func(index: u32) -> list<tuple<string, value>>",
+        "func(borrow<batch>, u32) -> list<tuple<string, VALUE>>",
+    ),
+    known(
+        "types",
+        "[method]batch.set-metadata",
+        "func(index: u32, key: string, value: value)",
+        "func(borrow<batch>, u32, string, VALUE)",
+    ),
+    known(
+        "types",
+        "[method]batch.delete-metadata",
+        "func(index: u32, key: string) -> bool",
+        "func(borrow<batch>, u32, string) -> bool",
+    ),
+    known(
+        "types",
+        "[method]batch.error",
+        "func(index: u32) -> option<string>",
+        "func(borrow<batch>, u32) -> option<string>",
+    ),
+    known("types", "[method]batch.clear-error", "func(index: u32)", "func(borrow<batch>, u32)"),
+    known(
+        "types",
+        "[method]batch.position",
+        "func(index: u32) -> tuple<u32, u32>",
+        "func(borrow<batch>, u32) -> tuple<u32, u32>",
+    ),
+    known(
+        "log",
+        "log",
+        "func(level: level, text: string)",
+        "func(enum { trace, debug, info, warn, error }, string)",
+    ),
+    known("metrics", "counter-add", "func(name: string, delta: u64)", "func(string, u64)"),
+    known(
+        "transform",
+        "configure",
+        "func(config: list<tuple<string, string>>) -> result<_, string>",
+        "func(list<tuple<string, string>>) -> result<_, string>",
+    ),
     known(
         "transform",
         "process",
+        "func(batch: batch) -> list<disposition>",
         "func(own<batch>) -> list<variant { keep, filter, content(list<u8>), \
          send(list<record { content: list<u8>, metadata: list<tuple<string, VALUE>> }>), fail(string) }>",
     ),

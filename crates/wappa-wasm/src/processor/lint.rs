@@ -2,7 +2,7 @@
 
 use wappa_spec::{Config, Lint, Node, Reader, Rule, Size};
 
-use super::{config::WasmConfig, module_file, read_module};
+use super::{config::WasmConfig, known, module_file, read_module};
 use crate::inspect::{Inspection, Limits, Severity};
 
 /// Reports everything that would keep the module from running, at the field that names it.
@@ -57,7 +57,7 @@ fn lint_module(
             return None;
         }
     };
-    let inspection = match Inspection::of(&bytes) {
+    let inspection = match Inspection::of_known(&bytes, known::is_valid) {
         Ok(inspection) => inspection,
         Err(err) => {
             reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display()));
