@@ -71,7 +71,9 @@ fn value(json: &Json) -> Value {
         },
         Json::String(it) => Value::text(it),
         Json::Array(items) => Value::Array(items.iter().map(value).collect()),
-        Json::Object(pairs) => Value::Object(pairs.iter().map(|(key, it)| (key.clone(), value(it))).collect()),
+        Json::Object(pairs) => {
+            Value::Object(pairs.iter().map(|(key, it)| (key.clone(), value(it))).collect())
+        }
     }
 }
 

@@ -21,10 +21,10 @@ mod data;
 mod messages;
 mod modules;
 mod plateau;
-mod running;
-mod table;
 #[path = "../support/random.rs"]
 mod random;
+mod running;
+mod table;
 
 use data::Data;
 use modules::Example;

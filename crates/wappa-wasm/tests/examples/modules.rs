@@ -24,6 +24,10 @@ const CHECKED_IN: [(&str, &str); 6] = [
     ("rust", "wasip1"),
 ];
 
+/// Where machines keep what people make; no module knows on which one it was built.
+const PLACES: [&str; 4] =
+    [concat!("/", "work/"), concat!("/", "home/"), concat!("/", "root/"), concat!("/", "Users/")];
+
 /// One example as a module.
 #[derive(Debug)]
 pub(crate) struct Example {
@@ -95,7 +99,7 @@ pub(crate) fn check_complete(examples: &[Example]) -> Result<(), String> {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// What is checked in is all that should be, and small.
+/// What is checked in is all that should be, small, and without the paths of a machine.
 pub(crate) fn check_checked_in(examples: &[Example]) -> Result<(), String> {
     let mut problems = Vec::new();
     for (language, tier) in CHECKED_IN {
@@ -105,6 +109,12 @@ pub(crate) fn check_checked_in(examples: &[Example]) -> Result<(), String> {
     }
     for it in examples.iter().filter(|it| CHECKED_IN_BYTES_MAX < it.wasm.len()) {
         problems.push(format!("{}/{}.{}.wasm has {} bytes", it.language, it.name, it.tier, it.wasm.len()));
+    }
+    for it in examples {
+        let text = String::from_utf8_lossy(&it.wasm);
+        for place in PLACES.into_iter().filter(|place| text.contains(place)) {
+            problems.push(format!("{}/{}.{}.wasm names `{place}`", it.language, it.name, it.tier));
+        }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
