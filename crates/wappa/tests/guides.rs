@@ -24,9 +24,12 @@ fn root() -> PathBuf {
 
 /// The README and the guides beside the generated reference: paths from the root, and texts.
 fn guides() -> Vec<(String, String)> {
-    let in_docs = fs::read_dir(root().join("docs")).expect("there are guides").flatten();
-    let names = in_docs.map(|it| format!("docs/{}", it.file_name().display()));
-    let mut paths: Vec<String> = names.filter(|it| it.ends_with(".md")).collect();
+    let in_folder = |folder: &str| {
+        let files = fs::read_dir(root().join(folder)).expect("there are guides").flatten();
+        files.map(|it| format!("{folder}/{}", it.file_name().display())).collect::<Vec<_>>()
+    };
+    let all = ["docs", "docs/guests"].into_iter().flat_map(in_folder);
+    let mut paths: Vec<String> = all.filter(|it| it.ends_with(".md")).collect();
     paths.extend(["README.md", "ARCHITECTURE.md"].map(String::from));
     paths.sort();
     let text = |path: &str| fs::read_to_string(root().join(path)).expect("a guide can be read");

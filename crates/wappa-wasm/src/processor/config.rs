@@ -99,8 +99,8 @@ pub(crate) struct WasmConfig {
     #[config(default = "128MiB", bento = false)]
     pub(crate) memory_limit: Size,
 
-    /// What one message may become: content and metadata together. Past it the message fails; content that is no larger
-    /// than it came in never does.
+    /// What one message may become: content, metadata and the messages that the guest makes of it together. Past it the
+    /// message fails; content that is no larger than it came in never does.
     #[config(default = "64MiB", bento = false)]
     pub(crate) output_limit: Size,
 

@@ -21,7 +21,11 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     }
     let found = module.map(|it| it.sha256_text());
     if let Some(found) = found.filter(|it| !it.eq_ignore_ascii_case(&config.sha256)) {
-        reader.error(Rule::Custom, at_digest, format!("the module is another one: its SHA-256 is {found}"));
+        reader.error(
+            Rule::Custom,
+            at_digest,
+            format!("sha256 is of another module: that of this one is {found}"),
+        );
     }
 }
 
