@@ -72,7 +72,8 @@ fn a_project_in_go() {
 
 /// What the project's Makefile asks, too.
 const HAS_C: &str = "clang=$(command -v clang-22 || command -v clang) && \
-                     $clang --target=wasm32-wasi -include stdlib.h -E -xc /dev/null || zig version";
+                     echo 'int f(void) { return 0; }' | $clang --target=wasm32-wasi -mexec-model=reactor \
+                     -include stdlib.h -xc - -o /dev/null || zig version";
 
 #[test]
 fn a_project_in_c() {
@@ -98,9 +99,11 @@ fn rust_for_wasm() -> Option<Vec<(&'static str, String)>> {
     if has(&format!("ls \"$(${{RUSTC:-rustc}} --print target-libdir {target})\"/libstd-*.rlib")) {
         return Some(Vec::new());
     }
-    // Debian's compiler, which brings the sources of the standard library instead.
-    let is_debian = has("test -x /usr/bin/rustc && test -x /usr/bin/wasm-ld-22 && \
-                         test -f /usr/lib/rustlib/src/rust/library/Cargo.lock");
+    // Debian's compiler, which brings the sources of the standard library instead. One that is being installed does
+    // not do.
+    let is_installed =
+        |it: &str| has(&format!("dpkg-query -W -f '${{db:Status-Status}}' {it} | grep -qx installed"));
+    let is_debian = ["rustc-web", "rust-web-src", "lld-22"].into_iter().all(is_installed);
     let variables = [
         ("RUSTC", "/usr/bin/rustc"),
         ("RUSTC_BOOTSTRAP", "1"),
