@@ -65,7 +65,10 @@ fn collect(from: &Path, to: &Path, files: &mut Vec<(String, PathBuf)>) -> io::Re
             let entry = entry?;
             collect(&entry.path(), &to.join(entry.file_name()), files)?;
         }
-    } else if !place.ends_with(".wasm") && !(place.starts_with("sdk") && place.ends_with("_test.go")) {
+        return Ok(());
+    }
+    let is_test = place.starts_with("sdk") && place.ends_with("_test.go");
+    if !is_test && !place.ends_with(".wasm") {
         files.push((place, from.to_path_buf()));
     }
     Ok(())

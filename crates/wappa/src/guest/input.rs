@@ -29,8 +29,8 @@ pub(crate) struct InputOptions {
     #[arg(long)]
     pub(super) whole: bool,
 
-    /// Metadata of each message: a text, or after `:=` JSON of any type; may be given again.
-    #[arg(long, short, value_name = "KEY=TEXT|KEY:=JSON", value_parser = metadata)]
+    /// Metadata of each message: a text, or with `:=` JSON of any type (`n:=3`); may be given again.
+    #[arg(long, short, value_name = "KEY=TEXT", value_parser = metadata)]
     meta: Vec<(String, Value)>,
 
     /// Mark each message as failed before, with this reason.

@@ -339,7 +339,8 @@ mod tests {
     fn names_are_checked() {
         let is_good = |name, language| check_name(name, language).is_ok();
         assert!(is_good("greeter-2", Language::Rust) && is_good("test", Language::Go));
-        for name in ["", "Greeter", "2nd", "a b", "a/b", "..", "é", &"a".repeat(65)] {
+        let long = "a".repeat(65);
+        for name in ["", "Greeter", "2nd", "a b", "a/b", "..", "é", &long] {
             assert!(!is_good(name, Language::C), "{name}");
         }
         assert!(!is_good("test", Language::Rust) && !is_good("main", Language::Go));

@@ -202,13 +202,13 @@ fn metadata_and_marks() {
             $ wappa call letters.wat --brief --meta a
             exit 1
             --- stderr
-            Usage error: invalid value 'a' for '--meta <KEY=TEXT|KEY:=JSON>': write it as KEY=TEXT or as KEY:=JSON
+            Usage error: invalid value 'a' for '--meta <KEY=TEXT>': write it as KEY=TEXT or as KEY:=JSON
             hint: `wappa call --help` shows the flags
 
             $ wappa call letters.wat --brief --meta n:=three
             exit 1
             --- stderr
-            Usage error: invalid value 'n:=three' for '--meta <KEY=TEXT|KEY:=JSON>': `three` is no JSON: expected ident at line 1 column 2; a text is written with `=` alone
+            Usage error: invalid value 'n:=three' for '--meta <KEY=TEXT>': `three` is no JSON: expected ident at line 1 column 2; a text is written with `=` alone
             hint: `wappa call --help` shows the flags
 
         "#]],

@@ -60,7 +60,7 @@ fn check_project(dir: &Path, module: &str, variables: &[(&str, String)]) {
 #[test]
 fn a_project_in_go() {
     if !has("go version") {
-        return println!("there is no Go: the project is not built");
+        return eprintln!("there is no Go: the project is not built");
     }
     let program = project("go-greeter", &["--lang", "go"]);
     let dir = program.dir().join("go-greeter");
@@ -78,7 +78,7 @@ const HAS_C: &str = "clang=$(command -v clang-22 || command -v clang) && \
 #[test]
 fn a_project_in_c() {
     if !has("make --version && cc --version") || !has(HAS_C) {
-        return println!("there is no C compiler for WebAssembly: the project is not built");
+        return eprintln!("there is no C compiler for WebAssembly: the project is not built");
     }
     for (name, flags) in
         [("c-module", &["--lang", "c"][..]), ("c-component", &["--lang", "c", "--component"])]
@@ -132,7 +132,7 @@ fn a_project_in_rust() {
         );
         assert!(text.contains("test result: ok. 2 passed") && !text.contains("warning"), "{text}");
         let Some(for_wasm) = &for_wasm else {
-            println!("there is no Rust for WebAssembly: the project is not built");
+            eprintln!("there is no Rust for WebAssembly: the project is not built");
             continue;
         };
         variables.extend(for_wasm.iter().cloned());
