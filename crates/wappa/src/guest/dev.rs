@@ -141,12 +141,16 @@ impl Cycle<'_> {
                 .bad("there are no fixtures: write a message into `fixtures/first.in`, then `--update`");
         }
         let (mut n_good, mut n_updated) = (0, 0);
+        let mut bad_before = String::new();
         for fixture in &fixtures {
-            let came = fixture.run(self.engine, module, self.arguments.update);
-            match &came {
+            let mut came = fixture.run(self.engine, module, self.arguments.update);
+            match &mut came {
                 Came::Good => n_good += 1,
                 Came::Updated => n_updated += 1,
-                Came::Different { .. } | Came::Bad(_) => (),
+                Came::Different { .. } => (),
+                // What is wrong with the module is told once.
+                Came::Bad(text) if *text == bad_before => *text = "as above".to_string(),
+                Came::Bad(text) => bad_before.clone_from(text),
             }
             self.tell(&fixture.name, &came)?;
         }
