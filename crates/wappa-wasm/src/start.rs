@@ -1,6 +1,7 @@
 //! The start of an instance: its memory, its start functions, and what is called for messages.
 
 use wasmtime::{Store, TypedFunc, UpdateDeadline, Val, component};
+use wasmtime_wasi::WasiView;
 
 use crate::{
     CallError, Guest, Kind,
@@ -10,6 +11,7 @@ use crate::{
     guest::{Linked, Shared},
     host::Host,
     instance::{Entry, describe},
+    wasi::{FILES_MAX, RESOURCES_MAX},
 };
 
 pub(crate) enum NotStarted {
@@ -41,11 +43,14 @@ pub(crate) fn start(guest: &Guest, linked: &Linked, deadline: u64) -> Result<Sta
     store.set_hostcall_fuel(shared.copy_limit());
     match linked {
         Linked::Core(pre) => {
+            // Preview 1 has nothing but files in it, and standard input and output.
+            store.data_mut().wasi.ctx().table.set_max_capacity(FILES_MAX);
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_core(store, &instance, shared)
         }
         Linked::Component(pre) => {
+            store.data_mut().wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_component(store, &instance, shared)

@@ -10,10 +10,10 @@ use wappa_wasm::{Guest, Module, Mount};
 use crate::harness::{config, engine, guest, told};
 
 /// A directory for one test, removed with it.
-struct Dir(PathBuf);
+pub(crate) struct Dir(pub(crate) PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Dir {
+    pub(crate) fn new(name: &str) -> Dir {
         let path = std::env::temp_dir().join(format!("wappa-wasm-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).expect("the directory for temporary files can be written to");
         Dir(path)
@@ -98,4 +98,24 @@ fn a_mount_that_is_not_there_is_said_at_once() {
     config.mounts = vec![Mount { host: "/no/such/directory".into(), guest: "/".into(), writable: false }];
     let err = Guest::new(engine(), &module, config).expect_err("it is not there").to_string();
     expect!["opening the mount `/no/such/directory`: No such file or directory (os error 2)"].assert_eq(&err);
+}
+
+#[test]
+fn files_that_are_never_closed_are_few() {
+    let dir = Dir::new("many");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let many = guest(
+        r#"(func (export "process") (local $m i64)
+          (local.set $m (call $as_bytes))
+          (block $end (loop $again
+            (br_if $end (call $open (i32.const 3) (i32.const 0) (call $ptr (local.get $m)) (call $len (local.get $m))
+              (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8)))
+            (br $again)))
+          (call $set_bytes (i32.const 0) (i32.const 0)))"#,
+    );
+    expect![[r#"
+        ""
+        ""
+    "#]]
+    .assert_eq(&run(&dir, &many, &["a.txt", "none"], false));
 }

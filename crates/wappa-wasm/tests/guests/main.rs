@@ -6,6 +6,8 @@ mod files;
 mod harness;
 mod hostile;
 mod output;
+mod parts;
 mod semantics;
 mod start;
 mod v1;
+mod wasi2;
