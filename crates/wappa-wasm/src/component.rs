@@ -11,7 +11,9 @@ use wasmtime::{
 };
 
 use crate::{CallError, Kind};
-use crate::{error::Stop, host::Host, json, log::Level, metrics::check_name, run::Verdict, v1::reason_of};
+use crate::{
+    error::Stop, host::Host, log::Level, metrics::check_name, run::Verdict, v1::reason_of, work::Work,
+};
 
 /// The package, without its version.
 pub(crate) const PACKAGE: &str = "wappa:processor";
@@ -41,8 +43,8 @@ pub(crate) struct Batches {
 impl Batches {
     /// Opens a batch. The number is new.
     pub(crate) fn open(&mut self, first: usize, n_messages: usize) -> Resource<BatchTag> {
-        self.last += 1;
-        self.live += 1;
+        self.last = self.last.checked_add(1).expect("a guest that ran out of numbers is not called");
+        self.live = self.live.saturating_add(1);
         self.open = Some((first, n_messages));
         Resource::new_own(self.last)
     }
@@ -54,7 +56,12 @@ impl Batches {
 
     /// Whether the guest keeps more batches than anybody needs, or numbers run out.
     pub(crate) fn is_worn(&self) -> bool {
-        LIVE_MAX < self.live || self.last == u32::MAX
+        LIVE_MAX < self.live || self.is_at_end()
+    }
+
+    /// Whether there is no number left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.last == u32::MAX
     }
 
     /// The index in the run of a message of the open batch.
@@ -176,7 +183,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
             let host = store.data_mut();
             let idx = host.batches.find(&batch, index)?;
-            let value = from_wit(value).map_err(mistake)?;
+            let value = from_wit(&host.work, value)?;
             Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
         },
     )?;
@@ -270,9 +277,7 @@ pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<Disposition
                 Err(stop) => too_large(&stop),
             },
             Disposition::Send(messages) => {
-                match messages_of(messages, &work.run.messages[idx])
-                    .and_then(|it| work.check_sent(idx, &it).map(|()| it))
-                {
+                match messages_of(work, messages, idx).and_then(|it| work.check_sent(idx, &it).map(|()| it)) {
                     Ok(emitted) => Verdict { emitted, is_replaced: true, ..Verdict::default() },
                     Err(stop) => too_large(&stop),
                 }
@@ -298,12 +303,13 @@ fn too_large(stop: &Stop) -> Verdict {
 }
 
 /// Messages that take the place of one: they descend from what it descends from.
-fn messages_of(sent: Vec<WitMessage>, of: &Message) -> Result<Vec<Message>, Stop> {
+fn messages_of(work: &Work, sent: Vec<WitMessage>, idx: usize) -> Result<Vec<Message>, Stop> {
+    let origin = work.run.messages[idx].origin();
     let message = |it: WitMessage| {
-        let pairs = it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(value)?)));
-        let pairs: Vec<(Bytes, Value)> =
-            pairs.collect::<Result<_, String>>().map_err(|text| Stop::HostCall(text.into()))?;
-        Ok(Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin()))
+        let pairs =
+            it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(work, value)?)));
+        let pairs: Vec<(Bytes, Value)> = pairs.collect::<Result<_, Stop>>()?;
+        Ok(Message::of_input(it.content.into(), Metadata::from_pairs(pairs), origin))
     };
     sent.into_iter().map(message).collect()
 }
@@ -318,13 +324,13 @@ fn to_wit(value: &Value) -> WitValue {
     }
 }
 
-fn from_wit(value: WitValue) -> Result<Value, String> {
+fn from_wit(work: &Work, value: WitValue) -> Result<Value, Stop> {
     match value {
         WitValue::Text(text) => Ok(Value::Text(text.into())),
         WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
-        WitValue::Json(text) => {
-            json::parse(text.as_bytes()).map_err(|why| format!("a metadata value is not JSON: {why}"))
-        }
+        WitValue::Json(text) => work
+            .parse(text.as_bytes())?
+            .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, io};
 
+use wappa_message::Message;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::{compile::CompileError, inspect::NotAModule};
@@ -146,6 +147,7 @@ struct Inner {
     reason: String,
     backtrace: Option<String>,
     changes_kept: bool,
+    sent: Vec<Message>,
 }
 
 impl CallError {
@@ -155,6 +157,7 @@ impl CallError {
             reason: one_line(&reason.into()),
             backtrace: None,
             changes_kept: false,
+            sent: Vec::new(),
         }))
     }
 
@@ -166,6 +169,17 @@ impl CallError {
     pub(crate) fn keeping_changes(mut self) -> CallError {
         self.0.changes_kept = true;
         self
+    }
+
+    pub(crate) fn with_sent(mut self, sent: Vec<Message>) -> CallError {
+        self.0.sent = sent;
+        self
+    }
+
+    /// What the guest sent before the message that failed, from [`Instance::call`](crate::Instance::call): these go on
+    /// before it. There are some only where the changes are kept.
+    pub fn take_sent(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.0.sent)
     }
 
     /// What it failed of.

@@ -99,6 +99,17 @@ impl Host {
         self.shared.deadline(&mut self.deadline)
     }
 
+    /// An error when the message at work is over its time, for what the host does that takes long.
+    pub(crate) fn check_time(&mut self) -> Result<(), Stop> {
+        if self.shared.interrupt.is_raised() {
+            return Err(Stop::Interrupted);
+        }
+        if self.deadline() <= self.shared.clock.now() {
+            return Err(Stop::Timeout);
+        }
+        Ok(())
+    }
+
     /// Whether there is a message to work on; says in the log when not.
     #[inline]
     pub(crate) fn has_message(&self, function: &'static str) -> bool {

@@ -11,6 +11,7 @@ use crate::{
     guest::{Linked, Shared},
     host::Host,
     instance::{Entry, describe},
+    v1::reason_of,
     wasi::{FILES_MAX, RESOURCES_MAX},
 };
 
@@ -29,13 +30,7 @@ pub(crate) fn start(guest: &Guest, linked: &Linked, deadline: u64) -> Result<Sta
     let mut store = Store::new(linked.engine(), host);
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(|mut ctx| {
-        let host = ctx.data_mut();
-        if host.shared.interrupt.is_raised() {
-            return Err(Stop::Interrupted.into());
-        }
-        if host.deadline() <= host.shared.clock.now() {
-            return Err(Stop::Timeout.into());
-        }
+        ctx.data_mut().check_time()?;
         Ok(UpdateDeadline::Continue(1))
     });
     store.set_epoch_deadline(1);
@@ -162,7 +157,9 @@ fn start_component(
         .map_err(|err| wrong("process", err))?;
     match configure.call(&mut store, (shared.config.to_vec(),)) {
         Ok((Ok(()),)) => {}
-        Ok((Err(reason),)) => return Err(failed(format!("`configure` failed: {reason}"))),
+        Ok((Err(reason),)) => {
+            return Err(failed(format!("`configure` failed: {}", reason_of(reason.as_bytes()))));
+        }
         Err(error) => {
             return Err(NotStarted::Failed(not_started(store.data(), "running `configure`", &error)));
         }
