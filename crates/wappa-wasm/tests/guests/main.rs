@@ -5,6 +5,7 @@ mod engine;
 mod files;
 mod harness;
 mod hostile;
+mod hostile_component;
 mod hostile_v1;
 mod output;
 mod parts;

@@ -41,8 +41,7 @@ const PROCESS: &str = r#"
   (memory (export "memory") 3)
   (global $heap (mut i32) (i32.const 65536))
   (global $at (mut i32) (i32.const 0))
-  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
-    (i32.store (i32.const 1024) (i32.const 0)) (i32.const 1024))
+  (; configure ;)
   (func $dispose (param $what i32) (param $ptr i32) (param $len i32)
     (i32.store (global.get $at) (local.get $what))
     (i32.store offset=4 (global.get $at) (local.get $ptr))
@@ -68,6 +67,11 @@ const PROCESS: &str = r#"
       (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
     (call $drop_batch (local.get $b))
     (call $result (i32.const 8192) (local.get $n)))
+"#;
+
+const CONFIGURE: &str = r#"
+  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+    (i32.store (i32.const 1024) (i32.const 0)) (i32.const 1024))
 "#;
 
 /// Imports of preview 1, which the host wraps into WASI 0.2.
@@ -96,18 +100,20 @@ pub(crate) struct Parts<'a> {
     /// Instead of what there would be.
     pub(crate) realloc: Option<&'a str>,
     pub(crate) process: Option<&'a str>,
+    pub(crate) configure: Option<&'a str>,
     /// Interfaces that the world imports too, and the packages that they are of.
     pub(crate) world: (&'a str, &'a str),
 }
 
 impl Parts<'_> {
     pub(crate) fn component(&self) -> Vec<u8> {
-        let Parts { imports, bad, more, realloc, process, world } = self;
+        let Parts { imports, bad, more, realloc, process, configure, world } = self;
         let wat = format!(
             "(module {WORLD} {imports} {PROCESS_PARTS} {realloc} (func $bad (param $b i32) (param $i i32) {bad}) {more})",
             PROCESS_PARTS = process.map_or(PROCESS.to_string(), with_own_process),
             realloc = realloc.unwrap_or(REALLOC),
-        );
+        )
+        .replace("(; configure ;)", configure.unwrap_or(CONFIGURE));
         let wit = WIT.replace("world processor {", &format!("world processor {{ {}", world.0)) + world.1;
         with_types(&wat, &wit)
     }
