@@ -223,7 +223,6 @@ mod tests {
         let (mut one, rx) = ack(4);
         let two = one.split_off(2);
         one.delivered();
-        // A processor that makes messages and forgets their origin gives them the first one.
         two.answer(vec![Failure { origin: 0, reason: Mark::new("all") }]);
         assert_eq!(rx.try_recv().expect("all answered"), [(2, "all".to_string()), (3, "all".to_string())]);
     }

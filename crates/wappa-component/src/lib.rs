@@ -12,6 +12,7 @@ mod ack;
 mod cause;
 mod component;
 mod context;
+mod counted;
 mod input;
 mod interpolate;
 mod logger;
@@ -29,6 +30,7 @@ pub use crate::{
     cause::cause,
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
+    counted::counted,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},
@@ -36,7 +38,7 @@ pub use crate::{
     output::{Output, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},
-    processor::{Processor, as_singles, in_chunks, run_children},
+    processor::{Processor, as_singles, in_chunks, in_sequence, run_children},
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Waiter, Woken},

@@ -15,7 +15,8 @@ pub trait Output: Send {
     /// Writes all messages of the part, batch by batch. `Ok` means delivered.
     ///
     /// The messages may be changed: nobody looks at them afterwards, failed ones are replayed from the copy
-    /// that the input keeps. Their order and number stay, since failures are named by index.
+    /// that the input keeps. Their order and number stay, since failures are named by index. After
+    /// [`WriteError::NotConnected`] the same messages come again, and are as they were.
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError>;
 
     /// Called after the last write, once by each who refers to the output.

@@ -1,7 +1,7 @@
 //! Parcels: what an input hands over at once.
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata};
+use wappa_message::{Mark, Message, Metadata};
 
 use crate::{Ack, Batches, Part};
 
@@ -85,6 +85,29 @@ impl Parcel {
         let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
         assert_eq!(part.n_batches(), n_batches, "processors keep the number of batches");
         Parcel { content: Content::Part(part), origin_ends, ack }
+    }
+
+    /// As [`Parcel::of_part`], of the first `n_batches` batches: those that processors finished before they were
+    /// interrupted. What is behind them is answered as failed.
+    pub fn of_finished(
+        mut part: Part,
+        n_batches: usize,
+        mut origin_ends: Option<Vec<u32>>,
+        mut ack: Ack,
+        reason: Mark,
+    ) -> Parcel {
+        if n_batches < part.n_batches() {
+            let origin = match &mut origin_ends {
+                None => n_batches as u32,
+                Some(ends) => {
+                    ends.truncate(n_batches);
+                    ends.last().copied().unwrap_or(0)
+                }
+            };
+            drop(part.split_off(n_batches));
+            ack.split_off(origin).failed(reason);
+        }
+        Parcel::of_part(part, origin_ends, ack)
     }
 
     /// How many input messages the parcel answers for.
@@ -192,6 +215,26 @@ mod tests {
         let text: Vec<_> = messages.iter().map(|it| it.content().clone()).collect();
         assert_eq!((text, batches), (["b", "c", "f"].map(Bytes::from).to_vec(), Batches::Ends(vec![2, 3])));
         ack.delivered();
+    }
+
+    #[test]
+    fn what_is_not_finished_is_answered_as_failed() {
+        for (ends, n_finished, expected) in
+            [(None, 2, vec![2, 3]), (Some(vec![1, 3, 4]), 1, vec![1, 2, 3]), (Some(vec![1, 3, 4]), 3, vec![])]
+        {
+            let (tx, rx) = std::sync::mpsc::sync_channel(1);
+            let ack = Ack::new(4, move |failures: Vec<crate::Failure>| {
+                tx.send(failures.iter().map(|it| it.origin).collect::<Vec<_>>()).expect("the test listens");
+            });
+            let messages = "abcd".chars().map(|it| Message::new(it.to_string())).collect();
+            let batches = ends.map_or(Batches::Singles, Batches::Ends);
+            let (part, ends, ack) = Parcel::of_messages(messages, batches, ack).open();
+            let parcel = Parcel::of_finished(part, n_finished, ends, ack, Mark::new("stopped"));
+            let (part, _, ack) = parcel.open();
+            assert_eq!((part.n_batches(), part.n_messages()), (n_finished, 4 - expected.len()));
+            ack.delivered();
+            assert_eq!(rx.recv().expect("it is answered"), expected);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Batches {
 ///
 /// Invariant: a processor never changes the number of batches. A batch whose last message was filtered
 /// stays, empty, so that it can be answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     messages: Vec<Message>,
     batches: Batches,

@@ -10,7 +10,8 @@ pub trait Processor: Send + Sync {
     ///
     /// It may return after any whole batch, and does so when [`Step::is_due`]: what is finished goes on, and
     /// the rest is given again, to this thread or to an idle one. At least one batch is finished unless
-    /// [`Step::is_interrupted`]. A message it fails on is marked with [`Step::mark`] and goes on.
+    /// [`Step::is_interrupted`]: then what is finished still goes on, and the rest is answered as failed. A message it
+    /// fails on is marked with [`Step::mark`] and goes on.
     /// The number of batches never changes.
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize;
 }
@@ -21,27 +22,62 @@ impl<P: Processor + ?Sized> Processor for std::sync::Arc<P> {
     }
 }
 
-/// Runs all of `part` through all of `children`.
+/// Runs `part` through all of `children`, and returns how many leading batches are finished.
 ///
-/// `false`: interrupted. All batches are still there, and it is not defined how far each has come.
-pub fn run_children(children: &[Box<dyn Processor>], part: &mut Part, step: &mut Step<'_>) -> bool {
-    children.iter().all(|child| run_child(child.as_ref(), part, step))
+/// Fewer than all: interrupted. All batches are still there; it is not defined how far the rest has come.
+pub fn run_children(children: &[Box<dyn Processor>], part: &mut Part, step: &mut Step<'_>) -> usize {
+    let works = children
+        .iter()
+        .map(|child| move |part: &mut Part, step: &mut Step<'_>| run_child(child.as_ref(), part, step));
+    in_sequence(part, step, works)
 }
 
-fn run_child(child: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> bool {
+/// Runs `part` through `works`, one after the other, and returns how many leading batches are finished.
+///
+/// Each returns how many leading batches it has finished, fewer than all only when it was interrupted; those that
+/// follow get no more than these.
+pub fn in_sequence<W: FnMut(&mut Part, &mut Step<'_>) -> usize>(
+    part: &mut Part,
+    step: &mut Step<'_>,
+    works: impl IntoIterator<Item = W>,
+) -> usize {
+    let mut unfinished: Option<Part> = None;
+    for mut work in works {
+        let done = work(part, step);
+        if done < part.n_batches() {
+            let mut rest = part.split_off(done);
+            if let Some(behind) = unfinished {
+                rest.append(behind);
+            }
+            unfinished = Some(rest);
+        }
+        if done == 0 {
+            break;
+        }
+    }
+    let n_finished = part.n_batches();
+    if let Some(rest) = unfinished {
+        part.append(rest);
+    }
+    n_finished
+}
+
+fn run_child(child: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> usize {
     let mut done = child.process(part, step);
     if done == part.n_batches() {
-        return true;
+        return done;
     }
     let mut finished = Part::singles(Vec::new());
     loop {
         let is_interrupted = done == 0 && 0 < part.n_batches();
         assert!(!is_interrupted || step.is_interrupted(), "a processor finishes a batch unless interrupted");
-        let rest = part.split_off(if is_interrupted { part.n_batches() } else { done });
+        let rest = part.split_off(done);
         finished.append(std::mem::replace(part, rest));
-        if part.n_batches() == 0 {
-            *part = finished;
-            return !is_interrupted;
+        if is_interrupted || part.n_batches() == 0 {
+            let n_finished = finished.n_batches();
+            let rest = std::mem::replace(part, finished);
+            part.append(rest);
+            return n_finished;
         }
         // The child starts with a millisecond of its own; the parent's goes on afterwards.
         let begun = step.begin();
@@ -57,52 +93,57 @@ const CHUNK_BATCHES: usize = 16;
 
 /// Works through `part` in runs of batches and returns how many batches are finished, early when it is due.
 ///
-/// `work` returns `false` when it was interrupted. For composites: their children run to completion within a
-/// run, so that no message is ever half way through them when the rest is handed to another thread.
+/// `work` returns how many batches of its run it has finished, fewer than all only when it was interrupted. For
+/// composites: their children run to completion within a run, so that no message is ever half way through them when
+/// the rest is handed to another thread.
 pub fn in_chunks(
     part: &mut Part,
     step: &mut Step<'_>,
-    mut work: impl FnMut(&mut Part, &mut Step<'_>) -> bool,
+    mut work: impl FnMut(&mut Part, &mut Step<'_>) -> usize,
 ) -> usize {
     if part.n_batches() <= CHUNK_BATCHES {
-        return if work(part, step) { part.n_batches() } else { 0 };
+        return work(part, step);
     }
     let mut finished = Part::singles(Vec::new());
     let mut rest = std::mem::replace(part, Part::singles(Vec::new()));
+    let mut n_finished = 0;
     while 0 < rest.n_batches() {
         let tail = rest.split_off(CHUNK_BATCHES.min(rest.n_batches()));
         let mut chunk = std::mem::replace(&mut rest, tail);
-        if !work(&mut chunk, step) {
-            chunk.append(rest);
-            rest = chunk;
-            break;
-        }
+        let done = work(&mut chunk, step);
+        let is_interrupted = done < chunk.n_batches();
+        n_finished += done;
         finished.append(chunk);
-        if step.is_due() {
+        if is_interrupted || step.is_due() {
             break;
         }
     }
-    let n_finished = finished.n_batches();
     finished.append(rest);
     *part = finished;
     n_finished
 }
 
 /// Runs `work` on the messages that `select` picks, each as a batch of its own, and puts what came of them
-/// back in their places and batches. `false`: interrupted.
+/// back in their places and batches.
+///
+/// `work` returns how many of them it has finished, fewer than all only when it was interrupted. The result is how many
+/// leading batches are finished.
 pub fn as_singles(
     part: &mut Part,
     step: &mut Step<'_>,
     select: impl Fn(&wappa_message::Message) -> bool,
-    work: impl FnOnce(&mut Part, &mut Step<'_>) -> bool,
-) -> bool {
+    work: impl FnOnce(&mut Part, &mut Step<'_>) -> usize,
+) -> usize {
     let chosen: Vec<bool> = part.messages().iter().map(select).collect();
     if !chosen.contains(&true) {
-        return true;
+        return part.n_batches();
     }
     let taken = part.messages_mut().iter_mut().zip(&chosen).filter(|(_, chosen)| **chosen);
     let mut view = Part::singles(taken.map(|(message, _)| std::mem::take(message)).collect());
-    let goes_on = work(&mut view, step);
+    let done = work(&mut view, step);
+    // Everything in front of the first message that was chosen and is not finished.
+    let mut places = chosen.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(idx, _)| idx);
+    let n_finished = places.nth(done).map_or(part.n_batches(), |idx| part.batches_within(idx));
     let n_results: Vec<usize> = (0..view.n_batches()).map(|idx| view.batch(idx).len()).collect();
     let mut results = view.into_messages().into_iter();
     let mut n_results = n_results.into_iter();
@@ -111,7 +152,7 @@ pub fn as_singles(
         true => out.extend(results.by_ref().take(n_results.next().expect("one batch for each message"))),
         false => out.push(message),
     });
-    goes_on
+    n_finished
 }
 
 #[cfg(test)]
@@ -153,19 +194,61 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_interruption_loses_no_batch() {
-        let children: [Box<dyn Processor>; 1] = [Box::new(Interrupted::default())];
-        let messages = || "abcde".chars().map(|it| Message::new(it.to_string())).collect();
-        let mut step = Step::new(0, &Stopped);
-        let mut part = Part::singles(messages());
-        assert!(!run_children(&children, &mut part, &mut step));
-        assert_eq!(part.n_batches(), 5);
+    /// The batches of a part, and how many of them are finished.
+    fn text(part: &Part, n_finished: usize) -> String {
+        let content = |it: &Message| String::from_utf8_lossy(it.content()).into_owned();
+        let batch = |idx| part.messages()[part.batch(idx)].iter().map(content).collect::<String>();
+        let batches: Vec<String> = (0..part.n_batches()).map(batch).collect();
+        let (finished, rest) = batches.split_at(n_finished);
+        format!("{} / {}", finished.join(" "), rest.join(" "))
+    }
 
-        let children: [Box<dyn Processor>; 1] = [Box::new(Interrupted::default())];
-        let mut part = Part::one_batch(messages());
-        let work = |view: &mut Part, step: &mut Step<'_>| run_children(&children, view, step);
-        assert!(!as_singles(&mut part, &mut step, |_| true, work));
-        assert_eq!((part.n_batches(), part.n_messages()), (1, 5));
+    /// A part of these batches, each a word.
+    fn part(words: &str) -> Part {
+        let mut part = Part::singles(Vec::new());
+        for word in words.split(' ') {
+            part.append(Part::one_batch(word.chars().map(|it| Message::new(it.to_string())).collect()));
+        }
+        part
+    }
+
+    #[test]
+    fn an_interruption_loses_no_batch_and_gives_what_is_finished() {
+        let children = || -> [Box<dyn Processor>; 1] { [Box::new(Interrupted::default())] };
+        let mut step = Step::new(0, &Stopped);
+
+        let mut one = part("a b c d e");
+        let done = run_children(&children(), &mut one, &mut step);
+        assert_eq!(text(&one, done), "a b / c d e");
+
+        // A second one is interrupted as well, and sees only what the first one has finished.
+        let two: [Box<dyn Processor>; 2] =
+            [Box::new(Interrupted::default()), Box::new(Interrupted(AtomicUsize::new(1)))];
+        let mut one = part("a b c d e");
+        let done = run_children(&two, &mut one, &mut step);
+        assert_eq!(text(&one, done), "a / b c d e");
+
+        let mut one = part("a b c d e f g h i j k l m n o p q r");
+        let done = in_chunks(&mut one, &mut step, |part, step| run_children(&children(), part, step));
+        assert_eq!(text(&one, done), "a b / c d e f g h i j k l m n o p q r");
+    }
+
+    #[test]
+    fn a_batch_of_which_a_message_is_not_finished_is_not_finished() {
+        let mut step = Step::new(0, &Stopped);
+        for (words, skipped, expected) in [
+            ("abc", "", " / abc"),
+            ("ab cd", "", "ab / cd"),
+            ("a bcd e", "", "a / bcd e"),
+            ("xx a xb xx cx", "x", "xx a xb xx / cx"),
+            ("x x", "x", "x x / "),
+        ] {
+            let children: [Box<dyn Processor>; 1] = [Box::new(Interrupted::default())];
+            let mut one = part(words);
+            let is_chosen = |it: &Message| !skipped.as_bytes().contains(&it.content()[0]);
+            let work = |view: &mut Part, step: &mut Step<'_>| run_children(&children, view, step);
+            let done = as_singles(&mut one, &mut step, is_chosen, work);
+            assert_eq!(text(&one, done), expected, "{words}");
+        }
     }
 }

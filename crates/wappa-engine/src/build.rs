@@ -152,6 +152,7 @@ impl<'a> Building<'a> {
             metrics: self.request.metrics.clone(),
             world: self.request.setting.world.clone(),
             stop: self.request.setting.stop.clone(),
+            calls: self.request.setting.activity.component(&node.label, path),
         }
     }
 
@@ -260,7 +261,7 @@ impl Builder for Building<'_> {
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
-            output = Box::new(UnderOutput { inner: output, processors });
+            output = Box::new(UnderOutput::new(output, processors));
         }
         Ok(output)
     }

@@ -2,9 +2,11 @@
 //!
 //! It knows the traits of `wappa-component` and never a component's name.
 
+mod activity;
 mod build;
 mod job;
 mod observe;
+mod panics;
 mod quiet;
 mod replay;
 mod schedule;
@@ -18,8 +20,10 @@ mod worker;
 mod world;
 
 pub use crate::{
+    activity::Activity,
     build::{BuildRequest, build, threads},
     observe::Tally,
+    panics::is_reported,
     stop::Stop,
     stream::{Report, Setting, Stream, StreamParts},
     world::{Scheduler, World},

@@ -3,7 +3,6 @@
 //! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
 
 use std::{
-    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,10 +12,16 @@ use std::{
 
 use wappa_component::{
     Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Output, Parcel, Part,
-    Processor, ReadError, Step, Timing, Waiter, WriteError,
+    Processor, ReadError, Step, Timing, Waiter, WriteError, counted,
 };
 
-use crate::{quiet::Quiet, stop::Stop, world::World};
+use crate::{
+    activity::{Call, Calls},
+    panics::Witness,
+    quiet::Quiet,
+    stop::Stop,
+    world::World,
+};
 
 /// The component that is observed: its name in the config, label and path.
 #[derive(Clone, Debug)]
@@ -28,6 +33,7 @@ pub(crate) struct Observed {
     pub(crate) metrics: Metrics,
     pub(crate) world: World,
     pub(crate) stop: Stop,
+    pub(crate) calls: Calls,
 }
 
 impl Observed {
@@ -35,28 +41,13 @@ impl Observed {
         self.metrics.counter(name, &[("label", &self.label), ("path", &self.path)])
     }
 
+    /// The component is called, until the guard is dropped.
+    fn enter(&self) -> (Call<'_>, Witness<'_>) {
+        (self.calls.begin(), Witness(&self.path))
+    }
+
     fn timing(&self, name: &str) -> Timing {
         self.metrics.timing(name, &[("label", &self.label), ("path", &self.path)])
-    }
-}
-
-thread_local! {
-    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// The path of the innermost observed component that panicked on this thread since the last call.
-pub(crate) fn take_panicked() -> Option<String> {
-    PANICKED.take()
-}
-
-/// Notes which component a panic came out of.
-struct Witness<'a>(&'a str);
-
-impl Drop for Witness<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            PANICKED.with_borrow_mut(|it| _ = it.get_or_insert_with(|| self.0.to_string()));
-        }
     }
 }
 
@@ -121,7 +112,8 @@ impl ObservedInput {
                     // At a stop they are counted once, at the end.
                     let level = if stop.is_abandoned() { Level::Debug } else { Level::Warn };
                     quiet.log(&logger, level, || {
-                        format!("{} messages were not delivered: {}", failures.len(), first.reason)
+                        let n_messages = counted(failures.len(), "message was", "messages were");
+                        format!("{n_messages} not delivered: {}", first.reason)
                     });
                 }
                 inner.answer(failures);
@@ -132,7 +124,7 @@ impl ObservedInput {
 
 impl Input for ObservedInput {
     fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         let result = self.inner.connect(waiter);
         match &result {
             Ok(()) => {
@@ -151,7 +143,7 @@ impl Input for ObservedInput {
     }
 
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         match self.inner.read(waiter, step) {
             Ok(parcel) => Ok(self.watch(parcel)),
             Err(err) => {
@@ -172,7 +164,7 @@ impl Input for ObservedInput {
     }
 
     fn stop(&mut self) {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         self.inner.stop();
     }
 
@@ -218,7 +210,7 @@ impl ObservedProcessor {
 
 impl Processor for ObservedProcessor {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         let began = self.of.world.now();
         let marks_of_parent = step.take_marks();
         let before = part.outline();
@@ -284,7 +276,7 @@ impl ObservedOutput {
 
 impl Output for ObservedOutput {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         let result = self.inner.connect();
         match &result {
             Ok(()) => {
@@ -303,7 +295,7 @@ impl Output for ObservedOutput {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         let began = self.of.world.now();
         let (n_messages, n_batches) =
             (part.n_messages() as u64, part.n_batches_with_messages(part.n_batches()));
@@ -340,7 +332,7 @@ impl Output for ObservedOutput {
     }
 
     fn close(&mut self) -> Result<(), String> {
-        let _witness = Witness(&self.of.path);
+        let _entered = self.of.enter();
         self.inner.close()
     }
 }

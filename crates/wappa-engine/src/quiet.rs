@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wappa_component::{Clock, Level, Logger};
+use wappa_component::{Clock, Level, Logger, counted};
 
 use crate::world::{Monitor, World};
 
@@ -43,7 +43,10 @@ impl Quiet {
         let text = text();
         match n_held_back {
             0 => logger.log(level, &text),
-            n => logger.log(level, &format!("{text} ({n} lines like this were held back)")),
+            n => {
+                let n_lines = counted(n, "line like this was", "lines like this were");
+                logger.log(level, &format!("{text} ({n_lines} held back)"));
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wappa_component::{
     Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
+    counted,
 };
 use wappa_message::Message;
 
@@ -186,7 +187,8 @@ impl Shared {
         };
         self.n_replayed.add(origins.len() as u64);
         self.quiet.warn(&self.of.logger, || {
-            format!("{} messages failed and are replayed, attempt {attempt}: {reason}", origins.len())
+            let n_messages = counted(origins.len(), "message failed and is", "messages failed and are");
+            format!("{n_messages} replayed, attempt {attempt}: {reason}")
         });
         let (messages, batches) = pristine.select(&origins);
         let due = self.of.world.now() + wait_before(attempt);

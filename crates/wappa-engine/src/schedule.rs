@@ -225,29 +225,42 @@ impl Schedule {
         self.done.insert(job.place(), Finished::Job(job, bytes));
     }
 
-    /// A job will not be finished.
-    pub(crate) fn give_up(&mut self) {
+    /// A job that was at work will not be finished.
+    pub(crate) fn give_up(&mut self, place: Place, place_behind: Place) {
         self.n_at_work -= 1;
+        self.give_back(place, place_behind);
     }
 
-    /// Everything that is not being worked on; nothing of it will be delivered.
-    pub(crate) fn take_all(&mut self) -> Vec<Job> {
+    /// Nothing will come of what is in this place: what is behind it does not wait for it.
+    pub(crate) fn give_back(&mut self, place: Place, place_behind: Place) {
+        self.done.insert(place, Finished::GivenBack(place_behind));
+    }
+
+    /// The jobs that no processor has seen yet, to be given back to the input.
+    pub(crate) fn take_not_begun(&mut self) -> Vec<Job> {
+        self.take_ready_if(|job| !job.is_begun)
+    }
+
+    /// The jobs that are neither finished nor at work, at the end of the stream; nothing is read any more.
+    pub(crate) fn take_not_finished(&mut self) -> Vec<Job> {
         self.input_is_over = true;
+        self.take_ready_if(|_| true)
+    }
+
+    /// As [`Schedule::take_not_finished`], and the jobs that are finished.
+    pub(crate) fn take_all(&mut self) -> Vec<Job> {
+        let mut jobs = self.take_not_finished();
         self.done_bytes = 0;
-        let ready = std::mem::take(&mut self.ready).into_values();
-        let done = std::mem::take(&mut self.done).into_values().filter_map(|it| match it {
+        jobs.extend(std::mem::take(&mut self.done).into_values().filter_map(|it| match it {
             Finished::Job(job, _) => Some(job),
             Finished::GivenBack(_) => None,
-        });
-        ready.chain(done).collect()
+        }));
+        jobs
     }
 
-    /// The jobs that no processor has seen yet, to be given back to the input. Their places count as passed.
-    pub(crate) fn take_not_begun(&mut self) -> Vec<Job> {
-        let jobs: Vec<Job> = self.ready.extract_if(.., |_, job| !job.is_begun).map(|(_, job)| job).collect();
-        for job in &jobs {
-            self.done.insert(job.place(), Finished::GivenBack(job.place_behind()));
-        }
+    fn take_ready_if(&mut self, is_wanted: impl Fn(&Job) -> bool) -> Vec<Job> {
+        let jobs: Vec<Job> = self.ready.extract_if(.., |_, job| is_wanted(job)).map(|(_, job)| job).collect();
+        jobs.iter().for_each(|job| self.give_back(job.place(), job.place_behind()));
         jobs
     }
 

@@ -1,4 +1,4 @@
-//! How a stream is stopped: first gracefully, then at once.
+//! How a stream is stopped: first gracefully, then at once, and then without what is finished.
 
 use std::{
     fmt,
@@ -17,8 +17,14 @@ use crate::world::{Bell, Monitor, World};
 const RUN: u8 = 0;
 const DRAIN: u8 = 1;
 const ABANDON: u8 = 2;
+const CUT: u8 = 3;
 
-type Hook = Box<dyn Fn() + Send + Sync>;
+/// What is called when a stream goes on to the next phase of stopping.
+struct Hook {
+    /// Only when this phase is reached; `None`: each time.
+    phase: Option<u8>,
+    call: Box<dyn Fn() + Send + Sync>,
+}
 
 /// Asks a stream to stop. Cloning shares; may be used from any thread.
 #[derive(Clone)]
@@ -28,8 +34,8 @@ struct State {
     phase: AtomicU8,
     world: World,
     bell: Bell,
-    /// Sleepers wait here; a hook is called when its phase is reached.
-    hooks: Monitor<Vec<(u8, Hook)>>,
+    /// Sleepers wait here.
+    hooks: Monitor<Vec<Hook>>,
 }
 
 /// The answer of a stream that is given up.
@@ -52,27 +58,33 @@ impl Stop {
         self.raise(DRAIN);
     }
 
-    /// Everything is given up: guests are interrupted, sleeps end, what is not delivered is answered as failed.
+    /// What is not finished is given up: guests are interrupted, sleeps end, and it is answered as failed. What is
+    /// finished is still written, once, by an output that takes it.
     pub fn abandon(&self) {
         self.raise(ABANDON);
     }
 
-    /// `hook` is called, once, when everything is given up; at once if that is already so.
+    /// Everything is given up: nothing more is written either.
+    pub fn cut(&self) {
+        self.raise(CUT);
+    }
+
+    /// `hook` is called, once, when what is not finished is given up; at once if that is already so.
     pub fn on_abandon(&self, hook: impl Fn() + Send + Sync + 'static) {
-        self.on_phase(ABANDON, Box::new(hook));
+        self.add(Hook { phase: Some(ABANDON), call: Box::new(hook) });
     }
 
     /// `hook` is called whenever the stream goes on to the next phase of stopping.
     pub(crate) fn on_change(&self, hook: impl Fn() + Send + Sync + 'static) {
-        self.on_phase(DRAIN, Box::new(hook));
+        self.add(Hook { phase: None, call: Box::new(hook) });
     }
 
-    fn on_phase(&self, phase: u8, hook: Hook) {
+    fn add(&self, hook: Hook) {
         let mut hooks = self.0.hooks.lock();
-        if phase <= self.0.phase.load(Ordering::SeqCst) {
-            hook();
+        if hook.phase.unwrap_or(DRAIN) <= self.0.phase.load(Ordering::SeqCst) {
+            (hook.call)();
         }
-        hooks.push((phase, hook));
+        hooks.push(hook);
     }
 
     /// Whether nothing new is to be read.
@@ -80,17 +92,24 @@ impl Stop {
         DRAIN <= self.0.phase.load(Ordering::SeqCst)
     }
 
-    /// Whether everything is given up.
+    /// Whether what is not finished is given up.
     pub fn is_abandoned(&self) -> bool {
         ABANDON <= self.0.phase.load(Ordering::Relaxed)
     }
 
+    /// Whether everything is given up.
+    pub fn is_cut(&self) -> bool {
+        CUT <= self.0.phase.load(Ordering::SeqCst)
+    }
+
     fn raise(&self, phase: u8) {
         let hooks = self.0.hooks.lock();
-        if phase <= self.0.phase.fetch_max(phase, Ordering::SeqCst) {
+        let before = self.0.phase.fetch_max(phase, Ordering::SeqCst);
+        if phase <= before {
             return;
         }
-        hooks.iter().filter(|(least, _)| *least <= phase).for_each(|(_, hook)| hook());
+        let is_concerned = |it: &&Hook| it.phase.is_none_or(|own| before < own && own <= phase);
+        hooks.iter().filter(is_concerned).for_each(|it| (it.call)());
         drop(hooks);
         self.0.hooks.notify_all();
         self.0.bell.ring();
@@ -123,5 +142,55 @@ impl Pulse for Stop {
 impl fmt::Debug for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stop(phase {})", self.0.phase.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn hooks_are_called_when_their_phase_is_reached_and_only_then() {
+        let world = World::real().expect("a thread can be started");
+        let stop = Stop::new(&world, &Bell::new(&world).expect("a descriptor can be had"));
+        let called = Arc::new(Mutex::new(String::new()));
+        let note = |text: &'static str| {
+            let called = Arc::clone(&called);
+            move || called.lock().expect("no panic").push_str(text)
+        };
+        let take = || std::mem::take(&mut *called.lock().expect("no panic"));
+        stop.on_change(note("change "));
+        stop.on_abandon(note("abandon "));
+        stop.drain();
+        stop.drain();
+        assert_eq!((take().as_str(), stop.is_draining(), stop.is_abandoned()), ("change ", true, false));
+        stop.on_change(note("late "));
+        assert_eq!(take(), "late ");
+        stop.abandon();
+        assert_eq!(
+            (take().as_str(), stop.is_abandoned(), stop.is_cut()),
+            ("change abandon late ", true, false)
+        );
+        stop.on_abandon(note("late "));
+        assert_eq!(take(), "late ");
+        stop.cut();
+        stop.abandon();
+        assert_eq!((take().as_str(), stop.is_cut()), ("change late ", true));
+        assert!(!stop.sleep(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_cut_reaches_every_phase() {
+        let world = World::real().expect("a thread can be started");
+        let stop = Stop::new(&world, &Bell::new(&world).expect("a descriptor can be had"));
+        let (tx, rx) = std::sync::mpsc::channel();
+        let other = tx.clone();
+        stop.on_abandon(move || tx.send("abandon").expect("the test listens"));
+        stop.on_change(move || other.send("change").expect("the test listens"));
+        stop.cut();
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), ["abandon", "change"]);
+        assert!(stop.is_draining() && stop.is_abandoned() && stop.is_cut());
     }
 }

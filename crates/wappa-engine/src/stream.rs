@@ -12,6 +12,7 @@ use std::{
 use wappa_component::{Input, Logger, Output, Processor};
 
 use crate::{
+    activity::Activity,
     schedule::{Schedule, Window},
     stop::Stop,
     worker::{self, Shared, Stage},
@@ -67,6 +68,7 @@ pub struct Setting {
     pub(crate) world: World,
     pub(crate) bell: Bell,
     pub(crate) stop: Stop,
+    pub(crate) activity: Activity,
 }
 
 impl Setting {
@@ -74,12 +76,17 @@ impl Setting {
     pub fn new(world: &World) -> io::Result<Setting> {
         let bell = Bell::new(world)?;
         let stop = Stop::new(world, &bell);
-        Ok(Setting { world: world.clone(), bell, stop })
+        Ok(Setting { world: world.clone(), bell, stop, activity: Activity::default() })
     }
 
     /// The way to stop the stream.
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// What the stream's components are doing.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Where the stream's time comes from.
@@ -122,6 +129,7 @@ impl Stream {
             stop: setting.stop.clone(),
             bell: setting.bell,
             logger: parts.logger,
+            activity: setting.activity,
             n_threads: parts.threads,
             input_takes_back: takes_back,
             input_is_connected: AtomicBool::new(false),
@@ -150,7 +158,7 @@ pub(crate) fn finish(shared: &Arc<Shared>) -> io::Result<Report> {
     }
     started?;
     let report = shared.report.lock().clone();
-    Ok(report)
+    Ok(Report { fault: shared.activity.fault(), ..report })
 }
 
 /// Runs the threads of the pipeline until all have ended.

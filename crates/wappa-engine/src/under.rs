@@ -23,11 +23,8 @@ impl Input for UnderInput {
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let (mut part, origin_ends, ack) = self.inner.read(waiter, step)?.open();
         step.begin();
-        if !run_children(&self.processors, &mut part, step) {
-            ack.failed(given_up());
-            return Err(ReadError::NotReady);
-        }
-        Ok(Parcel::of_part(part, origin_ends, ack))
+        let done = run_children(&self.processors, &mut part, step);
+        Ok(Parcel::of_finished(part, done, origin_ends, ack, given_up()))
     }
 
     fn stop(&mut self) {
@@ -45,8 +42,42 @@ impl Input for UnderInput {
 
 /// An output with processors.
 pub(crate) struct UnderOutput {
-    pub(crate) inner: Box<dyn Output>,
-    pub(crate) processors: Vec<Box<dyn Processor>>,
+    inner: Box<dyn Output>,
+    processors: Vec<Box<dyn Processor>>,
+    /// What could not be written for want of a connection. It comes again, and has been through the processors.
+    held: Option<Held>,
+}
+
+struct Held {
+    /// As the caller gave it.
+    given: Part,
+    ready: Ready,
+}
+
+/// What processors made of a part, each message with the index of the one it came from as its origin.
+struct Ready {
+    part: Part,
+    /// Messages of the caller that processors did not finish: those from this index on.
+    n_messages: usize,
+}
+
+impl UnderOutput {
+    pub(crate) fn new(inner: Box<dyn Output>, processors: Vec<Box<dyn Processor>>) -> UnderOutput {
+        UnderOutput { inner, processors, held: None }
+    }
+
+    fn ready(&mut self, part: &Part, step: &mut Step<'_>) -> Ready {
+        if let Some(held) = self.held.take()
+            && held.given == *part
+        {
+            return held.ready;
+        }
+        // The caller names failures by index, so that what processors filter or add is told apart by origin.
+        let mut own = part.numbered();
+        let done = run_children(&self.processors, &mut own, step);
+        own.split_off(done);
+        Ready { part: own, n_messages: part.messages_of(done) }
+    }
 }
 
 impl Output for UnderOutput {
@@ -55,23 +86,31 @@ impl Output for UnderOutput {
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        // The caller names failures by index, so that what processors filter or add is told apart by origin.
-        let mut own = part.numbered();
-        if !run_children(&self.processors, &mut own, step) {
-            return Err(WriteError::Failed(given_up()));
-        }
-        if own.n_messages() == 0 {
-            return Ok(());
-        }
-        match self.inner.write(&mut own, step) {
+        let mut ready = self.ready(part, step);
+        let own = &mut ready.part;
+        let result = if own.n_messages() == 0 { Ok(()) } else { self.inner.write(own, step) };
+        let unfinished = (ready.n_messages..part.n_messages()).map(|idx| (idx, given_up()));
+        match result {
+            Ok(()) if unfinished.len() == 0 => Ok(()),
+            Ok(()) => Err(WriteError::Partial(unfinished.collect())),
             // What was filtered here needs no delivery.
             Err(WriteError::Failed(reason)) => {
                 let failures = (0..own.n_messages()).map(|idx| (idx, reason.clone())).collect();
-                Err(by_origin(&own, failures, WriteError::Partial))
+                Err(by_origin(own, failures, unfinished, WriteError::Partial))
             }
-            Err(WriteError::Partial(failures)) => Err(by_origin(&own, failures, WriteError::Partial)),
-            Err(WriteError::Rejected(failures)) => Err(by_origin(&own, failures, WriteError::Rejected)),
-            result => result,
+            Err(WriteError::Partial(failures)) => {
+                Err(by_origin(own, failures, unfinished, WriteError::Partial))
+            }
+            Err(WriteError::Rejected(failures)) => {
+                let is_all = unfinished.len() == 0;
+                let error = if is_all { WriteError::Rejected } else { WriteError::Partial };
+                Err(by_origin(own, failures, unfinished, error))
+            }
+            Err(WriteError::NotConnected) => {
+                self.held = Some(Held { given: part.clone(), ready });
+                Err(WriteError::NotConnected)
+            }
+            Err(WriteError::Closed) => Err(WriteError::Closed),
         }
     }
 
@@ -80,10 +119,11 @@ impl Output for UnderOutput {
     }
 }
 
-/// Names the failures by the messages that the caller knows.
+/// Names the failures by the messages that the caller knows, and adds those that were not tried.
 fn by_origin(
     own: &Part,
     failures: Vec<(usize, Mark)>,
+    unfinished: impl Iterator<Item = (usize, Mark)>,
     error: impl FnOnce(Vec<(usize, Mark)>) -> WriteError,
 ) -> WriteError {
     let origin = |(idx, mark): (usize, Mark)| (own.messages()[idx].origin(), mark);
@@ -93,5 +133,9 @@ fn by_origin(
     }
     failures.sort_by_key(|(origin, _)| *origin);
     failures.dedup_by_key(|(origin, _)| *origin);
-    error(failures.into_iter().map(|(origin, mark)| (origin as usize, mark)).collect())
+    let failures = failures.into_iter().map(|(origin, mark)| (origin as usize, mark));
+    error(failures.chain(unfinished).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -13,8 +12,9 @@ use wappa_component::{
 use wappa_message::Mark;
 
 use crate::{
+    activity::Activity,
     job::Job,
-    observe::take_panicked,
+    panics::{self, Caught},
     schedule::{Schedule, Task},
     stop::{Stop, given_up},
     stream::Report,
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     pub(crate) report: Monitor<Report>,
     pub(crate) logger: Logger,
+    pub(crate) activity: Activity,
     pub(crate) n_threads: usize,
     pub(crate) input_takes_back: bool,
     pub(crate) input_is_connected: AtomicBool,
@@ -97,7 +98,7 @@ fn next_task(shared: &Shared) -> Task {
     let mut schedule = shared.schedule.lock();
     loop {
         if shared.stop.is_draining() {
-            answer_what_is_not_begun(shared, &mut schedule);
+            answer_what_stays(shared, &mut schedule);
         }
         match schedule.next_task() {
             Task::Wait => {
@@ -129,11 +130,13 @@ fn call_others(shared: &Shared, schedule: &Schedule) {
     }
 }
 
-/// At a stop: what no processor has seen goes back to an input that can take it; all of it when the stream
-/// is given up.
-fn answer_what_is_not_begun(shared: &Shared, schedule: &mut Schedule) {
-    let jobs = if shared.stop.is_abandoned() {
+/// At a stop: what no processor has seen goes back to an input that can take it; what is not finished when the stream
+/// is given up; all of it when nothing can be written any more.
+fn answer_what_stays(shared: &Shared, schedule: &mut Schedule) {
+    let jobs = if shared.stop.is_cut() {
         schedule.take_all()
+    } else if shared.stop.is_abandoned() {
+        schedule.take_not_finished()
     } else if shared.input_takes_back {
         schedule.take_not_begun()
     } else {
@@ -143,9 +146,11 @@ fn answer_what_is_not_begun(shared: &Shared, schedule: &mut Schedule) {
     jobs.into_iter().for_each(|job| job.failed(&reason));
 }
 
-/// Makes the output ready. Where that is impossible the stream is given up, and nothing is ever written.
+/// Makes the output ready. Where that is impossible nothing is ever written.
 fn connect_output(shared: &Shared, mut output: Box<dyn Output>) {
-    connect_again(shared, output.as_mut());
+    if !connect_again(shared, output.as_mut()) {
+        shared.stop.cut();
+    }
     let mut schedule = shared.schedule.lock();
     schedule.return_output(output);
     call_others(shared, &schedule);
@@ -263,6 +268,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
         step.begin();
         job.is_begun = true;
         let n_batches = job.part.n_batches();
+        // Of what is left after a panic nobody knows how much it is.
+        let (place, place_behind) = (job.place(), job.place_behind());
         let done = guarded(shared, &stage.path, || {
             let done = stage.processor.process(&mut job.part, &mut step);
             assert_eq!(job.part.n_batches(), n_batches, "a processor keeps the number of batches");
@@ -270,18 +277,25 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
             done
         });
         let done = done.unwrap_or(0);
-        if done < n_batches && shared.stop.is_abandoned() {
-            // Neither marked nor sent: the input is told that it did not arrive.
+        if done == 0 && 0 < n_batches {
             drop(working);
-            shared.schedule.lock().give_up();
+            shared.schedule.lock().give_up(place, place_behind);
+            // Neither marked nor sent: the input is told that it did not arrive.
             job.failed_within(given_up());
             return;
         }
         if done < n_batches {
             let rest = job.split_off(done);
             let mut schedule = shared.schedule.lock();
-            schedule.put_ready(rest);
-            call_others(shared, &schedule);
+            if shared.stop.is_abandoned() {
+                // What is finished goes on without what is not.
+                schedule.give_back(rest.place(), place_behind);
+                drop(schedule);
+                rest.failed_within(given_up());
+            } else {
+                schedule.put_ready(rest);
+                call_others(shared, &schedule);
+            }
         }
         job.next += 1;
     }
@@ -301,7 +315,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
         if n_messages == 0 {
             break Some(Ok(()));
         }
-        if shared.stop.is_abandoned() {
+        if shared.stop.is_cut() {
             break Some(Err(WriteError::Failed(given_up())));
         }
         let result = guarded(shared, OUTPUT_PATH, || {
@@ -317,6 +331,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
             Some(Err(WriteError::NotConnected)) => {
                 // One that is lost as soon as it was connected must not keep a thread busy.
                 if !shared.stop.sleep(back_off) || !connect_again(shared, output.as_mut()) {
+                    shared.stop.cut();
                     break Some(Err(WriteError::Failed(given_up())));
                 }
                 back_off = (back_off * 2).clamp(OUTPUT_BACK_OFF.0, OUTPUT_BACK_OFF.1);
@@ -326,7 +341,11 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
     };
     match result {
         Some(result) => answer(shared, job, result),
-        None => job.failed_within(Mark::new("a component panicked")),
+        None => {
+            // Nobody knows what state it is in: nothing more is written to it.
+            shared.stop.cut();
+            job.failed_within(Mark::new("a component panicked"));
+        }
     }
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
@@ -343,7 +362,7 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
         Err(WriteError::Closed) => {
             shared.report.lock().output_was_closed = true;
             // First the stop, so that the answer is not taken for something to replay.
-            shared.stop.abandon();
+            shared.stop.cut();
             job.failed(&given_up());
         }
     }
@@ -352,7 +371,7 @@ fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
 /// Closes the output, at the end.
 pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
     if let Some(Err(text)) = guarded(shared, OUTPUT_PATH, || output.close()) {
-        shared.report.lock().fault.get_or_insert(format!("{OUTPUT_PATH}: {text}"));
+        shared.activity.fail(format!("{OUTPUT_PATH}: {text}"));
     }
 }
 
@@ -360,29 +379,21 @@ pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
 ///
 /// `path` is where it is called; a component within it knows its own.
 fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
-    // Whatever a component caught by itself is over.
-    take_panicked();
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(result) => Some(result),
-        Err(panic) => {
-            let within = take_panicked();
-            let path = within.as_deref().unwrap_or(path);
-            fail(shared, format!("`{path}` panicked: {}", panic_text(panic.as_ref())));
+    match panics::catch(path, f) {
+        Caught::Returned(result) => Some(result),
+        Caught::Recovered(result, text) => {
+            shared.logger.error(&text);
+            Some(result)
+        }
+        Caught::Panicked(text) => {
+            fail(shared, text);
             None
         }
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    match panic.downcast_ref::<String>() {
-        Some(text) => text,
-        None => panic.downcast_ref::<&str>().copied().unwrap_or("without a message"),
-    }
-}
-
-/// Records why the stream cannot go on, and gives it up.
+/// Records why the stream cannot go on, and gives it up. It is for whoever runs the stream to say so.
 fn fail(shared: &Shared, text: String) {
-    shared.logger.error(&text);
-    shared.report.lock().fault.get_or_insert(text);
+    shared.activity.fail(text);
     shared.stop.abandon();
 }

@@ -10,7 +10,7 @@ use crate::Metadata;
 pub const ORIGIN_NONE: u32 = u32::MAX;
 
 /// One message. Cloning is cheap: content, metadata and mark are shared until one side writes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     content: Bytes,
     metadata: Metadata,
@@ -19,9 +19,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message without metadata and without an error mark, with origin 0.
+    /// A message without metadata and without an error mark, with [`ORIGIN_NONE`]: whoever makes one of another
+    /// message says so with [`Message::set_origin`].
     pub fn new(content: impl Into<Bytes>) -> Message {
-        Message { content: content.into(), ..Message::default() }
+        Message::of_input(content.into(), Metadata::default(), ORIGIN_NONE)
     }
 
     /// A message that shares `metadata` with others; the origin is its index among the messages of its parcel.
@@ -80,6 +81,12 @@ impl Message {
     }
 }
 
+impl Default for Message {
+    fn default() -> Message {
+        Message::new(Bytes::new())
+    }
+}
+
 /// The text of a failure, one line. Cloning shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark(Arc<str>);
@@ -123,6 +130,14 @@ mod tests {
         assert_eq!((two.content().as_ref(), two.metadata().text("k").as_ref()), (&b"a"[..], &b"1"[..]));
         assert!(two.error().is_none());
         assert_eq!(one.clear_error().map(|it| it.to_string()).as_deref(), Some("late"));
+    }
+
+    #[test]
+    fn a_message_that_is_made_has_no_origin_until_somebody_says_so() {
+        let mut made = [Message::new("a"), Message::default()];
+        assert_eq!([0, 1].map(|it| made[it].origin()), [ORIGIN_NONE; 2]);
+        made[0].set_origin(3);
+        assert_eq!(made[0].clone().origin(), 3);
     }
 
     #[test]

@@ -12,6 +12,12 @@ use crate::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Metadata(Option<Arc<Pairs>>);
 
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Metadata) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Pairs {
     /// Ordered by key.
@@ -105,6 +111,16 @@ fn search(pairs: &[(Bytes, Value)], key: &[u8]) -> Result<usize, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_is_what_holds_the_same() {
+        let mut one = Metadata::default();
+        one.set("k", Value::Int(1));
+        assert_eq!(one, one.unshared());
+        assert_ne!(one, Metadata::default());
+        one.delete("k");
+        assert_eq!(one, Metadata::default());
+    }
 
     #[test]
     fn keys_are_ordered_and_any_bytes() {

@@ -12,6 +12,7 @@ use rustix::{
 };
 use wappa_component::Step;
 use wappa_message::Message;
+use wappa_spec::{Node, Reader, Rule};
 
 /// From this size on a content is written from where it is, without a copy.
 const LARGE_BYTES: usize = 8 * 1024;
@@ -47,6 +48,13 @@ impl Codec {
                 Some(delimiter) => appending(delimiter),
                 None => Err(format!("codec was not recognised: {text}")),
             },
+        }
+    }
+
+    /// Reports what is no codec, at the field `codec` of `node`.
+    pub(crate) fn lint(text: &str, node: &Node, reader: &mut Reader<'_>) {
+        if let Err(err) = Codec::parse(text) {
+            reader.error(Rule::InvalidValue, node.get("codec").unwrap_or(node), err);
         }
     }
 

@@ -56,19 +56,33 @@ impl FieldAttributes {
     }
 }
 
-/// The function that `#[config(lint = …)]` on a struct names.
-pub(crate) fn lint_function(attributes: &[Attribute]) -> Result<Option<Path>> {
-    let mut function = None;
-    for attribute in attributes.iter().filter(|it| it.path().is_ident("config")) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("lint") {
-                return Err(meta.error("no attribute of a config"));
-            }
-            function = Some(meta.value()?.parse()?);
-            Ok(())
-        })?;
+/// The functions that `#[config(…)]` on a struct names.
+#[derive(Default)]
+pub(crate) struct LintFunctions {
+    /// `lint = …`
+    pub(crate) whole: Option<Path>,
+    /// `lint_broken = …`
+    pub(crate) broken: Option<Path>,
+}
+
+impl LintFunctions {
+    pub(crate) fn read(attributes: &[Attribute]) -> Result<LintFunctions> {
+        let mut functions = LintFunctions::default();
+        for attribute in attributes.iter().filter(|it| it.path().is_ident("config")) {
+            attribute.parse_nested_meta(|meta| {
+                let function = if meta.path.is_ident("lint") {
+                    &mut functions.whole
+                } else if meta.path.is_ident("lint_broken") {
+                    &mut functions.broken
+                } else {
+                    return Err(meta.error("no attribute of a config"));
+                };
+                *function = Some(meta.value()?.parse()?);
+                Ok(())
+            })?;
+        }
+        Ok(functions)
     }
-    Ok(function)
 }
 
 /// The text of a doc comment, without the blank that follows each `///`.

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Error, Field, Fields, GenericArgument, Ident, ItemStruct, LitStr, PathArguments, Result, Type};
 
-use crate::attributes::{FieldAttributes, doc, lint_function};
+use crate::attributes::{FieldAttributes, LintFunctions, doc};
 
 pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
     if let Some(parameter) = input.generics.params.first() {
@@ -21,15 +21,32 @@ pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
     };
     let ident = &input.ident;
     let doc = doc(&input.attrs)?;
-    let lint = match lint_function(&input.attrs)? {
-        Some(function) => quote! {
+    let functions = LintFunctions::read(&input.attrs)?;
+    let lint = functions.whole.map(|function| {
+        quote! {
             if reader.is_linting() {
                 #function(&config, node, reader);
             }
-        },
-        None => quote!(),
-    };
+        }
+    });
     let Shape { fields, ty, default, read } = shape;
+    let read = match functions.broken {
+        Some(function) => quote! {
+            let mut read_all = || -> ::core::option::Option<Self> {
+                ::core::option::Option::Some({ #read })
+            };
+            match read_all() {
+                ::core::option::Option::Some(config) => config,
+                ::core::option::Option::None => {
+                    if reader.is_linting() {
+                        #function(node, reader);
+                    }
+                    return ::core::option::Option::None;
+                }
+            }
+        },
+        None => read,
+    };
     Ok(quote! {
         impl ::wappa_spec::Value for #ident {
             const TYPE: ::wappa_spec::Type = #ty;

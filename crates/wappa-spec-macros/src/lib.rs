@@ -26,7 +26,8 @@ use syn::{ItemStruct, parse_macro_input};
 /// - `name = "key"`: the key, where it is not the field's name.
 ///
 /// On the struct, `#[config(lint = function)]` names a `fn(&Self, &Node, &mut Reader)` that is called in lint runs,
-/// after everything could be read.
+/// after everything could be read; `lint_broken = function` a `fn(&Node, &mut Reader)` that is called in its place where
+/// something could not.
 #[proc_macro_derive(Config, attributes(config))]
 pub fn config(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as ItemStruct);

@@ -11,7 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use wappa_message::Message;
-use wappa_wasm::{Engine, EngineConfig, Guest, GuestConfig, Instance, Kind, Module, spawn_thread};
+use wappa_wasm::{
+    Engine, EngineConfig, Guest, GuestConfig, Instance, Kind, Module, Outcome, Pace, Run, spawn_thread,
+};
 
 /// Runs of which the median counts, and how long each is.
 const RUNS: usize = 9;
@@ -22,15 +24,16 @@ const PART: usize = 256;
 
 const UPPER: &str = include_str!("../tests/guests/upper.wat");
 
-const IDENTITY: &str = r#"(module
-    (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
-    (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
-    (memory (export "memory") 4)
-    (func (export "malloc") (param i32) (result i32) (i32.const 1024))
-    (func (export "free") (param i32))
-    (func (export "process") (local $m i64)
-      (local.set $m (call $as_bytes))
-      (call $set_bytes (i32.wrap_i64 (i64.shr_u (local.get $m) (i64.const 32))) (i32.wrap_i64 (local.get $m)))))"#;
+const IDENTITY: &str = include_str!("guests/identity.wat");
+const UPPER_V1: &str = include_str!("guests/upper.v1.wat");
+const IDENTITY_V1: &str = include_str!("guests/identity.v1.wat");
+const KEEP_V1: &str = include_str!("guests/keep.v1.wat");
+const FILTER_V1: &str = include_str!("guests/filter.v1.wat");
+const UPPER_COMPONENT: &str = include_str!("guests/upper.component.wat");
+const UPPER_EACH_COMPONENT: &str = include_str!("guests/upper-each.component.wat");
+const KEEP_COMPONENT: &str = include_str!("guests/keep.component.wat");
+const FILTER_COMPONENT: &str = include_str!("guests/filter.component.wat");
+const FILTER_READ_COMPONENT: &str = include_str!("guests/filter-read.component.wat");
 
 const EMPTY: &str = r#"(module (memory (export "memory") 1) (func (export "process")))"#;
 
@@ -50,12 +53,35 @@ fn bench() {
     let c = empty_call();
     say("empty call (c)", c, c);
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
-    say("v0 empty 100 B", per_message(&engine, EMPTY, 100), c);
-    for (name, wat) in [("identity", IDENTITY), ("upper", UPPER)] {
+    say("v0 empty 100 B, call", per_message(&engine, EMPTY, 100), c);
+    say("v0 upper 100 B, call", per_message(&engine, UPPER, 100), c);
+    let process = "process";
+    for (name, wat) in [
+        ("v0 identity", IDENTITY),
+        ("v1 identity", IDENTITY_V1),
+        ("v0 upper", UPPER),
+        ("v1 upper", UPPER_V1),
+        ("component upper, all", UPPER_COMPONENT),
+        ("component upper, each", UPPER_EACH_COMPONENT),
+    ] {
         for bytes in [16, 100, 1 << 10, 16 << 10] {
-            say(&format!("v0 {name} {bytes} B"), per_message(&engine, wat, bytes), c);
+            say(&format!("{name} {bytes} B"), in_runs(&engine, wat, process, bytes), c);
         }
     }
+    for (name, wat) in [("v1 keep", KEEP_V1), ("component keep", KEEP_COMPONENT)] {
+        for bytes in [100, 16 << 10, 1 << 20] {
+            say(&format!("{name} {bytes} B"), in_runs(&engine, wat, process, bytes), c);
+        }
+    }
+    for (name, wat, function) in [
+        ("v1 filter, unread", FILTER_V1, "blind"),
+        ("v1 filter, read", FILTER_V1, "read"),
+        ("component filter, unread", FILTER_COMPONENT, process),
+        ("component filter, read", FILTER_READ_COMPONENT, process),
+    ] {
+        say(&format!("{name} 1 MiB"), in_runs(&engine, wat, function, 1 << 20), c);
+    }
+    memory_of_instances();
     say("instance, made and dropped", per_instance(&engine), c);
     say("trap and replacement", per_trap(&engine), c);
     lateness(&engine);
@@ -141,6 +167,67 @@ fn per_message(engine: &Engine, wat: &str, bytes: usize) -> f64 {
         }
     });
     all - bare
+}
+
+/// The same for runs of many messages, each a batch of its own.
+fn in_runs(engine: &Engine, wat: &str, function: &str, bytes: usize) -> f64 {
+    let module = Module::new(engine, wat.as_bytes()).expect("a module");
+    let config = GuestConfig { function: function.into(), ..GuestConfig::default() };
+    let guest = Guest::new(engine, &module, config).expect("a guest");
+    let mut instance = instance(&guest);
+    let content = Bytes::from(vec![b'x'; bytes]);
+    let mut pace = Pace::default();
+    let mut run_of = |instance: Option<&mut Instance>| {
+        let mut run = Run::singles((0..PART).map(|_| Message::new(content.clone())).collect());
+        run.set_pace(pace);
+        if let Some(instance) = instance {
+            let ctx = engine.enter().expect("a large stack");
+            while !run.is_done() {
+                instance.run(&mut run, &ctx).expect("it does not fail");
+            }
+        }
+        pace = run.pace();
+        for outcome in run.finish() {
+            assert!(!matches!(outcome, Outcome::Kept(_, Some(_))), "a message failed");
+            black_box(outcome);
+        }
+    };
+    let bare = median(|count| (0..count.div_ceil(PART)).for_each(|_| run_of(None)));
+    let all = median(|count| (0..count.div_ceil(PART)).for_each(|_| run_of(Some(&mut instance))));
+    all - bare
+}
+
+/// What one more instance holds that has had a message and waits for the next.
+#[allow(clippy::print_stdout, reason = "the numbers are what a bench is for")]
+fn memory_of_instances() {
+    const INSTANCES: usize = 500;
+    let mut config = EngineConfig::default();
+    config.instances = INSTANCES as u32;
+    let engine = Engine::new(config).expect("an engine");
+    for (name, wat) in [("v0 upper", UPPER), ("v1 upper", UPPER_V1), ("component upper", UPPER_COMPONENT)] {
+        let guest = guest(&engine, wat, Duration::from_secs(10));
+        let ctx = engine.enter().expect("a large stack");
+        let used = || {
+            let mut instance = instance(&guest);
+            instance.call(&mut Message::new("x".repeat(100)), &ctx).expect("it does not fail");
+            instance
+        };
+        let mut alive = vec![used()];
+        let before = resident();
+        alive.extend((1..INSTANCES).map(|_| used()));
+        let bytes = (resident() - before) as f64 / (INSTANCES - 1) as f64;
+        println!("{:<28} {:>7.1} KiB", format!("{name}, idle instance"), bytes / 1024.0);
+    }
+}
+
+/// What this process holds of memory, without what it shares.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux tells");
+    let kib = |name: &str| {
+        let line = text.lines().find_map(|it| it.strip_prefix(name)).expect("it is listed");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+    };
+    (kib("Private_Clean:") + kib("Private_Dirty:")) * 1024
 }
 
 fn per_instance(engine: &Engine) -> f64 {

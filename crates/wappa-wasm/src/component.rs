@@ -304,12 +304,17 @@ fn too_large(stop: &Stop) -> Verdict {
 
 /// Messages that take the place of one: they descend from what it descends from.
 fn messages_of(work: &Work, sent: Vec<WitMessage>, idx: usize) -> Result<Vec<Message>, Stop> {
-    let origin = work.run.messages[idx].origin();
+    let of = &work.run.messages[idx];
     let message = |it: WitMessage| {
         let pairs =
             it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(work, value)?)));
         let pairs: Vec<(Bytes, Value)> = pairs.collect::<Result<_, Stop>>()?;
-        Ok(Message::of_input(it.content.into(), Metadata::from_pairs(pairs), origin))
+        let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
+        // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
+        if let Some(mark) = of.error() {
+            message.set_error(mark.clone());
+        }
+        Ok(message)
     };
     sent.into_iter().map(message).collect()
 }

@@ -13,7 +13,7 @@ use std::{
 use wasmtime::{Linker, component};
 
 use crate::{
-    EngineError,
+    CodeCache, EngineError,
     clock::Clock,
     compile::Compile,
     compiler::CompileInProcess,
@@ -42,6 +42,8 @@ pub struct EngineConfig {
     pub memory_limit_max: usize,
     /// Who compiles.
     pub compiler: Arc<dyn Compile>,
+    /// Where compiled code is kept from one start to the next. None: nowhere.
+    pub cache: Option<Arc<CodeCache>>,
 }
 
 impl Default for EngineConfig {
@@ -50,6 +52,7 @@ impl Default for EngineConfig {
             instances: 64,
             memory_limit_max: POOLED_MEMORY_BYTES_MIN,
             compiler: Arc::new(CompileInProcess),
+            cache: None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Debug for EngineConfig {
         f.debug_struct("EngineConfig")
             .field("instances", &self.instances)
             .field("memory_limit_max", &self.memory_limit_max)
+            .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }
@@ -73,6 +77,7 @@ struct Inner {
     pooled_memory: usize,
     no_pool: Option<String>,
     compiler: Arc<dyn Compile>,
+    cache: Option<Arc<CodeCache>>,
     clock: Arc<Clock>,
     parts: AtomicU64,
     modules: Mutex<HashMap<Digest, Arc<Mutex<Weak<Loaded>>>>>,
@@ -125,6 +130,7 @@ impl Engine {
             pooled_memory: memory,
             no_pool,
             compiler: config.compiler,
+            cache: config.cache,
             clock,
             parts: AtomicU64::new(0),
             modules: Mutex::default(),
@@ -166,6 +172,10 @@ impl Engine {
 
     pub(crate) fn compiler(&self) -> &dyn Compile {
         self.0.compiler.as_ref()
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CodeCache> {
+        self.0.cache.as_deref()
     }
 
     /// The place of a digest's module. Whoever holds its lock is the one that compiles.

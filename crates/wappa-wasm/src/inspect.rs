@@ -1,32 +1,45 @@
-//! Looking into a module without compiling it: what it is, what it needs, what it offers, and what is wrong.
+//! Looking into a guest without compiling it: what it is, what it needs, what it offers, and what is wrong.
 //!
 //! `wappa lint`, `wappa inspect` and the engine all ask here, so that a mistake is told once, in one voice, and
 //! before anything is compiled.
 //! Everything is checked against the parser alone, never against the engine: what a person reads must not depend
 //! on how instances happen to be allocated.
 
+mod broken;
+mod component;
+mod core_module;
 mod features;
+mod fit;
 mod format;
 mod host;
+mod imports;
+mod json;
+mod origin;
 mod problems;
 mod report;
 mod text;
 mod types;
+mod wit;
+mod world;
 
+pub use component::{Component, Extern, Function, Item as ComponentItem};
 pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
 pub use problems::{Limits, Problem, Severity};
 pub use types::{Export, Import, Item, Memory, Producer, Signature, Table, ValueType};
+pub use world::{WORLD_PACKAGE, WORLD_VERSION};
+
+use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use wasmparser::types::TypesRef;
-use wasmparser::{
-    BinaryReaderError, ExternalKind, KnownCustom, Name, Parser, Payload, TypeRef, Validator, WasmFeatures,
-};
+use text::safe;
+use wasmparser::{BinaryReaderError, Parser, ValidPayload, Validator, WasmFeatures, types::Types};
 
-/// What a module is, as far as one can tell without running it.
+use crate::wrap::{is_component, wrap};
+
+/// What a guest is, as far as one can tell without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// Whether the file is WebAssembly text.
@@ -35,39 +48,56 @@ pub struct Inspection {
     pub size: u64,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// The name that the module gives itself in its name section.
+    /// The name that the guest gives itself in its name section.
     pub name: Option<String>,
+    /// What a core module imports; empty for a component.
     pub imports: Vec<Import>,
+    /// What a core module exports; empty for a component.
     pub exports: Vec<Export>,
+    /// The memories of a core module, or those that the core modules inside of a component bring.
     pub memories: Vec<Memory>,
+    /// Likewise.
     pub tables: Vec<Table>,
-    /// Functions that the module defines, and the size of their code.
+    /// Functions that are defined, and the size of their code; for a component those of all core modules inside.
     pub functions: u32,
     pub code_bytes: u64,
     /// Whether a function runs as the module is instantiated, before any export can be called.
     pub has_start_section: bool,
-    /// Name and size of every custom section, in the file's order.
+    /// Custom sections by name, in the file's order, and how large all of a name are together.
     pub custom_sections: Vec<(String, u64)>,
     pub producers: Vec<Producer>,
-    /// Proposals that the module needs and the engine refuses.
+    /// Proposals that the guest needs and the engine refuses.
     pub refused: Vec<Proposal>,
+    /// What a component imports and exports; none for a core module.
+    pub component: Option<Component>,
+    /// Why a core module that carries the types of a component cannot be made one.
+    pub not_wrapped: Option<String>,
 }
 
-/// Which guest interface a module is written for.
+/// Which guest interface a guest is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
     /// Guest interface v0: imports from `bento_wasm` or `benthos_wasm`, or nothing but WASI.
     V0,
-    /// Guest interface v1: imports from `wappa`.
+    /// Guest interface v1: imports from `wappa`, maybe from v0 too.
     V1,
+    /// A component of the world `wappa:processor/processor`.
+    Component,
 }
 
 impl Inspection {
     /// Looks into the content of a file, binary or text.
     ///
-    /// A module that is valid but for proposals which the engine refuses is inspected too: the proposals are
-    /// problems of the module, told together with its other ones.
+    /// A guest that is valid but for proposals which the engine refuses is inspected too: the proposals are problems
+    /// of the guest, told together with its other ones. A core module that carries the types of a component is
+    /// inspected as the component that it is wrapped as when it is loaded.
     pub fn of(file: &[u8]) -> Result<Inspection, NotAModule> {
+        Inspection::of_known(file, |_| false)
+    }
+
+    /// As [`Inspection::of`], but asks about the file's SHA-256 first. One that is known to be valid is looked into
+    /// without validating the bodies of its functions again, which is most of the work.
+    pub fn of_known(file: &[u8], is_known: impl FnOnce(&[u8; 32]) -> bool) -> Result<Inspection, NotAModule> {
         let wasm = to_binary(file)?;
         let mut inspection = Inspection {
             is_text: format::is_text(file),
@@ -84,28 +114,48 @@ impl Inspection {
             custom_sections: Vec::new(),
             producers: Vec::new(),
             refused: Vec::new(),
+            component: None,
+            not_wrapped: None,
         };
-        let types = match Validator::new_with_features(ACCEPTED_FEATURES).validate_all(&wasm) {
-            Ok(types) => types,
-            Err(err) => {
-                inspection.refused = features::needed(&wasm);
-                match Validator::new_with_features(WasmFeatures::all()).validate_all(&wasm) {
-                    Ok(types) if !inspection.refused.is_empty() => types,
-                    _ => return Err(invalid(&wasm, &err)),
-                }
+        let is_known = is_known(&inspection.sha256);
+        match wrap(&wasm) {
+            Ok(Cow::Borrowed(wasm)) => inspection.read(wasm, false, is_known)?,
+            Ok(Cow::Owned(component)) => inspection.read(&component, true, is_known)?,
+            Err(reason) => {
+                inspection.read(&wasm, false, is_known)?;
+                inspection.not_wrapped = Some(safe(&reason, 300));
             }
-        };
-        inspection.read_all(&wasm, types.as_ref()).map_err(|err| invalid(&wasm, &err))?;
+        }
         Ok(inspection)
     }
 
-    /// Which guest interface the module is written for.
+    /// Which guest interface the guest is written for.
     pub fn tier(&self) -> Tier {
-        let imports_v1 = self.imports.iter().any(|it| it.module == V1_MODULE);
-        if imports_v1 { Tier::V1 } else { Tier::V0 }
+        let is_hook = |it: &Export| host::HOOKS.iter().any(|(name, _)| it.name == *name);
+        if self.component.is_some() || self.not_wrapped.is_some() {
+            Tier::Component
+        } else if self.imports.iter().any(|it| it.module == V1_MODULE) || self.exports.iter().any(is_hook) {
+            Tier::V1
+        } else {
+            Tier::V0
+        }
     }
 
-    /// The type of an exported function; none when there is no such export, or it is something else.
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub fn sha256_text(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The oldest Wappa that has every function of guest interface v1 that the guest imports.
+    pub fn since(&self) -> &'static str {
+        let v1 = self.imports.iter().filter(|it| it.module == V1_MODULE);
+        let since = v1.filter_map(|it| host::since(&it.name));
+        let numbers = |version: &str| version.split('.').map(|it| it.parse::<u64>().ok()).collect::<Vec<_>>();
+        since.max_by_key(|it| numbers(it)).unwrap_or(host::V1_SINCE)
+    }
+
+    /// The type of an exported function of a core module; none when there is no such export, or it is something
+    /// else.
     pub fn exported_function(&self, name: &str) -> Option<&Signature> {
         self.export(name)?.item.as_function()
     }
@@ -114,177 +164,46 @@ impl Inspection {
         self.exports.iter().find(|it| it.name == name)
     }
 
-    fn read_all(&mut self, wasm: &[u8], types: TypesRef<'_>) -> Result<(), BinaryReaderError> {
-        // Imports come first in every index space, so how many there are tells which ones they are.
-        let mut exported = Vec::new();
-        for payload in features::parser().parse_all(wasm) {
-            match payload? {
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        let import = import?;
-                        self.imports.push(Import {
-                            module: import.module.to_owned(),
-                            name: import.name.to_owned(),
-                            item: imported_item(import.ty, types),
-                        });
-                    }
-                }
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export?;
-                        if export.kind == ExternalKind::Memory {
-                            exported.push((export.index, export.name.to_owned()));
-                        }
-                        let item = exported_item(export.kind, export.index, types);
-                        self.exports.push(Export { name: export.name.to_owned(), item });
-                    }
-                }
-                Payload::StartSection { .. } => self.has_start_section = true,
-                Payload::CodeSectionStart { count, size, .. } => {
-                    self.functions = count;
-                    self.code_bytes = u64::from(size);
-                }
-                Payload::CustomSection(section) => {
-                    let size = section.data().len() as u64;
-                    self.custom_sections.push((section.name().to_owned(), size));
-                    self.read_custom(section.as_known());
-                }
-                _ => {}
-            }
-        }
-        self.read_memories(types, &exported);
-        Ok(())
+    fn read(&mut self, wasm: &[u8], is_wrapped: bool, is_known: bool) -> Result<(), NotAModule> {
+        let types = self.validate(wasm, is_known)?;
+        let read = if is_component(wasm) {
+            self.read_component(wasm, types.as_ref(), is_wrapped)
+        } else {
+            self.read_core(wasm, types.as_ref())
+        };
+        read.map_err(|err| broken::invalid(wasm, &err))
     }
 
-    /// Custom sections are comments: what is broken in one is passed over.
-    fn read_custom(&mut self, section: KnownCustom<'_>) {
-        match section {
-            KnownCustom::Name(names) => {
-                for name in names.into_iter().map_while(Result::ok) {
-                    if let Name::Module { name, .. } = name {
-                        self.name = Some(name.to_owned());
-                    }
-                }
-            }
-            KnownCustom::Producers(fields) => {
-                for field in fields.into_iter().map_while(Result::ok) {
-                    for value in field.values.into_iter().map_while(Result::ok) {
-                        self.producers.push(Producer {
-                            field: field.name.to_owned(),
-                            name: value.name.to_owned(),
-                            version: value.version.to_owned(),
-                        });
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn read_memories(&mut self, types: TypesRef<'_>, exported: &[(u32, String)]) {
-        let imported = |wanted: &Item| self.imports.iter().filter(|it| it.item == *wanted).count();
-        let (memories_imported, tables_imported) = (imported(&Item::Memory), imported(&Item::Table));
-        for index in 0..types.memory_count() {
-            let ty = types.memory_at(index);
-            let names = exported.iter().filter(|(it, _)| *it == index);
-            self.memories.push(Memory {
-                pages_min: ty.initial,
-                pages_max: ty.maximum,
-                page_bytes: 1 << ty.page_size_log2.unwrap_or(16).min(63),
-                is_imported: (index as usize) < memories_imported,
-                is_shared: ty.shared,
-                is_64_bit: ty.memory64,
-                exported_as: names.map(|(_, name)| name.clone()).collect(),
-            });
-        }
-        for index in 0..types.table_count() {
-            let ty = types.table_at(index);
-            self.tables.push(Table {
-                elements_min: ty.initial,
-                elements_max: ty.maximum,
-                is_imported: (index as usize) < tables_imported,
-            });
-        }
+    /// Validates once; only what is refused is looked at again, for the reason.
+    fn validate(&mut self, wasm: &[u8], is_known: bool) -> Result<Types, NotAModule> {
+        let accepted = if is_component(wasm) { COMPONENT_FEATURES } else { ACCEPTED_FEATURES };
+        let mut validator = Validator::new_with_features(accepted);
+        let validated = match is_known {
+            true => validate_without_bodies(&mut validator, wasm),
+            false => validator.validate_all(wasm),
+        };
+        let refusal = match validated {
+            Ok(types) => return Ok(types),
+            Err(refusal) => refusal,
+        };
+        let Ok(types) = Validator::new_with_features(WasmFeatures::all()).validate_all(wasm) else {
+            return Err(broken::invalid(wasm, &refusal));
+        };
+        self.refused = features::needed(wasm);
+        if self.refused.is_empty() { Err(broken::invalid(wasm, &refusal)) } else { Ok(types) }
     }
 }
 
-fn imported_item(ty: TypeRef, types: TypesRef<'_>) -> Item {
-    match ty {
-        TypeRef::Func(index) | TypeRef::FuncExact(index) => {
-            function_item(types[types.core_type_at_in_module(index)].unwrap_func())
-        }
-        TypeRef::Table(_) => Item::Table,
-        TypeRef::Memory(_) => Item::Memory,
-        TypeRef::Global(_) => Item::Global,
-        TypeRef::Tag(_) => Item::Tag,
-    }
-}
-
-fn exported_item(kind: ExternalKind, index: u32, types: TypesRef<'_>) -> Item {
-    match kind {
-        ExternalKind::Func | ExternalKind::FuncExact => {
-            function_item(types[types.core_function_at(index)].unwrap_func())
-        }
-        ExternalKind::Table => Item::Table,
-        ExternalKind::Memory => Item::Memory,
-        ExternalKind::Global => Item::Global,
-        ExternalKind::Tag => Item::Tag,
-    }
-}
-
-fn function_item(ty: &wasmparser::FuncType) -> Item {
-    Item::Function(ty.into())
-}
-
-/// Says where a broken module is broken, with the function's name when it has one.
-fn invalid(wasm: &[u8], err: &BinaryReaderError) -> NotAModule {
-    let offset = err.offset() as u64;
-    NotAModule::Invalid {
-        offset,
-        function: function_at(wasm, err.offset()),
-        reason: format::quoted_whole(err.message()),
-    }
-}
-
-/// The function whose body holds an offset.
-fn function_at(wasm: &[u8], offset: usize) -> Option<String> {
-    let mut imported = 0;
-    let mut defined = 0;
-    let mut found = None;
+/// The types of a valid module, without a look at the bodies of its functions.
+fn validate_without_bodies(validator: &mut Validator, wasm: &[u8]) -> Result<Types, BinaryReaderError> {
+    let mut types = None;
     for payload in Parser::new(0).parse_all(wasm) {
-        match payload.ok()? {
-            Payload::ImportSection(section) => {
-                let imports = section.into_imports().map_while(Result::ok);
-                imported = imports.filter(|it| matches!(it.ty, TypeRef::Func(_))).count() as u32;
-            }
-            Payload::CodeSectionEntry(body) => {
-                let range = body.range();
-                // An end that is missing is reported at the end of the body.
-                if range.start <= offset && offset <= range.end && found.is_none() {
-                    found = Some(imported + defined);
-                }
-                defined += 1;
-            }
-            Payload::CustomSection(section) => {
-                if let (Some(index), KnownCustom::Name(names)) = (found, section.as_known()) {
-                    let name = name_of_function(names, index)?;
-                    return Some(format!("function {index} {}", text::quoted(&name)));
-                }
-            }
-            _ => {}
+        // Those that are nested in a component end before it does.
+        if let ValidPayload::End(it) = validator.payload(&payload?)? {
+            types = Some(it);
         }
     }
-    found.map(|index| format!("function {index}"))
-}
-
-fn name_of_function(names: wasmparser::NameSectionReader<'_>, index: u32) -> Option<String> {
-    for name in names.into_iter().map_while(Result::ok) {
-        if let Name::Function(map) = name {
-            let mut entries = map.into_iter().map_while(Result::ok);
-            return entries.find(|it| it.index == index).map(|it| it.name.to_owned());
-        }
-    }
-    None
+    Ok(types.expect("what is parsed to its end has one"))
 }
 
 #[cfg(test)]

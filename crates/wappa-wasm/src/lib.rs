@@ -13,6 +13,11 @@
 //! - An [`Instance`] is a guest that is alive. It belongs to one thread at a time; making one takes microseconds.
 //! - [`Instance::call`] takes one [`Message`](wappa_message::Message) through the guest. Inside of a run of calls that
 //!   [`Engine::enter`] begins, a call costs no lock, no clock and no allocation beside the new content.
+//! - [`Instance::run`] takes the messages of a [`Run`] through the guest, as many as one call serves: what to use where
+//!   more than one is ready.
+//!
+//! Guests are of three interfaces, and a module shows which: v0 is Bento's, v1 has everything that v0 lacks, and
+//! WebAssembly components implement the world `wappa:processor`. All of them are called in the same way.
 //!
 //! The first three are made when a service starts, checked and shared by all of its threads; an instance is made by the
 //! thread that uses it, and again whenever it is spent:
@@ -82,6 +87,60 @@
 //! # }
 //! ```
 //!
+//! # Many messages
+//!
+//! A guest may filter a message, send several for one, or fail it with a reason of its own; and where many messages are
+//! ready, interface v1 and components take them with one call. [`Run::finish`] says what became of each, in their order:
+//!
+//! ```
+//! # use std::time::{Duration, Instant};
+//! # use wappa_message::Message;
+//! # use wappa_wasm::{Engine, EngineConfig, Guest, GuestConfig, Module, Outcome, Run, spawn_thread};
+//! // Filters what is empty, doubles what begins with a plus, and leaves the rest alone.
+//! const SORT: &str = r#"
+//!     (module
+//!       (import "wappa" "v1_content_read" (func $read (param i32 i32 i32) (result i32)))
+//!       (import "wappa" "v1_filter" (func $filter))
+//!       (import "wappa" "v1_emit" (func $emit))
+//!       (import "wappa" "v1_next" (func $next (result i32)))
+//!       (memory (export "memory") 1)
+//!       (func (export "process")
+//!         (loop $again
+//!           (if (i32.eqz (call $read (i32.const 0) (i32.const 0) (i32.const 1)))
+//!             (then (call $filter))
+//!             (else (if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 0x2b)) (then (call $emit)))))
+//!           (br_if $again (i32.eq (call $next) (i32.const 1))))))
+//! "#;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let engine = Engine::new(EngineConfig::default())?;
+//! let module = Module::new(&engine, SORT.as_bytes())?;
+//! let guest = Guest::new(&engine, &module, GuestConfig::default())?;
+//! # let worker = spawn_thread("worker", move || {
+//! let mut instance = guest.instantiate(Instant::now() + Duration::from_secs(10)).expect("it starts");
+//! let ctx = guest.engine().enter().expect("the thread is large enough");
+//! let mut run = Run::singles(["a", "", "+b"].map(Message::new).into());
+//! while !run.is_done() {
+//!     instance.run(&mut run, &ctx).expect("nobody interrupts it");
+//!     if instance.is_spent() {
+//!         // A message failed, and the guest with it; the others of the run are still to come.
+//!         instance = guest.instantiate(Instant::now() + Duration::from_secs(10)).expect("as before");
+//!     }
+//! }
+//! let sent: Vec<Message> = run
+//!     .finish()
+//!     .flat_map(|outcome| match outcome {
+//!         Outcome::Kept(message, _failed) => vec![message],
+//!         Outcome::Sent(messages, _failed) => messages,
+//!     })
+//!     .collect();
+//! assert_eq!(sent.iter().map(Message::content).collect::<Vec<_>>(), ["a", "+b", "+b"]);
+//! # })?;
+//! # worker.join().expect("it does not panic");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Failures
 //!
 //! A module that cannot be a guest fails before the first message: [`Module::new`] refuses what is no module, and
@@ -145,8 +204,10 @@
 //!
 //! Compiling is the one thing that no limit of the engine bounds, and it takes place in this process by default. Where
 //! modules come from strangers, do it in a child process that can be stopped: give the program a hidden command that
-//! calls [`child_main`], and the engine a [`ChildCompiler`] that runs it. Whoever has a better place for it, or keeps
-//! compiled code, implements [`Compile`].
+//! calls [`child_main`], and the engine a [`ChildCompiler`] that runs it. Whoever has a better place for it implements
+//! [`Compile`].
+//!
+//! Code is compiled anew by every process, unless [`EngineConfig::cache`] says in which directory it is kept.
 //!
 //! ```no_run
 //! use std::{env, process::ExitCode, sync::Arc};
@@ -167,6 +228,7 @@
 //! ```
 
 mod arena;
+mod cache;
 mod clock;
 pub mod compile;
 mod compiler;
@@ -181,6 +243,7 @@ mod instance;
 mod interrupt;
 mod json;
 mod limiter;
+mod load;
 mod log;
 mod metrics;
 mod module;
@@ -201,6 +264,7 @@ mod work;
 mod wrap;
 
 pub use crate::{
+    cache::{CACHE_BYTES_MAX, CodeCache},
     compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
     compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},

@@ -144,9 +144,47 @@ impl fmt::Debug for Output {
 struct Lines {
     out: Vec<u8>,
     err: Vec<u8>,
-    last_err: String,
+    explanation: Explanation,
     /// What is held back; `None`: nothing is.
     held: Option<Held>,
+}
+
+/// Which line says why a guest failed: the last one, unless a runtime has told of a panic, behind which it prints stacks
+/// and advice.
+#[derive(Debug, Default)]
+struct Explanation {
+    last: String,
+    panic: String,
+    /// The line of the panic says where; the next one says why.
+    is_half: bool,
+}
+
+impl Explanation {
+    fn take(&mut self, line: &str) {
+        let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        if self.is_half {
+            // Rust: `thread 'main' panicked at src/lib.rs:3:5:`, and the message.
+            self.panic = format!("{} {line}", self.panic);
+            self.is_half = false;
+        } else if self.panic.is_empty() {
+            // Go, TinyGo, and Rust.
+            let is_panic = line.starts_with("panic: ") || line.starts_with("fatal error: ");
+            let is_rust = line.starts_with("thread '") && line.contains(" panicked at ");
+            if is_panic || is_rust {
+                self.panic = line.to_string();
+                self.is_half = is_rust && line.ends_with(':');
+            }
+        }
+        self.last = line.to_string();
+    }
+
+    fn text(&self) -> Option<String> {
+        let text = if self.panic.is_empty() { &self.last } else { &self.panic };
+        (!text.is_empty()).then(|| text.clone())
+    }
 }
 
 /// The most that is held back of one call, in bytes; what is more is dropped, and that is said.
@@ -196,7 +234,7 @@ impl Output {
             }
             self.say(&mut lines, level, &line);
             if level == Level::Error {
-                lines.last_err = line;
+                lines.explanation.take(&line);
             }
         }
         if !rest.is_empty() {
@@ -262,19 +300,19 @@ impl Output {
     pub(crate) fn begin(&self) {
         if self.wrote.load(Ordering::Relaxed) {
             self.wrote.store(false, Ordering::Relaxed);
-            lock(&self.lines).last_err.clear();
+            lock(&self.lines).explanation = Explanation::default();
         }
     }
 
-    /// The last line that was written to standard error since the message began, finished or not.
+    /// What the guest wrote to standard error since the message began that says best why it failed, finished or not.
     pub(crate) fn last_err(&self) -> Option<String> {
         if !self.wrote.load(Ordering::Relaxed) {
             return None;
         }
-        let lines = lock(&self.lines);
+        let mut lines = lock(&self.lines);
         let partial = printable(&lines.err);
-        let last = if partial.trim().is_empty() { lines.last_err.trim() } else { partial.trim() };
-        (!last.is_empty()).then(|| last.to_string())
+        lines.explanation.take(&partial);
+        lines.explanation.text()
     }
 
     fn write(&self, stderr: bool, bytes: &[u8]) {
@@ -296,7 +334,7 @@ impl Output {
                 if !text.trim().is_empty() {
                     self.say(&mut lines, level, &text);
                     if stderr {
-                        lines.last_err = text;
+                        lines.explanation.take(&text);
                     }
                 }
             }
@@ -372,5 +410,36 @@ impl OutputStream for Stream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(64 << 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_explains_more_than_the_last_line() {
+        let text = |lines: &[&str]| {
+            let mut explanation = Explanation::default();
+            lines.iter().for_each(|it| explanation.take(it));
+            explanation.text()
+        };
+        assert_eq!(text(&[]), None);
+        assert_eq!(text(&["one", "two", " "]).as_deref(), Some("two"));
+        let go = [
+            "panic: no such order",
+            "",
+            "goroutine 1 [running]:",
+            "main.process(...)",
+            "\t/a/main.go:6 +0x1",
+        ];
+        assert_eq!(text(&go).as_deref(), Some("panic: no such order"));
+        let fatal = ["fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive]:"];
+        assert_eq!(text(&fatal).as_deref(), Some(fatal[0]));
+        let rust = ["thread '<unnamed>' panicked at src/lib.rs:3:5:", "no such order", "note: run with more"];
+        assert_eq!(
+            text(&rust).as_deref(),
+            Some("thread '<unnamed>' panicked at src/lib.rs:3:5: no such order")
+        );
     }
 }

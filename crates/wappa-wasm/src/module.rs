@@ -8,9 +8,11 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Engine, ModuleError,
+    CodeCache, Engine, ModuleError,
     error::one_line,
-    inspect, rewrite,
+    inspect,
+    load::{self, Compiled},
+    rewrite,
     wrap::{is_component, wrap},
 };
 
@@ -43,8 +45,8 @@ impl Code {
 pub(crate) struct Loaded {
     digest: Digest,
     pub(crate) pooled: Option<Code>,
-    code: Vec<u8>,
-    is_component: bool,
+    compiled: Compiled,
+    is_from_cache: bool,
     on_demand: OnceLock<Code>,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
@@ -57,45 +59,90 @@ impl fmt::Debug for Module {
 }
 
 impl Module {
-    /// Loads a module from the bytes of its file, binary or text, compiling it unless the engine has it already.
+    /// Loads a module from the bytes of its file, binary or text, compiling it unless the engine or its cache has it
+    /// already.
     pub fn new(engine: &Engine, file: &[u8]) -> Result<Module, ModuleError> {
+        Module::with_digest(engine, file, Sha256::digest(file).into())
+    }
+
+    /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
+    pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
         let digest: Digest = Sha256::digest(file).into();
+        let found = hex(&digest);
+        if !found.eq_ignore_ascii_case(expected.trim()) {
+            return Err(ModuleError::Digest { expected: expected.trim().into(), found });
+        }
+        Module::with_digest(engine, file, digest)
+    }
+
+    fn with_digest(engine: &Engine, file: &[u8], digest: Digest) -> Result<Module, ModuleError> {
         let place = engine.module_place(&digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = place.upgrade() {
             return Ok(Module { loaded });
         }
-        let loaded = Arc::new(Loaded::new(engine, digest, file)?);
+        let cached = engine.cache().and_then(|it| Loaded::from_cache(engine, it, digest));
+        let loaded = cached.map_or_else(|| Loaded::compile(engine, digest, file), Ok)?;
+        let loaded = Arc::new(loaded);
         *place = Arc::downgrade(&loaded);
         Ok(Module { loaded })
-    }
-
-    /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
-    pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
-        let found = sha256_of(file);
-        if !found.eq_ignore_ascii_case(expected.trim()) {
-            return Err(ModuleError::Digest { expected: expected.trim().into(), found });
-        }
-        Module::new(engine, file)
     }
 
     /// SHA-256 of the file, in hexadecimal digits.
     pub fn sha256(&self) -> String {
         hex(&self.loaded.digest)
     }
+
+    /// Whether the code was in the cache of the engine and nothing had to be compiled.
+    pub fn is_from_cache(&self) -> bool {
+        self.loaded.is_from_cache
+    }
+
+    /// Whether the code is in the cache of the engine, from before or from now on.
+    pub fn is_kept(&self) -> bool {
+        self.loaded.compiled.is_kept()
+    }
+
+    /// The size of the compiled code.
+    pub fn code_bytes(&self) -> u64 {
+        self.loaded.compiled.bytes()
+    }
 }
 
 impl Loaded {
-    fn new(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
+    /// What was compiled and kept before. It was valid then, so it is valid.
+    fn from_cache(engine: &Engine, cache: &CodeCache, digest: Digest) -> Option<Loaded> {
+        let code = cache.find(&digest)?;
+        let loaded = Loaded::new(engine, digest, code, true);
+        if let Err(err) = &loaded {
+            cache.tell_refused(&digest, err);
+        }
+        loaded.ok()
+    }
+
+    fn compile(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
         let binary = inspect::to_binary(file)?;
         let wrapped = wrap(&binary).map_err(ModuleError::Wrap)?;
         let is_component = is_component(&wrapped);
         let wasm = if is_component { wrapped } else { rewrite::export_memory(&wrapped) };
         validate(engine, &wasm, is_component)?;
         let code = engine.compiler().compile(&wasm)?;
-        let pooled = engine.pooled().and_then(|side| load(&side.engine, &code, is_component).ok());
-        let mut loaded =
-            Loaded { digest, pooled, code, is_component, on_demand: OnceLock::new(), memory: None };
+        let compiled = match engine.cache() {
+            Some(cache) => cache.keep(&digest, code),
+            None => Compiled::from_compiler(code),
+        };
+        Loaded::new(engine, digest, compiled, false)
+    }
+
+    fn new(
+        engine: &Engine,
+        digest: Digest,
+        compiled: Compiled,
+        is_from_cache: bool,
+    ) -> Result<Loaded, ModuleError> {
+        let pooled = engine.pooled().and_then(|side| load::load(&side.engine, &compiled).ok());
+        let on_demand = OnceLock::new();
+        let mut loaded = Loaded { digest, pooled, compiled, is_from_cache, on_demand, memory: None };
         let code = match &loaded.pooled {
             Some(code) => code,
             None => loaded.on_demand(engine)?,
@@ -115,7 +162,7 @@ impl Loaded {
         if let Some(code) = self.on_demand.get() {
             return Ok(code);
         }
-        let code = load(&engine.on_demand().engine, &self.code, self.is_component)?;
+        let code = load::load(&engine.on_demand().engine, &self.compiled)?;
         Ok(self.on_demand.get_or_init(|| code))
     }
 }
@@ -131,29 +178,12 @@ fn validate(engine: &Engine, wasm: &[u8], is_component: bool) -> Result<(), Modu
     valid.map_err(|text| ModuleError::Invalid(one_line(&text)))
 }
 
-#[allow(
-    unsafe_code,
-    reason = "compiled code is machine code: loading it is a matter of trust, not of checks"
-)]
-fn load(engine: &wasmtime::Engine, code: &[u8], is_component: bool) -> Result<Code, ModuleError> {
-    // SAFETY: the code comes from the engine's compiler, whose contract (`Compile`) is to return what `precompile` of
-    // this build returned for a module. Nobody else can put code here.
-    let loaded = unsafe {
-        if is_component {
-            wasmtime::component::Component::deserialize(engine, code).map(Code::Component)
-        } else {
-            wasmtime::Module::deserialize(engine, code).map(Code::Core)
-        }
-    };
-    loaded.map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
-}
-
 /// The SHA-256 of a file's bytes, in hexadecimal digits.
 pub(crate) fn sha256_of(file: &[u8]) -> String {
     hex(&Sha256::digest(file).into())
 }
 
-fn hex(digest: &Digest) -> String {
+pub(crate) fn hex(digest: &Digest) -> String {
     digest.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text

@@ -70,6 +70,17 @@ impl Run {
         self.due = Some(ticks);
     }
 
+    /// How many messages a call of a component gets; [`Run::pace`] of the run before, so that a guest does not begin
+    /// anew with each run.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// What the calls of this run have found out.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// How many messages there are.
     pub fn len(&self) -> usize {
         self.messages.len()

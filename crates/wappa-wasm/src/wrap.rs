@@ -3,7 +3,12 @@
 //! Toolchains of languages without a component target stop there: `wit-bindgen` puts the types into a custom section,
 //! and somebody has to wrap the module. Guests need no tool for that, because the host does it on load.
 
-use std::borrow::Cow;
+mod check;
+
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
@@ -28,10 +33,12 @@ pub(crate) fn wrap(wasm: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         return Ok(Cow::Borrowed(wasm));
     }
     let (mut has_types, mut imports_wasi) = (false, false);
+    let mut packages = check::Packages::default();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload {
-            Ok(Payload::CustomSection(section)) => {
-                has_types |= section.name().starts_with(TYPE_SECTION_PREFIX)
+            Ok(Payload::CustomSection(section)) if section.name().starts_with(TYPE_SECTION_PREFIX) => {
+                has_types = true;
+                guarded(|| packages.add(section.data()))?;
             }
             Ok(Payload::ImportSection(section)) => {
                 imports_wasi |= section.into_imports().flatten().any(|it| it.module == WASI_MODULE);
@@ -44,6 +51,7 @@ pub(crate) fn wrap(wasm: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !has_types {
         return Ok(Cow::Borrowed(wasm));
     }
+    packages.check()?;
     let encode = || {
         let mut encoder = ComponentEncoder::default().module(wasm)?;
         if imports_wasi {
@@ -52,5 +60,10 @@ pub(crate) fn wrap(wasm: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         }
         encoder.validate(false).encode()
     };
-    encode().map(Cow::Owned).map_err(|err| one_line(&format!("{err:#}")))
+    guarded(|| encode().map(Cow::Owned).map_err(|err| one_line(&format!("{err:#}"))))
+}
+
+/// The library for it is made for what compilers make, and may panic at what somebody made up.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("its types are broken".to_owned()))
 }

@@ -1,4 +1,5 @@
-//! Hostile files against the inspection and the rewriting: nothing panics, and what was valid stays valid.
+//! Hostile files against the inspection, the rewriting and the wrapping: nothing panics, and what was valid stays
+//! valid.
 //!
 //! A seeded generator mutates modules and makes random ones, so that no special compiler is needed.
 //! `WAPPA_FUZZ_SECONDS=60` runs for that long, `WAPPA_FUZZ_SEED=…` starts elsewhere; a failure prints the command
@@ -9,16 +10,18 @@ mod random;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wappa_wasm::inspect::{ACCEPTED_FEATURES, Inspection, Limits, to_binary};
+use wappa_wasm::inspect::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Inspection, Limits, Tier, to_binary};
 use wappa_wasm::rewrite::{MEMORY_EXPORT, export_memory, needs_rewrite};
 use wasmparser::Validator;
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use random::{Budget, Random};
 
 const CASES: u64 = 4_000;
 
 /// Modules to start from: one for every section and every construct that the inspection looks at.
-const SEEDS: [&str; 9] = [
+const SEEDS: [&str; 13] = [
     r#"(module $m (import "bento_wasm" "v0_msg_as_bytes" (func $read (result i64)))
         (memory 1 9) (func (export "process") (drop (call $read))) (data (i32.const 0) "hello"))"#,
     r#"(module (import "env" "abort" (func (param i32 i32 i32 i32))) (memory (export "memory") 1)
@@ -32,7 +35,64 @@ const SEEDS: [&str; 9] = [
     "(module (func (result i32 i32) i32.const 1 i32.const 2) (func (param v128) (result v128) local.get 0))",
     "(module)",
     r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))) (memory (export "mem") 1))"#,
+    r#"(module (import "wappa" "v1_content_len" (func (result i32))) (memory 1) (func (export "process"))
+        (func (export "wappa_init") (result i32) i32.const 0))"#,
+    PROCESSOR,
+    r#"(component (import "wasi:cli/stdout@0.2.3" (instance (export "get-stdout" (func)))) (import "hello" (func))
+        (component $inner (core module (memory 1)) (export "x" (func 0)) (import "f" (func)))
+        (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f"))) (instance $run (export "run" (func $f)))
+        (export "wasi:cli/run@0.2.0" (instance $run)))"#,
+    CORE_OF_COMPONENT,
 ];
+
+/// A component with everything that the inspection looks at.
+const PROCESSOR: &str = r#"(component $louder
+    (type $types (instance
+        (type $value' (variant (case "text" string) (case "bytes" (list u8)) (case "json" string)))
+        (export "value" (type $value (eq $value')))
+        (type $record' (record (field "content" (list u8)) (field "flags" (flags "a" "b"))))
+        (export "message" (type $record (eq $record')))
+        (export "batch" (type $batch (sub resource)))
+        (export "[method]batch.len" (func (param "self" (borrow $batch)) (result u32)))
+        (export "[method]batch.get-metadata" (func (param "self" (borrow $batch)) (param "index" u32)
+            (param "key" string) (result (option $value))))))
+    (import "wappa:processor/types@0.1.0" (instance $types (type $types)))
+    (core module $core
+        (memory (export "memory") 2)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func (export "configure") (param i32 i32) (result i32) unreachable)
+        (func (export "process") (param i32) (result i32) unreachable))
+    (core instance $core (instantiate $core))
+    (alias core export $core "memory" (core memory $memory))
+    (alias core export $core "realloc" (core func $realloc))
+    (alias export $types "batch" (type $batch))
+    (func $configure (param "config" (list (tuple string string))) (result (result (error string)))
+        (canon lift (core func $core "configure") (memory $memory) (realloc $realloc)))
+    (func $process (param "batch" (own $batch)) (result (list u8))
+        (canon lift (core func $core "process") (memory $memory) (realloc $realloc)))
+    (instance $transform (export "configure" (func $configure)) (export "process" (func $process)))
+    (export "wappa:processor/transform@0.1.0" (instance $transform)))"#;
+
+/// A module that gets the types of a component when it is made, and is then wrapped as one.
+const CORE_OF_COMPONENT: &str = r#"(module
+    (import "wappa:processor/types@0.1.0" "[method]batch.len" (func (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+    (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32) unreachable)
+    (func (export "wappa:processor/transform@0.1.0#process") (param i32) (result i32) unreachable))"#;
+
+fn binary_of(text: &str) -> Vec<u8> {
+    let mut wasm = wat::parse_str(text).expect("the seeds are valid text");
+    if text == CORE_OF_COMPONENT {
+        let mut resolve = Resolve::default();
+        let wit = include_str!("../../../guest/wit/processor.wit");
+        let package = resolve.push_str("processor.wit", wit).expect("the WIT is right");
+        let world = resolve.select_world(&[package], Some("processor")).expect("there is one");
+        embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("they fit");
+    }
+    wasm
+}
 
 /// The file of one case; the same seed gives the same file.
 fn file_of(seed: u64) -> Vec<u8> {
@@ -46,7 +106,7 @@ fn file_of(seed: u64) -> Vec<u8> {
             return file;
         }
         2 => text.as_bytes().to_vec(),
-        _ => wat::parse_str(text).expect("the seeds are valid text"),
+        _ => binary_of(text),
     };
     for _ in 0..random.below(6) {
         mutate(&mut file, &mut random);
@@ -88,6 +148,7 @@ fn check(file: &[u8]) -> bool {
     if let Ok(inspection) = &inspection {
         let problems = inspection.problems("process", &Limits::default());
         let report = inspection.report(&problems);
+        assert!(inspection.to_json(&problems).is_object());
         assert!(report.lines().all(|line| !line.contains(|c: char| c.is_control())));
     }
     if let Err(err) = &inspection {
@@ -98,15 +159,24 @@ fn check(file: &[u8]) -> bool {
         assert!(inspection.is_err());
         return false;
     };
-    let is_valid = |wasm: &[u8]| Validator::new_with_features(ACCEPTED_FEATURES).validate_all(wasm).is_ok();
-    let rewritten = export_memory(&wasm);
+    let is_component = wasm[6] == 1;
+    let features = if is_component { COMPONENT_FEATURES } else { ACCEPTED_FEATURES };
+    let is_valid = |wasm: &[u8]| Validator::new_with_features(features).validate_all(wasm).is_ok();
     if !is_valid(&wasm) {
         return false;
     }
-    let inspection = inspection.expect("a valid module can be inspected");
+    let inspection = inspection.expect("what is valid can be inspected");
     assert!(inspection.refused.is_empty());
+    if is_component {
+        assert_eq!(inspection.tier(), Tier::Component);
+        return true;
+    }
+    let rewritten = export_memory(&wasm);
     assert!(is_valid(&rewritten), "the rewritten module is not valid");
     assert_eq!(needs_rewrite(&wasm), *rewritten != *wasm);
+    if inspection.tier() == Tier::Component {
+        return true; // What was read is the component that it becomes.
+    }
     if needs_rewrite(&wasm) {
         let again = Inspection::of(&rewritten).expect("a rewritten module can be inspected");
         let name = again.memories[0].exported_as.last().map(String::as_str);

@@ -55,6 +55,7 @@ fn counted(bench: &Bench<'_>, case: &Case, messages: u64) -> Result<Option<u64>>
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=memcheck", "--leak-check=no", "--undef-value-errors=no", "--trace-children=yes"]);
     valgrind.arg("--run-libc-freeres=no").arg(command.get_program()).args(command.get_args());
+    valgrind.env("XDG_CACHE_HOME", "/dev/null");
     valgrind.current_dir(&bench.places().dir).stdin(Stdio::null()).stdout(Stdio::null());
     let child = valgrind.stderr(Stdio::piped()).spawn()?;
     let process = child.id();

@@ -1,7 +1,7 @@
 //! What the numbers are held against. A bar is a line of the report, never a failure: timings depend on the machine.
 
 use crate::{
-    cases::{Case, Row, Who},
+    cases::{Case, LARGE, Row, Who},
     events::Events,
     measure::{Measured, Memory, Run, median},
 };
@@ -25,7 +25,7 @@ pub(crate) struct Judged {
     pub(crate) by_cpu: Option<f64>,
 }
 
-/// One side of a comparison, at 100 bytes.
+/// One side of a comparison, at 100 bytes unless messages are filtered unread.
 #[derive(Clone, Copy, Debug)]
 struct Side(Row, u8, u8);
 
@@ -35,6 +35,8 @@ enum Of {
     Rate,
     /// The first's CPU time per message by the second's.
     Cpu,
+    /// The first's wall time per message by the second's.
+    Wall,
     /// The first's wall time per message beyond the second's, by the second's.
     AddedWall,
 }
@@ -42,7 +44,7 @@ enum Of {
 type Comparison = (&'static str, Needed, Of, Side, Side);
 
 /// The bars that compare two rows. Batches, then threads.
-const COMPARISONS: [Comparison; 11] = [
+const COMPARISONS: [Comparison; 19] = [
     ("(a) by (d′), messages/s", AtLeast(0.5), Of::Rate, Side(Row::None, 1, 1), Side(Row::Copy, 1, 1)),
     ("(b) by (d), messages/s", AtLeast(0.12), Of::Rate, Side(Row::Wasm, 1, 1), Side(Row::Upper, 1, 1)),
     ("(b) by (c), CPU time", AtMost(1.67), Of::Cpu, Side(Row::Wasm, 1, 1), Side(Row::Loop, 1, 1)),
@@ -90,6 +92,32 @@ const COMPARISONS: [Comparison; 11] = [
         Side(Row::Wasm, 100, 1),
     ),
     ("(b\\*) two threads by one", AtLeast(1.8), Of::Rate, Side(Row::Spin, 1, 2), Side(Row::Spin, 1, 1)),
+    ("(f) by (b), wall time", AtMost(0.9), Of::Wall, Side(Row::V1, 1, 1), Side(Row::Wasm, 1, 1)),
+    (
+        "(f=) by (b=), wall time",
+        AtMost(0.7),
+        Of::Wall,
+        Side(Row::IdentityV1, 1, 1),
+        Side(Row::Identity, 1, 1),
+    ),
+    ("(f=) by (d′), messages/s", AtLeast(0.3), Of::Rate, Side(Row::IdentityV1, 1, 1), Side(Row::Copy, 1, 1)),
+    ("(g) by (b), wall time", AtMost(0.95), Of::Wall, Side(Row::Component, 1, 1), Side(Row::Wasm, 1, 1)),
+    ("(g1) by (b), wall time", AtMost(1.5), Of::Wall, Side(Row::ComponentEach, 1, 1), Side(Row::Wasm, 1, 1)),
+    (
+        "(f−) by (a−), wall time, 1 MiB",
+        AtMost(1.05),
+        Of::Wall,
+        Side(Row::FilterV1, 1, 1),
+        Side(Row::Dropped, 1, 1),
+    ),
+    ("(f) two threads by one", AtLeast(1.6), Of::Rate, Side(Row::V1, 1, 2), Side(Row::V1, 1, 1)),
+    (
+        "(g) two threads by one",
+        AtLeast(1.6),
+        Of::Rate,
+        Side(Row::Component, 1, 2),
+        Side(Row::Component, 1, 1),
+    ),
 ];
 
 use Needed::{AtLeast, AtMost};
@@ -139,7 +167,7 @@ fn compare(table: &[Measured], of: Of, a: Side, b: Side) -> Option<(f64, f64)> {
             let (x, y) = (seconds(a, x) / a.messages as f64, seconds(b, y) / b.messages as f64);
             match of {
                 Of::Rate => y / x,
-                Of::Cpu => x / y,
+                Of::Cpu | Of::Wall => x / y,
                 Of::AddedWall => (x - y) / y,
             }
         });
@@ -148,7 +176,7 @@ fn compare(table: &[Measured], of: Of, a: Side, b: Side) -> Option<(f64, f64)> {
     // As if each thread had a core to itself.
     let by_cpu = over_rounds(|it, run| run.cpu.as_secs_f64() / it.case.threads as f64);
     let value = match of {
-        Of::Rate | Of::AddedWall => over_rounds(|_, run| run.wall.as_secs_f64()),
+        Of::Rate | Of::Wall | Of::AddedWall => over_rounds(|_, run| run.wall.as_secs_f64()),
         Of::Cpu => by_cpu,
     };
     Some((value, by_cpu))
@@ -156,6 +184,7 @@ fn compare(table: &[Measured], of: Of, a: Side, b: Side) -> Option<(f64, f64)> {
 
 fn find(table: &[Measured], Side(row, batch, threads): Side) -> Option<&Measured> {
     let (batch, threads) = (batch.into(), threads.into());
-    let case = Case { row, who: Who::This, size: 100, batch, threads };
+    let size = if matches!(row, Row::Dropped | Row::FilterV1) { LARGE } else { 100 };
+    let case = Case { row, who: Who::This, size, batch, threads };
     table.iter().find(|it| it.case == case)
 }

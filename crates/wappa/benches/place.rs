@@ -10,10 +10,18 @@ use crate::{Result, cases::Places, options::Options};
 
 const MEMORY: &str = "/dev/shm";
 /// The guests, converted to binary modules so that Bento reads them as well.
-const GUESTS: [(&str, &str); 3] = [
+const GUESTS: [(&str, &str); 11] = [
     ("upper.wasm", include_str!("guests/upper.wat")),
     ("spin.wasm", include_str!("guests/spin.wat")),
     ("events.wasm", include_str!("guests/events.wat")),
+    ("identity.wasm", include_str!("../../wappa-wasm/benches/guests/identity.wat")),
+    ("identity.v1.wasm", include_str!("../../wappa-wasm/benches/guests/identity.v1.wat")),
+    ("upper.v1.wasm", include_str!("../../wappa-wasm/benches/guests/upper.v1.wat")),
+    ("keep.v1.wasm", include_str!("../../wappa-wasm/benches/guests/keep.v1.wat")),
+    ("filter.v1.wasm", include_str!("../../wappa-wasm/benches/guests/filter.v1.wat")),
+    ("upper.component.wasm", include_str!("../../wappa-wasm/benches/guests/upper.component.wat")),
+    ("upper-each.component.wasm", include_str!("../../wappa-wasm/benches/guests/upper-each.component.wat")),
+    ("keep.component.wasm", include_str!("../../wappa-wasm/benches/guests/keep.component.wat")),
 ];
 
 /// A directory of one benchmark, gone with it.

@@ -73,6 +73,10 @@ fn benchmark(options: &Options) -> Result<()> {
         }
     }
     if options.has_bars() {
+        for measured in bench.run_side_by_side(cases::of_filters(options))? {
+            report::row(&measured);
+            table.push(measured);
+        }
         let plain = |row| Case { row, who: Who::This, size: 100, batch: 1, threads: 1 };
         let memory = bench.memory_over_lengths(&[plain(Row::None), plain(Row::Wasm)])?;
         let events = events::measure(&bench)?;

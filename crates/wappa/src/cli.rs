@@ -7,9 +7,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use wappa_spec::{Size, parse_duration};
-use wappa_wasm::Budget;
 
-use crate::{list::Format, wasm::COMPILE_CHILD};
+use crate::{compiling::CompileOptions, list::Format, wasm::COMPILE_CHILD};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -19,14 +18,22 @@ const EXAMPLES: &str = "Run a config, or choose a command:
   wappa list processors
   wappa -r './production/*.yaml' -c ./config.yaml";
 
-const COMPILING: &str = "Compiling modules";
+const COMPILE_HELP: &str = "\
+A stream whose modules are in the cache starts without compiling anything. When you build an image, compile on a
+processor like the one that will run it, and give the stream the same flags for the cache.
 
-fn duration(text: &str) -> Result<Duration, String> {
+Prints a line for each module. A module that fails does not keep the others from being compiled.
+
+  wappa compile ./upper.wasm
+  wappa compile -c ./config.yaml
+  wappa compile -c ./config.yaml --compile-cache /var/cache/wappa";
+
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|it| !it.is_zero());
     duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
 }
 
-fn size(text: &str) -> Result<Size, String> {
+pub(crate) fn size(text: &str) -> Result<Size, String> {
     Size::parse(text).ok_or_else(|| "a size is written like `128MiB`, `64KB` or `1024`".to_string())
 }
 
@@ -88,17 +95,8 @@ pub(crate) struct Options {
     #[arg(short, long, hide = true, value_name = "GLOB")]
     pub(crate) templates: Vec<String>,
 
-    /// The processor time that compiling one module may take [default: 120s].
-    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
-    compile_cpu_limit: Option<Duration>,
-
-    /// The time that compiling one module may take [default: 60s].
-    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = COMPILING)]
-    compile_time_limit: Option<Duration>,
-
-    /// The memory that compiling one module may take [default: 2GiB].
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = COMPILING)]
-    compile_memory_limit: Option<Size>,
+    #[command(flatten)]
+    pub(crate) compiling: CompileOptions,
 }
 
 impl FileOptions {
@@ -120,20 +118,8 @@ impl Options {
         self.chilled |= behind.chilled;
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
-        self.compile_cpu_limit = behind.compile_cpu_limit.or(self.compile_cpu_limit);
-        self.compile_time_limit = behind.compile_time_limit.or(self.compile_time_limit);
-        self.compile_memory_limit = behind.compile_memory_limit.or(self.compile_memory_limit);
+        self.compiling = self.compiling.merged(&behind.compiling);
         self
-    }
-
-    /// What compiling one module may cost.
-    pub(crate) fn compile_budget(&self) -> Budget {
-        let default = Budget::default();
-        Budget {
-            cpu: self.compile_cpu_limit.unwrap_or(default.cpu),
-            wall: self.compile_time_limit.unwrap_or(default.wall),
-            memory: self.compile_memory_limit.map_or(default.memory, Size::bytes),
-        }
     }
 }
 
@@ -146,6 +132,8 @@ pub(crate) enum Command {
     Lint(LintArguments),
     /// List the components that there are.
     List(ListArguments),
+    /// Compile modules before they are needed, and keep the code where a stream finds it.
+    Compile(CompileArguments),
     /// Say what a WebAssembly module is, and whether it can run here.
     Inspect(InspectArguments),
     #[command(name = COMPILE_CHILD, hide = true)]
@@ -197,6 +185,24 @@ pub(crate) struct ListArguments {
     pub(crate) format: Format,
 }
 
+/// The arguments of `compile`.
+#[derive(Args, Debug)]
+#[command(after_help = COMPILE_HELP)]
+pub(crate) struct CompileArguments {
+    /// Modules: `.wasm` files, or WebAssembly text. Without one, all modules of the config.
+    pub(crate) modules: Vec<PathBuf>,
+
+    /// Set a field of the config by its dot path, as for `run`.
+    #[arg(short, long, value_name = "PATH=VALUE", value_delimiter = ',')]
+    pub(crate) set: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
+
+    #[command(flatten)]
+    pub(crate) compiling: CompileOptions,
+}
+
 /// The arguments of `inspect`.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArguments {
@@ -210,6 +216,10 @@ pub(crate) struct InspectArguments {
     /// The memory that one instance may have, as in the field `memory_limit` of the processor.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory_limit: Option<Size>,
+
+    /// Print the facts and the problems as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is said instead of doing anything.

@@ -4,6 +4,8 @@
 //! It is a library only so that its tests and benchmarks can use the parts.
 
 mod cli;
+mod compile;
+mod compiling;
 mod config;
 mod dotenv;
 mod environment;

@@ -43,7 +43,7 @@ fn targets(arguments: &LintArguments, files: &FileOptions) -> Result<Vec<PathBuf
 
 /// Errors go to standard error, with the warnings among them. Warnings alone go to standard output, and are no
 /// failure.
-fn print(findings: &[Finding], environment: &Environment) -> ExitCode {
+pub(crate) fn print(findings: &[Finding], environment: &Environment) -> ExitCode {
     let has_errors = findings.iter().any(|it| it.lint.is_error());
     let is_terminal = match has_errors {
         true => io::stderr().is_terminal(),

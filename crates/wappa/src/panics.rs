@@ -1,5 +1,5 @@
-//! A panic is a bug of ours: one line of the log says where it was. What becomes of the stream is the engine's
-//! business, which catches it.
+//! A panic is a bug of ours: one line of the log says where it was. One that comes out of a component is caught by
+//! the engine, which reports it with the component's path.
 
 use std::{
     borrow::Cow,
@@ -21,6 +21,10 @@ pub(crate) fn tell_on_stderr() {
 /// Panics are told in the log.
 pub(crate) fn tell_in_log(logger: Logger) {
     panic::set_hook(Box::new(move |info| {
+        // Out of a component: that says more of it than is known here.
+        if wappa_engine::is_reported(info) {
+            return;
+        }
         let (message, place) = describe(info);
         let thread = thread::current().name().unwrap_or("<unnamed>").to_string();
         let fields = [("place", Cow::Owned(place)), ("thread", Cow::Owned(thread))];

@@ -11,7 +11,7 @@ use wappa_spec::Registry;
 
 use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
-    dotenv,
+    compile, dotenv,
     environment::{self, Environment},
     globs, lint, list, panics, run, table, wasm,
 };
@@ -69,6 +69,13 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             let registry: &dyn Registry = &table::registry();
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Compile(mut arguments)) => {
+            arguments.files = cli.options.files.merged(&arguments.files);
+            arguments.compiling = cli.options.compiling.merged(&arguments.compiling);
+            arguments.set.splice(..0, cli.options.set);
+            let environment = read_env_files(&arguments.files)?;
+            compile::compile(&arguments, &environment)
         }
         Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
         Some(Command::CompileChild) => Ok(wasm::compile_child()),

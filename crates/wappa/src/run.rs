@@ -13,6 +13,7 @@ use wappa_spec::{LintOptions, Registry, StreamConfig};
 
 use crate::{
     cli::Options,
+    compiling::Keeping,
     config::{Finding, Loaded, Origin, Reading},
     environment::Environment,
     globs, lint,
@@ -46,11 +47,16 @@ struct Ready {
     config: StreamConfig,
     origin: Origin,
     logger: Logger,
+    keeping: Keeping,
 }
 
 /// Everything before components are built: reads, lints, and opens the log.
 fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
     let origin = Origin::find(options.files.config.as_deref(), environment);
+    let keeping = options.compiling.cache(environment);
+    if let Keeping::In(cache) = &keeping {
+        wappa_wasm::processor::trust(Arc::clone(cache));
+    }
     let reading = Reading { registry, environment, options: LintOptions::default() };
     let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
@@ -80,7 +86,7 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
-    Ok(Ready { config, origin, logger })
+    Ok(Ready { config, origin, logger, keeping })
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.
@@ -132,7 +138,7 @@ fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
 
 /// Builds the stream and runs it. The error is for the log.
 fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<ExitCode, String> {
-    let Ready { config, origin, logger } = ready;
+    let Ready { config, origin, logger, keeping } = ready;
     let metrics = Metrics::default();
     let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
@@ -142,7 +148,9 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
     let events = Events::listen().map_err(failed)?;
     let mut services = Services::default();
     let interrupted = events.was_signaled();
-    wasm::provide(&mut services, config, origin.path(), options.compile_budget(), interrupted, logger)
+    let compiling =
+        wasm::Compiling { budget: options.compiling.budget(), keeping: keeping.clone(), interrupted };
+    wasm::provide(&mut services, config, origin.path(), compiling, logger)
         .map_err(|text| format!("Service closing due to: {text}"))?;
     let request = BuildRequest {
         config,
@@ -162,6 +170,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
         logger: logger.clone(),
         stop: setting.stop().clone(),
         tally,
+        activity: setting.activity().clone(),
         exporter,
         shutdown_delay: config.shutdown_delay,
         shutdown_timeout: config.shutdown_timeout,

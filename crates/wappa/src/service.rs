@@ -16,8 +16,8 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
-use wappa_component::{Level, Logger};
-use wappa_engine::{Report, Stop, Stream, Tally};
+use wappa_component::{Level, Logger, counted};
+use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
 use crate::metrics::Exporter;
 
@@ -39,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) stop: Stop,
     /// What was read and not answered.
     pub(crate) tally: Tally,
+    /// What components are doing.
+    pub(crate) activity: Activity,
     /// Where metrics go.
     pub(crate) exporter: Exporter,
     /// How long to wait before a stop.
@@ -181,9 +183,17 @@ impl Service {
             self.stop.drain();
             ended = self.wait_for_end(began.checked_add(graceful));
         }
+        let last = began.checked_add(self.shutdown_timeout);
         if ended.is_none() {
             self.stop.abandon();
-            ended = self.wait_for_end(began.checked_add(self.shutdown_timeout));
+            // What is finished is still written, for half of the time that is left.
+            let now = Instant::now();
+            let left = last.map(|it| it.saturating_duration_since(now) / 2);
+            ended = self.wait_for_end(left.and_then(|it| now.checked_add(it)));
+        }
+        if ended.is_none() {
+            self.stop.cut();
+            ended = self.wait_for_end(last);
         }
         self.end(ended)
     }
@@ -205,7 +215,10 @@ impl Service {
         let was_closed = matches!(&ended, Some(Ok(report)) if report.output_was_closed);
         match ended {
             None => {
-                self.logger.info(STUCK);
+                if let Some(fault) = self.activity.fault() {
+                    self.logger.error(&format!("Service closing due to: {fault}"));
+                }
+                self.logger.info(&still_at_work(STUCK, &self.activity));
                 code = ExitCode::FAILURE;
             }
             Some(Err(err)) => {
@@ -218,8 +231,9 @@ impl Service {
                     code = ExitCode::FAILURE;
                 }
                 if 0 < report.n_failed_sources {
-                    let text = "sources could not be read to their end";
-                    self.logger.error(&format!("{} {text}", report.n_failed_sources));
+                    let (one, several) =
+                        ("source could not be read to its end", "sources could not be read to their end");
+                    self.logger.error(&counted(report.n_failed_sources, one, several));
                     code = ExitCode::FAILURE;
                 }
             }
@@ -228,7 +242,8 @@ impl Service {
         if 0 < undelivered {
             // Who closes the output (`| head -1`) wanted no more.
             let level = if was_closed { Level::Debug } else { Level::Warn };
-            self.logger.log(level, &format!("{undelivered} messages were read and not delivered"));
+            let n_messages = counted(undelivered, "message was", "messages were");
+            self.logger.log(level, &format!("{n_messages} read and not delivered"));
         }
         self.exporter.push(&self.logger);
         Ok(code)
@@ -236,13 +251,13 @@ impl Service {
 
     /// Ends the process, whatever hangs, a second after the budget is spent.
     fn watch_over(&self, budget: Duration) {
-        let logger = self.logger.clone();
+        let (logger, activity) = (self.logger.clone(), self.activity.clone());
         let watch = move || {
             thread::sleep(budget.saturating_add(GRACE));
             // The log itself may be what hangs.
             let say = move || {
                 let text = "Service failed to close cleanly within allocated time. Exiting forcefully";
-                logger.log(Level::Warn, text);
+                logger.log(Level::Warn, &still_at_work(text, &activity));
             };
             let (tx, rx) = sync_channel(1);
             let said = thread::Builder::new().spawn(move || {
@@ -256,6 +271,14 @@ impl Service {
         };
         // A process that can start no thread ends without a guard.
         let _ = thread::Builder::new().name("watchdog".to_string()).spawn(watch);
+    }
+}
+
+/// A text that says that something does not end, with what that is.
+fn still_at_work(text: &str, activity: &Activity) -> String {
+    match activity.at_work().as_slice() {
+        [] => text.to_string(),
+        names => format!("{}. Still at work: {}", text.trim_end_matches('.'), names.join(", ")),
     }
 }
 

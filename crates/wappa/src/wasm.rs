@@ -10,13 +10,17 @@ use std::{
 use wappa_component::{Component, Logger, Services};
 use wappa_spec::{ComponentKind, ComponentNode, Node, Size, StreamConfig};
 use wappa_wasm::{
-    Budget, ChildCompiler, Engine, EngineConfig, child_main,
+    Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
     inspect::{Inspection, Limits, Severity},
     precompile,
     processor::{self, ConfigDir, read_module},
 };
 
-use crate::{cli::InspectArguments, environment};
+use crate::{
+    cli::InspectArguments,
+    compiling::{Keeping, NOWHERE},
+    environment,
+};
 
 /// The name of the hidden command that compiles one module.
 pub(crate) const COMPILE_CHILD: &str = "compile-child";
@@ -28,30 +32,26 @@ pub(crate) fn components() -> Vec<&'static Component> {
     vec![&PROCESSOR]
 }
 
-/// Makes the engine when the config has a guest, and tells components where the config is. The flag, once it is set,
-/// ends a compilation that is under way.
+/// Makes the engine when the config has a guest, and tells components where the config is.
 pub(crate) fn provide(
     services: &mut Services,
     config: &StreamConfig,
     config_path: Option<&Path>,
-    budget: Budget,
-    interrupted: Arc<AtomicBool>,
+    compiling: Compiling,
     logger: &Logger,
 ) -> Result<(), String> {
     let guests = Guests::of(config);
     if guests.n == 0 {
         return Ok(());
     }
-    let program = environment::program()
-        .map_err(|err| format!("finding this program, which compiles modules: {err}"))?;
-    let compiler =
-        ChildCompiler::new(program, vec![COMPILE_CHILD.into()], budget).interrupted_by(interrupted);
+    let compiler = compiler(compiling.budget)?.interrupted_by(compiling.interrupted);
     let mut engine_config = EngineConfig::default();
     // One for each thread and one for each turn, should a guest stand under an input or output.
     let lanes = wappa_engine::threads(config) as u64 + 2;
     engine_config.instances = u32::try_from(guests.n.saturating_mul(lanes)).unwrap_or(u32::MAX);
     engine_config.memory_limit_max = usize::try_from(guests.memory_bytes_max).unwrap_or(usize::MAX);
     engine_config.compiler = Arc::new(compiler);
+    engine_config.cache = cache(compiling.keeping, logger);
     let engine = Engine::new(engine_config).map_err(|err| err.to_string())?;
     if let Some(reason) = engine.no_pool() {
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
@@ -63,16 +63,59 @@ pub(crate) fn provide(
     Ok(())
 }
 
+/// How the modules of a stream are compiled.
+pub(crate) struct Compiling {
+    pub(crate) budget: Budget,
+    pub(crate) keeping: Keeping,
+    /// Ends a compilation that is under way, once it is set.
+    pub(crate) interrupted: Arc<AtomicBool>,
+}
+
+/// This program itself, as a compiler.
+pub(crate) fn compiler(budget: Budget) -> Result<ChildCompiler, String> {
+    let program = environment::program()
+        .map_err(|err| format!("finding this program, which compiles modules: {err}"))?;
+    Ok(ChildCompiler::new(program, vec![COMPILE_CHILD.into()], budget))
+}
+
+fn cache(keeping: Keeping, logger: &Logger) -> Option<Arc<CodeCache>> {
+    match keeping {
+        Keeping::In(cache) => {
+            let of_cache = logger.clone();
+            cache.log_to(move |level, text| match level {
+                Level::Trace => of_cache.trace(text),
+                Level::Debug => of_cache.debug(text),
+                Level::Info => of_cache.info(text),
+                Level::Warn => of_cache.warn(text),
+                Level::Error => of_cache.error(text),
+            });
+            Some(cache)
+        }
+        Keeping::Nowhere => {
+            logger.info(NOWHERE);
+            None
+        }
+        Keeping::Off => None,
+    }
+}
+
+/// What is written in the fields `module_path` of a config.
+pub(crate) fn module_paths(config: &StreamConfig) -> Vec<String> {
+    Guests::of(config).module_paths
+}
+
 /// What is known of the guests of a config before they are built.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Guests {
     n: u64,
     memory_bytes_max: u64,
+    module_paths: Vec<String>,
 }
 
 impl Guests {
     fn of(config: &StreamConfig) -> Guests {
-        let mut guests = Guests { n: 0, memory_bytes_max: Limits::default().memory_bytes };
+        let memory_bytes_max = Limits::default().memory_bytes;
+        let mut guests = Guests { n: 0, memory_bytes_max, module_paths: Vec::new() };
         let resources = &config.resources;
         let all = [&config.input, &config.output]
             .into_iter()
@@ -111,6 +154,8 @@ impl Guests {
         self.n += 1;
         let limit = body.get("memory_limit").and_then(Node::as_str).and_then(Size::parse);
         self.memory_bytes_max = self.memory_bytes_max.max(limit.map_or(0, Size::bytes));
+        let path = body.get("module_path").and_then(Node::as_str);
+        self.module_paths.extend(path.map(str::to_string));
     }
 }
 
@@ -124,16 +169,30 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> 
     let path: &PathBuf = &arguments.module;
     let place = |text: String| format!("{}: {text}", path.display());
     let bytes = read_module(path).map_err(place)?;
-    let inspection = Inspection::of(&bytes).map_err(|err| place(err.to_string()))?;
     let limits = match arguments.memory_limit {
         Some(limit) => Limits { memory_bytes: limit.bytes() },
         None => Limits::default(),
     };
-    let problems = inspection.problems(&arguments.function, &limits);
+    let (text, runs) = match Inspection::of(&bytes) {
+        Ok(inspection) => {
+            let problems = inspection.problems(&arguments.function, &limits);
+            let runs = problems.iter().all(|it| it.severity != Severity::Error);
+            let text = match arguments.json {
+                true => json_line(inspection.to_json(&problems)),
+                false => inspection.report(&problems),
+            };
+            (text, runs)
+        }
+        Err(err) if arguments.json => (json_line(err.to_json()), false),
+        Err(err) => return Err(place(err.to_string())),
+    };
     // Whoever closed the stream does not want to read it.
-    let _ = io::stdout().lock().write_all(inspection.report(&problems).as_bytes());
-    let is_refused = problems.iter().any(|it| it.severity == Severity::Error);
-    Ok(if is_refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn json_line(value: serde_json::Value) -> String {
+    format!("{value:#}\n")
 }
 
 #[cfg(test)]
@@ -167,6 +226,7 @@ processor_resources:
         let registry: &dyn Registry = &table::registry();
         let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML");
         let config = source.stream(registry, LintOptions::default()).config.expect("it is a config");
-        assert_eq!(Guests::of(&config), Guests { n: 6, memory_bytes_max: 1 << 30 });
+        let module_paths = ["e", "a", "b", "c", "d", "f"].map(str::to_string).to_vec();
+        assert_eq!(Guests::of(&config), Guests { n: 6, memory_bytes_max: 1 << 30, module_paths });
     }
 }

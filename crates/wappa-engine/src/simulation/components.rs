@@ -13,7 +13,7 @@ use wappa_component::{
     Ack, Batches, ConnectError, Failure, Input, Output, Parcel, Part, Processor, ReadError, Slices, Step,
     Waiter, Woken, WriteError, as_singles, in_chunks, run_children,
 };
-use wappa_message::{Mark, Message, Metadata, ORIGIN_NONE};
+use wappa_message::{Mark, Message, Metadata};
 
 use super::{
     model::{Claim, Sequence, Sim, has_no_origin, id, name},
@@ -320,13 +320,12 @@ impl Worker {
             let copy = message.clone();
             out.push(message);
             if is_hit {
-                let mut copy = copy;
                 let text = format!("{}.{}", name(&copy), self.plan.salt % 1000);
-                copy.set_content(Bytes::from(text));
-                if !keeps_origin {
-                    copy.set_origin(ORIGIN_NONE);
+                let mut new = Message::new(text);
+                if keeps_origin {
+                    new.set_origin(copy.origin());
                 }
-                out.push(copy);
+                out.push(new);
             }
         });
     }
@@ -396,6 +395,9 @@ impl Processor for Worker {
         if self.place == Place::First {
             self.sim.saw(&batches[..done]);
         }
+        if self.sim.plan.pipeline.last().is_some_and(|it| it.path == self.plan.path) {
+            self.sim.finished(&batches[..done]);
+        }
         self.sim.token.pass();
         done
     }
@@ -444,6 +446,9 @@ impl Sink {
         }
         if sim.model().was_closed {
             sim.token.fail("the output is written to although nobody reads it");
+        }
+        if sim.model().faults.iter().any(|it| it == OUTPUT) {
+            sim.token.fail("the output is written to although it panicked");
         }
         if !self.is_connected {
             sim.token.fail("the output is written to without a connection");

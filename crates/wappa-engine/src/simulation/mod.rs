@@ -67,7 +67,7 @@ fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
     if !plan.under_output.is_empty() {
         let place = if plan.keeps_order() { Place::InTurn } else { Place::Pipeline };
         let processors = all(&plan.under_output, place, place);
-        output = Box::new(UnderOutput { inner: output, processors });
+        output = Box::new(UnderOutput::new(output, processors));
     }
     let parts = StreamParts {
         input,
@@ -149,6 +149,7 @@ fn operate(sim: &Sim) {
                 sim.stop.drain();
             }
             Halt::Abandon => sim.stop.abandon(),
+            Halt::Cut => sim.stop.cut(),
         }
     }
     sim.token.leave();

@@ -49,6 +49,8 @@ pub(super) struct Model {
     claims: BTreeMap<String, (Claim, u64)>,
     /// By message: how often the first processor saw it.
     sights: BTreeMap<usize, u64>,
+    /// The messages that went through the whole pipeline.
+    finished: BTreeSet<usize>,
     pub(super) n_delivered: u64,
 }
 
@@ -88,6 +90,7 @@ impl Sim {
             metrics: self.metrics.clone(),
             world: self.setting.world.clone(),
             stop: self.stop.clone(),
+            calls: self.setting.activity.component("", path),
         }
     }
 
@@ -130,6 +133,11 @@ impl Sim {
         let result = batches.iter().try_for_each(|ids| model.see(ids, &self.plan));
         drop(model);
         self.check(result);
+    }
+
+    /// The last processor of the pipeline is finished with these batches.
+    pub(super) fn finished(&self, batches: &[Vec<usize>]) {
+        self.model().finished.extend(batches.iter().flatten());
     }
 
     pub(super) fn claim(&self, message: &Message, claim: Claim) {
@@ -312,6 +320,11 @@ impl Model {
         let was_given_up = sim.stop.is_interrupted() || !self.faults.is_empty();
         let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
+        let was_offered = names.iter().any(|it| claim(it).is_some());
+        let may_be_offered = !sim.stop.is_cut() && self.faults.is_empty() && sim.plan.under_output.is_empty();
+        if self.finished.contains(&id) && may_be_offered && !was_offered && !sim.plan.loses_origins() {
+            return Err(format!("message {id} is finished, and answered as failed without being written"));
+        }
         if sim.plan.replays && !was_given_up {
             return Err(format!("message {id} is answered as failed and not replayed"));
         }

@@ -29,6 +29,7 @@ pub(super) struct Plan {
 pub(super) enum Halt {
     Drain,
     Abandon,
+    Cut,
 }
 
 #[derive(Clone, Debug)]
@@ -421,9 +422,13 @@ fn stops(r: &mut Random, ends: bool, halts: bool, needs_abandon: bool) -> Vec<(M
     };
     let soon = Moment::Time(Duration::from_millis(r.below_power(0, 12)));
     let later = if r.once_in(2) { Moment::Step(r.below(1 << 12)) } else { soon };
-    match r.below(3) {
-        0 => vec![(moment, Halt::Abandon)],
-        1 if !needs_abandon => vec![(moment, Halt::Drain)],
+    let last = Moment::Time(Duration::from_millis(r.below_power(0, 8)));
+    match r.below(8) {
+        0 => vec![(moment, Halt::Cut)],
+        1 => vec![(moment, Halt::Abandon), (last, Halt::Cut)],
+        2 | 3 => vec![(moment, Halt::Abandon)],
+        4 | 5 if !needs_abandon => vec![(moment, Halt::Drain)],
+        6 => vec![(moment, Halt::Drain), (later, Halt::Abandon), (last, Halt::Cut)],
         _ => vec![(moment, Halt::Drain), (later, Halt::Abandon)],
     }
 }

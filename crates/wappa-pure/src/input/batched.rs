@@ -218,11 +218,8 @@ impl Batched {
         let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| answer(sources, failures));
         let mut part = Part::new(messages, wappa_component::Batches::Ends(ends.clone()));
         step.begin();
-        if !run_children(&self.processors, &mut part, step) {
-            ack.failed(Mark::new("the stream was stopped"));
-            return Err(ReadError::NotReady);
-        }
-        Ok(Parcel::of_part(part, Some(ends), ack))
+        let done = run_children(&self.processors, &mut part, step);
+        Ok(Parcel::of_finished(part, done, Some(ends), ack, Mark::new("the stream was stopped")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The deprecated fields `codec` and `max_buffer` of inputs, which scanners replaced.
 
 use wappa_component::{BuildError, Context, ScannerFactory};
-use wappa_spec::{ComponentNode, Lint, Node, Reader, Rule};
+use wappa_spec::{ComponentNode, Node, Reader, Rule};
 
 use crate::scanner::{Chunker, Lines, ToTheEnd};
 
@@ -40,13 +40,15 @@ pub(super) fn scanner(
     }
 }
 
-/// Reports a codec that Wappa lacks. Bento finds out that a codec does not exist when it is built, and so do we.
+/// Reports a codec that Wappa lacks, or nobody has, in the words in which Bento does not start with it.
 pub(super) fn lint(codec: Option<&str>, node: &Node, reader: &mut Reader<'_>) {
-    let Some(Err(err @ CodecError::NotInWappa(_))) = codec.map(|it| scanner_of(it, None).map(|_| ())) else {
-        return;
-    };
-    let at = node.get("codec").unwrap_or(node);
-    reader.push(Lint::error(Rule::NotInWappa, at.pos, err.text()).on(at));
+    if let Some(Err(err)) = codec.map(|it| scanner_of(it, None)) {
+        let rule = match err {
+            CodecError::NotInWappa(_) => Rule::NotInWappa,
+            CodecError::Unknown(_) => Rule::InvalidValue,
+        };
+        reader.error(rule, node.get("codec").unwrap_or(node), err.text());
+    }
 }
 
 enum CodecError<'a> {

@@ -16,7 +16,7 @@ use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError, interpolate,
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{Config, Interpolated};
+use wappa_spec::{Config, Interpolated, Node, Reader};
 
 use crate::{
     fault, path,
@@ -64,6 +64,7 @@ pub(super) const COMPONENT: Component = Component::output::<FileConfig>("file").
 ///
 /// A file that is moved away while it is open, as `logrotate` does, is written to under its new name.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct FileConfig {
     /// The file to write to.
     #[config(example = "/tmp/data.txt", example = "\"/tmp/${! meta(\\\"kafka_topic\\\") }.txt\"")]
@@ -73,6 +74,10 @@ struct FileConfig {
     /// it; `append` puts nothing. With `all-bytes` each message replaces what is in the file.
     #[config(default = "lines", example = "lines", example = "\"delim:\\t\"", example = "delim:foobar")]
     codec: String,
+}
+
+fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
+    Codec::lint(&config.codec, node, reader);
 }
 
 impl BuildOutput for FileConfig {

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError};
 use wappa_message::Mark;
-use wappa_spec::Config;
+use wappa_spec::{Config, Node, Reader};
 
 use crate::{
     fault,
@@ -45,11 +45,16 @@ pub(super) const COMPONENT: Component = Component::output::<StdoutConfig>("stdou
 /// Below another output, such as [`fallback`](fallback.md), the log stays on standard output and comes between the
 /// messages, as in Bento.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct StdoutConfig {
     /// How messages are set apart: `lines` puts a line feed after each, `delim:x` puts `x`, unless the message ends in
     /// it; `append` puts nothing, as does `all-bytes`.
     #[config(default = "lines", example = "lines", example = "\"delim:\\t\"", example = "delim:foobar")]
     codec: String,
+}
+
+fn lint(config: &StdoutConfig, node: &Node, reader: &mut Reader<'_>) {
+    Codec::lint(&config.codec, node, reader);
 }
 
 impl BuildOutput for StdoutConfig {
@@ -117,10 +122,21 @@ mod tests {
     };
 
     use super::*;
-    use crate::test::{Harness, TempDir};
+    use crate::test::{Harness, TempDir, check_lint};
 
     fn stdout(descriptor: impl Into<OwnedFd>) -> Box<dyn Output> {
         Box::new(Stdout::new(descriptor.into(), Codec::parse("lines").expect("a codec")))
+    }
+
+    #[test]
+    fn lints() {
+        let lint = |codec: &str, expected: &str| {
+            check_lint(&format!("output:\n  stdout:\n    codec: {codec}\n"), expected);
+            check_lint(&format!("output:\n  file: {{path: a,\n    codec: {codec}}}\n"), expected);
+        };
+        ["lines", "append", "all-bytes", "'delim:x'"].iter().for_each(|it| lint(it, ""));
+        lint("LINES", "(3,1) codec was not recognised: LINES\n");
+        lint("'delim:'", "(3,1) custom delimiter codec requires a non-empty delimiter\n");
     }
 
     #[test]
@@ -175,12 +191,5 @@ mod tests {
         let large = "L".repeat(100_000);
         assert_eq!(Harness::default().write(&mut output, &["a", &large, &large]), "delivered");
         assert_eq!(dir.read("out"), format!("a\n{large}\n{large}\n"));
-    }
-
-    #[test]
-    fn codecs_that_are_none() {
-        let err = Harness::default().try_output("stdout: {codec: nope}").err().map(|it| it.to_string());
-        let text = "failed to init output <no label> path root.output: codec was not recognised: nope";
-        assert_eq!(err.as_deref(), Some(text));
     }
 }

@@ -53,27 +53,31 @@ impl Processor for Catch {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         in_chunks(part, step, |part, step| {
             let is_marked = |it: &wappa_message::Message| it.error().is_some();
-            let goes_on =
+            let done =
                 as_singles(part, step, is_marked, |part, step| run_children(&self.children, part, step));
-            if goes_on {
-                for message in part.messages_mut() {
-                    message.clear_error();
-                }
+            let n_messages = part.messages_of(done);
+            for message in &mut part.messages_mut()[..n_messages] {
+                message.clear_error();
             }
-            goes_on
+            done
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::test::{Harness, check_process};
+    use crate::test::{Harness, check_interrupted, check_process};
 
     #[test]
     fn runs_on_what_failed_and_takes_marks_off() {
         check_process("catch: [{append: '1'}, {fail_on: b}, {append: '2'}]", &["a|b!|c!", "d"], "a|b12|c12\nd\n");
         check_process("catch: []", &["a|b!"], "a|b\n");
         check_process("catch: [{double: {}}, {filter_on: c}]", &["a|b!|c!", "c!"], "a|b|b\n-\n");
+    }
+
+    #[test]
+    fn what_is_finished_before_an_interruption_goes_on() {
+        check_interrupted("catch: [{interrupt: b}]", &["a!|c", "c", "a|b!", "c!"], "a|c\nc\n");
     }
 
     #[test]

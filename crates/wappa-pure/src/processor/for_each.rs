@@ -58,9 +58,7 @@ impl Processor for ForEach {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
-    use crate::test::{Harness, check_process};
+    use crate::test::{check_interrupted, check_process};
 
     #[test]
     fn runs_on_every_message_and_keeps_batches() {
@@ -73,9 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn stops_when_it_is_interrupted() {
-        let mut harness = Harness::default();
-        harness.time.is_interrupted.store(true, Ordering::Relaxed);
-        assert_eq!(harness.process("for_each: [{append: '1'}, {interrupt: {}}]", &["a|b"]), "interrupted");
+    fn what_is_finished_before_an_interruption_goes_on() {
+        check_interrupted("for_each: [{interrupt: b}, {append: '1'}]", &["a|a", "a|b", "a"], "a1|a1\n");
+        check_interrupted("for_each: [{interrupt: ''}]", &["a|b"], "");
     }
 }

@@ -57,7 +57,7 @@ mod tests {
 
     use wappa_component::Step;
 
-    use crate::test::{Harness, batches, check_process, text};
+    use crate::test::{Harness, batches, check_interrupted, check_process, text};
 
     #[test]
     fn runs_on_whole_batches() {
@@ -67,6 +67,12 @@ mod tests {
             "a1|b1[failed on b]\n-\n",
         );
         check_process("processors: []", &["a|b!"], "a|b[b is bad]\n");
+    }
+
+    #[test]
+    fn what_is_finished_before_an_interruption_goes_on() {
+        let config = "processors: [{append: '1'}, {interrupt: b}, {append: '2'}, {interrupt: c}]";
+        check_interrupted(config, &["a|a", "a", "c", "b"], "a12|a12\na12\n");
     }
 
     #[test]

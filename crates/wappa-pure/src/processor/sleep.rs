@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, interpolate};
 use wappa_message::Message;
-use wappa_spec::{Config, Interpolated};
+use wappa_spec::{Config, Interpolated, Lint, Node, Reader, Rule};
 
 use crate::duration;
 
@@ -36,10 +36,21 @@ pub(super) const COMPONENT: Component = Component::processor::<SleepConfig>("sle
 /// What has waited goes on while others wait. A stream that gives up at the end of its shutdown does not wait any
 /// longer; messages that still did are answered as failed.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct SleepConfig {
     /// How long to wait for each message.
     #[config(example = "100ms", example = "${! meta(\"delay\") }")]
     duration: Interpolated,
+}
+
+/// Such a stream runs, as it does on Bento, and never sleeps.
+fn lint(config: &SleepConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(Err(err)) = config.duration.as_literal().map(duration::parse) {
+        let at = node.get("duration").unwrap_or(node);
+        let text = format!("failed to parse duration: {err}");
+        let lint = Lint::warning(Rule::InvalidValue, at.pos, text).on(at);
+        reader.push(lint.hint("a duration is a number and a unit, such as `100ms`; this one is no wait"));
+    }
 }
 
 impl BuildProcessor for SleepConfig {
@@ -48,6 +59,9 @@ impl BuildProcessor for SleepConfig {
         Ok(Box::new(Sleep { duration: self.duration, fixed, logger: ctx.logger() }))
     }
 }
+
+/// What is finished goes on before a wait of this length.
+const LONG: Duration = Duration::from_millis(1);
 
 struct Sleep {
     duration: Interpolated,
@@ -60,8 +74,11 @@ impl Processor for Sleep {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
         for idx in 0..n_batches {
-            for message in &part.messages()[part.batch(idx)] {
+            for (idx_in_batch, message) in part.messages()[part.batch(idx)].iter().enumerate() {
                 let duration = self.duration_for(message);
+                if LONG <= duration && 0 < idx && idx_in_batch == 0 {
+                    return idx;
+                }
                 if !duration.is_zero() && !step.sleep(duration) {
                     return idx;
                 }
@@ -94,7 +111,7 @@ mod tests {
     use wappa_component::{Pulse, Step};
 
     use super::*;
-    use crate::test::{Harness, batches, text};
+    use crate::test::{Harness, batches, check_lint, text};
 
     #[test]
     fn waits_for_each_message() {
@@ -124,13 +141,29 @@ time: invalid duration "."
     }
 
     #[test]
+    fn lints() {
+        let lint = |duration: &str, expected: &str| {
+            check_lint(&format!("pipeline:\n  processors:\n    - sleep:\n        duration: {duration}\n"), expected);
+        };
+        lint("1h2m", "");
+        lint("'-5s'", "");
+        lint("${! content() }", "");
+        lint("1d", "(4,1) failed to parse duration: time: unknown unit \"d\" in duration \"1d\"\n");
+        lint("5", "(4,1) failed to parse duration: time: missing unit in duration \"5\"\n");
+    }
+
+    #[test]
     fn gives_back_what_is_done_when_it_is_due_or_interrupted() {
         let mut harness = Harness::default();
         let processor = harness.processor("sleep: {duration: 1s}").expect("it can be built");
+        let short = harness.processor("sleep: {duration: 10us}").expect("it can be built");
         let mut part = batches(&["a", "b|c", "d"]);
-        harness.time.ticks_per_look.store(1, Ordering::Relaxed);
         let mut step = Step::new(0, harness.time.as_ref());
-        assert_eq!(processor.process(&mut part, &mut step), 2);
+        assert_eq!(processor.process(&mut part, &mut step), 1, "what is done does not wait for the others");
+        assert_eq!(short.process(&mut part, &mut step), 3);
+        harness.time.ticks_per_look.store(1, Ordering::Relaxed);
+        step.begin();
+        assert_eq!(short.process(&mut part, &mut step), 2);
         harness.time.is_interrupted.store(true, Ordering::Relaxed);
         assert_eq!(processor.process(&mut part, &mut step), 0);
     }

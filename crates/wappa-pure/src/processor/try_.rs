@@ -3,7 +3,8 @@
 use std::slice;
 
 use wappa_component::{
-    BuildError, BuildProcessor, Component, Context, Part, Processor, Step, as_singles, in_chunks, run_children,
+    BuildError, BuildProcessor, Component, Context, Part, Processor, Step, as_singles, in_chunks, in_sequence,
+    run_children,
 };
 use wappa_spec::{ComponentNode, Config};
 
@@ -55,17 +56,22 @@ struct Try {
 impl Processor for Try {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         in_chunks(part, step, |part, step| {
-            self.children.iter().all(|child| {
-                let is_good = |it: &wappa_message::Message| it.error().is_none();
-                as_singles(part, step, is_good, |part, step| run_children(slice::from_ref(child), part, step))
-            })
+            let is_good = |it: &wappa_message::Message| it.error().is_none();
+            let works = self.children.iter().map(|child| {
+                move |part: &mut Part, step: &mut Step<'_>| {
+                    as_singles(part, step, is_good, |part, step| {
+                        run_children(slice::from_ref(child), part, step)
+                    })
+                }
+            });
+            in_sequence(part, step, works)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::test::check_process;
+    use crate::test::{check_interrupted, check_process};
 
     #[test]
     fn skips_what_failed() {
@@ -75,6 +81,12 @@ mod tests {
             "a12|b1[failed on b]|c[c is bad]\nd12\n",
         );
         check_process("try: []", &["a|b!"], "a|b[b is bad]\n");
+    }
+
+    #[test]
+    fn what_is_finished_before_an_interruption_goes_on() {
+        let config = "try: [{fail_on: c}, {interrupt: b}, {append: '1'}, {interrupt: 'a1'}, {append: '2'}]";
+        check_interrupted(config, &["d|c", "d", "a", "d", "b", "d"], "d12|c[failed on c]\nd12\n");
     }
 
     #[test]

@@ -89,9 +89,9 @@ processor! {
     })
 }
 
-/// Does nothing, as if everything were given up.
+/// Is interrupted at the first message that contains a text.
 #[derive(Config)]
-struct Interrupt;
+struct Interrupt(String);
 
 impl BuildProcessor for Interrupt {
     fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
@@ -100,9 +100,10 @@ impl BuildProcessor for Interrupt {
 }
 
 impl Processor for Interrupt {
-    fn process(&self, _: &mut Part, step: &mut Step<'_>) -> usize {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         assert!(step.is_interrupted(), "the test interrupts first");
-        0
+        let n_messages = part.messages().iter().position(|it| contains(it, &self.0));
+        part.batches_within(n_messages.unwrap_or(part.n_messages()))
     }
 }
 

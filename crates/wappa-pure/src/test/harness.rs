@@ -103,15 +103,15 @@ impl Harness {
         self.builder.scanner(&node, "root.input.scanner").expect("the component can be built")
     }
 
-    /// Runs a processor to its end; batches in, batches out.
+    /// Runs a processor to its end, or as far as it comes; batches in, finished batches out.
     pub(crate) fn process(&mut self, config: &str, inputs: &[&str]) -> String {
         let processor = self.processor(config).expect("the component can be built");
         let mut part = batches(inputs);
         let mut step = Step::new(0, self.time.as_ref());
         let children = [processor];
-        if !wappa_component::run_children(&children, &mut part, &mut step) {
-            return "interrupted".to_string();
-        }
+        let done = wappa_component::run_children(&children, &mut part, &mut step);
+        assert_eq!(part.n_batches(), inputs.len(), "no batch is lost");
+        part.split_off(done);
         text(&part)
     }
 
@@ -246,6 +246,14 @@ pub(crate) fn text(part: &Part) -> String {
 #[track_caller]
 pub(crate) fn check_process(config: &str, inputs: &[&str], expected: &str) {
     assert_eq!(Harness::default().process(config, inputs), expected, "{config}");
+}
+
+/// Checks what of a run that is interrupted goes on.
+#[track_caller]
+pub(crate) fn check_interrupted(config: &str, inputs: &[&str], expected: &str) {
+    let mut harness = Harness::default();
+    harness.time.is_interrupted.store(true, Ordering::Relaxed);
+    assert_eq!(harness.process(config, inputs), expected, "{config}");
 }
 
 /// Checks the lints of a whole config.

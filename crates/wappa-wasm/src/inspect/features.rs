@@ -30,7 +30,7 @@ const fn proposal(name: &'static str, feature: WasmFeatures, hint: &'static str)
 }
 
 /// Everything that the parser knows and the engine refuses, the likely ones first.
-const REFUSED: [Proposal; 16] = [
+const REFUSED: [Proposal; 24] = [
     proposal(
         "threads",
         WasmFeatures::THREADS,
@@ -70,6 +70,30 @@ const REFUSED: [Proposal; 16] = [
     ),
     proposal("memory-control", WasmFeatures::MEMORY_CONTROL, "build without this feature"),
     proposal("custom descriptors", WasmFeatures::CUSTOM_DESCRIPTORS, "build without this feature"),
+    proposal(
+        "component-model async",
+        WasmFeatures::CM_ASYNC,
+        "build without asynchronous functions, streams and futures (componentize-qjs: with `--sync`)",
+    ),
+    proposal(
+        "component-model async (stackful)",
+        WasmFeatures::CM_ASYNC_STACKFUL,
+        "build without asynchronous functions",
+    ),
+    proposal(
+        "component-model async (more built-ins)",
+        WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+        "build without asynchronous functions",
+    ),
+    proposal("component-model threads", WasmFeatures::CM_THREADING, "build without threads"),
+    proposal("component-model error-context", WasmFeatures::CM_ERROR_CONTEXT, "build without this feature"),
+    proposal("component-model maps", WasmFeatures::CM_MAP, "use a list of pairs"),
+    proposal("component-model 64-bit memories", WasmFeatures::CM64, "build for a 32-bit target, `wasm32-…`"),
+    proposal(
+        "component-model fixed-length lists",
+        WasmFeatures::CM_FIXED_LENGTH_LISTS,
+        "use a list or a tuple",
+    ),
     proposal("compact import section", WasmFeatures::COMPACT_IMPORTS, "build without this feature"),
 ];
 

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::text::{bytes_exact, quoted};
+use crate::wrap::is_component;
 
-/// Why a file is not a core module. Every text stands alone on one line.
+/// Why a file is not a guest. Every text stands alone on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAModule {
     #[error("the file is empty")]
@@ -17,10 +18,9 @@ pub enum NotAModule {
     #[error("wrong version {0}: WebAssembly modules have version 1")]
     Version(u32),
     #[error(
-        "this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core \
-         module, for `wasm32-wasip1` or `wasm32-unknown-unknown`"
+        "wrong version {0} of the Component Model's binary format: build with a current toolchain, for version 13"
     )]
-    Component,
+    ComponentVersion(u16),
     #[error("line {line}, column {column}: {reason}")]
     Text { line: usize, column: usize, reason: String },
     #[error("invalid module, at offset {offset:#x}{}: {reason}", .function.as_ref().map(|it| format!(" in {it}")).unwrap_or_default())]
@@ -34,7 +34,7 @@ pub enum NotAModule {
 
 const MAGIC: &[u8] = b"\0asm";
 
-/// The binary of a core module, from a binary or a text file. Checks the header and that no section is longer
+/// The binary of a core module or a component, from a binary or a text file. Checks the header and that no section is longer
 /// than the file; does not validate.
 pub fn to_binary(file: &[u8]) -> Result<Cow<'_, [u8]>, NotAModule> {
     if file.is_empty() {
@@ -70,8 +70,9 @@ fn check_header(wasm: &[u8]) -> Result<(), NotAModule> {
         return Err(truncated(wasm, 8, "the header".to_owned()));
     };
     match *version {
-        [1, 0, 0, 0] | [0x0d, 0, 1, 0] => Ok(()),
-        [_, _, 1, 0] => Err(NotAModule::Component),
+        [1, 0, 0, 0] => Ok(()),
+        [13, 0, 1, 0] => Ok(()),
+        [a, b, 1, 0] => Err(NotAModule::ComponentVersion(u16::from_le_bytes([a, b]))),
         [a, b, c, d] => Err(NotAModule::Version(u32::from_le_bytes([a, b, c, d]))),
     }
 }
@@ -79,9 +80,10 @@ fn check_header(wasm: &[u8]) -> Result<(), NotAModule> {
 /// Finds a section that goes past the end. The validator would say so too, in words that do not tell a cut file
 /// from a broken one.
 fn check_sections(wasm: &[u8]) -> Result<(), NotAModule> {
+    let names: &[&str] = if is_component(wasm) { &COMPONENT_SECTIONS } else { &SECTIONS };
     let mut pos = 8;
     while pos < wasm.len() {
-        let name = section_name(wasm[pos]);
+        let name = names.get(usize::from(wasm[pos])).copied().unwrap_or("section");
         let Some((len, len_bytes)) = read_u32(&wasm[pos + 1..]) else {
             if wasm.len() - pos > 5 {
                 return Ok(()); // A length that is not a number: the validator's words are right for it.
@@ -113,38 +115,58 @@ pub(crate) fn read_u32(bytes: &[u8]) -> Option<(u32, usize)> {
     None
 }
 
-fn section_name(id: u8) -> &'static str {
-    const NAMES: [&str; 14] = [
-        "custom section",
-        "type section",
-        "import section",
-        "function section",
-        "table section",
-        "memory section",
-        "global section",
-        "export section",
-        "start section",
-        "element section",
-        "code section",
-        "data section",
-        "data count section",
-        "tag section",
-    ];
-    NAMES.get(usize::from(id)).copied().unwrap_or("section")
-}
+/// The sections of a core module by their numbers.
+const SECTIONS: [&str; 14] = [
+    "custom section",
+    "type section",
+    "import section",
+    "function section",
+    "table section",
+    "memory section",
+    "global section",
+    "export section",
+    "start section",
+    "element section",
+    "code section",
+    "data section",
+    "data count section",
+    "tag section",
+];
+
+/// The sections of a component by their numbers.
+const COMPONENT_SECTIONS: [&str; 13] = [
+    "custom section",
+    "core module",
+    "core instance section",
+    "core type section",
+    "component inside",
+    "instance section",
+    "alias section",
+    "type section",
+    "canon section",
+    "start section",
+    "import section",
+    "export section",
+    "value section",
+];
 
 /// What begins with these bytes, for people who gave the wrong file.
 fn name_of_format(file: &[u8]) -> String {
-    const KNOWN: [(&[u8], &str); 12] = [
+    const KNOWN: [(&[u8], &str); 17] = [
         (b"\x7fELF", "an ELF file (a native program, or a module already compiled by Wasmtime)"),
         (b"MZ", "a Windows program"),
         (b"\xcf\xfa\xed\xfe", "a macOS program"),
         (b"\x1f\x8b", "a gzip archive: unpack it first"),
         (b"\x28\xb5\x2f\xfd", "a Zstandard archive: unpack it first"),
+        (b"\xfd7zXZ", "an xz archive: unpack it first"),
+        (b"BZh", "a bzip2 archive: unpack it first"),
         (b"PK\x03\x04", "a zip archive: unpack it first"),
         (b"!<arch>", "a static library: link it into a module first"),
         (b"BC\xc0\xde", "LLVM bitcode: link it into a module first"),
+        (b"%PDF", "a PDF document"),
+        (b"\x89PNG", "an image"),
         (b"#!", "a script"),
+        (b"<!", "an HTML or XML document"),
         (b"<", "an HTML or XML document"),
         (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself first"),
         (b"{", "a JSON document"),
@@ -152,10 +174,40 @@ fn name_of_format(file: &[u8]) -> String {
     if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| file.starts_with(magic)) {
         return (*name).to_owned();
     }
-    match std::str::from_utf8(file) {
-        Ok(text) => format!("text that begins with {}", quoted(text.lines().next().unwrap_or_default())),
-        Err(_) => format!("a file that begins with `{}`", hex(&file[..file.len().min(8)])),
+    let Ok(text) = std::str::from_utf8(file) else {
+        return format!("a file that begins with `{}`", hex(&file[..file.len().min(8)]));
+    };
+    if let Some(language) = language_of(text) {
+        return format!("{language}: build it first");
     }
+    let first = text.lines().find(|it| !it.trim().is_empty()).unwrap_or_default();
+    format!("text that begins with {}", quoted(first))
+}
+
+/// The programming language of a source file, told by the words that its lines begin with.
+fn language_of(text: &str) -> Option<&'static str> {
+    const TELLING: [(&str, &str); 15] = [
+        ("package main", "Go source"),
+        ("#include", "C source"),
+        ("#![no_", "Rust source"),
+        ("#[no_mangle]", "Rust source"),
+        ("#[unsafe(no_mangle)]", "Rust source"),
+        ("fn main()", "Rust source"),
+        ("pub extern \"C\" fn", "Rust source"),
+        ("use std::", "Rust source"),
+        ("const std = @import", "Zig source"),
+        ("export fn ", "Zig source"),
+        ("export function ", "JavaScript or TypeScript source"),
+        ("import wasmExports", "JavaScript source"),
+        ("const fs = require(", "JavaScript source"),
+        ("\"use strict\"", "JavaScript source"),
+        ("def process(", "Python source"),
+    ];
+    // Comments and licences come first; the telling line is not far behind.
+    let lines = text.lines().take(200);
+    lines
+        .into_iter()
+        .find_map(|line| TELLING.iter().find(|(word, _)| line.starts_with(word)).map(|(_, name)| *name))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -167,10 +219,6 @@ fn hex(bytes: &[u8]) -> String {
 fn text_error(rendered: &str) -> NotAModule {
     let mut lines = rendered.lines();
     let reason = lines.next().unwrap_or_default();
-    // Said where the text begins with `(component`.
-    if reason.contains("support for parsing components disabled") {
-        return NotAModule::Component;
-    }
     let reason = quoted_whole(reason.trim());
     let mut place = lines.filter_map(|line| {
         let mut parts = line.trim().strip_prefix("--> ")?.rsplitn(3, ':');
@@ -184,5 +232,5 @@ fn text_error(rendered: &str) -> NotAModule {
 
 /// A text that may quote the file, made safe for a log.
 pub(super) fn quoted_whole(text: &str) -> String {
-    super::text::safe(text, 300)
+    super::text::safe(&text.replace('\n', ": "), 300)
 }

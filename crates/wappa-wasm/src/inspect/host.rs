@@ -1,6 +1,7 @@
 //! The functions that a guest finds here: guest interfaces v0 and v1, and WASI preview 1, with their types.
 
 use super::types::Signature;
+use crate::start::{CLOSE, INIT};
 
 /// The import modules of guest interface v0. Benthos and Redpanda Connect use the second name for the same
 /// functions.
@@ -19,6 +20,9 @@ pub(super) const V0_FUNCTIONS: [(&str, &str); 4] = [
     ("v0_msg_get_meta", "ii:I"),
     ("v0_msg_set_meta", "iiii:"),
 ];
+
+/// The version of Wappa that guest interface v1 came with.
+pub(super) const V1_SINCE: &str = "0.1.0";
 
 /// Guest interface v1, in the same notation, and the version of Wappa that each function came with.
 pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
@@ -45,6 +49,9 @@ pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
     ("v1_now", ":I", "0.1.0"),
     ("v1_random", "ii:", "0.1.0"),
 ];
+
+/// What a guest may export beside its function: run before the first message, and when an instance is retired.
+pub(super) const HOOKS: [(&str, &str); 2] = [(INIT, ":i"), (CLOSE, ":")];
 
 /// All of WASI preview 1, in the same notation.
 pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
@@ -107,6 +114,11 @@ pub(super) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static s
     } else {
         None
     }
+}
+
+/// The version of Wappa that a function of guest interface v1 came with.
+pub(super) fn since(function: &str) -> Option<&'static str> {
+    V1_FUNCTIONS.iter().find(|(name, ..)| *name == function).map(|(_, _, since)| *since)
 }
 
 /// Every function that a guest may import: import module, name, type.

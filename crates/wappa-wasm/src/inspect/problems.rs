@@ -1,9 +1,11 @@
-//! Why a module would not run here, or not as its author hopes: everything at once, each with a way out.
+//! Why a guest would not run here, or not as its author hopes: everything at once, each with a way out.
 
-use super::host::{self, V0_MODULES, V1_MODULE};
-use super::text::{bytes, did_you_mean, mebibytes_up, quoted, safe};
-use super::types::{Import, Item, Signature, ValueType};
-use super::{Inspection, Tier};
+use super::host::HOOKS;
+use super::imports::is_v0;
+use super::origin::Toolchain;
+use super::text::{bytes, did_you_mean, mebibytes_up, quoted};
+use super::types::{Export, Item, Signature, ValueType};
+use super::{Inspection, Tier, WORLD_PACKAGE};
 use crate::rewrite::MEMORY_EXPORT;
 
 /// How bad a problem is.
@@ -42,18 +44,37 @@ impl Default for Limits {
 const ELEMENT_BYTES: u64 = 8;
 
 /// How many imports of one unknown module are named; wasm-bindgen makes dozens.
-const NAMED_MAX: usize = 5;
+pub(super) const NAMED_MAX: usize = 5;
 
 impl Inspection {
-    /// Everything that is wrong with the module as a guest of the `wasm` processor whose field `function` has
-    /// this value. Empty when it will run.
+    /// Everything that is wrong with the guest for a `wasm` processor whose field `function` has this value. Empty
+    /// when it will run.
     pub fn problems(&self, function: &str, limits: &Limits) -> Vec<Problem> {
         let mut problems = Vec::new();
-        self.check_function(function, &mut problems);
-        self.check_imports(&mut problems);
+        if let Some(component) = &self.component {
+            self.check_component(component, function, &mut problems);
+        } else if let Some(reason) = &self.not_wrapped {
+            // What else there is to say about the module follows from this.
+            let text = format!("carries the types of a component, but cannot be made one: {reason}");
+            let hint =
+                "build it against the WIT package `wappa:processor` as it is, with a current wit-bindgen";
+            problems.push(error(text, Some(hint.to_owned())));
+        } else if self.is_core_of_component() {
+            let text =
+                format!("is the core of a component of `{WORLD_PACKAGE}`, but carries no types of one");
+            let hint = "make it a component with `wasm-tools component new`, or link what wit-bindgen generated for it \
+                        (in C: `…_component_type.o`)";
+            problems.push(error(text, Some(hint.to_owned())));
+        } else {
+            self.check_function(function, &mut problems);
+            self.check_imports(&mut problems);
+        }
         self.check_memory(limits, &mut problems);
-        self.check_allocators(&mut problems);
-        self.check_hooks(&mut problems);
+        if self.tier() != Tier::Component {
+            self.check_memory_export(&mut problems);
+            self.check_allocators(&mut problems);
+            self.check_hooks(&mut problems);
+        }
         for proposal in &self.refused {
             let text = format!("uses the WebAssembly proposal {}, which is not accepted", proposal.name);
             problems.push(error(text, Some(proposal.hint.to_owned())));
@@ -65,14 +86,19 @@ impl Inspection {
         let name = quoted(function);
         match self.export(function).map(|it| &it.item) {
             None => {
-                problems.push(error(format!("{name} is not exported"), Some(self.hint_for_missing(function))))
+                let (mut text, hint) = (format!("{name} is not exported"), self.hint_for_missing(function));
+                if self.is_command(function) {
+                    text.push_str(": the module was built as a WASI command, a program with a `main`");
+                }
+                problems.push(error(text, Some(hint)));
             }
             Some(Item::Function(signature)) if !signature.params.is_empty() => {
                 let text = format!("{name} is `{signature}`, but it is called without parameters");
-                let hint = "the message is read through the functions of `bento_wasm`: export a function without parameters";
+                let hint = "a message is read through the functions of `wappa` or `bento_wasm`: export a function \
+                            without parameters";
                 problems.push(error(text, Some(hint.to_owned())));
             }
-            Some(Item::Function(_)) => {}
+            Some(Item::Function(_)) => self.check_command_of_go(problems),
             Some(other) => {
                 let text = format!("{name} is {}, not a function", other.noun());
                 problems.push(error(text, Some(self.hint_for_missing(function))));
@@ -80,54 +106,63 @@ impl Inspection {
         }
     }
 
+    /// Whether the names are those that tools give to the inside of a component.
+    fn is_core_of_component(&self) -> bool {
+        let mut names =
+            self.imports.iter().map(|it| &it.module).chain(self.exports.iter().map(|it| &it.name));
+        let prefix = format!("{WORLD_PACKAGE}/");
+        names.any(|it| it.starts_with(&prefix))
+    }
+
+    /// Whether the module is a program, and nothing in it could be called instead of the missing function.
+    fn is_command(&self, function: &str) -> bool {
+        let meant = did_you_mean(function, self.functions_exported());
+        self.exported_function("_start").is_some() && meant.is_none() && self.entries().next().is_none()
+    }
+
+    /// `_start` is run before the first message. In most languages a program that is over leaves its functions usable.
+    fn check_command_of_go(&self, problems: &mut Vec<Problem>) {
+        if self.exported_function("_start").is_some() && self.toolchain() == Toolchain::Go {
+            let text =
+                "was built as a WASI command: Go ends the program when `main` returns, and every call fails";
+            let hint = "build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`";
+            problems.push(warning(text.to_owned(), Some(hint.to_owned())));
+        }
+    }
+
+    fn functions_exported(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().filter(|it| it.item.as_function().is_some()).map(|it| it.name.as_str())
+    }
+
+    /// Exports that could be meant as a message's entry.
+    fn entries(&self) -> impl Iterator<Item = &str> {
+        let is_entry = |it: &&Export| it.item.as_function().is_some_and(|it| it.params.is_empty());
+        let entries = self.exports.iter().filter(is_entry).map(|it| it.name.as_str());
+        entries.filter(|name| !is_housekeeping(name))
+    }
+
     fn hint_for_missing(&self, function: &str) -> String {
-        let functions = || {
-            let functions = self.exports.iter().filter(|it| it.item.as_function().is_some());
-            functions.map(|it| it.name.as_str())
-        };
-        if let Some(meant) = did_you_mean(function, functions()) {
-            return format!("did you mean {}?", quoted(meant));
+        if let Some(meant) = did_you_mean(function, self.functions_exported()) {
+            let meant = quoted(meant);
+            return format!("did you mean {meant}? Set the field `function` to it, or rename the export");
         }
-        let entry = |signature: &Signature| signature.params.is_empty();
-        let candidates: Vec<String> = self
-            .exports
-            .iter()
-            .filter(|it| it.item.as_function().is_some_and(entry) && !is_housekeeping(&it.name))
-            .take(NAMED_MAX)
-            .map(|it| quoted(&it.name))
-            .collect();
-        if !candidates.is_empty() {
-            return format!("set the field `function`; the module exports {}", candidates.join(", "));
+        let entries: Vec<String> = self.entries().take(NAMED_MAX).map(quoted).collect();
+        if !entries.is_empty() {
+            return format!("set the field `function`; the module exports {}", entries.join(", "));
         }
-        if self.export("_start").is_some() {
-            return "the module is a program with a `main`: export a function beside it that handles one message"
-                .to_owned();
+        if self.exported_function("_start").is_some() {
+            return self.hint_for_command(function);
         }
-        if functions().next().is_none() {
+        if self.functions_exported().next().is_none() {
             return "the module exports no function: mark one as exported when building it".to_owned();
         }
         "export a function without parameters that handles one message".to_owned()
     }
 
-    fn check_imports(&self, problems: &mut Vec<Problem>) {
-        let mut unknown: Vec<(&str, Vec<&Import>)> = Vec::new();
-        for import in &self.imports {
-            match host::functions_of(&import.module) {
-                Some(functions) => problems.extend(check_known(import, &functions)),
-                None => match unknown.iter_mut().find(|(module, _)| *module == import.module) {
-                    Some((_, imports)) => imports.push(import),
-                    None => unknown.push((&import.module, vec![import])),
-                },
-            }
-        }
-        for (module, imports) in unknown {
-            problems.push(nobody_provides(module, &imports));
-        }
-    }
-
     fn check_memory(&self, limits: &Limits, problems: &mut Vec<Problem>) {
-        let memories = self.memories.iter().filter(|it| !it.is_imported).map(|it| it.bytes_min());
-        let memories = memories.fold(0, u64::saturating_add);
+        let owned: Vec<u64> =
+            self.memories.iter().filter(|it| !it.is_imported).map(|it| it.bytes_min()).collect();
+        let memories = owned.iter().copied().fold(0, u64::saturating_add);
         let tables = self.tables.iter().filter(|it| !it.is_imported).map(|it| it.elements_min);
         let elements = tables.fold(0, u64::saturating_add);
         let needed = memories.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
@@ -135,7 +170,8 @@ impl Inspection {
             let limit = limits.memory_bytes;
             let in_tables = needed - memories;
             let what = if memories > limit {
-                format!("a memory of {}", apart_from(limit, memories))
+                let noun = if owned.len() == 1 { "a memory" } else { "memories" };
+                format!("{noun} of {}", apart_from(limit, memories))
             } else if in_tables > limit {
                 format!("tables of {elements} elements ({})", apart_from(limit, in_tables))
             } else {
@@ -149,6 +185,10 @@ impl Inspection {
             };
             problems.push(error(text, Some(hint)));
         }
+    }
+
+    /// The host finds the memory by this name where the module has no other for it.
+    fn check_memory_export(&self, problems: &mut Vec<Problem>) {
         let is_exported = self.memories.first().is_none_or(|it| !it.exported_as.is_empty());
         if !is_exported && self.export(MEMORY_EXPORT).is_some() {
             let text =
@@ -201,7 +241,7 @@ impl Inspection {
 
     /// What a guest may export beside its function. Nobody has these names for anything else.
     fn check_hooks(&self, problems: &mut Vec<Problem>) {
-        for (name, letters) in [("wappa_init", ":i"), ("wappa_close", ":")] {
+        for (name, letters) in HOOKS {
             self.check_type(name, &Signature::from_letters(letters), Severity::Error, problems);
         }
     }
@@ -231,136 +271,20 @@ impl Inspection {
     }
 }
 
-fn error(text: String, hint: Option<String>) -> Problem {
+pub(super) fn error(text: String, hint: Option<String>) -> Problem {
     Problem { severity: Severity::Error, text, hint }
 }
 
-fn warning(text: String, hint: Option<String>) -> Problem {
+pub(super) fn warning(text: String, hint: Option<String>) -> Problem {
     Problem { severity: Severity::Warning, text, hint }
 }
 
-fn is_v0(import: &Import) -> bool {
-    V0_MODULES.contains(&import.module.as_str())
-}
-
-/// Exports that a toolchain adds by itself and nobody means as a message's entry.
+/// Exports that a toolchain adds by itself, or that are for another purpose: nobody means them as a message's entry.
 fn is_housekeeping(name: &str) -> bool {
-    name.starts_with('_')
-        || matches!(name, "malloc" | "free" | "allocate" | "deallocate" | "stackSave" | "stackAlloc")
-}
-
-/// The name of an import as everyone writes it.
-fn full_name(import: &Import) -> String {
-    format!("`{}.{}`", safe(&import.module, 60), safe(&import.name, 100))
-}
-
-fn check_known(import: &Import, functions: &[(&str, &str)]) -> Option<Problem> {
-    let name = full_name(import);
-    let Some((_, letters)) = functions.iter().find(|(it, _)| *it == import.name) else {
-        let meant = did_you_mean(&import.name, functions.iter().map(|(name, _)| *name));
-        let hint = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None if is_v0(import) => {
-                let all: Vec<String> = functions.iter().map(|(name, _)| format!("`{name}`")).collect();
-                format!("guest interface v0 has {}", all.join(", "))
-            }
-            None if import.module == V1_MODULE => {
-                format!("this is Wappa {}; a newer one may have it", env!("CARGO_PKG_VERSION"))
-            }
-            None => "only the functions of WASI preview 1 are provided under this name".to_owned(),
-        };
-        let text = format!("imports {name}, but there is no such function in `{}`", import.module);
-        return Some(error(text, Some(hint)));
-    };
-    let wanted = Signature::from_letters(letters);
-    match &import.item {
-        Item::Function(signature) if *signature == wanted => None,
-        Item::Function(signature) => Some(error(
-            format!("imports {name} as `{signature}`, but it is `{wanted}`"),
-            Some("declare the import with that type".to_owned()),
-        )),
-        other => Some(error(
-            format!("imports {name} as {}, but it is a function", other.noun()),
-            Some("declare the import as a function".to_owned()),
-        )),
-    }
-}
-
-/// One problem for all that is imported from a module that the host does not know.
-fn nobody_provides(module: &str, imports: &[&Import]) -> Problem {
-    let mut names: Vec<String> = imports.iter().take(NAMED_MAX).map(|it| full_name(it)).collect();
-    if imports.len() > NAMED_MAX {
-        names.push(format!("{} more", imports.len() - NAMED_MAX));
-    }
-    let names = match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        None => String::new(),
-    };
-    let text = if imports.iter().any(|it| it.item == Item::Memory) {
-        format!("imports {names}: a guest must bring its own memory")
-    } else {
-        format!("imports {names}, which nobody provides")
-    };
-    error(text, Some(hint_for_module(module, imports)))
-}
-
-/// Where such imports come from, and how to build without them.
-fn hint_for_module(module: &str, imports: &[&Import]) -> String {
-    let has = |name: &str| imports.iter().any(|it| it.name == name);
-    let starts = |prefix: &str| imports.iter().any(|it| it.name.starts_with(prefix));
-    let hint = match module {
-        _ if imports.iter().any(|it| it.item == Item::Memory) => {
-            "link without `--import-memory` (AssemblyScript: without `--importMemory`)"
-        }
-        "env" if has("abort") => {
-            "the module was built by AssemblyScript: build with `--use abort=` and a failed assertion becomes a trap"
-        }
-        "env" if starts("v0_msg_") => {
-            "name the import module: `bento_wasm`, not the compiler's default `env`"
-        }
-        "env" if starts("emscripten_") || starts("invoke_") || starts("__syscall") => {
-            "the module was built by Emscripten for a browser: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
-        }
-        "env" => "a function was declared and never linked: link it, or build for `wasm32-wasip1`",
-        "gojs" | "go" => {
-            "the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`"
-        }
-        "wasi_unstable" => "this is WASI as it was before preview 1: build with a current toolchain",
-        "redpanda_transform" => {
-            "this is a Redpanda data transform; only guests of the `wasm` processor run here"
-        }
-        "a" => {
-            "the module was built by Emscripten with minified imports: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
-        }
-        _ if module.contains("wbindgen")
-            || module == "wbg"
-            || module.ends_with("_bg.js")
-            || starts("__wbindgen") =>
-        {
-            "the module was built with wasm-bindgen for Node or a browser: build without it, for `wasm32-wasip1`, and \
-             turn off features like `js` of the crates it uses"
-        }
-        _ if module.starts_with("extism:") => {
-            "this is an Extism plugin; only guests of the `wasm` processor run here"
-        }
-        _ if module.starts_with("wasi:") || module.starts_with("cm32p2") => {
-            "this is the core of a WebAssembly component: build for WASI preview 1, `wasm32-wasip1`"
-        }
-        _ => {
-            "a guest may import from `wappa`, `bento_wasm` (also called `benthos_wasm`) and `wasi_snapshot_preview1` only"
-        }
-    };
-    hint.to_owned()
-}
-
-impl Tier {
-    pub(super) fn describe(self) -> &'static str {
-        match self {
-            Tier::V0 => "guest interface v0",
-            Tier::V1 => "guest interface v1",
-        }
-    }
+    const NAMES: [&str; 8] =
+        ["malloc", "free", "calloc", "realloc", "allocate", "deallocate", "stackSave", "stackAlloc"];
+    const PREFIXES: [&str; 4] = ["_", "asyncify_", "cabi_", "wappa_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|it| name.starts_with(it))
 }
 
 /// A size over a limit: to the byte where the rounded text of both would be the same.

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
+use super::component::{Component, Extern, Item};
 use super::text::{bytes, bytes_exact, counted, quoted, safe};
 use super::types::Memory;
-use super::{Inspection, Problem, Severity};
+use super::{Inspection, Problem, Tier, WORLD_PACKAGE};
 
 /// Facts only; `Inspection::report` also says what is wrong.
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_summary(f)?;
-        let width = |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0).min(40);
+        let width = |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0).min(60);
         if !self.imports.is_empty() {
             let lines: Vec<(String, String)> = self
                 .imports
@@ -29,6 +30,10 @@ impl fmt::Display for Inspection {
             for export in &self.exports {
                 writeln!(f, "  {:width$}  {}", safe(&export.name, 100), export.item)?;
             }
+        }
+        if let Some(component) = &self.component {
+            write_externs(f, "imports", &component.imports)?;
+            write_externs(f, "exports", &component.exports)?;
         }
         if !self.custom_sections.is_empty() {
             writeln!(f, "\ncustom sections")?;
@@ -55,11 +60,7 @@ impl Inspection {
         }
         line("problems");
         for problem in problems {
-            let severity = match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            line(&format!("  {severity}: {}", problem.text));
+            line(&format!("  {}: {}", problem.severity.name(), problem.text));
             if let Some(hint) = &problem.hint {
                 line(&format!("    hint: {hint}"));
             }
@@ -71,11 +72,11 @@ impl Inspection {
     fn write_summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = if self.is_text { ", as text" } else { "" };
         let mut row = |name: &str, text: String| writeln!(f, "{name:9} {text}");
-        row("kind", format!("core WebAssembly module{form}"))?;
-        row("tier", self.tier().describe().to_owned())?;
+        row("kind", format!("{}{form}", self.describe_kind()))?;
+        row("tier", self.describe_tier())?;
         let rounded = if self.size < 1024 { String::new() } else { format!(" ({})", bytes(self.size)) };
         row("size", format!("{}{rounded}", bytes_exact(self.size)))?;
-        row("sha256", self.sha256.iter().map(|byte| format!("{byte:02x}")).collect())?;
+        row("sha256", self.sha256_text())?;
         if let Some(name) = &self.name {
             row("name", safe(name, 100))?;
         }
@@ -88,15 +89,43 @@ impl Inspection {
             row("memory", "none".to_owned())?;
         }
         for memory in &self.memories {
-            row("memory", describe_memory(memory))?;
+            row("memory", self.describe_memory(memory))?;
         }
         for table in &self.tables {
             let max = table.elements_max.map_or("no maximum".to_owned(), |max| format!("at most {max}"));
             let imported = if table.is_imported { ", imported" } else { "" };
             row("table", format!("{}, {max}{imported}", counted(table.elements_min, "element")))?;
         }
+        if self.component.is_some() {
+            return Ok(());
+        }
         row("start", self.describe_start())?;
         row("allocator", self.describe_allocators())
+    }
+
+    fn describe_kind(&self) -> String {
+        match &self.component {
+            Some(Component { is_wrapped: true, .. }) => {
+                "core WebAssembly module with the types of a component, which it becomes when it is loaded"
+                    .to_owned()
+            }
+            Some(component) => {
+                format!("WebAssembly component of {}", counted(component.core_modules.into(), "core module"))
+            }
+            None => "core WebAssembly module".to_owned(),
+        }
+    }
+
+    fn describe_tier(&self) -> String {
+        match (self.tier(), &self.component) {
+            (Tier::V0, _) => "guest interface v0".to_owned(),
+            (Tier::V1, _) => format!("guest interface v1, of Wappa {} or newer", self.since()),
+            (Tier::Component, Some(component)) => match component.world_version() {
+                Some(version) => format!("component, of `{WORLD_PACKAGE}` {}", safe(version, 60)),
+                None => "component, of another world".to_owned(),
+            },
+            (Tier::Component, None) => "component".to_owned(),
+        }
     }
 
     fn describe_producers(&self) -> String {
@@ -129,26 +158,56 @@ impl Inspection {
         let found: Vec<String> = found.map(|name| format!("`{name}`")).collect();
         if found.is_empty() { "none".to_owned() } else { found.join(", ") }
     }
+
+    fn describe_memory(&self, memory: &Memory) -> String {
+        let mut text = format!("{} ({})", counted(memory.pages_min, "page"), bytes(memory.bytes_min()));
+        match memory.pages_max {
+            Some(max) => {
+                text += &format!(", at most {max} ({})", bytes(max.saturating_mul(memory.page_bytes)));
+            }
+            None => text += ", no maximum",
+        }
+        let flags = [
+            (memory.is_imported, ", imported"),
+            (memory.is_shared, ", shared"),
+            (memory.is_64_bit, ", 64-bit"),
+        ];
+        text.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag));
+        match memory.exported_as.as_slice() {
+            [] if memory.is_imported || self.component.is_some() => {}
+            [] => text += ", not exported (the host finds it all the same)",
+            names => {
+                let names: Vec<String> = names.iter().map(|it| quoted(it)).collect();
+                text += &format!(", exported as {}", names.join(", "));
+            }
+        }
+        text
+    }
 }
 
-fn describe_memory(memory: &Memory) -> String {
-    let mut text = format!("{} ({})", counted(memory.pages_min, "page"), bytes(memory.bytes_min()));
-    match memory.pages_max {
-        Some(max) => {
-            text += &format!(", at most {max} ({})", bytes(max.saturating_mul(memory.page_bytes)));
-        }
-        None => text += ", no maximum",
+/// Interfaces with their functions; those of WASI, which everyone knows and which are long, without.
+fn write_externs(f: &mut fmt::Formatter<'_>, title: &str, externs: &[Extern]) -> fmt::Result {
+    if externs.is_empty() {
+        return Ok(());
     }
-    let flags =
-        [(memory.is_imported, ", imported"), (memory.is_shared, ", shared"), (memory.is_64_bit, ", 64-bit")];
-    text.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag));
-    match memory.exported_as.as_slice() {
-        [] if memory.is_imported => {}
-        [] => text += ", not exported (the host finds it all the same)",
-        names => {
-            let names: Vec<String> = names.iter().map(|it| quoted(it)).collect();
-            text += &format!(", exported as {}", names.join(", "));
+    writeln!(f, "\n{title}")?;
+    for it in externs {
+        let name = safe(&it.name, 100);
+        match &it.item {
+            Item::Interface(functions) if it.name.starts_with("wasi:") => {
+                writeln!(f, "  {name}  {}", counted(functions.len() as u64, "function"))?;
+            }
+            Item::Interface(functions) => {
+                writeln!(f, "  {name}")?;
+                for function in functions {
+                    writeln!(f, "    {}: {}", safe(&function.name, 100), safe(&function.text, 300))?;
+                }
+            }
+            Item::Function(function) => writeln!(f, "  {name}: {}", safe(&function.text, 300))?,
+            other => {
+                writeln!(f, "  {name}: {}", other.noun().split_once(' ').expect("a noun has an article").1)?
+            }
         }
     }
-    text
+    Ok(())
 }

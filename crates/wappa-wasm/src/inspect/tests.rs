@@ -140,15 +140,33 @@ fn files_that_are_not_modules() {
     );
     check_refused(b"\0asm\x02\0\0\0", expect!["wrong version 2: WebAssembly modules have version 1"]);
     check_refused(
-        b"\0asm\x0d\0\x01\0",
+        b"\0asm\x0c\0\x01\0",
         expect![
-            "this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core module, for `wasm32-wasip1` or `wasm32-unknown-unknown`"
+            "wrong version 12 of the Component Model's binary format: build with a current toolchain, for version 13"
         ],
     );
     check_refused(
-        b"(component)",
+        b"\x1f\x8b\x08\0",
+        expect!["invalid magic number: this is not a WebAssembly module but a gzip archive: unpack it first"],
+    );
+    check_refused(
+        b"<!DOCTYPE html>",
+        expect!["invalid magic number: this is not a WebAssembly module but an HTML or XML document"],
+    );
+    check_refused(
+        b"// Copyright\n\npackage main\n",
+        expect!["invalid magic number: this is not a WebAssembly module but Go source: build it first"],
+    );
+    check_refused(
+        b"\n\n  exports.process = 1\n",
         expect![
-            "this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core module, for `wasm32-wasip1` or `wasm32-unknown-unknown`"
+            "invalid magic number: this is not a WebAssembly module but text that begins with `  exports.process = 1`"
+        ],
+    );
+    check_refused(
+        b"import * as it from 'it';\nexport function process() {}\n",
+        expect![
+            "invalid magic number: this is not a WebAssembly module but JavaScript or TypeScript source: build it first"
         ],
     );
     check_refused(
@@ -207,9 +225,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"proces\")))",
         expect![[r#"
-        Error: `process` is not exported
-          did you mean `proces`?
-    "#]],
+            Error: `process` is not exported
+              did you mean `proces`? Set the field `function` to it, or rename the export
+        "#]],
     );
     check_problems(
         "(module (func (export \"transform\")) (func (export \"free\")))",
@@ -221,9 +239,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"_start\")))",
         expect![[r#"
-        Error: `process` is not exported
-          the module is a program with a `main`: export a function beside it that handles one message
-    "#]],
+            Error: `process` is not exported: the module was built as a WASI command, a program with a `main`
+              build a library (a reactor) that exports `process`: in Rust `crate-type = ["cdylib"]`, in Go and TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`
+        "#]],
     );
     check_problems(
         "(module)",
@@ -235,9 +253,9 @@ fn a_function_that_cannot_be_called() {
     check_problems(
         "(module (func (export \"process\") (param i32 f64) (result v128 i64) unreachable))",
         expect![[r#"
-        Error: `process` is `(i32, f64) -> (v128, i64)`, but it is called without parameters
-          the message is read through the functions of `bento_wasm`: export a function without parameters
-    "#]],
+            Error: `process` is `(i32, f64) -> (v128, i64)`, but it is called without parameters
+              a message is read through the functions of `wappa` or `bento_wasm`: export a function without parameters
+        "#]],
     );
     check_problems(
         "(module (memory (export \"process\") 1))",
@@ -297,9 +315,9 @@ fn imports_that_nobody_provides() {
         imports `gojs.runtime.wasmExit`, which nobody provides
           the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`
         imports `wappa.v1_content_size`, but there is no such function in `wappa`
-          did you mean `v1_content_write`?
+          did you mean `v1_content_write`? If not, a newer Wappa may have it; this is 0.1.0
         imports `wappa.v1_http_request`, but there is no such function in `wappa`
-          this is Wappa 0.1.0; a newer one may have it
+          a newer Wappa may have it; this is 0.1.0
         imports `wappa.v1_now` as `() -> i32`, but it is `() -> i64`
           declare the import with that type
         imports `what\u{1b}ever.x\n`, which nobody provides
@@ -534,3 +552,26 @@ fn bytes_are_rounded() {
         [0, 1023, 1024, 1536, 1 << 20, (1 << 20) - 1, 134_217_729, u64::MAX].map(text::bytes).to_vec();
     expect!["0B 1023B 1KiB 1.5KiB 1MiB 1024KiB 128MiB 16384PiB"].assert_eq(&text.join(" "));
 }
+
+#[test]
+fn what_is_known_to_be_valid_is_not_validated_again() {
+    let valid = "(module (import \"bento_wasm\" \"v0_msg_as_bytes\" (func (result i64))) (memory 1)
+        (func (export \"process\") (nop)) (func (export \"malloc\") (param i32) (result i32) (i32.const 0)))";
+    let whole = Inspection::of(valid.as_bytes()).expect("it is a module");
+    let mut asked = None;
+    let known = Inspection::of_known(valid.as_bytes(), |it| {
+        asked = Some(*it);
+        true
+    });
+    assert_eq!(known.as_ref(), Ok(&whole));
+    assert_eq!(asked, Some(whole.sha256));
+
+    let invalid = "(module (func (export \"process\") (result i32)))".as_bytes();
+    assert!(Inspection::of_known(invalid, |_| false).is_err());
+    assert!(Inspection::of_known(invalid, |_| true).is_ok(), "the body is not looked at");
+
+    let component = b"\0asm\x0d\0\x01\0";
+    assert_eq!(Inspection::of_known(component, |_| true), Inspection::of(component));
+}
+
+mod components;

@@ -40,6 +40,20 @@ pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", safe(name, 100))
 }
 
+/// `a`, `a and b`, `a, b and 3 more`: so many by name, and how many more there are.
+pub(super) fn enumerated(names: impl ExactSizeIterator<Item = String>, named_max: usize) -> String {
+    let n = names.len();
+    let mut names: Vec<String> = names.take(named_max).collect();
+    if n > named_max {
+        names.push(format!("{} more", n - named_max));
+    }
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// Text from the module without control characters, cut after so many characters.
 pub(super) fn safe(text: &str, chars_max: usize) -> String {
     let mut out = String::new();

@@ -80,7 +80,7 @@ use wappa_spec::{Config, Map, Secret, Size};
 /// its own, and they are lost when an instance is replaced, after a trap or by `recycle` (counted as
 /// `wasm_state_lost`).
 #[derive(Config, Debug)]
-#[config(lint = super::lint::lint)]
+#[config(lint = super::lint::lint, lint_broken = super::lint::lint_broken)]
 pub(crate) struct WasmConfig {
     /// The path of the module: a `.wasm` file, or WebAssembly text (`.wat`). Relative to the working directory; when it
     /// is not there, relative to the config file.
@@ -99,8 +99,8 @@ pub(crate) struct WasmConfig {
     #[config(default = "128MiB", bento = false)]
     pub(crate) memory_limit: Size,
 
-    /// What one message may become: content and metadata together. Past it the message fails; content that is no larger
-    /// than it came in never does.
+    /// What one message may become: content, metadata and the messages that the guest makes of it together. Past it the
+    /// message fails; content that is no larger than it came in never does.
     #[config(default = "64MiB", bento = false)]
     pub(crate) output_limit: Size,
 

@@ -1,34 +1,74 @@
 //! The lint of the `wasm` processor: parses and validates the module, and never compiles it.
 
-use wappa_spec::{Lint, Node, Reader, Rule};
+use wappa_spec::{Config, Lint, Node, Reader, Rule, Size};
 
-use super::{config::WasmConfig, module_file, read_module};
+use super::{config::WasmConfig, known, module_file, read_module};
 use crate::inspect::{Inspection, Limits, Severity};
 
 /// Reports everything that would keep the module from running, at the field that names it.
 pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
-    let at_path = node.get("module_path").unwrap_or(node);
     if config.timeout.is_zero() {
         reader.error(Rule::Custom, node.get("timeout").unwrap_or(node), "timeout must be longer than 0s");
     }
-    if !config.sha256.is_empty() && !is_digest(&config.sha256) {
-        let at = node.get("sha256").unwrap_or(node);
-        reader.error(Rule::Custom, at, "sha256 is 64 hexadecimal digits");
+    let limits = Limits { memory_bytes: config.memory_limit.bytes() };
+    let module = lint_module(&config.module_path, &config.function, &limits, node, reader);
+    let at_digest = node.get("sha256").unwrap_or(node);
+    if config.sha256.is_empty() {
+        return;
     }
-    let file = module_file(&config.module_path, reader.base_dir());
+    if !is_digest(&config.sha256) {
+        return reader.error(Rule::Custom, at_digest, "sha256 is 64 hexadecimal digits");
+    }
+    let found = module.map(|it| it.sha256_text());
+    if let Some(found) = found.filter(|it| !it.eq_ignore_ascii_case(&config.sha256)) {
+        reader.error(
+            Rule::Custom,
+            at_digest,
+            format!("sha256 is of another module: that of this one is {found}"),
+        );
+    }
+}
+
+/// Does the same with what can be read where another field cannot, so that all mistakes are told at once.
+pub(super) fn lint_broken(node: &Node, reader: &mut Reader<'_>) {
+    let text = |name: &str| match node.get(name) {
+        Some(value) => value.as_str(),
+        None => WasmConfig::FIELDS.iter().find(|it| it.name == name).and_then(|it| it.default),
+    };
+    let size = || Size::parse(text("memory_limit")?);
+    // A field that the module is checked against, and that is broken itself, tells nothing about the module.
+    if let (Some(path), Some(function), Some(memory)) = (text("module_path"), text("function"), size()) {
+        let limits = Limits { memory_bytes: memory.bytes() };
+        lint_module(path, function, &limits, node, reader);
+    }
+}
+
+/// Returns what is known of the module, for those who want to check more.
+fn lint_module(
+    path: &str,
+    function: &str,
+    limits: &Limits,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Option<Inspection> {
+    let at_path = node.get("module_path").unwrap_or(node);
+    let file = module_file(path, reader.base_dir());
     let bytes = match read_module(&file) {
         Ok(bytes) => bytes,
         Err(cause) => {
             let text = format!("reading the module `{}`: {cause}", file.display());
-            return reader.error(Rule::Custom, at_path, text);
+            reader.error(Rule::Custom, at_path, text);
+            return None;
         }
     };
-    let inspection = match Inspection::of(&bytes) {
+    let inspection = match Inspection::of_known(&bytes, known::is_valid) {
         Ok(inspection) => inspection,
-        Err(err) => return reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display())),
+        Err(err) => {
+            reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display()));
+            return None;
+        }
     };
-    let limits = Limits { memory_bytes: config.memory_limit.bytes() };
-    for problem in inspection.problems(&config.function, &limits) {
+    for problem in inspection.problems(function, limits) {
         let text = format!("`{}`: {}", file.display(), problem.text);
         let lint = match problem.severity {
             Severity::Error => Lint::error(Rule::Custom, at_path.pos, text),
@@ -40,6 +80,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
             None => lint,
         });
     }
+    Some(inspection)
 }
 
 fn is_digest(text: &str) -> bool {

@@ -1,6 +1,7 @@
 //! The `wasm` processor: a guest in a pipeline.
 
 mod config;
+mod known;
 mod lanes;
 mod lint;
 mod observers;
@@ -32,6 +33,8 @@ use observers::{LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
 use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
+
+pub use known::trust;
 
 /// The entry of the table of components.
 pub const COMPONENT: Component =
@@ -190,7 +193,7 @@ impl Maker {
 
 /// The file of a module: relative to the working directory, as in Bento; when it is not there, relative to the
 /// config file.
-pub(crate) fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
+pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     let direct = PathBuf::from(path);
     match config_dir.map(|it| it.join(path)) {
         Some(beside_config) if !direct.exists() && beside_config.exists() => beside_config,

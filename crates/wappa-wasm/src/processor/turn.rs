@@ -70,6 +70,11 @@ impl Turn<'_> {
         match ended {
             Ok(()) => true,
             Err(err) if err.kind() == Kind::Interrupted => false,
+            Err(err) if err.kind() == Kind::Instance => {
+                // It could not be called at all.
+                run.fail_next(err);
+                true
+            }
             Err(err) => {
                 let text = format!("the guest failed after its last message was finished: {err}");
                 self.wasm.logger.error(&text);

@@ -238,17 +238,23 @@ fn marks_and_metadata_of_messages_that_come_in() {
     odd.metadata_mut().set("key", Value::Text(bytes::Bytes::from_static(b"\xff")));
     let mut empty = Message::new("g");
     empty.metadata_mut().set("key", Value::text(""));
+    let mut multiplied = failed.clone();
+    multiplied.set_content("s".into());
+    let mut mended = failed.clone();
+    mended.set_content("cs".into());
     check_with(
-        &[&[failed, cleared, back, typed, odd, empty]],
+        &[&[failed, cleared, back, typed, odd, empty, multiplied, mended]],
         |_| {},
         expect![[r#"
-        "earlier" [earlier]
-        "earlier"
-        "cf" [earlier] failed: fail: reason
-        "7" key=7
-        "�" key=�
-        "" key=
-    "#]],
+            "earlier" [earlier]
+            "earlier"
+            "cf" [earlier] failed: fail: reason
+            "7" key=7
+            "�" key=�
+            "" key=
+            "one" [earlier] + "two" key=value [earlier]
+            "one" + "two" key=value
+        "#]],
     );
 }
 

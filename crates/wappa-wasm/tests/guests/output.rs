@@ -48,7 +48,7 @@ fn the_last_line_on_stderr_explains_a_trap() {
         &["panics", "goes on", "writes", "traps"],
         expect![[r#"
             "panics" [trap: unreachable: panic: boom] (spent)
-            "goes on" [trap: unreachable: goroutine 1] (spent)
+            "goes on" [trap: unreachable: panic: boom] (spent)
             "writes"
             "traps" [trap: unreachable] (spent)
             log Warn: panic: boom

@@ -396,8 +396,8 @@ fn files_that_are_not_modules() {
         "(component)",
         &[],
         expect![[r#"
-        this is a WebAssembly component (Component Model), which this version of Wappa does not run: build a core module, for `wasm32-wasip1` or `wasm32-unknown-unknown`
-    "#]],
+            the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
+        "#]],
     );
     check(
         "(module (func (result i32)))",

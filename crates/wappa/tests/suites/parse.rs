@@ -20,7 +20,7 @@
 //! `in` and `file` take `repeat N`, and several of one name are joined. `out` takes `head N`: the
 //! reader closes standard output after that many lines. In an expectation `[..]` stands for any
 //! text in a line and a line `...` for any lines. An expectation marked `bento` replaces the plain
-//! one when the suites run against Bento, and `yaml ours` marks a test that Bento cannot run.
+//! one when the suites run against Bento, and `ours` at `yaml` or `args` marks a test that Bento cannot run.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ const FENCES: &[(&str, bool, &[&str])] = &[
     ("wat", true, &[]),
     ("file", true, &["escaped", "no-final-newline", "repeat"]),
     ("in", false, &["escaped", "no-final-newline", "repeat", "open"]),
-    ("args", false, &[]),
+    ("args", false, &["ours"]),
     ("env", false, &[]),
     ("signal", true, &[]),
     ("out", false, &["bento", "escaped", "no-final-newline", "head"]),

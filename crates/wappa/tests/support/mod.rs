@@ -71,6 +71,8 @@ impl Program {
     pub fn start(&self, arguments: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wappa"));
         command.args(arguments).current_dir(&self.dir).env_remove("WAPPA_CONFIG").env_remove("BENTO_CONFIG");
+        // Not the user's own, and none that another test filled.
+        command.env("XDG_CACHE_HOME", self.dir.join(".cache"));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program starts")
@@ -133,7 +135,8 @@ pub fn read_until(from: &mut BufReader<impl Read>, text: &str) -> String {
     all
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+/// Reads to the end, on a thread of its own.
+pub fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = from.read_to_end(&mut bytes);

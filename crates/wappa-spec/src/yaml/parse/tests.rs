@@ -76,6 +76,33 @@ fn scalars_and_positions() {
 }
 
 #[test]
+fn block_scalars_are_where_they_are_whatever_ends_lines() {
+    // The same text with line feeds, with both, and with carriage returns alone, which the library takes for line ends.
+    let text = "x: 1\na: |\n\n  one\n\n  two\nb:\n  - >-\n    three\n";
+    let dumped = |end: &str| {
+        let mut out = String::new();
+        dump(&mut out, &parse(&text.replace('\n', end)).expect("it is YAML").node, 0);
+        out
+    };
+    for end in ["\r\n", "\r"] {
+        assert_eq!(dumped(end), dumped("\n"), "{end:?}");
+    }
+    check(
+        &text.replace('\n', "\r"),
+        expect![[r#"
+        1:1+0 map
+         1:1+1 "x" Plain
+          1:4+1 "1" Plain
+         2:1+1 "a" Plain
+          2:4+0 "\none\n\ntwo\n" Literal { column: 3 }
+         7:1+1 "b" Plain
+          8:3+0 seq
+           8:5+0 "three" Folded { column: 5 }
+    "#]],
+    );
+}
+
+#[test]
 fn block_scalars_keep_the_place_of_their_indicator() {
     check(
         "a: |\n  one\n  two\nb:   >- # why | not\n\n    x\nc: |",

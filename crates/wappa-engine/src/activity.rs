@@ -1,0 +1,114 @@
+//! Who is at work, and what went wrong: for what is said of a stream, above all of one that does not end.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// What a stream's components are doing. Cloning shares.
+#[derive(Clone, Default)]
+pub struct Activity(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    fault: Mutex<Option<String>>,
+    components: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    label: String,
+    path: String,
+    n_calls: Arc<AtomicU32>,
+}
+
+/// One component's calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls(Arc<AtomicU32>);
+
+/// A call under way.
+pub(crate) struct Call<'a>(&'a AtomicU32);
+
+impl Calls {
+    pub(crate) fn begin(&self) -> Call<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Call(&self.0)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Activity {
+    /// Why the stream cannot go on; the first reason.
+    pub fn fault(&self) -> Option<String> {
+        self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The components that were called and have not returned, by path and label. Of one within another the inner one.
+    pub fn at_work(&self) -> Vec<String> {
+        let components = self.0.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let called: Vec<&Entry> =
+            components.iter().filter(|it| 0 < it.n_calls.load(Ordering::Relaxed)).collect();
+        let is_within = |outer: &Entry, inner: &Entry| {
+            inner.path.strip_prefix(&outer.path).is_some_and(|it| it.starts_with('.'))
+        };
+        let mut names: Vec<String> = called
+            .iter()
+            .filter(|outer| !called.iter().any(|inner| is_within(outer, inner)))
+            .map(|it| match it.label.as_str() {
+                "" => it.path.clone(),
+                label => format!("{} (label `{label}`)", it.path),
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn component(&self, label: &str, path: &str) -> Calls {
+        let n_calls = Arc::new(AtomicU32::new(0));
+        let entry = Entry { label: label.to_string(), path: path.to_string(), n_calls: Arc::clone(&n_calls) };
+        self.0.components.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        Calls(n_calls)
+    }
+
+    pub(crate) fn fail(&self, text: String) {
+        self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+    }
+}
+
+impl fmt::Debug for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Activity").field("at_work", &self.at_work()).field("fault", &self.fault()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_of_those_that_have_not_returned() {
+        let activity = Activity::default();
+        let of = |label, path| activity.component(label, path);
+        let outer = of("", "root.pipeline.processors.1");
+        let inner = of("slow", "root.pipeline.processors.1.try.0");
+        let like = of("", "root.pipeline.processors.10");
+        let output = of("", "root.output");
+        assert_eq!(activity.at_work(), [""; 0]);
+        let (_outer, _like, _output) = (outer.begin(), like.begin(), output.begin());
+        let others = ["root.output", "root.pipeline.processors.1", "root.pipeline.processors.10"];
+        assert_eq!(activity.at_work(), others);
+        let (one, two) = (inner.begin(), inner.begin());
+        drop(one);
+        let slow = "root.pipeline.processors.1.try.0 (label `slow`)";
+        assert_eq!(activity.at_work(), ["root.output", slow, "root.pipeline.processors.10"]);
+        drop(two);
+        assert_eq!(activity.at_work(), others);
+    }
+}

@@ -1,0 +1,11 @@
+//go:build !wasip1
+
+package main
+
+import (
+	"testing"
+
+	"wappa.dev/guest/internal/cases"
+)
+
+func TestCases(t *testing.T) { cases.Run(t, "redact") }

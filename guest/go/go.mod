@@ -1,0 +1,3 @@
+module wappa.dev/guest
+
+go 1.24

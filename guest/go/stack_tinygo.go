@@ -1,0 +1,6 @@
+//go:build tinygo
+
+package wappa
+
+// TinyGo keeps no stack to be read.
+func logStack(string) {}
