@@ -13,3 +13,5 @@ mod semantics;
 mod start;
 mod v1;
 mod wasi2;
+#[path = "../support/world.rs"]
+mod world;

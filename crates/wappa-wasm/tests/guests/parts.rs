@@ -5,8 +5,8 @@ use std::time::Duration;
 use wappa_wasm::GuestConfig;
 
 use crate::{
-    component::{WIT, with_types},
     harness::check_binary,
+    world::{WIT, with_types},
 };
 
 const WORLD: &str = r#"
