@@ -8,7 +8,7 @@ use wappa_wasm::{Guest, Module, Run, spawn_thread};
 
 use crate::{
     harness::{check_start_binary, config, engine, run_binary, soon},
-    parts::{Parts, small, verdict},
+    parts::{PREVIEW1, Parts, small, verdict},
 };
 
 fn told(parts: &Parts<'_>) -> String {
@@ -488,4 +488,48 @@ fn memory_stays_where_it_is() {
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("the system tells the size of a process");
     statm.split(' ').nth(1).and_then(|it| it.parse::<usize>().ok()).expect("the second number") * 4096
+}
+
+/// What a call printed that is run again is not there twice, half a line neither.
+#[test]
+fn half_a_line_is_told_once() {
+    let bad = "(i32.store (i32.const 2048) (i32.const 131072)) (i32.store (i32.const 2052) (i32.const 3))
+        (drop (call $fd_write (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 2056)))
+        (if (i32.eq (i32.load8_u offset=1 (i32.load (i32.const 1040))) (i32.const 116)) (then unreachable))";
+    let more = r#"(data (i32.const 131072) "hel")"#;
+    let component = Parts { imports: PREVIEW1, bad, more, ..Parts::default() }.component();
+    let messages = ["k", "k", "k", "bx", "bx", "bt", "bx"].map(Message::new);
+    let told = run_binary(&component, &[&messages], |_| {});
+    let printed: Vec<&str> = told.lines().filter(|it| it.starts_with("log Info")).collect();
+    // The last is of the instance that came after the trap.
+    assert_eq!(printed, ["log Info: helhelhel", "log Info: hel"], "{told}");
+}
+
+/// The component with so many core instances more, of a module with nothing in it.
+fn with_instances(component: &[u8], n: u8) -> Vec<u8> {
+    let modules = wasmparser::Parser::new(0).parse_all(component);
+    let is_module = |it: &wasmparser::Payload<'_>| matches!(it, wasmparser::Payload::ModuleSection { .. });
+    let module = modules.filter(|it| it.as_ref().is_ok_and(is_module)).count() as u8;
+    let mut wasm = component.to_vec();
+    // Section 1 is an empty module, section 2 its instances without arguments.
+    wasm.extend([1, 8, 0, b'a', b's', b'm', 1, 0, 0, 0, 2, 0x80 | (3 * n as u16 + 1) as u8]);
+    wasm.extend([((3 * n as u16 + 1) >> 7) as u8, n]);
+    wasm.extend([0, module, 0].repeat(n as usize));
+    wasm
+}
+
+#[test]
+fn core_instances_are_bounded() {
+    let module = Parts::default().component();
+    let mut encoder = wit_component::ComponentEncoder::default().module(&module).expect("it has types");
+    let component = encoder.encode().expect("it becomes a component");
+    let few = with_instances(&component, 100);
+    assert_eq!(verdict(&crate::harness::check_binary(&few, &["ok", "bad", "ok"], small)), "\"bad\"");
+    let mut many = component;
+    for _ in 0..3 {
+        many = with_instances(&many, 100);
+    }
+    expect![[r#"
+        instance: instantiating: trap: resource limit exceeded: instance count too high at 201
+    "#]].assert_eq(&crate::harness::check_binary(&many, &["ok"], small));
 }
