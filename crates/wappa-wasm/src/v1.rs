@@ -5,6 +5,7 @@
 //! call, and with it fails the message. Where a length or a capacity is 0 the pointer is not looked at.
 
 use std::{
+    borrow::Cow,
     str,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,8 +15,14 @@ use wappa_message::Value;
 use wasmtime::{AsContextMut, Caller, Linker};
 
 use crate::{
-    error::Stop, exports::free_all, host::Host, inspect::V1_MODULE, log::Level, metrics::check_name,
-    wasi::find_memory, work::Phase,
+    error::Stop,
+    exports::free_all,
+    host::Host,
+    inspect::V1_MODULE,
+    log::Level,
+    metrics::check_name,
+    wasi::find_memory,
+    work::{Phase, Work},
 };
 
 /// What is long is done in such pieces, and the time looked at in between.
@@ -84,73 +91,89 @@ fn content_write(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasm
 }
 
 fn meta_get(
-    mut caller: Caller<'_, Host>,
+    caller: Caller<'_, Host>,
     key_pointer: u32,
     key_bytes: u32,
     pointer: u32,
     capacity: u32,
 ) -> wasmtime::Result<u32> {
-    const NAME: &str = "v1_meta_get";
-    let (data, host) = memory(&mut caller, NAME)?;
-    check_phase(host, NAME)?;
-    let key = key(data, key_pointer, key_bytes, NAME)?;
-    let Some(value) = host.work.metadata(host.work.at).get(key) else { return Ok(ABSENT) };
-    match value {
-        Value::Text(text) => answer(data, pointer, capacity, text, NAME),
-        other => {
-            let text = other.to_text();
-            answer(data, pointer, capacity, &text, NAME)
-        }
-    }
+    let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_get" };
+    get(caller, &place, pointer, capacity, |value| match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_text().to_vec()),
+    })
 }
 
 fn meta_get_json(
-    mut caller: Caller<'_, Host>,
+    caller: Caller<'_, Host>,
     key_pointer: u32,
     key_bytes: u32,
     pointer: u32,
     capacity: u32,
 ) -> wasmtime::Result<u32> {
-    const NAME: &str = "v1_meta_get_json";
-    let (data, host) = memory(&mut caller, NAME)?;
-    check_phase(host, NAME)?;
-    let key = key(data, key_pointer, key_bytes, NAME)?;
+    let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_get_json" };
+    get(caller, &place, pointer, capacity, |value| Cow::Owned(value.to_json().into_bytes()))
+}
+
+/// Where a key is, and which function asks.
+struct Place {
+    pointer: u32,
+    bytes: u32,
+    function: &'static str,
+}
+
+fn get(
+    mut caller: Caller<'_, Host>,
+    place: &Place,
+    pointer: u32,
+    capacity: u32,
+    text: impl FnOnce(&Value) -> Cow<'_, [u8]>,
+) -> wasmtime::Result<u32> {
+    let (data, host) = memory(&mut caller, place.function)?;
+    check_phase(host, place.function)?;
+    let key = key(data, place.pointer, place.bytes, place.function)?;
     let Some(value) = host.work.metadata(host.work.at).get(key) else { return Ok(ABSENT) };
-    let json = value.to_json();
-    answer(data, pointer, capacity, json.as_bytes(), NAME)
+    answer(data, pointer, capacity, &text(value), place.function)
 }
 
 fn meta_set(
-    mut caller: Caller<'_, Host>,
+    caller: Caller<'_, Host>,
     key_pointer: u32,
     key_bytes: u32,
     value_pointer: u32,
     value_bytes: u32,
 ) -> wasmtime::Result<()> {
-    const NAME: &str = "v1_meta_set";
-    let (data, host) = memory(&mut caller, NAME)?;
-    check_phase(host, NAME)?;
-    let key = Bytes::copy_from_slice(key(data, key_pointer, key_bytes, NAME)?.as_bytes());
-    let value = slice(data, value_pointer, value_bytes, NAME, "the value")?;
-    let value = Value::Text(Bytes::copy_from_slice(value));
-    let at = host.work.at;
-    Ok(host.work.set_metadata(at, key, value)?)
+    let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set" };
+    set(caller, &place, value_pointer, value_bytes, |_, text| {
+        Ok(Ok(Value::Text(Bytes::copy_from_slice(text))))
+    })
 }
 
 fn meta_set_json(
-    mut caller: Caller<'_, Host>,
+    caller: Caller<'_, Host>,
     key_pointer: u32,
     key_bytes: u32,
     value_pointer: u32,
     value_bytes: u32,
 ) -> wasmtime::Result<()> {
-    const NAME: &str = "v1_meta_set_json";
-    let (data, host) = memory(&mut caller, NAME)?;
-    check_phase(host, NAME)?;
-    let key = Bytes::copy_from_slice(key(data, key_pointer, key_bytes, NAME)?.as_bytes());
-    let text = slice(data, value_pointer, value_bytes, NAME, "the value")?;
-    let value =
-        host.work.parse(text)?.map_err(|why| mistake(format!("`{NAME}`: the value is not JSON: {why}")))?;
+    let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set_json" };
+    set(caller, &place, value_pointer, value_bytes, Work::parse)
+}
+
+fn set(
+    mut caller: Caller<'_, Host>,
+    place: &Place,
+    value_pointer: u32,
+    value_bytes: u32,
+    value: impl FnOnce(&Work, &[u8]) -> Result<Result<Value, String>, Stop>,
+) -> wasmtime::Result<()> {
+    let function = place.function;
+    let (data, host) = memory(&mut caller, function)?;
+    check_phase(host, function)?;
+    let key = Bytes::copy_from_slice(key(data, place.pointer, place.bytes, function)?.as_bytes());
+    let text = slice(data, value_pointer, value_bytes, function, "the value")?;
+    let value = value(&host.work, text)?
+        .map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
     let at = host.work.at;
     Ok(host.work.set_metadata(at, key, value)?)
 }

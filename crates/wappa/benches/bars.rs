@@ -4,6 +4,7 @@ use crate::{
     cases::{Case, LARGE, Row, Who},
     events::Events,
     measure::{Measured, Memory, Run, median},
+    starts::Starts,
 };
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -123,7 +124,7 @@ const COMPARISONS: [Comparison; 19] = [
 use Needed::{AtLeast, AtMost};
 
 /// All bars, in the order of the report.
-pub(crate) fn judge(table: &[Measured], memory: &[Memory], events: &Events) -> Vec<Judged> {
+pub(crate) fn judge(table: &[Measured], memory: &[Memory], events: &Events, starts: &Starts) -> Vec<Judged> {
     let mut all: Vec<_> = COMPARISONS
         .iter()
         .map(|&(text, needed, of, a, b)| {
@@ -145,6 +146,10 @@ pub(crate) fn judge(table: &[Measured], memory: &[Memory], events: &Events) -> V
         Some(events.trap_ns / events.empty_ns),
     );
     bar("the latest deadline, ms late", AtMost(20.0), Some(events.late_ms_max));
+    let of = |module: &str| starts.starts.iter().find(|it| it.module == module).map(|it| it.cached_ms);
+    let later = of("1 MiB").zip(of("no module")).map(|(with, without)| with - without);
+    bar("first message with a cached module of 1 MiB, ms later than with none", AtMost(20.0), later);
+    bar("compiling 2 MiB by loading it", AtLeast(500.0), Some(starts.compile_ms / starts.load_ms));
     all
 }
 

@@ -8,6 +8,7 @@ use crate::{
     cases::{GOMAXPROCS, wappa},
     events::Events,
     measure::{Bench, Measured, Memory},
+    starts::Starts,
 };
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -107,6 +108,21 @@ pub(crate) fn beside(memory: &[Memory], events: &Events) {
         events.trap_ns / 1e3,
         events.late_ms_median,
         events.late_ms_max
+    );
+}
+
+/// How long it takes to start.
+pub(crate) fn starts(starts: &Starts) {
+    println!(
+        "\n| from exec to the first message out, ms | module in the cache | compiled first |\n| --- | ---: | ---: |"
+    );
+    for it in &starts.starts {
+        let compiled = it.compiled_ms.map_or_else(|| String::from("–"), |it| format!("{it:.0}"));
+        println!("| {} | {:.1} | {compiled} |", it.module, it.cached_ms);
+    }
+    println!(
+        "\nA module of 2 MiB is loaded from the cache in {:.2} ms, and compiled in {:.0} ms.",
+        starts.load_ms, starts.compile_ms
     );
 }
 

@@ -10,6 +10,7 @@ mod measure;
 mod options;
 mod place;
 mod report;
+mod starts;
 mod yardsticks;
 
 use std::{env, error::Error, ffi::OsString, path::PathBuf, process::ExitCode};
@@ -80,8 +81,10 @@ fn benchmark(options: &Options) -> Result<()> {
         let plain = |row| Case { row, who: Who::This, size: 100, batch: 1, threads: 1 };
         let memory = bench.memory_over_lengths(&[plain(Row::None), plain(Row::Wasm)])?;
         let events = events::measure(&bench)?;
+        let starts = starts::measure(&bench)?;
         report::beside(&memory, &events);
-        report::bars(&bars::judge(&table, &memory, &events));
+        report::starts(&starts);
+        report::bars(&bars::judge(&table, &memory, &events, &starts));
     }
     report::load("at the end");
     Ok(())

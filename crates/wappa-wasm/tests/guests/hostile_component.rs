@@ -531,5 +531,6 @@ fn core_instances_are_bounded() {
     }
     expect![[r#"
         instance: instantiating: trap: resource limit exceeded: instance count too high at 201
-    "#]].assert_eq(&crate::harness::check_binary(&many, &["ok"], small));
+    "#]]
+    .assert_eq(&crate::harness::check_binary(&many, &["ok"], small));
 }
