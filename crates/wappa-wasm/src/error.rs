@@ -73,6 +73,9 @@ pub enum GuestError {
         /// The limit.
         limit: usize,
     },
+    /// What the guest's files would be waited for with cannot be made.
+    #[error("making ready to wait for files: {0}")]
+    Threads(#[source] io::Error),
     /// A directory that was to be visible to the guest cannot be opened.
     #[error("opening the mount `{host}`: {source}")]
     Mount {

@@ -22,7 +22,9 @@ use wasmtime_wasi::p1::{
 };
 use wiggle::GuestMemory;
 
-use crate::{error::Stop, guest::Shared, host::Host, inspect::WASI_MODULE, wasi::find_memory};
+use crate::{
+    error::Stop, guest::Shared, host::Host, inspect::WASI_MODULE, threads::Threads, wasi::find_memory,
+};
 
 /// There are more files open than one guest may have.
 const ERRNO_MFILE: i32 = 33;
@@ -114,6 +116,7 @@ pub(crate) fn finish<T>(
     shared: &Shared,
     deadline: &mut Option<u64>,
 ) -> Result<T, Stop> {
+    let _on_own_threads = shared.threads.as_ref().and_then(Threads::enter);
     let mut call = pin!(call);
     // The common case is ready at once and needs no clock and no waker.
     if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -119,3 +119,21 @@ fn files_that_are_never_closed_are_few() {
     "#]]
     .assert_eq(&run(&dir, &many, &["a.txt", "none"], false));
 }
+
+/// Files that are waited for in vain use up what one guest has for that, and nothing of another's.
+#[test]
+fn waiting_in_vain_hurts_nobody_else() {
+    let dir = Dir::new("vain");
+    mknodat(CWD, dir.0.join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let read = reading(0, 2);
+    // Some more than there are threads: on a busy machine a wait may be over before it has got its thread.
+    let names: Vec<&str> = [&["pipe"; 40][..], &["a.txt"]].concat();
+    let told = run(&dir, &read, &names, false);
+    let last = told.lines().last().unwrap_or_default();
+    assert_eq!(last, "\"a.txt\" [timeout: over the limit of 100ms (`timeout`)] (spent)", "{told}");
+    expect![[r#"
+        "from the file"
+    "#]]
+    .assert_eq(&run(&dir, &read, &["a.txt"], false));
+}
