@@ -267,10 +267,19 @@ pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
     }
 }
 
+/// The longest call stack, in bytes: the names of functions are the guest's, and may be of any length.
+const BACKTRACE_BYTES_MAX: usize = 16 << 10;
+
 /// The guest's frames of an error.
 pub(crate) fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
-    (!backtrace.frames().is_empty()).then(|| backtrace.to_string().trim_end().to_string())
+    if backtrace.frames().is_empty() {
+        return None;
+    }
+    let mut text = backtrace.to_string();
+    text.truncate(text.floor_char_boundary(BACKTRACE_BYTES_MAX));
+    text.truncate(text.trim_end().len());
+    Some(text)
 }
 
 /// Line breaks and other control characters would let a guest forge lines of the log.

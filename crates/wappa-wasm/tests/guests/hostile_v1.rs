@@ -643,3 +643,19 @@ fn closing_does_not_take_longer_than_a_message() {
     "#]],
     );
 }
+
+#[test]
+fn names_of_functions_are_not_books() {
+    let name = "n".repeat(50_000);
+    let wat = bad(&format!("(call ${name})"), &format!("(func ${name} unreachable)"));
+    let run = move || {
+        let module = Module::new(engine(), wat.as_bytes()).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("an instance");
+        let ctx = engine().enter().expect("a large stack");
+        let err = instance.call(&mut Message::new("bad"), &ctx).expect_err("it traps");
+        (err.mark_text(), err.backtrace().map(str::len))
+    };
+    let told = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
+    assert_eq!(told, ("trap: unreachable".to_string(), Some(16 << 10)));
+}
