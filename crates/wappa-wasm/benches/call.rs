@@ -1,6 +1,6 @@
 //! What a message costs, in units of `c`: one call of an empty export through a cached typed function.
 //!
-//! `cargo bench -p wappa-wasm`. Absolute times wander with the machine, so read the ratios. The costs they are to be
+//! `cargo bench -p wappa-wasm`; with `-- WORDS`, only the lines that begin with them. Absolute times wander with the machine, so read the ratios. The costs they are to be
 //! held against are in runtime-limits, sections 2, 3, 6 and 8: 6.5 c for the identity at 100 bytes, 12 c for the
 //! scalar upper-case, 660 c for a trap with its replacement.
 
@@ -51,10 +51,10 @@ fn main() {
 
 fn bench() {
     let c = empty_call();
-    say("empty call (c)", c, c);
+    say("empty call (c)", || c, c);
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
-    say("v0 empty 100 B, call", per_message(&engine, EMPTY, 100), c);
-    say("v0 upper 100 B, call", per_message(&engine, UPPER, 100), c);
+    say("v0 empty 100 B, call", || per_message(&engine, EMPTY, 100), c);
+    say("v0 upper 100 B, call", || per_message(&engine, UPPER, 100), c);
     let process = "process";
     for (name, wat) in [
         ("v0 identity", IDENTITY),
@@ -65,12 +65,12 @@ fn bench() {
         ("component upper, each", UPPER_EACH_COMPONENT),
     ] {
         for bytes in [16, 100, 1 << 10, 16 << 10] {
-            say(&format!("{name} {bytes} B"), in_runs(&engine, wat, process, bytes), c);
+            say(&format!("{name} {bytes} B"), || in_runs(&engine, wat, process, bytes), c);
         }
     }
     for (name, wat) in [("v1 keep", KEEP_V1), ("component keep", KEEP_COMPONENT)] {
         for bytes in [100, 16 << 10, 1 << 20] {
-            say(&format!("{name} {bytes} B"), in_runs(&engine, wat, process, bytes), c);
+            say(&format!("{name} {bytes} B"), || in_runs(&engine, wat, process, bytes), c);
         }
     }
     for (name, wat, function) in [
@@ -79,16 +79,30 @@ fn bench() {
         ("component filter, unread", FILTER_COMPONENT, process),
         ("component filter, read", FILTER_READ_COMPONENT, process),
     ] {
-        say(&format!("{name} 1 MiB"), in_runs(&engine, wat, function, 1 << 20), c);
+        say(&format!("{name} 1 MiB"), || in_runs(&engine, wat, function, 1 << 20), c);
     }
-    memory_of_instances();
-    say("instance, made and dropped", per_instance(&engine), c);
-    say("trap and replacement", per_trap(&engine), c);
-    lateness(&engine);
+    if is_wanted("idle instance") {
+        memory_of_instances();
+    }
+    say("instance, made and dropped", || per_instance(&engine), c);
+    say("trap and replacement", || per_trap(&engine), c);
+    if is_wanted("deadline") {
+        lateness(&engine);
+    }
+}
+
+/// Whether the command line asks for this line, or for none.
+fn is_wanted(what: &str) -> bool {
+    let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    words.is_empty() || what.starts_with(&words.join(" "))
 }
 
 #[allow(clippy::print_stdout, reason = "the numbers are what a bench is for")]
-fn say(what: &str, nanos: f64, c: f64) {
+fn say(what: &str, nanos: impl FnOnce() -> f64, c: f64) {
+    if !is_wanted(what) {
+        return;
+    }
+    let nanos = nanos();
     println!("{what:<28} {nanos:>10.1} ns {:>8.1} c", nanos / c);
 }
 
@@ -201,10 +215,11 @@ fn in_runs(engine: &Engine, wat: &str, function: &str, bytes: usize) -> f64 {
 #[allow(clippy::print_stdout, reason = "the numbers are what a bench is for")]
 fn memory_of_instances() {
     const INSTANCES: usize = 500;
-    let mut config = EngineConfig::default();
-    config.instances = INSTANCES as u32;
-    let engine = Engine::new(config).expect("an engine");
     for (name, wat) in [("v0 upper", UPPER), ("v1 upper", UPPER_V1), ("component upper", UPPER_COMPONENT)] {
+        // What one engine's pool keeps warm, the next guest would find.
+        let mut config = EngineConfig::default();
+        config.instances = INSTANCES as u32;
+        let engine = Engine::new(config).expect("an engine");
         let guest = guest(&engine, wat, Duration::from_secs(10));
         let ctx = engine.enter().expect("a large stack");
         let used = || {

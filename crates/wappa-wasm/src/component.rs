@@ -3,6 +3,8 @@
 //! A call gets a batch of messages by number. Each has a number that no other batch of the instance ever had, so that
 //! a guest which keeps one, or whose collector drops it late, can do no harm.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use wappa_message::{Message, Metadata, Value};
 use wasmtime::{
@@ -12,7 +14,8 @@ use wasmtime::{
 
 use crate::{CallError, Kind};
 use crate::{
-    error::Stop, host::Host, log::Level, metrics::check_name, run::Verdict, v1::reason_of, work::Work,
+    error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Verdict, v1::reason_of,
+    work::Work,
 };
 
 /// The package, without its version.
@@ -38,6 +41,8 @@ pub(crate) struct Batches {
     live: u32,
     /// The first message of the open batch, and how many there are; none between two calls.
     open: Option<(usize, usize)>,
+    /// Whether the guest has asked for a content of the last batch.
+    was_read: Cell<bool>,
 }
 
 impl Batches {
@@ -46,12 +51,18 @@ impl Batches {
         self.last = self.last.checked_add(1).expect("a guest that ran out of numbers is not called");
         self.live = self.live.saturating_add(1);
         self.open = Some((first, n_messages));
+        self.was_read.set(false);
         Resource::new_own(self.last)
     }
 
     /// Nobody may use it any more.
     pub(crate) fn close(&mut self) {
         self.open = None;
+    }
+
+    /// Whether the guest has asked for a content of the last batch.
+    pub(crate) fn was_read(&self) -> bool {
+        self.was_read.get()
     }
 
     /// Whether the guest keeps more batches than anybody needs, or numbers run out.
@@ -156,6 +167,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     types.func_wrap("[method]batch.content", |store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data();
         let idx = host.batches.find(&batch, index)?;
+        host.batches.was_read.set(true);
         Ok((host.work.run.messages[idx].content().clone(),))
     })?;
     types.func_wrap("[method]batch.contents", |store: Store<'_>, (batch,): (Batch,)| {
@@ -230,6 +242,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
     let host = store.data();
     let (first, n) = host.batches.find_all(batch)?;
+    host.batches.was_read.set(true);
     let messages = &host.work.run.messages[first..first + n];
     if let [message] = messages {
         let end = message.content().len() as u32;
@@ -245,8 +258,13 @@ fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u
     Ok(((all.into(), ends),))
 }
 
-/// How many leading messages of `messages` one call gets, of so many at most.
-pub(crate) fn n_for_call(messages: &[Message], n_max: usize) -> usize {
+/// How many leading messages of `messages` one call gets, by the lane's pace. A guest that does not read contents is
+/// not bounded by what it would read.
+pub(crate) fn n_for_call(messages: &[Message], pace: &Pace) -> usize {
+    let n_max = pace.n_messages();
+    if !pace.reads() {
+        return n_max.min(messages.len());
+    }
     let mut bytes = 0;
     let fitting = messages.iter().take(n_max).take_while(|it| {
         bytes += it.content().len();

@@ -217,10 +217,9 @@ impl Instance {
     fn call_component(&mut self, process: ProcessFunc) -> Result<(), CallError> {
         let host = self.store.data_mut();
         let run = &host.work.run;
-        let n_max = if host.shared.is_one_by_one { 1 } else { run.pace.n_messages() };
         let first = run.next;
         let ready = &run.messages[first..run.limit];
-        let n = component::n_for_call(ready, n_max);
+        let n = if host.shared.is_one_by_one { 1 } else { component::n_for_call(ready, &run.pace) };
         let fuel = component::fuel(&ready[..n], host.shared.limits.output);
         if 1 < n {
             host.output.hold();
@@ -241,7 +240,7 @@ impl Instance {
                 host.spent |= !component::apply(host, first, dispositions);
                 host.output.release(true);
                 host.work.run.next = first + n;
-                host.work.run.pace.took(n, began.elapsed());
+                host.work.run.pace.took(n, began.elapsed(), host.batches.was_read());
                 return Ok(());
             }
             Ok((dispositions,)) => {
@@ -259,7 +258,7 @@ impl Instance {
         }
         if n == 1 {
             host.work.fail(err);
-            host.work.run.pace.took(1, Duration::ZERO);
+            host.work.run.pace.took(1, Duration::ZERO, true);
         } else {
             host.work.run.pace.failed(n);
             let text = format!("a call with {n} messages failed and is repeated one by one: {err}");

@@ -108,6 +108,44 @@ fn check_files(endings: &[&str], check: impl Fn(&str) -> Vec<(usize, String)>) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// The folders in `guest/` that are no library of a language.
+const NO_LANGUAGES: [&str; 2] = ["examples", "wit"];
+
+#[test]
+fn libraries_for_guests_have_the_same_parts() {
+    let guest = root().join("guest");
+    let entries = fs::read_dir(&guest).expect("there are guests").map(|it| it.expect("an entry can be read"));
+    let languages: Vec<String> = entries
+        .map(|it| it.file_name().display().to_string())
+        .filter(|it| !NO_LANGUAGES.contains(&it.as_str()))
+        .collect();
+    assert!(!languages.is_empty(), "there are languages for guests");
+    let mut problems = Vec::new();
+    for language in languages {
+        let parts = [
+            format!("guest/{language}/README.md"),
+            format!("guest/{language}/build"),
+            format!("docs/guests/{language}.md"),
+        ];
+        let missing = parts.iter().filter(|it| !root().join(it).is_file());
+        problems.extend(missing.map(|it| format!("`{it}` is missing")));
+        let examples = fs::read_dir(guest.join(&language).join("examples")).into_iter().flatten().flatten();
+        let examples: Vec<String> = examples.map(|it| it.file_name().display().to_string()).collect();
+        let is_there = |name: &&str| examples.iter().any(|it| it.split('.').next() == Some(name));
+        let missing = ["louder", "redact", "split", "route"].into_iter().filter(|it| !is_there(it));
+        problems.extend(missing.map(|it| format!("`guest/{language}/examples` has no `{it}`")));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn guests_depend_on_nothing_of_the_workspace() {
+    check_files(&[".toml", "go.mod", "Makefile"], |text| {
+        let found = (1..).zip(text.lines()).filter(|(_, text)| text.contains("../crates"));
+        found.map(|(line, _)| (line, "leads from a guest into the workspace".to_string())).collect()
+    });
+}
+
 #[test]
 fn every_source_file_says_what_it_is_responsible_for() {
     check_files(&[".rs"], |text| match text.starts_with("//! ") {
