@@ -248,7 +248,13 @@ fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u
         let end = message.content().len() as u32;
         return Ok(((message.content().clone(), vec![end]),));
     }
-    let bytes = messages.iter().map(|it| it.content().len()).sum();
+    let bytes: usize = messages.iter().map(|it| it.content().len()).sum();
+    // A guest that did not read so far may have been given more than it can take.
+    if host.shared.limits.memory < bytes {
+        return Err(mistake(format!(
+            "all contents are {bytes} bytes, more than the guest's memory may have"
+        )));
+    }
     let mut all = Vec::with_capacity(bytes);
     let mut ends = Vec::with_capacity(n);
     for message in messages {

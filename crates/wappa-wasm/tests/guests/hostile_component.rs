@@ -453,6 +453,24 @@ fn all_contents_of_a_big_batch() {
     }
 }
 
+/// One that does not read is given more at once; when it then does it cannot make the host copy all of that.
+#[test]
+fn it_reads_all_of_a_sudden() {
+    let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+        (local $n i32)
+        (local.set $n (call $len (local.get $b)))
+        (if (i32.gt_u (local.get $n) (i32.const 10)) (then (call $contents (local.get $b) (i32.const 2048))))
+        (call $drop_batch (local.get $b))
+        (memory.fill (i32.const 8192) (i32.const 0) (i32.const 3072))
+        (call $result (i32.const 8192) (local.get $n)))"#;
+    let component = Parts { process: Some(process), ..Parts::default() }.component();
+    let messages: Vec<Message> = vec![Message::new("x".repeat(100_000)); 300];
+    let told = run_binary(&component, &[&messages], |config| config.limits.memory = 1 << 20);
+    assert_eq!(told.lines().filter(|it| *it == "\"xxxxxxxxxxxxxxxxxxxx… (100000)\"").count(), 300, "{told}");
+    let others: Vec<&str> = told.lines().filter(|it| !it.starts_with("\"x")).collect();
+    assert!(others.len() <= 2, "{others:?}");
+}
+
 /// Calls of many messages that fail again and again make nothing that stays.
 #[test]
 fn memory_stays_where_it_is() {
