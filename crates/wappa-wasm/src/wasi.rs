@@ -194,10 +194,16 @@ fn wait(host: &mut Host, until: Instant) -> Result<(), Stop> {
 }
 
 /// The guest's memory, also while its start section runs, before its exports were looked up.
+#[inline]
 pub(crate) fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
-    if let Some(memory) = caller.data().exports.memory {
-        return Some(memory);
+    match caller.data().exports.memory {
+        Some(memory) => Some(memory),
+        None => look_up_memory(caller),
     }
+}
+
+#[cold]
+fn look_up_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     let shared = Arc::clone(&caller.data().shared);
     caller.get_export(shared.memory.as_deref()?).and_then(Extern::into_memory)
 }
