@@ -1,4 +1,4 @@
-//! JSON of a guest as a typed value.
+//! JSON as a typed value, for metadata.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Number, Value as Json};
 use wappa_message::Value;
 
 /// Reads one JSON value; the error is one line.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+pub fn parse(text: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(text).map(value).map_err(|err| err.to_string())
 }
 

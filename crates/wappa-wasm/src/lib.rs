@@ -241,7 +241,7 @@ mod host;
 pub mod inspect;
 mod instance;
 mod interrupt;
-mod json;
+pub mod json;
 mod limiter;
 mod load;
 mod log;

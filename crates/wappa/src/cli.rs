@@ -8,7 +8,7 @@ use clap::{
 };
 use wappa_spec::{Size, parse_duration};
 
-use crate::{compiling::CompileOptions, list::Format, wasm::COMPILE_CHILD};
+use crate::{compiling::CompileOptions, guest, list::Format, wasm::COMPILE_CHILD};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -136,6 +136,14 @@ pub(crate) enum Command {
     Compile(CompileArguments),
     /// Say what a WebAssembly module is, and whether it can run here.
     Inspect(InspectArguments),
+    /// Begin a project of a guest.
+    New(guest::NewArguments),
+    /// Call a guest with a few messages, and show all that comes of it.
+    Call(guest::CallArguments),
+    /// Measure how fast a guest is, and whether it keeps its memory.
+    Bench(guest::BenchArguments),
+    /// Build a guest's project and run its fixtures, again after each change.
+    Dev(guest::DevArguments),
     #[command(name = COMPILE_CHILD, hide = true)]
     CompileChild,
     #[command(external_subcommand)]
@@ -231,9 +239,21 @@ pub(crate) struct Refusal {
     pub(crate) help: String,
 }
 
+/// The tools for a guest's author, which Bento does not have.
+const TOOLS: [&str; 4] = ["bench", "call", "dev", "new"];
+
 /// Reads the command line.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
-    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| refusal(&err))
+    let tool = TOOLS.into_iter().find(|tool| arguments.get(1).is_some_and(|it| it == tool));
+    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| {
+        let mut refusal = refusal(&err);
+        // The help of the whole program would hide what is wrong.
+        if let Some(tool) = tool.filter(|_| !refusal.error.is_empty()) {
+            refusal.error.push_str(&format!("hint: `wappa {tool} --help` shows the flags\n"));
+            refusal.help.clear();
+        }
+        refusal
+    })
 }
 
 /// The help of the program, as `--help` prints it.

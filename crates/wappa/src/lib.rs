@@ -10,6 +10,7 @@ mod config;
 mod dotenv;
 mod environment;
 mod globs;
+mod guest;
 mod lint;
 mod list;
 mod log;

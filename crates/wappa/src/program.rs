@@ -13,7 +13,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
     compile, dotenv,
     environment::{self, Environment},
-    globs, lint, list, panics, run, table, wasm,
+    globs, guest, lint, list, panics, run, table, wasm,
 };
 
 /// Commands of Bento that Wappa does not have yet.
@@ -78,6 +78,10 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             compile::compile(&arguments, &environment)
         }
         Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
+        Some(Command::New(arguments)) => guest::new(&arguments),
+        Some(Command::Call(arguments)) => guest::call(arguments, cli.options.compiling),
+        Some(Command::Bench(arguments)) => guest::bench(arguments, cli.options.compiling),
+        Some(Command::Dev(arguments)) => guest::dev(arguments, cli.options.compiling),
         Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
     }

@@ -43,6 +43,10 @@ fn help_and_version() {
               list     List the components that there are
               compile  Compile modules before they are needed, and keep the code where a stream finds it
               inspect  Say what a WebAssembly module is, and whether it can run here
+              new      Begin a project of a guest
+              call     Call a guest with a few messages, and show all that comes of it
+              bench    Measure how fast a guest is, and whether it keeps its memory
+              dev      Build a guest's project and run its fixtures, again after each change
               help     Print this message or the help of the given subcommand(s)
 
             Options:

@@ -177,3 +177,21 @@ pub fn check(program: &Program, commands: &[&str], expected: Expect) {
     }
     expected.assert_eq(&all);
 }
+
+/// The same text, with `TIME` for each time of a person's kind: `12.3 ms`, `7 µs`.
+pub fn without_times(text: &str) -> String {
+    let line = |line: &str| {
+        let mut words: Vec<String> = line.split(' ').map(str::to_string).collect();
+        for idx in (1..words.len()).rev() {
+            let unit = words[idx].trim_end_matches(',');
+            let is_time = matches!(unit, "ns" | "µs" | "ms" | "s") && words[idx - 1].parse::<f64>().is_ok();
+            if is_time {
+                let behind = words.remove(idx).ends_with(',');
+                words[idx - 1] = if behind { "TIME," } else { "TIME" }.to_string();
+            }
+        }
+        words.join(" ")
+    };
+    let ends = if text.ends_with('\n') { "\n" } else { "" };
+    text.lines().map(line).collect::<Vec<_>>().join("\n") + ends
+}

@@ -1,0 +1,75 @@
+//! Puts into the program what `wappa new` writes: the templates of projects, and the SDKs as they are beside this
+//! crate, so that a project builds without a network.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What is embedded: a name, and files or directories, each with its place in a project.
+const TREES: &[(&str, &[(&str, &str)])] = &[
+    ("COMMON", &[("templates/common", "")]),
+    (
+        "RUST",
+        &[
+            ("templates/rust", ""),
+            ("../../guest/rust/src", "sdk/src"),
+            ("../../guest/rust/Cargo.toml", "sdk/Cargo.toml"),
+        ],
+    ),
+    ("GO", &[("templates/go", ""), ("../../guest/go", "sdk")]),
+    (
+        "C",
+        &[("templates/c", ""), ("../../guest/c/include", "sdk/include"), ("../../guest/c/mock", "sdk/mock")],
+    ),
+    ("C_COMPONENT", &[("../../guest/c/component", "sdk/component")]),
+];
+
+/// Parts of an SDK that are for those who change it.
+const LEFT_OUT: &[&str] =
+    &["examples", "internal/cases", "build", ".gitignore", "component/wit", "component/generate"];
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let mut code = String::new();
+    for (name, parts) in TREES {
+        let mut files = Vec::new();
+        for (from, to) in *parts {
+            let from = root.join(from);
+            println!("cargo::rerun-if-changed={}", from.display());
+            collect(&from, Path::new(to), &mut files)?;
+        }
+        files.sort();
+        assert!(!files.is_empty(), "{name}: there is nothing to embed");
+        code.push_str(&format!("pub(super) const {name}: &[(&str, &[u8])] = &[\n"));
+        for (to, from) in files {
+            code.push_str(&format!("    ({to:?}, include_bytes!({:?})),\n", from.display().to_string()));
+        }
+        code.push_str("];\n");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("embedded.rs"), code)
+}
+
+/// The files of a tree, by their places in a project.
+fn collect(from: &Path, to: &Path, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    let place = to.to_string_lossy().replace('\\', "/");
+    if place.starts_with("sdk") && LEFT_OUT.iter().any(|it| Path::new(&place).ends_with(it)) {
+        return Ok(());
+    }
+    let metadata =
+        fs::metadata(from).map_err(|err| io::Error::other(format!("{}: {err}", from.display())))?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            collect(&entry.path(), &to.join(entry.file_name()), files)?;
+        }
+        return Ok(());
+    }
+    let is_test = place.starts_with("sdk") && place.ends_with("_test.go");
+    if !is_test && !place.ends_with(".wasm") {
+        files.push((place, from.to_path_buf()));
+    }
+    Ok(())
+}

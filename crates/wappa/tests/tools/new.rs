@@ -1,0 +1,242 @@
+//! `new`: what it makes, and that it builds and passes its test where the toolchain is there.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use expect_test::expect;
+
+use crate::{check, support::Program};
+
+/// A project for a language, outside of any other project.
+fn project(name: &str, flags: &[&str]) -> Program {
+    let program = Program::new(&format!("new-{name}"));
+    let mut arguments = vec!["new", name];
+    arguments.extend(flags);
+    let ended = program.run(&arguments);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    program
+}
+
+/// Runs a command in a project, however long it takes; it must succeed. The variables are those of the toolchain.
+fn run(dir: &Path, command: &str, variables: &[(&str, String)]) -> String {
+    let script = format!("wappa() {{ \"$WAPPA\" \"$@\"; }}\n{command} 2>&1");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(dir).env("WAPPA", env!("CARGO_BIN_EXE_wappa"));
+    shell.env("XDG_CACHE_HOME", dir.join(".cache")).env_remove("WAPPA_CONFIG").env_remove("BENTO_CONFIG");
+    // Nothing of the test's own build.
+    for (name, _) in env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+        shell.env_remove(name);
+    }
+    shell.envs(variables.iter().map(|(name, value)| (name, value)));
+    let ended = shell.stdin(Stdio::null()).output().expect("there is a shell");
+    let text = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success(), "$ {command}\n{text}");
+    text
+}
+
+fn has(command: &str) -> bool {
+    let ended = Command::new("sh").args(["-c", command]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ended.is_ok_and(|it| it.success())
+}
+
+/// Builds it, runs its fixtures, and sends a message through its stream.
+fn check_project(dir: &Path, module: &str, variables: &[(&str, String)]) {
+    // Other builds may be under way on this machine, and this program is built without optimizations.
+    let limits = "--compile-time-limit 20m --compile-cpu-limit 20m";
+    let text = run(dir, &format!("wappa dev --once {limits}"), variables);
+    assert!(
+        text.ends_with("passed  names\npassed  not-text\npassed  welcome\n3 fixtures passed\n"),
+        "{text}"
+    );
+    let text = run(dir, &format!("wappa lint stream.yaml && echo ann | wappa -c stream.yaml {limits}"), &[]);
+    assert!(text.lines().any(|it| it == "hello, ann!"), "{text}");
+    let text = run(dir, &format!("echo ann | wappa call {module} --brief {limits}"), &[]);
+    assert_eq!(text, "#1 kept\n  content  hello, ann!\n  meta     greeted: true\n");
+}
+
+#[test]
+fn a_project_in_go() {
+    if !has("go version") {
+        return eprintln!("there is no Go: the project is not built");
+    }
+    let program = project("go-greeter", &["--lang", "go"]);
+    let dir = program.dir().join("go-greeter");
+    let offline =
+        [("GOFLAGS", "-mod=mod".to_string()), ("GOPROXY", "off".to_string()), ("GOWORK", "off".to_string())];
+    run(&dir, "go test ./... && go vet ./... && test -z \"$(gofmt -l *.go)\"", &offline);
+    check_project(&dir, "go-greeter.wasm", &offline);
+}
+
+/// What the project's Makefile asks, too.
+const HAS_C: &str = "clang=$(command -v clang-22 || command -v clang) && \
+                     echo 'int f(void) { return 0; }' | $clang --target=wasm32-wasi -mexec-model=reactor \
+                     -include stdlib.h -xc - -o /dev/null || zig version";
+
+#[test]
+fn a_project_in_c() {
+    if !has("make --version && cc --version") || !has(HAS_C) {
+        return eprintln!("there is no C compiler for WebAssembly: the project is not built");
+    }
+    for (name, flags) in
+        [("c-module", &["--lang", "c"][..]), ("c-component", &["--lang", "c", "--component"])]
+    {
+        let program = project(name, flags);
+        let dir = program.dir().join(name);
+        let text = run(&dir, "make test", &[]);
+        assert!(text.ends_with("2 tests passed\n") && !text.contains("warning"), "{text}");
+        check_project(&dir, &format!("build/{name}.wasm"), &[]);
+        let text = run(&dir, &format!("wappa inspect build/{name}.wasm"), &[]);
+        assert_eq!(text.contains("tier      component"), name == "c-component", "{text}");
+    }
+}
+
+/// The variables with which cargo builds for WebAssembly here; none where it cannot.
+fn rust_for_wasm() -> Option<Vec<(&'static str, String)>> {
+    let target = "--target wasm32-unknown-unknown";
+    if has(&format!("ls \"$(${{RUSTC:-rustc}} --print target-libdir {target})\"/libstd-*.rlib")) {
+        return Some(Vec::new());
+    }
+    // Debian's compiler, which brings the sources of the standard library instead. One that is being installed does
+    // not do.
+    let is_installed =
+        |it: &str| has(&format!("dpkg-query -W -f '${{db:Status-Status}}' {it} | grep -qx installed"));
+    let is_debian = ["rustc-web", "rust-web-src", "lld-22"].into_iter().all(is_installed);
+    let variables = [
+        ("RUSTC", "/usr/bin/rustc"),
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22"),
+        ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort"),
+    ];
+    is_debian.then(|| variables.map(|(name, value)| (name, value.to_string())).into())
+}
+
+#[test]
+fn a_project_in_rust() {
+    // The standard library is built once for all projects and runs.
+    let target = ("CARGO_TARGET_DIR", format!("{}/rust-guests", env!("CARGO_TARGET_TMPDIR")));
+    let offline = ("CARGO_NET_OFFLINE", "true".to_string());
+    let for_wasm = rust_for_wasm();
+    for (name, flags) in
+        [("rust-module", &["--lang", "rust"][..]), ("rust-component", &["--lang", "rust", "--component"])]
+    {
+        let program = project(name, flags);
+        let dir = program.dir().join(name);
+        let mut variables = vec![target.clone(), offline.clone()];
+        let text = run(
+            &dir,
+            "cargo test && cargo fmt --check -- --config max_width=100,use_small_heuristics=Default",
+            &variables,
+        );
+        assert!(text.contains("test result: ok. 2 passed") && !text.contains("warning"), "{text}");
+        let Some(for_wasm) = &for_wasm else {
+            eprintln!("there is no Rust for WebAssembly: the project is not built");
+            continue;
+        };
+        variables.extend(for_wasm.iter().cloned());
+        let module = format!("target/wasm32-unknown-unknown/release/{}.wasm", name.replace('-', "_"));
+        let built = format!("{}/wasm32-unknown-unknown/release", target.1);
+        fs::create_dir_all(dir.join("target/wasm32-unknown-unknown")).expect("a folder can be made");
+        fs::create_dir_all(&built).expect("a folder can be made");
+        std::os::unix::fs::symlink(built, dir.join("target/wasm32-unknown-unknown/release")).expect("a link");
+        check_project(&dir, &module, &variables);
+    }
+}
+
+#[test]
+fn files_and_refusals() {
+    let program = Program::new("new-refused").file("full/file", "").file("empty/x", "");
+    fs::remove_file(program.dir().join("empty/x")).expect("it is there");
+    let commands = [
+        "new full --lang go",
+        "new Greeter --lang rust",
+        "new test --lang rust",
+        "new main --lang go",
+        "new .. --lang c",
+        "new greeter --lang go --component",
+        "new full/file/x --lang c",
+    ];
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+            $ wappa new full --lang go
+            exit 1
+            --- stderr
+            full: is there already and not empty: choose another name, or remove it
+
+            $ wappa new Greeter --lang rust
+            exit 1
+            --- stderr
+            `Greeter` is no name for a project: it begins with a lower-case letter, and has lower-case letters, digits, `-` and `_`, at most 64
+            hint: `wappa new greeter --lang rust`
+
+            $ wappa new test --lang rust
+            exit 1
+            --- stderr
+            `test` means something else in Rust: choose another name
+
+            $ wappa new main --lang go
+            exit 1
+            --- stderr
+            `main` means something else in Go: choose another name
+
+            $ wappa new .. --lang c
+            exit 1
+            --- stderr
+            `..` is no name for a project: it begins with a lower-case letter, and has lower-case letters, digits, `-` and `_`, at most 64
+            hint: `wappa new greeter --lang rust`
+
+            $ wappa new greeter --lang go --component
+            exit 1
+            --- stderr
+            a guest in Go is a module of interface v1; components are made in Rust and C
+
+            $ wappa new full/file/x --lang c
+            exit 1
+            --- stderr
+            full/file/x: not a directory
+
+        "#]],
+    );
+    let ended = program.run(&["new", "empty", "--lang", "go"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(
+        ended.stdout.starts_with("made empty, a guest in Go\n\n  cd empty\n  go test ./...\n"),
+        "{ended}"
+    );
+    let ended = program.run(&["new", "greeter"]);
+    assert!(ended.stderr.starts_with("Usage error: ") && ended.stderr.contains("--lang <LANG>"), "{ended}");
+    let mut files = Vec::new();
+    below(&program.dir().join("empty"), "", &mut files);
+    files.retain(|it| !it.starts_with("sdk/"));
+    files.sort();
+    let expected = [
+        ".gitignore",
+        "README.md",
+        "fixtures/names.in",
+        "fixtures/names.out",
+        "fixtures/not-text.in",
+        "fixtures/not-text.out",
+        "fixtures/welcome.args",
+        "fixtures/welcome.in",
+        "fixtures/welcome.out",
+        "go.mod",
+        "main.go",
+        "main_test.go",
+        "stream.yaml",
+    ];
+    assert_eq!(files, expected);
+}
+
+fn below(dir: &Path, prefix: &str, files: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).expect("a folder").flatten() {
+        let name = format!("{prefix}{}", entry.file_name().display());
+        match entry.path().is_dir() {
+            true => below(&entry.path(), &format!("{name}/"), files),
+            false => files.push(name),
+        }
+    }
+}
