@@ -39,7 +39,7 @@ impl Arena {
     }
 
     /// Copies a content.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy(&mut self, content: &[u8]) -> Bytes {
         self.written += content.len();
         if OWN_ALLOCATION_BYTES < content.len() {

@@ -14,7 +14,8 @@ use wasmtime::{
 
 use crate::{CallError, Kind};
 use crate::{
-    error::Stop, host::Host, json, log::Level, metrics::check_name, pace::Pace, run::Verdict, v1::reason_of,
+    error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Verdict, v1::reason_of,
+    work::Work,
 };
 
 /// The package, without its version.
@@ -47,8 +48,8 @@ pub(crate) struct Batches {
 impl Batches {
     /// Opens a batch. The number is new.
     pub(crate) fn open(&mut self, first: usize, n_messages: usize) -> Resource<BatchTag> {
-        self.last += 1;
-        self.live += 1;
+        self.last = self.last.checked_add(1).expect("a guest that ran out of numbers is not called");
+        self.live = self.live.saturating_add(1);
         self.open = Some((first, n_messages));
         self.was_read.set(false);
         Resource::new_own(self.last)
@@ -66,7 +67,12 @@ impl Batches {
 
     /// Whether the guest keeps more batches than anybody needs, or numbers run out.
     pub(crate) fn is_worn(&self) -> bool {
-        LIVE_MAX < self.live || self.last == u32::MAX
+        LIVE_MAX < self.live || self.is_at_end()
+    }
+
+    /// Whether there is no number left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.last == u32::MAX
     }
 
     /// The index in the run of a message of the open batch.
@@ -189,7 +195,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
             let host = store.data_mut();
             let idx = host.batches.find(&batch, index)?;
-            let value = from_wit(value).map_err(mistake)?;
+            let value = from_wit(&host.work, value)?;
             Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
         },
     )?;
@@ -242,7 +248,13 @@ fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u
         let end = message.content().len() as u32;
         return Ok(((message.content().clone(), vec![end]),));
     }
-    let bytes = messages.iter().map(|it| it.content().len()).sum();
+    let bytes: usize = messages.iter().map(|it| it.content().len()).sum();
+    // A guest that did not read so far may have been given more than it can take.
+    if host.shared.limits.memory < bytes {
+        return Err(mistake(format!(
+            "all contents are {bytes} bytes, more than the guest's memory may have"
+        )));
+    }
     let mut all = Vec::with_capacity(bytes);
     let mut ends = Vec::with_capacity(n);
     for message in messages {
@@ -289,9 +301,7 @@ pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<Disposition
                 Err(stop) => too_large(&stop),
             },
             Disposition::Send(messages) => {
-                match messages_of(messages, &work.run.messages[idx])
-                    .and_then(|it| work.check_sent(idx, &it).map(|()| it))
-                {
+                match messages_of(work, messages, idx).and_then(|it| work.check_sent(idx, &it).map(|()| it)) {
                     Ok(emitted) => Verdict { emitted, is_replaced: true, ..Verdict::default() },
                     Err(stop) => too_large(&stop),
                 }
@@ -317,11 +327,12 @@ fn too_large(stop: &Stop) -> Verdict {
 }
 
 /// Messages that take the place of one: they descend from what it descends from.
-fn messages_of(sent: Vec<WitMessage>, of: &Message) -> Result<Vec<Message>, Stop> {
+fn messages_of(work: &Work, sent: Vec<WitMessage>, idx: usize) -> Result<Vec<Message>, Stop> {
+    let of = &work.run.messages[idx];
     let message = |it: WitMessage| {
-        let pairs = it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(value)?)));
-        let pairs: Vec<(Bytes, Value)> =
-            pairs.collect::<Result<_, String>>().map_err(|text| Stop::HostCall(text.into()))?;
+        let pairs =
+            it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(work, value)?)));
+        let pairs: Vec<(Bytes, Value)> = pairs.collect::<Result<_, Stop>>()?;
         let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
         // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
         if let Some(mark) = of.error() {
@@ -342,13 +353,13 @@ fn to_wit(value: &Value) -> WitValue {
     }
 }
 
-fn from_wit(value: WitValue) -> Result<Value, String> {
+fn from_wit(work: &Work, value: WitValue) -> Result<Value, Stop> {
     match value {
         WitValue::Text(text) => Ok(Value::Text(text.into())),
         WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
-        WitValue::Json(text) => {
-            json::parse(text.as_bytes()).map_err(|why| format!("a metadata value is not JSON: {why}"))
-        }
+        WitValue::Json(text) => work
+            .parse(text.as_bytes())?
+            .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into())),
     }
 }
 

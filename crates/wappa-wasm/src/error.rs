@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, io};
 
+use wappa_message::Message;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::{compile::CompileError, inspect::NotAModule};
@@ -72,6 +73,9 @@ pub enum GuestError {
         /// The limit.
         limit: usize,
     },
+    /// What the guest's files would be waited for with cannot be made.
+    #[error("making ready to wait for files: {0}")]
+    Threads(#[source] io::Error),
     /// A directory that was to be visible to the guest cannot be opened.
     #[error("opening the mount `{host}`: {source}")]
     Mount {
@@ -146,6 +150,7 @@ struct Inner {
     reason: String,
     backtrace: Option<String>,
     changes_kept: bool,
+    sent: Vec<Message>,
 }
 
 impl CallError {
@@ -155,6 +160,7 @@ impl CallError {
             reason: one_line(&reason.into()),
             backtrace: None,
             changes_kept: false,
+            sent: Vec::new(),
         }))
     }
 
@@ -166,6 +172,17 @@ impl CallError {
     pub(crate) fn keeping_changes(mut self) -> CallError {
         self.0.changes_kept = true;
         self
+    }
+
+    pub(crate) fn with_sent(mut self, sent: Vec<Message>) -> CallError {
+        self.0.sent = sent;
+        self
+    }
+
+    /// What the guest sent before the message that failed, from [`Instance::call`](crate::Instance::call): these go on
+    /// before it. There are some only where the changes are kept.
+    pub fn take_sent(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.0.sent)
     }
 
     /// What it failed of.
@@ -250,10 +267,19 @@ pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
     }
 }
 
+/// The longest call stack, in bytes: the names of functions are the guest's, and may be of any length.
+const BACKTRACE_BYTES_MAX: usize = 16 << 10;
+
 /// The guest's frames of an error.
 pub(crate) fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
-    (!backtrace.frames().is_empty()).then(|| backtrace.to_string().trim_end().to_string())
+    if backtrace.frames().is_empty() {
+        return None;
+    }
+    let mut text = backtrace.to_string();
+    text.truncate(text.floor_char_boundary(BACKTRACE_BYTES_MAX));
+    text.truncate(text.trim_end().len());
+    Some(text)
 }
 
 /// Line breaks and other control characters would let a guest forge lines of the log.

@@ -25,6 +25,8 @@ pub(crate) struct Exports {
     free: Option<Callee<u32, ()>>,
     deallocate: Option<Callee<(u32, u32), ()>>,
     depth: u32,
+    /// How many of these calls are under way, one inside of the other.
+    under_way: u32,
 }
 
 /// The names of the pair that this guest's memory is managed with. See the compatibility reference, section 1.5.
@@ -82,7 +84,13 @@ impl Exports {
             free: free.map(|func| Callee::new(&store, func)),
             deallocate: deallocate.map(|func| Callee::new(&store, func)),
             depth: 0,
+            under_way: 0,
         }
+    }
+
+    /// Whether the host has called the guest for memory, or to give it back, and that call is under way.
+    pub(crate) fn is_under_way(&self) -> bool {
+        0 < self.under_way
     }
 }
 
@@ -98,7 +106,9 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
     let Some(callee) = &mut ctx.data_mut().exports.allocate else {
         return Err(Stop::HostCall("the module exports neither `malloc` nor `allocate`".into()).into());
     };
-    let result = match callee.typed.take() {
+    let (func, typed) = (callee.func, callee.typed.take());
+    ctx.data_mut().exports.under_way += 1;
+    let result = match typed {
         Some(typed) => {
             let result = typed.call(&mut *ctx, bytes);
             if let Some(callee) = &mut ctx.data_mut().exports.allocate {
@@ -106,11 +116,9 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
             }
             result
         }
-        None => {
-            let func = callee.func;
-            call_untyped(ctx, func, &[Val::I32(bytes.cast_signed())]).map(|it| it.unwrap_or(0))
-        }
+        None => call_untyped(ctx, func, &[Val::I32(bytes.cast_signed())]).map(|it| it.unwrap_or(0)),
     };
+    ctx.data_mut().exports.under_way -= 1;
     match result {
         Ok(0) if 0 < bytes => {
             let why = if ctx.data().limiter.was_refused() { " after `memory_limit` was reached" } else { "" };
@@ -144,7 +152,9 @@ pub(crate) fn deallocate(
     bytes: u32,
 ) -> wasmtime::Result<()> {
     let Some(callee) = &mut ctx.data_mut().exports.deallocate else { return Ok(()) };
-    let result = match callee.typed.take() {
+    let (func, typed) = (callee.func, callee.typed.take());
+    ctx.data_mut().exports.under_way += 1;
+    let result = match typed {
         Some(typed) => {
             let result = typed.call(&mut *ctx, (pointer, bytes));
             if let Some(callee) = &mut ctx.data_mut().exports.deallocate {
@@ -152,12 +162,10 @@ pub(crate) fn deallocate(
             }
             result
         }
-        None => {
-            let func = callee.func;
-            call_untyped(ctx, func, &[Val::I32(pointer.cast_signed()), Val::I32(bytes.cast_signed())])
-                .map(drop)
-        }
+        None => call_untyped(ctx, func, &[Val::I32(pointer.cast_signed()), Val::I32(bytes.cast_signed())])
+            .map(drop),
     };
+    ctx.data_mut().exports.under_way -= 1;
     match result {
         Err(error) if is_stop(&error) => Err(error),
         Err(error) => {
@@ -177,7 +185,9 @@ pub(crate) fn free_all(ctx: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<
     while let Some(&pointer) = ctx.data().frees.get(next) {
         next += 1;
         let Some(callee) = &mut ctx.data_mut().exports.free else { break };
-        let result = match callee.typed.take() {
+        let (func, typed) = (callee.func, callee.typed.take());
+        ctx.data_mut().exports.under_way += 1;
+        let result = match typed {
             Some(typed) => {
                 let result = typed.call(&mut *ctx, pointer);
                 if let Some(callee) = &mut ctx.data_mut().exports.free {
@@ -185,11 +195,9 @@ pub(crate) fn free_all(ctx: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<
                 }
                 result
             }
-            None => {
-                let func = callee.func;
-                call_untyped(ctx, func, &[Val::I32(pointer.cast_signed())]).map(drop)
-            }
+            None => call_untyped(ctx, func, &[Val::I32(pointer.cast_signed())]).map(drop),
         };
+        ctx.data_mut().exports.under_way -= 1;
         match result {
             Ok(()) => {}
             Err(error) if is_stop(&error) => return Err(error),

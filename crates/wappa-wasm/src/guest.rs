@@ -24,6 +24,7 @@ use crate::{
     module::Code,
     slots::Slots,
     start::{CLOSE, INIT, transform_of},
+    threads::Threads,
     wasi,
 };
 
@@ -138,6 +139,8 @@ pub(crate) struct Shared {
     /// Whether there is `wappa_init`, and `wappa_close`.
     pub(crate) has_init: bool,
     pub(crate) has_close: bool,
+    /// Where files are waited for; absent where there are none.
+    pub(crate) threads: Option<Threads>,
 }
 
 impl fmt::Debug for Shared {
@@ -225,6 +228,11 @@ impl Guest {
             limits: config.limits,
             config: config.config,
             ticks: config.ticks,
+            threads: if config.mounts.is_empty() {
+                None
+            } else {
+                Some(Threads::new().map_err(GuestError::Threads)?)
+            },
             is_one_by_one: config.mounts.iter().any(|it| it.writable),
             interrupt: config.interrupt,
             clock: Arc::clone(engine.clock()),

@@ -1,6 +1,6 @@
 //! The host's side of one instance: the data of its store.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 
@@ -37,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) frees: Vec<u32>,
     pub(crate) work: Work,
     pub(crate) batches: Batches,
+    /// The files that a component has open, by their numbers in its table.
+    pub(crate) files: HashSet<u32>,
 }
 
 impl fmt::Debug for Host {
@@ -72,6 +74,7 @@ impl Host {
             spent: false,
             frees: Vec::new(),
             batches: Batches::default(),
+            files: HashSet::new(),
         }
     }
 
@@ -94,6 +97,17 @@ impl Host {
     /// question, which is a tick after its beginning at most.
     pub(crate) fn deadline(&mut self) -> u64 {
         self.shared.deadline(&mut self.deadline)
+    }
+
+    /// An error when the message at work is over its time, for what the host does that takes long.
+    pub(crate) fn check_time(&mut self) -> Result<(), Stop> {
+        if self.shared.interrupt.is_raised() {
+            return Err(Stop::Interrupted);
+        }
+        if self.deadline() <= self.shared.clock.now() {
+            return Err(Stop::Timeout);
+        }
+        Ok(())
     }
 
     /// Whether there is a message to work on; says in the log when not.

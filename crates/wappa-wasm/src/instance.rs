@@ -107,7 +107,8 @@ impl Instance {
     /// Takes one message through the guest.
     ///
     /// After an error the message is as it came in, unless [`CallError::changes_kept`] says otherwise; the caller marks
-    /// it with [`CallError::mark_text`]. The instance may be spent then. A guest that multiplied or filtered the message
+    /// it with [`CallError::mark_text`], and sends what [`CallError::take_sent`] has before it. The instance may be spent
+    /// then. A guest that multiplied or filtered the message
     /// leaves it in a state that means nothing: what counts is [`Called::Sent`].
     pub fn call(&mut self, message: &mut Message, ctx: &CallContext<'_>) -> Result<Called, CallError> {
         let mut run = mem::take(&mut self.single);
@@ -125,8 +126,7 @@ impl Instance {
         }
         let Verdict { mut emitted, is_replaced, failed } = verdict;
         if let Some(err) = failed {
-            // What a guest that made a mistake emitted before is not told to who handles one message at a time.
-            return Err(err);
+            return Err(err.with_sent(emitted));
         }
         if emitted.is_empty() && !is_replaced {
             return Ok(Called::Kept);
@@ -233,6 +233,8 @@ impl Instance {
         let result = process.call(&mut self.store, (batch,));
         let host = self.store.data_mut();
         host.batches.close();
+        // A number is given once.
+        host.spent |= host.batches.is_at_end();
         let err = match result {
             Ok((dispositions,)) if dispositions.len() == n => {
                 host.spent |= !component::apply(host, first, dispositions);
@@ -293,7 +295,17 @@ impl Instance {
     /// Ends an instance in good health: calls `wappa_close` if there is one, which has `timeout` for it.
     ///
     /// What goes wrong is written to the guest's log. An instance that is dropped instead just ends.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        let deadline = Instant::now() + self.timeout();
+        self.close_until(deadline);
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.host().shared.limits.timeout
+    }
+
+    /// The same, until then.
+    pub(crate) fn close_until(mut self, deadline: Instant) {
         let Some(close) = self.close.take() else { return };
         let host = self.store.data_mut();
         if host.spent || host.shared.interrupt.is_raised() {
@@ -306,6 +318,7 @@ impl Instance {
             Err(err) => return host.output.log(Level::Error, &format!("`wappa_close`: {err}")),
         };
         host.begin_call();
+        host.deadline = Some(engine.clock.at(deadline));
         self.store.set_epoch_deadline(1);
         if let Err(error) = close.call(&mut self.store, ()) {
             let host = self.store.data();

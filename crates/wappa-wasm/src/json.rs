@@ -10,6 +10,24 @@ pub fn parse(text: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(text).map(value).map_err(|err| err.to_string())
 }
 
+/// What one value costs at most while it is read, beside its text.
+const VALUE_BYTES: usize = 64;
+
+/// What reading a text may cost, in bytes, before it is read: a list of zeroes becomes thirty times its length.
+pub(crate) fn cost(text: &[u8]) -> usize {
+    let (mut values, mut in_string, mut escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
+            _ => (),
+        }
+    }
+    text.len() + values * VALUE_BYTES
+}
+
 fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::Null,
@@ -36,6 +54,15 @@ fn number(number: &Number) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let values = |text: &str| (cost(text.as_bytes()) - text.len()) / VALUE_BYTES;
+        assert_eq!(values("1"), 1);
+        assert_eq!(values("[0,0,0]"), 4);
+        assert_eq!(values(r#"{"a,[{": "\\",  "\",[": 1}"#), 5);
+        assert_eq!(values(r#"",,,,"#), 1);
+    }
 
     #[test]
     fn values_keep_their_types() {

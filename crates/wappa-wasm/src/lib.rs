@@ -255,6 +255,7 @@ mod settings;
 mod slots;
 mod stack;
 mod start;
+mod threads;
 mod v0;
 mod v1;
 mod waiting;

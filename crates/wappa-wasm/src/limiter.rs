@@ -10,6 +10,10 @@ use crate::settings::TABLE_ELEMENTS;
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
 
+/// Core instances, memories and tables of one component, each. Toolchains make components of a dozen; each costs the
+/// host memory that no guest sees, and a memory costs address space.
+const PARTS_MAX: usize = 200;
+
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit: usize,
@@ -71,6 +75,18 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
+    fn instances(&self) -> usize {
+        PARTS_MAX
+    }
+
+    fn memories(&self) -> usize {
+        PARTS_MAX
+    }
+
+    fn tables(&self) -> usize {
+        PARTS_MAX
+    }
+
     fn memory_growing(
         &mut self,
         current: usize,

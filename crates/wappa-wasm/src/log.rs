@@ -27,6 +27,9 @@ use crate::metrics::GuestMetrics;
 /// The longest line; what comes after it is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// So much of one text is looked at: more lines than that are over every rate, and cutting them up takes time.
+const TEXT_BYTES_MAX: usize = 256 << 10;
+
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much a line matters.
@@ -98,6 +101,11 @@ impl RatedLog {
         }
         rate.lines += 1;
         log.log(level, text);
+    }
+
+    /// Counts a line that is not even looked at.
+    fn drop_line(&self) {
+        lock(&self.rate).dropped += 1;
     }
 }
 
@@ -188,6 +196,8 @@ struct Held {
     counts: Vec<(String, u64)>,
     bytes: usize,
     dropped: u64,
+    /// What had no newline yet when holding began, of standard output and of standard error.
+    unfinished: (Vec<u8>, Vec<u8>),
 }
 
 impl Held {
@@ -216,6 +226,7 @@ impl Output {
     pub(crate) fn log_text(&self, level: Level, text: &[u8]) {
         self.wrote.store(true, Ordering::Relaxed);
         let mut lines = lock(&self.lines);
+        let (text, rest) = text.split_at(text.len().min(TEXT_BYTES_MAX));
         for line in text.split(|it| *it == b'\n').flat_map(|it| it.chunks(LOG_LINE_BYTES_MAX)) {
             let line = printable(line);
             if line.trim().is_empty() {
@@ -224,6 +235,12 @@ impl Output {
             self.say(&mut lines, level, &line);
             if level == Level::Error {
                 lines.explanation.take(&line);
+            }
+        }
+        if !rest.is_empty() {
+            match &mut lines.held {
+                Some(held) => held.dropped += 1,
+                None => self.log.drop_line(),
             }
         }
     }
@@ -244,7 +261,9 @@ impl Output {
 
     /// Holds lines and counts back from now on.
     pub(crate) fn hold(&self) {
-        lock(&self.lines).held = Some(Held::default());
+        let mut lines = lock(&self.lines);
+        let unfinished = (lines.out.clone(), lines.err.clone());
+        lines.held = Some(Held { unfinished, ..Held::default() });
     }
 
     /// What was held back goes on, or is forgotten; nothing is held back any more.
@@ -252,6 +271,7 @@ impl Output {
         let mut lines = lock(&self.lines);
         let Some(held) = lines.held.take() else { return };
         if !keep {
+            (lines.out, lines.err) = held.unfinished;
             return;
         }
         for (level, line) in &held.lines {

@@ -1,6 +1,7 @@
 //! The start of an instance: its memory, its start functions, and what is called for messages.
 
 use wasmtime::{Store, TypedFunc, UpdateDeadline, Val, component};
+use wasmtime_wasi::WasiView;
 
 use crate::{
     CallError, Guest, Kind,
@@ -10,6 +11,8 @@ use crate::{
     guest::{Linked, Shared},
     host::Host,
     instance::{Entry, describe},
+    v1::reason_of,
+    wasi::{FILES_MAX, RESOURCES_MAX},
 };
 
 pub(crate) enum NotStarted {
@@ -27,13 +30,7 @@ pub(crate) fn start(guest: &Guest, linked: &Linked, deadline: u64) -> Result<Sta
     let mut store = Store::new(linked.engine(), host);
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(|mut ctx| {
-        let host = ctx.data_mut();
-        if host.shared.interrupt.is_raised() {
-            return Err(Stop::Interrupted.into());
-        }
-        if host.deadline() <= host.shared.clock.now() {
-            return Err(Stop::Timeout.into());
-        }
+        ctx.data_mut().check_time()?;
         Ok(UpdateDeadline::Continue(1))
     });
     store.set_epoch_deadline(1);
@@ -41,11 +38,14 @@ pub(crate) fn start(guest: &Guest, linked: &Linked, deadline: u64) -> Result<Sta
     store.set_hostcall_fuel(shared.copy_limit());
     match linked {
         Linked::Core(pre) => {
+            // Preview 1 has nothing but files in it, and standard input and output.
+            store.data_mut().wasi.ctx().table.set_max_capacity(FILES_MAX);
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_core(store, &instance, shared)
         }
         Linked::Component(pre) => {
+            store.data_mut().wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_component(store, &instance, shared)
@@ -157,7 +157,9 @@ fn start_component(
         .map_err(|err| wrong("process", err))?;
     match configure.call(&mut store, (shared.config.to_vec(),)) {
         Ok((Ok(()),)) => {}
-        Ok((Err(reason),)) => return Err(failed(format!("`configure` failed: {reason}"))),
+        Ok((Err(reason),)) => {
+            return Err(failed(format!("`configure` failed: {}", reason_of(reason.as_bytes()))));
+        }
         Err(error) => {
             return Err(NotStarted::Failed(not_started(store.data(), "running `configure`", &error)));
         }

@@ -15,9 +15,18 @@ use wappa_message::Value;
 use wasmtime::{AsContextMut, Caller, Linker};
 
 use crate::{
-    error::Stop, exports::free_all, host::Host, inspect::V1_MODULE, json, log::Level, metrics::check_name,
-    wasi::find_memory, work::Phase,
+    error::Stop,
+    exports::free_all,
+    host::Host,
+    inspect::V1_MODULE,
+    log::Level,
+    metrics::check_name,
+    wasi::find_memory,
+    work::{Phase, Work},
 };
+
+/// What is long is done in such pieces, and the time looked at in between.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// What is returned for something that is not there.
 const ABSENT: u32 = u32::MAX;
@@ -135,7 +144,9 @@ fn meta_set(
     value_bytes: u32,
 ) -> wasmtime::Result<()> {
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set" };
-    set(caller, &place, value_pointer, value_bytes, |text| Ok(Value::Text(Bytes::copy_from_slice(text))))
+    set(caller, &place, value_pointer, value_bytes, |_, text| {
+        Ok(Ok(Value::Text(Bytes::copy_from_slice(text))))
+    })
 }
 
 fn meta_set_json(
@@ -146,7 +157,7 @@ fn meta_set_json(
     value_bytes: u32,
 ) -> wasmtime::Result<()> {
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set_json" };
-    set(caller, &place, value_pointer, value_bytes, json::parse)
+    set(caller, &place, value_pointer, value_bytes, Work::parse)
 }
 
 fn set(
@@ -154,14 +165,15 @@ fn set(
     place: &Place,
     value_pointer: u32,
     value_bytes: u32,
-    value: impl FnOnce(&[u8]) -> Result<Value, String>,
+    value: impl FnOnce(&Work, &[u8]) -> Result<Result<Value, String>, Stop>,
 ) -> wasmtime::Result<()> {
     let function = place.function;
     let (data, host) = memory(&mut caller, function)?;
     check_phase(host, function)?;
     let key = Bytes::copy_from_slice(key(data, place.pointer, place.bytes, function)?.as_bytes());
     let text = slice(data, value_pointer, value_bytes, function, "the value")?;
-    let value = value(text).map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
+    let value = value(&host.work, text)?
+        .map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
     let at = host.work.at;
     Ok(host.work.set_metadata(at, key, value)?)
 }
@@ -247,6 +259,10 @@ pub(crate) fn reason_of(reason: &[u8]) -> String {
 
 fn next(mut caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
     check_phase(caller.data(), "v1_next")?;
+    if caller.data().exports.is_under_way() {
+        // The host is in the middle of the message that would be finished.
+        return Err(mistake("`v1_next` inside of the guest's allocator".into()));
+    }
     if !caller.data().frees.is_empty() {
         // A guest that mixes v0 and v1: what the host had allocated for this message goes with it.
         free_all(&mut caller.as_context_mut())?;
@@ -316,11 +332,17 @@ fn now(_: Caller<'_, Host>) -> i64 {
 }
 
 fn random(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
-    let (data, _) = memory(&mut caller, "v1_random")?;
+    let (data, host) = memory(&mut caller, "v1_random")?;
     let Some(target) = slice_mut(data, pointer, bytes as usize) else {
         return Err(out_of_range("v1_random", "the buffer"));
     };
-    rand::Rng::fill_bytes(&mut rand::rng(), target);
+    let mut random = rand::rng();
+    for piece in target.chunks_mut(PIECE_BYTES) {
+        rand::Rng::fill_bytes(&mut random, piece);
+        if PIECE_BYTES == piece.len() {
+            host.check_time()?;
+        }
+    }
     Ok(())
 }
 

@@ -2,24 +2,32 @@
 //!
 //! wasmtime-wasi would block the thread until the world answers. Here its own functions are driven step by step, so
 //! that the wait ends at the deadline or when the host shuts down; what the system was asked for goes on without us.
-//! Standard output never waits, so that a line costs no detour at all.
+//! Standard output never waits, so that a line costs no detour at all. WASI 0.2 waits in the same way.
 
 use std::{
+    cell::Cell,
+    future::{pending, poll_fn},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use wasmtime::{Caller, Linker};
+use wasmtime_wasi::ResourceTableError;
 use wasmtime_wasi::p1::{
     WasiP1Ctx,
     wasi_snapshot_preview1::{self as calls, WasiSnapshotPreview1},
 };
 use wiggle::GuestMemory;
 
-use crate::{error::Stop, host::Host, inspect::WASI_MODULE, wasi::find_memory};
+use crate::{
+    error::Stop, guest::Shared, host::Host, inspect::WASI_MODULE, threads::Threads, wasi::find_memory,
+};
+
+/// There are more files open than one guest may have.
+const ERRNO_MFILE: i32 = 33;
 
 /// How soon an interrupt is seen during such a wait.
 const SLICE: Duration = Duration::from_millis(5);
@@ -67,10 +75,14 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
          inheriting: i64,
          flags: i32,
          out: i32| {
-            drive(caller, async |ctx, memory| {
+            let opened = drive(caller, async |ctx, memory| {
                 calls::path_open(ctx, memory, fd, lookup, path, bytes, open, base, inheriting, flags, out)
                     .await
-            })
+            });
+            match opened {
+                Err(err) if matches!(err.downcast_ref(), Some(ResourceTableError::Full)) => Ok(ERRNO_MFILE),
+                opened => opened,
+            }
         },
     )?;
     Ok(())
@@ -95,26 +107,54 @@ fn drive(
     let (data, host) = memory.data_and_store_mut(&mut caller);
     host.wasi.set_hostcall_fuel(host.shared.copy_limit());
     let mut memory = GuestMemory::Unshared(data);
+    finish(call(&mut host.wasi, &mut memory), &host.shared, &mut host.deadline)?
+}
+
+/// Drives a call of wasmtime-wasi to its end, or to the deadline's.
+pub(crate) fn finish<T>(
+    call: impl Future<Output = T>,
+    shared: &Shared,
+    deadline: &mut Option<u64>,
+) -> Result<T, Stop> {
+    let _on_own_threads = shared.threads.as_ref().and_then(Threads::enter);
+    let mut call = pin!(call);
     // The common case is ready at once and needs no clock and no waker.
-    let deadline = &mut host.deadline;
-    let shared = &host.shared;
-    let mut future = pin!(call(&mut host.wasi, &mut memory));
-    if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return result;
+    if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return Ok(result);
     }
     let deadline = shared.clock.instant(shared.deadline(deadline));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
-        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return result;
+        ALARM.set(None);
+        if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(result);
         }
         if shared.interrupt.is_raised() {
-            return Err(Stop::Interrupted.into());
+            return Err(Stop::Interrupted);
         }
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
-        if left.is_zero() {
-            return Err(Stop::Timeout.into());
+        let now = Instant::now();
+        if deadline <= now {
+            return Err(Stop::Timeout);
         }
-        thread::park_timeout(left.min(SLICE));
+        let until = ALARM.get().map_or(deadline, |it| it.min(deadline));
+        thread::park_timeout(until.saturating_duration_since(now).min(SLICE));
     }
+}
+
+thread_local! {
+    /// When what is driven on this thread wants to be looked at again, at the latest.
+    static ALARM: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Waits for a point in time, in what [`finish`] drives. `None` never comes.
+pub(crate) async fn until(at: Option<Instant>) {
+    let Some(at) = at else { return pending().await };
+    poll_fn(|_| {
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        ALARM.set(Some(ALARM.get().map_or(at, |it| it.min(at))));
+        Poll::Pending
+    })
+    .await;
 }

@@ -32,7 +32,13 @@ const TAG_FD_READ: u8 = 1;
 const TAG_FD_WRITE: u8 = 2;
 
 /// More than any runtime waits for at once; each costs the host memory.
-const SUBSCRIPTIONS_MAX: u32 = 4096;
+pub(crate) const SUBSCRIPTIONS_MAX: usize = 4096;
+
+/// How many files a guest may have open. Descriptors are the process's, which has a thousand where nobody raised that.
+pub(crate) const FILES_MAX: usize = 256;
+
+/// How many resources of WASI a component may have, files and pollables and streams together. Collectors drop late.
+pub(crate) const RESOURCES_MAX: usize = 4096;
 
 const SUBSCRIPTION_BYTES: usize = 48;
 const EVENT_BYTES: usize = 32;
@@ -63,6 +69,7 @@ pub(crate) fn context(
     builder.stdout(Stream { output: Arc::clone(output), stderr: false });
     builder.stderr(Stream { output: Arc::clone(output), stderr: true });
     builder.monotonic_clock(Monotonic(began));
+    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     for mount in mounts {
         let perms = if mount.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         builder
@@ -101,7 +108,7 @@ fn poll_oneoff(
     count: u32,
     stored: u32,
 ) -> wasmtime::Result<i32> {
-    if count == 0 || SUBSCRIPTIONS_MAX < count {
+    if count == 0 || SUBSCRIPTIONS_MAX < count as usize {
         return Ok(ERRNO_INVAL);
     }
     let Some(memory) = find_memory(&mut caller) else { return Ok(ERRNO_FAULT) };
@@ -187,10 +194,16 @@ fn wait(host: &mut Host, until: Instant) -> Result<(), Stop> {
 }
 
 /// The guest's memory, also while its start section runs, before its exports were looked up.
+#[inline]
 pub(crate) fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
-    if let Some(memory) = caller.data().exports.memory {
-        return Some(memory);
+    match caller.data().exports.memory {
+        Some(memory) => Some(memory),
+        None => look_up_memory(caller),
     }
+}
+
+#[cold]
+fn look_up_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     let shared = Arc::clone(&caller.data().shared);
     caller.get_export(shared.memory.as_deref()?).and_then(Extern::into_memory)
 }
@@ -205,6 +218,6 @@ fn range_mut(data: &mut [u8], from: u32, bytes: usize) -> Option<&mut [u8]> {
     data.get_mut(from..from.checked_add(bytes)?)
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -10,11 +10,15 @@ use crate::{
     CallError, Kind,
     arena::Arena,
     error::Stop,
+    json,
     run::{Run, Verdict},
 };
 
 /// What a key that was not there costs beside its bytes.
 const KEY_OVERHEAD_BYTES: usize = 64;
+
+/// What reading a JSON value may cost in any case.
+const JSON_SPARE_BYTES: usize = 1 << 20;
 
 /// What an emitted message costs beside its content and metadata.
 const MESSAGE_OVERHEAD_BYTES: usize = 128;
@@ -234,7 +238,7 @@ impl Work {
             copy.set_content(content.clone());
         }
         self.is_unusual = true;
-        self.emitted_bytes += copy.size() + MESSAGE_OVERHEAD_BYTES;
+        self.emitted_bytes += size_sent(&copy);
         self.emitted.push(copy);
         self.check_output(self.at, self.content().len())
     }
@@ -268,6 +272,19 @@ impl Work {
         self.saved.push(Saved { idx, metadata, error });
     }
 
+    /// Reads a JSON value, unless that alone would cost more than a message may become.
+    pub(crate) fn parse(&self, text: &[u8]) -> Result<Result<Value, String>, Stop> {
+        let (cost, limit) = (json::cost(text), self.output_limit.saturating_add(JSON_SPARE_BYTES));
+        if limit < cost {
+            let text = format!(
+                "a JSON value takes {cost} bytes, over the limit of {} (`output_limit`)",
+                self.output_limit
+            );
+            return Err(Stop::Output(text));
+        }
+        Ok(json::parse(text))
+    }
+
     /// Whether a message may become so large with a content of this length.
     pub(crate) fn check_output(&self, idx: usize, content: usize) -> Result<(), Stop> {
         let message = &self.run.messages[idx];
@@ -283,11 +300,14 @@ impl Work {
 
     /// Whether these may take the place of a message.
     pub(crate) fn check_sent(&self, idx: usize, sent: &[Message]) -> Result<(), Stop> {
-        let size =
-            |it: &Message| it.size() + it.metadata().len() * KEY_OVERHEAD_BYTES + MESSAGE_OVERHEAD_BYTES;
-        let now = sent.iter().map(size).sum();
+        let now = sent.iter().map(size_sent).sum();
         check(self.output_limit, self.run.messages[idx].size(), now)
     }
+}
+
+/// What one more message costs. Its keys may be a copy of its own.
+fn size_sent(message: &Message) -> usize {
+    message.size() + message.metadata().len() * KEY_OVERHEAD_BYTES + MESSAGE_OVERHEAD_BYTES
 }
 
 fn check(limit: usize, before: usize, now: usize) -> Result<(), Stop> {

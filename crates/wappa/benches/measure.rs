@@ -131,7 +131,7 @@ impl<'a> Bench<'a> {
         let line = case.size as u64 + 1;
         let count_max = (self.options.input_bytes_max() / line).next_multiple_of(COUNT_STEP);
         let probe = Case { row: pace, who: Who::This, batch: 1, threads: 1, ..*case };
-        let mut count = (PROBE_BYTES / line).next_multiple_of(COUNT_STEP);
+        let mut count = (PROBE_BYTES / line).max(1).next_multiple_of(COUNT_STEP);
         let path = self.places().dir.join("input-probe");
         let seconds = self.options.seconds() * if pace == Row::Bento { BENTO_LONGER } else { 1.0 };
         loop {

@@ -257,3 +257,25 @@ fn guests_are_closed_when_the_stream_ends_and_not_when_it_is_given_up() {
     let log = stderr.join().expect("reading does not panic");
     assert!(!log.contains("msg=closed"), "{log}");
 }
+
+/// Guests whose end has no end have the time of one together.
+#[test]
+fn guests_that_do_not_close_end_all_the_same() {
+    let stuck = r#"(module (memory (export "memory") 1)
+      (func (export "wappa_close") (loop $again (br $again)))
+      (func (export "process") (local $i i32)
+        (loop $again
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 20000000))))))"#;
+    let program = Program::new("stuck")
+        .file("a.yaml", "pipeline:\n  threads: 8\n  processors:\n    - wasm: { module_path: guest.wat, timeout: 2s }\noutput:\n  stdout: {}\n")
+        .file("guest.wat", stuck)
+        .stdin(&"x\n".repeat(64));
+    let began = Instant::now();
+    let ended = program.run(&["-c", "a.yaml"]);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 64), "{}", ended.stderr);
+    let closed = ended.stderr.matches("`wappa_close`: timeout: over the limit of 2s").count();
+    assert!(3 < closed, "{}", ended.stderr);
+    // One after the other they would take twice as many seconds.
+    assert!(began.elapsed() < Duration::from_secs(2 * closed as u64), "{:?}", began.elapsed());
+}

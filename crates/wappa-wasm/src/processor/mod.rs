@@ -252,7 +252,9 @@ impl Drop for Wasm {
         if instances.is_empty() {
             return;
         }
-        let close = || instances.into_iter().for_each(Instance::close);
+        // They have the time of one together: a guest that does not end must not hold up the end of the stream so often.
+        let deadline = Instant::now() + instances[0].timeout();
+        let close = || instances.into_iter().for_each(|it| it.close_until(deadline));
         thread::scope(|scope| {
             // Without a thread they end untold, as after a failure.
             let _ = thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, close);

@@ -184,15 +184,13 @@ impl Turn<'_> {
     }
 
     /// Makes a part of the messages again, with marks where they failed.
-    fn give_back(&self, run: Run, part: &mut Part, step: &mut Step<'_>) -> usize {
+    fn give_back(&self, mut run: Run, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_done = run.n_done();
-        let mut run = match run.into_plain() {
-            Ok((messages, ends)) => {
-                *part = Part::new(messages, batches(ends));
-                return part.batches_within(n_done);
-            }
-            Err(run) => run,
-        };
+        if run.is_plain() {
+            let (messages, ends) = run.into_messages();
+            *part = Part::new(messages, batches(ends));
+            return part.batches_within(n_done);
+        }
         // The outcomes take the places of as many empty messages.
         let places = vec![Message::default(); run.len()];
         *part = Part::new(places, batches(run.take_ends()));

@@ -218,7 +218,8 @@ pub(crate) fn run(target: &'static str, cases: u64, mut case: impl FnMut(&mut La
 }
 
 fn command(target: &str, seed: u64) -> String {
-    format!("WAPPA_FUZZ_CASES=1 WAPPA_FUZZ_SEED={seed} cargo test -p wappa-wasm --test fuzz_v0 {target}")
+    let test = env!("CARGO_CRATE_NAME");
+    format!("WAPPA_FUZZ_CASES=1 WAPPA_FUZZ_SEED={seed} cargo test -p wappa-wasm --test {test} {target}")
 }
 
 /// Ends the process when a case does not end.

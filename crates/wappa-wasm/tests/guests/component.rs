@@ -1,139 +1,17 @@
 //! Components: every method of a batch, every disposition, and what is true when a call of many fails.
 //!
-//! The guest of these tests is a core module in text with the types of the world, as toolchains make them, which the
-//! host wraps; it does what the content of a message says, one letter after the other.
+//! The guest of these tests does what the content of a message says, one letter after the other.
 
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use wappa_message::{Mark, Message, Value};
 use wappa_wasm::GuestConfig;
-use wit_component::{StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
-use crate::harness::{check_binary, check_run_binary, check_start_binary, config};
-
-/// The types of the world, put into a core module.
-pub(crate) fn with_types(wat: &str, wit: &str) -> Vec<u8> {
-    let mut wasm = wat::parse_str(wat).expect("the text is right");
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("processor.wit", wit).expect("the WIT is right");
-    let world = resolve.select_world(&[package], Some("processor")).expect("there is one");
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("they fit");
-    wasm
-}
-
-pub(crate) const WIT: &str = include_str!("../../../../guest/wit/processor.wit");
-
-/// `k` keeps, `x` filters, `w` and `b` (large) replace the content, `s` sends two, `z` sends none, `f` fails, `t` traps,
-/// `o` loops, `n` returns a short list, `m`, `j`, `J` set a key (text, JSON, no JSON), `d` deletes it, `g` gets it as
-/// content, `c` clears the mark, `r` reads the mark, `p` says where the message is, `l` logs, `+` counts, `-` counts
-/// under a bad name, `i` asks for a message that is not there, `q` keeps the batch, `u` uses the one that was kept,
-/// `a` reads all contents at once.
-const LETTERS: &str = r#"(module
-  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.content" (func $content (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.contents" (func $contents (param i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.get-metadata" (func $get (param i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.set-metadata" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.delete-metadata" (func $delete (param i32 i32 i32 i32) (result i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.error" (func $error (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.clear-error" (func $clear_error (param i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.position" (func $position (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[resource-drop]batch" (func $drop_batch (param i32)))
-  (import "wappa:processor/log@0.1.0" "log" (func $log (param i32 i32 i32)))
-  (import "wappa:processor/metrics@0.1.0" "counter-add" (func $count (param i32 i32 i64)))
-  (memory (export "memory") 8)
-  (global $heap (mut i32) (i32.const 65536))
-  (global $kept (mut i32) (i32.const -1))
-  (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
-    (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-    (global.set $heap (i32.add (local.get $at) (local.get $new)))
-    (if (i32.gt_u (global.get $heap) (i32.mul (memory.size) (i32.const 65536))) (then unreachable))
-    (local.get $at))
-  (data (i32.const 0) "[w]keyvaluereason{\"a\": [1, 2.5]}0/0no JSON")
-  ;; Two messages: `one`, and `two` with the metadata key=value.
-  (data (i32.const 256) "\40\01\00\00\03\00\00\00\00\00\00\00\00\00\00\00\43\01\00\00\03\00\00\00\50\01\00\00\01\00\00\00")
-  (data (i32.const 320) "onetwo")
-  (data (i32.const 336) "\03\00\00\00\03\00\00\00\00\00\00\00\06\00\00\00\05\00\00\00")
-  (func (export "wappa:processor/transform@0.1.0#configure") (param $at i32) (param $n i32) (result i32)
-    ;; One pair of config is a reason not to start.
-    (i32.store (i32.const 1024) (i32.const 0))
-    (if (i32.eq (local.get $n) (i32.const 1)) (then
-      (i32.store (i32.const 1024) (i32.const 1))
-      (i32.store (i32.const 1028) (i32.load offset=8 (local.get $at)))
-      (i32.store (i32.const 1032) (i32.load offset=12 (local.get $at)))))
-    (if (i32.eq (local.get $n) (i32.const 2)) (then unreachable))
-    (i32.const 1024))
-  (func $is (param $c i32) (param $letter i32) (result i32) (i32.eq (local.get $c) (local.get $letter)))
-  (func $dispose (param $at i32) (param $what i32) (param $ptr i32) (param $len i32)
-    (i32.store (local.get $at) (local.get $what))
-    (i32.store offset=4 (local.get $at) (local.get $ptr))
-    (i32.store offset=8 (local.get $at) (local.get $len)))
-  (func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
-    (local $n i32) (local $i i32) (local $at i32) (local $p i32) (local $end i32) (local $c i32) (local $short i32) (local $keep i32)
-    (global.set $heap (i32.const 65536))
-    (local.set $n (call $len (local.get $b)))
-    (local.set $at (i32.const 8192))
-    (loop $next
-      (call $content (local.get $b) (local.get $i) (i32.const 1040))
-      (local.set $p (i32.load (i32.const 1040)))
-      (local.set $end (i32.add (local.get $p) (i32.load (i32.const 1044))))
-      (call $dispose (local.get $at) (i32.const 0) (i32.const 0) (i32.const 0))
-      (block $done (loop $letter
-        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
-        (local.set $c (i32.load8_u (local.get $p)))
-        (local.set $p (i32.add (local.get $p) (i32.const 1)))
-        (if (call $is (local.get $c) (i32.const 120)) (then (call $dispose (local.get $at) (i32.const 1) (i32.const 0) (i32.const 0))))
-        (if (call $is (local.get $c) (i32.const 119)) (then (call $dispose (local.get $at) (i32.const 2) (i32.const 0) (i32.const 3))))
-        (if (call $is (local.get $c) (i32.const 98)) (then (call $dispose (local.get $at) (i32.const 2) (i32.const 0) (i32.const 60000))))
-        (if (call $is (local.get $c) (i32.const 115)) (then (call $dispose (local.get $at) (i32.const 3) (i32.const 256) (i32.const 2))))
-        (if (call $is (local.get $c) (i32.const 122)) (then (call $dispose (local.get $at) (i32.const 3) (i32.const 256) (i32.const 0))))
-        (if (call $is (local.get $c) (i32.const 102)) (then (call $dispose (local.get $at) (i32.const 4) (i32.const 11) (i32.const 6))))
-        (if (call $is (local.get $c) (i32.const 116)) (then unreachable))
-        (if (call $is (local.get $c) (i32.const 111)) (then (loop $ever (br $ever))))
-        (if (call $is (local.get $c) (i32.const 110)) (then (local.set $short (i32.const 1))))
-        (if (call $is (local.get $c) (i32.const 109)) (then
-          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 0) (i32.const 6) (i32.const 5))))
-        (if (call $is (local.get $c) (i32.const 106)) (then
-          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 2) (i32.const 17) (i32.const 15))))
-        (if (call $is (local.get $c) (i32.const 74)) (then
-          (call $set (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 2) (i32.const 35) (i32.const 7))))
-        (if (call $is (local.get $c) (i32.const 100)) (then
-          (drop (call $delete (local.get $b) (local.get $i) (i32.const 3) (i32.const 3)))))
-        (if (call $is (local.get $c) (i32.const 103)) (then
-          (call $get (local.get $b) (local.get $i) (i32.const 3) (i32.const 3) (i32.const 1056))
-          (if (i32.load8_u (i32.const 1056)) (then
-            (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1064)) (i32.load (i32.const 1068)))))))
-        (if (call $is (local.get $c) (i32.const 114)) (then
-          (call $error (local.get $b) (local.get $i) (i32.const 1056))
-          (if (i32.load8_u (i32.const 1056)) (then
-            (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1060)) (i32.load (i32.const 1064)))))))
-        (if (call $is (local.get $c) (i32.const 99)) (then (call $clear_error (local.get $b) (local.get $i))))
-        (if (call $is (local.get $c) (i32.const 112)) (then
-          (call $position (local.get $b) (local.get $i) (i32.const 1056))
-          (i32.store8 offset=2048 (i32.mul (local.get $i) (i32.const 4)) (i32.add (i32.const 48) (i32.load (i32.const 1056))))
-          (i32.store8 offset=2049 (i32.mul (local.get $i) (i32.const 4)) (i32.const 47))
-          (i32.store8 offset=2050 (i32.mul (local.get $i) (i32.const 4)) (i32.add (i32.const 48) (i32.load (i32.const 1060))))
-          (call $dispose (local.get $at) (i32.const 2) (i32.add (i32.const 2048) (i32.mul (local.get $i) (i32.const 4))) (i32.const 3))))
-        (if (call $is (local.get $c) (i32.const 108)) (then (call $log (i32.const 2) (i32.const 6) (i32.const 5))))
-        (if (call $is (local.get $c) (i32.const 43)) (then (call $count (i32.const 3) (i32.const 3) (i64.const 1))))
-        (if (call $is (local.get $c) (i32.const 45)) (then (call $count (i32.const 35) (i32.const 7) (i64.const 1))))
-        (if (call $is (local.get $c) (i32.const 105)) (then (call $content (local.get $b) (i32.const 99) (i32.const 1056))))
-        (if (call $is (local.get $c) (i32.const 113)) (then (global.set $kept (local.get $b)) (local.set $keep (i32.const 1))))
-        (if (call $is (local.get $c) (i32.const 117)) (then (drop (call $len (global.get $kept)))))
-        (if (call $is (local.get $c) (i32.const 97)) (then
-          (call $contents (local.get $b) (i32.const 1056))
-          (call $dispose (local.get $at) (i32.const 2) (i32.load (i32.const 1056)) (i32.load (i32.const 1060)))))
-        (br $letter)))
-      (local.set $at (i32.add (local.get $at) (i32.const 12)))
-      (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
-    (if (i32.eqz (local.get $keep)) (then (call $drop_batch (local.get $b))))
-    (i32.store (i32.const 1024) (i32.const 8192))
-    (i32.store (i32.const 1028) (i32.sub (local.get $n) (local.get $short)))
-    (i32.const 1024)))"#;
+use crate::{
+    harness::{check_binary, check_run_binary, check_start_binary, config},
+    world::{LETTERS, WIT, with_types},
+};
 
 fn letters() -> Vec<u8> {
     with_types(LETTERS, WIT)

@@ -10,10 +10,10 @@ use wappa_wasm::{Guest, Module, Mount};
 use crate::harness::{config, engine, guest, told};
 
 /// A directory for one test, removed with it.
-struct Dir(PathBuf);
+pub(crate) struct Dir(pub(crate) PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Dir {
+    pub(crate) fn new(name: &str) -> Dir {
         let path = std::env::temp_dir().join(format!("wappa-wasm-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).expect("the directory for temporary files can be written to");
         Dir(path)
@@ -98,4 +98,42 @@ fn a_mount_that_is_not_there_is_said_at_once() {
     config.mounts = vec![Mount { host: "/no/such/directory".into(), guest: "/".into(), writable: false }];
     let err = Guest::new(engine(), &module, config).expect_err("it is not there").to_string();
     expect!["opening the mount `/no/such/directory`: No such file or directory (os error 2)"].assert_eq(&err);
+}
+
+#[test]
+fn files_that_are_never_closed_are_few() {
+    let dir = Dir::new("many");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let many = guest(
+        r#"(func (export "process") (local $m i64)
+          (local.set $m (call $as_bytes))
+          (block $end (loop $again
+            (br_if $end (call $open (i32.const 3) (i32.const 0) (call $ptr (local.get $m)) (call $len (local.get $m))
+              (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8)))
+            (br $again)))
+          (call $set_bytes (i32.const 0) (i32.const 0)))"#,
+    );
+    expect![[r#"
+        ""
+        ""
+    "#]]
+    .assert_eq(&run(&dir, &many, &["a.txt", "none"], false));
+}
+
+/// Files that are waited for in vain use up what one guest has for that, and nothing of another's.
+#[test]
+fn waiting_in_vain_hurts_nobody_else() {
+    let dir = Dir::new("vain");
+    mknodat(CWD, dir.0.join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let read = reading(0, 2);
+    // Some more than there are threads: on a busy machine a wait may be over before it has got its thread.
+    let names: Vec<&str> = [&["pipe"; 40][..], &["a.txt"]].concat();
+    let told = run(&dir, &read, &names, false);
+    let last = told.lines().last().unwrap_or_default();
+    assert_eq!(last, "\"a.txt\" [timeout: over the limit of 100ms (`timeout`)] (spent)", "{told}");
+    expect![[r#"
+        "from the file"
+    "#]]
+    .assert_eq(&run(&dir, &read, &["a.txt"], false));
 }

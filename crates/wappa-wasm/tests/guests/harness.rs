@@ -158,8 +158,8 @@ fn process(
             Some(alive) => alive,
             None => guest.instantiate(soon())?,
         };
-        let result = alive.call(&mut message, &ctx);
-        match &result {
+        let mut result = alive.call(&mut message, &ctx);
+        match &mut result {
             Ok(Called::Kept) => (),
             Ok(Called::Sent(messages)) => {
                 writeln!(out, "sent: {}", messages.iter().map(show).collect::<Vec<_>>().join(" + "))?;
@@ -167,6 +167,9 @@ fn process(
             }
             Err(err) => {
                 check_error(err, &message, &before);
+                for sent in err.take_sent() {
+                    writeln!(out, "sent before it: {}", show(&sent))?;
+                }
                 message.set_error(Mark::new(err.mark_text()));
             }
         }

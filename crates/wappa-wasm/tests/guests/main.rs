@@ -5,7 +5,13 @@ mod engine;
 mod files;
 mod harness;
 mod hostile;
+mod hostile_component;
+mod hostile_v1;
 mod output;
+mod parts;
 mod semantics;
 mod start;
 mod v1;
+mod wasi2;
+#[path = "../support/world.rs"]
+mod world;

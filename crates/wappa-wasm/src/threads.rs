@@ -1,0 +1,45 @@
+//! The threads on which the files of one guest are waited for.
+//!
+//! A call that is given up leaves its thread behind, waiting for a pipe that nobody writes to, say. Each guest has its
+//! own few, so that it can only use up those, and the files of all other guests are read as before.
+
+use std::{fmt, io};
+
+use tokio::runtime::{Builder, EnterGuard, Runtime};
+
+/// How many files may be waited for at once.
+const THREADS_MAX: usize = 32;
+
+/// They come into being when they are needed, and end when they have been idle for some seconds.
+pub(crate) struct Threads(Option<Runtime>);
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").finish_non_exhaustive()
+    }
+}
+
+impl Threads {
+    /// Starts none yet.
+    pub(crate) fn new() -> io::Result<Threads> {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(THREADS_MAX)
+            .thread_name("wasm-files")
+            .build()?;
+        Ok(Threads(Some(runtime)))
+    }
+
+    /// While the guard lives, what wasmtime-wasi hands to a thread goes to one of these.
+    pub(crate) fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Nobody waits for those that wait for ever.
+            runtime.shutdown_background();
+        }
+    }
+}

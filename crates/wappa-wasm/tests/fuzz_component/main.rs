@@ -1,0 +1,15 @@
+//! Components under random scripts: what becomes of a message is the same however many share its call.
+//!
+//! `fuzz_component_scripts` runs the guest of letters over runs of many messages, of which some trap, are failed or make
+//! their call return too little. The same variables of the environment as for `fuzz_v0`.
+
+mod model;
+mod scripts;
+
+#[allow(dead_code, reason = "another fuzzer calls more of it")]
+#[path = "../fuzz_v0/lab.rs"]
+mod lab;
+#[path = "../support/random.rs"]
+mod random;
+#[path = "../support/world.rs"]
+mod world;
