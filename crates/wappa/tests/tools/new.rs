@@ -88,6 +88,12 @@ fn a_project_in_c() {
         let text = run(&dir, "make test", &[]);
         assert!(text.ends_with("2 tests passed\n") && !text.contains("warning"), "{text}");
         check_project(&dir, &format!("build/{name}.wasm"), &[]);
+        // A module with the lines of its source says where it trapped.
+        let source = fs::read_to_string(dir.join("src/guest.c")).expect("it was made");
+        let source = source.replace("wappa_filter();", "__builtin_trap();");
+        fs::write(dir.join("src/guest.c"), source).expect("it can be written");
+        let text = run(&dir, &format!("make -s DEBUG=1 && ! echo | wappa call build/{name}.wasm"), &[]);
+        assert!(text.contains("  reason   trap: ") && text.contains("src/guest.c:"), "{text}");
         let text = run(&dir, &format!("wappa inspect build/{name}.wasm"), &[]);
         assert_eq!(text.contains("tier      component"), name == "c-component", "{text}");
     }
