@@ -181,8 +181,13 @@ fn under_load_no_message_is_lost_and_each_is_of_one_version() {
         assert_eq!(one, two);
         seen.push(one.parse::<usize>().expect("a number"));
     }
-    // With two threads one may still end its part on the version before.
-    assert!(seen.windows(2).all(|it| it[0] <= it[1] + 1), "versions only go up");
+    // With two threads one may still end its part on the version before. Not every version was ever loaded.
+    let mut loaded = seen.clone();
+    loaded.sort_unstable();
+    loaded.dedup();
+    let place = |version: &usize| loaded.binary_search(version).expect("it was seen");
+    let places: Vec<usize> = seen.iter().map(place).collect();
+    assert!(places.windows(2).all(|it| it[0] <= it[1] + 1), "versions only go up");
     seen.dedup();
     assert!(2 < seen.len(), "{seen:?}");
 }
