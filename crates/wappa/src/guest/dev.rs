@@ -15,10 +15,10 @@ use clap::Args;
 use signal_hook::{consts::SIGINT, flag};
 use wappa_wasm::Engine;
 
+use similar::{ChangeTag, TextDiff};
+
 use super::{
-    Stop, counted,
-    diff::{Line, diff},
-    engine,
+    Stop, counted, engine,
     fixtures::{self, Came},
     on_thread,
     project::Project,
@@ -178,11 +178,12 @@ impl Cycle<'_> {
             Came::Bad(text) => writeln!(self.out, "{} {name}: {text}", style.red("failed "))?,
             Came::Different { expected, found, said } => {
                 writeln!(self.out, "{} {name}", style.red("differs"))?;
-                for line in diff(expected, found) {
-                    let line = match line {
-                        Line::Same(text) => format!("    {text}"),
-                        Line::Missing(text) => style.red(&format!("  - {text}")),
-                        Line::Extra(text) => style.green(&format!("  + {text}")),
+                for change in TextDiff::from_lines(expected.as_str(), found.as_str()).iter_all_changes() {
+                    let text = change.value().trim_end_matches('\n');
+                    let line = match change.tag() {
+                        ChangeTag::Equal => format!("    {text}"),
+                        ChangeTag::Delete => style.red(&format!("  - {text}")),
+                        ChangeTag::Insert => style.green(&format!("  + {text}")),
                     };
                     writeln!(self.out, "{}", line.trim_end())?;
                 }

@@ -4,7 +4,6 @@ mod bench;
 mod bench_report;
 mod call;
 mod dev;
-mod diff;
 mod ending;
 mod fixtures;
 mod input;
