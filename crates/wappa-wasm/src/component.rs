@@ -9,13 +9,12 @@ use bytes::Bytes;
 use wappa_message::{Message, Metadata, Value};
 use wasmtime::{
     StoreContextMut,
-    component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType},
+    component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, TypedFunc},
 };
 
-use crate::{CallError, Kind};
 use crate::{
-    error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Verdict, v1::reason_of,
-    work::Work,
+    CallError, Kind, error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Verdict,
+    v1::reason_of, work::Work,
 };
 
 /// The package, without its version.
@@ -91,6 +90,9 @@ impl Batches {
         }
     }
 }
+
+/// `process` of a component: one disposition per message of the batch.
+pub(crate) type ProcessFunc = TypedFunc<(Resource<BatchTag>,), (Vec<Disposition>,)>;
 
 /// Stands for a batch in the types of functions.
 #[derive(Debug)]

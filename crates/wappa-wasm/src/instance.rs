@@ -7,11 +7,12 @@ use std::{
 };
 
 use wappa_message::Message;
-use wasmtime::{AsContextMut, Func, Store, TypedFunc, Val, component::Resource};
+use wasmtime::{AsContextMut, Func, Store, TypedFunc, Val};
 
 use crate::{
     CallContext, CallError, Guest, Kind,
-    component::{self, BatchTag, Disposition},
+    component::{self, ProcessFunc},
+    engine::Running,
     error::{Stop, backtrace, trap_reason},
     exports::free_all,
     guest::Shared,
@@ -54,15 +55,6 @@ pub(crate) enum Entry {
     WithResults(Func, Vec<Val>),
     /// `process` of a component.
     Component(ProcessFunc),
-}
-
-pub(crate) type ProcessFunc = component_func::Process;
-
-mod component_func {
-    use super::{BatchTag, Disposition, Resource};
-
-    /// One disposition per message of the batch.
-    pub(crate) type Process = wasmtime::component::TypedFunc<(Resource<BatchTag>,), (Vec<Disposition>,)>;
 }
 
 impl fmt::Debug for Instance {
@@ -311,14 +303,14 @@ impl Instance {
         if host.spent || host.shared.interrupt.is_raised() {
             return;
         }
-        let engine = Arc::clone(&host.shared);
+        let shared = Arc::clone(&host.shared);
         // Time passes for it as for everything else.
-        let _running = match crate::engine::Running::of(&engine.clock) {
+        let _running = match Running::of(&shared.clock) {
             Ok(running) => running,
             Err(err) => return host.output.log(Level::Error, &format!("`wappa_close`: {err}")),
         };
         host.begin_call();
-        host.deadline = Some(engine.clock.at(deadline));
+        host.deadline = Some(shared.clock.at(deadline));
         self.store.set_epoch_deadline(1);
         if let Err(error) = close.call(&mut self.store, ()) {
             let host = self.store.data();
