@@ -247,7 +247,7 @@ impl Plan {
             }
             Language::C => {
                 "A module that is built with `make DEBUG=1` has the lines of its source in it: `wappa call` shows where \
-                 it trapped. A plain `make` builds it without them again.\n"
+                 it trapped.\nA plain `make` builds it without them again.\n"
             }
         }
     }
