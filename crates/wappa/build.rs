@@ -15,12 +15,18 @@ const TREES: &[(&str, &[(&str, &str)])] = &[
             ("templates/rust", ""),
             ("../../guest/rust/src", "sdk/src"),
             ("../../guest/rust/Cargo.toml", "sdk/Cargo.toml"),
+            ("../../guest/rust/README.md", "sdk/README.md"),
         ],
     ),
     ("GO", &[("templates/go", ""), ("../../guest/go", "sdk")]),
     (
         "C",
-        &[("templates/c", ""), ("../../guest/c/include", "sdk/include"), ("../../guest/c/mock", "sdk/mock")],
+        &[
+            ("templates/c", ""),
+            ("../../guest/c/include", "sdk/include"),
+            ("../../guest/c/mock", "sdk/mock"),
+            ("../../guest/c/README.md", "sdk/README.md"),
+        ],
     ),
     ("C_COMPONENT", &[("../../guest/c/component", "sdk/component")]),
 ];

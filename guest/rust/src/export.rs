@@ -106,6 +106,8 @@ fn reason(err: &Error) -> String {
     text
 }
 
+/// What a panic was raised with, where it is text.
+#[cfg(any(panic = "unwind", target_arch = "wasm32"))]
 pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&str>() {
         text

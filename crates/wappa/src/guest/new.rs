@@ -183,7 +183,7 @@ impl Plan {
         text
     }
 
-    fn values(&self) -> [(&'static str, String); 10] {
+    fn values(&self) -> [(&'static str, String); 11] {
         let (build, test) = self.commands();
         let places = match self.language {
             Language::Rust => "The code and its test are in `src/lib.rs`.",
@@ -206,6 +206,7 @@ impl Plan {
             ("features", features.to_string()),
             ("component", component.to_string()),
             ("more", self.more().to_string()),
+            ("sdk", self.sdk().to_string()),
         ]
     }
 
@@ -245,8 +246,26 @@ impl Plan {
                 "A panic of the guest names its lines on standard error, which `wappa call` shows.\n"
             }
             Language::C => {
-                "A module that is built with `make -B DEBUG=1` has the lines of its source in it: `wappa call` shows where \
-                 it trapped.\n"
+                "A module that is built with `make DEBUG=1` has the lines of its source in it: `wappa call` shows where \
+                 it trapped.\nA plain `make` builds it without them again.\n"
+            }
+        }
+    }
+
+    /// Where all that a guest can call is described.
+    fn sdk(&self) -> &'static str {
+        match self.language {
+            Language::Rust => {
+                "`cargo doc --open -p wappa-guest` shows its documentation, which describes all that you can call; \
+                 `sdk/README.md` is a summary."
+            }
+            Language::Go => {
+                "`sdk/README.md` says which packages it has, and `go doc -all wappa.dev/guest` all that you can call; \
+                 `wappa.dev/guest/wappatest` is for tests."
+            }
+            Language::C => {
+                "All that you can call is described in `sdk/include/wappa.h`, and for tests in \
+                 `sdk/mock/wappa_mock.h`; `sdk/README.md` is a summary."
             }
         }
     }
@@ -292,8 +311,7 @@ fn alone(manifest: &str) -> String {
             let table = name.split('.').next().unwrap_or(name);
             is_left_out = matches!(table, "dev-dependencies" | "workspace" | "lints" | "profile");
         }
-        // Its README stays where it is.
-        if !is_left_out && !line.starts_with("readme ") && !line.starts_with("include ") {
+        if !is_left_out {
             out.push_str(line);
             out.push('\n');
         }
@@ -358,8 +376,14 @@ mod tests {
                 assert!(!text.contains("{{"), "{place}: {text}");
                 assert!(!place.ends_with(".template"), "{place}");
             }
-            for place in [".gitignore", "README.md", "stream.yaml", "fixtures/names.in", "fixtures/names.out"]
-            {
+            for place in [
+                ".gitignore",
+                "README.md",
+                "stream.yaml",
+                "fixtures/names.in",
+                "fixtures/names.out",
+                "sdk/README.md",
+            ] {
                 assert!(files.iter().any(|it| it.0 == place), "{place}");
             }
         }

@@ -94,6 +94,11 @@ fn a_project_in_c() {
         fs::write(dir.join("src/guest.c"), source).expect("it can be written");
         let text = run(&dir, &format!("make -s DEBUG=1 && ! echo | wappa call build/{name}.wasm"), &[]);
         assert!(text.contains("  reason   trap: ") && text.contains("src/guest.c:"), "{text}");
+        // A plain build has none again.
+        let text = run(&dir, &format!("make -s && ! echo | wappa call build/{name}.wasm"), &[]);
+        assert!(text.contains("  reason   trap: ") && !text.contains("src/guest.c:"), "{text}");
+        let text = run(&dir, "make", &[]);
+        assert!(!text.contains(" -o "), "{text}");
         let text = run(&dir, &format!("wappa inspect build/{name}.wasm"), &[]);
         assert_eq!(text.contains("tier      component"), name == "c-component", "{text}");
     }
