@@ -194,9 +194,9 @@ fn a_file_without_an_end_is_no_module() {
 fn a_module_that_is_not_there_is_told_with_where_it_was_looked_for() {
     let config = |path: &str| format!("pipeline: {{processors: [{{wasm: {{module_path: {path}}}}}]}}\n");
     let program = Program::new("missing-module")
-        .file("a.yaml", &config("build/a.wasm"))
-        .file("conf/b.yaml", &config("build/a.wasm"))
-        .file("c.yaml", &config("/nowhere/a.wasm"));
+        .file("a.yaml", config("build/a.wasm"))
+        .file("conf/b.yaml", config("build/a.wasm"))
+        .file("c.yaml", config("/nowhere/a.wasm"));
     let all: String = ["-c a.yaml", "-c conf/b.yaml", "-c c.yaml"]
         .map(|it| program.run(&it.split(' ').collect::<Vec<_>>()).to_string())
         .concat();
