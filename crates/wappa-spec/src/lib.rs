@@ -75,6 +75,7 @@ pub use root::{LogFileConfig, LoggerConfig, PipelineConfig, Resources, StreamCon
 pub use size::Size;
 pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Spec, Status, Type, Value};
+pub use suggest::nearest;
 pub use value::{Map, Mapping, SCRUBBED, Secret};
 pub use wappa_spec_macros::Config;
 pub use yaml::{Node, Pos};

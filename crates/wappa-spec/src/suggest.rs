@@ -11,7 +11,7 @@ pub(crate) fn did_you_mean<'k>(lint: Lint, name: &str, known: impl IntoIterator<
 }
 
 /// The nearest known name, when it is near enough to be what was meant.
-pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // Longer names are not what anybody meant, and the distance is quadratic.
     if name.chars().count() > 64 {
         return None;

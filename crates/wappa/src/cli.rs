@@ -6,7 +6,7 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use wappa_spec::{Size, parse_duration};
+use wappa_spec::{Size, nearest, parse_duration};
 
 use crate::{compiling::CompileOptions, guest, list::Format, wasm::COMPILE_CHILD};
 
@@ -259,6 +259,13 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
 /// The help of the program, as `--help` prints it.
 pub(crate) fn help() -> String {
     Cli::command().render_long_help().to_string()
+}
+
+/// The command whose name is nearest to a misspelt one, when it is near enough.
+pub(crate) fn nearest_command(name: &str) -> Option<String> {
+    let program = Cli::command();
+    let names = program.get_subcommands().filter(|it| !it.is_hide_set()).map(|it| it.get_name());
+    nearest(name, names).map(str::to_string)
 }
 
 /// Bento's flags may be written with one dash: `-config a.yaml`.

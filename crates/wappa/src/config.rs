@@ -274,6 +274,12 @@ fn moved(lint: Lint, block: &Block) -> Lint {
     Lint { pos, ..lint }
 }
 
+/// Whether a file is a module, given where a config is expected.
+fn is_module(bytes: &[u8]) -> bool {
+    // No config begins so: the first is not text, and the others are no mapping.
+    [b"\0asm".as_slice(), b"(module", b"(component"].iter().any(|it| bytes.trim_ascii_start().starts_with(it))
+}
+
 /// The bytes of a file; the texts of errors are Bento's.
 fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
     let name = path.display();
@@ -289,6 +295,12 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
         .map_err(|err| failed(format!("read {name}: {}", wappa_component::cause(&err))))?;
     if FILE_BYTES_MAX < bytes.len() as u64 {
         return Err(failed(format!("read {name}: the file is larger than {} MiB", FILE_BYTES_MAX >> 20)));
+    }
+    if is_module(&bytes) {
+        let mut finding = failed("this is a WebAssembly module, not a config".to_string());
+        let hint = format!("to call it with messages: wappa call {name}; a config names it in `module_path`");
+        finding.lint = finding.lint.hint(hint);
+        return Err(finding);
     }
     Ok(bytes)
 }

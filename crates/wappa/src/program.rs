@@ -92,8 +92,17 @@ fn unknown_command(name: &str) -> String {
         return format!("Wappa does not have the command `{name}` yet");
     }
     let mut text = format!("Unrecognised command: {name}");
-    if Path::new(name).is_file() {
+    let path = Path::new(name);
+    let is_module = path.extension().is_some_and(|it| it == "wasm" || it == "wat");
+    if path.is_file() && is_module {
+        text.push_str(&format!(
+            "\nhint: to call a module with messages: wappa call {name}\
+             \nhint: to see what a module is: wappa inspect {name}"
+        ));
+    } else if path.is_file() {
         text.push_str(&format!("\nhint: to run a config: wappa run {name}"));
+    } else if let Some(meant) = cli::nearest_command(name) {
+        text.push_str(&format!("\nhint: did you mean `{meant}`?"));
     }
     print(io::stdout(), &cli::help());
     text

@@ -184,7 +184,10 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> 
             (text, runs)
         }
         Err(err) if arguments.json => (json_line(err.to_json()), false),
-        Err(err) => return Err(place(err.to_string())),
+        Err(err) => {
+            let hint = err.hint().map(|it| format!("\nhint: {it}")).unwrap_or_default();
+            return Err(place(format!("{err}{hint}")));
+        }
     };
     // Whoever closed the stream does not want to read it.
     let _ = io::stdout().lock().write_all(text.as_bytes());

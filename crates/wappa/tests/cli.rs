@@ -161,7 +161,10 @@ fn help_and_version() {
 
 #[test]
 fn what_is_not_there_is_refused() {
-    let program = Program::new("refused").file("a.yaml", "{}");
+    let program = Program::new("refused")
+        .file("a.yaml", "{}")
+        .file("a.wasm", "\0asm\x01\0\0\0")
+        .file("a.wat", "(module)");
     let first_lines = |command: &str| {
         let arguments: Vec<&str> = command.split_whitespace().collect();
         let ended = program.run(&arguments);
@@ -171,6 +174,12 @@ fn what_is_not_there_is_refused() {
     let commands = [
         "nope",
         "a.yaml",
+        "callx",
+        "a.wasm",
+        "a.wat",
+        "run a.wasm",
+        "-c a.wat",
+        "lint a.wasm",
         "--badflag",
         "-c a.yaml --confg x",
         "-c",
@@ -194,6 +203,29 @@ fn what_is_not_there_is_refused() {
         Unrecognised command: a.yaml
         hint: to run a config: wappa run a.yaml
         exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        $ wappa callx
+        Unrecognised command: callx
+        hint: did you mean `call`?
+        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        $ wappa a.wasm
+        Unrecognised command: a.wasm
+        hint: to call a module with messages: wappa call a.wasm
+        hint: to see what a module is: wappa inspect a.wasm
+        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        $ wappa a.wat
+        Unrecognised command: a.wat
+        hint: to call a module with messages: wappa call a.wat
+        hint: to see what a module is: wappa inspect a.wat
+        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        $ wappa run a.wasm
+        Configuration file read error: a.wasm: this is a WebAssembly module, not a config
+        exit Some(1); stdout: 
+        $ wappa -c a.wat
+        Configuration file read error: a.wat: this is a WebAssembly module, not a config
+        exit Some(1); stdout: 
+        $ wappa lint a.wasm
+        a.wasm(1,1) this is a WebAssembly module, not a config
+        exit Some(1); stdout: 
         $ wappa --badflag
         Usage error: flag provided but not defined: -badflag
         exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs

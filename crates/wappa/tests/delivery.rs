@@ -189,3 +189,32 @@ fn a_file_without_an_end_is_no_module() {
         /dev/zero: the file is larger than 256 MiB
     "#]].assert_eq(&all);
 }
+
+#[test]
+fn a_module_that_is_not_there_is_told_with_where_it_was_looked_for() {
+    let config = |path: &str| format!("pipeline: {{processors: [{{wasm: {{module_path: {path}}}}}]}}\n");
+    let program = Program::new("missing-module")
+        .file("a.yaml", config("build/a.wasm"))
+        .file("conf/b.yaml", config("build/a.wasm"))
+        .file("c.yaml", config("/nowhere/a.wasm"));
+    let all: String = ["-c a.yaml", "-c conf/b.yaml", "-c c.yaml"]
+        .map(|it| program.run(&it.split(' ').collect::<Vec<_>>()).to_string())
+        .concat();
+    expect![[r#"
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa hint="is it built yet? It was looked for in the working directory and beside the config" lint="a.yaml(1,1) reading the module `build/a.wasm`: no such file or directory"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=conf/b.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa hint="is it built yet? It is neither at `build/a.wasm` in the working directory nor beside the config, at `conf/build/a.wasm`" lint="conf/b.yaml(1,1) reading the module `build/a.wasm`: no such file or directory"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=c.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa hint="is it built yet?" lint="c.yaml(1,1) reading the module `/nowhere/a.wasm`: no such file or directory"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+    "#]].assert_eq(&all);
+}

@@ -32,6 +32,28 @@ pub enum NotAModule {
     },
 }
 
+/// How a guest is built, for those who built something else.
+const BUILD: &str = "build for WebAssembly: `cargo build --target wasm32-unknown-unknown`, `GOOS=wasip1 GOARCH=wasm go \
+                     build -buildmode=c-shared`, or `clang --target=wasm32-wasi`";
+
+impl NotAModule {
+    /// What to do about it, where the text does not say so.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            NotAModule::Magic(name) if NATIVE.contains(&name.as_str()) => Some(BUILD),
+            _ => None,
+        }
+    }
+}
+
+/// What a toolchain makes for this machine.
+const NATIVE: [&str; 5] = [ELF, WINDOWS, MACOS, STATIC_LIBRARY, BITCODE];
+const ELF: &str = "an ELF file (a native program, or a module already compiled by Wasmtime)";
+const WINDOWS: &str = "a Windows program";
+const MACOS: &str = "a macOS program";
+const STATIC_LIBRARY: &str = "a static library: link it into a module first";
+const BITCODE: &str = "LLVM bitcode: link it into a module first";
+
 const MAGIC: &[u8] = b"\0asm";
 
 /// The binary of a core module or a component, from a binary or a text file. Checks the header and that no section is longer
@@ -153,16 +175,16 @@ const COMPONENT_SECTIONS: [&str; 13] = [
 /// What begins with these bytes, for people who gave the wrong file.
 fn name_of_format(file: &[u8]) -> String {
     const KNOWN: [(&[u8], &str); 17] = [
-        (b"\x7fELF", "an ELF file (a native program, or a module already compiled by Wasmtime)"),
-        (b"MZ", "a Windows program"),
-        (b"\xcf\xfa\xed\xfe", "a macOS program"),
+        (b"\x7fELF", ELF),
+        (b"MZ", WINDOWS),
+        (b"\xcf\xfa\xed\xfe", MACOS),
         (b"\x1f\x8b", "a gzip archive: unpack it first"),
         (b"\x28\xb5\x2f\xfd", "a Zstandard archive: unpack it first"),
         (b"\xfd7zXZ", "an xz archive: unpack it first"),
         (b"BZh", "a bzip2 archive: unpack it first"),
         (b"PK\x03\x04", "a zip archive: unpack it first"),
-        (b"!<arch>", "a static library: link it into a module first"),
-        (b"BC\xc0\xde", "LLVM bitcode: link it into a module first"),
+        (b"!<arch>", STATIC_LIBRARY),
+        (b"BC\xc0\xde", BITCODE),
         (b"%PDF", "a PDF document"),
         (b"\x89PNG", "an image"),
         (b"#!", "a script"),

@@ -72,7 +72,7 @@ impl NotAModule {
     pub fn to_json(&self) -> Value {
         json!({
             "kind": null,
-            "problems": [{ "severity": Severity::Error.name(), "text": self.to_string(), "hint": null }],
+            "problems": [{ "severity": Severity::Error.name(), "text": self.to_string(), "hint": self.hint() }],
             "runs": false,
         })
     }

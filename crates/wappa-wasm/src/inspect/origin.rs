@@ -1,6 +1,6 @@
 //! Which toolchain made a guest, and what to do differently with it.
 
-use super::{Inspection, text::safe};
+use super::{Inspection, Problem, problems::error, text::safe, types::Item};
 
 /// As far as the module says, or its marks tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,57 @@ impl Inspection {
         Toolchain::Unknown
     }
 
+    /// How to export a function that was not: in general, as the module's language does it, and with Wappa's library.
+    pub(super) fn hint_for_export(&self, function: &str, general: &str) -> String {
+        let name = safe(function, 100);
+        let by_hand = match self.toolchain() {
+            Toolchain::Rust => format!("`#[unsafe(no_mangle)] extern \"C\" fn {name}()`"),
+            Toolchain::Go | Toolchain::TinyGo => format!("`//go:wasmexport {name}`"),
+            Toolchain::C => format!("`__attribute__((export_name(\"{name}\")))`"),
+            Toolchain::Unknown => return general.to_owned(),
+        };
+        format!("{general}, with {by_hand}{}", self.or_library(function))
+    }
+
+    /// How Wappa's library for the language exports the function, which has one name there.
+    fn or_library(&self, function: &str) -> &'static str {
+        match self.toolchain() {
+            _ if function != "process" => "",
+            Toolchain::Rust => "; with Wappa's library: `wappa_guest::export!(Type);`",
+            Toolchain::Go | Toolchain::TinyGo => {
+                "; with Wappa's library: import `wappa.dev/guest` and call `wappa.Handle` in `init`"
+            }
+            Toolchain::C => "; with Wappa's library: `WAPPA_PROCESSOR(function)`",
+            Toolchain::Unknown => "",
+        }
+    }
+
+    /// Whether it is what a compiler writes for the linker. A linked module may have kept what is for the linker, but
+    /// only a linked one has exports.
+    pub(super) fn is_object_file(&self) -> bool {
+        let is_placeholder = self
+            .imports
+            .iter()
+            .any(|it| it.module == "env" && it.name == "__linear_memory" && it.item == Item::Memory);
+        let is_for_linker = self.custom_sections.iter().any(|(name, _)| name == "linking");
+        is_placeholder || is_for_linker && self.exports.is_empty()
+    }
+
+    pub(super) fn of_object_file(&self) -> Problem {
+        let hint = match self.toolchain() {
+            Toolchain::C => "leave out `-c`, or link it with `wasm-ld`",
+            Toolchain::Rust => "build with `--crate-type cdylib`, without `--emit obj`",
+            _ => "link it with `wasm-ld`; with clang, leave out `-c`",
+        };
+        error("is an object file, which is not linked yet".to_owned(), Some(hint.to_owned()))
+    }
+
     /// How to build a module that can be called instead of a program that can be run.
     pub(super) fn hint_for_command(&self, function: &str) -> String {
+        format!("{}{}", self.hint_for_library(function), self.or_library(function))
+    }
+
+    fn hint_for_library(&self, function: &str) -> String {
         let function = safe(function, 100);
         match self.toolchain() {
             Toolchain::Rust => format!(

@@ -2,7 +2,6 @@
 
 use super::host::HOOKS;
 use super::imports::is_v0;
-use super::origin::Toolchain;
 use super::text::{bytes, did_you_mean, mebibytes_up, quoted};
 use super::types::{Export, Item, Signature, ValueType};
 use super::{Inspection, Tier, WORLD_PACKAGE};
@@ -25,6 +24,21 @@ pub struct Problem {
     pub text: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+impl Problem {
+    /// The same for whoever gives flags instead of the processor's fields.
+    pub fn in_flags(self) -> Problem {
+        const WORDS: [(&str, &str); 5] = [
+            ("the field `function`", "`--function`"),
+            ("the field `memory_limit`", "`--memory-limit`"),
+            ("set `memory_limit` to", "set `--memory-limit` to"),
+            ("leave the field out", "leave the flag out"),
+            ("Set `--function` to it", "Give it with `--function`"),
+        ];
+        let said = |text: String| WORDS.iter().fold(text, |text, (field, flag)| text.replace(field, flag));
+        Problem { severity: self.severity, text: said(self.text), hint: self.hint.map(said) }
+    }
 }
 
 /// The limits of the processor that the module is for.
@@ -65,6 +79,9 @@ impl Inspection {
             let hint = "make it a component with `wasm-tools component new`, or link what wit-bindgen generated for it \
                         (in C: `…_component_type.o`)";
             problems.push(error(text, Some(hint.to_owned())));
+        } else if self.is_object_file() {
+            // What else there is to say about it is different once it is linked.
+            return vec![self.of_object_file()];
         } else {
             self.check_function(function, &mut problems);
             self.check_imports(&mut problems);
@@ -98,7 +115,7 @@ impl Inspection {
                             without parameters";
                 problems.push(error(text, Some(hint.to_owned())));
             }
-            Some(Item::Function(_)) => self.check_command_of_go(problems),
+            Some(Item::Function(_)) => {}
             Some(other) => {
                 let text = format!("{name} is {}, not a function", other.noun());
                 problems.push(error(text, Some(self.hint_for_missing(function))));
@@ -120,14 +137,9 @@ impl Inspection {
         self.exported_function("_start").is_some() && meant.is_none() && self.entries().next().is_none()
     }
 
-    /// `_start` is run before the first message. In most languages a program that is over leaves its functions usable.
-    fn check_command_of_go(&self, problems: &mut Vec<Problem>) {
-        if self.exported_function("_start").is_some() && self.toolchain() == Toolchain::Go {
-            let text =
-                "was built as a WASI command: Go ends the program when `main` returns, and every call fails";
-            let hint = "build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`";
-            problems.push(warning(text.to_owned(), Some(hint.to_owned())));
-        }
+    /// Whether nothing here is a message's entry and nothing is imported of an interface.
+    pub(super) fn has_no_interface(&self) -> bool {
+        self.tier() == Tier::V0 && !self.imports.iter().any(is_v0) && self.entries().next().is_none()
     }
 
     fn functions_exported(&self) -> impl Iterator<Item = &str> {
@@ -154,9 +166,12 @@ impl Inspection {
             return self.hint_for_command(function);
         }
         if self.functions_exported().next().is_none() {
-            return "the module exports no function: mark one as exported when building it".to_owned();
+            return format!(
+                "the module exports no function: {}",
+                self.hint_for_export(function, "mark one as exported when building it")
+            );
         }
-        "export a function without parameters that handles one message".to_owned()
+        self.hint_for_export(function, "export a function without parameters that handles one message")
     }
 
     fn check_memory(&self, limits: &Limits, problems: &mut Vec<Problem>) {

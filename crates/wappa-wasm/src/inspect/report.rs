@@ -118,6 +118,10 @@ impl Inspection {
 
     fn describe_tier(&self) -> String {
         match (self.tier(), &self.component) {
+            (Tier::V0, _) if self.is_object_file() => "none: it is an object file".to_owned(),
+            (Tier::V0, _) if self.has_no_interface() => {
+                "none: it imports no function of a guest interface, and exports none to call".to_owned()
+            }
             (Tier::V0, _) => "guest interface v0".to_owned(),
             (Tier::V1, _) => format!("guest interface v1, of Wappa {} or newer", self.since()),
             (Tier::Component, Some(component)) => match component.world_version() {

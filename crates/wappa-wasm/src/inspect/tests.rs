@@ -575,3 +575,4 @@ fn what_is_known_to_be_valid_is_not_validated_again() {
 }
 
 mod components;
+mod hints;

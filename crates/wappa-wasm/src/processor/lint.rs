@@ -1,5 +1,7 @@
 //! The lint of the `wasm` processor: parses and validates the module, and never compiles it.
 
+use std::path::Path;
+
 use wappa_spec::{Config, Lint, Node, Reader, Rule, Size};
 
 use super::{config::WasmConfig, known, module_file, read_module};
@@ -57,14 +59,21 @@ fn lint_module(
         Ok(bytes) => bytes,
         Err(cause) => {
             let text = format!("reading the module `{}`: {cause}", file.display());
-            reader.error(Rule::Custom, at_path, text);
+            let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
+            let is_missing = !file.exists();
+            reader.push(if is_missing { lint.hint(hint_for_missing(path, reader.base_dir())) } else { lint });
             return None;
         }
     };
     let inspection = match Inspection::of_known(&bytes, known::is_valid) {
         Ok(inspection) => inspection,
         Err(err) => {
-            reader.error(Rule::Custom, at_path, format!("`{}`: {err}", file.display()));
+            let text = format!("`{}`: {err}", file.display());
+            let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
+            reader.push(match err.hint() {
+                Some(hint) => lint.hint(hint),
+                None => lint,
+            });
             return None;
         }
     };
@@ -81,6 +90,21 @@ fn lint_module(
         });
     }
     Some(inspection)
+}
+
+/// Where a module that is not there was looked for.
+fn hint_for_missing(path: &str, config_dir: Option<&Path>) -> String {
+    let beside_config = config_dir.map(|it| it.join(path)).filter(|it| it.as_path() != Path::new(path));
+    match beside_config {
+        Some(beside_config) => format!(
+            "is it built yet? It is neither at `{path}` in the working directory nor beside the config, at `{}`",
+            beside_config.display()
+        ),
+        None if Path::new(path).is_absolute() => "is it built yet?".to_owned(),
+        None => {
+            "is it built yet? It was looked for in the working directory and beside the config".to_owned()
+        }
+    }
 }
 
 fn is_digest(text: &str) -> bool {

@@ -2,8 +2,9 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Args;
@@ -19,7 +20,7 @@ use super::{
     options::GuestOptions,
     session::{Ran, Session},
     size_text,
-    text::Style,
+    text::{Style, printable},
     time_text,
 };
 use crate::{compiling::CompileOptions, environment::Environment, lint::has_color};
@@ -30,6 +31,10 @@ Prints for each message what became of it, and fails when a message did.
   echo hello | wappa call ./greeter.wasm
   wappa call ./greeter.wasm --config greeting=welcome --meta kind=person --meta n:=3 ann.txt
   wappa call ./greeter.wasm --json ann.txt bob.txt | jq .sent";
+
+/// Loading a module takes longer only when it is large, or when this program was built without optimizations.
+const LONG: Duration = Duration::from_secs(1);
+const SLOW_BUILD: &str = " (this `wappa` was built without optimizations, and compiles slowly)";
 
 /// The arguments of `call`.
 #[derive(Args, Debug)]
@@ -79,7 +84,7 @@ pub(crate) fn call(arguments: CallArguments, before: CompileOptions) -> Result<E
         let form = if arguments.json { Form::Json } else { Form::Text(style) };
         let mut printer = Printer { out, form, n: [0; Kind::ALL.len()], number: 0 };
         printer.begin(&arguments, &session)?;
-        take(shape, &mut session, &mut printer)?;
+        take(shape, &mut session, &mut printer).map_err(|stop| with_way_out(stop, &arguments))?;
         printer.end(&mut session)
     })
 }
@@ -95,6 +100,27 @@ fn take(shape: &CallShape, session: &mut Session, printer: &mut Printer<'_>) -> 
         return Ok(());
     }
     messages.try_for_each(|message| printer.single(session, message?))
+}
+
+/// Whoever gives a text where a file is expected is told how to give one.
+fn with_way_out(stop: Stop, arguments: &CallArguments) -> Stop {
+    match (stop, arguments.shape.input.missing_file().and_then(Path::to_str)) {
+        (Stop::Said(mut text), Some(word)) => {
+            let module = for_shell(&arguments.module.display().to_string());
+            text.push_str(&format!("\nhint: for a text: echo {} | wappa call {module}", for_shell(word)));
+            Stop::Said(text)
+        }
+        (stop, _) => stop,
+    }
+}
+
+/// One word of a command, as a shell reads it.
+fn for_shell(word: &str) -> String {
+    let is_plain = |it: char| it.is_alphanumeric() || "._-/+:=@%".contains(it);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_string(),
+        false => format!("'{}'", printable(word).replace('\'', r"'\''")),
+    }
 }
 
 /// All messages in one batch.
@@ -126,8 +152,9 @@ impl Printer<'_> {
         {
             let size = size_text(session.module_bytes);
             let (loaded, started) = (time_text(session.load_time), time_text(session.start_time));
-            let line =
-                format!("{}: {size}, loaded in {loaded}, started in {started}", arguments.module.display());
+            let slow = if cfg!(debug_assertions) && LONG < session.load_time { SLOW_BUILD } else { "" };
+            let module = arguments.module.display();
+            let line = format!("{module}: {size}, loaded in {loaded}{slow}, started in {started}");
             writeln!(self.out, "{}", style.dim(&line))?;
         }
         Ok(())

@@ -60,6 +60,12 @@ impl InputOptions {
         Messages { options: self, files: files.into_iter(), lines: None }
     }
 
+    /// The first file that is not there.
+    pub(super) fn missing_file(&self) -> Option<&Path> {
+        let mut files = self.files.iter().map(PathBuf::as_path);
+        files.find(|it| it.as_os_str() != "-" && !it.exists())
+    }
+
     /// A message with this content, and with what is beside it.
     pub(super) fn message(&self, content: Vec<u8>) -> Message {
         let pairs = self.meta.iter().map(|(key, value)| (key.clone().into(), value.clone()));

@@ -157,15 +157,18 @@ impl Session {
 
 /// Refuses a module that does not fit, with everything that is wrong with it, before it is compiled.
 fn check(bytes: &[u8], path: &Path, options: &GuestOptions) -> Result<(), String> {
-    let inspection =
-        Inspection::of(bytes).map_err(|err| format!("{}: {err}{}", path.display(), tell_more(path)))?;
+    // `wappa inspect` would only say the same of a file that is no module.
+    let inspection = Inspection::of(bytes).map_err(|err| {
+        let hint = err.hint().map(|it| format!("\nhint: {it}")).unwrap_or_default();
+        format!("{}: {err}{hint}", path.display())
+    })?;
     let limits = inspect::Limits { memory_bytes: options.limits().memory as u64 };
     let mut problems = inspection.problems(&options.function, &limits);
     problems.retain(|it| it.severity == Severity::Error);
     if problems.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = problems.iter().map(|it| problem_text(path, it)).collect();
+    let lines: Vec<String> = problems.into_iter().map(|it| problem_text(path, &it.in_flags())).collect();
     Err(format!("{}{}", lines.join("\n"), tell_more(path)))
 }
 

@@ -272,48 +272,49 @@ fn files_are_messages() {
         &program,
         &commands,
         expect![[r#"
-        $ wappa call letters.wat --brief one two
-        exit 0
-        --- stdout
-        #1 kept
-          content  k
-                 | second line
-                 |
-        #2 kept
-          bytes    000000  6b 0d 0a 78 0d 0a                                 k..x..
+            $ wappa call letters.wat --brief one two
+            exit 0
+            --- stdout
+            #1 kept
+              content  k
+                     | second line
+                     |
+            #2 kept
+              bytes    000000  6b 0d 0a 78 0d 0a                                 k..x..
 
-        $ wappa call letters.wat --brief --lines two
-        exit 0
-        --- stdout
-        #1 kept
-          content  k
-        #2 filtered
+            $ wappa call letters.wat --brief --lines two
+            exit 0
+            --- stdout
+            #1 kept
+              content  k
+            #2 filtered
 
-        $ wappa call letters.wat --brief - one
-        exit 0
-        --- stdout
-        #1 kept
-          content  m from stdin
-          meta     key: [1,{}]
-        #2 kept
-          content  k
-                 | second line
-                 |
+            $ wappa call letters.wat --brief - one
+            exit 0
+            --- stdout
+            #1 kept
+              content  m from stdin
+              meta     key: [1,{}]
+            #2 kept
+              content  k
+                     | second line
+                     |
 
-        $ wappa call letters.wat --brief --whole
-        exit 0
-        --- stdout
-        #1 kept
-          content  m from stdin
-                 |
-          meta     key: [1,{}]
+            $ wappa call letters.wat --brief --whole
+            exit 0
+            --- stdout
+            #1 kept
+              content  m from stdin
+                     |
+              meta     key: [1,{}]
 
-        $ wappa call letters.wat --brief missing
-        exit 1
-        --- stderr
-        reading missing: no such file or directory
+            $ wappa call letters.wat --brief missing
+            exit 1
+            --- stderr
+            reading missing: no such file or directory
+            hint: for a text: echo missing | wappa call letters.wat
 
-    "#]],
+        "#]],
     );
 }
 
@@ -377,23 +378,23 @@ fn limits_are_those_of_the_processor() {
         "o\nk\n",
         &commands,
         expect![[r#"
-        $ wappa call letters.wat --timeout 50ms --brief
-        exit 1
-        --- stdout
-        #1 failed
-          reason   timeout: over the limit of 50ms (`timeout`)
-          content  o
-        #2 kept
-          content  k
+            $ wappa call letters.wat --timeout 50ms --brief
+            exit 1
+            --- stdout
+            #1 failed
+              reason   timeout: over the limit of 50ms (`timeout`)
+              content  o
+            #2 kept
+              content  k
 
-        $ wappa call letters.wat --memory-limit 1KiB
-        exit 1
-        --- stderr
-        letters.wat: declares a memory of 64KiB, which is over the field `memory_limit` (1KiB)
-        hint: set `memory_limit` to 1MiB or more, or build with less
-        hint: `wappa inspect letters.wat` says what the module is
+            $ wappa call letters.wat --memory-limit 1KiB
+            exit 1
+            --- stderr
+            letters.wat: declares a memory of 64KiB, which is over `--memory-limit` (1KiB)
+            hint: set `--memory-limit` to 1MiB or more, or build with less
+            hint: `wappa inspect letters.wat` says what the module is
 
-    "#]],
+        "#]],
     );
 }
 
@@ -401,8 +402,10 @@ fn limits_are_those_of_the_processor() {
 fn what_is_no_guest_is_refused() {
     let program = Program::new("call-refused")
         .file("text.txt", "hello")
+        .file("native.so", "\x7fELF\x02\x01\x01")
         .file("start.wat", r#"(module (start $f) (func $f unreachable) (func (export "process")))"#)
         .file("misspelt.wat", r#"(module (func (export "Process")))"#)
+        .file("idle.wat", r#"(module (func (export "process")))"#)
         .file(
             "init.wat",
             r#"(module
@@ -416,11 +419,14 @@ fn what_is_no_guest_is_refused() {
     let commands = [
         "call missing.wasm",
         "call text.txt",
+        "call native.so",
         "call misspelt.wat",
         "call misspelt.wat --function Process --mount here",
         "call misspelt.wat --function Process --mount missing:/data",
         "call start.wat",
         "call init.wat",
+        "call idle.wat hello",
+        "call idle.wat it's",
     ];
     check(
         &program,
@@ -435,13 +441,18 @@ fn what_is_no_guest_is_refused() {
             exit 1
             --- stderr
             text.txt: invalid magic number: this is not a WebAssembly module but text that begins with `hello`
-            hint: `wappa inspect text.txt` says what the module is
+
+            $ wappa call native.so
+            exit 1
+            --- stderr
+            native.so: invalid magic number: this is not a WebAssembly module but an ELF file (a native program, or a module already compiled by Wasmtime)
+            hint: build for WebAssembly: `cargo build --target wasm32-unknown-unknown`, `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`, or `clang --target=wasm32-wasi`
 
             $ wappa call misspelt.wat
             exit 1
             --- stderr
             misspelt.wat: `process` is not exported
-            hint: did you mean `Process`? Set the field `function` to it, or rename the export
+            hint: did you mean `Process`? Give it with `--function`, or rename the export
             hint: `wappa inspect misspelt.wat` says what the module is
 
             $ wappa call misspelt.wat --function Process --mount here
@@ -466,6 +477,22 @@ fn what_is_no_guest_is_refused() {
             --- stderr
             init.wat: starting the guest: instance: `wappa_init` returned 1: no key
               log: error: no key
+
+            $ wappa call idle.wat hello
+            exit 1
+            --- stdout
+            idle.wat: 34 B, loaded in TIME, started in TIME
+            --- stderr
+            reading hello: no such file or directory
+            hint: for a text: echo hello | wappa call idle.wat
+
+            $ wappa call idle.wat it's
+            exit 1
+            --- stdout
+            idle.wat: 34 B, loaded in TIME, started in TIME
+            --- stderr
+            reading it's: no such file or directory
+            hint: for a text: echo 'it'\''s' | wappa call idle.wat
 
         "#]],
     );
