@@ -332,6 +332,23 @@ mod tests {
     }
 
     #[test]
+    fn many_messages_may_be_longer_than_any_parcel() {
+        for (config, delimiter) in [
+            ("lines: {max_buffer_size: 2000000}", "\n"),
+            ("lines: {max_buffer_size: 2000000, custom_delimiter: '<>'}", "<>"),
+        ] {
+            let sizes = [1 << 20, 1 << 20, 10, 700_000, 1 << 20, 0, 131_072, 1 << 20];
+            let lines: Vec<String> = sizes.iter().map(|it| "x".repeat(*it)).collect();
+            let data = lines.join(delimiter) + delimiter;
+            let found = read_all(data.as_bytes(), config);
+            let all = found.iter().flat_map(|(buffer, ranges)| {
+                ranges.iter().map(|(start, end)| buffer[*start as usize..*end as usize].len())
+            });
+            assert_eq!(all.collect::<Vec<_>>(), sizes, "{config}");
+        }
+    }
+
+    #[test]
     fn a_message_that_no_buffer_can_hold_fails() {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", vec![b'x'; 100_000])).expect("it is there");

@@ -100,7 +100,8 @@ struct LinesScanner {
 impl Scanner for LinesScanner {
     fn scan(&mut self, data: &[u8], at_end: bool, ranges: &mut Ranges) -> Result<usize, ScanError> {
         let mut start = 0;
-        let from = self.n_searched;
+        // Behind a message less may be shown than was searched already.
+        let from = self.n_searched.min(data.len());
         self.n_searched = 0;
         match &self.config.delimiter {
             Delimiter::LineFeed => {
