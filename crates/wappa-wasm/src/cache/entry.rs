@@ -3,7 +3,7 @@
 //! The code comes first, because the engine maps the file and looks for an ELF image at its beginning; it finds
 //! everything from there by offsets, and never looks at what follows.
 
-use std::{fmt::Write as _, fs::File, io, os::unix::fs::FileExt};
+use std::{fmt::Write as _, fs::File, io, ops::Range, os::unix::fs::FileExt, thread};
 
 use super::Digest;
 use crate::load::is_component;
@@ -23,6 +23,12 @@ const CHECKED_BYTES: usize = 32 + 32 + 8 + 4;
 
 /// How much of a file is read at once for its checksum.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// The checksum of a file is taken by several threads, each of which has at least so much to do.
+const PIECE_BYTES_MIN: u64 = 1 << 20;
+
+/// More threads than this save little.
+const PIECES_MAX: u64 = 4;
 
 /// Whose code it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,25 +147,67 @@ impl Trailer {
         self.checked[72] != 0
     }
 
-    /// Reads all of the code, and compares its checksum.
+    /// Reads all of the code, and compares its checksum. A stream waits for this when it starts, so that the cores
+    /// share the work.
     pub(super) fn check(&self, file: &File) -> Result<(), Flaw> {
-        let mut sum = crc32fast::Hasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut at = 0;
-        while at < self.code_bytes {
-            let n = usize::try_from(self.code_bytes - at).unwrap_or(usize::MAX).min(BUFFER_BYTES);
-            file.read_exact_at(&mut buffer[..n], at)?;
-            sum.update(&buffer[..n]);
-            at += n as u64;
-        }
+        let cores = thread::available_parallelism().map_or(1, |it| it.get() as u64);
+        let n_pieces = (self.code_bytes / PIECE_BYTES_MIN).clamp(1, cores.min(PIECES_MAX));
+        let piece = self.code_bytes.div_ceil(n_pieces);
+        let piece_of = |n: u64| (n * piece).min(self.code_bytes)..((n + 1) * piece).min(self.code_bytes);
+        let mut sum = thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..n_pieces).map(|n| scope.spawn(move || checksum(file, piece_of(n)))).collect();
+            let mut sum = checksum(file, piece_of(0))?;
+            for other in others {
+                sum.combine(&other.join().expect("taking a checksum does not panic")?);
+            }
+            Ok::<_, io::Error>(sum)
+        })?;
         sum.update(&self.checked);
         if sum.finalize() == self.sum { Ok(()) } else { Err(Flaw::Checksum) }
     }
 }
 
+/// The checksum of a part of a file.
+fn checksum(file: &File, mut bytes: Range<u64>) -> io::Result<crc32fast::Hasher> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while !bytes.is_empty() {
+        let n = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX).min(BUFFER_BYTES);
+        file.read_exact_at(&mut buffer[..n], bytes.start)?;
+        sum.update(&buffer[..n]);
+        bytes.start += n as u64;
+    }
+    Ok(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checksum_is_the_same_however_many_take_it() {
+        let key = Key { file: [1; 32], recipe: [2; 32] };
+        let path = std::env::temp_dir().join(format!("wappa-checksum-{}", std::process::id()));
+        for n_bytes in [1, 1 << 20, (2 << 20) + 1, (9 << 20) + 12_345_u32] {
+            let mut code: Vec<u8> =
+                (0..n_bytes).map(|it| (it.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            let trailer = trailer(&key, &code);
+            let check = |code: &[u8]| {
+                std::fs::write(&path, [code, &trailer].concat()).expect("it can be written");
+                let file = File::open(&path).expect("it is there");
+                let size = (code.len() + trailer.len()) as u64;
+                Trailer::read(&file, size, &key).and_then(|it| it.check(&file)).map_err(|err| err.to_string())
+            };
+            assert_eq!(check(&code), Ok(()), "{n_bytes}");
+            for at in [0, code.len() / 3, code.len() / 2, code.len() - 1] {
+                code[at] ^= 1;
+                assert_eq!(check(&code), Err(Flaw::Checksum.to_string()), "{at} of {n_bytes}");
+                code[at] ^= 1;
+            }
+        }
+        std::fs::remove_file(&path).expect("it was there");
+    }
 
     #[test]
     fn names_of_the_cache_are_told_from_others() {
