@@ -13,7 +13,7 @@ use wasmtime::{
 };
 
 use crate::{
-    CallError, Kind, error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Verdict,
+    CallError, Kind, error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Disposition,
     v1::reason_of, work::Work,
 };
 
@@ -92,7 +92,7 @@ impl Batches {
 }
 
 /// `process` of a component: one disposition per message of the batch.
-pub(crate) type ProcessFunc = TypedFunc<(Resource<BatchTag>,), (Vec<Disposition>,)>;
+pub(crate) type ProcessFunc = TypedFunc<(Resource<BatchTag>,), (Vec<WitDisposition>,)>;
 
 /// Stands for a batch in the types of functions.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ pub(crate) struct WitMessage {
 /// What the guest says is to happen to a message.
 #[derive(Debug, ComponentType, Lift)]
 #[component(variant)]
-pub(crate) enum Disposition {
+pub(crate) enum WitDisposition {
     #[component(name = "keep")]
     Keep,
     #[component(name = "filter")]
@@ -288,44 +288,44 @@ pub(crate) fn fuel(messages: &[Message], output_limit: usize) -> usize {
 }
 
 /// Does to the messages of a call what the guest says. Whether the instance may go on.
-pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<Disposition>) -> bool {
+pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<WitDisposition>) -> bool {
     let mut is_sound = true;
     let work = &mut host.work;
     for (idx, disposition) in (first..).zip(dispositions) {
-        let verdict = match disposition {
-            Disposition::Keep => continue,
-            Disposition::Filter => Verdict { is_replaced: true, ..Verdict::default() },
-            Disposition::Content(content) => match work.check_output(idx, content.len()) {
+        let disposition = match disposition {
+            WitDisposition::Keep => continue,
+            WitDisposition::Filter => Disposition { is_replaced: true, ..Disposition::default() },
+            WitDisposition::Content(content) => match work.check_output(idx, content.len()) {
                 Ok(()) => {
                     work.run.messages[idx].set_content(content.into());
                     continue;
                 }
                 Err(stop) => too_large(&stop),
             },
-            Disposition::Send(messages) => {
+            WitDisposition::Send(messages) => {
                 match messages_of(work, messages, idx).and_then(|it| work.check_sent(idx, &it).map(|()| it)) {
-                    Ok(emitted) => Verdict { emitted, is_replaced: true, ..Verdict::default() },
+                    Ok(emitted) => Disposition { emitted, is_replaced: true, ..Disposition::default() },
                     Err(stop) => too_large(&stop),
                 }
             }
-            Disposition::Fail(reason) => {
+            WitDisposition::Fail(reason) => {
                 let err = CallError::new(Kind::Fail, reason_of(reason.as_bytes()));
-                Verdict { failed: Some(err), ..Verdict::default() }
+                Disposition { failed: Some(err), ..Disposition::default() }
             }
         };
-        if let Some(err) = &verdict.failed {
+        if let Some(err) = &disposition.failed {
             work.restore_one(idx);
             is_sound &= err.kind() == Kind::Fail;
         }
-        work.run.judge(idx, verdict);
+        work.run.dispose(idx, disposition);
     }
     work.keep_changes();
     is_sound
 }
 
-fn too_large(stop: &Stop) -> Verdict {
+fn too_large(stop: &Stop) -> Disposition {
     let kind = if matches!(stop, Stop::Output(_)) { Kind::Output } else { Kind::HostCall };
-    Verdict { failed: Some(CallError::new(kind, stop.to_string())), ..Verdict::default() }
+    Disposition { failed: Some(CallError::new(kind, stop.to_string())), ..Disposition::default() }
 }
 
 /// Messages that take the place of one: they descend from what it descends from.

@@ -18,7 +18,7 @@ use crate::{
     guest::Shared,
     host::Host,
     log::Level,
-    run::{Run, Verdict},
+    run::{Disposition, Run},
     slots::{NoSlot, Slot},
     start::{NotStarted, start},
     work::Phase,
@@ -107,7 +107,7 @@ impl Instance {
         run.push(mem::take(message));
         let ended = self.run(&mut run, ctx);
         let is_done = run.is_done();
-        let (given_back, verdict) = run.pop();
+        let (given_back, disposition) = run.pop();
         *message = given_back;
         self.single = run;
         if !is_done {
@@ -116,7 +116,7 @@ impl Instance {
         if let Err(err) = ended {
             self.host().output.log(Level::Error, &format!("after the message was finished: {err}"));
         }
-        let Verdict { mut emitted, is_replaced, failed } = verdict;
+        let Disposition { mut emitted, is_replaced, failed } = disposition;
         if let Some(err) = failed {
             return Err(err.with_sent(emitted));
         }

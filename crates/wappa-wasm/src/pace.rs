@@ -1,7 +1,8 @@
 //! How many messages a call of a component gets.
 //!
-//! It begins with one, and grows while a call stays under ten milliseconds. A call that failed is run again one message
-//! at a time, and for a while nothing else is tried: poison seldom comes alone.
+//! It begins with one, and doubles while calls take less than half of ten milliseconds; one that takes more than ten
+//! gets half as many. A call that failed is run again one message at a time, and for a while nothing else is tried:
+//! poison seldom comes alone.
 
 use std::time::Duration;
 

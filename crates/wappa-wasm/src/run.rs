@@ -23,12 +23,12 @@ pub struct Run {
     /// When a turn should end, by the guest's [`Ticks`](crate::Ticks): after the batch under way.
     pub(crate) due: Option<u64>,
     pub(crate) pace: Pace,
-    verdicts: Vec<(usize, Verdict)>,
+    dispositions: Vec<(usize, Disposition)>,
 }
 
 /// What became of a message that did not just go on.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Disposition {
     /// What was sent before it.
     pub(crate) emitted: Vec<Message>,
     /// Whether it is not sent itself.
@@ -129,18 +129,18 @@ impl Run {
 
     /// The next message fails without having been given to the guest.
     pub fn fail_next(&mut self, err: CallError) {
-        self.judge(self.next, Verdict { failed: Some(err), ..Verdict::default() });
+        self.dispose(self.next, Disposition { failed: Some(err), ..Disposition::default() });
         self.next += 1;
     }
 
     /// Says what became of a message. At most once for each, in their order.
-    pub(crate) fn judge(&mut self, idx: usize, verdict: Verdict) {
-        self.verdicts.push((idx, verdict));
+    pub(crate) fn dispose(&mut self, idx: usize, disposition: Disposition) {
+        self.dispositions.push((idx, disposition));
     }
 
     /// Whether nothing was said of any message.
     pub(crate) fn is_plain(&self) -> bool {
-        self.verdicts.is_empty()
+        self.dispositions.is_empty()
     }
 
     /// Gives the messages back, and the end of each batch. For a run of which nothing was said.
@@ -155,21 +155,21 @@ impl Run {
 
     /// What became of each message, in their order. One that was not taken through the guest is kept as it is.
     pub fn finish(self) -> impl Iterator<Item = Outcome> {
-        let mut verdicts = self.verdicts.into_iter().peekable();
+        let mut dispositions = self.dispositions.into_iter().peekable();
         self.messages.into_iter().enumerate().map(move |(idx, message)| {
-            let Some((_, verdict)) = verdicts.next_if(|(it, _)| *it == idx) else {
+            let Some((_, disposition)) = dispositions.next_if(|(it, _)| *it == idx) else {
                 return Outcome::Kept(message, None);
             };
-            outcome(message, verdict)
+            outcome(message, disposition)
         })
     }
 
     /// Takes the only message of a run out again.
-    pub(crate) fn pop(&mut self) -> (Message, Verdict) {
+    pub(crate) fn pop(&mut self) -> (Message, Disposition) {
         let message = self.messages.pop().expect("a run of one message");
-        let verdict = self.verdicts.pop().map(|(_, it)| it).unwrap_or_default();
+        let disposition = self.dispositions.pop().map(|(_, it)| it).unwrap_or_default();
         self.next = 0;
-        (message, verdict)
+        (message, disposition)
     }
 
     /// Puts a message into an empty run.
@@ -179,8 +179,8 @@ impl Run {
     }
 }
 
-fn outcome(message: Message, verdict: Verdict) -> Outcome {
-    let Verdict { mut emitted, is_replaced, failed } = verdict;
+fn outcome(message: Message, disposition: Disposition) -> Outcome {
+    let Disposition { mut emitted, is_replaced, failed } = disposition;
     if emitted.is_empty() && !is_replaced {
         return Outcome::Kept(message, failed);
     }

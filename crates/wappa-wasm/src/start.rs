@@ -5,7 +5,7 @@ use wasmtime_wasi::WasiView;
 
 use crate::{
     CallError, Guest, Kind,
-    component::{Disposition, PACKAGE},
+    component::{PACKAGE, WitDisposition},
     error::Stop,
     exports::Exports,
     guest::{Linked, Shared},
@@ -153,7 +153,7 @@ fn start_component(
         .get_export_index(&mut store, Some(&transform), "process")
         .ok_or_else(|| missing("process"))?;
     let process = instance
-        .get_typed_func::<_, (Vec<Disposition>,)>(&mut store, index)
+        .get_typed_func::<_, (Vec<WitDisposition>,)>(&mut store, index)
         .map_err(|err| wrong("process", err))?;
     match configure.call(&mut store, (shared.config.to_vec(),)) {
         Ok((Ok(()),)) => {}

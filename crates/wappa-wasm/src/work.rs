@@ -11,7 +11,7 @@ use crate::{
     arena::Arena,
     error::Stop,
     json,
-    run::{Run, Verdict},
+    run::{Disposition, Run},
 };
 
 /// What a key that was not there costs beside its bytes.
@@ -107,21 +107,21 @@ impl Work {
         if let Some(reason) = self.failed.take() {
             let err = CallError::new(Kind::Fail, reason);
             self.restore();
-            self.run.judge(self.at, Verdict { failed: Some(err), ..Verdict::default() });
+            self.run.dispose(self.at, Disposition { failed: Some(err), ..Disposition::default() });
             return;
         }
         if let Some(content) = self.content.take() {
             self.run.messages[self.at].set_content(content);
         }
         let failed = self.mistake.take().map(|text| CallError::new(Kind::HostCall, text).keeping_changes());
-        let verdict = Verdict {
+        let disposition = Disposition {
             emitted: std::mem::take(&mut self.emitted),
             // A message that failed is not taken for one that was filtered.
             is_replaced: self.filtered && failed.is_none(),
             failed,
         };
-        if verdict.is_replaced || verdict.failed.is_some() || !verdict.emitted.is_empty() {
-            self.run.judge(self.at, verdict);
+        if disposition.is_replaced || disposition.failed.is_some() || !disposition.emitted.is_empty() {
+            self.run.dispose(self.at, disposition);
         }
         self.forget();
     }
@@ -130,7 +130,7 @@ impl Work {
     #[cold]
     pub(crate) fn fail(&mut self, err: CallError) {
         self.restore();
-        self.run.judge(self.at, Verdict { failed: Some(err), ..Verdict::default() });
+        self.run.dispose(self.at, Disposition { failed: Some(err), ..Disposition::default() });
         self.run.next = self.at + 1;
     }
 

@@ -45,6 +45,29 @@ const PRELUDE: &str = r#"
     (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
 "#;
 
+/// Functions of interface v1, each under its name without the version.
+pub(crate) const V1_IMPORTS: &str = r#"
+  (import "wappa" "v1_content_len" (func $content_len (result i32)))
+  (import "wappa" "v1_content_read" (func $content_read (param i32 i32 i32) (result i32)))
+  (import "wappa" "v1_content_write" (func $content_write (param i32 i32)))
+  (import "wappa" "v1_meta_get" (func $meta_get (param i32 i32 i32 i32) (result i32)))
+  (import "wappa" "v1_meta_get_json" (func $meta_get_json (param i32 i32 i32 i32) (result i32)))
+  (import "wappa" "v1_meta_set" (func $meta_set (param i32 i32 i32 i32)))
+  (import "wappa" "v1_meta_set_json" (func $meta_set_json (param i32 i32 i32 i32)))
+  (import "wappa" "v1_meta_delete" (func $meta_delete (param i32 i32) (result i32)))
+  (import "wappa" "v1_meta_keys" (func $meta_keys (param i32 i32) (result i32)))
+  (import "wappa" "v1_error_get" (func $error_get (param i32 i32) (result i32)))
+  (import "wappa" "v1_emit" (func $emit))
+  (import "wappa" "v1_filter" (func $filter))
+  (import "wappa" "v1_fail" (func $fail (param i32 i32)))
+  (import "wappa" "v1_next" (func $next (result i32)))
+  (import "wappa" "v1_config_get" (func $config_get (param i32 i32 i32 i32) (result i32)))
+  (import "wappa" "v1_log" (func $log (param i32 i32 i32)))
+  (import "wappa" "v1_counter_add" (func $count (param i32 i32 i64)))
+  (import "wappa" "v1_now" (func $now (result i64)))
+  (import "wappa" "v1_random" (func $random (param i32 i32)))
+"#;
+
 const MEMORY: &str = r#"(memory (export "memory") 1)"#;
 
 const MALLOC: &str = r#"

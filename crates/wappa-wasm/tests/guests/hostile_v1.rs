@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use wappa_message::Message;
 use wappa_wasm::{Guest, Kind, Module, spawn_thread};
 
-use crate::harness::{check_run, check_start, config, engine, run_binary, soon, told};
+use crate::harness::{V1_IMPORTS, check_run, check_start, config, engine, run_binary, soon, told};
 
 /// Everything of v1 and some of v0. A message that begins with `b` gets the body; before it the content is emptied and
 /// a key set, of which nothing may be left if it fails.
@@ -21,24 +21,7 @@ fn bad(body: &str, more: &str) -> String {
 fn with_allocator(body: &str, allocator: &str, more: &str) -> String {
     format!(
         r#"(module
-      (import "wappa" "v1_content_len" (func $content_len (result i32)))
-      (import "wappa" "v1_content_read" (func $content_read (param i32 i32 i32) (result i32)))
-      (import "wappa" "v1_content_write" (func $content_write (param i32 i32)))
-      (import "wappa" "v1_meta_get" (func $meta_get (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_meta_get_json" (func $meta_get_json (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_meta_set" (func $meta_set (param i32 i32 i32 i32)))
-      (import "wappa" "v1_meta_set_json" (func $meta_set_json (param i32 i32 i32 i32)))
-      (import "wappa" "v1_meta_delete" (func $meta_delete (param i32 i32) (result i32)))
-      (import "wappa" "v1_meta_keys" (func $meta_keys (param i32 i32) (result i32)))
-      (import "wappa" "v1_error_get" (func $error_get (param i32 i32) (result i32)))
-      (import "wappa" "v1_emit" (func $emit))
-      (import "wappa" "v1_filter" (func $filter))
-      (import "wappa" "v1_fail" (func $fail (param i32 i32)))
-      (import "wappa" "v1_next" (func $next (result i32)))
-      (import "wappa" "v1_config_get" (func $config_get (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_log" (func $log (param i32 i32 i32)))
-      (import "wappa" "v1_counter_add" (func $count (param i32 i32 i64)))
-      (import "wappa" "v1_random" (func $random (param i32 i32)))
+      {V1_IMPORTS}
       (import "bento_wasm" "v0_msg_as_bytes" (func $as_bytes (result i64)))
       (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
       (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))

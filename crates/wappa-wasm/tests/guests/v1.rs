@@ -6,7 +6,7 @@ use bytes::Bytes;
 use expect_test::expect;
 use wappa_message::{Mark, Message, Value};
 
-use crate::harness::{check_run, check_start, config};
+use crate::harness::{V1_IMPORTS, check_run, check_start, config};
 
 /// `w` and `v` write a content, `m` and `d` set and delete a key, `c` clears the mark, `e` emits, `x` filters, `f` and
 /// `g` fail, `n` goes to the next message, `s` makes a mistake in interface v0, `a` asks for the content through it,
@@ -255,24 +255,7 @@ fn logs_and_counts_stay_when_the_message_fails() {
 fn guest(body: &str) -> String {
     format!(
         r#"(module
-      (import "wappa" "v1_content_len" (func $content_len (result i32)))
-      (import "wappa" "v1_content_read" (func $content_read (param i32 i32 i32) (result i32)))
-      (import "wappa" "v1_content_write" (func $content_write (param i32 i32)))
-      (import "wappa" "v1_meta_get" (func $meta_get (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_meta_get_json" (func $meta_get_json (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_meta_set" (func $meta_set (param i32 i32 i32 i32)))
-      (import "wappa" "v1_meta_set_json" (func $meta_set_json (param i32 i32 i32 i32)))
-      (import "wappa" "v1_meta_delete" (func $meta_delete (param i32 i32) (result i32)))
-      (import "wappa" "v1_meta_keys" (func $meta_keys (param i32 i32) (result i32)))
-      (import "wappa" "v1_error_get" (func $error_get (param i32 i32) (result i32)))
-      (import "wappa" "v1_emit" (func $emit))
-      (import "wappa" "v1_fail" (func $fail (param i32 i32)))
-      (import "wappa" "v1_next" (func $next (result i32)))
-      (import "wappa" "v1_config_get" (func $config_get (param i32 i32 i32 i32) (result i32)))
-      (import "wappa" "v1_log" (func $log (param i32 i32 i32)))
-      (import "wappa" "v1_counter_add" (func $counter_add (param i32 i32 i64)))
-      (import "wappa" "v1_now" (func $now (result i64)))
-      (import "wappa" "v1_random" (func $random (param i32 i32)))
+      {V1_IMPORTS}
       (memory (export "memory") 2)
       (func $put (param $n i32) (call $content_write (i32.const 4096) (local.get $n)))
       {body})"#
@@ -427,9 +410,9 @@ fn the_rest_of_the_functions() {
         "(call $log (i32.const 4) (i32.const 0) (i32.const 10))",
         "(call $log (i32.const 5) (i32.const 0) (i32.const 10))",
         "(call $log (i32.const 0) (i32.const -1) (i32.const 10))",
-        "(call $counter_add (i32.const 0) (i32.const 4) (i64.const -1))",
-        "(call $counter_add (i32.const 0) (i32.const 0) (i64.const 1))",
-        "(i32.store8 (i32.const 0) (i32.const 45)) (call $counter_add (i32.const 0) (i32.const 4) (i64.const 1))",
+        "(call $count (i32.const 0) (i32.const 4) (i64.const -1))",
+        "(call $count (i32.const 0) (i32.const 0) (i64.const 1))",
+        "(i32.store8 (i32.const 0) (i32.const 45)) (call $count (i32.const 0) (i32.const 4) (i64.const 1))",
         // 2020 is over.
         "(if (i64.gt_s (call $now) (i64.const 1600000000000000000)) (then (call $content_write (i32.const 18) (i32.const 7))))",
         "(call $random (i32.const 4096) (i32.const 16)) (if (i64.ne (i64.load (i32.const 4096)) (i64.load (i32.const 4104))) (then (call $content_write (i32.const 18) (i32.const 7))))",
@@ -451,11 +434,11 @@ fn the_rest_of_the_functions() {
             "hello" empty= number=7 odd=�� text=é [host call: `v1_log`: there is no level 5: 0 is trace, 4 is error] (spent)
         (call $log (i32.const 0) (i32.const -1) (i32.const 10))
             "hello" empty= number=7 odd=�� text=é [host call: `v1_log`: the text is outside of the guest's memory] (spent)
-        (call $counter_add (i32.const 0) (i32.const 4) (i64.const -1))
+        (call $count (i32.const 0) (i32.const 4) (i64.const -1))
             "hello" empty= number=7 odd=�� text=é [host call: `v1_counter_add`: a counter only goes up, not by -1] (spent)
-        (call $counter_add (i32.const 0) (i32.const 0) (i64.const 1))
+        (call $count (i32.const 0) (i32.const 0) (i64.const 1))
             "hello" empty= number=7 odd=�� text=é [host call: `v1_counter_add`: the name of a counter has ASCII letters, digits and underscores, 1 to 64 of them] (spent)
-        (i32.store8 (i32.const 0) (i32.const 45)) (call $counter_add (i32.const 0) (i32.const 4) (i64.const 1))
+        (i32.store8 (i32.const 0) (i32.const 45)) (call $count (i32.const 0) (i32.const 4) (i64.const 1))
             "hello" empty= number=7 odd=�� text=é [host call: `v1_counter_add`: the name of a counter has ASCII letters, digits and underscores, 1 to 64 of them] (spent)
         (if (i64.gt_s (call $now) (i64.const 1600000000000000000)) (then (call $content_write (i32.const 18) (i32.const 7))))
             "missing" empty= number=7 odd=�� text=é
