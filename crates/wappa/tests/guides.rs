@@ -1,5 +1,5 @@
 //! The README and the guides: configs in them are clean, guests in them are what they say, commands in them print what
-//! they say, and links lead somewhere.
+//! they say, tests that they name are there, and links lead somewhere.
 //!
 //! A fence marked `yaml` is a whole config; parts of one, and configs with mistakes, are marked `yml`. A fence marked
 //! `wat` or `yaml` whose first line is a comment with a file's name stands for that file. In one marked `console`, lines
@@ -30,7 +30,7 @@ fn guides() -> Vec<(String, String)> {
     };
     let all = ["docs", "docs/guests"].into_iter().flat_map(in_folder);
     let mut paths: Vec<String> = all.filter(|it| it.ends_with(".md")).collect();
-    paths.extend(["README.md", "ARCHITECTURE.md"].map(String::from));
+    paths.extend(["README.md", "ARCHITECTURE.md", "SECURITY.md"].map(String::from));
     paths.sort();
     let text = |path: &str| fs::read_to_string(root().join(path)).expect("a guide can be read");
     paths.into_iter().map(|it| (text(&it), it)).map(|(text, path)| (path, text)).collect()
@@ -73,6 +73,41 @@ fn folder(name: &str, text: &str) -> Program {
     std::os::unix::fs::symlink(root().join("examples"), program.dir().join("examples"))
         .expect("a link can be made");
     files(text).into_iter().fold(program, |program, (name, content)| program.file(&name, content))
+}
+
+/// All files of Rust below a folder: the stem of each name, or that of its folder for `main.rs`, and its text.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder).expect("it is a folder").flatten().map(|it| it.path());
+    let of_entry = |path: PathBuf| match path.extension() {
+        None if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => {
+            let stem = path.file_stem().expect("it has a name").display().to_string();
+            vec![(stem, fs::read_to_string(&path).expect("a source can be read"))]
+        }
+        _ => Vec::new(),
+    };
+    entries.flat_map(of_entry).collect()
+}
+
+#[test]
+fn each_limit_is_shown_by_a_test_that_is_there() {
+    let text =
+        fs::read_to_string(root().join("docs/guests/what-a-guest-can-do.md")).expect("the page is there");
+    let sources = sources(&root().join("crates"));
+    let tables = text.lines().filter(|it| it.starts_with('|') && !it.starts_with("| ---"));
+    let rows: Vec<&str> = tables.filter(|it| !it.ends_with("| shown by |")).collect();
+    assert!(10 < rows.len(), "the table is not where it was");
+    for row in rows {
+        let shown_by = row.trim_end_matches('|').rsplit('|').next().expect("a row has cells");
+        let tests: Vec<&str> = shown_by.split('`').filter(|it| it.contains("::")).collect();
+        assert!(!tests.is_empty(), "no test: {row}");
+        for test in tests {
+            let (file, name) = test.split_once("::").expect("it was just looked at");
+            let is_there =
+                |(stem, text): &(String, String)| stem == file && text.contains(&format!("fn {name}("));
+            assert!(sources.iter().any(is_there), "there is no test `{test}`");
+        }
+    }
 }
 
 #[test]

@@ -86,3 +86,20 @@ impl Ticks for TicksOfStream {
         self.0.ticks()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_bounded() {
+        let metrics = Metrics::default();
+        let of_guest = MetricsOfGuest::new(metrics.clone(), "", "root", Logger::silent());
+        for round in 0..2 {
+            (0..COUNTERS_MAX + 10).for_each(|it| of_guest.count(&format!("n{it}"), 1 + round));
+        }
+        let samples = metrics.samples();
+        assert_eq!(samples.len(), COUNTERS_MAX);
+        assert!(metrics.counter("wasm_guest_n0", &[("label", ""), ("path", "root")]).get() == 3);
+    }
+}
