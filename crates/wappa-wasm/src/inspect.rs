@@ -23,6 +23,7 @@ mod wit;
 mod world;
 
 pub use component::{Component, Extern, Function, Item as ComponentItem};
+pub(crate) use features::ENGINE_FEATURES;
 pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};

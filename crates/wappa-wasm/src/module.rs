@@ -125,7 +125,7 @@ impl Loaded {
         let wrapped = wrap(&binary).map_err(ModuleError::Wrap)?;
         let is_component = is_component(&wrapped);
         let wasm = if is_component { wrapped } else { rewrite::export_memory(&wrapped) };
-        validate(engine, &wasm, is_component)?;
+        validate(&wasm, is_component)?;
         let code = engine.compiler().compile(&wasm)?;
         let compiled = match engine.cache() {
             Some(cache) => cache.keep(&digest, code),
@@ -167,15 +167,13 @@ impl Loaded {
     }
 }
 
-fn validate(engine: &Engine, wasm: &[u8], is_component: bool) -> Result<(), ModuleError> {
-    let valid = if is_component {
-        let mut validator = wasmparser::Validator::new_with_features(inspect::COMPONENT_FEATURES);
-        validator.validate_all(wasm).map(drop).map_err(|err| err.to_string())
-    } else {
-        let valid = wasmtime::Module::validate(&engine.on_demand().engine, wasm);
-        valid.map_err(|err| format!("{err:#}"))
-    };
-    valid.map_err(|text| ModuleError::Invalid(one_line(&text)))
+/// Finds a module valid with what guests may use, which is less than what the engine understands.
+fn validate(wasm: &[u8], is_component: bool) -> Result<(), ModuleError> {
+    let features = if is_component { inspect::COMPONENT_FEATURES } else { inspect::ACCEPTED_FEATURES };
+    match wasmparser::Validator::new_with_features(features).validate_all(wasm) {
+        Ok(_) => Ok(()),
+        Err(err) => Err(ModuleError::Invalid(one_line(&err.to_string()))),
+    }
 }
 
 /// The SHA-256 of a file's bytes, in hexadecimal digits.

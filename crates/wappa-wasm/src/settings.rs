@@ -7,7 +7,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::{inspect::COMPONENT_FEATURES, stack::GUEST_STACK_BYTES};
+use crate::{inspect::ENGINE_FEATURES, stack::GUEST_STACK_BYTES};
 
 /// Resident pages that a slot keeps for its next instance: small guests are reset two to three times cheaper.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;
@@ -33,9 +33,9 @@ pub(crate) fn compile_settings() -> Config {
     config.async_stack_size(2 * GUEST_STACK_BYTES);
     config.generate_address_map(true);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    // One list for the engine and for those who only look into a module.
-    config.wasm_features(COMPONENT_FEATURES, true);
-    config.wasm_features(COMPONENT_FEATURES.complement(), false);
+    // One list for the engine and for those who only look into a module, but for what the engine composes.
+    config.wasm_features(ENGINE_FEATURES, true);
+    config.wasm_features(ENGINE_FEATURES.complement(), false);
     config
 }
 

@@ -1,6 +1,7 @@
 //! Guests in the text format, the messages they are given, and what becomes of those.
 
 mod component;
+mod composed;
 mod engine;
 mod files;
 mod harness;
