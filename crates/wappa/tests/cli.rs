@@ -1,9 +1,6 @@
 //! The command line as its users meet it: what goes in, what comes out, and the exit code.
 
-use std::{
-    io::{BufReader, Write},
-    process::Stdio,
-};
+use std::io::{BufReader, Write};
 
 use expect_test::expect;
 
@@ -479,9 +476,7 @@ fn an_output_that_nobody_reads_ends_quietly() {
 
 #[test]
 fn nobody_needs_to_read_what_a_command_prints() {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wappa"));
-    let mut child =
-        command.arg("--help").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut child = Program::new("unread-help").start(&["--help"]);
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));

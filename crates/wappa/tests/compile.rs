@@ -4,7 +4,6 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    process::Command,
     thread,
 };
 
@@ -12,7 +11,7 @@ use expect_test::{Expect, expect};
 
 mod support;
 
-use support::Program;
+use support::{Program, shell};
 
 const MODULE: &str = "(module (memory (export \"memory\") 1) (func (export \"process\")))";
 
@@ -373,11 +372,8 @@ fn a_cache_that_cannot_be_used_is_said_once() {
 fn a_full_disk_is_no_error_of_the_stream() {
     let program = program("full-disk");
     // Files may have one block of 512 bytes. A write past that is an error, instead of a signal that ends the process.
-    let script = "trap '' XFSZ; ulimit -S -f 1; echo hello | \"$0\" -c a.yaml";
-    let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_wappa")]).current_dir(program.dir());
-    let output =
-        command.env("XDG_CACHE_HOME", program.dir().join(".cache")).output().expect("the program starts");
+    let script = "trap '' XFSZ; ulimit -S -f 1; echo hello | \"$WAPPA\" -c a.yaml";
+    let output = shell(script, program.dir()).output().expect("the program starts");
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"hello\n".as_slice()), "{log}");
     let said: Vec<&str> = log.lines().filter(|it| it.contains("compiled code is not kept in")).collect();

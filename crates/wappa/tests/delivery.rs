@@ -16,7 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 mod support;
 
-use support::{Program, read_until, wait};
+use support::{Program, read_until, shell, wait};
 
 const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
 
@@ -90,9 +90,8 @@ fn a_killed_stream_leaves_the_beginning_of_its_output() {
 /// Starts a stream with a bound on the size of the files that it writes, in blocks of 512 bytes.
 fn start_with_file_limit(program: &Program, blocks: u32) -> Child {
     // A write past the bound is an error, instead of a signal that ends the process.
-    let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" -c a.yaml");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_wappa")]).current_dir(program.dir());
+    let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$WAPPA\" -c a.yaml");
+    let mut command = shell(&script, program.dir());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().expect("the program starts")
 }

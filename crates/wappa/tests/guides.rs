@@ -10,13 +10,13 @@ use std::{
     fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
 };
 
 mod support;
 
-use support::{Program, wait, without_times};
+use support::{Program, shell, wait, without_times};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
@@ -140,17 +140,7 @@ const PROGRAM_OF_THE_READER: &str = "service";
 /// What a command prints, to either side, when a reader of the guide types it.
 fn print(program: &Program, command: &str) -> String {
     let script = format!("wappa() {{ \"$WAPPA\" \"$@\"; }}\n{{ {command}\n}} 2>&1");
-    let child = Command::new("sh")
-        .args(["-c", &script])
-        .env("WAPPA", env!("CARGO_BIN_EXE_wappa"))
-        .env_remove("WAPPA_CONFIG")
-        .env_remove("BENTO_CONFIG")
-        // Not the user's own, and none that another test filled.
-        .env("XDG_CACHE_HOME", program.dir().join(".cache"))
-        .current_dir(program.dir())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn();
+    let child = shell(&script, program.dir()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = child.expect("there is a shell");
     let mut stdout = child.stdout.take().expect("it is piped");
     let reader = thread::spawn(move || {

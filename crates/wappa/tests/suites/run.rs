@@ -47,9 +47,9 @@ pub(crate) fn run(program: &Program, case: &Case) -> Result<Run, String> {
     }
     let mut command = Command::new(&program.path);
     command.args(arguments(program, case)).current_dir(&dir);
-    command.env_remove("BENTO_CONFIG").env_remove("RUST_BACKTRACE").env("GUESTS", &program.guests);
-    // Not the user's own, and none that another test filled.
-    command.env("XDG_CACHE_HOME", dir.join(".cache"));
+    // Nothing of whoever runs the tests, and nothing that another test filled.
+    command.env_clear().env("HOME", &dir).env("XDG_CACHE_HOME", dir.join(".cache"));
+    command.env("GUESTS", &program.guests);
     for (name, value) in
         case.of("env", false).flat_map(|it| it.body.lines()).filter_map(|it| it.split_once('='))
     {

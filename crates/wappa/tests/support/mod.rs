@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses another part")]
 
 use std::{
+    env,
+    ffi::OsStr,
     fmt, fs,
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -67,13 +69,23 @@ impl Program {
         self
     }
 
+    /// With these programs of the machine to call, and no others; without, where one of them is not there.
+    pub fn tools(self, names: &[&str]) -> Option<Program> {
+        let bin = self.dir.join("bin");
+        fs::create_dir_all(&bin).expect("a folder can be made");
+        for name in names {
+            let places = env::var_os("PATH").unwrap_or_default();
+            let file = env::split_paths(&places).map(|it| it.join(name)).find(|it| it.is_file())?;
+            std::os::unix::fs::symlink(file, bin.join(name)).expect("a link can be made");
+        }
+        let bin = bin.display().to_string();
+        Some(self.env("PATH", &bin))
+    }
+
     /// Starts it with pipes on all sides.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wappa"));
-        command.args(arguments).current_dir(&self.dir).env_remove("WAPPA_CONFIG").env_remove("BENTO_CONFIG");
-        // Not the user's own, and none that another test filled.
-        command.env("XDG_CACHE_HOME", self.dir.join(".cache"));
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        let mut command = command(env!("CARGO_BIN_EXE_wappa"), &self.dir);
+        command.args(arguments).envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program starts")
     }
@@ -97,6 +109,23 @@ impl Program {
             stderr: stderr.join().expect("reading does not panic"),
         }
     }
+}
+
+/// A command that sees nothing of the machine it runs on: it has no variables but a home and a cache of its own, below
+/// the folder in which it runs. Without a `PATH` it finds no programs.
+pub fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env_clear().env("PATH", "/nowhere");
+    command.env("HOME", dir).env("XDG_CACHE_HOME", dir.join(".cache"));
+    command
+}
+
+/// A script for the shell, which finds what the base system has, and the program as `$WAPPA`.
+pub fn shell(script: &str, dir: &Path) -> Command {
+    let mut command = command("/bin/sh", dir);
+    command.args(["-c", script]).env("WAPPA", env!("CARGO_BIN_EXE_wappa"));
+    command.env("PATH", env::var_os("PATH").unwrap_or_default());
+    command
 }
 
 impl Drop for Program {
