@@ -3,18 +3,19 @@
 use std::{
     collections::HashMap,
     num::NonZero,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use wappa_component::{
-    Build, BuildError, Builder, Component, ConnectError, Context, Input, Logger, Metrics, Output, Parcel,
-    Part, Processor, Pulse, ReadError, ScannerFactory, Services, Step, Waiter, WriteError,
+    Build, BuildError, Builder, Component, Context, Input, Logger, Metrics, Output, Processor, Pulse,
+    ScannerFactory, Services,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
 
 use crate::{
     observe::{Observed, ObservedInput, ObservedOutput, ObservedProcessor, Tally},
     replay::Replay,
+    shared::{Linked, SharedInput, SharedOutput},
     stream::{Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
 };
@@ -78,9 +79,9 @@ struct Building<'a> {
     request: &'a BuildRequest<'a>,
     threads: usize,
     tally: Tally,
-    inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
+    inputs: HashMap<String, Resource<Mutex<Linked<dyn Input>>>>,
     processors: HashMap<String, Resource<dyn Processor>>,
-    outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
+    outputs: HashMap<String, Resource<Mutex<Linked<dyn Output>>>>,
 }
 
 /// How far a resource is.
@@ -280,7 +281,7 @@ impl Builder for Building<'_> {
             label,
             nodes,
             |it| &mut it.inputs,
-            |it, node| Ok(Arc::new(Mutex::new(it.input(node, "root.input_resources")?))),
+            |it, node| Ok(Linked::shared(it.input(node, "root.input_resources")?)),
             ComponentKind::Input,
         )?;
         Ok(Box::new(SharedInput(shared)))
@@ -306,65 +307,9 @@ impl Builder for Building<'_> {
             label,
             nodes,
             |it| &mut it.outputs,
-            |it, node| Ok(Arc::new(Mutex::new(it.output(node, "root.output_resources")?))),
+            |it, node| Ok(Linked::shared(it.output(node, "root.output_resources")?)),
             ComponentKind::Output,
         )?;
         Ok(Box::new(SharedOutput(shared)))
-    }
-}
-
-/// An input resource, as one of those who refer to it sees it. All have the input's turn when they use it, so
-/// nobody waits for the lock.
-struct SharedInput(Arc<Mutex<Box<dyn Input>>>);
-
-impl SharedInput {
-    fn with<R>(&self, f: impl FnOnce(&mut dyn Input) -> R) -> R {
-        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
-    }
-}
-
-impl Input for SharedInput {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        self.with(|it| it.connect(waiter))
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        self.with(|it| it.read(waiter, step))
-    }
-
-    fn stop(&mut self) {
-        self.with(|it| it.stop());
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.with(|it| it.is_exhausted())
-    }
-
-    fn takes_back(&self) -> bool {
-        self.with(|it| it.takes_back())
-    }
-}
-
-/// An output resource, as one of those who refer to it sees it. All have the output's turn when they use it.
-/// Closing it again does nothing.
-struct SharedOutput(Arc<Mutex<Box<dyn Output>>>);
-
-impl SharedOutput {
-    fn with<R>(&self, f: impl FnOnce(&mut dyn Output) -> R) -> R {
-        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
-    }
-}
-
-impl Output for SharedOutput {
-    fn connect(&mut self) -> Result<(), ConnectError> {
-        self.with(|it| it.connect())
-    }
-
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.with(|it| it.write(part, step))
-    }
-
-    fn close(&mut self) -> Result<(), String> {
-        self.with(|it| it.close())
     }
 }

@@ -10,6 +10,7 @@ mod panics;
 mod quiet;
 mod replay;
 mod schedule;
+mod shared;
 #[cfg(test)]
 mod simulation;
 mod stop;

@@ -1,7 +1,9 @@
 //! Which instance works for which lane of a stream.
 //!
-//! Where there may be as many instances as threads, each lane keeps its own and nothing is shared. Where there may be
-//! fewer they are lent per part, and a lane waits until one is given back.
+//! Where there may be as many instances as lanes, each lane keeps its own and nothing is shared. Where there may be
+//! fewer they are lent per part, and a lane waits until one is given back. A processor that is a resource is used in
+//! several lanes, and a pipeline with one thread has all of them on it: one instance is all that it has use for, and
+//! what the guest keeps in globals is the same wherever the resource is used.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -53,16 +55,22 @@ pub(super) struct Seat {
 pub(super) enum Lanes {
     /// One for each lane. A lane never runs on two threads at once, so nobody waits for these locks.
     Own(Box<[Mutex<Seat>]>),
-    /// Fewer than there are threads.
+    /// Fewer than there are lanes.
     Lent { free: Mutex<Vec<Seat>>, returned: Condvar },
 }
 
 impl Lanes {
-    /// `first` is the instance that was made when the processor was built.
+    /// `max_instances` is the user's bound; zero for none. `first` is the instance that was made when the processor was
+    /// built.
     pub(super) fn new(n_lanes: usize, max_instances: usize, n_threads: usize, first: Instance) -> Lanes {
         let seat = Seat { alive: Some(Alive::new(first, 0)), ..Seat::default() };
-        if 0 < max_instances && max_instances < n_threads {
-            let mut free: Vec<Seat> = (1..max_instances).map(|_| Seat::default()).collect();
+        let n_seats = match (max_instances, n_threads) {
+            (_, 1) => 1,
+            (0, _) => n_lanes,
+            (max, _) => max,
+        };
+        if n_seats < n_lanes {
+            let mut free: Vec<Seat> = (1..n_seats).map(|_| Seat::default()).collect();
             free.push(seat);
             return Lanes::Lent { free: Mutex::new(free), returned: Condvar::new() };
         }

@@ -1,0 +1,92 @@
+//! Inputs and outputs that are resources: one thing with one connection, whoever refers to it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wappa_component::{ConnectError, Input, Output, Parcel, Part, ReadError, Step, Waiter, WriteError};
+
+/// A resource, and whether it is connected: those who refer to it connect one after the other.
+pub(crate) struct Linked<T: ?Sized> {
+    is_connected: bool,
+    inner: Box<T>,
+}
+
+impl<T: ?Sized> Linked<T> {
+    pub(crate) fn shared(inner: Box<T>) -> Arc<Mutex<Linked<T>>> {
+        Arc::new(Mutex::new(Linked { is_connected: false, inner }))
+    }
+
+    fn connect(
+        &mut self,
+        connect: impl FnOnce(&mut T) -> Result<(), ConnectError>,
+    ) -> Result<(), ConnectError> {
+        if !self.is_connected {
+            connect(&mut self.inner)?;
+            self.is_connected = true;
+        }
+        Ok(())
+    }
+}
+
+/// An input resource, as one of those who refer to it sees it. All have the input's turn when they use it, so
+/// nobody waits for the lock.
+pub(crate) struct SharedInput(pub(crate) Arc<Mutex<Linked<dyn Input>>>);
+
+impl SharedInput {
+    fn with<R>(&self, f: impl FnOnce(&mut Linked<dyn Input>) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Input for SharedInput {
+    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+        self.with(|it| it.connect(|input| input.connect(waiter)))
+    }
+
+    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.with(|it| {
+            let result = it.inner.read(waiter, step);
+            it.is_connected &= !matches!(result, Err(ReadError::NotConnected));
+            result
+        })
+    }
+
+    fn stop(&mut self) {
+        self.with(|it| it.inner.stop());
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.with(|it| it.inner.is_exhausted())
+    }
+
+    fn takes_back(&self) -> bool {
+        self.with(|it| it.inner.takes_back())
+    }
+}
+
+/// An output resource, as one of those who refer to it sees it. All have the output's turn when they use it, so they
+/// write one after the other. Closing it again does nothing.
+pub(crate) struct SharedOutput(pub(crate) Arc<Mutex<Linked<dyn Output>>>);
+
+impl SharedOutput {
+    fn with<R>(&self, f: impl FnOnce(&mut Linked<dyn Output>) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Output for SharedOutput {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        self.with(|it| it.connect(|output| output.connect()))
+    }
+
+    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
+        self.with(|it| {
+            let result = it.inner.write(part, step);
+            it.is_connected &= !matches!(result, Err(WriteError::NotConnected));
+            result
+        })
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.with(|it| it.inner.close())
+    }
+}
