@@ -13,6 +13,7 @@ mod cause;
 mod component;
 mod context;
 mod counted;
+mod files;
 mod input;
 mod interpolate;
 mod logger;
@@ -31,6 +32,7 @@ pub use crate::{
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
     counted::counted,
+    files::{NotRead, read_file},
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},

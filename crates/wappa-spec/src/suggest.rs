@@ -27,10 +27,10 @@ pub(crate) fn shown(text: &str) -> String {
     const CHARS_MAX: usize = 60;
     let mut out = String::new();
     for it in text.chars().take(CHARS_MAX) {
-        if it.is_control() {
-            out.extend(it.escape_debug());
-        } else {
+        if crate::is_printable(it) {
             out.push(it);
+        } else {
+            out.extend(it.escape_debug());
         }
     }
     if text.chars().nth(CHARS_MAX).is_some() {

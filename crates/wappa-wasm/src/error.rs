@@ -3,9 +3,10 @@
 use std::{borrow::Cow, fmt, io};
 
 use wappa_message::Message;
-use wasmtime::{Trap, WasmBacktrace};
+use wappa_spec::is_printable;
+use wasmtime::Trap;
 
-use crate::{compile::CompileError, inspect::NotAModule};
+use crate::{compile::CompileError, frames::Frame, inspect::NotAModule};
 
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +149,7 @@ pub struct CallError(Box<Inner>);
 struct Inner {
     kind: Kind,
     reason: String,
-    backtrace: Option<String>,
+    frames: Vec<Frame>,
     changes_kept: bool,
     sent: Vec<Message>,
 }
@@ -158,15 +159,19 @@ impl CallError {
         CallError(Box::new(Inner {
             kind,
             reason: one_line(&reason.into()),
-            backtrace: None,
+            frames: Vec::new(),
             changes_kept: false,
             sent: Vec::new(),
         }))
     }
 
-    pub(crate) fn with_backtrace(mut self, backtrace: Option<String>) -> CallError {
-        self.0.backtrace = backtrace;
+    pub(crate) fn with_frames(mut self, frames: Vec<Frame>) -> CallError {
+        self.0.frames = frames;
         self
+    }
+
+    pub(crate) fn take_frames(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.0.frames)
     }
 
     pub(crate) fn keeping_changes(mut self) -> CallError {
@@ -195,10 +200,15 @@ impl CallError {
         &self.0.reason
     }
 
-    /// The guest's call stack, innermost first, several lines: demangled names, and source lines where the module has
-    /// them.
-    pub fn backtrace(&self) -> Option<&str> {
-        self.0.backtrace.as_deref()
+    /// The guest's call stack, innermost first; empty where there is none to tell of.
+    pub fn frames(&self) -> &[Frame] {
+        &self.0.frames
+    }
+
+    /// The same as text, a line for each frame, made when it is asked for. It is bounded: 20 frames, each with no more
+    /// than 300 bytes of a name.
+    pub fn backtrace(&self) -> Option<String> {
+        crate::frames::text(&self.0.frames)
     }
 
     /// Whether the message carries what the guest changed before and after the failure.
@@ -267,26 +277,11 @@ pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
     }
 }
 
-/// The longest call stack, in bytes: the names of functions are the guest's, and may be of any length.
-const BACKTRACE_BYTES_MAX: usize = 16 << 10;
-
-/// The guest's frames of an error.
-pub(crate) fn backtrace(error: &wasmtime::Error) -> Option<String> {
-    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
-    if backtrace.frames().is_empty() {
-        return None;
-    }
-    let mut text = backtrace.to_string();
-    text.truncate(text.floor_char_boundary(BACKTRACE_BYTES_MAX));
-    text.truncate(text.trim_end().len());
-    Some(text)
-}
-
-/// Line breaks and other control characters would let a guest forge lines of the log.
+/// Line breaks and whatever else is not printable would let a guest forge lines of the log.
 pub(crate) fn one_line(text: &str) -> String {
-    if !text.contains(|c: char| c.is_control()) {
+    if text.chars().all(is_printable) {
         return text.to_string();
     }
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
-    lines.join("; ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    lines.join("; ").chars().map(|it| if is_printable(it) { it } else { '\u{fffd}' }).collect()
 }

@@ -13,8 +13,9 @@ use crate::{
     CallContext, CallError, Guest, Kind,
     component::{self, ProcessFunc},
     engine::Running,
-    error::{Stop, backtrace, trap_reason},
+    error::{Stop, trap_reason},
     exports::free_all,
+    frames,
     guest::Shared,
     host::Host,
     log::Level,
@@ -353,7 +354,7 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
         let described = stopped(stop, &host.shared);
         // Where it was when its time was over is worth knowing; an exit is not a riddle.
         return match stop {
-            Stop::Timeout | Stop::HostCall(_) | Stop::Output(_) => described.with_backtrace(backtrace(error)),
+            Stop::Timeout | Stop::HostCall(_) | Stop::Output(_) => described.with_frames(frames::of(error)),
             Stop::Exit(_) | Stop::Interrupted => described,
         };
     }
@@ -367,7 +368,7 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
         reason.push_str(&line);
     }
     let kind = if refused { Kind::Memory } else { Kind::Trap };
-    CallError::new(kind, reason).with_backtrace(backtrace(error))
+    CallError::new(kind, reason).with_frames(frames::of(error))
 }
 
 pub(crate) fn stopped(stop: &Stop, shared: &Shared) -> CallError {

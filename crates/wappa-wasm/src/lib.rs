@@ -236,6 +236,7 @@ mod component;
 mod engine;
 mod error;
 mod exports;
+mod frames;
 mod guest;
 mod host;
 pub mod inspect;
@@ -270,6 +271,7 @@ pub use crate::{
     compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},
     error::{CallError, EngineError, GuestError, Kind, ModuleError},
+    frames::Frame,
     guest::{Guest, GuestConfig, Limits, Mount},
     instance::{Called, Instance},
     interrupt::Interrupt,

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wappa_spec::is_printable;
 use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdoutStream},
@@ -361,7 +362,7 @@ impl Output {
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_suffix('\r').unwrap_or(&text);
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if !is_printable(c) && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

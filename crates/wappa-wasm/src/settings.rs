@@ -32,7 +32,8 @@ pub(crate) fn compile_settings() -> Config {
     // No guest runs on a fiber; the engine only insists on this order.
     config.async_stack_size(2 * GUEST_STACK_BYTES);
     config.generate_address_map(true);
-    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    // A guest's debug sections are hostile, and would be read at every trap, whoever wants to see it.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     // One list for the engine and for those who only look into a module, but for what the engine composes.
     config.wasm_features(ENGINE_FEATURES, true);
     config.wasm_features(ENGINE_FEATURES.complement(), false);

@@ -176,7 +176,7 @@ pub(crate) fn transform_of(component: &component::Component, engine: &wasmtime::
 
 /// A failure before the first message.
 fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
-    let described = describe(host, error);
+    let mut described = describe(host, error);
     if described.kind() == Kind::Interrupted {
         return described;
     }
@@ -185,7 +185,7 @@ fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
         let text = format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)");
         return CallError::new(Kind::Instance, text);
     }
-    let backtrace = described.backtrace().map(str::to_string);
+    let frames = described.take_frames();
     let text = format!("{what}: {}: {}", described.kind().as_str(), described.reason());
-    CallError::new(Kind::Instance, text).with_backtrace(backtrace)
+    CallError::new(Kind::Instance, text).with_frames(frames)
 }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use wappa_spec::{LintOptions, Registry};
+use wappa_spec::{LintOptions, Registry, printable_lines, printable_path};
 use wappa_wasm::{
     CodeCache, Engine, EngineConfig, Module,
     processor::{module_file, read_module},
@@ -45,9 +45,9 @@ pub(crate) fn compile(arguments: &CompileArguments, environment: &Environment) -
         }
         match one(&engine, &path) {
             // Whoever closed the stream does not want to read it.
-            Ok(line) => drop(writeln!(io::stdout(), "{}: {line}", path.display())),
+            Ok(line) => drop(writeln!(io::stdout(), "{}: {line}", printable_path(&path))),
             Err(reason) => {
-                let _ = writeln!(io::stderr(), "{}: {reason}", path.display());
+                let _ = writeln!(io::stderr(), "{}: {}", printable_path(&path), printable_lines(&reason));
                 code = ExitCode::FAILURE;
             }
         }

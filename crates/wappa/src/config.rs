@@ -3,13 +3,14 @@
 //! Nothing here prints or decides what is fatal: everything that is wrong with all files is collected as findings.
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use wappa_spec::{Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Source, StreamConfig};
+use wappa_component::NotRead;
+use wappa_spec::{
+    Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Source, StreamConfig, printable,
+};
 
 use crate::{
     environment::Environment,
@@ -98,7 +99,7 @@ pub(crate) struct FileText {
 impl Finding {
     /// The line that Bento prints.
     pub(crate) fn line(&self) -> String {
-        self.lint.line(&self.file.path)
+        self.lint.line(&printable(&self.file.path))
     }
 
     /// Whether Bento cannot even read a file that has this.
@@ -287,15 +288,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
         let file = Arc::new(FileText { path: name.to_string(), text: String::new() });
         Finding { file, lint: Lint::error(Rule::FailedRead, Pos::new(1, 1), text) }
     };
-    let file =
-        File::open(path).map_err(|err| failed(format!("open {name}: {}", wappa_component::cause(&err))))?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|err| failed(format!("read {name}: {}", wappa_component::cause(&err))))?;
-    if FILE_BYTES_MAX < bytes.len() as u64 {
-        return Err(failed(format!("read {name}: the file is larger than {} MiB", FILE_BYTES_MAX >> 20)));
-    }
+    let bytes = wappa_component::read_file(path, FILE_BYTES_MAX)
+        .map_err(|NotRead { step, cause }| failed(format!("{step} {name}: {cause}")))?;
     if is_module(&bytes) {
         let mut finding = failed("this is a WebAssembly module, not a config".to_string());
         let hint = format!("to call it with messages: wappa call {name}; a config names it in `module_path`");

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use wappa_spec::printable_path;
 
 /// The files that the patterns mean, in the order of the patterns and sorted within each.
 ///
@@ -38,7 +39,7 @@ pub(crate) fn expand_deep(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
 }
 
 fn walk(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
-    let failed = |err| format!("reading `{}`: {err}", dir.display());
+    let failed = |err| format!("reading `{}`: {err}", printable_path(dir));
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
     let mut below: Vec<PathBuf> = entries.iter().map(|it| it.path()).collect();
     below.sort();

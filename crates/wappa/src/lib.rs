@@ -22,6 +22,7 @@ mod program;
 pub mod reference;
 mod run;
 mod service;
+mod signals;
 mod table;
 mod wasm;
 

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use wappa_spec::{Deprecated, LintOptions, Rule};
+use wappa_spec::{Deprecated, LintOptions, Rule, printable_lines};
 
 use crate::{
     cli::{FileOptions, LintArguments},
@@ -20,7 +20,7 @@ pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: 
     let targets = match targets(arguments, files) {
         Ok(targets) => targets,
         Err(err) => {
-            let _ = writeln!(io::stderr(), "Lint paths error: {err}");
+            let _ = writeln!(io::stderr(), "Lint paths error: {}", printable_lines(&err));
             return ExitCode::FAILURE;
         }
     };

@@ -12,7 +12,7 @@ use std::{
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use wappa_component::{Level, LogSink};
-use wappa_spec::LoggerConfig;
+use wappa_spec::{LoggerConfig, is_printable, printable_json};
 
 use wappa_component::cause;
 
@@ -95,7 +95,7 @@ impl Log {
                 all.insert(Cow::Borrowed(&self.level_name), level_text(level));
                 all.insert(Cow::Borrowed(&self.message_name), message);
                 all.extend(time.map(|time| (Cow::Borrowed(self.time_name.as_str()), time)));
-                serde_json::to_string(&all).expect("a map of texts is JSON")
+                printable_json(&serde_json::to_string(&all).expect("a map of texts is JSON")).into_owned()
             }
         };
         line.push('\n');
@@ -225,17 +225,6 @@ fn push_quoted(line: &mut String, value: &str) {
         }
     }
     line.push('"');
-}
-
-/// The standard library knows, and tells it only through its own escapes; behind another character, so that an
-/// accent counts as printable.
-fn is_printable(it: char) -> bool {
-    if it.is_ascii() {
-        return !it.is_ascii_control();
-    }
-    let mut text = String::from("a");
-    text.push(it);
-    !text.escape_debug().any(|it| it == '\\')
 }
 
 #[cfg(test)]

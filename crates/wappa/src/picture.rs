@@ -1,7 +1,7 @@
 //! How findings look: Bento's plain line, and on a terminal the place in the file below it.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use wappa_spec::Lint;
+use wappa_spec::{Lint, is_printable, printable, printable_lines};
 
 use crate::config::Finding;
 
@@ -12,6 +12,7 @@ pub(crate) fn render(finding: &Finding, is_terminal: bool, has_color: bool) -> S
 
 /// The same with a line of its own.
 pub(crate) fn render_below(line: String, finding: &Finding, is_terminal: bool, has_color: bool) -> String {
+    let line = printable_lines(&line).into_owned();
     if !is_terminal {
         return format!("{line}\n");
     }
@@ -23,7 +24,7 @@ pub(crate) fn render_below(line: String, finding: &Finding, is_terminal: bool, h
     };
     let place = place(finding, if has_color { Renderer::styled() } else { Renderer::plain() });
     let hint = match &finding.lint.hint {
-        Some(hint) => format!("hint: {hint}\n"),
+        Some(hint) => format!("hint: {}\n", printable_lines(hint)),
         None => String::new(),
     };
     let end = if place.is_empty() && hint.is_empty() { "" } else { "\n" };
@@ -35,6 +36,10 @@ fn place(finding: &Finding, renderer: Renderer) -> String {
     let line = (pos.line as usize).checked_sub(1).and_then(|it| finding.file.text.lines().nth(it));
     // Nothing is to be seen in an empty line, nor in one that fills the screen.
     let Some(line) = line.filter(|it| !it.trim().is_empty() && it.len() <= 400) else { return String::new() };
+    // One character for another, so that columns stay.
+    let line: String =
+        line.chars().map(|it| if is_printable(it) || it == '\t' { it } else { '\u{fffd}' }).collect();
+    let line = line.as_str();
     let byte = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
     let start = byte(pos.column.saturating_sub(1)).min(line.len());
     // Environment variables may have moved the place; then it is the whole line.
@@ -45,7 +50,7 @@ fn place(finding: &Finding, renderer: Renderer) -> String {
     let level = if level == wappa_spec::Level::Error { Level::ERROR } else { Level::WARNING };
     let snippet = Snippet::source(line)
         .line_start(pos.line as usize)
-        .path(finding.file.path.as_str())
+        .path(printable(&finding.file.path).into_owned())
         .annotation(AnnotationKind::Primary.span(span));
     let rendered = renderer.render(&[Group::with_level(level).element(snippet)]);
     format!("{rendered}\n")

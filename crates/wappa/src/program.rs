@@ -1,20 +1,23 @@
 //! The beginning and the end of the process: which command is run, and what is said when there is none.
 
 use std::{
-    fs,
     io::{self, Write},
     path::Path,
     process::ExitCode,
 };
 
-use wappa_spec::Registry;
+use wappa_component::NotRead;
+use wappa_spec::{Registry, printable, printable_lines, printable_path};
 
 use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
     compile, dotenv,
     environment::{self, Environment},
-    globs, guest, lint, list, panics, run, table, wasm,
+    globs, guest, lint, list, panics, run, signals, table, wasm,
 };
+
+/// No file of variables is that big.
+const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
 const COMMANDS_OF_BENTO: [&str; 6] = ["blobl", "create", "echo", "streams", "template", "test"];
@@ -22,10 +25,11 @@ const COMMANDS_OF_BENTO: [&str; 6] = ["blobl", "create", "echo", "streams", "tem
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     panics::tell_on_stderr();
+    signals::keep_writing();
     let cli = match cli::parse(environment::arguments()) {
         Ok(cli) => cli,
         Err(refusal) => {
-            print(io::stderr(), &refusal.error);
+            print(io::stderr(), &printable_lines(&refusal.error));
             print(io::stdout(), &refusal.help);
             return if refusal.error.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
@@ -38,7 +42,7 @@ pub fn main() -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(text) => {
-            print(io::stderr(), &format!("{text}\n"));
+            print(io::stderr(), &format!("{}\n", printable_lines(&text)));
             ExitCode::FAILURE
         }
     }
@@ -91,16 +95,17 @@ fn unknown_command(name: &str) -> String {
     if COMMANDS_OF_BENTO.contains(&name) {
         return format!("Wappa does not have the command `{name}` yet");
     }
-    let mut text = format!("Unrecognised command: {name}");
     let path = Path::new(name);
+    let shown = printable(name);
+    let mut text = format!("Unrecognised command: {shown}");
     let is_module = path.extension().is_some_and(|it| it == "wasm" || it == "wat");
     if path.is_file() && is_module {
         text.push_str(&format!(
-            "\nhint: to call a module with messages: wappa call {name}\
-             \nhint: to see what a module is: wappa inspect {name}"
+            "\nhint: to call a module with messages: wappa call {shown}\
+             \nhint: to see what a module is: wappa inspect {shown}"
         ));
     } else if path.is_file() {
-        text.push_str(&format!("\nhint: to run a config: wappa run {name}"));
+        text.push_str(&format!("\nhint: to run a config: wappa run {shown}"));
     } else if let Some(meant) = cli::nearest_command(name) {
         text.push_str(&format!("\nhint: did you mean `{meant}`?"));
     }
@@ -124,11 +129,14 @@ fn read_env_files(files: &FileOptions) -> Result<Environment, String> {
     let paths = globs::expand(&files.env_files)
         .map_err(|err| format!("Failed to resolve env file glob pattern: {err}"))?;
     for path in paths {
-        let text = fs::read_to_string(&path).map_err(|err| {
-            format!("Failed to read dotenv file: open {}: {}", path.display(), wappa_component::cause(&err))
-        })?;
+        let failed =
+            |step, cause| format!("Failed to read dotenv file: {step} {}: {cause}", printable_path(&path));
+        let bytes = wappa_component::read_file(&path, ENV_FILE_BYTES_MAX)
+            .map_err(|NotRead { step, cause }| failed(step, cause))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| failed("read", "it is not text in UTF-8".to_string()))?;
         let assignments = dotenv::parse(&text)
-            .map_err(|err| format!("Failed to parse dotenv file: {}: {err}", path.display()))?;
+            .map_err(|err| format!("Failed to parse dotenv file: {}: {err}", printable_path(&path)))?;
         assignments.into_iter().for_each(|(name, value)| environment.set(name, value));
     }
     Ok(environment)

@@ -9,7 +9,7 @@ use std::{
 
 use wappa_component::{Level, Logger, Metrics, Services};
 use wappa_engine::{BuildRequest, Setting, World};
-use wappa_spec::{LintOptions, Registry, StreamConfig};
+use wappa_spec::{LintOptions, Registry, StreamConfig, printable_lines};
 
 use crate::{
     cli::Options,
@@ -61,7 +61,7 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
     let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
     let Loaded { config, findings } = loaded.map_err(|text| {
-        print(io::stderr(), &format!("Configuration file read error: {text}\n"));
+        print(io::stderr(), &format!("Configuration file read error: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
     if config.is_none() && findings.iter().any(Finding::is_read_error) {
@@ -73,7 +73,7 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
     let config = config.map_or_else(|| StreamConfig::empty(registry), Ok);
     let config = config.expect("an empty config is a config");
     let logger = open_log(&config, options.log_level.as_deref()).map_err(|text| {
-        print(io::stdout(), &format!("Failed to create logger: {text}\n"));
+        print(io::stdout(), &format!("Failed to create logger: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
     announce(&origin, &logger);

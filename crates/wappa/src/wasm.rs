@@ -8,7 +8,7 @@ use std::{
 };
 
 use wappa_component::{Component, Logger, Services};
-use wappa_spec::{ComponentKind, ComponentNode, Node, Size, StreamConfig};
+use wappa_spec::{ComponentKind, ComponentNode, Node, Size, StreamConfig, printable_json, printable_path};
 use wappa_wasm::{
     Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
     inspect::{Inspection, Limits, Severity},
@@ -167,7 +167,7 @@ pub(crate) fn compile_child() -> ExitCode {
 /// `inspect`: what a module is, and what keeps it from running.
 pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> {
     let path: &PathBuf = &arguments.module;
-    let place = |text: String| format!("{}: {text}", path.display());
+    let place = |text: String| format!("{}: {text}", printable_path(path));
     let bytes = read_module(path).map_err(place)?;
     let limits = match arguments.memory_limit {
         Some(limit) => Limits { memory_bytes: limit.bytes() },
@@ -195,7 +195,7 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> 
 }
 
 fn json_line(value: serde_json::Value) -> String {
-    format!("{value:#}\n")
+    format!("{}\n", printable_json(&format!("{value:#}")))
 }
 
 #[cfg(test)]

@@ -481,3 +481,48 @@ fn nobody_needs_to_read_what_a_command_prints() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+/// A reset of the terminal, escape as one character, delete, an override of the direction, a line separator, a line break.
+const HOSTILE: &str = "\u{1b}c\u{9b}2J\u{7f}\u{202e}\u{2028}\nforged: line";
+
+#[test]
+fn what_others_wrote_does_not_reach_a_terminal_as_it_is() {
+    let quoted: String = HOSTILE.bytes().map(|it| format!("\\{it:02x}")).collect();
+    let wat =
+        format!(r#"(module (import "{quoted}" "{quoted}" (func)) (func (export "{quoted}") unreachable))"#);
+    let trap = format!(r#"(module (func $"{quoted}" unreachable) (export "process" (func 0)))"#);
+    let in_yaml = "\\ec\\x9b2J\\x7f\\u202e\\u2028\\nforged: line";
+    let program = Program::new("printable")
+        .file("bad.wat", wat)
+        .file("trap.wat", trap)
+        .file(&format!("{HOSTILE}.yaml"), "inputs: {}\n")
+        .file(
+            "a.yaml",
+            format!(
+                "\"{in_yaml}\": 1\npipeline:\n  processors:\n    - \"{in_yaml}\": {{}}\n\
+                     - wasm: {{ module_path: \"{in_yaml}\", \"{in_yaml}\": 1 }}\n    - wasm: {{ module_path: bad.wat, function: \"{in_yaml}\" }}\n"
+            ),
+        )
+        .stdin("x\n");
+    let named = format!("{HOSTILE}.yaml");
+    let commands: [&[&str]; 12] = [
+        &["lint", "a.yaml"],
+        &["lint", &named],
+        &["-c", "a.yaml"],
+        &["-c", &named],
+        &["inspect", "bad.wat"],
+        &["inspect", "--json", "bad.wat"],
+        &["inspect", HOSTILE],
+        &["call", "bad.wat"],
+        &["call", "trap.wat"],
+        &["call", "--json", "trap.wat"],
+        &["bench", HOSTILE],
+        &[HOSTILE],
+    ];
+    for arguments in commands {
+        let told = program.run(arguments).to_string();
+        let is_seen = |it: char| it == '\n' || wappa_spec::is_printable(it);
+        assert!(told.chars().all(is_seen), "{arguments:?}: {told:?}");
+        assert!(!told.contains("\nforged"), "{arguments:?}: {told}");
+    }
+}

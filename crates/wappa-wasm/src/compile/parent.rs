@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wappa_spec::is_printable;
 
 use super::wire::{Incoming, request_header};
 use super::{Budget, Compile, CompileError};
@@ -263,7 +264,7 @@ fn keep_end(kept: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Text of another process, made safe for one line of a log.
 fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    let mut line: String = text.chars().map(|c| if is_printable(c) { c } else { ' ' }).take(500).collect();
     line.truncate(line.trim_end().len());
     line
 }

@@ -1,5 +1,7 @@
 //! How sizes and names are written. Names come from the module and are hostile: they are escaped and cut.
 
+use wappa_spec::is_printable;
+
 /// A size, rounded for reading: `1.9MiB`.
 pub(super) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -62,8 +64,7 @@ pub(super) fn safe(text: &str, chars_max: usize) -> String {
             out.push('…');
             break;
         }
-        // What `escape_debug` does to quotes would only make names harder to read.
-        if matches!(c, '\'' | '"' | '\\') {
+        if is_printable(c) {
             out.push(c);
         } else {
             out.extend(c.escape_debug());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wappa_spec::{Config, Lint, Node, Reader, Rule, Size};
+use wappa_spec::{Config, Lint, Node, Reader, Rule, Size, printable_path};
 
 use super::{config::WasmConfig, known, module_file, read_module};
 use crate::inspect::{Inspection, Limits, Severity};
@@ -58,7 +58,7 @@ fn lint_module(
     let bytes = match read_module(&file) {
         Ok(bytes) => bytes,
         Err(cause) => {
-            let text = format!("reading the module `{}`: {cause}", file.display());
+            let text = format!("reading the module `{}`: {cause}", printable_path(&file));
             let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
             let is_missing = !file.exists();
             reader.push(if is_missing { lint.hint(hint_for_missing(path, reader.base_dir())) } else { lint });
@@ -68,7 +68,7 @@ fn lint_module(
     let inspection = match Inspection::of_known(&bytes, known::is_valid) {
         Ok(inspection) => inspection,
         Err(err) => {
-            let text = format!("`{}`: {err}", file.display());
+            let text = format!("`{}`: {err}", printable_path(&file));
             let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
             reader.push(match err.hint() {
                 Some(hint) => lint.hint(hint),
@@ -78,7 +78,7 @@ fn lint_module(
         }
     };
     for problem in inspection.problems(function, limits) {
-        let text = format!("`{}`: {}", file.display(), problem.text);
+        let text = format!("`{}`: {}", printable_path(&file), problem.text);
         let lint = match problem.severity {
             Severity::Error => Lint::error(Rule::Custom, at_path.pos, text),
             Severity::Warning => Lint::warning(Rule::Custom, at_path.pos, text),
@@ -98,7 +98,7 @@ fn hint_for_missing(path: &str, config_dir: Option<&Path>) -> String {
     match beside_config {
         Some(beside_config) => format!(
             "is it built yet? It is neither at `{path}` in the working directory nor beside the config, at `{}`",
-            beside_config.display()
+            printable_path(&beside_config)
         ),
         None if Path::new(path).is_absolute() => "is it built yet?".to_owned(),
         None => {

@@ -10,8 +10,6 @@ mod turn;
 mod versions;
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -201,18 +199,9 @@ pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     }
 }
 
-/// What is in the file of a module; or why it cannot be had. A file that never ends, such as `/dev/zero`, must not
-/// fill the memory.
+/// What is in the file of a module; or why it cannot be had.
 pub fn read_module(file: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|it| it.take(MODULE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(n) if n as u64 > MODULE_BYTES_MAX => {
-            Err(format!("the file is larger than {} MiB", MODULE_BYTES_MAX >> 20))
-        }
-        Ok(_) => Ok(bytes),
-        Err(err) => Err(wappa_component::cause(&err)),
-    }
+    wappa_component::read_file(file, MODULE_BYTES_MAX).map_err(|err| err.cause)
 }
 
 /// Makes the first instance, so that a module that cannot start fails the start of the stream. Guests need a large

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wappa_component::{Batches, Part, Step};
+use wappa_component::{Batches, Level, Part, Step};
 use wappa_message::{Mark, Message};
 
 use super::{
@@ -225,7 +225,9 @@ impl Wasm {
     }
 
     fn log_backtrace(&self, err: &CallError) {
-        if let Some(backtrace) = err.backtrace() {
+        if self.logger.enabled(Level::Debug)
+            && let Some(backtrace) = err.backtrace()
+        {
             self.logger.debug(&format!("{}\n{backtrace}", err.mark_text()));
         }
     }

@@ -2,6 +2,7 @@
 
 mod component;
 mod composed;
+mod debug_sections;
 mod engine;
 mod files;
 mod harness;

@@ -10,6 +10,7 @@ use super::{
     text::{Style, printable},
     time_text,
 };
+use wappa_spec::printable_path;
 
 /// What was measured with messages of one size.
 #[derive(Debug, Default)]
@@ -97,7 +98,7 @@ impl Report<'_> {
         }
         let (loaded, started) = (time_text(session.load_time), time_text(session.start_time));
         let size = size_text(session.module_bytes);
-        let line = format!("{}: {size}, loaded in {loaded}, started in {started}", module.display());
+        let line = format!("{}: {size}, loaded in {loaded}, started in {started}", printable_path(module));
         writeln!(self.out, "{}", self.style.dim(&line))?;
         let batch = match self.batch {
             1 => "each message a batch of its own".to_string(),

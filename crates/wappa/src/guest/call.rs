@@ -9,6 +9,7 @@ use std::{
 
 use clap::Args;
 use wappa_message::Message;
+use wappa_spec::printable_path;
 use wappa_wasm::Run;
 
 use super::{
@@ -153,7 +154,7 @@ impl Printer<'_> {
             let size = size_text(session.module_bytes);
             let (loaded, started) = (time_text(session.load_time), time_text(session.start_time));
             let slow = if cfg!(debug_assertions) && LONG < session.load_time { SLOW_BUILD } else { "" };
-            let module = arguments.module.display();
+            let module = printable_path(&arguments.module);
             let line = format!("{module}: {size}, loaded in {loaded}{slow}, started in {started}");
             writeln!(self.out, "{}", style.dim(&line))?;
         }

@@ -10,6 +10,8 @@ pub(super) struct Ending {
     pub(super) messages: Vec<Message>,
     /// Why it failed; the last message is marked with it.
     pub(super) failed: Option<CallError>,
+    /// Where the guest was when it failed, innermost first, each with its place in the source where that is known.
+    pub(super) stack: Vec<String>,
 }
 
 /// What became of one message, in a word.
@@ -49,6 +51,8 @@ impl From<Outcome> for Ending {
             last.set_error(Mark::new(err.mark_text()));
         }
         let kind = if failed.is_some() { Kind::Failed } else { kind };
-        Ending { kind, messages, failed }
+        let stack = failed.iter().flat_map(CallError::frames).enumerate();
+        let stack = stack.map(|(idx, frame)| format!("{idx}: {frame}")).collect();
+        Ending { kind, messages, failed, stack }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use wappa_spec::printable_path;
 use wappa_wasm::{Engine, Run};
 
 use super::{
@@ -54,7 +55,9 @@ pub(super) fn find(project: &Path) -> Result<Vec<Fixture>, String> {
     let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(err) => return Err(format!("reading {}: {}", dir.display(), wappa_component::cause(&err))),
+        Err(err) => {
+            return Err(format!("reading {}: {}", printable_path(&dir), wappa_component::cause(&err)));
+        }
     };
     let mut fixtures = Vec::new();
     for entry in entries.flatten() {
@@ -84,7 +87,9 @@ impl Fixture {
         let expected = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(err) => return Err(format!("reading {}: {}", file.display(), wappa_component::cause(&err))),
+            Err(err) => {
+                return Err(format!("reading {}: {}", printable_path(&file), wappa_component::cause(&err)));
+            }
         };
         if expected == found {
             return Ok(Came::Good);
@@ -93,7 +98,7 @@ impl Fixture {
             return Ok(Came::Different { expected, found, said });
         }
         fs::write(&file, found)
-            .map_err(|err| format!("writing {}: {}", file.display(), wappa_component::cause(&err)))?;
+            .map_err(|err| format!("writing {}: {}", printable_path(&file), wappa_component::cause(&err)))?;
         Ok(Came::Updated)
     }
 
@@ -103,17 +108,19 @@ impl Fixture {
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
             Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(err) => return Err(format!("reading {}: {}", file.display(), wappa_component::cause(&err))),
+            Err(err) => {
+                return Err(format!("reading {}: {}", printable_path(&file), wappa_component::cause(&err)));
+            }
         };
         let flags = Flags::try_parse_from(arguments(&text)).map_err(|err| {
             let text = err.to_string();
             let first = text.lines().next().unwrap_or_default();
-            format!("{}: {}", file.display(), first.strip_prefix("error: ").unwrap_or(first))
+            format!("{}: {}", printable_path(&file), first.strip_prefix("error: ").unwrap_or(first))
         })?;
         let mut shape = flags.shape;
         if !shape.input.files.is_empty() {
             let text = "the messages of a fixture are in its `.in` file: name no others";
-            return Err(format!("{}: {text}", file.display()));
+            return Err(format!("{}: {text}", printable_path(&file)));
         }
         // It stands for standard input, of which each line is a message.
         shape.input.files = vec![self.file("in")];

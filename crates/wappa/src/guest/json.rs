@@ -4,12 +4,13 @@ use std::str;
 
 use serde_json::Value as Json;
 use wappa_message::{Message, Value};
+use wappa_spec::printable_json;
 
 use super::{
     ending::Ending,
     records::{Records, word},
     session::Ran,
-    text::{frames, hex},
+    text::hex,
 };
 
 /// An object with its members in the order in which they were put in.
@@ -45,7 +46,7 @@ impl Object {
 }
 
 fn string(text: &str) -> String {
-    Json::from(text).to_string()
+    printable_json(&Json::from(text).to_string()).into_owned()
 }
 
 fn array(items: impl IntoIterator<Item = String>) -> String {
@@ -57,10 +58,10 @@ pub(super) fn ending(number: usize, ending: &Ending, cost: Option<(&Ran, &Record
     let mut object = Object::new().number("message", number).text("outcome", ending.kind.word());
     object = object.json("sent", &array(ending.messages.iter().map(message)));
     if let Some(err) = &ending.failed {
-        let failed = Object::new().text("kind", err.kind().as_str()).text("reason", err.reason()).json(
-            "backtrace",
-            &array(err.backtrace().map(frames).unwrap_or_default().iter().map(|it| string(it))),
-        );
+        let failed = Object::new()
+            .text("kind", err.kind().as_str())
+            .text("reason", err.reason())
+            .json("backtrace", &array(ending.stack.iter().map(|it| string(it))));
         object = object.json("failed", &failed.end());
     }
     if let Some((ran, records)) = cost {

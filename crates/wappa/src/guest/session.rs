@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wappa_spec::printable_path;
 use wappa_wasm::{
     CallError, Engine, Guest, Instance, Kind, Level, Module, Outcome, Run,
     inspect::{self, Inspection, Problem, Severity},
@@ -15,7 +16,6 @@ use wappa_wasm::{
 use super::{
     options::GuestOptions,
     records::{Recorder, word},
-    text::frames,
 };
 
 /// A guest and the one instance that works for it.
@@ -47,7 +47,7 @@ pub(super) struct Ran {
 impl Session {
     /// Loads a module and starts an instance. The error has the module's path and a way out.
     pub(super) fn open(engine: &Engine, path: &Path, options: &GuestOptions) -> Result<Session, String> {
-        let place = |text: String| format!("{}: {text}", path.display());
+        let place = |text: String| format!("{}: {text}", printable_path(path));
         let bytes = read_module(path).map_err(place)?;
         check(&bytes, path, options)?;
         let began = Instant::now();
@@ -75,11 +75,11 @@ impl Session {
 
     /// What is to be said when the first instance does not start.
     fn not_started(&self, path: &Path, err: &CallError) -> String {
-        let mut text = format!("{}: starting the guest: {}", path.display(), err.mark_text());
+        let mut text = format!("{}: starting the guest: {}", printable_path(path), err.mark_text());
         for (level, line) in self.recorder.take().lines {
             text.push_str(&format!("\n  log: {}: {line}", word(level)));
         }
-        for frame in err.backtrace().map(frames).unwrap_or_default() {
+        for frame in err.backtrace().iter().flat_map(|it| it.lines()) {
             text.push_str(&format!("\n  stack: {frame}"));
         }
         text
@@ -160,7 +160,7 @@ fn check(bytes: &[u8], path: &Path, options: &GuestOptions) -> Result<(), String
     // `wappa inspect` would only say the same of a file that is no module.
     let inspection = Inspection::of(bytes).map_err(|err| {
         let hint = err.hint().map(|it| format!("\nhint: {it}")).unwrap_or_default();
-        format!("{}: {err}{hint}", path.display())
+        format!("{}: {err}{hint}", printable_path(path))
     })?;
     let limits = inspect::Limits { memory_bytes: options.limits().memory as u64 };
     let mut problems = inspection.problems(&options.function, &limits);
@@ -174,9 +174,9 @@ fn check(bytes: &[u8], path: &Path, options: &GuestOptions) -> Result<(), String
 
 fn problem_text(path: &Path, problem: &Problem) -> String {
     let hint = problem.hint.as_ref().map(|it| format!("\nhint: {it}")).unwrap_or_default();
-    format!("{}: {}{hint}", path.display(), problem.text)
+    format!("{}: {}{hint}", printable_path(path), problem.text)
 }
 
 fn tell_more(path: &Path) -> String {
-    format!("\nhint: `wappa inspect {}` says what the module is", path.display())
+    format!("\nhint: `wappa inspect {}` says what the module is", printable_path(path))
 }

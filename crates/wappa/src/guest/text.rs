@@ -4,6 +4,7 @@ use std::{fmt::Write as _, str};
 
 use bytes::Bytes;
 use wappa_message::{Message, Value};
+use wappa_spec::is_printable;
 
 use super::{
     ending::{Ending, Kind},
@@ -139,8 +140,7 @@ impl Style {
     /// Where the guest was when it failed.
     pub(super) fn backtrace(self, ending: &Ending) -> String {
         let mut out = String::new();
-        let frames = ending.failed.as_ref().and_then(|it| it.backtrace()).map(frames).unwrap_or_default();
-        for (idx, frame) in frames.iter().enumerate() {
+        for (idx, frame) in ending.stack.iter().enumerate() {
             self.line(&mut out, if idx == 0 { "stack" } else { "" }, &printable(frame));
         }
         out
@@ -160,21 +160,6 @@ impl Style {
 
 const NEVER: &str = "writing to a string cannot fail";
 
-/// The frames of a backtrace, innermost first, each with its place in the source, and without what the engine says
-/// around them.
-pub(super) fn frames(backtrace: &str) -> Vec<String> {
-    let mut frames: Vec<String> = Vec::new();
-    for line in backtrace.lines().filter(|it| !it.ends_with("wasm backtrace:")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match (words.first(), frames.last_mut()) {
-            (None, _) => (),
-            (Some(&"at"), Some(frame)) => frame.push_str(&format!(" {}", words.join(" "))),
-            _ => frames.push(words.join(" ")),
-        }
-    }
-    frames
-}
-
 /// The beginning of a content, cut between two characters where it is text.
 fn head(content: &[u8]) -> &[u8] {
     if content.len() <= SHOWN_BYTES_MAX {
@@ -189,7 +174,7 @@ fn head(content: &[u8]) -> &[u8] {
 
 /// What can be shown as it is: text without characters that control a terminal.
 fn as_text(content: &[u8]) -> Option<&str> {
-    let is_shown = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let is_shown = |c: char| is_printable(c) || c == '\n' || c == '\t';
     str::from_utf8(content).ok().filter(|it| it.chars().all(is_shown))
 }
 
@@ -212,7 +197,7 @@ fn value_text(value: &Value) -> String {
 pub(super) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() && c != '\t' {
+        match !is_printable(c) && c != '\t' {
             true => out.extend(c.escape_default()),
             false => out.push(c),
         }

@@ -119,8 +119,8 @@ fn all_that_can_come_of_a_message() {
             #5 failed · TIME, memory 64 KiB
               reason   trap: unreachable
               content  t
-              stack    0: 0x160 - <unknown>!innermost
-                     | 1: 0x1c7 - <unknown>!<wasm function 14>
+              stack    0: 0x160 - innermost
+                     | 1: 0x1c7 - function 14
             #6 kept · TIME, memory 64 KiB
               content  value
               log      info  the reason
@@ -231,8 +231,8 @@ fn batches() {
             #2 failed
               reason   trap: unreachable
               content  t
-              stack    0: 0x160 - <unknown>!innermost
-                     | 1: 0x1c7 - <unknown>!<wasm function 14>
+              stack    0: 0x160 - innermost
+                     | 1: 0x1c7 - function 14
             #3 kept
               content  l
             batch of 3 · TIME, memory 64 KiB
@@ -248,7 +248,7 @@ fn batches() {
             exit 1
             --- stdout
             {"message":1,"outcome":"kept","sent":[{"content":"k","metadata":{}}]}
-            {"message":2,"outcome":"failed","sent":[{"content":"t","metadata":{},"error":"trap: unreachable"}],"failed":{"kind":"trap","reason":"unreachable","backtrace":["0: 0x160 - <unknown>!innermost","1: 0x1c7 - <unknown>!<wasm function 14>"]}}
+            {"message":2,"outcome":"failed","sent":[{"content":"t","metadata":{},"error":"trap: unreachable"}],"failed":{"kind":"trap","reason":"unreachable","backtrace":["0: 0x160 - innermost","1: 0x1c7 - function 14"]}}
             {"message":3,"outcome":"kept","sent":[{"content":"l","metadata":{}}]}
             {"batch":3,"time_ns":N,"memory_bytes":65536,"log":[{"level":"info","text":"the reason"},{"level":"info","text":"the reason"},{"level":"error","text":"one"}],"counters":{"one":2}}
             {"end":true,"log":[{"level":"warn","text":"one"}],"counters":{}}
@@ -470,7 +470,7 @@ fn what_is_no_guest_is_refused() {
             exit 1
             --- stderr
             start.wat: starting the guest: instance: instantiating: trap: unreachable
-              stack: 0: 0x27 - <unknown>!float
+              stack: 0: 0x27 - float
 
             $ wappa call init.wat
             exit 1

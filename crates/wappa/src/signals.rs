@@ -1,0 +1,13 @@
+//! Signals that would end the process where an error is wanted.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use rustix::process::Signal;
+use signal_hook::flag;
+
+/// A file that has reached the largest size that the system allows (`ulimit -f`) fails a write, as one on a full disk
+/// does. Without somebody who takes the signal, the system would end the process instead.
+pub(crate) fn keep_writing() {
+    // Where it cannot be taken, the signal does what it did before.
+    let _ = flag::register(Signal::XFSZ.as_raw(), Arc::new(AtomicBool::new(false)));
+}
