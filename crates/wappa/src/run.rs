@@ -175,6 +175,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
         shutdown_delay: config.shutdown_delay,
         shutdown_timeout: config.shutdown_timeout,
         events,
+        is_hurried: false,
     };
     service.run(stream).map_err(failed)
 }

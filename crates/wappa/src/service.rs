@@ -1,7 +1,7 @@
 //! A stream that runs: signals, the timeline of a shutdown, and the exit code.
 
 use std::{
-    io,
+    fs, io,
     process::{self, ExitCode},
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 use wappa_component::{Level, Logger, counted};
@@ -23,6 +23,9 @@ use crate::metrics::Exporter;
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a stream has to come to its end after everything was given up because somebody would not wait.
+const HURRY: Duration = Duration::from_millis(200);
 
 /// A stop is graceful first only if that part is longer than this; as Bento.
 const GRACEFUL_MIN: Duration = Duration::from_secs(1);
@@ -49,6 +52,8 @@ pub(crate) struct Service {
     pub(crate) shutdown_timeout: Duration,
     /// What the process is told, and where the end of the stream is told.
     pub(crate) events: Events,
+    /// Somebody asked twice, as with a second Ctrl-C: nothing more is waited for.
+    pub(crate) is_hurried: bool,
 }
 
 /// What happens to a running stream.
@@ -70,6 +75,9 @@ impl Events {
         let (tx, rx) = sync_channel(8);
         let was_signaled = Arc::new(AtomicBool::new(false));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if !is_hangup_ignored() {
+            signals.add_signal(SIGHUP)?;
+        }
         let (to_service, flag) = (tx.clone(), Arc::clone(&was_signaled));
         let forward = move || {
             for signal in signals.forever() {
@@ -99,9 +107,27 @@ impl Events {
     }
 }
 
+/// Whether whoever started the process asked it to outlive its terminal, as `nohup` does.
+///
+/// Where the system does not say, a hang-up stops the stream, which loses nothing.
+fn is_hangup_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+    mask.is_some_and(|it| it >> (SIGHUP - 1) & 1 == 1)
+}
+
+/// A signal's name, and what Go calls it.
+fn names(signal: i32) -> (&'static str, &'static str) {
+    match signal {
+        SIGINT => ("SIGINT", "interrupt"),
+        SIGHUP => ("SIGHUP", "hangup"),
+        _ => ("SIGTERM", "terminated"),
+    }
+}
+
 fn received(signal: i32) -> String {
-    let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-    format!("Received {name}, the service is closing")
+    format!("Received {}, the service is closing", names(signal).0)
 }
 
 impl Service {
@@ -159,9 +185,8 @@ impl Service {
             match self.wait(until) {
                 Some(Event::Ended(result)) => ended = Some(result),
                 Some(Event::Signal(signal)) => {
-                    let name = if signal == SIGINT { "interrupt" } else { "terminated" };
                     let text = "Shutdown delay failed: shutdown delay interrupted by signal";
-                    self.logger.error(&format!("{text}: {name}"));
+                    self.logger.error(&format!("{text}: {}", names(signal).1));
                     return ended;
                 }
                 None => return ended,
@@ -184,7 +209,7 @@ impl Service {
             ended = self.wait_for_end(began.checked_add(graceful));
         }
         let last = began.checked_add(self.shutdown_timeout);
-        if ended.is_none() {
+        if ended.is_none() && !self.is_hurried {
             self.stop.abandon();
             // What is finished is still written, for half of the time that is left.
             let now = Instant::now();
@@ -193,16 +218,25 @@ impl Service {
         }
         if ended.is_none() {
             self.stop.cut();
+            let last = if self.is_hurried { Instant::now().checked_add(HURRY) } else { last };
             ended = self.wait_for_end(last);
         }
         self.end(ended)
     }
 
+    /// Waits until the stream has ended; not beyond `until`, nor beyond the moment when somebody loses patience.
     fn wait_for_end(&mut self, until: Option<Instant>) -> Option<io::Result<Report>> {
         loop {
             match self.wait(until) {
                 Some(Event::Ended(result)) => return Some(result),
-                // Another signal changes nothing: the budget is the limit.
+                Some(Event::Signal(SIGINT)) if !self.is_hurried => {
+                    self.is_hurried = true;
+                    self.logger.warn(
+                        "Received SIGINT while the service is closing, what is not delivered is given up",
+                    );
+                    return None;
+                }
+                // Who asks again in another way changes nothing: the budget is the limit.
                 Some(Event::Signal(_)) => (),
                 None => return None,
             }
@@ -242,6 +276,9 @@ impl Service {
         if 0 < undelivered {
             // Who closes the output (`| head -1`) wanted no more.
             let level = if was_closed { Level::Debug } else { Level::Warn };
+            if !was_closed {
+                code = ExitCode::FAILURE;
+            }
             let n_messages = counted(undelivered, "message was", "messages were");
             self.logger.log(level, &format!("{n_messages} read and not delivered"));
         }

@@ -3,7 +3,7 @@
 use std::{
     io::{BufReader, Read, Write},
     os::fd::AsFd,
-    process::Child,
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -64,7 +64,7 @@ fn what_does_not_end_is_given_up_within_the_budget() {
             "msg=works",
             &[TERM],
             expect![[r#"
-                exit Some(0)
+                exit Some(1)
                 level=info msg="Received SIGTERM, the service is closing" @service=wappa
                 level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
                 level=warning msg="1 message was read and not delivered" @service=wappa
@@ -90,6 +90,69 @@ fn what_was_read_is_worked_off() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_a_stream_as_gracefully() {
+    check(
+        "hangup",
+        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 300ms}}]}\n",
+        "a\n",
+        "msg=works",
+        &[(Signal::HUP, "the service is closing")],
+        expect![[r#"
+            exit Some(0)
+            a
+            level=info msg="Received SIGHUP, the service is closing" @service=wappa
+        "#]],
+    );
+}
+
+#[test]
+fn a_stream_that_is_to_outlive_its_terminal_does() {
+    let program = Program::new("nohup").file("a.yaml", "{}\n");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" -c a.yaml", env!("CARGO_BIN_EXE_wappa")]);
+    command.current_dir(program.dir()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    read_until(
+        &mut BufReader::new(child.stderr.take().expect("it is piped")),
+        "Output type stdout is now active",
+    );
+    send(&child, Signal::HUP);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"a\n").expect("it is read");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    assert_eq!(read_until(&mut stdout, "\n"), "a\n");
+    drop(stdin);
+    assert_eq!(wait(child).code(), Some(0));
+}
+
+#[test]
+fn who_asks_twice_does_not_wait() {
+    for (n, first) in [Signal::INT, Signal::TERM].into_iter().enumerate() {
+        let name = if first == Signal::INT { "SIGINT" } else { "SIGTERM" };
+        let program = Program::new(&format!("hurry-{n}")).file(
+            "a.yaml",
+            "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
+             shutdown_timeout: 1h\n",
+        );
+        let mut child = program.start(&["-c", "a.yaml"]);
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(b"a\nb\n").expect("it is read");
+        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+        read_until(&mut log, "msg=works");
+        send(&child, first);
+        read_until(&mut log, &format!("Received {name}, the service is closing"));
+        send(&child, Signal::INT);
+        read_until(
+            &mut log,
+            "Received SIGINT while the service is closing, what is not delivered is given up",
+        );
+        read_until(&mut log, "read and not delivered");
+        assert_eq!(wait(child).code(), Some(1));
+        drop(stdin);
+    }
+}
+
+#[test]
 fn what_is_finished_before_a_guest_loops_is_delivered() {
     let config = format!(
         "pipeline: {{threads: 1, processors: [wasm: {{module_path: {GUESTS}/loop-on-b.wat, timeout: 1h}}]}}\n\
@@ -106,7 +169,7 @@ fn what_is_finished_before_a_guest_loops_is_delivered() {
     assert_eq!(out, "X\nX\nX\n");
     let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
     read_until(&mut log, "2 messages were read and not delivered");
-    assert_eq!(wait(child).code(), Some(0));
+    assert_eq!(wait(child).code(), Some(1));
     drop(stdin);
 }
 
