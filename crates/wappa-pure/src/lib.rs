@@ -15,6 +15,7 @@ macro_rules! components {
 
 mod duration;
 mod fault;
+mod glob;
 mod input;
 mod metrics;
 mod output;
@@ -27,6 +28,8 @@ mod test;
 mod writer;
 
 use wappa_component::Component;
+
+pub use glob::{PathPattern, Search, Searched};
 
 /// All components of this crate, for the program's table: inputs, processors, outputs, scanners, metrics exporters.
 pub fn components() -> Vec<&'static Component> {

@@ -23,7 +23,7 @@ use wappa_spec::{ComponentNode, Config, Node, Reader};
 use super::codec;
 use crate::{
     fault,
-    path::PathPattern,
+    glob::{PathPattern, Search, Searched},
     reader::{NoParcel, SourceReader},
 };
 
@@ -34,8 +34,13 @@ pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").c
 /// A path may be a pattern: `*` and `?` stand for characters of a name, `[a-z]` and `[^a-z]` for one of a set, and
 /// `**` for any number of directories; a backslash takes the next character as it is. What one pattern finds is read
 /// in alphabetical order, patterns are read in the order in which they are listed, and a path that is found twice is
-/// read once. A pattern that finds nothing is no error. A path may also be a named pipe, which is read until its
-/// writers are gone.
+/// read once. All patterns are looked up before the first file is read.
+///
+/// Patterns find files: a directory is passed over, or, by a pattern with `**`, stands for all files below it. A
+/// symbolic link to a directory is gone through where the pattern has a name for it (`logs/*/today.log`), and is none
+/// of the directories that `**` stands for. A pattern that finds nothing is no error; a directory that may not be
+/// looked into is one, as is a directory that is listed without a pattern. A path may also be a named pipe, which is
+/// read until its writers are gone.
 ///
 /// Messages get the metadata `path`, `mod_time_unix` (a number) and `mod_time` (RFC 3339).
 ///
@@ -99,7 +104,7 @@ impl BuildInput for FileConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
         let patterns: Result<_, String> = self.paths.iter().map(|it| PathPattern::parse(it)).collect();
         Ok(Box::new(Files {
-            patterns: patterns.map_err(BuildError::new)?,
+            search: Some(Search::new(patterns.map_err(BuildError::new)?)),
             scanner: codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?,
             paths: VecDeque::new(),
             current: None,
@@ -110,8 +115,12 @@ impl BuildInput for FileConfig {
     }
 }
 
+/// How many names are looked at before control is given back, so that a stop need not wait for a long search.
+const NAMES_AT_ONCE: usize = 1024;
+
 struct Files {
-    patterns: Vec<PathPattern>,
+    /// What is still to be looked up.
+    search: Option<Search>,
     scanner: Box<dyn ScannerFactory>,
     /// What is still to be read.
     paths: VecDeque<PathBuf>,
@@ -131,15 +140,11 @@ struct Source {
 
 impl Input for Files {
     fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        let mut found = Vec::new();
-        for pattern in self.patterns.drain(..) {
-            pattern.expand(&mut found, |text| self.logger.warn(&text));
-        }
-        self.paths.extend(found);
         Ok(())
     }
 
     fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.search()?;
         loop {
             let Some(source) = &mut self.current else {
                 let path = self.paths.pop_front().ok_or(ReadError::EndOfInput)?;
@@ -167,7 +172,7 @@ impl Input for Files {
     }
 
     fn stop(&mut self) {
-        self.patterns.clear();
+        self.search = None;
         self.paths.clear();
         if let Some(source) = &mut self.current {
             source.reader.stop();
@@ -181,6 +186,23 @@ impl Input for Files {
 }
 
 impl Files {
+    /// Goes on looking for files, until all are found.
+    fn search(&mut self) -> Result<(), ReadError> {
+        let Some(search) = &mut self.search else { return Ok(()) };
+        for _ in 0..NAMES_AT_ONCE {
+            match search.step() {
+                Searched::Found(path) => self.paths.push_back(path),
+                Searched::Failed(text) => return Err(ReadError::SourceFailed(text)),
+                Searched::Nothing => (),
+                Searched::Over => {
+                    self.search = None;
+                    return Ok(());
+                }
+            }
+        }
+        Err(ReadError::NotReady)
+    }
+
     fn open(&self, path: PathBuf) -> Result<Source, ReadError> {
         // Without waiting, for named pipes: those are waited for where the engine can end the wait.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
@@ -399,10 +421,25 @@ end
     }
 
     #[test]
+    fn a_long_search_can_be_stopped() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        (0..NAMES_AT_ONCE * 2).for_each(|it| _ = dir.write(&format!("{it}.no"), ""));
+        dir.write("z.txt", "z\n");
+        let config = format!("file: {{paths: ['{}/*.*']}}", dir.path().display());
+        let mut input = harness.input(&config);
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        assert_eq!(harness.read_all(input.as_mut()), "not ready\nz\nend\n");
+        let mut input = harness.input(&config);
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        input.stop();
+        assert_eq!(harness.read(input.as_mut()), "end\n");
+    }
+
+    #[test]
     fn a_pattern_that_is_none() {
         let err = Harness::default().try_input("file: {paths: ['a[']}").err().map(|it| it.to_string());
-        let text = "failed to init input <no label> path root.input: the pattern `a[` is not understood: invalid \
-                    range pattern";
+        let text = "failed to init input <no label> path root.input: the pattern `a[` is not understood: a `[` without \
+                    its `]`";
         assert_eq!(err.as_deref(), Some(text));
     }
 }
