@@ -138,7 +138,8 @@ impl State {
             return;
         }
         let mut failures = std::mem::take(&mut *self.failures.lock().unwrap_or_else(PoisonError::into_inner));
-        failures.sort_by_key(|it| it.origin);
+        // What one of its descendants may still achieve counts more than what another never will.
+        failures.sort_by_key(|it| (it.origin, it.reason.is_final()));
         failures.dedup_by_key(|it| it.origin);
         let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take();
         sink.expect("the last piece is answered once").answered(failures);

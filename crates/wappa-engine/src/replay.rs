@@ -1,7 +1,7 @@
 //! Replays: what failed is delivered again, from the copy made when it was read (`auto_replay_nacks`).
 //!
 //! A replay comes before anything new, after a back-off that grows with each attempt. What waits to be
-//! replayed is bounded: past the bound nothing new is read. Once the stream is given up nothing is replayed,
+//! replayed is bounded: past the bound nothing new is read. What can never arrive is not replayed. Once the stream is given up nothing is replayed,
 //! and the source is told what did not arrive, and only that.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -78,11 +78,13 @@ struct Missing {
     source: Option<Ack>,
     /// In the source's order; `None`: everything, since nothing was tried yet.
     failures: Option<Vec<Failure>>,
+    /// What will never arrive, and is not tried again.
+    hopeless: Vec<Failure>,
 }
 
 impl Missing {
     fn everything(source: Ack) -> Missing {
-        Missing { source: Some(source), failures: None }
+        Missing { source: Some(source), failures: None, hopeless: Vec::new() }
     }
 
     /// This was tried once more, and these of its messages, by index, failed again.
@@ -90,13 +92,15 @@ impl Missing {
         if let Some(before) = &self.failures {
             failures.iter_mut().for_each(|it| it.origin = before[it.origin as usize].origin);
         }
+        self.hopeless.extend(failures.extract_if(.., |it| it.reason.is_final()));
         self.failures = Some(failures);
     }
 }
 
 impl Drop for Missing {
     fn drop(&mut self) {
-        if let (Some(source), Some(failures)) = (self.source.take(), self.failures.take()) {
+        if let (Some(source), Some(mut failures)) = (self.source.take(), self.failures.take()) {
+            failures.append(&mut self.hopeless);
             source.answer(failures);
         }
     }
@@ -178,8 +182,9 @@ impl Replay {
 
 impl Shared {
     fn answered(&self, pristine: &Pristine, attempt: u32, mut missing: Missing, failures: Vec<Failure>) {
-        let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
-        let reason = failures.first().map(|it| it.reason.clone());
+        let again = || failures.iter().filter(|it| !it.reason.is_final());
+        let origins: Vec<u32> = again().map(|it| it.origin).collect();
+        let reason = again().next().map(|it| it.reason.clone());
         missing.narrow(failures);
         let Some(reason) = reason.filter(|_| !self.of.stop.is_abandoned()) else {
             drop(missing);

@@ -89,28 +89,39 @@ impl Default for Message {
 
 /// The text of a failure, one line. Cloning shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark(Arc<str>);
+pub struct Mark(Arc<MarkText>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct MarkText {
+    text: Box<str>,
+    is_final: bool,
+}
 
 impl Mark {
     /// A mark with this text.
-    pub fn new(text: impl Into<Arc<str>>) -> Mark {
-        Mark(text.into())
+    pub fn new(text: impl Into<Box<str>>) -> Mark {
+        Mark(Arc::new(MarkText { text: text.into(), is_final: false }))
+    }
+
+    /// One for a message that can never arrive, however often it is delivered again.
+    pub fn of_hopeless(text: impl Into<Box<str>>) -> Mark {
+        Mark(Arc::new(MarkText { text: text.into(), is_final: true }))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
 
-    /// The text, shared.
-    pub fn to_shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
+    /// Whether delivering the message again is of no use.
+    pub fn is_final(&self) -> bool {
+        self.0.is_final
     }
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.0.text)
     }
 }
 

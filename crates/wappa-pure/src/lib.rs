@@ -13,6 +13,7 @@ macro_rules! components {
     };
 }
 
+mod base;
 mod duration;
 mod fault;
 mod glob;

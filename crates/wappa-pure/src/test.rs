@@ -6,7 +6,9 @@ mod scan;
 mod temp;
 
 pub(crate) use components::Recorder;
-pub(crate) use harness::{Harness, TestWaiter, batches, check_interrupted, check_lint, check_process, text};
+pub(crate) use harness::{
+    Harness, TestWaiter, Time, batches, check_interrupted, check_lint, check_process, text,
+};
 pub(crate) use scan::check_scan;
 pub(crate) use temp::TempDir;
 

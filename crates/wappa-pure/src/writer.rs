@@ -154,10 +154,16 @@ impl Encoded {
         rest
     }
 
-    /// Writes everything, whatever the number of calls it takes. Returns how many bytes that were.
-    pub(crate) fn write_to(&self, descriptor: impl AsFd, step: &Step<'_>) -> Result<usize, Halt> {
+    /// Writes everything from the byte `from` on, whatever the number of calls it takes. Returns how many bytes there
+    /// are in all.
+    pub(crate) fn write_to(
+        &self,
+        descriptor: impl AsFd,
+        from: usize,
+        step: &Step<'_>,
+    ) -> Result<usize, Halt> {
         let descriptor = descriptor.as_fd();
-        let mut written = 0;
+        let mut written = from;
         while written < self.n_bytes {
             let result = match self.pieces.as_slice() {
                 [Piece::Buffered { start, end }] => {

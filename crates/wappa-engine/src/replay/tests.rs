@@ -219,3 +219,17 @@ fn a_source_that_is_gone_when_the_stream_stops_does_not_lose_its_replays() {
     assert_eq!(it.deliver(&[]), "a");
     assert_eq!(it.read().0, "EndOfInput");
 }
+
+#[test]
+fn what_can_never_arrive_is_not_tried_again() {
+    let mut it = bench(&["abcd"]);
+    let hopeless = |origin| Failure { origin, reason: Mark::of_hopeless("there is no such place") };
+    let failed = |origin| Failure { origin, reason: Mark::new("not this time") };
+    it.read().1.expect("there are messages").answer(vec![failed(1), hopeless(2), failed(3)]);
+    assert_eq!(it.answers(), [""; 0]);
+    let (text, again) = it.read();
+    assert_eq!(text, "bd");
+    again.expect("there are messages").answer(vec![hopeless(1)]);
+    assert_eq!(it.answers(), ["abcd: failed [cd]"]);
+    assert_eq!([it.read().0, it.read().0], ["NotReady", "EndOfInput"]);
+}

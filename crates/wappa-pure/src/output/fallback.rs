@@ -1,6 +1,6 @@
 //! The output `fallback`.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError,
@@ -38,7 +38,8 @@ pub(super) const COMPONENT: Component =
 /// # Delivery
 ///
 /// Only the messages that failed move on, in the batches they were in. What the last output does not deliver either has
-/// failed, and is replayed through all of them. Messages keep their marks on the way.
+/// failed, and is replayed through all of them, unless none of them could ever take it. Messages keep their marks on the
+/// way.
 ///
 /// An output that loses its connection is waited for: not having one is no failure of a message.
 #[derive(Config, Debug)]
@@ -96,6 +97,8 @@ impl Output for Fallback {
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
         let (last, earlier) = self.children.split_last_mut().expect("there is one, or it is not built");
         let mut left: Option<Subset> = None;
+        // What an output failed on that may yet take it.
+        let mut hopeful = HashSet::new();
         for child in earlier {
             // Whoever writes a part may change it, and what failed is needed again.
             let mut copy = left.as_ref().map_or_else(|| part.clone(), |it| it.part.clone());
@@ -106,17 +109,24 @@ impl Output for Fallback {
             if failures.is_empty() {
                 return Ok(());
             }
+            hopeful.extend(failures.iter().filter(|(_, mark)| !mark.is_final()).map(|(idx, _)| *idx));
             left = Some(moving_on(part, failures));
         }
         let Some(mut left) = left else { return last.write(part, step) };
-        last.write(&mut left.part, step).map_err(|err| match err {
-            WriteError::Rejected(failures) => WriteError::Rejected(left.original(failures)),
-            WriteError::Partial(failures) => WriteError::Partial(left.original(failures)),
-            WriteError::Failed(reason) if left.part.n_messages() < part.n_messages() => {
+        let mut err = match last.write(&mut left.part, step) {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Rejected(failures)) => WriteError::Rejected(left.original(failures)),
+            Err(WriteError::Partial(failures)) => WriteError::Partial(left.original(failures)),
+            Err(WriteError::Failed(reason)) if reason.is_final() || left.part.n_messages() < part.n_messages() => {
                 WriteError::Partial(left.all_failed(&reason))
             }
-            err => err,
-        })
+            Err(err) => err,
+        };
+        if let WriteError::Partial(failures) | WriteError::Rejected(failures) = &mut err {
+            let again = failures.iter_mut().filter(|(idx, mark)| mark.is_final() && hopeful.contains(idx));
+            again.for_each(|(_, mark)| *mark = Mark::new(mark.as_str()));
+        }
+        Err(err)
     }
 
     fn close(&mut self) -> Result<(), String> {
@@ -192,7 +202,7 @@ fn moving_on(part: &Part, mut failures: Vec<(usize, Mark)>) -> Subset {
 mod tests {
     use std::sync::atomic::Ordering;
 
-    use crate::test::{Harness, check_lint};
+    use crate::test::{Harness, TempDir, check_lint};
 
     fn failing(name: &str, on: &str, how: &str) -> String {
         format!("failing: {{name: {name}, on: '{on}', how: {how}}}")
@@ -245,6 +255,26 @@ mod tests {
         assert_eq!(harness.write(&mut output, &["a|b!"]), "partial: 1: mkdir /dev/null: not a directory");
         let mut output = harness.output("fallback: [reject_errored: {drop: {}}, reject_errored: {drop: {}}]");
         assert_eq!(harness.write(&mut output, &["a|b!"]), format!("rejected: 1: {text}"));
+    }
+
+    #[test]
+    fn a_message_is_given_up_only_if_no_output_can_ever_take_it() {
+        let dir = TempDir::new();
+        let hopeless = format!("file: {{root: {}, path: '../${{! content() }}'}}", dir.path().display());
+        let check = |outputs: &[&str], is_final: bool| {
+            let mut harness = Harness::default();
+            let mut output = harness.output(&format!("fallback: [{{{}}}]", outputs.join("}, {")));
+            let mut step = wappa_component::Step::new(2, harness.time.as_ref());
+            match output.write(&mut crate::test::batches(&["a"]), &mut step) {
+                Err(super::WriteError::Partial(failures)) => {
+                    assert_eq!(failures[0].1.is_final(), is_final, "{outputs:?}: {failures:?}");
+                }
+                result => panic!("{outputs:?}: {result:?}"),
+            }
+        };
+        check(&[&hopeless, &hopeless], true);
+        check(&[&failing("one", "a", "partial"), &hopeless], false);
+        check(&[&hopeless, &failing("two", "a", "partial")], false);
     }
 
     #[test]

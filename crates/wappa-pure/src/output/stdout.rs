@@ -101,7 +101,7 @@ impl<D: AsFd + Send> Output for Stdout<D> {
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
         self.encoded.encode(&self.rest, part.messages(), &self.codec);
-        let result = match self.encoded.write_to(&self.descriptor, step) {
+        let result = match self.encoded.write_to(&self.descriptor, 0, step) {
             Ok(_) => {
                 self.rest.clear();
                 Ok(())
