@@ -6,22 +6,25 @@ use std::{
 };
 use wappa_spec::printable_path;
 
+use wappa_pure::{PathPattern, Search, Searched};
+
 /// The files that the patterns mean, in the order of the patterns and sorted within each.
 ///
 /// A pattern without wildcards stays as it is, so that a missing file is reported; one with wildcards that matches
 /// nothing vanishes.
 pub(crate) fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
+    let patterns: Result<_, String> =
+        patterns.iter().filter(|it| !it.is_empty()).map(|it| PathPattern::parse(it)).collect();
+    let mut search = Search::new(patterns?);
     let mut paths = Vec::new();
-    for pattern in patterns.iter().filter(|it| !it.is_empty()) {
-        if !pattern.contains(['*', '?', '[']) {
-            paths.push(PathBuf::from(pattern));
-            continue;
+    loop {
+        match search.step() {
+            Searched::Found(path) => paths.push(path),
+            Searched::Failed(text) => return Err(text),
+            Searched::Nothing => (),
+            Searched::Over => return Ok(paths),
         }
-        let matches = glob::glob(pattern).map_err(|err| format!("the pattern `{pattern}`: {err}"))?;
-        // A directory that cannot be read has nothing that could be read either.
-        paths.extend(matches.flatten());
     }
-    Ok(paths)
 }
 
 /// The same, where a path that ends with `...` means all configs below it.

@@ -2,7 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use rustix::io::Errno;
+use rustix::{
+    fs::{OFlags, fcntl_getfl},
+    io::Errno,
+};
 use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError};
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader};
@@ -34,7 +37,8 @@ pub(super) const COMPONENT: Component = Component::output::<StdoutConfig>("stdou
 ///
 /// A message has arrived once it is written, in order. When nobody reads any more, as in `wappa -c a.yaml | head -1`,
 /// the stream ends, which is no error. A message that could be written only in part fails and comes again; its rest
-/// is written before anything else, so that it stays one message.
+/// is written before anything else, so that it stays one message. Where standard output was closed at the start
+/// (`>&-`) nothing is read, and the process exits with 1.
 ///
 /// # Performance
 ///
@@ -96,7 +100,13 @@ impl<D: AsFd> Stdout<D> {
 
 impl<D: AsFd + Send> Output for Stdout<D> {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        Ok(())
+        match fcntl_getfl(&self.descriptor) {
+            Ok(flags) if !flags.intersects(OFlags::WRONLY | OFlags::RDWR) => {
+                Err(ConnectError::Fatal("standard output is closed, or not open for writing".to_string()))
+            }
+            // What else is wrong with it is said by a write.
+            _ => Ok(()),
+        }
     }
 
     fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
@@ -155,6 +165,16 @@ mod tests {
         let (reader, writer) = std::io::pipe().expect("a pipe can be had");
         drop(reader);
         assert_eq!(Harness::default().write(&mut stdout(writer), &["a"]), "closed");
+    }
+
+    #[test]
+    fn what_is_not_open_for_writing_cannot_be_connected() {
+        let reader = File::open("/dev/null").expect("it is there");
+        let text = "standard output is closed, or not open for writing";
+        match stdout(reader).connect() {
+            Err(ConnectError::Fatal(it)) => assert_eq!(it, text),
+            result => panic!("{result:?}"),
+        }
     }
 
     #[test]
