@@ -3,8 +3,10 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs,
     io::{BufReader, Read, Write},
+    os::unix::{ffi::OsStrExt, fs::symlink},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -16,7 +18,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 mod support;
 
-use support::{Program, read_until, shell, wait};
+use support::{Ended, Program, read_until, shell, wait};
 
 const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
 
@@ -164,6 +166,123 @@ fn a_fifo_is_read_as_it_is_written() {
     assert_eq!(read_until(&mut stdout, "\n"), "a\n");
     assert_eq!(stop(child), Some(0));
     drop(writer);
+}
+
+/// Starts `wappa -c a.yaml` with what a shell makes of its descriptors.
+fn start_with(program: &Program, redirections: &str) -> Child {
+    let mut command = shell(&format!("exec \"$WAPPA\" -c a.yaml {redirections}"), program.dir());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program starts")
+}
+
+#[test]
+fn standard_output_that_is_closed_takes_nothing() {
+    for (name, output) in [
+        ("closed", "stdout: {}"),
+        ("closed-below", "fallback: [{stdout: {}}, {drop: {}}]"),
+        ("closed-by-name", "file: {path: /dev/stdout}"),
+    ] {
+        let program = Program::new(name).file("in.txt", "a\n").file(
+            "a.yaml",
+            format!(
+                "input: {{file: {{paths: [in.txt], delete_on_finish: true}}}}\noutput: {{{output}}}\n\
+                 logger: {{file: {{path: log.txt}}}}\n"
+            ),
+        );
+        let child = start_with(&program, ">&-");
+        if name == "closed-by-name" {
+            wait_for(&program.dir().join("log.txt"), |it| it.contains("open /dev/stdout: is a directory"));
+            kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+            wait_for(&program.dir().join("log.txt"), |it| it.contains("Received SIGINT"));
+            kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        }
+        assert_eq!(wait(child).code(), Some(1), "{name}");
+        let log = fs::read_to_string(program.dir().join("log.txt")).expect("it was written");
+        assert!(name == "closed-by-name" || log.contains("standard output is closed"), "{name}: {log}");
+        assert!(program.dir().join("in.txt").exists(), "{name}");
+    }
+    let program = Program::new("closed-input").file("a.yaml", "output: {drop: {}}\n");
+    assert_eq!(wait(start_with(&program, "<&-")).code(), Some(1));
+    // Whoever does not want to see it says so.
+    let program = Program::new("null").file("a.yaml", "{}\n");
+    assert_eq!(wait(start_with(&program, "1<>/dev/null")).code(), Some(0));
+}
+
+#[test]
+fn a_named_pipe_is_written_to_once_somebody_reads_it() {
+    let program = Program::new("fifo-out").file("in.txt", "a\nb\n").file(
+        "a.yaml",
+        "input: {file: {paths: [in.txt], delete_on_finish: true}}\noutput: {file: {path: out}}\n",
+    );
+    let (source, fifo) = (program.dir().join("in.txt"), program.dir().join("out"));
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("there is `mkfifo`");
+    assert!(made.success());
+    // Nobody ever reads.
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+    read_until(&mut log, "the named pipe `out` has no reader, and is waited for");
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        read_until(&mut log, "the service is closing");
+    }
+    assert_eq!(wait(child).code(), Some(1));
+    assert!(source.exists());
+    // Somebody does, at last.
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+    read_until(&mut log, "the named pipe `out` has no reader, and is waited for");
+    assert!(source.exists());
+    assert_eq!(fs::read_to_string(&fifo).expect("it is written"), "a\nb\n");
+    assert_eq!(wait(child).code(), Some(0));
+    assert!(!source.exists());
+}
+
+#[test]
+fn a_file_that_is_moved_away_is_made_anew() {
+    let program = Program::new("rotated").file("a.yaml", "output: {file: {path: out.txt}}\n");
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let (out, old) = (program.dir().join("out.txt"), program.dir().join("old.txt"));
+    let mut n_lines = 0;
+    let mut write = || {
+        writeln!(stdin, "{n_lines}").expect("it is read");
+        n_lines += 1;
+    };
+    write();
+    wait_for(&out, |it| it == "0\n");
+    fs::rename(&out, &old).expect("it is there");
+    while !out.exists() {
+        write();
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(stdin);
+    let mut log = String::new();
+    child.stdout.take().expect("it is piped").read_to_string(&mut log).expect("it is text");
+    assert_eq!(wait(child).code(), Some(0));
+    assert!(
+        log.contains("`out.txt` was moved away or deleted while it was open, and is opened anew"),
+        "{log}"
+    );
+    let written =
+        fs::read_to_string(old).expect("it is there") + &fs::read_to_string(out).expect("it is there");
+    assert_eq!(written, (0..n_lines).map(|it| format!("{it}\n")).collect::<String>());
+}
+
+#[test]
+fn patterns_neither_walk_in_circles_nor_pass_over_anything_in_silence() {
+    let long = "x".repeat(300);
+    let program = Program::new("patterns")
+        .file("logs/a/1.log", "1\n")
+        .file("logs/2.log", "2\n")
+        .file("a.yaml", format!("input: {{file: {{paths: ['logs/**/*.log', 'logs/*', '{long}/*']}}}}\n"));
+    let logs = program.dir().join("logs");
+    for (to, name) in [(".", "self"), ("..", "a/up"), ("a", "b")] {
+        symlink(to, logs.join(name)).expect("a link can be made");
+    }
+    fs::write(logs.join(OsStr::from_bytes(b"\xff.log")), "3\n").expect("a file can be written");
+    let Ended { code, stdout, stderr } = program.run(&["-c", "a.yaml"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), "2\n1\n3\n"), "{stderr}");
+    assert!(stderr.contains(": file name too long"), "{stderr}");
 }
 
 #[test]

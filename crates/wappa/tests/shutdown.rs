@@ -3,7 +3,7 @@
 use std::{
     io::{BufReader, Read, Write},
     os::fd::AsFd,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     thread,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 mod support;
 
-use support::{Program, read_until, wait};
+use support::{Program, read_until, shell, wait};
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it runs");
@@ -108,9 +108,8 @@ fn a_terminal_that_goes_away_ends_a_stream_as_gracefully() {
 #[test]
 fn a_stream_that_is_to_outlive_its_terminal_does() {
     let program = Program::new("nohup").file("a.yaml", "{}\n");
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" -c a.yaml", env!("CARGO_BIN_EXE_wappa")]);
-    command.current_dir(program.dir()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = shell("trap '' HUP; exec \"$WAPPA\" -c a.yaml", program.dir());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     read_until(
         &mut BufReader::new(child.stderr.take().expect("it is piped")),
