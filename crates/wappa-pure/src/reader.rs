@@ -86,6 +86,21 @@ impl<D: AsFd> SourceReader<D> {
         }
     }
 
+    /// The same, for a source that is read from the byte `offset` on.
+    pub(crate) fn beginning_at(self, offset: u64) -> SourceReader<D> {
+        SourceReader { offset, ..self }
+    }
+
+    /// What is read.
+    pub(crate) fn descriptor(&self) -> &D {
+        &self.descriptor
+    }
+
+    /// How far in the source the reader is, in bytes.
+    pub(crate) fn position(&self) -> u64 {
+        self.offset + (self.buffer.len() - self.start) as u64
+    }
+
     /// Messages, as many as are ready; waits only while there are none. `ranges` is never empty.
     pub(crate) fn read(&mut self, waiter: &dyn Waiter) -> Result<Found, NoParcel> {
         let mut n_read = 0;

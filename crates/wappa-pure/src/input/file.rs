@@ -2,25 +2,27 @@
 
 use std::{
     collections::VecDeque,
-    fs,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
     },
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use wappa_component::{
     Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, ReadError,
-    ScannerFactory, Slices, Step, Waiter,
+    ScannerFactory, Slices, Step, Waiter, Woken,
 };
 use wappa_message::{Metadata, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader};
 
-use super::codec;
+use super::{
+    codec,
+    deletion::{Deletion, Deletions, Grown},
+};
 use crate::{
     fault,
     glob::{PathPattern, Search, Searched},
@@ -60,7 +62,9 @@ pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").c
 ///
 /// A message that fails is delivered again from memory, before anything new, until it arrives. No position is kept:
 /// a process that starts again reads its files from the beginning. With `delete_on_finish` a file is deleted as soon as
-/// all its messages have arrived.
+/// all its messages have arrived. What it has grown by until then is read first. If its name has come to mean another
+/// file, as when logs are rotated, or if it was cut short or written over, nothing is deleted, and a warning says so. Who
+/// keeps a file open and writes to it after it was deleted is not heard.
 ///
 /// A file that cannot be opened, read or scanned is given up with an error, the others are read, and the process exits
 /// with 1 at its end.
@@ -109,6 +113,9 @@ impl BuildInput for FileConfig {
             paths: VecDeque::new(),
             current: None,
             deletes: self.delete_on_finish,
+            deletions: None,
+            waits: false,
+            is_stopped: false,
             auto_replay_nacks: self.auto_replay_nacks,
             logger: ctx.logger(),
         }))
@@ -126,6 +133,11 @@ struct Files {
     paths: VecDeque<PathBuf>,
     current: Option<Source>,
     deletes: bool,
+    /// Where files are to be deleted, from the first one on.
+    deletions: Option<Arc<Deletions>>,
+    /// All files were read, and it is known that all that can still come is what one of them has grown by.
+    waits: bool,
+    is_stopped: bool,
     auto_replay_nacks: bool,
     logger: Logger,
 }
@@ -147,8 +159,7 @@ impl Input for Files {
         self.search()?;
         loop {
             let Some(source) = &mut self.current else {
-                let path = self.paths.pop_front().ok_or(ReadError::EndOfInput)?;
-                self.current = Some(self.open(path)?);
+                self.current = Some(self.next(waiter)?);
                 continue;
             };
             match source.reader.read(waiter) {
@@ -174,10 +185,18 @@ impl Input for Files {
     fn stop(&mut self) {
         self.search = None;
         self.paths.clear();
+        self.is_stopped = true;
+        if let Some(deletions) = &self.deletions {
+            deletions.stop();
+        }
         if let Some(source) = &mut self.current {
             source.reader.stop();
             source.end(false);
         }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.search.is_none() && self.paths.is_empty() && self.current.is_none()
     }
 
     fn auto_replay_nacks(&self) -> bool {
@@ -186,6 +205,32 @@ impl Input for Files {
 }
 
 impl Files {
+    /// What is read next: what has grown, then the next file. Waits until no file can have grown any more.
+    fn next(&mut self, waiter: &dyn Waiter) -> Result<Source, ReadError> {
+        loop {
+            if let Some(grown) = self.deletions.as_ref().and_then(|it| it.take_grown()) {
+                self.waits = false;
+                return Ok(self.go_on(grown));
+            }
+            if let Some(path) = self.paths.pop_front() {
+                return self.open(path);
+            }
+            let waited_for = self.deletions.as_ref().filter(|it| it.is_waiting() && !self.is_stopped);
+            let Some(deletions) = waited_for else {
+                // The last one may have been settled in between.
+                match self.deletions.as_ref().and_then(|it| it.take_grown()) {
+                    Some(grown) => return Ok(self.go_on(grown)),
+                    None => return Err(ReadError::EndOfInput),
+                }
+            };
+            // First whoever collects messages is told, and lets go of those that are waited for.
+            let is_told = std::mem::replace(&mut self.waits, true);
+            if !is_told || waiter.wait(Some(deletions.bell().as_fd()), None) != Woken::Ready {
+                return Err(ReadError::NotReady);
+            }
+        }
+    }
+
     /// Goes on looking for files, until all are found.
     fn search(&mut self) -> Result<(), ReadError> {
         let Some(search) = &mut self.search else { return Ok(()) };
@@ -203,16 +248,35 @@ impl Files {
         Err(ReadError::NotReady)
     }
 
-    fn open(&self, path: PathBuf) -> Result<Source, ReadError> {
+    /// Opens a file at its beginning.
+    fn open(&mut self, path: PathBuf) -> Result<Source, ReadError> {
         // Without waiting, for named pipes: those are waited for where the engine can end the wait.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let descriptor = open(&path, flags, Mode::empty())
             .map_err(|err| ReadError::SourceFailed(fault::failed("open", path.display(), err)))?;
-        let metadata = metadata(&path, &descriptor);
         self.logger.debug(&format!("Consuming from file '{}'", path.display()));
+        if self.deletes && self.deletions.is_none() {
+            let deletions = Deletions::new(self.logger.clone());
+            self.deletions = Some(deletions.map_err(|err| {
+                ReadError::SourceFailed(fault::failed("eventfd", path.display(), err))
+            })?);
+        }
+        Ok(self.source(path, descriptor, 0, self.deletes))
+    }
+
+    /// Reads what a file has grown by.
+    fn go_on(&self, grown: Grown) -> Source {
+        let Grown { path, descriptor, position, is_deleted } = grown;
+        self.logger.debug(&format!("'{}' has grown, and is read on from byte {position}", path.display()));
+        self.source(path, descriptor, position, !is_deleted)
+    }
+
+    fn source(&self, path: PathBuf, descriptor: OwnedFd, position: u64, deletes: bool) -> Source {
+        let metadata = metadata(&path, &descriptor);
         let reader = SourceReader::new(descriptor, self.scanner.open(), path.display().to_string());
-        let deletion = self.deletes.then(|| Arc::new(Deletion::new(path, self.logger.clone())));
-        Ok(Source { reader, metadata, deletion })
+        let all = self.deletions.as_ref().filter(|_| deletes);
+        let deletion = all.map(|all| Arc::new(Deletion::new(path, all)));
+        Source { reader: reader.beginning_at(position), metadata, deletion }
     }
 }
 
@@ -234,7 +298,7 @@ impl Source {
             None => Ack::new(n_messages, |_| ()),
             Some(deletion) => {
                 let deletion = Arc::clone(deletion);
-                deletion.n_awaited.fetch_add(1, Ordering::Relaxed);
+                deletion.expect();
                 Ack::new(n_messages, move |failures: Vec<Failure>| deletion.answered(failures.is_empty()))
             }
         }
@@ -242,36 +306,10 @@ impl Source {
 
     /// Nothing more is read of the file; `is_whole`: all of it was.
     fn end(&mut self, is_whole: bool) {
-        if let Some(deletion) = self.deletion.take() {
-            deletion.answered(is_whole);
-        }
-    }
-}
-
-/// Deletes a file once it was read to its end and all that came of it has arrived.
-struct Deletion {
-    path: PathBuf,
-    logger: Logger,
-    /// One for each parcel, and one for the reader.
-    n_awaited: AtomicUsize,
-    keeps: AtomicBool,
-}
-
-impl Deletion {
-    fn new(path: PathBuf, logger: Logger) -> Deletion {
-        Deletion { path, logger, n_awaited: AtomicUsize::new(1), keeps: AtomicBool::new(false) }
-    }
-
-    fn answered(&self, is_good: bool) {
-        if !is_good {
-            self.keeps.store(true, Ordering::Relaxed);
-        }
-        // Release what this answer recorded, acquire what all others did.
-        if self.n_awaited.fetch_sub(1, Ordering::AcqRel) == 1
-            && !self.keeps.load(Ordering::Relaxed)
-            && let Err(err) = fs::remove_file(&self.path)
-        {
-            self.logger.error(&fault::failed("remove", self.path.display(), err));
+        match self.deletion.take() {
+            Some(deletion) if is_whole => deletion.is_whole(self.reader.descriptor(), self.reader.position()),
+            Some(deletion) => deletion.answered(false),
+            None => (),
         }
     }
 }
@@ -279,7 +317,7 @@ impl Deletion {
 #[cfg(test)]
 mod tests {
     use std::{
-        fs::{OpenOptions, Permissions},
+        fs::{self, OpenOptions, Permissions},
         io::Write,
         os::unix::fs::PermissionsExt,
         time::{Duration, UNIX_EPOCH},
@@ -390,6 +428,67 @@ end
         let read = harness.read_all(input.as_mut());
         assert!(read.starts_with("a\nsource failed: ") && read.ends_with("end\n"), "{read}");
         assert_eq!([2, 3, 4].map(|it| dir.has(&it.to_string())), [true, false, true]);
+    }
+
+    /// Reads a file that is to be deleted, and then the answer comes after `meanwhile`; what is read after that, what
+    /// is in the file then, and what the log says.
+    fn check_deletion(meanwhile: impl Fn(&TempDir), expected: &str) {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("in", "a\nb\n");
+        let mut input = harness.input(&format!("file: {{paths: [{path}], delete_on_finish: true}}"));
+        let (_, ack) = harness.read_part(input.as_mut()).expect("messages");
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        assert!(input.is_exhausted());
+        meanwhile(&dir);
+        harness.log.take();
+        ack.delivered();
+        let read = harness.read_all(input.as_mut());
+        let left = if dir.has("in") { dir.read("in") } else { "gone\n".to_string() };
+        let log = harness.log.take().replace(&path, "IN");
+        assert_eq!(format!("{read}--\n{left}--\n{log}"), expected);
+    }
+
+    #[test]
+    fn only_what_was_read_is_deleted() {
+        let append = |dir: &TempDir, text: &str| {
+            let mut file = OpenOptions::new().append(true).open(dir.at("in")).expect("it is there");
+            file.write_all(text.as_bytes()).expect("there is room");
+        };
+        let rename = |dir: &TempDir| fs::rename(dir.at("in"), dir.at("in.1")).expect("it is there");
+        check_deletion(|_| (), "end\n--\ngone\n--\n");
+        check_deletion(|dir| append(dir, "c\nd"), "c\nd\nend\n--\ngone\n--\n");
+        check_deletion(
+            |dir| {
+                rename(dir);
+                dir.write("in", "new\n");
+            },
+            "end\n--\nnew\n--\nWarn `IN` is not the file any more that was read: it is not deleted label= path=root.input\n",
+        );
+        check_deletion(rename, "end\n--\ngone\n--\nInfo `IN` is gone already: there is nothing to delete label= path=root.input\n");
+        check_deletion(
+            |dir| _ = dir.write("in", "x\n"),
+            "end\n--\nx\n--\nWarn `IN` was changed while it was read: it is not deleted label= path=root.input\n",
+        );
+        check_deletion(
+            |dir| {
+                let file = OpenOptions::new().write(true).open(dir.at("in")).expect("it is there");
+                file.set_modified(UNIX_EPOCH).expect("it is ours");
+            },
+            "end\n--\na\nb\n--\nWarn `IN` was changed while it was read: it is not deleted label= path=root.input\n",
+        );
+    }
+
+    #[test]
+    fn what_has_grown_when_the_stream_stops_stays() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("in", "a\n");
+        let mut input = harness.input(&format!("file: {{paths: [{path}], delete_on_finish: true}}"));
+        let (_, ack) = harness.read_part(input.as_mut()).expect("messages");
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        dir.write("in", "a\nb\n");
+        input.stop();
+        ack.delivered();
+        assert_eq!((harness.read_all(input.as_mut()).as_str(), dir.read("in").as_str()), ("end\n", "a\nb\n"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Inputs without a foreign client, one file each.
 
 mod codec;
+mod deletion;
 mod policy;
 
 components! {
