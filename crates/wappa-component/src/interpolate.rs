@@ -1,7 +1,7 @@
 //! Interpolated text, evaluated on a message.
 
 use bytes::{Bytes, BytesMut};
-use wappa_message::Message;
+use wappa_message::{Message, Value};
 use wappa_spec::{Interpolated, Segment};
 
 /// What stands for something that is not there, as in Bento.
@@ -28,16 +28,27 @@ fn segment(segment: &Segment, message: &Message) -> Bytes {
             Some(mark) => Bytes::copy_from_slice(mark.as_str().as_bytes()),
             None => Bytes::from_static(ABSENT),
         },
-        Segment::Meta(key) => match message.metadata().get(key) {
-            Some(value) => value.to_text(),
-            None => Bytes::from_static(ABSENT),
+        Segment::Meta(key) if key.is_empty() => all(message, Value::clone),
+        Segment::MetaText(key) if key.is_empty() => all(message, |value| Value::Text(value.to_text())),
+        Segment::Meta(key) => message.metadata().get(key).map_or(Bytes::from_static(ABSENT), Value::to_text),
+        // As in Bento, whose function cannot tell an empty text from none.
+        Segment::MetaText(key) => match message.metadata().text(key) {
+            text if text.is_empty() => Bytes::from_static(ABSENT),
+            text => text,
         },
     }
 }
 
+/// All metadata as one object.
+fn all(message: &Message, value: impl Fn(&Value) -> Value) -> Bytes {
+    let pairs = message.metadata().iter();
+    let pairs = pairs.map(|(key, it)| (String::from_utf8_lossy(key).into_owned(), value(it)));
+    Value::Object(pairs.collect()).to_text()
+}
+
 #[cfg(test)]
 mod tests {
-    use wappa_message::{Mark, Value};
+    use wappa_message::Mark;
 
     use super::*;
 
@@ -50,5 +61,30 @@ mod tests {
         assert_eq!(interpolate(&text, &message), "c-5-null-null");
         message.set_error(Mark::new("why"));
         assert_eq!(interpolate(&Interpolated::parse("${! error() }").expect("understood"), &message), "why");
+    }
+
+    /// As observed in Bento.
+    #[test]
+    fn metadata_in_two_ways() {
+        let mut message = Message::new("c");
+        message.metadata_mut().set("a", Value::text(""));
+        message.metadata_mut().set("b", Value::Int(5));
+        message.metadata_mut().set("c", Value::Array(vec![Value::text("<")]));
+        message.metadata_mut().set("d", Value::Null);
+        for (query, expected) in [
+            (r#"meta("a")"#, "null"),
+            ("@a", ""),
+            (r#"metadata("a")"#, ""),
+            (r#"meta("b")"#, "5"),
+            (r#"meta("d")"#, "null"),
+            (r#"meta("x")"#, "null"),
+            ("@c", r#"["\u003c"]"#),
+            (r#"meta("")"#, r#"{"a":"","b":"5","c":"[\"\\u003c\"]","d":"null"}"#),
+            (r#"@"""#, r#"{"a":"","b":5,"c":["\u003c"],"d":null}"#),
+            (r#"metadata("")"#, r#"{"a":"","b":5,"c":["\u003c"],"d":null}"#),
+        ] {
+            let text = Interpolated::parse(&format!("${{! {query} }}")).expect("understood");
+            assert_eq!(interpolate(&text, &message), expected, "{query}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use wappa_component::{
     Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
     counted,
 };
-use wappa_message::Message;
+use wappa_message::{Mark, Message};
 
 use crate::{
     observe::Observed,
@@ -38,6 +38,10 @@ const WAIT_MIN: Duration = Duration::from_millis(10);
 const WAIT_MAX: Duration = Duration::from_secs(1);
 const WAIT_GROWTH: f64 = 2.0;
 
+/// All that waits has failed this often, and for so long: a fault that passes soon is unlikely then.
+const STUCK_ATTEMPTS: u32 = 3;
+const STUCK_TIME: Duration = Duration::from_secs(1);
+
 /// An input whose failed messages are delivered again.
 pub(crate) struct Replay {
     inner: Box<dyn Input>,
@@ -62,6 +66,10 @@ struct Queue {
     next_number: u64,
     /// Parcels that are not answered, those that wait to be replayed included.
     n_outstanding: usize,
+    /// Why something failed last.
+    last_reason: Option<Mark>,
+    /// It was said that the stream stands still.
+    has_said_stuck: bool,
     /// Nothing new will come: whoever has the input's turn waits for the last answers.
     inner_is_over: bool,
 }
@@ -73,6 +81,13 @@ struct Retry {
     missing: Missing,
 }
 
+impl Retry {
+    fn is_stuck(&self, now: Duration) -> bool {
+        let time = self.missing.failing_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        STUCK_ATTEMPTS < self.attempt && STUCK_TIME <= time
+    }
+}
+
 /// What of a parcel of the source has not arrived yet. When it is dropped the source is told.
 struct Missing {
     source: Option<Ack>,
@@ -80,11 +95,13 @@ struct Missing {
     failures: Option<Vec<Failure>>,
     /// What will never arrive, and is not tried again.
     hopeless: Vec<Failure>,
+    /// When it was first answered as failed.
+    failing_since: Option<Duration>,
 }
 
 impl Missing {
     fn everything(source: Ack) -> Missing {
-        Missing { source: Some(source), failures: None, hopeless: Vec::new() }
+        Missing { source: Some(source), failures: None, hopeless: Vec::new(), failing_since: None }
     }
 
     /// This was tried once more, and these of its messages, by index, failed again.
@@ -144,9 +161,14 @@ impl Replay {
     }
 
     fn outlook(&self) -> Outlook {
-        let queue = self.shared.queue.lock();
+        let mut queue = self.shared.queue.lock();
         let is_full = self.bound.messages_max <= queue.n_waiting_messages
             || self.bound.bytes_max <= queue.n_waiting_bytes;
+        let now = self.shared.of.world.now();
+        if is_full && !queue.has_said_stuck && queue.waiting.values().all(|it| it.is_stuck(now)) {
+            queue.has_said_stuck = true;
+            self.say_stuck(&queue);
+        }
         if queue.inner_is_over && (queue.n_outstanding == 0 || self.shared.of.stop.is_abandoned()) {
             Outlook::Over
         } else if queue.inner_is_over || is_full {
@@ -154,6 +176,16 @@ impl Replay {
         } else {
             Outlook::New
         }
+    }
+
+    /// Once, since nothing else would tell what a stream without new messages waits for.
+    fn say_stuck(&self, queue: &Queue) {
+        let n_messages = counted(queue.n_waiting_messages, "message fails", "messages fail");
+        let reason = queue.last_reason.as_ref().map_or("", Mark::as_str);
+        self.shared.of.logger.warn(&format!(
+            "the stream stands still: {n_messages} again and again, and nothing new is read until some of them are \
+             delivered; the last one: {reason}"
+        ));
     }
 
     /// The messages of a parcel on their way, and what to do when they are answered.
@@ -196,12 +228,15 @@ impl Shared {
             format!("{n_messages} replayed, attempt {attempt}: {reason}")
         });
         let (messages, batches) = pristine.select(&origins);
-        let due = self.of.world.now() + wait_before(attempt);
+        let now = self.of.world.now();
+        missing.failing_since.get_or_insert(now);
+        let due = now + wait_before(attempt);
         let mut queue = self.queue.lock();
         let number = queue.next_number;
         queue.next_number += 1;
         queue.n_waiting_messages += messages.len();
         queue.n_waiting_bytes += size_of(&messages);
+        queue.last_reason = Some(reason);
         queue.waiting.insert((due, number), Retry { messages, batches, attempt: attempt + 1, missing });
         drop(queue);
         self.bell.ring();

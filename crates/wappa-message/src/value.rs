@@ -33,12 +33,18 @@ impl Value {
         Value::Text(Bytes::copy_from_slice(text.as_ref()))
     }
 
-    /// The value as Bento turns it into text: text as it is, `null`, numbers in decimal, the rest as JSON.
+    /// The value as Bento turns it into text: text as it is, `null`, numbers in decimal, the rest as JSON, in which `<`,
+    /// `>` and `&` are escaped.
     ///
     /// Source: Bento's `IToString`; compatibility reference, section 1.3.
     pub fn to_text(&self) -> Bytes {
         match self {
             Value::Text(text) => text.clone(),
+            Value::Array(_) | Value::Object(_) => {
+                // They stand in strings only.
+                let json = self.to_json().replace('<', "\\u003c").replace('>', "\\u003e");
+                Bytes::from(json.replace('&', "\\u0026"))
+            }
             other => Bytes::from(other.to_json()),
         }
     }
@@ -154,7 +160,7 @@ mod tests {
             (Value::Float(1e-7), "1e-7"),
             (Value::Number("1.0".into()), "1.0"),
             (Value::text("<a & b>\n"), "<a & b>\n"),
-            (Value::Array(vec![Value::text("<\"\n")]), r#"["<\"\n"]"#),
+            (Value::Array(vec![Value::text("<\"\n&>")]), r#"["\u003c\"\n\u0026\u003e"]"#),
         ];
         for (value, expected) in cases {
             assert_eq!(value.to_text(), expected);

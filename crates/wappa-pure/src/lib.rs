@@ -31,6 +31,7 @@ mod writer;
 use wappa_component::Component;
 
 pub use glob::{PathPattern, Search, Searched};
+pub use output::way_out::lint_stream;
 
 /// All components of this crate, for the program's table: inputs, processors, outputs, scanners, metrics exporters.
 pub fn components() -> Vec<&'static Component> {

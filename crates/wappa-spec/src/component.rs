@@ -84,6 +84,11 @@ impl ComponentNode {
         Some(component)
     }
 
+    /// Reads a component that was linted before.
+    pub fn read_again(kind: ComponentKind, node: &Node, registry: &dyn Registry) -> Option<ComponentNode> {
+        ComponentNode::read(kind, node, &mut Reader::for_building(registry))
+    }
+
     /// The component of a kind that does nothing; where there is one it is called `none`.
     pub(crate) fn none(kind: ComponentKind, pos: Pos) -> ComponentNode {
         let (label, name) = (String::new(), "none".to_string());

@@ -18,8 +18,11 @@ pub enum Segment {
     Content,
     /// The error mark of the message: `${! error() }`.
     Error,
-    /// A metadata value of the message: `${! meta("key") }` or `${! @key }`.
+    /// A metadata value of the message: `${! @key }` or `${! metadata("key") }`. Without a key all of them: an object.
     Meta(String),
+    /// A metadata value as text: `${! meta("key") }`, where an empty one counts as none. Without a key all of them: an
+    /// object of texts.
+    MetaText(String),
 }
 
 /// A text with interpolations, read and understood.
@@ -129,10 +132,8 @@ fn understood(query: &str) -> Option<(Segment, &str)> {
     let (segment, rest) = match name {
         "content" => (Segment::Content, rest),
         "error" => (Segment::Error, rest),
-        "meta" | "metadata" => {
-            let (key, rest) = quoted(rest)?;
-            (Segment::Meta(key), rest)
-        }
+        "meta" => quoted(rest).map(|(key, rest)| (Segment::MetaText(key), rest))?,
+        "metadata" => quoted(rest).map(|(key, rest)| (Segment::Meta(key), rest))?,
         _ => return None,
     };
     Some((segment, rest[blanks(rest)..].strip_prefix(')')?))

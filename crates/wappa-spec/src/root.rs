@@ -210,10 +210,10 @@ struct Root {
     tracer: ComponentNode,
     /// How long to wait before the stop, for metrics to be fetched.
     #[config(default = "0s")]
-    shutdown_delay: Duration,
+    shutdown_delay: Option<Duration>,
     /// How long a stop may take; what has not arrived by then is given up and counted.
     #[config(default = "20s")]
-    shutdown_timeout: Duration,
+    shutdown_timeout: Option<Duration>,
     /// What happens to failed messages everywhere.
     error_handling: ErrorHandlingConfig,
     /// Unit tests of the config. Wappa does not run them yet.
@@ -263,8 +263,9 @@ impl StreamConfig {
             },
             logger: root.logger,
             metrics: root.metrics,
-            shutdown_delay: root.shutdown_delay,
-            shutdown_timeout: root.shutdown_timeout,
+            // The empty text is no time, as in Bento.
+            shutdown_delay: root.shutdown_delay.unwrap_or_default(),
+            shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
         })
     }
 

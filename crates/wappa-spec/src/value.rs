@@ -65,17 +65,19 @@ impl Value for bool {
 }
 
 fn read_int<T: TryFrom<i128>>(node: &Node, reader: &mut Reader<'_>, range: &str) -> Option<T> {
-    let Some(value) = node.as_int() else {
-        let is_quoted = node.as_str().is_some_and(|it| it.parse::<i128>().is_ok());
-        let hint = is_quoted.then_some("a quoted value is text: write it without quotes");
-        expected(reader, node, "int", hint);
-        return None;
-    };
-    let converted = T::try_from(value).ok();
-    if converted.is_none() {
-        reader.error(Rule::InvalidValue, node, format!("expected int value {range}, got `{value}`"));
+    if let Some(converted) = node.as_int().and_then(|it| T::try_from(it).ok()) {
+        return Some(converted);
     }
-    converted
+    let text = node.as_str().unwrap_or_default();
+    // A whole number that is too large for any type is a float to YAML.
+    if node.as_float().is_some_and(|it| it.is_finite() && it.fract() == 0.0) {
+        reader.error(Rule::InvalidValue, node, format!("expected int value {range}, got `{}`", shown(text)));
+        return None;
+    }
+    let is_quoted = node.as_float().is_none() && text.parse::<i128>().is_ok();
+    let hint = is_quoted.then_some("a quoted value is text: write it without quotes");
+    expected(reader, node, "int", hint);
+    None
 }
 
 macro_rules! integers {

@@ -522,8 +522,8 @@ fn keys() {
     check(
         "pipeline:\n  processors:\n  - log: &a {message: a}\n  - log:\n      <<: *a\n  - log: *a\n  - wasm:\n      <<: *a\n",
         expect![[r#"
-            warning (5,1) merge keys (`<<`) are not applied, as in Bento: what is below has no effect @7+2
-            warning (8,1) merge keys (`<<`) are not applied, as in Bento: what is below has no effect @7+2
+            (5,1) merge keys (`<<`) are not applied, as in Bento: `message` would be missing here @7+2 | write the fields out, or give all of the mapping by its alias
+            (8,1) merge keys (`<<`) are not applied, as in Bento: `message` would be missing here @7+2 | write the fields out, or give all of the mapping by its alias
             (8,1) field module_path is required @7+0
         "#]],
     );

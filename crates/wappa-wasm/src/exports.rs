@@ -6,7 +6,7 @@
 use std::fmt;
 
 use wasmtime::{
-    AsContextMut, Func, Instance, Memory, StoreContextMut, TypedFunc, Val, WasmParams, WasmResults,
+    AsContextMut, Func, Instance, Memory, StoreContextMut, TypedFunc, Val, ValType, WasmParams, WasmResults,
 };
 
 use crate::{
@@ -116,7 +116,7 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
             }
             result
         }
-        None => call_untyped(ctx, func, &[Val::I32(bytes.cast_signed())]).map(|it| it.unwrap_or(0)),
+        None => call_untyped(ctx, func, &[bytes]).map(|it| it.unwrap_or(0)),
     };
     ctx.data_mut().exports.under_way -= 1;
     match result {
@@ -162,8 +162,7 @@ pub(crate) fn deallocate(
             }
             result
         }
-        None => call_untyped(ctx, func, &[Val::I32(pointer.cast_signed()), Val::I32(bytes.cast_signed())])
-            .map(drop),
+        None => call_untyped(ctx, func, &[pointer, bytes]).map(drop),
     };
     ctx.data_mut().exports.under_way -= 1;
     match result {
@@ -195,7 +194,7 @@ pub(crate) fn free_all(ctx: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<
                 }
                 result
             }
-            None => call_untyped(ctx, func, &[Val::I32(pointer.cast_signed())]).map(drop),
+            None => call_untyped(ctx, func, &[pointer]).map(drop),
         };
         ctx.data_mut().exports.under_way -= 1;
         match result {
@@ -217,23 +216,36 @@ pub(crate) fn free_all(ctx: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<
     Ok(())
 }
 
-/// Calls a guest function whatever its type; the first result when it is an `i32`.
+/// Calls a guest function whatever its type; the first result when it is a whole number. Where the guest wants 64 bits it
+/// gets them, as in Bento.
 #[cold]
 fn call_untyped(
     ctx: &mut StoreContextMut<'_, Host>,
     func: Func,
-    params: &[Val],
+    numbers: &[u32],
 ) -> wasmtime::Result<Option<u32>> {
     let depth = &mut ctx.data_mut().exports.depth;
     if *depth == DEPTH_MAX {
         wasmtime::bail!("the guest's allocator calls itself through host functions");
     }
     *depth += 1;
-    let mut results = vec![Val::I32(0); func.ty(&*ctx).results().len()];
-    let outcome = func.call(&mut *ctx, params, &mut results);
+    let ty = func.ty(&*ctx);
+    let mut wanted = ty.params();
+    let params = numbers.iter().map(|it| match wanted.next() {
+        Some(ValType::I64) => Val::I64(i64::from(*it)),
+        _ => Val::I32(it.cast_signed()),
+    });
+    let params: Vec<Val> = params.collect();
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    let outcome = func.call(&mut *ctx, &params, &mut results);
     ctx.data_mut().exports.depth -= 1;
     outcome?;
-    Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned))
+    Ok(match results.first() {
+        Some(Val::I32(it)) => Some(it.cast_unsigned()),
+        // A pointer beyond 32 bits leads nowhere.
+        Some(Val::I64(it)) => Some(u32::try_from(*it).unwrap_or(u32::MAX)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

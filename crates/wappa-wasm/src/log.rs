@@ -66,6 +66,8 @@ pub trait GuestLog: Send + Sync {
 pub(crate) struct RatedLog {
     log: Option<Arc<dyn GuestLog>>,
     lines_per_second: u32,
+    /// What one is called, in the line that counts what was too much.
+    what: &'static str,
     rate: Mutex<Rate>,
 }
 
@@ -82,9 +84,9 @@ impl fmt::Debug for RatedLog {
 }
 
 impl RatedLog {
-    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32) -> RatedLog {
+    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32, what: &'static str) -> RatedLog {
         let rate = Rate { since: Instant::now(), lines: 0, dropped: 0 };
-        RatedLog { log, lines_per_second, rate: Mutex::new(rate) }
+        RatedLog { log, lines_per_second, what, rate: Mutex::new(rate) }
     }
 
     pub(crate) fn log(&self, level: Level, text: &str) {
@@ -94,7 +96,7 @@ impl RatedLog {
         if INTERVAL <= now.duration_since(rate.since) {
             rate.since = now;
             rate.lines = 0;
-            say_dropped(log.as_ref(), &mut rate);
+            say_dropped(log.as_ref(), self.what, &mut rate);
         }
         if self.lines_per_second <= rate.lines {
             rate.dropped += 1;
@@ -113,16 +115,16 @@ impl RatedLog {
 impl Drop for RatedLog {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
-            say_dropped(log.as_ref(), &mut lock(&self.rate));
+            say_dropped(log.as_ref(), self.what, &mut lock(&self.rate));
         }
     }
 }
 
-fn say_dropped(log: &dyn GuestLog, rate: &mut Rate) {
+fn say_dropped(log: &dyn GuestLog, what: &str, rate: &mut Rate) {
     let dropped = mem::take(&mut rate.dropped);
     if 0 < dropped {
-        let lines = if dropped == 1 { "line" } else { "lines" };
-        log.log(Level::Warn, &format!("{dropped} {lines} of the guest dropped: over the rate of its log"));
+        let s = if dropped == 1 { "" } else { "s" };
+        log.log(Level::Warn, &format!("{dropped} {what}{s} of the guest dropped: over the rate of its log"));
     }
 }
 

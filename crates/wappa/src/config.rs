@@ -178,7 +178,7 @@ impl Reading<'_> {
         if path.extension().is_some_and(|it| it == "md") {
             self.lint_markdown(&name, &bytes, &mut findings);
         } else {
-            let read = |source: &Source| source.stream(self.registry, self.options);
+            let read = |source: &Source| self.stream(source);
             self.one(&name, path.parent(), &bytes, &mut findings, read);
         }
         findings
@@ -193,7 +193,7 @@ impl Reading<'_> {
         for block in markdown::fenced_blocks(&file.text, markdown::is_yaml) {
             let dir = Path::new(path).parent();
             let lints = match self.source(block.text.as_bytes(), dir) {
-                Ok(source) => source.stream(self.registry, self.options).lints,
+                Ok(source) => self.stream(&source).lints,
                 Err(lints) => lints,
             };
             let moved = |lint| Finding { file: Arc::clone(&file), lint: moved(lint, &block) };
@@ -231,12 +231,20 @@ impl Reading<'_> {
                     failed_set.get_or_insert(format!("{path}{err}"));
                 }
             }
-            source.stream(self.registry, self.options)
+            self.stream(&source)
         });
         match failed_set {
             Some(err) => Err(err),
             None => Ok(config),
         }
+    }
+
+    /// Reads a main config, with what is to be said of all of it together.
+    fn stream(&self, source: &Source) -> Linted<StreamConfig> {
+        let mut linted = source.stream(self.registry, self.options);
+        let config = linted.config.as_ref();
+        linted.lints.extend(config.and_then(|it| wappa_pure::lint_stream(it, self.registry)));
+        linted
     }
 
     fn source(&self, bytes: &[u8], dir: Option<&Path>) -> Result<Source, Vec<Lint>> {

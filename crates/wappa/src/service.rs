@@ -27,7 +27,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long a stream has to come to its end after everything was given up because somebody would not wait.
 const HURRY: Duration = Duration::from_millis(200);
 
-/// A stop is graceful first only if that part is longer than this; as Bento.
+/// Three quarters of a stop's time are for working off, if these are more than this. All of a shorter time is, as in
+/// Bento, and what is given up then has half of the grace.
 const GRACEFUL_MIN: Duration = Duration::from_secs(1);
 
 const STUCK: &str = "Some components prevented forced termination as they were either blocked from delivering data \
@@ -203,12 +204,16 @@ impl Service {
             self.watch_over(self.shutdown_timeout);
         }
         let began = Instant::now();
-        let graceful = self.shutdown_timeout - self.shutdown_timeout / 4;
-        if ended.is_none() && GRACEFUL_MIN < graceful {
+        let three_quarters = self.shutdown_timeout - self.shutdown_timeout / 4;
+        let (graceful, all) = match GRACEFUL_MIN < three_quarters {
+            true => (three_quarters, self.shutdown_timeout),
+            false => (self.shutdown_timeout, self.shutdown_timeout + GRACE / 2),
+        };
+        if ended.is_none() {
             self.stop.drain();
             ended = self.wait_for_end(began.checked_add(graceful));
         }
-        let last = began.checked_add(self.shutdown_timeout);
+        let last = began.checked_add(all);
         if ended.is_none() && !self.is_hurried {
             self.stop.abandon();
             // What is finished is still written, for half of the time that is left.

@@ -50,7 +50,6 @@ const TERM: (Signal, &str) = (Signal::TERM, "the service is closing");
 fn what_does_not_end_is_given_up_within_the_budget() {
     let sleep = "sleep: {duration: 1h}".to_string();
     let guest = format!("wasm: {{module_path: {GUESTS}/loop-on-b.wat, timeout: 1h}}");
-    // A budget of a second and less has no graceful part.
     for (n, (never_ends, budget)) in
         [(&sleep, "1400ms"), (&sleep, "300ms"), (&guest, "300ms")].into_iter().enumerate()
     {
@@ -75,9 +74,19 @@ fn what_does_not_end_is_given_up_within_the_budget() {
 
 #[test]
 fn what_was_read_is_worked_off() {
+    // All of a time that is short is for working off.
+    for budget in ["20s", "1s"] {
+        check_worked_off(budget);
+    }
+}
+
+fn check_worked_off(budget: &str) {
     check(
-        "graceful",
-        "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 300ms}}]}\n",
+        &format!("graceful-{budget}"),
+        &format!(
+            "pipeline: {{threads: 1, processors: [{{log: {{message: works}}}}, {{sleep: {{duration: 300ms}}}}]}}\n\
+             shutdown_timeout: {budget}\n"
+        ),
         "a\n",
         "msg=works",
         &[TERM],

@@ -19,7 +19,7 @@ pub(super) const COMPONENT: Component =
 /// Reads from another input and makes batches of its messages.
 ///
 /// A batch is complete when one of the limits of the policy is reached. What is left over when the input ends, or when
-/// the stream is stopped, is a batch too.
+/// the stream is stopped, is a batch too, and is counted as one that a period completed.
 ///
 /// # Examples
 ///
@@ -119,17 +119,14 @@ impl Input for Batched {
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         if self.ready.is_empty() {
             let is_due = self.open.due.is_some_and(|due| due <= waiter.now());
-            if is_due {
-                self.policy.count(Mechanism::Period);
-            }
             if is_due || self.is_stopping || self.child.is_exhausted() {
-                self.complete();
+                self.complete_in_time();
             }
         }
         if self.ready.is_empty() {
             match waiter.bounded(self.open.due, |waiter| self.child.read(waiter, step)) {
                 Ok(parcel) => self.collect(parcel, waiter.now()),
-                Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete(),
+                Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete_in_time(),
                 Err(err) => return Err(err),
             }
         }
@@ -184,6 +181,15 @@ impl Batched {
 
     fn contribute(&mut self, ack: Ack, origins: Vec<u32>) {
         self.open.batch.sources.push(Contribution { ack, origins });
+    }
+
+    /// Closes the batch that is collected because its time is over: its period's, or the stream's, which counts as the
+    /// same, as in Bento.
+    fn complete_in_time(&mut self) {
+        if !self.open.batch.messages.is_empty() {
+            self.policy.count(Mechanism::Period);
+        }
+        self.complete();
     }
 
     /// Closes the batch that is collected, if there is anything in it.
@@ -267,10 +273,13 @@ mod tests {
 
     #[test]
     fn limits_and_the_remainder() {
-        check("a b c", "{count: 2}", "a|b\nc\nend\n", &counted("count", 1));
+        let and_the_last = |mechanism, n| format!("{}\n{}", counted(mechanism, n), counted("period", 1));
+        check("a b c", "{count: 2}", "a|b\nc\nend\n", &and_the_last("count", 1));
         check("a b c d", "{count: 2}", "a|b\nc|d\nend\n", &counted("count", 2));
-        check("aa bb cccccc d", "{byte_size: 3}", "aa|bb\ncccccc\nd\nend\n", &counted("size", 2));
-        check("a b c", "{period: 1s}", "a|b|c\nend\n", "");
+        check("aa bb cccccc d", "{byte_size: 3}", "aa|bb\ncccccc\nd\nend\n", &{
+            format!("{}\n{}", counted("period", 1), counted("size", 2))
+        });
+        check("a b c", "{period: 1s}", "a|b|c\nend\n", &counted("period", 1));
         check("", "{count: 2}", "end\n", "");
     }
 

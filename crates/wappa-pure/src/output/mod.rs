@@ -1,6 +1,7 @@
 //! Outputs without a foreign client, one file each.
 
 mod subset;
+pub(crate) mod way_out;
 
 components! {
     stdout,

@@ -34,7 +34,7 @@ pub(super) const COMPONENT: Component =
 /// # Delivery
 ///
 /// Only the failed messages of a batch are turned away. An input that replays delivers them again at once, through all
-/// processors, for as long as they fail; with `auto_replay_nacks: false` they are lost. A [`fallback`](fallback.md)
+/// processors, for as long as they fail, and many of them bring the stream to a halt; with `auto_replay_nacks: false` they are lost. A [`fallback`](fallback.md)
 /// gives them another place to go.
 #[derive(Config, Debug)]
 struct RejectErroredConfig(#[config(child = "output")] ComponentNode);

@@ -9,6 +9,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::{Kind, Node, Pos, Style, scalar};
 use crate::lint::{Lint, Rule};
+use crate::suggest::shown;
 
 /// The deepest nesting. Real configs stay below 30; reading recurses, so it must fit the smallest thread's stack.
 const DEPTH_MAX: usize = 100;
@@ -22,7 +23,7 @@ const COPIED_BYTES_MAX: usize = 16 << 20;
 pub struct Parsed {
     /// The first document; null at line 0 where there is none.
     pub node: Node,
-    /// Warnings about what YAML allows and nobody means: repeated keys, merge keys.
+    /// Warnings about what YAML allows and nobody means: repeated keys, merge keys; and errors where these lose fields.
     pub lints: Vec<Lint>,
 }
 
@@ -218,11 +219,10 @@ impl<'t> Builder<'t> {
 
     fn lint_keys(&mut self, pairs: &[(Node, Node)]) {
         let mut seen = HashMap::new();
-        for (key, _) in pairs {
+        for (key, value) in pairs {
             let name = key.as_key();
             if name == "<<" && matches!(key.kind, Kind::Scalar { style: Style::Plain, .. }) {
-                let message = "merge keys (`<<`) are not applied, as in Bento: what is below has no effect";
-                self.lints.push(Lint::warning(Rule::MergeKey, key.pos, message).on(key));
+                self.lints.push(lint_merge(key, value, pairs));
             } else if let Some(line) = seen.insert(name, key.pos.line)
                 && !name.is_empty()
             {
@@ -231,6 +231,31 @@ impl<'t> Builder<'t> {
             }
         }
     }
+}
+
+/// A merge key is an error where fields are lost by it, which changes what the config means.
+fn lint_merge(key: &Node, value: &Node, pairs: &[(Node, Node)]) -> Lint {
+    let merged = match &value.kind {
+        Kind::Seq(items) => items.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    let fields = merged.iter().filter_map(Node::as_map).flatten();
+    let is_given = |name: &str| pairs.iter().any(|(it, _)| it.as_key() == name);
+    let lost: Vec<&str> = fields.map(|(it, _)| it.as_key()).filter(|it| !is_given(it)).collect();
+    let Some(first) = lost.first() else {
+        let message = "merge keys (`<<`) are not applied, as in Bento: what is below has no effect";
+        return Lint::warning(Rule::MergeKey, key.pos, message).on(key);
+    };
+    let more = match lost.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let message = format!(
+        "merge keys (`<<`) are not applied, as in Bento: `{}`{more} would be missing here",
+        shown(first)
+    );
+    let hint = "write the fields out, or give all of the mapping by its alias";
+    Lint::error(Rule::MergeKey, key.pos, message).on(key).hint(hint)
 }
 
 /// The character index of the indicator in the line that begins a block scalar.

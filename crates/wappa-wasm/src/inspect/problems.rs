@@ -217,7 +217,7 @@ impl Inspection {
     }
 
     /// The allocators matter only to a guest that receives bytes; an export that happens to have the name of one
-    /// is nobody's business in any other.
+    /// is nobody's business in any other. Whether it does is seen when it runs, so none of this keeps it from that.
     fn check_allocators(&self, problems: &mut Vec<Problem>) {
         let imports = |names: [&str; 2]| {
             self.imports.iter().find(|it| is_v0(it) && names.contains(&it.name.as_str())).map(|it| &it.name)
@@ -231,7 +231,7 @@ impl Inspection {
             match self.export(pair) {
                 Some(export) => {
                     let wanted = Signature { params: one(), results: one() };
-                    self.check_type(&export.name, &wanted, Severity::Error, problems);
+                    self.check_allocator(&export.name, &wanted, "every call of it fails", problems);
                 }
                 None => {
                     let text = format!(
@@ -245,46 +245,57 @@ impl Inspection {
             }
             if pair == "malloc" || !malloc {
                 let wanted = Signature { params: one(), results: vec![] };
-                self.check_type("free", &wanted, Severity::Error, problems);
+                self.check_allocator("free", &wanted, "every message that it is called for fails", problems);
             }
         }
         if self.imports.iter().any(is_v0) {
             let wanted = Signature { params: vec![ValueType::I32; 2], results: vec![] };
-            self.check_type("deallocate", &wanted, Severity::Warning, problems);
+            self.check_allocator("deallocate", &wanted, "it is never called", problems);
         }
     }
 
     /// What a guest may export beside its function. Nobody has these names for anything else.
     fn check_hooks(&self, problems: &mut Vec<Problem>) {
         for (name, letters) in HOOKS {
-            self.check_type(name, &Signature::from_letters(letters), Severity::Error, problems);
+            let wanted = Signature::from_letters(letters);
+            if let Some(text) = self.unfit(name, &wanted, |it| it) {
+                problems.push(error(text, Some(TYPE_HINT.to_owned())));
+            }
         }
     }
 
-    /// Results that nobody looks at are allowed.
-    fn check_type(&self, name: &str, wanted: &Signature, severity: Severity, problems: &mut Vec<Problem>) {
-        let Some(export) = self.export(name) else { return };
-        let is_right = export.item.as_function().is_some_and(|it| {
-            it.params == wanted.params && (wanted.results.is_empty() || it.results == wanted.results)
-        });
-        if is_right {
-            return;
+    /// Numbers of 64 bits do as well as those of 32, as in Bento.
+    fn check_allocator(&self, name: &str, wanted: &Signature, effect: &str, problems: &mut Vec<Problem>) {
+        let narrow = |it| if it == ValueType::I64 { ValueType::I32 } else { it };
+        if let Some(text) = self.unfit(name, wanted, narrow) {
+            problems.push(warning(format!("{text}: {effect}"), Some(TYPE_HINT.to_owned())));
         }
+    }
+
+    /// What an export is, unless it is absent or as wanted. Results that nobody looks at are allowed.
+    fn unfit(
+        &self,
+        name: &str,
+        wanted: &Signature,
+        narrow: impl Fn(ValueType) -> ValueType,
+    ) -> Option<String> {
+        let export = self.export(name)?;
+        let is_same = |found: &[ValueType], wanted: &[ValueType]| {
+            found.iter().map(|it| narrow(*it)).eq(wanted.iter().copied())
+        };
+        let is_right = export.item.as_function().is_some_and(|it| {
+            is_same(&it.params, &wanted.params)
+                && (wanted.results.is_empty() || is_same(&it.results, &wanted.results))
+        });
         let found = match &export.item {
             Item::Function(signature) => format!("`{signature}`"),
             other => other.noun().to_owned(),
         };
-        let mut text = format!("exports `{name}` as {found}, but the host calls it as `{wanted}`");
-        if severity == Severity::Warning {
-            text.push_str(": it is never called");
-        }
-        problems.push(Problem {
-            severity,
-            text,
-            hint: Some("export it with that type or not at all".to_owned()),
-        });
+        (!is_right).then(|| format!("exports `{name}` as {found}, but the host calls it as `{wanted}`"))
     }
 }
+
+const TYPE_HINT: &str = "export it with that type or not at all";
 
 pub(super) fn error(text: String, hint: Option<String>) -> Problem {
     Problem { severity: Severity::Error, text, hint }

@@ -333,7 +333,8 @@ fn many_mistakes_at_once() {
     }
     wat += r#"(import "bento_wasm" "v0_msg_as_bytes" (func))
         (table 200000 funcref)
-        (func (export "malloc") (param i64) (result i64) local.get 0)
+        (func (export "malloc") (param f32) (result i64) (i64.const 0))
+        (func (export "free") (param i64))
         (func (export "deallocate") (param i32)))"#;
     check_problems(
         &wat,
@@ -348,7 +349,7 @@ fn many_mistakes_at_once() {
           the module was built with wasm-bindgen for Node or a browser: build without it, for `wasm32-wasip1`, and turn off features like `js` of the crates it uses
         Error: declares tables of 200000 elements (1.5MiB), which is over the field `memory_limit` (1MiB)
           set `memory_limit` to 2MiB or more, or build with less
-        Error: exports `malloc` as `(i64) -> i64`, but the host calls it as `(i32) -> i32`
+        Warning: exports `malloc` as `(f32) -> i64`, but the host calls it as `(i32) -> i32`: every call of it fails
           export it with that type or not at all
         Warning: exports `deallocate` as `(i32)`, but the host calls it as `(i32, i32)`: it is never called
           export it with that type or not at all

@@ -24,6 +24,7 @@ use wappa_spec::Status;
 
 use crate::{
     CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, THREAD_STACK_BYTES,
+    log::RatedLog,
 };
 use config::WasmConfig;
 use lanes::Lanes;
@@ -57,6 +58,8 @@ struct Wasm {
     /// The path without `root.`, as it stands in marks.
     path: String,
     state_lost: Counter,
+    /// Failures of host functions, after which a guest goes on as if nothing were.
+    mistakes: RatedLog,
     /// Brings new versions, with `reload`.
     _watch: Option<Watch>,
 }
@@ -108,7 +111,19 @@ impl BuildProcessor for WasmConfig {
             prepares: max_instances == 0,
         };
         let path = ctx.path().strip_prefix("root.").unwrap_or(ctx.path()).to_string();
-        Ok(Box::new(Wasm { engine, versions, lanes, recycle, logger, path, state_lost, _watch: watch }))
+        let mistakes =
+            RatedLog::new(Some(Arc::new(LogOfGuest(logger.clone()))), LOG_LINES_PER_SECOND, "failure");
+        Ok(Box::new(Wasm {
+            engine,
+            versions,
+            lanes,
+            recycle,
+            logger,
+            path,
+            state_lost,
+            mistakes,
+            _watch: watch,
+        }))
     }
 }
 

@@ -132,7 +132,8 @@ fn rust_for_wasm() -> Option<Vec<(&'static str, String)>> {
     // not do.
     let is_installed =
         |it: &str| has(&format!("dpkg-query -W -f '${{db:Status-Status}}' {it} | grep -qx installed"));
-    let is_debian = ["rustc-web", "rust-web-src", "lld-22"].into_iter().all(is_installed);
+    let is_debian =
+        ["rustc-web", "rust-web-src", "lld-22"].into_iter().all(is_installed) && has("command -v wasm-ld-22");
     let variables = [
         ("RUSTC", "/usr/bin/rustc"),
         ("RUSTC_BOOTSTRAP", "1"),

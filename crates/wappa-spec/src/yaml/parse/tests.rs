@@ -156,7 +156,7 @@ fn aliases_and_merge_keys() {
               1:11+1 "v" Plain
            5:3+1 "d" Plain
             5:6+1 "1" Plain
-        (4,1) merge keys (`<<`) are not applied, as in Bento: what is below has no effect
+        (4,1) merge keys (`<<`) are not applied, as in Bento: `k` would be missing here
     "#]],
     );
     check(

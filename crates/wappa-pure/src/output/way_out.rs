@@ -1,0 +1,87 @@
+//! A lint over a whole stream: messages that failed and are turned away for ever.
+
+use wappa_spec::{ComponentKind, ComponentNode, Lint, Node, Pos, Registry, Rule, StreamConfig};
+
+/// Resources may refer to each other in a circle, which is found when they are built.
+const DEPTH_MAX: usize = 50;
+
+/// Warns of a `reject_errored` that turns messages away with no other place to go, where they can fail and are replayed:
+/// each comes back for as long as it fails, and when there are many of them the stream stands still.
+///
+/// Nothing is said where a `fallback` tries another output next, where the input does not replay (it says so itself what
+/// becomes of them), and where a `catch` clears all marks after the last processor that can fail.
+pub fn lint_stream(config: &StreamConfig, registry: &dyn Registry) -> Option<Lint> {
+    let stream = Stream { config, registry };
+    if !stream.replays(&config.input) {
+        return None;
+    }
+    let can_fail = stream.can_fail(false, &config.input.processors);
+    let can_fail = stream.can_fail(can_fail, &config.pipeline.processors);
+    let found = stream.turns_away(&config.output, can_fail, 0)?;
+    let message = "messages that failed have no way out: `reject_errored` turns them away, and the input replays them \
+                   until they do not fail any more";
+    let hint = "give them one: `fallback: [ reject_errored: …, file: { path: ./failed.txt } ]`";
+    Some(Lint::warning(Rule::Custom, found, message).hint(hint))
+}
+
+struct Stream<'a> {
+    config: &'a StreamConfig,
+    registry: &'a dyn Registry,
+}
+
+impl Stream<'_> {
+    /// Whether the input delivers again what failed.
+    fn replays(&self, input: &ComponentNode) -> bool {
+        match (input.name.as_str(), self.child(ComponentKind::Input, input.body.get("child"))) {
+            ("batched", Some(child)) => self.replays(&child),
+            ("resource", _) => self
+                .resource(&input.body, &self.config.resources.inputs)
+                .is_none_or(|it| it.name == "resource" || self.replays(it)),
+            _ => input.body.get("auto_replay_nacks").and_then(Node::as_bool) != Some(false),
+        }
+    }
+
+    /// Whether messages may be marked after these processors.
+    fn can_fail(&self, before: bool, processors: &[ComponentNode]) -> bool {
+        processors.iter().fold(before, |before, it| match it.name.as_str() {
+            "catch" => false,
+            "noop" | "log" | "sleep" => before,
+            // What is inside of a list that ends with a `catch` is cleared like that.
+            "try" | "for_each" | "processors" => {
+                let last = it.body.as_seq().and_then(<[Node]>::last);
+                let is_cleared = last.is_some_and(|it| it.get("catch").is_some());
+                it.name == "try" && before || !is_cleared
+            }
+            _ => true,
+        })
+    }
+
+    /// Where messages are turned away for good.
+    fn turns_away(&self, output: &ComponentNode, before: bool, depth: usize) -> Option<Pos> {
+        let can_fail = self.can_fail(before, &output.processors);
+        if depth == DEPTH_MAX {
+            return None;
+        }
+        match output.name.as_str() {
+            "reject_errored" => can_fail.then_some(output.pos),
+            // What one of them turns away is tried by the next.
+            "fallback" => {
+                let last = output.body.as_seq().and_then(<[Node]>::last);
+                self.turns_away(&self.child(ComponentKind::Output, last)?, can_fail, depth + 1)
+            }
+            "resource" => {
+                let resource = self.resource(&output.body, &self.config.resources.outputs)?;
+                self.turns_away(resource, can_fail, depth + 1)
+            }
+            _ => None,
+        }
+    }
+
+    fn resource<'n>(&self, body: &Node, nodes: &'n [ComponentNode]) -> Option<&'n ComponentNode> {
+        nodes.iter().find(|it| Some(it.label.as_str()) == body.as_str())
+    }
+
+    fn child(&self, kind: ComponentKind, node: Option<&Node>) -> Option<ComponentNode> {
+        ComponentNode::read_again(kind, node?, self.registry)
+    }
+}
