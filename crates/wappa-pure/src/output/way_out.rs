@@ -52,6 +52,10 @@ impl Stream<'_> {
                 let is_cleared = last.is_some_and(|it| it.get("catch").is_some());
                 it.name == "try" && before || !is_cleared
             }
+            "resource" => match self.resource(&it.body, &self.config.resources.processors) {
+                Some(it) if it.name != "resource" => self.can_fail(before, std::slice::from_ref(it)),
+                _ => true,
+            },
             _ => true,
         })
     }
