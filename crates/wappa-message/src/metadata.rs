@@ -1,6 +1,6 @@
 //! Metadata: keys and typed values beside the content.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bytes::Bytes;
 
@@ -29,11 +29,22 @@ struct Pairs {
 impl Metadata {
     /// Metadata from pairs; where a key comes twice the last one stays.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (Bytes, Value)>) -> Metadata {
-        let mut metadata = Metadata::default();
-        for (key, value) in pairs {
-            metadata.set(key, value);
+        let mut list: Vec<(Bytes, Value)> = pairs.into_iter().collect();
+        if list.is_empty() {
+            return Metadata::default();
         }
-        metadata
+        // All at once: pairs that are set one by one may each be put in front of all others. Equal keys stay in the
+        // order in which they came.
+        list.sort_by(|(one, _), (other, _)| one.cmp(other));
+        list.dedup_by(|(later, value), (key, kept)| {
+            let is_same = later == key;
+            if is_same {
+                mem::swap(kept, value);
+            }
+            is_same
+        });
+        let bytes = list.iter().map(|(key, value)| key.len() + value.size()).sum();
+        Metadata(Some(Arc::new(Pairs { list, bytes })))
     }
 
     /// The same metadata with a reference count of their own.
@@ -120,6 +131,18 @@ mod tests {
         assert_ne!(one, Metadata::default());
         one.delete("k");
         assert_eq!(one, Metadata::default());
+    }
+
+    #[test]
+    fn pairs_in_any_order_are_the_same_as_one_by_one() {
+        let pairs =
+            ["d", "b", "a", "b", "c", "b"].iter().zip(0..).map(|(key, n)| (Bytes::from(*key), Value::Int(n)));
+        let at_once = Metadata::from_pairs(pairs.clone());
+        let mut one_by_one = Metadata::default();
+        pairs.for_each(|(key, value)| one_by_one.set(key, value));
+        assert_eq!(at_once, one_by_one);
+        assert_eq!((at_once.size(), at_once.text("b")), (one_by_one.size(), "5".into()));
+        assert!(Metadata::from_pairs([]).is_empty());
     }
 
     #[test]

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use wappa_message::{Message, Metadata, Value};
 use wasmtime::{
     StoreContextMut,
-    component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType, TypedFunc},
+    component::{ComponentType, Lift, Linker, Lower, Resource, TypedFunc},
 };
 
 use crate::{
-    CallError, Kind, error::Stop, host::Host, log::Level, metrics::check_name, pace::Pace, run::Disposition,
-    v1::reason_of, work::Work,
+    CallError, Kind, error::Stop, functions::Interface, host::Host, log::Level, metrics::check_name,
+    pace::Pace, run::Disposition, v1::reason_of, work::Work,
 };
 
 /// The package, without its version.
@@ -157,25 +157,23 @@ type Batch = Resource<BatchTag>;
 /// Provides the imports of the world.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let interface = |name: &str| format!("{PACKAGE}/{name}@{VERSION}");
-    let mut types = linker.instance(&interface("types"))?;
-    types.resource("batch", ResourceType::host::<BatchTag>(), |mut store: Store<'_>, _| {
+    let mut types = Interface::new(linker, &interface("types"))?;
+    types.add_resource::<BatchTag>("batch", |mut store: Store<'_>| {
         let batches = &mut store.data_mut().batches;
         batches.live = batches.live.saturating_sub(1);
         Ok(())
     })?;
-    types.func_wrap("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
+    types.add("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
         Ok((store.data().batches.find_all(&batch)?.1 as u32,))
     })?;
-    types.func_wrap("[method]batch.content", |store: Store<'_>, (batch, index): (Batch, u32)| {
+    types.add("[method]batch.content", |store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data();
         let idx = host.batches.find(&batch, index)?;
         host.batches.was_read.set(true);
         Ok((host.work.run.messages[idx].content().clone(),))
     })?;
-    types.func_wrap("[method]batch.contents", |store: Store<'_>, (batch,): (Batch,)| {
-        contents(&store, &batch)
-    })?;
-    types.func_wrap(
+    types.add("[method]batch.contents", |store: Store<'_>, (batch,): (Batch,)| contents(&store, &batch))?;
+    types.add(
         "[method]batch.get-metadata",
         |store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
             let host = store.data();
@@ -183,7 +181,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Ok((host.work.metadata(idx).get(&key).map(to_wit),))
         },
     )?;
-    types.func_wrap("[method]batch.metadata", |store: Store<'_>, (batch, index): (Batch, u32)| {
+    types.add("[method]batch.metadata", |store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data();
         let idx = host.batches.find(&batch, index)?;
         let pairs = host.work.metadata(idx).iter();
@@ -192,7 +190,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             .collect();
         Ok((pairs,))
     })?;
-    types.func_wrap(
+    types.add(
         "[method]batch.set-metadata",
         |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
             let host = store.data_mut();
@@ -201,7 +199,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
         },
     )?;
-    types.func_wrap(
+    types.add(
         "[method]batch.delete-metadata",
         |mut store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
             let host = store.data_mut();
@@ -209,31 +207,31 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Ok((host.work.delete_metadata(idx, key.as_bytes()),))
         },
     )?;
-    types.func_wrap("[method]batch.error", |store: Store<'_>, (batch, index): (Batch, u32)| {
+    types.add("[method]batch.error", |store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data();
         let idx = host.batches.find(&batch, index)?;
         Ok((host.work.error(idx).map(|it| it.as_str().to_string()),))
     })?;
-    types.func_wrap("[method]batch.clear-error", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+    types.add("[method]batch.clear-error", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data_mut();
         let idx = host.batches.find(&batch, index)?;
         host.work.clear_error(idx);
         Ok(())
     })?;
-    types.func_wrap("[method]batch.position", |store: Store<'_>, (batch, index): (Batch, u32)| {
+    types.add("[method]batch.position", |store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data();
         let idx = host.batches.find(&batch, index)?;
         Ok((host.work.run.position(idx),))
     })?;
 
-    let mut log = linker.instance(&interface("log"))?;
-    log.func_wrap("log", |store: Store<'_>, (level, text): (WitLevel, String)| {
+    let mut log = Interface::new(linker, &interface("log"))?;
+    log.add("log", |store: Store<'_>, (level, text): (WitLevel, String)| {
         let level = Level::from_number(level as u32).unwrap_or(Level::Error);
         store.data().output.log_text(level, text.as_bytes());
         Ok(())
     })?;
-    let mut metrics = linker.instance(&interface("metrics"))?;
-    metrics.func_wrap("counter-add", |store: Store<'_>, (name, delta): (String, u64)| {
+    let mut metrics = Interface::new(linker, &interface("metrics"))?;
+    metrics.add("counter-add", |store: Store<'_>, (name, delta): (String, u64)| {
         let name = check_name(name.as_bytes()).map_err(|why| mistake(format!("`counter-add`: {why}")))?;
         store.data().output.count(name, delta);
         Ok(())

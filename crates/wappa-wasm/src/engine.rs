@@ -19,6 +19,7 @@ use crate::{
     compiler::CompileInProcess,
     component as processor_world,
     error::one_line,
+    functions::Functions,
     host::Host,
     module::{Digest, Loaded},
     settings::{compile_settings, pooling_settings},
@@ -99,14 +100,14 @@ impl fmt::Debug for Engine {
 impl Side {
     fn new(config: &wasmtime::Config) -> wasmtime::Result<Side> {
         let engine = wasmtime::Engine::new(config)?;
-        let mut linker = Linker::new(&engine);
-        v0::link(&mut linker)?;
-        v1::link(&mut linker)?;
-        wasi::link(&mut linker)?;
+        let mut functions = Functions::new(&engine);
+        v0::link(&mut functions)?;
+        v1::link(&mut functions)?;
+        wasi::link(&mut functions)?;
         let mut components = component::Linker::new(&engine);
         processor_world::link(&mut components)?;
         wasi2::link(&mut components)?;
-        Ok(Side { engine, linker, components })
+        Ok(Side { engine, linker: functions.into_linker(), components })
     }
 }
 

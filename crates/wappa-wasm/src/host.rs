@@ -18,6 +18,9 @@ use crate::{
 /// What the host must free after one message at most. Each entry stands for one allocation inside the guest.
 const FREES_MAX: usize = 1 << 20;
 
+/// What is long is done in such pieces, and the time looked at in between.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// The data of an instance's store.
 pub(crate) struct Host {
     pub(crate) shared: Arc<Shared>,
@@ -31,6 +34,8 @@ pub(crate) struct Host {
     /// When the message at work, or the start of the instance, must be over, in nanoseconds of the engine's clock;
     /// absent until somebody asks.
     pub(crate) deadline: Option<u64>,
+    /// The tick at which this was last compared with the real clock.
+    seen: u64,
     /// The guest is in a state that nobody knows: it must not be called again.
     pub(crate) spent: bool,
     /// Memory that the guest allocated for the host in this call, to be freed at its end, in this order.
@@ -71,6 +76,7 @@ impl Host {
             arena: Arena::default(),
             began,
             deadline: Some(deadline),
+            seen: 0,
             spent: false,
             frees: Vec::new(),
             batches: Batches::default(),
@@ -99,6 +105,22 @@ impl Host {
         self.shared.deadline(&mut self.deadline)
     }
 
+    /// The guest enters the host: an error when its time is over or the host shuts down. As good as free between two
+    /// ticks.
+    ///
+    /// Epochs end a guest in its loops and where its functions begin; a row of calls of host functions has neither.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self) -> wasmtime::Result<()> {
+        let ticks = self.shared.clock.ticks();
+        if ticks == self.seen { Ok(()) } else { self.look(ticks) }
+    }
+
+    #[cold]
+    fn look(&mut self, ticks: u64) -> wasmtime::Result<()> {
+        self.seen = ticks;
+        Ok(self.check_time()?)
+    }
+
     /// An error when the message at work is over its time, for what the host does that takes long.
     pub(crate) fn check_time(&mut self) -> Result<(), Stop> {
         if self.shared.interrupt.is_raised() {
@@ -106,6 +128,18 @@ impl Host {
         }
         if self.deadline() <= self.shared.clock.now() {
             return Err(Stop::Timeout);
+        }
+        Ok(())
+    }
+
+    /// Fills it with random bytes, until the time is over.
+    pub(crate) fn fill_randomly(&mut self, target: &mut [u8]) -> Result<(), Stop> {
+        let mut random = rand::rng();
+        for piece in target.chunks_mut(PIECE_BYTES) {
+            rand::Rng::fill_bytes(&mut random, piece);
+            if PIECE_BYTES == piece.len() {
+                self.check_time()?;
+            }
         }
         Ok(())
     }

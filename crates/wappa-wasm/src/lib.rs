@@ -237,6 +237,7 @@ mod engine;
 mod error;
 mod exports;
 mod frames;
+mod functions;
 mod guest;
 mod host;
 pub mod inspect;

@@ -8,6 +8,7 @@
 //! A call that may be run again holds its lines and counts back until it has succeeded.
 
 use std::{
+    collections::BTreeMap,
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,13 +24,16 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::metrics::GuestMetrics;
+use crate::{metrics::GuestMetrics, waiting::look};
 
 /// The longest line; what comes after it is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
 /// So much of one text is looked at: more lines than that are over every rate, and cutting them up takes time.
 const TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// So much is written to a stream at once; before there is more, the time is looked at.
+const PIECE_BYTES: usize = 64 << 10;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -196,7 +200,7 @@ const HELD_BYTES_MAX: usize = 1 << 20;
 #[derive(Default)]
 struct Held {
     lines: Vec<(Level, String)>,
-    counts: Vec<(String, u64)>,
+    counts: BTreeMap<String, u64>,
     bytes: usize,
     dropped: u64,
     /// What had no newline yet when holding began, of standard output and of standard error.
@@ -253,10 +257,10 @@ impl Output {
         let Some(metrics) = &self.metrics else { return };
         let mut lines = lock(&self.lines);
         let Some(held) = &mut lines.held else { return metrics.count(name, delta) };
-        if let Some((_, sum)) = held.counts.iter_mut().find(|(it, _)| it == name) {
+        if let Some(sum) = held.counts.get_mut(name) {
             *sum = sum.saturating_add(delta);
         } else if held.takes(name.len()) {
-            held.counts.push((name.to_string(), delta));
+            held.counts.insert(name.to_string(), delta);
         } else {
             held.dropped += 1;
         }
@@ -374,8 +378,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One of the two streams, as WASI wants it.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub(crate) output: Arc<Output>,
-    pub(crate) stderr: bool,
+    output: Arc<Output>,
+    stderr: bool,
+    /// What was written since the time was last looked at, in bytes.
+    unseen: usize,
+}
+
+impl Stream {
+    pub(crate) fn new(output: &Arc<Output>, stderr: bool) -> Stream {
+        Stream { output: Arc::clone(output), stderr, unseen: 0 }
+    }
 }
 
 impl IsTerminal for Stream {
@@ -391,18 +403,24 @@ impl StdoutStream for Stream {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Stream { output: Arc::clone(&self.output), stderr: self.stderr })
+        Box::new(Stream::new(&self.output, self.stderr))
     }
 }
 
 #[async_trait]
 impl Pollable for Stream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        if PIECE_BYTES <= self.unseen {
+            self.unseen = 0;
+            look().await;
+        }
+    }
 }
 
 #[async_trait]
 impl OutputStream for Stream {
     fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
+        self.unseen += bytes.len();
         self.output.write(self.stderr, &bytes);
         Ok(())
     }
@@ -412,7 +430,7 @@ impl OutputStream for Stream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(64 << 10)
+        Ok(PIECE_BYTES)
     }
 }
 

@@ -5,22 +5,23 @@
 
 use bytes::Bytes;
 use wappa_message::Value;
-use wasmtime::{AsContextMut, Caller, Linker, Memory, StoreContextMut};
+use wasmtime::{AsContextMut, Caller, Memory, StoreContextMut};
 
 use crate::{
     error::Stop,
     exports::{allocate, deallocate},
+    functions::Functions,
     host::Host,
     inspect::V0_MODULES,
 };
 
 /// Provides the functions.
-pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+pub(crate) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
     for module in V0_MODULES {
-        linker.func_wrap(module, "v0_msg_as_bytes", as_bytes)?;
-        linker.func_wrap(module, "v0_msg_set_bytes", set_bytes)?;
-        linker.func_wrap(module, "v0_msg_get_meta", get_meta)?;
-        linker.func_wrap(module, "v0_msg_set_meta", set_meta)?;
+        functions.add(module, "v0_msg_as_bytes", as_bytes)?;
+        functions.add(module, "v0_msg_set_bytes", set_bytes)?;
+        functions.add(module, "v0_msg_get_meta", get_meta)?;
+        functions.add(module, "v0_msg_set_meta", set_meta)?;
     }
     Ok(())
 }

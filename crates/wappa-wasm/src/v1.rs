@@ -12,11 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use wappa_message::Value;
-use wasmtime::{AsContextMut, Caller, Linker};
+use wasmtime::{AsContextMut, Caller};
 
 use crate::{
     error::Stop,
     exports::free_all,
+    functions::Functions,
     host::Host,
     inspect::V1_MODULE,
     log::Level,
@@ -25,36 +26,36 @@ use crate::{
     work::{Phase, Work},
 };
 
-/// What is long is done in such pieces, and the time looked at in between.
-const PIECE_BYTES: usize = 1 << 20;
+/// A longer key is looked for as it is, valid or not: finding out takes time, and hardly any is there.
+const KEY_BYTES_READ: usize = 1 << 20;
 
 /// What is returned for something that is not there.
 const ABSENT: u32 = u32::MAX;
 
 /// Provides the functions.
-pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.func_wrap(V1_MODULE, "v1_content_len", content_len)?;
-    linker.func_wrap(V1_MODULE, "v1_content_read", content_read)?;
-    linker.func_wrap(V1_MODULE, "v1_content_write", content_write)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_get", meta_get)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_get_json", meta_get_json)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_set", meta_set)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_set_json", meta_set_json)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_delete", meta_delete)?;
-    linker.func_wrap(V1_MODULE, "v1_meta_keys", meta_keys)?;
-    linker.func_wrap(V1_MODULE, "v1_error_get", error_get)?;
-    linker.func_wrap(V1_MODULE, "v1_error_clear", error_clear)?;
-    linker.func_wrap(V1_MODULE, "v1_emit", emit)?;
-    linker.func_wrap(V1_MODULE, "v1_filter", filter)?;
-    linker.func_wrap(V1_MODULE, "v1_fail", fail)?;
-    linker.func_wrap(V1_MODULE, "v1_next", next)?;
-    linker.func_wrap(V1_MODULE, "v1_batch_index", batch_index)?;
-    linker.func_wrap(V1_MODULE, "v1_batch_len", batch_len)?;
-    linker.func_wrap(V1_MODULE, "v1_config_get", config_get)?;
-    linker.func_wrap(V1_MODULE, "v1_log", log)?;
-    linker.func_wrap(V1_MODULE, "v1_counter_add", counter_add)?;
-    linker.func_wrap(V1_MODULE, "v1_now", now)?;
-    linker.func_wrap(V1_MODULE, "v1_random", random)?;
+pub(crate) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
+    functions.add(V1_MODULE, "v1_content_len", content_len)?;
+    functions.add(V1_MODULE, "v1_content_read", content_read)?;
+    functions.add(V1_MODULE, "v1_content_write", content_write)?;
+    functions.add(V1_MODULE, "v1_meta_get", meta_get)?;
+    functions.add(V1_MODULE, "v1_meta_get_json", meta_get_json)?;
+    functions.add(V1_MODULE, "v1_meta_set", meta_set)?;
+    functions.add(V1_MODULE, "v1_meta_set_json", meta_set_json)?;
+    functions.add(V1_MODULE, "v1_meta_delete", meta_delete)?;
+    functions.add(V1_MODULE, "v1_meta_keys", meta_keys)?;
+    functions.add(V1_MODULE, "v1_error_get", error_get)?;
+    functions.add(V1_MODULE, "v1_error_clear", error_clear)?;
+    functions.add(V1_MODULE, "v1_emit", emit)?;
+    functions.add(V1_MODULE, "v1_filter", filter)?;
+    functions.add(V1_MODULE, "v1_fail", fail)?;
+    functions.add(V1_MODULE, "v1_next", next)?;
+    functions.add(V1_MODULE, "v1_batch_index", batch_index)?;
+    functions.add(V1_MODULE, "v1_batch_len", batch_len)?;
+    functions.add(V1_MODULE, "v1_config_get", config_get)?;
+    functions.add(V1_MODULE, "v1_log", log)?;
+    functions.add(V1_MODULE, "v1_counter_add", counter_add)?;
+    functions.add(V1_MODULE, "v1_now", now)?;
+    functions.add(V1_MODULE, "v1_random", random)?;
     Ok(())
 }
 
@@ -170,7 +171,11 @@ fn set(
     let function = place.function;
     let (data, host) = memory(&mut caller, function)?;
     check_phase(host, function)?;
-    let key = Bytes::copy_from_slice(key(data, place.pointer, place.bytes, function)?.as_bytes());
+    let key = slice(data, place.pointer, place.bytes, function, "the key")?;
+    if str::from_utf8(key).is_err() {
+        return Err(not_text(function));
+    }
+    let key = Bytes::copy_from_slice(key);
     let text = slice(data, value_pointer, value_bytes, function, "the value")?;
     let value = value(&host.work, text)?
         .map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
@@ -184,7 +189,7 @@ fn meta_delete(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -
     check_phase(host, NAME)?;
     let key = key(data, key_pointer, key_bytes, NAME)?;
     let at = host.work.at;
-    Ok(u32::from(host.work.delete_metadata(at, key.as_bytes())))
+    Ok(u32::from(host.work.delete_metadata(at, key)))
 }
 
 fn meta_keys(mut caller: Caller<'_, Host>, pointer: u32, capacity: u32) -> wasmtime::Result<u32> {
@@ -299,7 +304,7 @@ fn config_get(
     const NAME: &str = "v1_config_get";
     let (data, host) = memory(&mut caller, NAME)?;
     let key = key(data, key_pointer, key_bytes, NAME)?;
-    match host.shared.config.iter().find(|(it, _)| it == key) {
+    match host.shared.config.iter().find(|(it, _)| it.as_bytes() == key) {
         Some((_, value)) => answer(data, pointer, capacity, value.as_bytes(), NAME),
         None => Ok(ABSENT),
     }
@@ -326,9 +331,9 @@ fn counter_add(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32, delta: i6
     Ok(())
 }
 
-fn now(_: Caller<'_, Host>) -> i64 {
+fn now(_: Caller<'_, Host>) -> wasmtime::Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    Ok(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn random(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<()> {
@@ -336,14 +341,7 @@ fn random(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::R
     let Some(target) = slice_mut(data, pointer, bytes as usize) else {
         return Err(out_of_range("v1_random", "the buffer"));
     };
-    let mut random = rand::rng();
-    for piece in target.chunks_mut(PIECE_BYTES) {
-        rand::Rng::fill_bytes(&mut random, piece);
-        if PIECE_BYTES == piece.len() {
-            host.check_time()?;
-        }
-    }
-    Ok(())
+    Ok(host.fill_randomly(target)?)
 }
 
 /// An error unless there is a message to work on.
@@ -409,9 +407,18 @@ fn slice_mut(data: &mut [u8], pointer: u32, bytes: usize) -> Option<&mut [u8]> {
     data.get_mut(from..from.checked_add(bytes)?)
 }
 
-fn key<'a>(data: &'a [u8], pointer: u32, bytes: u32, function: &str) -> wasmtime::Result<&'a str> {
+/// A key to look for.
+fn key<'a>(data: &'a [u8], pointer: u32, bytes: u32, function: &str) -> wasmtime::Result<&'a [u8]> {
     let key = slice(data, pointer, bytes, function, "the key")?;
-    str::from_utf8(key).map_err(|_| mistake(format!("`{function}`: the key is not UTF-8")))
+    if KEY_BYTES_READ < key.len() || str::from_utf8(key).is_ok() {
+        return Ok(key);
+    }
+    Err(not_text(function))
+}
+
+#[cold]
+fn not_text(function: &str) -> wasmtime::Error {
+    mistake(format!("`{function}`: the key is not UTF-8"))
 }
 
 /// Writes a value if it fits, and returns its length.

@@ -1,8 +1,8 @@
-//! The WASI calls that may wait for the world: a pipe or a slow disk below a mount.
+//! Waiting for the world: a slow disk below a mount, or a point in time.
 //!
 //! wasmtime-wasi would block the thread until the world answers. Here its own functions are driven step by step, so
 //! that the wait ends at the deadline or when the host shuts down; what the system was asked for goes on without us.
-//! Standard output never waits, so that a line costs no detour at all. WASI 0.2 waits in the same way.
+//! Standard output never waits, so that a line costs no detour at all. Both versions of WASI wait in this way.
 
 use std::{
     cell::Cell,
@@ -14,79 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wasmtime::{Caller, Linker};
-use wasmtime_wasi::ResourceTableError;
-use wasmtime_wasi::p1::{
-    WasiP1Ctx,
-    wasi_snapshot_preview1::{self as calls, WasiSnapshotPreview1},
-};
-use wiggle::GuestMemory;
-
-use crate::{
-    error::Stop, guest::Shared, host::Host, inspect::WASI_MODULE, threads::Threads, wasi::find_memory,
-};
-
-/// There are more files open than one guest may have.
-const ERRNO_MFILE: i32 = 33;
+use crate::{error::Stop, guest::Shared, threads::Threads};
 
 /// How soon an interrupt is seen during such a wait.
 const SLICE: Duration = Duration::from_millis(5);
-
-/// Provides the calls, in the place of wasmtime-wasi's.
-pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        WASI_MODULE,
-        "fd_read",
-        |caller: Caller<'_, Host>, fd: i32, iovs: i32, n: i32, out: i32| {
-            drive(caller, async |ctx, memory| calls::fd_read(ctx, memory, fd, iovs, n, out).await)
-        },
-    )?;
-    linker.func_wrap(
-        WASI_MODULE,
-        "fd_write",
-        |caller: Caller<'_, Host>, fd: i32, iovs: i32, n: i32, out: i32| {
-            drive(caller, async |ctx, memory| calls::fd_write(ctx, memory, fd, iovs, n, out).await)
-        },
-    )?;
-    linker.func_wrap(
-        WASI_MODULE,
-        "fd_pread",
-        |caller: Caller<'_, Host>, fd: i32, iovs: i32, n: i32, from: i64, out: i32| {
-            drive(caller, async |ctx, memory| calls::fd_pread(ctx, memory, fd, iovs, n, from, out).await)
-        },
-    )?;
-    linker.func_wrap(
-        WASI_MODULE,
-        "fd_pwrite",
-        |caller: Caller<'_, Host>, fd: i32, iovs: i32, n: i32, from: i64, out: i32| {
-            drive(caller, async |ctx, memory| calls::fd_pwrite(ctx, memory, fd, iovs, n, from, out).await)
-        },
-    )?;
-    linker.func_wrap(
-        WASI_MODULE,
-        "path_open",
-        |caller: Caller<'_, Host>,
-         fd: i32,
-         lookup: i32,
-         path: i32,
-         bytes: i32,
-         open: i32,
-         base: i64,
-         inheriting: i64,
-         flags: i32,
-         out: i32| {
-            let opened = drive(caller, async |ctx, memory| {
-                calls::path_open(ctx, memory, fd, lookup, path, bytes, open, base, inheriting, flags, out)
-                    .await
-            });
-            match opened {
-                Err(err) if matches!(err.downcast_ref(), Some(ResourceTableError::Full)) => Ok(ERRNO_MFILE),
-                opened => opened,
-            }
-        },
-    )?;
-    Ok(())
-}
 
 struct Unpark(Thread);
 
@@ -94,20 +25,6 @@ impl Wake for Unpark {
     fn wake(self: Arc<Unpark>) {
         self.0.unpark();
     }
-}
-
-/// Runs one call to its end, or to the deadline's.
-fn drive(
-    mut caller: Caller<'_, Host>,
-    call: impl AsyncFnOnce(&mut WasiP1Ctx, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
-) -> wasmtime::Result<i32> {
-    let Some(memory) = find_memory(&mut caller) else {
-        wasmtime::bail!("the module has no memory");
-    };
-    let (data, host) = memory.data_and_store_mut(&mut caller);
-    host.wasi.set_hostcall_fuel(host.shared.copy_limit());
-    let mut memory = GuestMemory::Unshared(data);
-    finish(call(&mut host.wasi, &mut memory), &host.shared, &mut host.deadline)?
 }
 
 /// Drives a call of wasmtime-wasi to its end, or to the deadline's.
@@ -154,6 +71,20 @@ pub(crate) async fn until(at: Option<Instant>) {
             return Poll::Ready(());
         }
         ALARM.set(Some(ALARM.get().map_or(at, |it| it.min(at))));
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Lets [`finish`] look at the time in the middle of work that never waits.
+pub(crate) async fn look() {
+    let mut has_looked = false;
+    poll_fn(|ctx| {
+        if has_looked {
+            return Poll::Ready(());
+        }
+        has_looked = true;
+        ctx.waker().wake_by_ref();
         Poll::Pending
     })
     .await;

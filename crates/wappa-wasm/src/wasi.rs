@@ -1,23 +1,26 @@
-//! WASI preview 1: what wasmtime-wasi provides, with our own calls where its calls would wait or end the process.
+//! WASI preview 1: what wasmtime-wasi provides, with our own calls where its calls would wait or end the process, or
+//! take long.
 //!
 //! A guest sees what its config says and nothing else: no directory, no variable, no argument, no network. Standard
 //! input is empty. Waiting ends at the deadline of the message or when the host shuts down.
+
+mod calls;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use wasmtime::{Caller, Extern, Linker, Memory};
+use wasmtime::{Caller, Extern, Memory};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtx, p1::WasiP1Ctx};
 
 use crate::{
     error::Stop,
+    functions::Functions,
     guest::Mount,
     host::Host,
     inspect::WASI_MODULE,
     log::{Output, Stream},
-    waiting,
 };
 
 const ERRNO_SUCCESS: i32 = 0;
@@ -66,8 +69,8 @@ pub(crate) fn context(
 ) -> Result<WasiP1Ctx, (String, std::io::Error)> {
     let mut builder = WasiCtx::builder();
     builder.envs(env).args(args);
-    builder.stdout(Stream { output: Arc::clone(output), stderr: false });
-    builder.stderr(Stream { output: Arc::clone(output), stderr: true });
+    builder.stdout(Stream::new(output, false));
+    builder.stderr(Stream::new(output, true));
     builder.monotonic_clock(Monotonic(began));
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     for mount in mounts {
@@ -80,18 +83,23 @@ pub(crate) fn context(
 }
 
 /// Provides the calls.
-pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p1::add_to_linker_sync(linker, |host| &mut host.wasi)?;
-    linker.allow_shadowing(true);
-    linker.func_wrap(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
-    linker.func_wrap(WASI_MODULE, "proc_exit", proc_exit)?;
-    waiting::link(linker)?;
-    linker.allow_shadowing(false);
-    Ok(())
+pub(crate) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
+    calls::link(functions)?;
+    functions.add(WASI_MODULE, "poll_oneoff", poll_oneoff)?;
+    functions.add(WASI_MODULE, "proc_exit", proc_exit)?;
+    functions.add(WASI_MODULE, "random_get", random_get)
 }
 
 fn proc_exit(_: Caller<'_, Host>, code: u32) -> wasmtime::Result<()> {
     Err(Stop::Exit(code).into())
+}
+
+fn random_get(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime::Result<i32> {
+    let Some(memory) = find_memory(&mut caller) else { return Ok(ERRNO_FAULT) };
+    let (data, host) = memory.data_and_store_mut(&mut caller);
+    let Some(target) = range_mut(data, pointer, bytes as usize) else { return Ok(ERRNO_FAULT) };
+    host.fill_randomly(target)?;
+    Ok(ERRNO_SUCCESS)
 }
 
 /// What a guest waits for: a point in time, or a descriptor, which is always ready.

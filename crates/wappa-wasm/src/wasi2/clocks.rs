@@ -23,7 +23,7 @@ impl Pollable for Alarm {
 
 impl View<'_> {
     fn alarm(&mut self, at: Option<Instant>) -> wasmtime::Result<Resource<DynPollable>> {
-        let table = self.table();
+        let table = self.table()?;
         // The guest never sees this one: it goes with the pollable.
         let alarm = table.push(Alarm(at))?;
         subscribe(table, alarm)
@@ -32,7 +32,7 @@ impl View<'_> {
 
 impl monotonic_clock::Host for View<'_> {
     fn now(&mut self) -> wasmtime::Result<monotonic_clock::Instant> {
-        Ok(nanos(self.0.began.elapsed()))
+        Ok(nanos(self.host()?.began.elapsed()))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<monotonic_clock::Duration> {

@@ -182,7 +182,7 @@ impl types::HostDescriptor for View<'_> {
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
         self.0.files.remove(&fd.rep());
-        self.table().delete(fd)?;
+        self.table()?.delete(fd)?;
         Ok(())
     }
 }
@@ -197,7 +197,7 @@ impl types::HostDirectoryEntryStream for View<'_> {
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        self.table().delete(stream)?;
+        self.table()?.delete(stream)?;
         Ok(())
     }
 }

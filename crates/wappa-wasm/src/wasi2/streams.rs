@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult,
     bindings::{
@@ -38,7 +38,7 @@ impl poll::HostPollable for View<'_> {
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        Calls::drop(self.table(), pollable)
+        Calls::drop(self.table()?, pollable)
     }
 }
 
@@ -59,12 +59,18 @@ fn check_length(bytes: u64, function: &str) -> StreamResult<()> {
     Err(stopped(Stop::HostCall(text.into())))
 }
 
+impl View<'_> {
+    fn resources(&mut self) -> StreamResult<&mut ResourceTable> {
+        self.table().map_err(StreamError::Trap)
+    }
+}
+
 impl streams::Host for View<'_> {
     fn convert_stream_error(&mut self, err: StreamError) -> wasmtime::Result<streams::StreamError> {
         Ok(match err {
             StreamError::Closed => streams::StreamError::Closed,
             StreamError::LastOperationFailed(err) => {
-                streams::StreamError::LastOperationFailed(self.table().push(err)?)
+                streams::StreamError::LastOperationFailed(self.table()?.push(err)?)
             }
             StreamError::Trap(err) => return Err(err),
         })
@@ -73,41 +79,41 @@ impl streams::Host for View<'_> {
 
 impl streams::HostInputStream for View<'_> {
     fn read(&mut self, stream: Resource<DynInputStream>, bytes: u64) -> StreamResult<Vec<u8>> {
-        Ok(self.table().get_mut(&stream)?.read(length(bytes))?.into())
+        Ok(self.resources()?.get_mut(&stream)?.read(length(bytes))?.into())
     }
 
     fn blocking_read(&mut self, stream: Resource<DynInputStream>, bytes: u64) -> StreamResult<Vec<u8>> {
         let read = self.on_table(async |table| table.get_mut(&stream)?.blocking_read(length(bytes)).await);
-        Ok(read.map_err(stopped)??.into())
+        Ok(read.map_err(StreamError::Trap)??.into())
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, bytes: u64) -> StreamResult<u64> {
-        Ok(self.table().get_mut(&stream)?.skip(length(bytes))? as u64)
+        Ok(self.resources()?.get_mut(&stream)?.skip(length(bytes))? as u64)
     }
 
     fn blocking_skip(&mut self, stream: Resource<DynInputStream>, bytes: u64) -> StreamResult<u64> {
         let skipped = self.on_table(async |table| table.get_mut(&stream)?.blocking_skip(length(bytes)).await);
-        Ok(skipped.map_err(stopped)?? as u64)
+        Ok(skipped.map_err(StreamError::Trap)?? as u64)
     }
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(self.table(), stream)
+        subscribe(self.table()?, stream)
     }
 
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
-        let mut stream = self.table().delete(stream)?;
+        let mut stream = self.table()?.delete(stream)?;
         // A read that is under way is waited for, so that a guest cannot leave more and more of them behind.
-        Ok(self.on_table(async |_| stream.cancel().await)?)
+        self.on_table(async |_| stream.cancel().await)
     }
 }
 
 impl streams::HostOutputStream for View<'_> {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
-        Ok(self.table().get_mut(&stream)?.check_write()? as u64)
+        Ok(self.resources()?.get_mut(&stream)?.check_write()? as u64)
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        let stream = self.table().get_mut(&stream)?;
+        let stream = self.resources()?.get_mut(&stream)?;
         if stream.check_write()? < bytes.len() {
             let text = format!("`write` with {} bytes, more than `check-write` allows", bytes.len());
             return Err(stopped(Stop::HostCall(text.into())));
@@ -123,11 +129,11 @@ impl streams::HostOutputStream for View<'_> {
         check_length(bytes.len() as u64, "blocking-write-and-flush")?;
         let written =
             self.on_table(async |table| table.get_mut(&stream)?.blocking_write_and_flush(bytes.into()).await);
-        written.map_err(stopped)?
+        written.map_err(StreamError::Trap)?
     }
 
     fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
-        self.table().get_mut(&stream)?.flush()
+        self.resources()?.get_mut(&stream)?.flush()
     }
 
     fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
@@ -136,16 +142,16 @@ impl streams::HostOutputStream for View<'_> {
             stream.flush()?;
             stream.write_ready().await.map(drop)
         });
-        flushed.map_err(stopped)?
+        flushed.map_err(StreamError::Trap)?
     }
 
     fn subscribe(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(self.table(), stream)
+        subscribe(self.table()?, stream)
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, bytes: u64) -> StreamResult<()> {
         // Checks the length itself, before there are any zeroes.
-        self.table().get_mut(&stream)?.write_zeroes(length(bytes))
+        self.resources()?.get_mut(&stream)?.write_zeroes(length(bytes))
     }
 
     fn blocking_write_zeroes_and_flush(
@@ -163,7 +169,7 @@ impl streams::HostOutputStream for View<'_> {
         source: Resource<DynInputStream>,
         bytes: u64,
     ) -> StreamResult<u64> {
-        let table = self.table();
+        let table = self.resources()?;
         let room = table.get_mut(&target)?.check_write()?.min(length(bytes));
         if room == 0 {
             return Ok(0);
@@ -196,11 +202,11 @@ impl streams::HostOutputStream for View<'_> {
             table.get_mut(&target)?.blocking_write_and_flush(content).await?;
             Ok(spliced)
         });
-        spliced.map_err(stopped)?
+        spliced.map_err(StreamError::Trap)?
     }
 
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
-        let mut stream = self.table().delete(stream)?;
-        Ok(self.on_table(async |_| stream.cancel().await)?)
+        let mut stream = self.table()?.delete(stream)?;
+        self.on_table(async |_| stream.cancel().await)
     }
 }

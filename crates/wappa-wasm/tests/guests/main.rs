@@ -8,6 +8,7 @@ mod files;
 mod harness;
 mod hostile;
 mod hostile_component;
+mod hostile_time;
 mod hostile_v1;
 mod output;
 mod parts;

@@ -1,0 +1,200 @@
+//! The guests that hold up time itself: rows of calls without a loop, and calls that have much to do. A message that is
+//! far over its time fails for that, soon after.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use wappa_message::Message;
+use wappa_wasm::{Guest, Kind, Module, spawn_thread};
+
+use crate::{
+    harness::{V1_IMPORTS, config, engine, soon},
+    parts::Parts,
+};
+
+const TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Far more than a busy machine needs to notice, and far less than each of these guests would take.
+const NOTICED: Duration = Duration::from_secs(4);
+
+/// The kind of the failure of one message, and how long it took.
+fn failure(module: Vec<u8>) -> (Option<Kind>, Duration) {
+    let run = move || {
+        let module = Module::new(engine(), &module).expect("a module");
+        let mut config = config();
+        config.limits.timeout = TIMEOUT;
+        let guest = Guest::new(engine(), &module, config).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("it starts");
+        let ctx = engine().enter().expect("a large stack");
+        let began = Instant::now();
+        let ended = instance.call(&mut Message::new("b"), &ctx);
+        (ended.err().map(|it| it.kind()), began.elapsed())
+    };
+    spawn_thread("guest", run).expect("a thread").join().expect("no panic")
+}
+
+fn check(what: &str, module: Vec<u8>) {
+    let (kind, took) = failure(module);
+    assert_eq!(kind, Some(Kind::Timeout), "{what}, after {took:?}");
+    assert!(took < NOTICED, "{what} took {took:?}");
+}
+
+/// A guest of v1 with 64 MiB of memory whose function `$row` does the same so many times in a row.
+fn row(export: &str, call: &str, times: usize, more: &str) -> Vec<u8> {
+    let calls = call.repeat(times);
+    format!(
+        r#"(module {V1_IMPORTS}
+          (import "bento_wasm" "v0_msg_set_bytes" (func $v0_set (param i32 i32)))
+          (import "bento_wasm" "v0_msg_set_meta" (func $v0_set_meta (param i32 i32 i32 i32)))
+          (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+          (memory (export "memory") 1024)
+          (data (i32.const 8) "\00\00\10\00\00\00\40\00") ;; 4 MiB from 1 MiB on
+          (func $row {calls})
+          (func (export "{export}") {more} (call $row) {end})
+          {process})"#,
+        end = if export == "process" { "" } else { "(i32.const 0)" },
+        process = if export == "process" { "" } else { r#"(func (export "process"))"# },
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_row_of_calls_without_a_loop_ends_at_the_deadline() {
+    for (call, times) in [
+        ("(call $content_write (i32.const 64) (i32.const 60000000))", 2000),
+        ("(call $v0_set (i32.const 64) (i32.const 60000000))", 2000),
+        ("(call $meta_set (i32.const 0) (i32.const 1) (i32.const 64) (i32.const 30000000))", 4000),
+        ("(call $v0_set_meta (i32.const 0) (i32.const 1) (i32.const 64) (i32.const 30000000))", 4000),
+        ("(call $random (i32.const 64) (i32.const 60000000))", 500),
+        ("(drop (call $random_get (i32.const 64) (i32.const 60000000)))", 500),
+        ("(drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))", 2000),
+        (
+            "(call $fail (i32.const 64) (i32.const 60000000)) (call $log (i32.const 2) (i32.const 64) (i32.const 60000000))",
+            10_000,
+        ),
+    ] {
+        check(call, row("process", call, times, ""));
+    }
+}
+
+#[test]
+fn keys_that_are_nowhere_cost_little() {
+    for call in [
+        "(drop (call $config_get (i32.const 64) (i32.const 60000000) (i32.const 0) (i32.const 0)))",
+        "(drop (call $meta_get (i32.const 64) (i32.const 60000000) (i32.const 0) (i32.const 0)))",
+        "(drop (call $meta_delete (i32.const 64) (i32.const 60000000)))",
+    ] {
+        let (_, took) = failure(row("process", call, 5000, ""));
+        assert!(took < NOTICED, "{call} took {took:?}");
+    }
+}
+
+#[test]
+fn one_long_call_ends_at_the_deadline() {
+    // Empty lines, each of which has to be found.
+    let fill = "(memory.fill (i32.const 64) (i32.const 10) (i32.const 67000000))
+        (i32.store (i32.const 8) (i32.const 64)) (i32.store (i32.const 12) (i32.const 67000000))";
+    let write = "(drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))";
+    check("lines", row("process", write, 8, fill));
+}
+
+#[test]
+fn a_row_of_calls_at_the_start_ends_when_the_host_shuts_down() {
+    let write = "(drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))";
+    let random = "(drop (call $random_get (i32.const 64) (i32.const 60000000)))";
+    for call in [write, random] {
+        let module = row("wappa_init", call, 2000, "(result i32)");
+        let run = move || {
+            let module = Module::new(engine(), &module).expect("a module");
+            let config = config();
+            let interrupt = config.interrupt.clone();
+            let guest = Guest::new(engine(), &module, config).expect("a guest");
+            let raising = thread::spawn(move || {
+                thread::sleep(TIMEOUT);
+                interrupt.raise();
+            });
+            let began = Instant::now();
+            let started = guest.instantiate(soon());
+            raising.join().expect("no panic");
+            (started.err().map(|it| it.kind()), began.elapsed())
+        };
+        let (kind, took) = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
+        assert_eq!(kind, Some(Kind::Interrupted), "{call}");
+        assert!(took < NOTICED, "{call} took {took:?}");
+    }
+}
+
+/// The same for a component, whose memory has a few pages more for what it hands over.
+fn component(bad: &str) -> Vec<u8> {
+    Parts { bad, ..Parts::default() }.component()
+}
+
+#[test]
+fn a_row_of_calls_of_a_component_ends_at_the_deadline() {
+    let grow = "(drop (memory.grow (i32.const 900)))";
+    for (call, times) in [
+        ("(call $log (i32.const 2) (i32.const 131072) (i32.const 50000000))", 2000),
+        (
+            "(call $set (local.get $b) (local.get $i) (i32.const 2048) (i32.const 1) (i32.const 1) (i32.const 131072)
+               (i32.const 30000000))",
+            2000,
+        ),
+    ] {
+        check(call, component(&format!("{grow} {}", call.repeat(times))));
+    }
+}
+
+/// Sends one message with so many keys, each of which belongs in front of those before it.
+#[test]
+fn keys_in_descending_order_cost_no_more_than_others() {
+    const KEYS: usize = 300_000;
+    let bad = format!(
+        r#"(local $entry i32) (local $key i32) (local $n i32)
+        (drop (memory.grow (i32.const 400)))
+        (local.set $entry (i32.const 262144))
+        (local.set $key (i32.const {keys_at}))
+        (local.set $n (i32.const {KEYS}))
+        (loop $next
+          (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+          (call $digits (local.get $key) (local.get $n))
+          (i32.store (local.get $entry) (local.get $key))
+          (i32.store offset=4 (local.get $entry) (i32.const 6))
+          (i32.store offset=8 (local.get $entry) (i32.const 0))
+          (local.set $entry (i32.add (local.get $entry) (i32.const 20)))
+          (local.set $key (i32.add (local.get $key) (i32.const 6)))
+          (br_if $next (local.get $n)))
+        (i32.store (i32.const 4096) (i32.const 0))
+        (i32.store (i32.const 4100) (i32.const 0))
+        (i32.store (i32.const 4104) (i32.const 262144))
+        (i32.store (i32.const 4108) (i32.const {KEYS}))
+        (call $dispose (i32.const 3) (i32.const 4096) (i32.const 1))"#,
+        keys_at = 262_144 + 20 * KEYS,
+    );
+    let more = r#"(func $digits (param $at i32) (param $n i32) (local $i i32)
+        (local.set $i (i32.const 6))
+        (loop $next
+          (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+          (i32.store8 (i32.add (local.get $at) (local.get $i))
+            (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
+          (local.set $n (i32.div_u (local.get $n) (i32.const 10)))
+          (br_if $next (local.get $i))))"#;
+    let module = Parts { bad: &bad, more, ..Parts::default() }.component();
+    let run = move || {
+        let module = Module::new(engine(), &module).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("it starts");
+        let ctx = engine().enter().expect("a large stack");
+        let began = Instant::now();
+        let called = instance.call(&mut Message::new("b"), &ctx);
+        (called, began.elapsed())
+    };
+    let (called, took) = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
+    match called.expect("within the limits") {
+        wappa_wasm::Called::Sent(sent) => assert_eq!(sent[0].metadata().len(), KEYS),
+        other => panic!("{other:?}"),
+    }
+    assert!(took < 2 * NOTICED, "{took:?}");
+}
