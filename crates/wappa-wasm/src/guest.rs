@@ -13,6 +13,7 @@ use crate::{
     CallError, Engine, GuestError, Interrupt, Module,
     clock::Clock,
     component::{PACKAGE, VERSION},
+    descriptors::Descriptors,
     engine::Side,
     error::one_line,
     exports::Allocator,
@@ -141,6 +142,8 @@ pub(crate) struct Shared {
     pub(crate) has_close: bool,
     /// Where files are waited for; absent where there are none.
     pub(crate) threads: Option<Threads>,
+    /// How many files may be open; absent where there are none.
+    pub(crate) descriptors: Option<Arc<Descriptors>>,
 }
 
 impl fmt::Debug for Shared {
@@ -233,6 +236,7 @@ impl Guest {
             } else {
                 Some(Threads::new().map_err(GuestError::Threads)?)
             },
+            descriptors: (!config.mounts.is_empty()).then(Descriptors::new),
             is_one_by_one: config.mounts.iter().any(|it| it.writable),
             interrupt: config.interrupt,
             clock: Arc::clone(engine.clock()),

@@ -1,6 +1,6 @@
 //! The host's side of one instance: the data of its store.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 
@@ -12,6 +12,7 @@ use crate::{
     guest::Shared,
     limiter::MemoryLimiter,
     log::{Level, Output},
+    wasi::Files,
     work::{Phase, Work},
 };
 
@@ -42,8 +43,7 @@ pub(crate) struct Host {
     pub(crate) frees: Vec<u32>,
     pub(crate) work: Work,
     pub(crate) batches: Batches,
-    /// The files that a component has open, by their numbers in its table.
-    pub(crate) files: HashSet<u32>,
+    pub(crate) files: Files,
 }
 
 impl fmt::Debug for Host {
@@ -80,7 +80,7 @@ impl Host {
             spent: false,
             frees: Vec::new(),
             batches: Batches::default(),
-            files: HashSet::new(),
+            files: Files::default(),
         }
     }
 

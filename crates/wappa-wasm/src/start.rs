@@ -12,7 +12,7 @@ use crate::{
     host::Host,
     instance::{Entry, describe},
     v1::reason_of,
-    wasi::{FILES_MAX, RESOURCES_MAX},
+    wasi::RESOURCES_MAX,
 };
 
 pub(crate) enum NotStarted {
@@ -36,16 +36,15 @@ pub(crate) fn start(guest: &Guest, linked: &Linked, deadline: u64) -> Result<Sta
     store.set_epoch_deadline(1);
     let shared = &guest.inner().shared;
     store.set_hostcall_fuel(shared.copy_limit());
+    store.data_mut().wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
     match linked {
         Linked::Core(pre) => {
-            // Preview 1 has nothing but files in it, and standard input and output.
-            store.data_mut().wasi.ctx().table.set_max_capacity(FILES_MAX);
+            store.data_mut().know_mounts().map_err(|err| failed(format!("{err:#}")))?;
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_core(store, &instance, shared)
         }
         Linked::Component(pre) => {
-            store.data_mut().wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
             let instance = pre.instantiate(&mut store);
             let instance = instantiated(&store, instance)?;
             start_component(store, &instance, shared)

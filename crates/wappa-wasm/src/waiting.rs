@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::task::JoinHandle;
+
 use crate::{error::Stop, guest::Shared, threads::Threads};
 
 /// How soon an interrupt is seen during such a wait.
@@ -88,4 +90,17 @@ pub(crate) async fn look() {
         Poll::Pending
     })
     .await;
+}
+
+/// Does what may wait on a thread of the guest's, in what [`finish`] drives. When that is given up it is not begun any
+/// more, or goes on without us.
+pub(crate) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    struct Aborting<T>(JoinHandle<T>);
+    impl<T> Drop for Aborting<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let mut working = Aborting(tokio::task::spawn_blocking(work));
+    (&mut working.0).await.expect("it does not panic and nobody else aborts it")
 }

@@ -5,6 +5,10 @@
 //! input is empty. Waiting ends at the deadline of the message or when the host shuts down.
 
 mod calls;
+mod files;
+
+pub(crate) use calls::PATH_BYTES_MAX;
+pub(crate) use files::Files;
 
 use std::{
     sync::Arc,
@@ -36,9 +40,6 @@ const TAG_FD_WRITE: u8 = 2;
 
 /// More than any runtime waits for at once; each costs the host memory.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 4096;
-
-/// How many files a guest may have open. Descriptors are the process's, which has a thousand where nobody raised that.
-pub(crate) const FILES_MAX: usize = 256;
 
 /// How many resources of WASI a component may have, files and pollables and streams together. Collectors drop late.
 pub(crate) const RESOURCES_MAX: usize = 4096;

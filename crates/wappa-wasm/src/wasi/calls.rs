@@ -1,20 +1,17 @@
 //! The functions of WASI preview 1: wasmtime-wasi's own, driven so that none of them outlasts the deadline.
 
 use wasmtime::Caller;
-use wasmtime_wasi::ResourceTableError;
 use wasmtime_wasi::p1::{
     WasiP1Ctx,
     wasi_snapshot_preview1::{self as calls, WasiSnapshotPreview1},
 };
 use wiggle::GuestMemory;
 
-use super::find_memory;
+use super::{
+    files::{self, ERRNO_NAMETOOLONG},
+    find_memory,
+};
 use crate::{functions::Functions, host::Host, inspect::WASI_MODULE, waiting::finish};
-
-/// There are more files open than one guest may have.
-const ERRNO_MFILE: i32 = 33;
-
-const ERRNO_NAMETOOLONG: i32 = 37;
 
 /// The longest path: no system takes a longer one, and finding that out takes time.
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
@@ -73,7 +70,6 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
     }
     provide! { functions, driven:
         fd_advise(fd: i32, from: i64, bytes: i64, advice: i32);
-        fd_close(fd: i32);
         fd_datasync(fd: i32);
         fd_fdstat_get(fd: i32, out: i32);
         fd_filestat_get(fd: i32, out: i32);
@@ -82,8 +78,6 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         fd_pread(fd: i32, iovs: i32, n: i32, from: i64, out: i32);
         fd_pwrite(fd: i32, iovs: i32, n: i32, from: i64, out: i32);
         fd_read(fd: i32, iovs: i32, n: i32, out: i32);
-        fd_readdir(fd: i32, buffer: i32, capacity: i32, cookie: i64, out: i32);
-        fd_renumber(from: i32, to: i32);
         fd_seek(fd: i32, by: i64, whence: i32, out: i32);
         fd_sync(fd: i32);
         fd_write(fd: i32, iovs: i32, n: i32, out: i32);
@@ -103,36 +97,14 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         path_symlink(old: i32, old_bytes: i32, fd: i32, new: i32, new_bytes: i32)[old_bytes, new_bytes];
         path_unlink_file(fd: i32, path: i32, bytes: i32)[bytes];
     }
-    functions.add(WASI_MODULE, "path_open", path_open)
+    functions.add(WASI_MODULE, "fd_close", files::fd_close)?;
+    functions.add(WASI_MODULE, "fd_readdir", files::fd_readdir)?;
+    functions.add(WASI_MODULE, "fd_renumber", files::fd_renumber)?;
+    functions.add(WASI_MODULE, "path_open", files::path_open)
 }
 
-fn is_too_long(bytes: i32) -> bool {
+pub(super) fn is_too_long(bytes: i32) -> bool {
     PATH_BYTES_MAX < bytes.cast_unsigned() as usize
-}
-
-#[expect(clippy::too_many_arguments, reason = "the interface has so many")]
-fn path_open(
-    caller: Caller<'_, Host>,
-    fd: i32,
-    lookup: i32,
-    path: i32,
-    bytes: i32,
-    open: i32,
-    base: i64,
-    inheriting: i64,
-    flags: i32,
-    out: i32,
-) -> wasmtime::Result<i32> {
-    if is_too_long(bytes) {
-        return Ok(ERRNO_NAMETOOLONG);
-    }
-    let opened = drive(caller, async |ctx, memory| {
-        calls::path_open(ctx, memory, fd, lookup, path, bytes, open, base, inheriting, flags, out).await
-    });
-    match opened {
-        Err(err) if matches!(err.downcast_ref(), Some(ResourceTableError::Full)) => Ok(ERRNO_MFILE),
-        opened => opened,
-    }
 }
 
 /// One call that never waits.
@@ -145,7 +117,7 @@ fn answer(
 }
 
 /// Runs one call to its end, or to the deadline's.
-fn drive(
+pub(super) fn drive(
     mut caller: Caller<'_, Host>,
     call: impl AsyncFnOnce(&mut WasiP1Ctx, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
 ) -> wasmtime::Result<i32> {
@@ -155,7 +127,7 @@ fn drive(
 }
 
 /// The guest's memory and the host, which may copy as much for this call as for any.
-fn memory<'a>(caller: &'a mut Caller<'_, Host>) -> wasmtime::Result<(&'a mut [u8], &'a mut Host)> {
+pub(super) fn memory<'a>(caller: &'a mut Caller<'_, Host>) -> wasmtime::Result<(&'a mut [u8], &'a mut Host)> {
     let Some(memory) = find_memory(caller) else {
         wasmtime::bail!("the module has no memory");
     };

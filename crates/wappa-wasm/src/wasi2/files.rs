@@ -1,14 +1,17 @@
 //! Files of WASI 0.2: any of these calls may meet a pipe or a slow disk, so all of them are driven.
 
+use std::sync::Arc;
+
+use rustix::fs::FileType;
 use wasmtime::component::Resource;
 use wasmtime_wasi::{
+    WasiView,
     filesystem::WasiFilesystemCtxView,
     p2::{
         FsError, FsResult,
         bindings::{
             filesystem::types::{
-                ErrorCode as FailedWith, Host as Errors, HostDescriptor as Calls,
-                HostDirectoryEntryStream as Entries,
+                DescriptorType as Kind, ErrorCode as FailedWith, Host as Errors, HostDescriptor as Calls,
             },
             sync::{
                 filesystem::types::{
@@ -23,7 +26,7 @@ use wasmtime_wasi::{
 };
 
 use super::View;
-use crate::wasi::FILES_MAX;
+use crate::{descriptors::Place, listing::Listing, wasi::PATH_BYTES_MAX};
 
 impl View<'_> {
     fn files<T>(
@@ -31,6 +34,47 @@ impl View<'_> {
         call: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
     ) -> FsResult<T> {
         self.on_files(async |mut files| call(&mut files).await).map_err(FsError::trap)?
+    }
+
+    /// A place for one more file.
+    fn place(&mut self) -> FsResult<Place> {
+        self.host().map_err(FsError::trap)?.take_place().ok_or_else(|| FailedWith::Quota.into())
+    }
+
+    /// A stream on a file keeps it open, and has a buffer.
+    fn stream<T: 'static>(
+        &mut self,
+        make: impl FnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<Resource<T>>,
+    ) -> FsResult<Resource<T>> {
+        let place = self.place()?;
+        let stream = self.files(async |it| make(it))?;
+        self.0.files.streams.insert(stream.rep(), place);
+        Ok(stream)
+    }
+
+    /// A call with a path, which is no longer than any system takes.
+    fn on_path<T>(
+        &mut self,
+        path: String,
+        call: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>, String) -> FsResult<T>,
+    ) -> FsResult<T> {
+        if PATH_BYTES_MAX < path.len() {
+            return Err(FailedWith::NameTooLong.into());
+        }
+        self.files(async |it| call(it, path).await)
+    }
+
+    /// The same with two.
+    fn on_paths<T>(
+        &mut self,
+        path: String,
+        other: String,
+        call: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>, String, String) -> FsResult<T>,
+    ) -> FsResult<T> {
+        if PATH_BYTES_MAX < other.len() {
+            return Err(FailedWith::NameTooLong.into());
+        }
+        self.on_path(path, async |it, path| call(it, path, other).await)
     }
 }
 
@@ -49,15 +93,15 @@ type Fd = Resource<Descriptor>;
 
 impl types::HostDescriptor for View<'_> {
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<InputStream>> {
-        self.files(async |it| Calls::read_via_stream(it, fd, offset))
+        self.stream(|it| Calls::read_via_stream(it, fd, offset))
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<OutputStream>> {
-        self.files(async |it| Calls::write_via_stream(it, fd, offset))
+        self.stream(|it| Calls::write_via_stream(it, fd, offset))
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<OutputStream>> {
-        self.files(async |it| Calls::append_via_stream(it, fd))
+        self.stream(|it| Calls::append_via_stream(it, fd))
     }
 
     fn advise(&mut self, fd: Fd, offset: Filesize, length: Filesize, advice: Advice) -> FsResult<()> {
@@ -93,7 +137,16 @@ impl types::HostDescriptor for View<'_> {
     }
 
     fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
-        self.files(async |it| Calls::read_directory(it, fd).await)
+        let place = self.place()?;
+        let directory = match self.table().map_err(FsError::trap)?.get(&fd)? {
+            Descriptor::Dir(directory) => Arc::clone(&directory.dir),
+            Descriptor::File(_) => return Err(FailedWith::NotDirectory.into()),
+        };
+        let listing = self.files(async |it| {
+            let listing = Listing::open(directory, place).await?;
+            Ok(it.table.push(listing)?)
+        })?;
+        Ok(Resource::new_own(listing.rep()))
     }
 
     fn sync(&mut self, fd: Fd) -> FsResult<()> {
@@ -101,7 +154,7 @@ impl types::HostDescriptor for View<'_> {
     }
 
     fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.files(async |it| Calls::create_directory_at(it, fd, path).await)
+        self.on_path(path, async |it, path| Calls::create_directory_at(it, fd, path).await)
     }
 
     fn stat(&mut self, fd: Fd) -> FsResult<DescriptorStat> {
@@ -109,7 +162,7 @@ impl types::HostDescriptor for View<'_> {
     }
 
     fn stat_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
-        self.files(async |it| Ok(Calls::stat_at(it, fd, flags.into(), path).await?.into()))
+        self.on_path(path, async |it, path| Ok(Calls::stat_at(it, fd, flags.into(), path).await?.into()))
     }
 
     fn set_times_at(
@@ -120,13 +173,15 @@ impl types::HostDescriptor for View<'_> {
         access: NewTimestamp,
         modification: NewTimestamp,
     ) -> FsResult<()> {
-        self.files(async |it| {
+        self.on_path(path, async |it, path| {
             Calls::set_times_at(it, fd, flags.into(), path, access.into(), modification.into()).await
         })
     }
 
     fn link_at(&mut self, fd: Fd, flags: PathFlags, path: String, new_fd: Fd, new: String) -> FsResult<()> {
-        self.files(async |it| Calls::link_at(it, fd, flags.into(), path, new_fd, new).await)
+        self.on_paths(path, new, async |it, path, new| {
+            Calls::link_at(it, fd, flags.into(), path, new_fd, new).await
+        })
     }
 
     fn open_at(
@@ -137,35 +192,47 @@ impl types::HostDescriptor for View<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Fd> {
-        // Descriptors are the process's: a guest that opens files without end would leave none for anybody else.
-        if FILES_MAX <= self.0.files.len() {
-            return Err(FailedWith::Quota.into());
-        }
-        let opened = self.files(async |it| {
-            Calls::open_at(it, fd, path_flags.into(), path, open_flags.into(), flags.into()).await
+        let _place = self.place()?;
+        let path_flags = path_flags.into();
+        let opened = self.on_path(path, async |it, path| {
+            let dir = Resource::new_borrow(fd.rep());
+            // Opening a pipe that nobody writes to waits for ever, and keeps a thread; opening a device may do anything.
+            if let Ok(found) = Calls::stat_at(it, dir, path_flags, path.clone()).await
+                && !matches!(found.type_, Kind::RegularFile | Kind::Directory | Kind::SymbolicLink)
+            {
+                return Err(FailedWith::Unsupported.into());
+            }
+            Calls::open_at(it, fd, path_flags, path, open_flags.into(), flags.into()).await
         })?;
-        self.0.files.insert(opened.rep());
+        let host = self.host().map_err(FsError::trap)?;
+        let descriptors = host.shared.descriptors.clone();
+        if let (Some(descriptors), Ok(opened)) = (descriptors, host.wasi.ctx().table.get(&opened)) {
+            match opened {
+                Descriptor::File(file) => descriptors.count(&file.file),
+                Descriptor::Dir(directory) => descriptors.count(&directory.dir),
+            }
+        }
         Ok(opened)
     }
 
     fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
-        self.files(async |it| Calls::readlink_at(it, fd, path).await)
+        self.on_path(path, async |it, path| Calls::readlink_at(it, fd, path).await)
     }
 
     fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.files(async |it| Calls::remove_directory_at(it, fd, path).await)
+        self.on_path(path, async |it, path| Calls::remove_directory_at(it, fd, path).await)
     }
 
     fn rename_at(&mut self, fd: Fd, path: String, new_fd: Fd, new: String) -> FsResult<()> {
-        self.files(async |it| Calls::rename_at(it, fd, path, new_fd, new).await)
+        self.on_paths(path, new, async |it, path, new| Calls::rename_at(it, fd, path, new_fd, new).await)
     }
 
     fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
-        self.files(async |it| Calls::symlink_at(it, fd, target, path).await)
+        self.on_paths(target, path, async |it, target, path| Calls::symlink_at(it, fd, target, path).await)
     }
 
     fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.files(async |it| Calls::unlink_file_at(it, fd, path).await)
+        self.on_path(path, async |it, path| Calls::unlink_file_at(it, fd, path).await)
     }
 
     fn is_same_object(&mut self, one: Fd, other: Fd) -> wasmtime::Result<bool> {
@@ -177,11 +244,12 @@ impl types::HostDescriptor for View<'_> {
     }
 
     fn metadata_hash_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<MetadataHashValue> {
-        self.files(async |it| Ok(Calls::metadata_hash_at(it, fd, flags.into(), path).await?.into()))
+        self.on_path(path, async |it, path| {
+            Ok(Calls::metadata_hash_at(it, fd, flags.into(), path).await?.into())
+        })
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
-        self.0.files.remove(&fd.rep());
         self.table()?.delete(fd)?;
         Ok(())
     }
@@ -192,12 +260,28 @@ impl types::HostDirectoryEntryStream for View<'_> {
         &mut self,
         stream: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        let entry = self.files(async |it| Entries::read_directory_entry(it, stream).await)?;
-        Ok(entry.map(DirectoryEntry::from))
+        let listing = Resource::<Listing>::new_borrow(stream.rep());
+        let entry = self.files(async |it| Ok(it.table.get_mut(&listing)?.next().await?))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let name = String::from_utf8(entry.name).map_err(|_| FailedWith::IllegalByteSequence)?;
+        Ok(Some(DirectoryEntry { type_: descriptor_type(entry.kind), name }))
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        self.table()?.delete(stream)?;
+        self.table()?.delete(Resource::<Listing>::new_own(stream.rep()))?;
         Ok(())
+    }
+}
+
+fn descriptor_type(kind: FileType) -> DescriptorType {
+    match kind {
+        FileType::RegularFile => DescriptorType::RegularFile,
+        FileType::Directory => DescriptorType::Directory,
+        FileType::Symlink => DescriptorType::SymbolicLink,
+        FileType::BlockDevice => DescriptorType::BlockDevice,
+        FileType::CharacterDevice => DescriptorType::CharacterDevice,
+        FileType::Fifo => DescriptorType::Fifo,
+        FileType::Socket => DescriptorType::Socket,
+        FileType::Unknown => DescriptorType::Unknown,
     }
 }

@@ -101,6 +101,7 @@ impl streams::HostInputStream for View<'_> {
     }
 
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
+        self.host()?.files.streams.remove(&stream.rep());
         let mut stream = self.table()?.delete(stream)?;
         // A read that is under way is waited for, so that a guest cannot leave more and more of them behind.
         self.on_table(async |_| stream.cancel().await)
@@ -206,6 +207,7 @@ impl streams::HostOutputStream for View<'_> {
     }
 
     fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
+        self.host()?.files.streams.remove(&stream.rep());
         let mut stream = self.table()?.delete(stream)?;
         self.on_table(async |_| stream.cancel().await)
     }

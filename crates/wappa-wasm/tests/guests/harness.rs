@@ -88,8 +88,13 @@ pub(crate) fn bare(body: &str) -> String {
 /// One engine for all tests of the process.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE
-        .get_or_init(|| Engine::new(EngineConfig::default()).expect("the default config suits every machine"))
+    ENGINE.get_or_init(|| {
+        // Tests that open many files run beside each other.
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let most = rustix::process::Rlimit { current: files.maximum, ..files };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, most).expect("up to the hard limit");
+        Engine::new(EngineConfig::default()).expect("the default config suits every machine")
+    })
 }
 
 #[derive(Default)]

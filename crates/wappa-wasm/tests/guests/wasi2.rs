@@ -131,7 +131,6 @@ fn reading(open_flags: u32, rights: u64) -> String {
 
 fn run(dir: &Dir, bad: &str, names: &[&str], writable: bool) -> String {
     check_binary(&wrapped(bad).component(), names, |config| {
-        small(config);
         config.mounts = vec![Mount { host: dir.0.clone(), guest: "/data".into(), writable }];
     })
 }
@@ -164,12 +163,12 @@ fn files_below_a_mount_can_be_read_and_nothing_else() {
 }
 
 #[test]
-fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
+fn a_pipe_is_not_opened() {
     let dir = Dir::new("component-pipe");
     mknodat(CWD, dir.0.join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
     fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
     expect![[r#"
-        "bpipe" [timeout: over the limit of 100ms (`timeout`)] (spent)
+        "58"
         "from the file"
     "#]]
     .assert_eq(&run(&dir, &reading(0, 2), &["bpipe", "ba.txt"], false));
@@ -211,7 +210,12 @@ const INTERFACES: (&str, &str) = (
       interface stdout { use wasi:io/streams@0.2.0.{output-stream}; get-stdout: func() -> output-stream; }
     }
     package wasi:filesystem@0.2.0 {
-      interface types {
+      interface types { use wasi:io/streams@0.2.0.{input-stream};
+        enum descriptor-type { unknown, block-device, character-device, directory, fifo, symbolic-link, regular-file,
+          socket }
+        record directory-entry { %type: descriptor-type, name: string }
+        resource directory-entry-stream {
+          read-directory-entry: func() -> result<option<directory-entry>, error-code>; }
         flags path-flags { symlink-follow }
         flags open-flags { create, directory, exclusive, truncate }
         flags descriptor-flags { read, write, file-integrity-sync, data-integrity-sync, requested-write-sync,
@@ -223,6 +227,8 @@ const INTERFACES: (&str, &str) = (
           pipe, read-only, invalid-seek, text-file-busy, cross-device }
         resource descriptor {
           sync: func() -> result<_, error-code>;
+          read-via-stream: func(offset: u64) -> result<input-stream, error-code>;
+          read-directory: func() -> result<directory-entry-stream, error-code>;
           read: func(length: u64, offset: u64) -> result<tuple<list<u8>, bool>, error-code>;
           open-at: func(path-flags: path-flags, path: string, open-flags: open-flags, %flags: descriptor-flags)
             -> result<descriptor, error-code>; } }
@@ -272,6 +278,11 @@ const FUNCTIONS: &str = r#"
   (import "wasi:filesystem/types@0.2.0" "[method]descriptor.read" (func $read_file (param i32 i64 i64 i32)))
   (import "wasi:filesystem/types@0.2.0" "[method]descriptor.sync" (func $sync (param i32 i32)))
   (import "wasi:filesystem/types@0.2.0" "[resource-drop]descriptor" (func $drop_descriptor (param i32)))
+  (import "wasi:filesystem/types@0.2.0" "[method]descriptor.read-via-stream"
+    (func $via_stream (param i32 i64 i32)))
+  (import "wasi:filesystem/types@0.2.0" "[method]descriptor.read-directory" (func $read_directory (param i32 i32)))
+  (import "wasi:filesystem/types@0.2.0" "[method]directory-entry-stream.read-directory-entry"
+    (func $read_entry (param i32 i32)))
   ;; The first directory that was granted.
   (func $directory (result i32) (call $directories (i32.const 2300)) (i32.load (i32.load (i32.const 2300))))
   ;; Two bytes of a result, as digits.
@@ -302,7 +313,6 @@ fn every_wait_ends_at_the_deadline() {
         &format!(
             "(i32.store (i32.const 2048) {hour}) (call $poll (i32.const 2048) (i32.const 1) (i32.const 2060))"
         ),
-        &format!("(loop (drop (call $ready {hour})) (br 0))"),
         &format!("(local $p i32) (local.set $p {hour}) (loop (drop (call $ready (local.get $p))) (br 0))"),
     ]);
     expect![[r#"
@@ -314,12 +324,17 @@ fn every_wait_ends_at_the_deadline() {
             "bad" [timeout: over the limit of 100ms (`timeout`)] (spent)
         (i32.store (i32.const 2048) (call $after (i64.const 3600000000000))) (call $poll (i32.const 2048) (i32.const 1) (i32.const 2060))
             "bad" [timeout: over the limit of 100ms (`timeout`)] (spent)
-        (loop (drop (call $ready (call $after (i64.const 3600000000000)))) (br 0))
-            "bad" [trap: resource table has no free keys] (spent)
         (local $p i32) (local.set $p (call $after (i64.const 3600000000000))) (loop (drop (call $ready (local.get $p))) (br 0))
             "bad" [timeout: over the limit of 100ms (`timeout`)] (spent)
     "#]]
     .assert_eq(&told);
+}
+
+#[test]
+fn its_resources_are_many_but_not_endless() {
+    let bad = format!("(loop (drop (call $ready (call $after {HOUR}))) (br 0))");
+    let told = direct(&bad).told_with(|config| config.limits.timeout = Duration::from_secs(30));
+    assert_eq!(verdict(&told), "\"bad\" [trap: resource table has no free keys] (spent)");
 }
 
 #[test]
@@ -410,7 +425,6 @@ const OPEN: &str =
 
 fn run_direct(dir: &Dir, bad: &str, names: &[&str]) -> String {
     check_binary(&direct(bad).component(), names, |config| {
-        small(config);
         config.mounts = vec![Mount { host: dir.0.clone(), guest: "/data".into(), writable: false }];
     })
 }
@@ -438,24 +452,99 @@ fn files_that_are_never_closed_are_few() {
     expect![[r#"
         "@6"
         "ok"
+        log Warn: the guest has 256 files open, as many as it may: no other one is opened
+    "#]]
+    .assert_eq(&told);
+}
+
+/// Streams hold their files when those are dropped, and directories that are read have a descriptor each.
+#[test]
+fn streams_and_listings_count_as_files() {
+    let dir = Dir::new("component-streams");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let until_refused = |call: &str, result: u32| {
+        let bad = format!(
+            "(local $n i32) (local $dir i32) (local.set $dir (call $directory))
+            (block $end (loop $again
+              (global.set $heap (i32.const 66000))
+              {call}
+              (br_if $end (i32.load8_u (i32.const {result})))
+              (local.set $n (i32.add (local.get $n) (i32.const 1)))
+              (br_if $again (i32.lt_u (local.get $n) (i32.const 4000)))))
+            (call $tell (i32.shr_u (local.get $n) (i32.const 4)) (i32.load8_u (i32.add (i32.const 4) (i32.const {result}))))"
+        );
+        check_binary(&direct(&bad).component(), &["ba.txt", "ok"], |config| {
+            config.mounts = vec![Mount { host: dir.0.clone(), guest: "/data".into(), writable: false }];
+        })
+    };
+    let stream = format!(
+        "{OPEN} (br_if $end (i32.load8_u (i32.const 2048)))
+         (call $via_stream (i32.load (i32.const 2052)) (i64.const 0) (i32.const 2064))
+         (call $drop_descriptor (i32.load (i32.const 2052)))"
+    );
+    // Each has a file and a stream.
+    expect![[r#"
+        "86"
+        "ok"
+        log Warn: the guest has 256 files open, as many as it may: no other one is opened
+    "#]]
+    .assert_eq(&until_refused(&stream, 2048));
+    let listing = "(call $read_directory (local.get $dir) (i32.const 2064))";
+    expect![[r#"
+        "@6"
+        "ok"
+        log Warn: the guest has 256 files open, as many as it may: no other one is opened
+    "#]]
+    .assert_eq(&until_refused(listing, 2064));
+}
+
+#[test]
+fn a_directory_is_read_entry_by_entry() {
+    let dir = Dir::new("component-listing");
+    for n in 0..200 {
+        fs::write(dir.0.join(format!("file-{n}")), "").expect("it can be written");
+    }
+    fs::create_dir(dir.0.join("below")).expect("it can be made");
+    // The number of directories, and of files in tens.
+    let count = "(local $files i32) (local $directories i32)
+        (call $read_directory (call $directory) (i32.const 2048))
+        (loop $again
+          (global.set $heap (i32.const 66000))
+          (call $read_entry (i32.load (i32.const 2052)) (i32.const 2064))
+          (if (i32.load8_u (i32.const 2064))
+            (then (call $tell (i32.add (i32.const 20) (local.get $files)) (i32.load8_u (i32.const 2068))) (return)))
+          (if (i32.load8_u (i32.const 2068)) (then
+            (if (i32.eq (i32.load8_u (i32.const 2072)) (i32.const 3))
+              (then (local.set $directories (i32.add (local.get $directories) (i32.const 1)))))
+            (if (i32.eq (i32.load8_u (i32.const 2072)) (i32.const 6))
+              (then (local.set $files (i32.add (local.get $files) (i32.const 1)))))
+            (br $again))))
+        (call $tell (local.get $directories) (i32.div_u (local.get $files) (i32.const 10)))";
+    let told = check_binary(&direct(count).component(), &["b"], |config| {
+        config.mounts = vec![Mount { host: dir.0.clone(), guest: "/data".into(), writable: false }];
+    });
+    expect![[r#"
+        "1D"
     "#]]
     .assert_eq(&told);
 }
 
 #[test]
-fn files_are_read_and_pipes_are_not_waited_for() {
+fn files_are_read_and_pipes_are_not_opened() {
     let dir = Dir::new("component-direct");
     mknodat(CWD, dir.0.join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
     fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
     let read = format!(
         "(local $dir i32) (local.set $dir (call $directory)) {OPEN}
+         (if (i32.load8_u (i32.const 2048)) (then (call $tell (i32.const 0) (i32.load8_u (i32.const 2052))) (return)))
          (call $sync (i32.load (i32.const 2052)) (i32.const 2060))
          (call $read_file (i32.load (i32.const 2052)) (i64.const -1) (i64.const 5) (i32.const 2064))
          (call $say (i32.load (i32.const 2068)) (i32.load (i32.const 2072)))"
     );
+    // The 27th error is `unsupported`.
     expect![[r#"
         "the file"
-        "bpipe" [timeout: over the limit of 100ms (`timeout`)] (spent)
+        "0K"
         "the file"
     "#]]
     .assert_eq(&run_direct(&dir, &read, &["ba.txt", "bpipe", "ba.txt"]));
