@@ -17,6 +17,7 @@ mod list;
 mod log;
 mod markdown;
 mod metrics;
+mod open_files;
 mod panics;
 mod picture;
 mod program;

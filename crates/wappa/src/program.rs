@@ -13,7 +13,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options},
     compile, dotenv,
     environment::{self, Environment},
-    globs, guest, lint, list, panics, run, signals, table, wasm,
+    globs, guest, lint, list, open_files, panics, run, signals, table, wasm,
 };
 
 /// No file of variables is that big.
@@ -26,6 +26,7 @@ const COMMANDS_OF_BENTO: [&str; 6] = ["blobl", "create", "echo", "streams", "tem
 pub fn main() -> ExitCode {
     panics::tell_on_stderr();
     signals::keep_writing();
+    open_files::raise_limit();
     let cli = match cli::parse(environment::arguments()) {
         Ok(cli) => cli,
         Err(refusal) => {

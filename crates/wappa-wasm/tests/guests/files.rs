@@ -105,6 +105,14 @@ fn what_is_neither_a_file_nor_a_directory_is_not_opened() {
 }
 
 #[test]
+fn a_path_that_no_system_takes_is_refused() {
+    let dir = Dir::new("path");
+    let long = "./".repeat(3000);
+    let told = run(&dir, &reading(0, 2), &[&long], false);
+    assert_eq!(told, "\"37\"\n");
+}
+
+#[test]
 fn a_mount_that_is_not_there_is_said_at_once() {
     let module = Module::new(engine(), guest(r#"(func (export "process"))"#).as_bytes()).expect("a module");
     let mut config = config();
