@@ -181,13 +181,18 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Ok((host.work.metadata(idx).get(&key).map(to_wit),))
         },
     )?;
-    types.add("[method]batch.metadata", |store: Store<'_>, (batch, index): (Batch, u32)| {
-        let host = store.data();
+    types.add("[method]batch.metadata", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
         let idx = host.batches.find(&batch, index)?;
-        let pairs = host.work.metadata(idx).iter();
-        let pairs: Vec<(String, WitValue)> = pairs
-            .filter_map(|(key, value)| Some((str::from_utf8(key).ok()?.to_string(), to_wit(value))))
-            .collect();
+        let metadata = host.work.metadata(idx).clone();
+        let mut pairs = Vec::with_capacity(metadata.len());
+        for (key, value) in metadata.iter() {
+            // There may be a great many, and values take time to write.
+            host.enter()?;
+            if let Ok(key) = str::from_utf8(key) {
+                pairs.push((key.to_string(), to_wit(value)));
+            }
+        }
         Ok((pairs,))
     })?;
     types.add(

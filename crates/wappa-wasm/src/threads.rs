@@ -1,7 +1,8 @@
 //! The threads on which the files of one guest are waited for.
 //!
-//! A call that is given up leaves its thread behind, waiting for a pipe that nobody writes to, say. Each guest has its
-//! own few, so that it can only use up those, and the files of all other guests are read as before.
+//! A call that is given up leaves its thread behind until the system answers. What may never answer, a pipe that nobody
+//! writes to, say, is not opened; a disk may take its time. Each guest has its own few, so that it can only use up those,
+//! and the files of all other guests are read as before.
 
 use std::{fmt, io};
 
