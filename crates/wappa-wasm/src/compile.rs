@@ -1,8 +1,8 @@
-//! Compiling a module with a bound on what it may cost.
+//! Reading and compiling a module with a bound on what it may cost.
 //!
-//! Compilation can be neither bounded nor cancelled inside the engine, and 300 KB of wasm can cost 14 seconds of a
-//! core.
-//! So the program compiles in a child process of itself, which limits its own processor time and memory, and which
+//! Neither parsing nor validating nor compiling can be bounded or cancelled in process, and 300 KB of wasm can cost 14
+//! seconds of a core.
+//! So the program does all of it in a child process of itself, which limits its own processor time and memory, and which
 //! the parent stops by the wall clock or on shutdown.
 //! `Compile` is the hook: whoever embeds the engine may compile in process, or elsewhere.
 
@@ -13,16 +13,17 @@ mod wire;
 use std::fmt::Debug;
 use std::time::Duration;
 
-pub use child::child_main;
+pub use child::{child_main, child_main_with};
 pub use parent::ChildCompiler;
+pub use wire::{Answer, Job};
 
 /// Makes code from modules. Called once per module, by any thread; may block for as long as its own bounds allow.
 ///
 /// **The code is trusted**: it is loaded without any check of its content, so it must come from the same build of
 /// the engine with equal settings.
 pub trait Compile: Send + Sync + Debug {
-    /// The serialized code of a valid core module, given in binary form.
-    fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError>;
+    /// The serialized code of what is in a module's file, binary or text, as [`crate::precompile`] makes it.
+    fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError>;
 }
 
 /// What one compilation may cost.
@@ -48,6 +49,9 @@ pub enum CompileError {
     /// The engine's own reason.
     #[error("{0}")]
     Refused(String),
+    /// The file is no module, or not a valid one, or no component can be made of it.
+    #[error("{0}")]
+    Unfit(String),
     #[error("compiling took more than {0:?} of processor time (limit `--compile-cpu-limit`)")]
     CpuLimit(Duration),
     #[error("compiling took more than {0:?} (limit `--compile-time-limit`)")]

@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 use crate::{
     compile::{Compile, CompileError},
     error::one_line,
+    prepare::prepare,
     settings::compile_settings,
     wrap::is_component,
 };
@@ -14,19 +15,20 @@ use crate::{
 pub struct CompileInProcess;
 
 impl Compile for CompileInProcess {
-    fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
-        precompile(wasm)
+    fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError> {
+        precompile(file)
     }
 }
 
-/// Compiles a valid core module or component to code that every [`crate::Engine`] of this build loads, whatever its
-/// config.
+/// Compiles what is in a module's file, binary or text, to code that every [`crate::Engine`] of this build loads,
+/// whatever its config.
 ///
 /// A compiler that panics has refused the module.
-pub fn precompile(wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+pub fn precompile(file: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let wasm = prepare(file).map_err(CompileError::Unfit)?;
     let compiled = catch_unwind(|| {
         let engine = wasmtime::Engine::new(&compile_settings())?;
-        if is_component(wasm) { engine.precompile_component(wasm) } else { engine.precompile_module(wasm) }
+        if is_component(&wasm) { engine.precompile_component(&wasm) } else { engine.precompile_module(&wasm) }
     });
     let refused = |text: &str| CompileError::Refused(one_line(text));
     match compiled {

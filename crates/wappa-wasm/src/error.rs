@@ -6,20 +6,15 @@ use wappa_message::Message;
 use wappa_spec::is_printable;
 use wasmtime::Trap;
 
-use crate::{compile::CompileError, frames::Frame, inspect::NotAModule};
+use crate::{compile::CompileError, frames::Frame};
 
 /// The module cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// Not a module, in neither form.
-    #[error(transparent)]
-    NotAModule(#[from] NotAModule),
-    /// A module that breaks the rules, or needs proposals that the engine refuses.
-    #[error("the module is not valid: {0}")]
-    Invalid(String),
-    /// A core module with the types of a component, of which no component can be made.
-    #[error("making a component of the module, which carries the types of one: {0}")]
-    Wrap(String),
+    /// Not a module, in neither form; one that breaks the rules, or needs proposals that are refused; or one that
+    /// carries the types of a component, of which none can be made. The text says which, and where.
+    #[error("{0}")]
+    Unfit(String),
     /// The digest is not the one that was asked for.
     #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
     Digest {
@@ -30,10 +25,19 @@ pub enum ModuleError {
     },
     /// The compiler failed or ran into its limits.
     #[error("compiling the module: {0}")]
-    Compile(#[from] CompileError),
+    Compile(CompileError),
     /// What the compiler returned does not load.
     #[error("loading the compiled module: {0}")]
     Load(String),
+}
+
+impl From<CompileError> for ModuleError {
+    fn from(err: CompileError) -> ModuleError {
+        match err {
+            CompileError::Unfit(reason) => ModuleError::Unfit(reason),
+            other => ModuleError::Compile(other),
+        }
+    }
 }
 
 /// The module cannot be a guest with this config.

@@ -19,6 +19,7 @@ mod problems;
 mod report;
 mod text;
 mod types;
+mod verdict;
 mod wit;
 mod world;
 
@@ -30,6 +31,7 @@ pub use format::{NotAModule, to_binary};
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
 pub use problems::{Limits, Problem, Severity};
 pub use types::{Export, Import, Item, Memory, Producer, Signature, Table, ValueType};
+pub use verdict::{Findings, Refusal, Verdict};
 pub use world::{WORLD_PACKAGE, WORLD_VERSION};
 
 use std::borrow::Cow;
@@ -190,7 +192,7 @@ impl Inspection {
         let Ok(types) = Validator::new_with_features(WasmFeatures::all()).validate_all(wasm) else {
             return Err(broken::invalid(wasm, &refusal));
         };
-        self.refused = features::needed(wasm);
+        self.refused = features::needed(wasm, accepted);
         if self.refused.is_empty() { Err(broken::invalid(wasm, &refusal)) } else { Ok(types) }
     }
 }

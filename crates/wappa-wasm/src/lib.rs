@@ -212,11 +212,11 @@
 //! ```no_run
 //! use std::{env, process::ExitCode, sync::Arc};
 //!
-//! use wappa_wasm::{Budget, ChildCompiler, Engine, EngineConfig, child_main, precompile};
+//! use wappa_wasm::{Budget, ChildCompiler, Engine, EngineConfig, child_main};
 //!
 //! fn main() -> ExitCode {
 //!     if env::args().nth(1).is_some_and(|it| it == "compile-child") {
-//!         return child_main(|wasm| precompile(wasm).map_err(|err| err.to_string()));
+//!         return child_main();
 //!     }
 //!     let this_program = env::current_exe().expect("a program knows its file");
 //!     let compiler = ChildCompiler::new(this_program, vec!["compile-child".into()], Budget::default());
@@ -252,11 +252,13 @@ mod log;
 mod metrics;
 mod module;
 mod pace;
+mod prepare;
 pub mod processor;
 pub mod rewrite;
 mod run;
 mod settings;
 mod slots;
+mod source_lines;
 mod stack;
 mod start;
 mod threads;

@@ -9,11 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     CodeCache, Engine, ModuleError,
-    error::one_line,
-    inspect,
     load::{self, Compiled},
-    rewrite,
-    wrap::{is_component, wrap},
 };
 
 /// SHA-256 of the file.
@@ -121,12 +117,7 @@ impl Loaded {
     }
 
     fn compile(engine: &Engine, digest: Digest, file: &[u8]) -> Result<Loaded, ModuleError> {
-        let binary = inspect::to_binary(file)?;
-        let wrapped = wrap(&binary).map_err(ModuleError::Wrap)?;
-        let is_component = is_component(&wrapped);
-        let wasm = if is_component { wrapped } else { rewrite::export_memory(&wrapped) };
-        validate(&wasm, is_component)?;
-        let code = engine.compiler().compile(&wasm)?;
+        let code = engine.compiler().compile(file)?;
         let compiled = match engine.cache() {
             Some(cache) => cache.keep(&digest, code),
             None => Compiled::from_compiler(code),
@@ -167,18 +158,14 @@ impl Loaded {
     }
 }
 
-/// Finds a module valid with what guests may use, which is less than what the engine understands.
-fn validate(wasm: &[u8], is_component: bool) -> Result<(), ModuleError> {
-    let features = if is_component { inspect::COMPONENT_FEATURES } else { inspect::ACCEPTED_FEATURES };
-    match wasmparser::Validator::new_with_features(features).validate_all(wasm) {
-        Ok(_) => Ok(()),
-        Err(err) => Err(ModuleError::Invalid(one_line(&err.to_string()))),
-    }
+/// The SHA-256 of a file's bytes.
+pub(crate) fn digest_of(file: &[u8]) -> Digest {
+    Sha256::digest(file).into()
 }
 
-/// The SHA-256 of a file's bytes, in hexadecimal digits.
+/// The same in hexadecimal digits.
 pub(crate) fn sha256_of(file: &[u8]) -> String {
-    hex(&Sha256::digest(file).into())
+    hex(&digest_of(file))
 }
 
 pub(crate) fn hex(digest: &Digest) -> String {

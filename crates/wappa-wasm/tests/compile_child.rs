@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use wappa_wasm::{Budget, ChildCompiler, Compile, CompileError, child_main, precompile};
+use wappa_wasm::compile::{Answer, child_main_with};
+use wappa_wasm::inspect::{Limits, Verdict};
+use wappa_wasm::{Budget, ChildCompiler, Compile, CompileError, child_main};
 
 const CHILD: &str = "--as-a-child=";
 
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
         Trial::test("processor_time_is_limited", processor_time_is_limited),
         Trial::test("time_is_limited", time_is_limited),
         Trial::test("memory_is_limited", memory_is_limited),
+        Trial::test("the_world_is_out_of_reach", the_world_is_out_of_reach),
+        Trial::test("a_module_is_looked_into", a_module_is_looked_into),
+        Trial::test("validating_is_limited", validating_is_limited),
+        Trial::test("lines_of_the_source_come_back", lines_of_the_source_come_back),
         Trial::test("children_that_do_not_answer", children_that_do_not_answer),
         Trial::test("children_that_die", children_that_die),
         Trial::test("children_that_answer_nonsense", children_that_answer_nonsense),
@@ -44,33 +50,36 @@ fn main() -> ExitCode {
 /// The child's side.
 fn be_a_child(behavior: &str) -> ExitCode {
     match behavior {
-        "compile" => child_main(|wasm| precompile(wasm).map_err(|err| err.to_string())),
-        "echo" => child_main(|wasm| Ok(wasm.iter().rev().copied().collect())),
-        "refuse" => child_main(|_| Err("no such\nthing".to_owned())),
-        "refuse-memory" => child_main(|_| Err("mmap: Cannot allocate memory (os error 12)".to_owned())),
-        "allocate" => child_main(|_| Ok(vec![1; 3 << 30])),
-        "panic" => child_main(|_| panic!("the compiler has a bug")),
-        "abort" => child_main(|_| std::process::abort()),
-        "stall" => child_main(|_| stall()),
+        "compile" => child_main(),
+        "echo" => child_main_with(|_, file| Answer::Made(file.iter().rev().copied().collect())),
+        "refuse" => child_main_with(|_, _| Answer::Refused("no such\nthing".to_owned())),
+        "refuse-memory" => {
+            child_main_with(|_, _| Answer::Refused("mmap: Cannot allocate memory (os error 12)".to_owned()))
+        }
+        "world" => child_main_with(|_, _| Answer::Made(world().into_bytes())),
+        "allocate" => child_main_with(|_, _| Answer::Made(vec![1; 3 << 30])),
+        "panic" => child_main_with(|_, _| panic!("the compiler has a bug")),
+        "abort" => child_main_with(|_, _| std::process::abort()),
+        "stall" => child_main_with(|_, _| stall()),
         "stall-unread" => stall(),
-        "flood-stderr" => child_main(|_| {
+        "flood-stderr" => child_main_with(|_, _| {
             loop {
                 std::io::stderr().write_all(&[b'x'; 1 << 16]).expect("the parent reads");
             }
         }),
-        "complain" => child_main(|wasm| {
+        "complain" => child_main_with(|_, file| {
             for n in 0..20_000 {
                 eprintln!("complaint {n}");
             }
-            Ok(wasm.to_vec())
+            Answer::Made(file.to_vec())
         }),
         "exit" => {
             eprintln!("first\n\x1b[31mcannot go on\n");
             ExitCode::from(7)
         }
         "flood" => answer(&[b'y'; 1 << 20]),
-        "truncate" => answer(b"wappaca1\0\x09\0\0\0\0\0\0\0code"),
-        "too-much" => answer(b"wappaca1\0\xff\xff\xff\xff\xff\xff\xff\x7fcode"),
+        "truncate" => answer(b"wappaca2\0\x09\0\0\0\0\0\0\0code"),
+        "too-much" => answer(b"wappaca2\0\xff\xff\xff\xff\xff\xff\xff\x7fcode"),
         other => panic!("no such behavior: {other}"),
     }
 }
@@ -143,7 +152,7 @@ fn a_reason_comes_back() -> Result<(), Failed> {
         "compiling took more than 2048MiB of memory (limit `--compile-memory-limit`)",
     )?;
     let err = compile(&compiler("compile", ample()), b"no module").err().ok_or("there was code")?;
-    if matches!(err, CompileError::Refused(_)) { Ok(()) } else { Err(format!("{err:?}").into()) }
+    if matches!(err, CompileError::Unfit(_)) { Ok(()) } else { Err(format!("{err:?}").into()) }
 }
 
 /// More than the pipes hold, in both directions, with a child that also complains a lot.
@@ -178,6 +187,116 @@ fn memory_is_limited() -> Result<(), Failed> {
     check_error("allocate", Budget { memory: 64 << 20, ..ample() }, expected)
 }
 
+/// What a child can do beside its work: a line for each way out, and whether it is open.
+fn world() -> String {
+    let names: Vec<String> =
+        std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    let dir = std::env::temp_dir();
+    let tried = [
+        (
+            "environment",
+            names.iter().any(|it| !["RAYON_NUM_THREADS", "RUST_BACKTRACE"].contains(&it.as_str())),
+        ),
+        ("read a file", std::fs::File::open("/etc/passwd").is_ok()),
+        ("read itself", std::fs::read("/proc/self/exe").is_ok()),
+        ("make a file", std::fs::write(dir.join("wappa-child"), "x").is_ok()),
+        ("connect", std::net::TcpStream::connect("127.0.0.1:9").is_err_and(|it| is_out_of_descriptors(&it))),
+        ("listen", std::net::UdpSocket::bind("127.0.0.1:0").is_ok()),
+        ("run a program", std::process::Command::new("/bin/true").status().is_ok()),
+    ];
+    tried.map(|(name, is_open)| format!("{name}: {is_open}\n")).concat()
+}
+
+/// Only this says that nobody was asked at all.
+fn is_out_of_descriptors(err: &std::io::Error) -> bool {
+    err.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
+}
+
+fn the_world_is_out_of_reach() -> Result<(), Failed> {
+    let told = String::from_utf8(compile(&compiler("world", ample()), b"module")?)?;
+    let expected = "environment: false\nread a file: false\nread itself: false\nmake a file: false\nconnect: true\n\
+                    listen: false\nrun a program: false\n";
+    if told == expected { Ok(()) } else { Err(told.into()) }
+}
+
+fn a_module_is_looked_into() -> Result<(), Failed> {
+    let child = compiler("compile", ample());
+    for file in
+        ["(module)", "(module (memory 1) (memory 1))", "(module (func $f (export \"process\")))", "(", "x"]
+    {
+        let limits = Limits::default();
+        let here = Verdict::of(file.as_bytes(), "process", &limits);
+        let there = child.inspect(file.as_bytes(), "process", &limits)?;
+        if here != there {
+            return Err(format!("{here:?}\n{there:?}").into());
+        }
+    }
+    let ended = compiler("abort", ample()).inspect(b"module", "process", &Limits::default());
+    let expected = Err("the process that read it ended with signal 6".to_owned());
+    if ended == expected { Ok(()) } else { Err(format!("{ended:?}").into()) }
+}
+
+/// A few bytes for each of many branches to many labels with many results.
+fn validation_bomb() -> Vec<u8> {
+    let results = "i32 ".repeat(1000);
+    let values = "i32.const 0 ".repeat(1000);
+    let labels = "0 ".repeat(20_000);
+    let body =
+        format!("(block (result {results}) {values} i32.const 0 br_table {labels}) {}", "drop ".repeat(1000));
+    wat::parse_str(format!("(module (func (export \"process\") {}))", body.repeat(40))).expect("it is text")
+}
+
+fn validating_is_limited() -> Result<(), Failed> {
+    let budget = Budget { wall: Duration::from_millis(200), ..ample() };
+    let found = compiler("compile", budget).inspect(&validation_bomb(), "process", &Limits::default());
+    let expected = Err("reading it took more than 200ms".to_owned());
+    if found == expected { Ok(()) } else { Err(format!("{found:?}").into()) }
+}
+
+/// A module with debug sections which say that all of it is line 7 of `guest.c`, and where its code is.
+fn with_lines() -> Result<(Vec<u8>, u64), Failed> {
+    let mut module = wat::parse_str(r#"(module (func (export "process") unreachable))"#)?;
+    let code = wasmparser::Parser::new(0).parse_all(&module).find_map(|it| match it {
+        Ok(wasmparser::Payload::CodeSectionStart { range, .. }) => Some(range.start as u64),
+        _ => None,
+    });
+    // One compile unit: a low and a high address, and where its lines are.
+    let abbreviations = [1, 0x11, 0, 0x11, 0x01, 0x12, 0x06, 0x10, 0x17, 0, 0, 0];
+    let unit = [&[4, 0, 0, 0, 0, 0, 4, 1][..], &[0; 4], &[0, 0x10, 0, 0], &[0; 4]].concat();
+    // From the header's length on: the shape of opcodes, no directory, one file; then to line 7 and to the end.
+    let header =
+        [&[1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0][..], b"guest.c\0\0\0\0\0"].concat();
+    let program = [0, 5, 2, 0, 0, 0, 0, 3, 6, 1, 2, 0x80, 0x20, 0, 1, 1];
+    let length = |bytes: &[u8]| (bytes.len() as u32).to_le_bytes();
+    let lines = [&[4, 0][..], &length(&header), &header, &program].concat();
+    for (name, data) in [
+        (".debug_abbrev", abbreviations.to_vec()),
+        (".debug_info", [&length(&unit)[..], &unit].concat()),
+        (".debug_line", [&length(&lines)[..], &lines].concat()),
+    ] {
+        let section = wasm_encoder::CustomSection { name: name.into(), data: data.into() };
+        wasm_encoder::Section::append_to(&section, &mut module);
+    }
+    Ok((module, code.ok_or("it has code")?))
+}
+
+fn lines_of_the_source_come_back() -> Result<(), Failed> {
+    let child = compiler("compile", ample());
+    let (module, code) = with_lines()?;
+    let lines = child.source_lines(&module, &[code + 2, 0])?;
+    if lines != Some(vec![vec!["guest.c:7".to_owned()], vec![]]) {
+        return Err(format!("{lines:?}").into());
+    }
+    let none = child.source_lines(b"(module)", &[0])?;
+    if none.is_some() {
+        return Err(format!("{none:?}").into());
+    }
+    // What ends that process, or takes it too long, ends no other.
+    let ended = compiler("abort", ample()).source_lines(&module, &[0]);
+    let expected = Err("the process that read it ended with signal 6".to_owned());
+    if ended == expected { Ok(()) } else { Err(format!("{ended:?}").into()) }
+}
+
 fn children_that_do_not_answer() -> Result<(), Failed> {
     let budget = Budget { wall: Duration::from_millis(200), ..ample() };
     for behavior in ["stall", "stall-unread", "flood-stderr"] {
@@ -202,9 +321,9 @@ fn children_that_die() -> Result<(), Failed> {
 }
 
 fn children_that_answer_nonsense() -> Result<(), Failed> {
-    check_error("flood", ample(), "the compiler process answered with something else than code")?;
+    check_error("flood", ample(), "the compiler process answered with something else than an answer")?;
     check_error("truncate", ample(), "the compiler process ended with exit code 0")?;
-    check_error("too-much", ample(), "the compiler process answered with more code than memory was granted")
+    check_error("too-much", ample(), "the compiler process answered with more than memory was granted")
 }
 
 fn shutdown_interrupts() -> Result<(), Failed> {

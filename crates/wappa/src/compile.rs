@@ -82,6 +82,7 @@ fn modules_of_config(
     arguments: &CompileArguments,
     environment: &Environment,
 ) -> Result<Option<Vec<PathBuf>>, String> {
+    wasm::read_in_child(arguments.compiling.budget())?;
     let registry: &dyn Registry = &table::registry();
     let origin = Origin::find(arguments.files.config.as_deref(), environment);
     if origin == Origin::Nowhere {

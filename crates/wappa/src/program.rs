@@ -68,6 +68,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Lint(arguments)) => {
             let files = cli.options.files.merged(&arguments.files);
             let environment = read_env_files(&files)?;
+            wasm::read_in_child(cli.options.compiling.budget())?;
             Ok(lint::lint(&arguments, &files, &environment))
         }
         Some(Command::List(arguments)) => {
@@ -82,7 +83,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             let environment = read_env_files(&arguments.files)?;
             compile::compile(&arguments, &environment)
         }
-        Some(Command::Inspect(arguments)) => wasm::inspect(&arguments),
+        Some(Command::Inspect(arguments)) => wasm::inspect(&arguments, &cli.options.compiling),
         Some(Command::New(arguments)) => guest::new(&arguments),
         Some(Command::Call(arguments)) => guest::call(arguments, cli.options.compiling),
         Some(Command::Bench(arguments)) => guest::bench(arguments, cli.options.compiling),

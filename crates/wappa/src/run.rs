@@ -57,6 +57,10 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
     if let Keeping::In(cache) = &keeping {
         wappa_wasm::processor::trust(Arc::clone(cache));
     }
+    wasm::read_in_child(options.compiling.budget()).map_err(|text| {
+        print(io::stderr(), &format!("{}\n", printable_lines(&text)));
+        ExitCode::FAILURE
+    })?;
     let reading = Reading { registry, environment, options: LintOptions::default() };
     let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));

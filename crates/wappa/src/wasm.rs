@@ -11,14 +11,13 @@ use wappa_component::{Component, Logger, Services};
 use wappa_spec::{ComponentKind, ComponentNode, Node, Size, StreamConfig, printable_json, printable_path};
 use wappa_wasm::{
     Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
-    inspect::{Inspection, Limits, Severity},
-    precompile,
+    inspect::{Limits, Severity, Verdict},
     processor::{self, ConfigDir, read_module},
 };
 
 use crate::{
     cli::InspectArguments,
-    compiling::{Keeping, NOWHERE},
+    compiling::{CompileOptions, Keeping, NOWHERE},
     environment,
 };
 
@@ -159,13 +158,19 @@ impl Guests {
     }
 }
 
-/// `compile-child`: compiles the one module that comes over standard input.
+/// From now on, lints have modules read in a process that is limited.
+pub(crate) fn read_in_child(budget: Budget) -> Result<(), String> {
+    processor::read_with(compiler(budget)?);
+    Ok(())
+}
+
+/// `compile-child`: reads or compiles the one module that comes over standard input.
 pub(crate) fn compile_child() -> ExitCode {
-    child_main(|wasm| precompile(wasm).map_err(|err| err.to_string()))
+    child_main()
 }
 
 /// `inspect`: what a module is, and what keeps it from running.
-pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> {
+pub(crate) fn inspect(arguments: &InspectArguments, options: &CompileOptions) -> Result<ExitCode, String> {
     let path: &PathBuf = &arguments.module;
     let place = |text: String| format!("{}: {text}", printable_path(path));
     let bytes = read_module(path).map_err(place)?;
@@ -173,20 +178,17 @@ pub(crate) fn inspect(arguments: &InspectArguments) -> Result<ExitCode, String> 
         Some(limit) => Limits { memory_bytes: limit.bytes() },
         None => Limits::default(),
     };
-    let (text, runs) = match Inspection::of(&bytes) {
-        Ok(inspection) => {
-            let problems = inspection.problems(&arguments.function, &limits);
-            let runs = problems.iter().all(|it| it.severity != Severity::Error);
-            let text = match arguments.json {
-                true => json_line(inspection.to_json(&problems)),
-                false => inspection.report(&problems),
-            };
+    let verdict = compiler(options.budget())?.inspect(&bytes, &arguments.function, &limits).map_err(place)?;
+    let (text, runs) = match verdict {
+        Verdict::Module(findings) => {
+            let runs = findings.problems.iter().all(|it| it.severity != Severity::Error);
+            let text = if arguments.json { json_line(findings.json) } else { findings.report };
             (text, runs)
         }
-        Err(err) if arguments.json => (json_line(err.to_json()), false),
-        Err(err) => {
-            let hint = err.hint().map(|it| format!("\nhint: {it}")).unwrap_or_default();
-            return Err(place(format!("{err}{hint}")));
+        Verdict::NotAModule(refusal) if arguments.json => (json_line(refusal.json), false),
+        Verdict::NotAModule(refusal) => {
+            let hint = refusal.hint.map(|it| format!("\nhint: {it}")).unwrap_or_default();
+            return Err(place(format!("{}{hint}", refusal.text)));
         }
     };
     // Whoever closed the stream does not want to read it.

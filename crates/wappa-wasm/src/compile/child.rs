@@ -1,11 +1,17 @@
-//! The child's side: limits on itself first, then one compilation.
+//! The child's side: limits on itself first, then one piece of work.
 
 use std::io;
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+use landlock::{Access as _, RulesetAttr as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::wire::{Request, write_answer};
+use super::{
+    CompileError,
+    wire::{Answer, Job, Request, write_answer},
+};
+use crate::{compiler::precompile, inspect::Verdict, source_lines::source_lines};
 
 /// What one thread may map beside the memory that it uses: its stack, and the address space that its allocator
 /// sets aside (64 MiB with glibc).
@@ -15,23 +21,63 @@ const THREAD_OVERHEAD_BYTES: u64 = 66 << 20;
 const CPU_GRACE_SECONDS: u64 = 5;
 
 /// The body of the hidden command that [`super::ChildCompiler`] runs: reads a module from standard input, limits
-/// this process, calls `compile` and answers over standard output.
-///
-/// `compile` must make its engine itself, after this function has set the limits, and one that allocates on demand:
-/// a pool would ask for more address space than the limit leaves.
-pub fn child_main(compile: impl Fn(&[u8]) -> Result<Vec<u8>, String>) -> ExitCode {
+/// this process, takes from it what it does not need, does what it was asked for, and answers over standard output.
+pub fn child_main() -> ExitCode {
+    child_main_with(answer)
+}
+
+/// The same with other answers, for tests.
+#[doc(hidden)]
+pub fn child_main_with(work: impl Fn(&Job, &[u8]) -> Answer) -> ExitCode {
     let result =
         die_with_parent().and_then(|()| Request::read(&mut io::stdin().lock())).and_then(|request| {
             limit(&request)?;
-            write_answer(&mut io::stdout().lock(), &compile(&request.wasm))
+            give_up()?;
+            write_answer(&mut io::stdout().lock(), &work(&request.job, &request.file))
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("compiling for the parent process: {err}");
+            eprintln!("working for the parent process: {err}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn answer(job: &Job, file: &[u8]) -> Answer {
+    match job {
+        // The engine is made here, within the limits, and allocates on demand: a pool would ask for more address space
+        // than they leave.
+        Job::Compile => match precompile(file) {
+            Ok(code) => Answer::Made(code),
+            Err(CompileError::Unfit(reason)) => Answer::Unfit(reason),
+            Err(err) => Answer::Refused(err.to_string()),
+        },
+        Job::Inspect { function, limits } => {
+            Answer::Made(Verdict::of(file, function, limits).to_json().into_bytes())
+        }
+        Job::SourceLines { offsets } => match source_lines(file, offsets) {
+            Ok(lines) => Answer::Made(serde_json::Value::from(lines).to_string().into_bytes()),
+            Err(reason) => Answer::Refused(reason),
+        },
+    }
+}
+
+/// Nothing that is done here needs a file, the network or another program: whoever takes this process over by a flaw of
+/// a parser or of the compiler has none of them.
+fn give_up() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // What needs no descriptor, such as to remove or to run a file; and no program gives more rights than these. A
+        // kernel that does not know the first part does the second all the same.
+        let accesses = landlock::AccessFs::from_all(landlock::ABI::V5);
+        let ruleset = landlock::Ruleset::default().handle_access(accesses);
+        ruleset.and_then(|it| it.create()?.restrict_self()).map_err(io::Error::other)?;
+    }
+    // Last, since the above needs one: no descriptor can be made, whatever it would be for, and no file can grow.
+    set(Resource::Nofile, 0, 0)?;
+    set(Resource::Fsize, 0, 0)?;
+    Ok(())
 }
 
 /// A parent that is killed cannot stop its child any more.

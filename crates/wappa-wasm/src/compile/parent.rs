@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_spec::is_printable;
 
-use super::wire::{Incoming, request_header};
+use super::wire::{Answer, Incoming, Job, request_header};
 use super::{Budget, Compile, CompileError};
+use crate::inspect::{Limits, Verdict};
 
 /// How often the interrupt flag is looked at.
 const SLICE: Duration = Duration::from_millis(20);
@@ -55,6 +56,8 @@ impl ChildCompiler {
     fn spawn(&self, threads: usize) -> io::Result<Child> {
         Command::new(&self.program)
             .args(&self.args)
+            // What the environment of this process holds is not for a process that strangers' modules are read in.
+            .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
             // The last line it writes is to say what happened, not where.
             .env("RUST_BACKTRACE", "0")
@@ -68,7 +71,30 @@ impl ChildCompiler {
 }
 
 impl Compile for ChildCompiler {
-    fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+    fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError> {
+        self.ask(&Job::Compile, file)
+    }
+}
+
+impl ChildCompiler {
+    /// Looks into a file, for a processor with this field `function` and these limits. The error is one line.
+    pub fn inspect(&self, file: &[u8], function: &str, limits: &Limits) -> Result<Verdict, String> {
+        let job = Job::Inspect { function: function.to_owned(), limits: *limits };
+        let json = self.ask(&job, file).map_err(|err| reading(&err))?;
+        Verdict::from_json(&json).ok_or_else(|| "the process that read it answered with nonsense".to_owned())
+    }
+
+    /// For each offset of a [`crate::Frame`], the places in the source that it stands for, the innermost first: several
+    /// where functions were inlined, none where the module does not say. None: the module has no debug sections. The
+    /// error is one line.
+    pub fn source_lines(&self, file: &[u8], offsets: &[u64]) -> Result<Option<Vec<Vec<String>>>, String> {
+        let job = Job::SourceLines { offsets: offsets.to_vec() };
+        let json = self.ask(&job, file).map_err(|err| reading(&err))?;
+        serde_json::from_slice(&json)
+            .map_err(|_| "the process that read it answered with nonsense".to_owned())
+    }
+
+    fn ask(&self, job: &Job, file: &[u8]) -> Result<Vec<u8>, CompileError> {
         // None is a budget beyond what a clock can say.
         let deadline = Instant::now().checked_add(self.budget.wall);
         if self.interrupt.load(Ordering::Relaxed) {
@@ -76,8 +102,8 @@ impl Compile for ChildCompiler {
         }
         let threads = std::thread::available_parallelism().map_or(1, |it| it.get().min(THREADS_MAX));
         let child = self.spawn(threads).map_err(|err| self.failed(err))?;
-        let header = request_header(&self.budget, threads as u64, wasm);
-        let mut talk = Talk::new(child, header, wasm).map_err(|err| self.failed(err))?;
+        let header = request_header(&self.budget, threads as u64, job, file);
+        let mut talk = Talk::new(child, header, file).map_err(|err| self.failed(err))?;
         let ended = loop {
             if self.interrupt.load(Ordering::Relaxed) {
                 return Err(CompileError::Interrupted);
@@ -96,12 +122,14 @@ impl Compile for ChildCompiler {
         };
         match ended {
             Some(status) => Err(self.explain(status, &talk.last_stderr_line())),
-            None => std::mem::take(&mut talk.answer).into_answer().map_err(|reason| self.refusal(reason)),
+            None => match std::mem::take(&mut talk.answer).into_answer() {
+                Answer::Made(content) => Ok(content),
+                Answer::Refused(reason) => Err(self.refusal(reason)),
+                Answer::Unfit(reason) => Err(CompileError::Unfit(one_line(&reason))),
+            },
         }
     }
-}
 
-impl ChildCompiler {
     /// What the end of a child that did not answer means.
     fn explain(&self, status: ExitStatus, stderr: &str) -> CompileError {
         const SIGXCPU: i32 = rustix::process::Signal::XCPU.as_raw();
@@ -130,6 +158,23 @@ impl ChildCompiler {
     }
 }
 
+/// What went wrong when nothing was compiled.
+fn reading(err: &CompileError) -> String {
+    match err {
+        CompileError::CpuLimit(limit) => format!("reading it took more than {limit:?} of processor time"),
+        CompileError::TimeLimit(limit) => format!("reading it took more than {limit:?}"),
+        CompileError::MemoryLimit(limit) => {
+            format!("reading it took more than {}MiB of memory", limit.div_ceil(1 << 20))
+        }
+        CompileError::Interrupted => "reading it was interrupted by shutdown".to_owned(),
+        CompileError::Ended { how, stderr } => {
+            let text = CompileError::Ended { how: how.clone(), stderr: stderr.clone() }.to_string();
+            text.replacen("the compiler process", "the process that read it", 1)
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A running child and what was said so far. Dropping it kills and reaps the child.
 struct Talk<'a> {
     child: Child,
@@ -137,7 +182,7 @@ struct Talk<'a> {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     header: Vec<u8>,
-    wasm: &'a [u8],
+    file: &'a [u8],
     /// Bytes of header and module that the child has taken.
     sent: usize,
     answer: Incoming,
@@ -153,7 +198,7 @@ impl Drop for Talk<'_> {
 }
 
 impl<'a> Talk<'a> {
-    fn new(mut child: Child, header: Vec<u8>, wasm: &'a [u8]) -> io::Result<Talk<'a>> {
+    fn new(mut child: Child, header: Vec<u8>, file: &'a [u8]) -> io::Result<Talk<'a>> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let talk = Talk {
             child,
@@ -161,7 +206,7 @@ impl<'a> Talk<'a> {
             stdout,
             stderr,
             header,
-            wasm,
+            file,
             sent: 0,
             answer: Incoming::default(),
             stderr_end: Vec::new(),
@@ -200,7 +245,7 @@ impl<'a> Talk<'a> {
         let Some(stdin) = &mut self.stdin else { return Ok(()) };
         let rest = match self.header.get(self.sent..) {
             Some(rest) if !rest.is_empty() => rest,
-            _ => &self.wasm[self.sent - self.header.len()..],
+            _ => &self.file[self.sent - self.header.len()..],
         };
         match stdin.write(rest) {
             Ok(n) => self.sent += n,
@@ -209,7 +254,7 @@ impl<'a> Talk<'a> {
             Err(err) if err.kind() == io::ErrorKind::BrokenPipe => self.stdin = None,
             Err(err) => return Err(err),
         }
-        if self.sent == self.header.len() + self.wasm.len() {
+        if self.sent == self.header.len() + self.file.len() {
             self.stdin = None;
         }
         Ok(())

@@ -2,10 +2,13 @@
 
 use std::io::{self, Read, Write};
 
-use super::Budget;
+use serde_json::{Value, json};
 
-const REQUEST: &[u8; 8] = b"wappacr1";
-const ANSWER: &[u8; 8] = b"wappaca1";
+use super::Budget;
+use crate::inspect::Limits;
+
+const REQUEST: &[u8; 8] = b"wappacr2";
+const ANSWER: &[u8; 8] = b"wappaca2";
 /// Ends an answer, so that one that is cut at its very end is not taken for whole.
 const END: &[u8; 8] = b"wappaend";
 
@@ -13,23 +16,78 @@ const END: &[u8; 8] = b"wappaend";
 const ANSWER_HEADER: usize = 8 + 1 + 8;
 
 /// The largest module that the engine's parser accepts.
-const WASM_BYTES_MAX: u64 = 1 << 30;
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// What is asked beside the module is small.
+const QUESTION_BYTES_MAX: u64 = 1 << 20;
+
+/// What is to be done with a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Code is made of it.
+    Compile,
+    /// It is looked into, for a processor with this field `function` and these limits.
+    Inspect { function: String, limits: Limits },
+    /// The places in the source of these offsets are looked for.
+    SourceLines { offsets: Vec<u64> },
+}
+
+impl Job {
+    fn to_json(&self) -> String {
+        let json = match self {
+            Job::Compile => json!({}),
+            Job::Inspect { function, limits } => {
+                json!({ "function": function, "memory_bytes": limits.memory_bytes })
+            }
+            Job::SourceLines { offsets } => json!({ "offsets": offsets }),
+        };
+        json.to_string()
+    }
+
+    fn from_json(json: &[u8]) -> Option<Job> {
+        let json: Value = serde_json::from_slice(json).ok()?;
+        if let Some(function) = json.get("function") {
+            let limits = Limits { memory_bytes: json.get("memory_bytes")?.as_u64()? };
+            return Some(Job::Inspect { function: function.as_str()?.to_owned(), limits });
+        }
+        if let Some(offsets) = json.get("offsets") {
+            let offsets = offsets.as_array()?.iter().map(Value::as_u64);
+            return Some(Job::SourceLines { offsets: offsets.collect::<Option<_>>()? });
+        }
+        Some(Job::Compile)
+    }
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What was asked for.
+    Made(Vec<u8>),
+    /// Why it cannot be had.
+    Refused(String),
+    /// Why the file is no module that could be used.
+    Unfit(String),
+}
 
 /// What the child is to do, and what it may cost.
 pub(super) struct Request {
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
     pub(super) threads: u64,
-    pub(super) wasm: Vec<u8>,
+    pub(super) job: Job,
+    pub(super) file: Vec<u8>,
 }
 
 /// The bytes that go before the module.
-pub(super) fn request_header(budget: &Budget, threads: u64, wasm: &[u8]) -> Vec<u8> {
+pub(super) fn request_header(budget: &Budget, threads: u64, job: &Job, file: &[u8]) -> Vec<u8> {
     let cpu_seconds = budget.cpu.as_secs().saturating_add(u64::from(budget.cpu.subsec_nanos() > 0));
     let mut header = REQUEST.to_vec();
-    for number in [cpu_seconds.max(1), budget.memory, threads, wasm.len() as u64] {
+    let question = job.to_json();
+    let lengths = [question.len() as u64, file.len() as u64];
+    for number in [cpu_seconds.max(1), budget.memory, threads].into_iter().chain(lengths) {
         header.extend_from_slice(&number.to_le_bytes());
     }
+    header.extend_from_slice(question.as_bytes());
     header
 }
 
@@ -45,24 +103,33 @@ impl Request {
             let mut bytes = [0; 8];
             from.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
         };
-        let (cpu_seconds, memory_bytes, threads, length) = (number()?, number()?, number()?, number()?);
-        if length > WASM_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the module is larger than 1 GiB"));
+        let (cpu_seconds, memory_bytes, threads) = (number()?, number()?, number()?);
+        let (question_bytes, file_bytes) = (number()?, number()?);
+        let wrong = |text| io::Error::new(io::ErrorKind::InvalidData, text);
+        if QUESTION_BYTES_MAX < question_bytes || FILE_BYTES_MAX < file_bytes {
+            return Err(wrong("the module is larger than 1 GiB"));
         }
-        let mut wasm = Vec::new();
-        from.take(length).read_to_end(&mut wasm)?;
-        if wasm.len() as u64 != length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Request { cpu_seconds, memory_bytes, threads, wasm })
+        let mut take = |length: u64| {
+            let mut bytes = Vec::new();
+            from.by_ref().take(length).read_to_end(&mut bytes)?;
+            match bytes.len() as u64 == length {
+                true => Ok(bytes),
+                false => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            }
+        };
+        let question = take(question_bytes)?;
+        let job = Job::from_json(&question).ok_or_else(|| wrong("nobody knows this question"))?;
+        let file = take(file_bytes)?;
+        Ok(Request { cpu_seconds, memory_bytes, threads, job, file })
     }
 }
 
-/// Writes a whole answer: the code, or the reason why there is none.
-pub(super) fn write_answer(to: &mut impl Write, answer: &Result<Vec<u8>, String>) -> io::Result<()> {
+/// Writes a whole answer: the code or what else was asked for, or the reason why there is none.
+pub(super) fn write_answer(to: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let (kind, content) = match answer {
-        Ok(code) => (0_u8, code.as_slice()),
-        Err(reason) => (1, reason.as_bytes()),
+        Answer::Made(content) => (0_u8, content.as_slice()),
+        Answer::Refused(reason) => (1, reason.as_bytes()),
+        Answer::Unfit(reason) => (2, reason.as_bytes()),
     };
     to.write_all(ANSWER)?;
     to.write_all(&[kind])?;
@@ -87,12 +154,12 @@ impl Incoming {
     fn expected(&self, content_max: u64) -> Result<Option<usize>, &'static str> {
         let marker = &self.bytes[..self.bytes.len().min(8)];
         if !ANSWER.starts_with(marker) {
-            return Err("something else than code");
+            return Err("something else than an answer");
         }
         let Some(header) = self.bytes.get(..ANSWER_HEADER) else { return Ok(None) };
         let length = header[9..].first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
-        if header[8] > 1 || length > content_max {
-            return Err("more code than memory was granted");
+        if header[8] > 2 || length > content_max {
+            return Err("more than memory was granted");
         }
         Ok(Some(ANSWER_HEADER + length as usize + END.len()))
     }
@@ -113,11 +180,16 @@ impl Incoming {
     }
 
     /// Takes a whole answer apart.
-    pub(super) fn into_answer(mut self) -> Result<Vec<u8>, String> {
-        let is_code = self.bytes[8] == 0;
+    pub(super) fn into_answer(mut self) -> Answer {
+        let kind = self.bytes[8];
         self.bytes.truncate(self.bytes.len() - END.len());
         self.bytes.drain(..ANSWER_HEADER);
-        if is_code { Ok(self.bytes) } else { Err(String::from_utf8_lossy(&self.bytes).into_owned()) }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match kind {
+            0 => Answer::Made(self.bytes),
+            1 => Answer::Refused(text(&self.bytes)),
+            _ => Answer::Unfit(text(&self.bytes)),
+        }
     }
 }
 
@@ -130,19 +202,27 @@ mod tests {
     #[test]
     fn a_request_goes_over_whole_or_not_at_all() {
         let budget = Budget { cpu: Duration::from_millis(1500), wall: Duration::MAX, memory: 7 };
-        let mut bytes = request_header(&budget, 3, b"module");
-        bytes.extend_from_slice(b"module");
-        let request = Request::read(&mut bytes.as_slice()).expect("a whole request");
-        let Request { cpu_seconds, memory_bytes, threads, wasm } = request;
-        assert_eq!((cpu_seconds, memory_bytes, threads, wasm), (2, 7, 3, b"module".to_vec()));
-        for n in 0..bytes.len() {
-            assert!(Request::read(&mut &bytes[..n]).is_err());
+        let limits = Limits { memory_bytes: 9 };
+        for job in [
+            Job::Compile,
+            Job::Inspect { function: "process".to_owned(), limits },
+            Job::SourceLines { offsets: vec![0, u64::MAX] },
+        ] {
+            let mut bytes = request_header(&budget, 3, &job, b"module");
+            bytes.extend_from_slice(b"module");
+            let request = Request::read(&mut bytes.as_slice()).expect("a whole request");
+            assert_eq!((request.cpu_seconds, request.memory_bytes, request.threads), (2, 7, 3));
+            assert_eq!((request.job, request.file), (job, b"module".to_vec()));
+            for n in 0..bytes.len() {
+                assert!(Request::read(&mut &bytes[..n]).is_err());
+            }
         }
     }
 
     #[test]
     fn an_answer_goes_over_whole_or_not_at_all() {
-        for answer in [Ok(b"code".to_vec()), Err("no".to_owned())] {
+        let (no, bad) = (Answer::Refused("no".to_owned()), Answer::Unfit("bad".to_owned()));
+        for answer in [Answer::Made(b"code".to_vec()), no, bad] {
             let mut bytes = Vec::new();
             write_answer(&mut bytes, &answer).expect("writing to memory");
             let mut incoming = Incoming::default();
@@ -151,7 +231,7 @@ mod tests {
                 incoming.push(&[*byte]);
             }
             assert_eq!(incoming.is_whole(4), Ok(true));
-            assert_eq!(incoming.is_whole(1), Err("more code than memory was granted"));
+            assert_eq!(incoming.is_whole(1), Err("more than memory was granted"));
             assert_eq!(incoming.into_answer(), answer);
         }
     }
@@ -163,11 +243,11 @@ mod tests {
             incoming.push(bytes);
             incoming.is_whole(100)
         };
-        assert_eq!(check(b"hello"), Err("something else than code"));
+        assert_eq!(check(b"hello"), Err("something else than an answer"));
         assert_eq!(
-            check(b"wappaca1\0\x01\0\0\0\0\0\0\0xwappaenD"),
+            check(b"wappaca2\0\x01\0\0\0\0\0\0\0xwappaenD"),
             Err("an answer that does not end as one")
         );
-        assert_eq!(check(b"wappaca1\0\0\0\0\0\0\0\0\0wappaend!"), Err("more than it announced"));
+        assert_eq!(check(b"wappaca2\0\0\0\0\0\0\0\0\0wappaend!"), Err("more than it announced"));
     }
 }

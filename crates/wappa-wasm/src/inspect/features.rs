@@ -1,6 +1,9 @@
 //! Which WebAssembly proposals the engine accepts, and which a module needs beyond them.
 
-use wasmparser::{Parser, Validator, WasmFeatures};
+use wasmparser::{
+    BinaryReaderError, FuncToValidate, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources,
+    WasmFeatures,
+};
 
 /// What guests may use. The engine's settings are made from this, and whatever is compiled was found valid with exactly
 /// these proposals before.
@@ -102,13 +105,57 @@ const REFUSED: [Proposal; 24] = [
 ];
 
 /// The proposals that an invalid module would need to be valid; empty when no proposal makes it so.
-pub(super) fn needed(wasm: &[u8]) -> Vec<Proposal> {
-    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
-    if !is_valid(WasmFeatures::all()) {
-        return Vec::new();
+///
+/// All of the module is looked at twice, and every proposal is tried on its declarations and on the few functions that
+/// need one, so that a large module costs little more than a small one.
+pub(super) fn needed(wasm: &[u8], accepted: WasmFeatures) -> Vec<Proposal> {
+    let Ok(functions) = declared(wasm, WasmFeatures::all()) else { return Vec::new() };
+    let mut needed = needed_by(|features| declared(wasm, features).is_ok());
+    for (function, body) in functions {
+        let known = needed.iter().fold(accepted, |features, it| features.union(it.feature));
+        let is_valid = |features| {
+            let FuncToValidate { resources, index, ty, .. } = &function;
+            let function = FuncToValidate { resources: resources.clone(), index: *index, ty: *ty, features };
+            function.into_validator(Default::default()).validate(&body).is_ok()
+        };
+        if is_valid(known) {
+            continue;
+        }
+        if !is_valid(WasmFeatures::all()) {
+            return Vec::new();
+        }
+        needed.extend(needed_by(is_valid));
     }
-    // One that can be taken away is not needed; taking them away for good also settles the ones that come only
-    // together, of which the last one stands for all.
+    // In the order of the list, each once.
+    let mut needed: Vec<Proposal> =
+        REFUSED.iter().filter(|it| needed.iter().any(|other| other.feature == it.feature)).copied().collect();
+    // Objects need references to objects: one cause, told once.
+    if needed.iter().any(|it| it.feature == WasmFeatures::GC) {
+        needed.retain(|it| it.feature != WasmFeatures::GC_TYPES);
+    }
+    needed
+}
+
+/// Validates everything but the bodies of functions, which come back.
+fn declared(
+    wasm: &[u8],
+    features: WasmFeatures,
+) -> Result<Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>, BinaryReaderError> {
+    let mut validator = Validator::new_with_features(features);
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    let mut functions = Vec::new();
+    for payload in parser.parse_all(wasm) {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
+            functions.push((function, body));
+        }
+    }
+    Ok(functions)
+}
+
+/// One that can be taken away is not needed; taking them away for good also settles the ones that come only together, of
+/// which the last one stands for all.
+fn needed_by(is_valid: impl Fn(WasmFeatures) -> bool) -> Vec<Proposal> {
     let mut kept = WasmFeatures::all();
     let mut needed = Vec::new();
     for proposal in REFUSED.iter().rev() {
@@ -119,11 +166,6 @@ pub(super) fn needed(wasm: &[u8]) -> Vec<Proposal> {
             needed.push(*proposal);
         }
     }
-    // Objects need references to objects: one cause, told once.
-    if needed.iter().any(|it| it.feature == WasmFeatures::GC) {
-        needed.retain(|it| it.feature != WasmFeatures::GC_TYPES);
-    }
-    needed.reverse();
     needed
 }
 

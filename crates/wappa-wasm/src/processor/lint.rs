@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use wappa_spec::{Config, Lint, Node, Reader, Rule, Size, printable_path};
+use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, printable_path};
 
 use super::{config::WasmConfig, known, module_file, read_module};
-use crate::inspect::{Inspection, Limits, Severity};
+use crate::{
+    inspect::{Limits, Severity, Verdict},
+    module::sha256_of,
+};
 
 /// Reports everything that would keep the module from running, at the field that names it.
 pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
@@ -21,8 +24,7 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     if !is_digest(&config.sha256) {
         return reader.error(Rule::Custom, at_digest, "sha256 is 64 hexadecimal digits");
     }
-    let found = module.map(|it| it.sha256_text());
-    if let Some(found) = found.filter(|it| !it.eq_ignore_ascii_case(&config.sha256)) {
+    if let Some(found) = module.filter(|it| !it.eq_ignore_ascii_case(&config.sha256)) {
         reader.error(
             Rule::Custom,
             at_digest,
@@ -45,14 +47,14 @@ pub(super) fn lint_broken(node: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-/// Returns what is known of the module, for those who want to check more.
+/// Returns the SHA-256 of a module, for those who want to check more.
 fn lint_module(
     path: &str,
     function: &str,
     limits: &Limits,
     node: &Node,
     reader: &mut Reader<'_>,
-) -> Option<Inspection> {
+) -> Option<String> {
     let at_path = node.get("module_path").unwrap_or(node);
     let file = module_file(path, reader.base_dir());
     let bytes = match read_module(&file) {
@@ -65,31 +67,34 @@ fn lint_module(
             return None;
         }
     };
-    let inspection = match Inspection::of_known(&bytes, known::is_valid) {
-        Ok(inspection) => inspection,
-        Err(err) => {
-            let text = format!("`{}`: {err}", printable_path(&file));
-            let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
-            reader.push(match err.hint() {
-                Some(hint) => lint.hint(hint),
-                None => lint,
-            });
-            return None;
-        }
-    };
-    for problem in inspection.problems(function, limits) {
-        let text = format!("`{}`: {}", printable_path(&file), problem.text);
-        let lint = match problem.severity {
-            Severity::Error => Lint::error(Rule::Custom, at_path.pos, text),
-            Severity::Warning => Lint::warning(Rule::Custom, at_path.pos, text),
-        };
-        let lint = lint.on(at_path);
-        reader.push(match problem.hint {
+    let refused = |text: &str, hint: Option<String>| {
+        let text = format!("`{}`: {text}", printable_path(&file));
+        let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
+        match hint {
             Some(hint) => lint.hint(hint),
             None => lint,
+        }
+    };
+    let digest = sha256_of(&bytes);
+    let findings = match known::look_into(&bytes, function, limits) {
+        Ok(Verdict::Module(findings)) => findings,
+        Ok(Verdict::NotAModule(refusal)) => {
+            reader.push(refused(&refusal.text, refusal.hint));
+            return None;
+        }
+        Err(reason) => {
+            reader.push(refused(&reason, None));
+            return Some(digest);
+        }
+    };
+    for problem in findings.problems {
+        let lint = refused(&problem.text, problem.hint);
+        reader.push(match problem.severity {
+            Severity::Error => lint,
+            Severity::Warning => Lint { level: Level::Warning, ..lint },
         });
     }
-    Some(inspection)
+    Some(digest)
 }
 
 /// Where a module that is not there was looked for.

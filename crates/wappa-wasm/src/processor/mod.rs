@@ -33,7 +33,7 @@ use recycle::Recycle;
 use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
 
-pub use known::trust;
+pub use known::{read_with, trust};
 
 /// The entry of the table of components.
 pub const COMPONENT: Component =

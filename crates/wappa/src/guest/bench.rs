@@ -16,7 +16,7 @@ use super::{
     Stop,
     bench_report::{Measured, Report},
     ending::{Ending, Kind},
-    engine,
+    host,
     input::InputOptions,
     on_thread,
     options::GuestOptions,
@@ -91,7 +91,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Measures a guest. The error is for standard error.
 pub(crate) fn bench(arguments: BenchArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let engine = engine(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     on_thread(move |out| {
@@ -100,7 +100,7 @@ pub(crate) fn bench(arguments: BenchArguments, before: CompileOptions) -> Result
         let mut all = Vec::new();
         for case in cases {
             // Each size begins with a fresh instance, so that its memory is its own.
-            let mut session = Session::open(&engine, &arguments.module, &arguments.guest)?;
+            let mut session = Session::open(&host, &arguments.module, &arguments.guest)?;
             if all.is_empty() {
                 report.begin(&arguments.module, &session, arguments.seconds)?;
             }

@@ -15,7 +15,7 @@ use wappa_wasm::Run;
 use super::{
     Stop, counted,
     ending::{Ending, Kind},
-    engine,
+    host,
     input::InputOptions,
     json, on_thread,
     options::GuestOptions,
@@ -75,13 +75,13 @@ pub(crate) struct CallShape {
 
 /// Calls a guest. The error is for standard error.
 pub(crate) fn call(arguments: CallArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let engine = engine(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style =
         Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: arguments.brief };
     on_thread(move |out| {
         let shape = &arguments.shape;
-        let mut session = Session::open(&engine, &arguments.module, &shape.guest)?;
+        let mut session = Session::open(&host, &arguments.module, &shape.guest)?;
         let form = if arguments.json { Form::Json } else { Form::Text(style) };
         let mut printer = Printer { out, form, n: [0; Kind::ALL.len()], number: 0 };
         printer.begin(&arguments, &session)?;
@@ -164,8 +164,11 @@ impl Printer<'_> {
     /// One message that is a batch of its own.
     fn single(&mut self, session: &mut Session, message: Message) -> Result<(), Stop> {
         let mut ran = session.run(Run::singles(vec![message]));
+        let mut ending = Ending::from(ran.outcomes.pop().expect("one outcome for each message"));
+        if let Some(err) = &ending.failed {
+            ending.stack = session.stack(err);
+        }
         let said = session.recorder.take();
-        let ending = Ending::from(ran.outcomes.pop().expect("one outcome for each message"));
         self.count(&ending);
         match self.form {
             Form::Json => writeln!(self.out, "{}", json::ending(self.number, &ending, Some((&ran, &said))))?,
@@ -188,7 +191,10 @@ impl Printer<'_> {
         let mut ran = session.run(batch_run(messages));
         let said = session.recorder.take();
         for outcome in ran.outcomes.split_off(0) {
-            let ending = Ending::from(outcome);
+            let mut ending = Ending::from(outcome);
+            if let Some(err) = &ending.failed {
+                ending.stack = session.stack(err);
+            }
             self.count(&ending);
             match self.form {
                 Form::Json => writeln!(self.out, "{}", json::ending(self.number, &ending, None))?,

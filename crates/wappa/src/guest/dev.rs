@@ -13,14 +13,13 @@ use std::{
 
 use clap::Args;
 use signal_hook::{consts::SIGINT, flag};
-use wappa_wasm::Engine;
 
 use similar::{ChangeTag, TextDiff};
 
 use super::{
-    Stop, counted, engine,
+    Host, Stop, counted,
     fixtures::{self, Came},
-    on_thread,
+    host, on_thread,
     project::Project,
     size_text,
     text::Style,
@@ -69,7 +68,7 @@ pub(crate) struct DevArguments {
 
 /// Works on a project. The error is for standard error.
 pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let engine = engine(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     if !arguments.once {
@@ -79,7 +78,7 @@ pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<Exi
     }
     on_thread(move |out| {
         let project = Project::find(&arguments.dir, arguments.build.as_ref(), arguments.module.as_ref())?;
-        let mut cycle = Cycle { arguments: &arguments, project: &project, engine: &engine, style, out };
+        let mut cycle = Cycle { arguments: &arguments, project: &project, host: &host, style, out };
         if arguments.once {
             return cycle.run();
         }
@@ -107,7 +106,7 @@ pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<Exi
 struct Cycle<'a> {
     arguments: &'a DevArguments,
     project: &'a Project,
-    engine: &'a Engine,
+    host: &'a Host,
     style: Style,
     out: &'a mut dyn Write,
 }
@@ -143,7 +142,7 @@ impl Cycle<'_> {
         let (mut n_good, mut n_updated) = (0, 0);
         let mut bad_before = String::new();
         for fixture in &fixtures {
-            let mut came = fixture.run(self.engine, module, self.arguments.update);
+            let mut came = fixture.run(self.host, module, self.arguments.update);
             match &mut came {
                 Came::Good => n_good += 1,
                 Came::Updated => n_updated += 1,

@@ -10,7 +10,8 @@ pub(super) struct Ending {
     pub(super) messages: Vec<Message>,
     /// Why it failed; the last message is marked with it.
     pub(super) failed: Option<CallError>,
-    /// Where the guest was when it failed, innermost first, each with its place in the source where that is known.
+    /// Where the guest was when it failed, innermost first, each with its place in the source where that is known;
+    /// empty until somebody asked for it.
     pub(super) stack: Vec<String>,
 }
 
@@ -51,8 +52,6 @@ impl From<Outcome> for Ending {
             last.set_error(Mark::new(err.mark_text()));
         }
         let kind = if failed.is_some() { Kind::Failed } else { kind };
-        let stack = failed.iter().flat_map(CallError::frames).enumerate();
-        let stack = stack.map(|(idx, frame)| format!("{idx}: {frame}")).collect();
-        Ending { kind, messages, failed, stack }
+        Ending { kind, messages, failed, stack: Vec::new() }
     }
 }

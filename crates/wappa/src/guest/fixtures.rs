@@ -10,9 +10,10 @@ use std::{
 
 use clap::Parser;
 use wappa_spec::printable_path;
-use wappa_wasm::{Engine, Run};
+use wappa_wasm::Run;
 
 use super::{
+    Host,
     call::{CallShape, batch_run},
     ending::Ending,
     records::Records,
@@ -76,13 +77,13 @@ impl Fixture {
     }
 
     /// Runs it, and compares what came out with what is expected.
-    pub(super) fn run(&self, engine: &Engine, module: &Path, is_update: bool) -> Came {
-        self.try_run(engine, module, is_update).unwrap_or_else(Came::Bad)
+    pub(super) fn run(&self, host: &Host, module: &Path, is_update: bool) -> Came {
+        self.try_run(host, module, is_update).unwrap_or_else(Came::Bad)
     }
 
-    fn try_run(&self, engine: &Engine, module: &Path, is_update: bool) -> Result<Came, String> {
+    fn try_run(&self, host: &Host, module: &Path, is_update: bool) -> Result<Came, String> {
         let shape = self.shape()?;
-        let (found, said) = outcomes(&shape, engine, module)?;
+        let (found, said) = outcomes(&shape, host, module)?;
         let file = self.file("out");
         let expected = match fs::read_to_string(&file) {
             Ok(text) => text,
@@ -140,8 +141,8 @@ fn arguments(text: &str) -> Vec<String> {
 }
 
 /// What `wappa call --brief` would print, and what the guest said beside it.
-fn outcomes(shape: &CallShape, engine: &Engine, module: &Path) -> Result<(String, Records), String> {
-    let mut session = Session::open(engine, module, &shape.guest)?;
+fn outcomes(shape: &CallShape, host: &Host, module: &Path) -> Result<(String, Records), String> {
+    let mut session = Session::open(host, module, &shape.guest)?;
     let messages = shape.input.messages().collect::<Result<Vec<_>, String>>()?;
     let run = if shape.batch { batch_run(messages) } else { Run::singles(messages) };
     let ran = session.run(run);

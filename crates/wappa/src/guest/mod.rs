@@ -10,6 +10,7 @@ mod input;
 mod json;
 mod new;
 mod options;
+mod places;
 mod project;
 mod records;
 mod session;
@@ -28,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_wasm::{Engine, EngineConfig, Level};
+use wappa_wasm::{ChildCompiler, Engine, EngineConfig, Level};
 
 use crate::{
     compiling::{CompileOptions, Keeping},
@@ -60,12 +61,20 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// An engine for one guest that is called by hand. What was compiled is kept as for streams.
-fn engine(before: CompileOptions, behind: &CompileOptions) -> Result<Engine, String> {
+/// What guests are called with by hand.
+struct Host {
+    /// For one guest. What was compiled is kept as for streams.
+    engine: Engine,
+    /// Who reads modules.
+    reader: ChildCompiler,
+}
+
+fn host(before: CompileOptions, behind: &CompileOptions) -> Result<Host, String> {
     let options = before.merged(behind);
     let mut config = EngineConfig::default();
     config.instances = 1;
-    config.compiler = Arc::new(wasm::compiler(options.budget())?);
+    let reader = wasm::compiler(options.budget())?;
+    config.compiler = Arc::new(reader.clone());
     if let Keeping::In(cache) = options.cache(&Environment::default()) {
         cache.log_to(|level, text| {
             if matches!(level, Level::Warn | Level::Error) {
@@ -74,7 +83,8 @@ fn engine(before: CompileOptions, behind: &CompileOptions) -> Result<Engine, Str
         });
         config.cache = Some(cache);
     }
-    Engine::new(config).map_err(|err| err.to_string())
+    let engine = Engine::new(config).map_err(|err| err.to_string())?;
+    Ok(Host { engine, reader })
 }
 
 /// Runs a command where a guest can be called: on a thread whose stack is large enough for one.

@@ -8,13 +8,15 @@ use std::{
 
 use wappa_spec::printable_path;
 use wappa_wasm::{
-    CallError, Engine, Guest, Instance, Kind, Level, Module, Outcome, Run,
-    inspect::{self, Inspection, Problem, Severity},
+    CallError, ChildCompiler, Guest, Instance, Kind, Level, Module, Outcome, Run,
+    inspect::{self, Problem, Severity, Verdict},
     processor::read_module,
 };
 
 use super::{
+    Host,
     options::GuestOptions,
+    places::Places,
     records::{Recorder, word},
 };
 
@@ -32,6 +34,7 @@ pub(super) struct Session {
     pub(super) start_time: Duration,
     /// How many instances were replaced.
     pub(super) n_replaced: u64,
+    places: Places,
 }
 
 /// What became of messages, and what it cost.
@@ -46,10 +49,11 @@ pub(super) struct Ran {
 
 impl Session {
     /// Loads a module and starts an instance. The error has the module's path and a way out.
-    pub(super) fn open(engine: &Engine, path: &Path, options: &GuestOptions) -> Result<Session, String> {
+    pub(super) fn open(host: &Host, path: &Path, options: &GuestOptions) -> Result<Session, String> {
         let place = |text: String| format!("{}: {text}", printable_path(path));
         let bytes = read_module(path).map_err(place)?;
-        check(&bytes, path, options)?;
+        check(&host.reader, &bytes, path, options)?;
+        let engine = &host.engine;
         let began = Instant::now();
         let module = Module::new(engine, &bytes).map_err(|err| place(err.to_string()))?;
         let recorder = Recorder::new();
@@ -66,20 +70,24 @@ impl Session {
             load_time,
             start_time: Duration::ZERO,
             n_replaced: 0,
+            places: Places::new(host.reader.clone(), bytes),
         };
         let began = Instant::now();
-        session.start().map_err(|err| session.not_started(path, &err))?;
+        if let Err(err) = session.start() {
+            return Err(session.not_started(path, &err));
+        }
         session.start_time = began.elapsed();
         Ok(session)
     }
 
     /// What is to be said when the first instance does not start.
-    fn not_started(&self, path: &Path, err: &CallError) -> String {
+    fn not_started(&mut self, path: &Path, err: &CallError) -> String {
         let mut text = format!("{}: starting the guest: {}", printable_path(path), err.mark_text());
+        let stack = self.stack(err);
         for (level, line) in self.recorder.take().lines {
             text.push_str(&format!("\n  log: {}: {line}", word(level)));
         }
-        for frame in err.backtrace().iter().flat_map(|it| it.lines()) {
+        for frame in stack {
             text.push_str(&format!("\n  stack: {frame}"));
         }
         text
@@ -142,6 +150,16 @@ impl Session {
         }
     }
 
+    /// The call stack of a failure, with places in the source.
+    pub(super) fn stack(&mut self, err: &CallError) -> Vec<String> {
+        use wappa_wasm::GuestLog;
+        let (stack, problem) = self.places.stack(err);
+        if let Some(problem) = problem {
+            self.recorder.log(Level::Warn, &format!("the lines of the source are not known: {problem}"));
+        }
+        stack
+    }
+
     /// The memory of the instance, in bytes; zero when there is none.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.instance.as_ref().map_or(0, |it| it.memory_bytes() as u64)
@@ -156,14 +174,18 @@ impl Session {
 }
 
 /// Refuses a module that does not fit, with everything that is wrong with it, before it is compiled.
-fn check(bytes: &[u8], path: &Path, options: &GuestOptions) -> Result<(), String> {
-    // `wappa inspect` would only say the same of a file that is no module.
-    let inspection = Inspection::of(bytes).map_err(|err| {
-        let hint = err.hint().map(|it| format!("\nhint: {it}")).unwrap_or_default();
-        format!("{}: {err}{hint}", printable_path(path))
-    })?;
+fn check(reader: &ChildCompiler, bytes: &[u8], path: &Path, options: &GuestOptions) -> Result<(), String> {
     let limits = inspect::Limits { memory_bytes: options.limits().memory as u64 };
-    let mut problems = inspection.problems(&options.function, &limits);
+    let verdict = reader.inspect(bytes, &options.function, &limits);
+    let findings = match verdict.map_err(|text| format!("{}: {text}", printable_path(path)))? {
+        Verdict::Module(findings) => findings,
+        // `wappa inspect` would only say the same of a file that is no module.
+        Verdict::NotAModule(refusal) => {
+            let hint = refusal.hint.map(|it| format!("\nhint: {it}")).unwrap_or_default();
+            return Err(format!("{}: {}{hint}", printable_path(path), refusal.text));
+        }
+    };
+    let mut problems = findings.problems;
     problems.retain(|it| it.severity == Severity::Error);
     if problems.is_empty() {
         return Ok(());
