@@ -249,7 +249,7 @@ fn validation_bomb() -> Vec<u8> {
 fn validating_is_limited() -> Result<(), Failed> {
     let budget = Budget { wall: Duration::from_millis(200), ..ample() };
     let found = compiler("compile", budget).inspect(&validation_bomb(), "process", &Limits::default());
-    let expected = Err("reading it took more than 200ms".to_owned());
+    let expected = Err("reading it took more than 200ms (limit `--compile-time-limit`)".to_owned());
     if found == expected { Ok(()) } else { Err(format!("{found:?}").into()) }
 }
 

@@ -161,10 +161,15 @@ impl ChildCompiler {
 /// What went wrong when nothing was compiled.
 fn reading(err: &CompileError) -> String {
     match err {
-        CompileError::CpuLimit(limit) => format!("reading it took more than {limit:?} of processor time"),
-        CompileError::TimeLimit(limit) => format!("reading it took more than {limit:?}"),
+        CompileError::CpuLimit(limit) => {
+            format!("reading it took more than {limit:?} of processor time (limit `--compile-cpu-limit`)")
+        }
+        CompileError::TimeLimit(limit) => {
+            format!("reading it took more than {limit:?} (limit `--compile-time-limit`)")
+        }
         CompileError::MemoryLimit(limit) => {
-            format!("reading it took more than {}MiB of memory", limit.div_ceil(1 << 20))
+            let mebibytes = limit.div_ceil(1 << 20);
+            format!("reading it took more than {mebibytes}MiB of memory (limit `--compile-memory-limit`)")
         }
         CompileError::Interrupted => "reading it was interrupted by shutdown".to_owned(),
         CompileError::Ended { how, stderr } => {
