@@ -9,7 +9,7 @@ use std::{
 
 use wappa_spec::{ComponentNode, Registry};
 
-use crate::{BuildError, Input, Logger, Metrics, Output, Processor, Pulse, ScannerFactory};
+use crate::{BuildError, Input, Logger, Metrics, Output, OutputBell, Processor, Pulse, ScannerFactory};
 
 /// What builds components, and what they share. Implemented by the engine.
 pub trait Builder {
@@ -28,6 +28,8 @@ pub trait Builder {
     fn threads(&self) -> usize;
     /// The stream's pulse.
     fn pulse(&self) -> Arc<dyn Pulse>;
+    /// The bell of the stream's output.
+    fn output_bell(&self) -> OutputBell;
     /// Calls the hook when everything is given up.
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>);
     /// Builds an input, with its replays and processors.
@@ -97,6 +99,11 @@ impl<'a> Context<'a> {
     /// The stream's pulse, for a component that looks at the time where no [`Step`](crate::Step) can reach.
     pub fn pulse(&self) -> Arc<dyn Pulse> {
         self.builder.pulse()
+    }
+
+    /// The bell of the stream's output, for one that is answered from other threads.
+    pub fn output_bell(&self) -> OutputBell {
+        self.builder.output_bell()
     }
 
     /// Calls the hook, once, when everything is given up, to wake whatever the component waits in.

@@ -5,7 +5,7 @@
 //!
 //! - an [`Input`] hands over a [`Parcel`]: everything it has ready, with one shared [`Ack`];
 //! - a [`Processor`] works on a [`Part`]: a run of whole batches of a parcel;
-//! - an [`Output`] writes a part and says which messages failed;
+//! - an [`Output`] takes a [`Delivery`], a part with the duty to answer for it, and says which messages failed;
 //! - a [`Scanner`] finds messages in a stream of bytes.
 
 mod ack;
@@ -13,6 +13,7 @@ mod cause;
 mod component;
 mod context;
 mod counted;
+mod delivery;
 mod files;
 mod input;
 mod interpolate;
@@ -22,6 +23,7 @@ mod output;
 mod parcel;
 mod part;
 mod processor;
+mod returns;
 mod scanner;
 mod step;
 mod wait;
@@ -32,15 +34,17 @@ pub use crate::{
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
     counted::counted,
+    delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
     files::{NotRead, read_file},
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
-    output::{Output, WriteError},
+    output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children},
+    returns::Returns,
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Waiter, Woken},

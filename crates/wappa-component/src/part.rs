@@ -118,13 +118,37 @@ impl Part {
         Outline(self.batches.clone())
     }
 
-    /// A copy in which the origin of each message is its index.
-    pub fn numbered(&self) -> Part {
-        let mut copy = self.clone();
-        for (idx, message) in copy.messages.iter_mut().enumerate() {
-            message.set_origin(idx as u32);
+    /// Keeps the messages that `is_kept` picks by index, in the batches they were in; batches without any of them are left
+    /// out.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(usize) -> bool) {
+        let before = std::mem::take(&mut self.messages);
+        let batches = std::mem::replace(&mut self.batches, Batches::Singles);
+        let mut kept = Vec::new();
+        let mut ends = Vec::new();
+        let mut batch = 0;
+        for (idx, message) in before.into_iter().enumerate() {
+            if let Batches::Ends(ends_before) = &batches
+                && ends_before[batch] as usize <= idx
+            {
+                batch += ends_before[batch..].partition_point(|end| *end as usize <= idx);
+                if ends.last().copied().unwrap_or(0) < kept.len() as u32 {
+                    ends.push(kept.len() as u32);
+                }
+            }
+            if is_kept(idx) {
+                kept.push(message);
+            }
         }
-        copy
+        if let Batches::Ends(_) = batches {
+            if ends.last().copied().unwrap_or(0) < kept.len() as u32 {
+                ends.push(kept.len() as u32);
+            }
+            // Where all are single that costs nothing to keep track of.
+            if ends.len() < kept.len() {
+                self.batches = Batches::Ends(ends);
+            }
+        }
+        self.messages = kept;
     }
 
     /// Cuts the part behind its first `n_batches` batches and returns the rest.
@@ -138,6 +162,22 @@ impl Part {
             }
         };
         Part { messages, batches }
+    }
+
+    /// Cuts the part behind its first `n_messages` messages, within a batch if need be, and returns the rest.
+    pub fn cut(&mut self, n_messages: usize) -> Part {
+        let n_batches = self.batches_within(n_messages);
+        let is_within = self.messages_of(n_batches) < n_messages;
+        let mut rest = self.split_off(n_batches);
+        if is_within {
+            let tail = rest.messages.split_off(n_messages - self.messages.len());
+            self.append(Part::one_batch(std::mem::replace(&mut rest.messages, tail)));
+            if let Batches::Ends(ends) = &mut rest.batches {
+                let n_gone = ends.last().copied().unwrap_or(0) - rest.messages.len() as u32;
+                ends.iter_mut().for_each(|end| *end -= n_gone);
+            }
+        }
+        rest
     }
 
     /// Puts the batches of `tail` behind those of this part.
@@ -236,6 +276,41 @@ mod tests {
             _ => out.push(message),
         });
         assert_eq!(text(&one), "ab|||deef");
+    }
+
+    #[test]
+    fn a_batch_can_be_cut() {
+        for (n_messages, expected) in [
+            (0, " / abc||d|ef"),
+            (2, "ab / c||d|ef"),
+            (3, "abc| / d|ef"),
+            (5, "abc||d|e / f"),
+            (6, "abc||d|ef / "),
+        ] {
+            let mut one = part(&["abc", "", "d", "ef"]);
+            let rest = one.cut(n_messages);
+            assert_eq!(format!("{} / {}", text(&one), text(&rest)), expected);
+        }
+        let mut one = Part::singles("abc".chars().map(|it| Message::new(it.to_string())).collect());
+        assert_eq!((text(&one.cut(1)).as_str(), text(&one).as_str()), ("b|c", "a"));
+    }
+
+    #[test]
+    fn what_is_kept_stays_in_its_batch() {
+        for (batches, kept, expected) in [
+            (&["abc", "d", "ef"][..], "acf", "ac|f"),
+            (&["abc", "", "d"], "d", "d"),
+            (&["", "ab", "cd", ""], "bcd", "b|cd"),
+            (&["ab", "cd"], "", ""),
+            (&["a", "b", "c"], "ac", "a|c"),
+            (&["ab", "c"], "bc", "b|c"),
+        ] {
+            let mut one = part(batches);
+            let names: Vec<_> = one.messages().iter().map(|it| it.content().clone()).collect();
+            one.retain(|idx| kept.as_bytes().contains(&names[idx][0]));
+            assert_eq!(text(&one), expected, "{batches:?}");
+            assert_eq!(one.batches == Batches::Singles, one.n_batches() == one.n_messages());
+        }
     }
 
     #[test]

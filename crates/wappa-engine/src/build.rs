@@ -7,13 +7,14 @@ use std::{
 };
 
 use wappa_component::{
-    Build, BuildError, Builder, Component, Context, Input, Logger, Metrics, Output, Processor, Pulse,
-    ScannerFactory, Services,
+    Build, BuildError, Builder, Component, Context, Input, Logger, Metrics, Output, OutputBell, Processor,
+    Pulse, ScannerFactory, Services,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
 
 use crate::{
-    observe::{Observed, ObservedInput, ObservedOutput, ObservedProcessor, Tally},
+    line::Line,
+    observe::{Observed, ObservedInput, ObservedProcessor, Tally},
     replay::Replay,
     shared::{Linked, SharedInput, SharedOutput},
     stream::{Setting, Stream, StreamParts},
@@ -63,7 +64,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
         is_ordered: config.pipeline.ordered,
         logger: request.logger.clone(),
     };
-    Ok((Stream::new(request.setting, parts), tally))
+    Ok((Stream::of_built(request.setting, parts), tally))
 }
 
 /// How many threads a pipeline has: as many as the machine has processors where the config says none; Bento's rule.
@@ -81,7 +82,7 @@ struct Building<'a> {
     tally: Tally,
     inputs: HashMap<String, Resource<Mutex<Linked<dyn Input>>>>,
     processors: HashMap<String, Resource<dyn Processor>>,
-    outputs: HashMap<String, Resource<Mutex<Linked<dyn Output>>>>,
+    outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
 }
 
 /// How far a resource is.
@@ -217,6 +218,10 @@ impl Builder for Building<'_> {
         Arc::new(self.request.setting.stop.clone())
     }
 
+    fn output_bell(&self) -> OutputBell {
+        self.request.setting.output_bell.bell()
+    }
+
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {
         self.request.setting.stop.on_abandon(hook);
     }
@@ -258,7 +263,8 @@ impl Builder for Building<'_> {
         let Build::Output(build) = component.build else { unreachable!("an output is built as one") };
         let mut output = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
         if component.is_observed {
-            output = Box::new(ObservedOutput::new(output, self.observed(node, path)));
+            let Setting { activity, output_bell, .. } = self.request.setting;
+            output = Box::new(Line::new(output, self.observed(node, path), output_bell.bell(), activity));
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
@@ -307,7 +313,7 @@ impl Builder for Building<'_> {
             label,
             nodes,
             |it| &mut it.outputs,
-            |it, node| Ok(Linked::shared(it.output(node, "root.output_resources")?)),
+            |it, node| Ok(Arc::new(Mutex::new(it.output(node, "root.output_resources")?))),
             ComponentKind::Output,
         )?;
         Ok(Box::new(SharedOutput(shared)))

@@ -73,11 +73,6 @@ impl Job {
         }
     }
 
-    /// Answers that everything arrived.
-    pub(crate) fn delivered(self) {
-        self.ack.delivered();
-    }
-
     /// Answers that none of its messages arrived. What was filtered needs no delivery.
     pub(crate) fn failed(self, reason: &Mark) {
         let of = |message: &Message| Failure { origin: message.origin(), reason: reason.clone() };
@@ -90,11 +85,8 @@ impl Job {
         self.ack.failed(reason);
     }
 
-    /// Answers that the messages with these indices did not arrive, and the others did.
-    pub(crate) fn failed_partly(self, failures: Vec<(usize, Mark)>) {
-        let messages = self.part.messages();
-        let of = |(idx, reason): (usize, Mark)| Failure { origin: messages[idx].origin(), reason };
-        let failures = failures.into_iter().map(of).collect();
-        self.ack.answer(failures);
+    /// What is to be delivered, and who answers for it.
+    pub(crate) fn into_delivery(self) -> (Part, Ack) {
+        (self.part, self.ack)
     }
 }

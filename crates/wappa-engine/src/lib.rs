@@ -5,9 +5,13 @@
 mod activity;
 mod build;
 mod job;
+#[cfg(test)]
+mod jumping;
+mod line;
 mod observe;
 mod panics;
 mod quiet;
+mod recall;
 mod replay;
 mod schedule;
 mod shared;

@@ -1,4 +1,5 @@
 //! Observation: the same counters, timings and log lines for every component, around it and not in it.
+//! An output's are with its [connection](crate::line).
 //!
 //! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
 
@@ -11,8 +12,8 @@ use std::{
 };
 
 use wappa_component::{
-    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Output, Parcel, Part,
-    Processor, ReadError, Step, Timing, Waiter, WriteError, counted,
+    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Parcel, Part, Processor,
+    ReadError, Step, Timing, Waiter, counted,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     panics::Witness,
     quiet::Quiet,
     stop::Stop,
+    stream::Setting,
     world::World,
 };
 
@@ -37,16 +39,30 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
+    /// Of a component that nobody asked to be counted.
+    pub(crate) fn silent(setting: &Setting, name: &str, path: &str) -> Observed {
+        Observed {
+            name: name.to_string(),
+            label: String::new(),
+            path: path.to_string(),
+            logger: Logger::silent(),
+            metrics: Metrics::default(),
+            world: setting.world.clone(),
+            stop: setting.stop.clone(),
+            calls: setting.activity.component("", path),
+        }
+    }
+
     pub(crate) fn counter(&self, name: &str) -> Counter {
         self.metrics.counter(name, &[("label", &self.label), ("path", &self.path)])
     }
 
     /// The component is called, until the guard is dropped.
-    fn enter(&self) -> (Call<'_>, Witness<'_>) {
+    pub(crate) fn enter(&self) -> (Call<'_>, Witness<'_>) {
         (self.calls.begin(), Witness(&self.path))
     }
 
-    fn timing(&self, name: &str) -> Timing {
+    pub(crate) fn timing(&self, name: &str) -> Timing {
         self.metrics.timing(name, &[("label", &self.label), ("path", &self.path)])
     }
 }
@@ -233,106 +249,6 @@ impl Processor for ObservedProcessor {
 }
 
 /// Bento measures each batch; we look at the clock once per part.
-fn share(elapsed: Duration, n_batches: usize) -> Duration {
+pub(crate) fn share(elapsed: Duration, n_batches: usize) -> Duration {
     elapsed / u32::try_from(n_batches).unwrap_or(u32::MAX)
-}
-
-/// An output, observed.
-pub(crate) struct ObservedOutput {
-    inner: Box<dyn Output>,
-    of: Observed,
-    sent: Counter,
-    batch_sent: Counter,
-    error: Counter,
-    connection_up: Counter,
-    connection_failed: Counter,
-    connection_lost: Counter,
-    latency: Timing,
-    quiet: Quiet,
-}
-
-impl ObservedOutput {
-    pub(crate) fn new(inner: Box<dyn Output>, of: Observed) -> ObservedOutput {
-        ObservedOutput {
-            sent: of.counter("output_sent"),
-            batch_sent: of.counter("output_batch_sent"),
-            error: of.counter("output_error"),
-            connection_up: of.counter("output_connection_up"),
-            connection_failed: of.counter("output_connection_failed"),
-            connection_lost: of.counter("output_connection_lost"),
-            latency: of.timing("output_latency_ns"),
-            quiet: Quiet::new(&of.world),
-            inner,
-            of,
-        }
-    }
-
-    fn log_failure(&self, reason: &dyn std::fmt::Display) {
-        self.quiet.log(&self.of.logger, Level::Error, || {
-            format!("Failed to send message to {}: {reason}", self.of.name)
-        });
-    }
-}
-
-impl Output for ObservedOutput {
-    fn connect(&mut self) -> Result<(), ConnectError> {
-        let _entered = self.of.enter();
-        let result = self.inner.connect();
-        match &result {
-            Ok(()) => {
-                self.connection_up.add(1);
-                self.of.logger.info(&format!("Output type {} is now active", self.of.name));
-            }
-            Err(ConnectError::BackOff(text) | ConnectError::Fatal(text)) => {
-                self.connection_failed.add(1);
-                self.quiet.log(&self.of.logger, Level::Error, || {
-                    format!("Failed to connect to {}: {text}", self.of.name)
-                });
-            }
-            Err(ConnectError::Interrupted) => (),
-        }
-        result
-    }
-
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let _entered = self.of.enter();
-        let began = self.of.world.now();
-        let (n_messages, n_batches) =
-            (part.n_messages() as u64, part.n_batches_with_messages(part.n_batches()));
-        let result = self.inner.write(part, step);
-        let n_failed = match &result {
-            Ok(()) => 0,
-            Err(WriteError::NotConnected) => {
-                self.connection_lost.add(1);
-                return result;
-            }
-            Err(WriteError::Closed) => return result,
-            Err(WriteError::Failed(reason)) => {
-                self.log_failure(reason);
-                n_messages
-            }
-            Err(WriteError::Partial(failures)) => {
-                if let Some((_, reason)) = failures.first() {
-                    self.log_failure(reason);
-                }
-                failures.len() as u64
-            }
-            Err(WriteError::Rejected(failures)) => {
-                if let Some((_, reason)) = failures.first() {
-                    self.of.logger.debug(&format!("Rejecting message: {reason}"));
-                }
-                failures.len() as u64
-            }
-        };
-        self.latency.record(share(self.of.world.now().saturating_sub(began), n_batches.max(1)));
-        self.sent.add(n_messages.saturating_sub(n_failed));
-        self.batch_sent.add(if n_failed < n_messages { n_batches as u64 } else { 0 });
-        self.error.add(n_failed);
-        result
-    }
-
-    fn close(&mut self) -> Result<(), String> {
-        let _entered = self.of.enter();
-        self.inner.close()
-    }
 }

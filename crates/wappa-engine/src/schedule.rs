@@ -3,16 +3,21 @@
 //! No thread waits here and no component is called; everything is decided under one lock that is taken a few
 //! times per part. Invariants: whoever took the input or the output is the only one who has it; an ordered
 //! stream hands jobs to the output in the order of their places; what is finished and not yet due for the
-//! output is bounded, and that bound never holds up the job that is due next.
+//! output, and what the output has and did not answer, is bounded, and that bound never holds up the job that is due
+//! next; where nothing can go on before something is answered, the output is told to let go of what it collects.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use wappa_component::{Input, Output};
+use wappa_component::{Flight, Input, Output};
 
-use crate::job::{Job, Place};
+use crate::{
+    job::{Job, Place},
+    recall::Recall,
+};
 
-/// How much may be finished and wait for its turn at the output before only the part that is due next is
-/// worked on. What is at work when a bound is reached is finished, so it is passed by at most a part a thread.
+/// How much may be finished and wait for its turn at the output, or be in flight, before only the part that is due next is
+/// worked on. What is at work when a bound is reached is finished, so it is passed by at most a part a thread. What is in
+/// flight counts in bytes and not in parts, so that an output can collect large batches of small parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     pub(crate) parts_max: usize,
@@ -37,6 +42,14 @@ pub(crate) struct Schedule {
     input: Option<Box<dyn Input>>,
     output: Option<Box<dyn Output>>,
     output_is_connected: bool,
+    /// What the output said last; it is asked again when it was called.
+    output_state: OutputState,
+    /// Whether the output was told that nothing more may come, since something last did.
+    output_is_flushed: bool,
+    /// Nothing new will come of the input, as it said last.
+    input_is_exhausted: bool,
+    /// The output is wanted.
+    pub(crate) recall: Recall,
     input_is_over: bool,
     is_ordered: bool,
     has_processors: bool,
@@ -44,6 +57,13 @@ pub(crate) struct Schedule {
     ready: BTreeMap<Place, Job>,
     done: BTreeMap<Place, Finished>,
     done_bytes: usize,
+    /// What the output has and did not answer within the write, by number.
+    in_flight: BTreeMap<u64, InFlight>,
+    /// Of everything that was given to the output and is not answered.
+    in_flight_bytes: usize,
+    next_flight: u64,
+    /// One that is over, to be used again.
+    spare_flight: Option<Arc<Flight>>,
     due_next: Place,
     next_parcel: u64,
     n_at_work: usize,
@@ -52,8 +72,40 @@ pub(crate) struct Schedule {
     is_broken: bool,
     /// Threads that wait for something to do.
     pub(crate) n_idle: usize,
+    /// Until when they wait, the longest of them; nothing for without end.
+    idle_until: Option<Duration>,
     /// A thread waits inside the input.
     pub(crate) is_reading: bool,
+    /// Until when it waits there at most.
+    reads_until: Option<Duration>,
+}
+
+/// What an output says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputState {
+    pub(crate) has_room: bool,
+    pub(crate) due: Option<Duration>,
+}
+
+impl OutputState {
+    pub(crate) fn of(output: &dyn Output) -> OutputState {
+        OutputState { has_room: output.has_room(), due: output.due() }
+    }
+}
+
+/// A delivery that the output has.
+struct InFlight {
+    flight: Arc<Flight>,
+    bytes: usize,
+}
+
+/// A job on its way to the output.
+pub(crate) struct Outgoing {
+    pub(crate) job: Job,
+    pub(crate) bytes: usize,
+    pub(crate) number: u64,
+    /// One that is over, if there is any.
+    pub(crate) flight: Option<Arc<Flight>>,
 }
 
 /// What waits for its turn at the output.
@@ -69,11 +121,15 @@ pub(crate) enum Task {
     /// Make the output ready.
     Connect(Box<dyn Output>),
     /// Write a job, the next in order.
-    Write(Box<dyn Output>, Job),
+    Write(Box<dyn Output>, Outgoing),
+    /// Let the output go on with what it has.
+    Resume(Box<dyn Output>),
+    /// Nothing more comes to the output until something is answered.
+    Flush(Box<dyn Output>),
     /// Run a job through the processors it has not seen.
     Work(Job),
-    /// Ask the input for more.
-    Read(Box<dyn Input>),
+    /// Ask the input for more, and wait for it until then at most.
+    Read(Box<dyn Input>, Option<Duration>),
     /// Nothing now.
     Wait,
     /// Nothing ever again.
@@ -92,6 +148,10 @@ impl Schedule {
             input: Some(input),
             output: Some(output),
             output_is_connected: false,
+            output_state: OutputState { has_room: true, due: None },
+            output_is_flushed: true,
+            input_is_exhausted: false,
+            recall: Recall::default(),
             input_is_over: false,
             is_ordered,
             has_processors,
@@ -99,19 +159,25 @@ impl Schedule {
             ready: BTreeMap::new(),
             done: BTreeMap::new(),
             done_bytes: 0,
+            in_flight: BTreeMap::new(),
+            in_flight_bytes: 0,
+            next_flight: 0,
+            spare_flight: None,
             due_next: (0, 0),
             next_parcel: 0,
             n_at_work: 0,
             cost_ns: None,
             is_broken: false,
             n_idle: 0,
+            idle_until: None,
             is_reading: false,
+            reads_until: None,
         }
     }
 
     /// What the calling thread does next. Output first, so that what is finished leaves; then the
-    /// lowest-numbered part; then the input.
-    pub(crate) fn next_task(&mut self) -> Task {
+    /// lowest-numbered part; then the input. `now` is only asked for when something has its time.
+    pub(crate) fn next_task(&mut self, now: impl FnOnce() -> Duration) -> Task {
         if self.is_broken {
             return Task::Finish;
         }
@@ -119,27 +185,41 @@ impl Schedule {
             if !self.output_is_connected {
                 return Task::Connect(output);
             }
+            if self.is_recalled(now) {
+                self.recall.take();
+                self.output_state.due = None;
+                self.output_is_flushed = self.in_flight.is_empty();
+                return Task::Resume(output);
+            }
             match self.take_due() {
-                Some(job) => return Task::Write(output, job),
+                Some(outgoing) => return Task::Write(output, outgoing),
                 None => self.output = Some(output),
             }
         }
         if let Some(job) = self.take_ready() {
             return Task::Work(job);
         }
+        if self.wants_flush()
+            && let Some(output) = self.output.take()
+        {
+            self.output_is_flushed = true;
+            return Task::Flush(output);
+        }
         if !self.input_is_over
             && self.has_room()
             && let Some(input) = self.input.take()
         {
             self.is_reading = true;
-            return Task::Read(input);
+            self.reads_until = self.due();
+            return Task::Read(input, self.reads_until);
         }
         if self.is_over() { Task::Finish } else { Task::Wait }
     }
 
     /// Whether another thread than the calling one would find something to do.
-    pub(crate) fn has_more(&self) -> bool {
-        let output_waits = self.output.is_some() && (!self.output_is_connected || self.is_due());
+    pub(crate) fn has_more(&self, now: impl FnOnce() -> Duration) -> bool {
+        let is_wanted = || self.is_due() || self.is_recalled(now) || self.wants_flush();
+        let output_waits = self.output.is_some() && (!self.output_is_connected || is_wanted());
         let input_waits = self.input.is_some() && !self.input_is_over && self.has_room();
         output_waits || input_waits || self.may_start_ready() || self.is_over()
     }
@@ -150,7 +230,32 @@ impl Schedule {
             && self.n_at_work == 0
             && self.ready.is_empty()
             && self.done.is_empty()
+            && self.in_flight.is_empty()
             && self.output.is_some()
+    }
+
+    /// When something is to be done, if nothing happens before. Of an output that is called just now it is not known.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.output_state.due.filter(|_| self.output.is_some())
+    }
+
+    /// The calling thread has nothing to do. Returns until when it is to wait.
+    pub(crate) fn idle(&mut self) -> Option<Duration> {
+        let until = self.due();
+        self.idle_until = match (self.n_idle, self.idle_until, until) {
+            (0, _, until) => until,
+            (_, Some(others), Some(until)) => Some(until.max(others)),
+            _ => None,
+        };
+        self.n_idle += 1;
+        until
+    }
+
+    /// Whether the threads that have nothing to do would be late for what is due; and the one inside the input.
+    pub(crate) fn wait_too_long(&self) -> (bool, bool) {
+        let Some(due) = self.due() else { return (false, false) };
+        let is_late = |until: Option<Duration>| until.is_none_or(|until| due < until);
+        (0 < self.n_idle && is_late(self.idle_until), self.is_reading && is_late(self.reads_until))
     }
 
     /// The number that the next parcel gets. Called by whoever has the input, for a parcel that has batches:
@@ -161,8 +266,9 @@ impl Schedule {
     }
 
     /// Gives the input back.
-    pub(crate) fn return_input(&mut self, input: Box<dyn Input>) {
+    pub(crate) fn return_input(&mut self, input: Box<dyn Input>, is_exhausted: bool) {
         self.is_reading = false;
+        self.input_is_exhausted = is_exhausted;
         self.input = Some(input);
     }
 
@@ -173,9 +279,40 @@ impl Schedule {
     }
 
     /// Gives the output back.
-    pub(crate) fn return_output(&mut self, output: Box<dyn Output>) {
+    pub(crate) fn return_output(&mut self, output: Box<dyn Output>, state: OutputState) {
+        self.output_state = state;
         self.output_is_connected = true;
         self.output = Some(output);
+    }
+
+    /// A delivery was given to the output, which may have answered it by now.
+    pub(crate) fn wrote(&mut self, number: u64, bytes: usize, flight: Arc<Flight>) {
+        if flight.has_landed() {
+            self.in_flight_bytes -= bytes;
+            self.spare_flight = Some(flight);
+            return;
+        }
+        self.in_flight.insert(number, InFlight { flight: Arc::clone(&flight), bytes });
+        if !flight.hand_over() {
+            self.landed(number);
+        }
+    }
+
+    /// What the output had under this number is answered.
+    pub(crate) fn landed(&mut self, number: u64) {
+        if let Some(InFlight { bytes, .. }) = self.in_flight.remove(&number) {
+            self.in_flight_bytes -= bytes;
+            if !self.output_state.has_room {
+                self.recall.set();
+            }
+        }
+    }
+
+    /// What the output has, to be answered by others.
+    pub(crate) fn take_in_flight(&mut self) -> Vec<Arc<Flight>> {
+        let all = std::mem::take(&mut self.in_flight);
+        self.in_flight_bytes -= all.values().map(|it| it.bytes).sum::<usize>();
+        all.into_values().map(|it| it.flight).collect()
     }
 
     /// A thread died of a bug of the engine: nobody waits for what it had.
@@ -264,12 +401,16 @@ impl Schedule {
         jobs
     }
 
-    fn take_due(&mut self) -> Option<Job> {
+    fn take_due(&mut self) -> Option<Outgoing> {
         while self.is_due() {
             match self.done.pop_first()?.1 {
                 Finished::Job(job, bytes) => {
                     self.done_bytes -= bytes;
-                    return Some(job);
+                    self.in_flight_bytes += bytes;
+                    self.output_is_flushed = false;
+                    let number = self.next_flight;
+                    self.next_flight += 1;
+                    return Some(Outgoing { job, bytes, number, flight: self.spare_flight.take() });
                 }
                 Finished::GivenBack(place_behind) => self.due_next = place_behind,
             }
@@ -279,9 +420,26 @@ impl Schedule {
 
     fn is_due(&self) -> bool {
         match self.done.first_key_value() {
-            Some((place, _)) => !self.is_ordered || *place == self.due_next,
+            Some((place, finished)) => {
+                let is_next = !self.is_ordered || *place == self.due_next;
+                is_next && (self.output_state.has_room || matches!(finished, Finished::GivenBack(_)))
+            }
             None => false,
         }
+    }
+
+    fn is_recalled(&self, now: impl FnOnce() -> Duration) -> bool {
+        self.recall.is_set() || self.output_state.due.is_some_and(|due| due <= now())
+    }
+
+    /// Whether nothing can go on before the output answers something that it has.
+    fn wants_flush(&self) -> bool {
+        !self.output_is_flushed
+            && !self.in_flight.is_empty()
+            && self.n_at_work == 0
+            && !self.may_start_ready()
+            && !self.is_due()
+            && (self.input_is_over || self.input_is_exhausted || !self.has_room())
     }
 
     fn take_ready(&mut self) -> Option<Job> {
@@ -300,7 +458,8 @@ impl Schedule {
     }
 
     fn has_room(&self) -> bool {
-        self.done.len() < self.window.parts_max && self.done_bytes < self.window.bytes_max
+        self.done.len() < self.window.parts_max
+            && self.done_bytes + self.in_flight_bytes < self.window.bytes_max
     }
 
     fn batches_per_turn(&self, job: &Job) -> usize {

@@ -1,8 +1,11 @@
 //! Inputs and outputs that are resources: one thing with one connection, whoever refers to it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use wappa_component::{ConnectError, Input, Output, Parcel, Part, ReadError, Step, Waiter, WriteError};
+use wappa_component::{ConnectError, Delivery, Input, Output, Parcel, ReadError, Step, Waiter};
 
 /// A resource, and whether it is connected: those who refer to it connect one after the other.
 pub(crate) struct Linked<T: ?Sized> {
@@ -64,29 +67,41 @@ impl Input for SharedInput {
 }
 
 /// An output resource, as one of those who refer to it sees it. All have the output's turn when they use it, so they
-/// write one after the other. Closing it again does nothing.
-pub(crate) struct SharedOutput(pub(crate) Arc<Mutex<Linked<dyn Output>>>);
+/// write one after the other. Connecting it again, or closing it, does nothing.
+pub(crate) struct SharedOutput(pub(crate) Arc<Mutex<Box<dyn Output>>>);
 
 impl SharedOutput {
-    fn with<R>(&self, f: impl FnOnce(&mut Linked<dyn Output>) -> R) -> R {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<R>(&self, f: impl FnOnce(&mut dyn Output) -> R) -> R {
+        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
     }
 }
 
 impl Output for SharedOutput {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        self.with(|it| it.connect(|output| output.connect()))
+        self.with(|it| it.connect())
     }
 
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.with(|it| {
-            let result = it.inner.write(part, step);
-            it.is_connected &= !matches!(result, Err(WriteError::NotConnected));
-            result
-        })
+    fn has_room(&self) -> bool {
+        self.with(|it| it.has_room())
+    }
+
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        self.with(|it| it.write(delivery, step));
+    }
+
+    fn resume(&mut self, step: &mut Step<'_>) {
+        self.with(|it| it.resume(step));
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.with(|it| it.due())
+    }
+
+    fn flush(&mut self, step: &mut Step<'_>) {
+        self.with(|it| it.flush(step));
     }
 
     fn close(&mut self) -> Result<(), String> {
-        self.with(|it| it.inner.close())
+        self.with(|it| it.close())
     }
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use wappa_component::{Clock, Pulse};
-use wappa_message::Mark;
 
 use crate::world::{Bell, Monitor, World};
 
@@ -36,11 +35,6 @@ struct State {
     bell: Bell,
     /// Sleepers wait here.
     hooks: Monitor<Vec<Hook>>,
-}
-
-/// The answer of a stream that is given up.
-pub(crate) fn given_up() -> Mark {
-    Mark::new("the stream was stopped")
 }
 
 impl Stop {

@@ -13,6 +13,9 @@ use wappa_component::{Input, Logger, Output, Processor};
 
 use crate::{
     activity::Activity,
+    line::Line,
+    observe::Observed,
+    recall::Recall,
     schedule::{Schedule, Window},
     stop::Stop,
     worker::{self, Shared, Stage},
@@ -69,6 +72,7 @@ pub struct Setting {
     pub(crate) bell: Bell,
     pub(crate) stop: Stop,
     pub(crate) activity: Activity,
+    pub(crate) output_bell: Recall,
 }
 
 impl Setting {
@@ -76,7 +80,8 @@ impl Setting {
     pub fn new(world: &World) -> io::Result<Setting> {
         let bell = Bell::new(world)?;
         let stop = Stop::new(world, &bell);
-        Ok(Setting { world: world.clone(), bell, stop, activity: Activity::default() })
+        let (activity, output_bell) = (Activity::default(), Recall::default());
+        Ok(Setting { world: world.clone(), bell, stop, activity, output_bell })
     }
 
     /// The way to stop the stream.
@@ -102,8 +107,15 @@ impl fmt::Debug for Setting {
 }
 
 impl Stream {
-    /// A stream of these parts, which were made in `setting`.
+    /// A stream of these parts, which were made in `setting`. Its output is connected, and again when that is lost.
     pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
+        let of = Observed::silent(setting, "output", worker::OUTPUT_PATH);
+        let output = Line::new(parts.output, of, setting.output_bell.bell(), &setting.activity);
+        Stream::of_built(setting, StreamParts { output: Box::new(output), ..parts })
+    }
+
+    /// As [`Stream::new`], with an output whose connections are taken care of.
+    pub(crate) fn of_built(setting: &Setting, parts: StreamParts) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
         Stream { parts, setting: setting.clone(), window: Window::default() }
     }
@@ -120,8 +132,12 @@ impl Stream {
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
         let takes_back = parts.input.takes_back();
-        let schedule = Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty(), window);
-        let shared = Arc::new(Shared {
+        let recall = setting.output_bell.clone();
+        let mut schedule =
+            Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty(), window);
+        schedule.recall = recall.clone();
+        let shared = Arc::new_cyclic(|weak| Shared {
+            weak: weak.clone(),
             schedule: Monitor::new(&setting.world, schedule),
             report: Monitor::new(&setting.world, Report::default()),
             world: setting.world,
@@ -138,9 +154,11 @@ impl Stream {
             read_not_before_ms: AtomicU64::new(0),
         });
         // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
+        recall.attach(&shared);
         let weak = Arc::downgrade(&shared);
         setting.stop.on_change(move || {
             if let Some(shared) = weak.upgrade() {
+                recall.set();
                 drop(shared.schedule.lock());
                 shared.schedule.notify_all();
             }

@@ -1,32 +1,35 @@
 //! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use wappa_component::{
-    Clock, ConnectError, Input, Logger, Output, Parcel, Processor, Pulse, ReadError, Step, Waiter, Woken,
-    WriteError,
+    Clock, ConnectError, Flight, Input, Landing, Logger, Output, Parcel, Processor, ReadError, Step, Waiter,
+    Woken, WriteError, stopped,
 };
-use wappa_message::Mark;
 
 use crate::{
     activity::Activity,
     job::Job,
     panics::{self, Caught},
-    schedule::{Schedule, Task},
-    stop::{Stop, given_up},
+    schedule::{Outgoing, OutputState, Schedule, Task},
+    stop::Stop,
     stream::Report,
     world::{Bell, Monitor, World},
 };
 
-/// The shortest and longest wait between two attempts to connect, or after a failed read; as Bento.
+/// The shortest and longest wait between two attempts to connect an input, or after a failed read; as Bento.
 const INPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-const OUTPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 
 const INPUT_PATH: &str = "root.input";
-const OUTPUT_PATH: &str = "root.output";
+pub(crate) const OUTPUT_PATH: &str = "root.output";
+
+type Guard<'a> = std::sync::MutexGuard<'a, Schedule>;
 
 /// A processor of the pipeline and its path, for the report of a panic.
 pub(crate) struct Stage {
@@ -36,6 +39,7 @@ pub(crate) struct Stage {
 
 /// What the threads of one pipeline share.
 pub(crate) struct Shared {
+    pub(crate) weak: Weak<Shared>,
     pub(crate) world: World,
     pub(crate) schedule: Monitor<Schedule>,
     pub(crate) stages: Vec<Stage>,
@@ -85,9 +89,11 @@ fn run(shared: &Shared, thread: usize) {
         };
         match task {
             Task::Connect(output) => connect_output(shared, output),
-            Task::Write(output, job) => write(shared, output, job),
+            Task::Write(output, outgoing) => write(shared, output, outgoing),
+            Task::Resume(output) => turn(shared, output, |output, step| output.resume(step)),
+            Task::Flush(output) => turn(shared, output, |output, step| output.flush(step)),
             Task::Work(job) => work(shared, thread, job),
-            Task::Read(input) => carried = read(shared, input),
+            Task::Read(input, until) => carried = read(shared, input, until),
             Task::Wait => unreachable!("waiting is done where tasks are taken"),
             Task::Finish => break,
         }
@@ -98,12 +104,12 @@ fn next_task(shared: &Shared) -> Task {
     let mut schedule = shared.schedule.lock();
     loop {
         if shared.stop.is_draining() {
-            answer_what_stays(shared, &mut schedule);
+            schedule = answer_what_stays(shared, schedule);
         }
-        match schedule.next_task() {
+        match schedule.next_task(|| shared.world.now()) {
             Task::Wait => {
-                schedule.n_idle += 1;
-                schedule = shared.schedule.wait(schedule, None);
+                let until = schedule.idle();
+                schedule = shared.schedule.wait(schedule, until);
                 schedule.n_idle -= 1;
             }
             Task::Finish => {
@@ -120,79 +126,121 @@ fn next_task(shared: &Shared) -> Task {
 
 /// Calls another thread when there is something to do for it: an idle one, or the one that waits for input.
 fn call_others(shared: &Shared, schedule: &Schedule) {
-    if !schedule.has_more() {
-        return;
-    }
-    if 0 < schedule.n_idle {
+    let has_more = schedule.has_more(|| shared.world.now());
+    let (idle_too_long, reads_too_long) = schedule.wait_too_long();
+    if idle_too_long {
+        shared.schedule.notify_all();
+    } else if has_more && 0 < schedule.n_idle {
         shared.schedule.notify_one();
-    } else if schedule.is_reading {
+    }
+    if reads_too_long || (has_more && schedule.n_idle == 0 && schedule.is_reading) {
         shared.bell.ring();
     }
 }
 
+/// Has a thread look for something to do.
+pub(crate) fn call(shared: &Shared) {
+    let schedule = shared.schedule.lock();
+    call_others(shared, &schedule);
+}
+
 /// At a stop: what no processor has seen goes back to an input that can take it; what is not finished when the stream
-/// is given up; all of it when nothing can be written any more.
-fn answer_what_stays(shared: &Shared, schedule: &mut Schedule) {
-    let jobs = if shared.stop.is_cut() {
-        schedule.take_all()
+/// is given up; all of it, and what is in flight, when nothing can be written any more.
+fn answer_what_stays<'a>(shared: &'a Shared, mut schedule: Guard<'a>) -> Guard<'a> {
+    let (jobs, flights) = if shared.stop.is_cut() {
+        (schedule.take_all(), schedule.take_in_flight())
     } else if shared.stop.is_abandoned() {
-        schedule.take_not_finished()
+        (schedule.take_not_finished(), Vec::new())
     } else if shared.input_takes_back {
-        schedule.take_not_begun()
+        (schedule.take_not_begun(), Vec::new())
     } else {
-        return;
+        return schedule;
     };
-    let reason = given_up();
+    if jobs.is_empty() && flights.is_empty() {
+        return schedule;
+    }
+    // Whoever is told may have something for the stream.
+    drop(schedule);
+    let reason = stopped();
+    flights.into_iter().for_each(|flight| flight.revoke(reason.clone()));
     jobs.into_iter().for_each(|job| job.failed(&reason));
+    shared.schedule.lock()
 }
 
 /// Makes the output ready. Where that is impossible nothing is ever written.
 fn connect_output(shared: &Shared, mut output: Box<dyn Output>) {
-    if !connect_again(shared, output.as_mut()) {
-        shared.stop.cut();
+    match guarded(shared, OUTPUT_PATH, || output.connect()) {
+        // Another attempt is made by whoever takes care of the connection.
+        Some(Ok(()) | Err(ConnectError::BackOff(_))) => (),
+        Some(Err(ConnectError::Fatal(text))) => {
+            fail(shared, format!("{OUTPUT_PATH}: {text}"));
+            shared.stop.cut();
+        }
+        Some(Err(ConnectError::Interrupted)) | None => shared.stop.cut(),
     }
-    let mut schedule = shared.schedule.lock();
-    schedule.return_output(output);
-    call_others(shared, &schedule);
+    return_output(shared, output);
 }
 
-fn connect_again(shared: &Shared, output: &mut dyn Output) -> bool {
-    let mut back_off = OUTPUT_BACK_OFF.0;
-    loop {
-        match guarded(shared, OUTPUT_PATH, || output.connect()) {
-            Some(Ok(())) => return true,
-            Some(Err(ConnectError::BackOff(_))) if shared.stop.sleep(back_off) => {
-                back_off = (back_off * 2).min(OUTPUT_BACK_OFF.1);
-            }
-            Some(Err(ConnectError::Fatal(text))) => {
-                fail(shared, format!("{OUTPUT_PATH}: {text}"));
-                return false;
-            }
-            Some(Err(ConnectError::BackOff(_) | ConnectError::Interrupted)) | None => return false,
-        }
+/// Calls the output. When it panics, nothing more is written to it.
+fn with_output(shared: &Shared, output: &mut dyn Output, f: impl FnOnce(&mut dyn Output, &mut Step<'_>)) {
+    let mut step = Step::new(shared.output_lane(), &shared.stop);
+    if guarded(shared, OUTPUT_PATH, || f(output, &mut step)).is_none() {
+        // Nobody knows what state it is in.
+        shared.stop.cut();
     }
+}
+
+/// A turn of the output in which nothing new is given to it.
+fn turn(shared: &Shared, mut output: Box<dyn Output>, f: impl FnOnce(&mut dyn Output, &mut Step<'_>)) {
+    if !shared.stop.is_cut() {
+        with_output(shared, output.as_mut(), f);
+    }
+    return_output(shared, output);
+}
+
+fn return_output(shared: &Shared, output: Box<dyn Output>) {
+    let state = output_state(shared, output.as_ref());
+    let mut schedule = shared.schedule.lock();
+    return_locked(shared, &mut schedule, output, state);
+}
+
+fn output_state(shared: &Shared, output: &dyn Output) -> OutputState {
+    let nothing = OutputState { has_room: true, due: None };
+    match shared.stop.is_cut() {
+        true => nothing,
+        false => guarded(shared, OUTPUT_PATH, || OutputState::of(output)).unwrap_or(nothing),
+    }
+}
+
+fn return_locked(shared: &Shared, schedule: &mut Schedule, output: Box<dyn Output>, state: OutputState) {
+    schedule.return_output(output, state);
+    call_others(shared, schedule);
 }
 
 /// Asks the input for more. What it has goes straight to the calling thread.
-fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
+fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> Option<Task> {
     let mut step = Step::new(shared.input_lane(), &shared.stop);
     let result = guarded(shared, INPUT_PATH, || {
         if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
             input.stop();
         }
-        if !has_waited_out(shared) {
-            return Err(ReadError::NotReady);
-        }
-        if !shared.input_is_connected.load(Ordering::SeqCst) {
-            connect_input(shared, input.as_mut())?;
-        }
-        input.read(&shared.bell, &mut step)
+        let waiter: &dyn Waiter = &shared.bell;
+        waiter.bounded(until, |waiter| {
+            if !has_waited_out(shared, waiter) {
+                return Err(ReadError::NotReady);
+            }
+            if !shared.input_is_connected.load(Ordering::SeqCst) {
+                connect_input(shared, input.as_mut(), waiter)?;
+            }
+            input.read(waiter, &mut step)
+        })
     });
     let result = result.unwrap_or(Err(ReadError::EndOfInput));
     if let Err(err) = &result {
         after_failed_read(shared, err);
     }
     let is_over = matches!(result, Err(ReadError::EndOfInput));
+    let is_exhausted = is_over || guarded(shared, INPUT_PATH, || input.is_exhausted()).unwrap_or(true);
     // Messages are made, and an ack is dropped, before the lock is taken.
     let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(Parcel::open);
     let mut schedule = shared.schedule.lock();
@@ -204,13 +252,13 @@ fn read(shared: &Shared, mut input: Box<dyn Input>) -> Option<Task> {
     if is_over {
         schedule.end_input();
     }
-    schedule.return_input(input);
+    schedule.return_input(input, is_exhausted);
     call_others(shared, &schedule);
     job.map(Task::Work)
 }
 
-fn connect_input(shared: &Shared, input: &mut dyn Input) -> Result<(), ReadError> {
-    match input.connect(&shared.bell) {
+fn connect_input(shared: &Shared, input: &mut dyn Input, waiter: &dyn Waiter) -> Result<(), ReadError> {
+    match input.connect(waiter) {
         Ok(()) => {
             shared.input_is_connected.store(true, Ordering::SeqCst);
             Ok(())
@@ -225,12 +273,12 @@ fn connect_input(shared: &Shared, input: &mut dyn Input) -> Result<(), ReadError
 }
 
 /// Waits until the input may be asked again after a fault. `false`: there is something else to do first.
-fn has_waited_out(shared: &Shared) -> bool {
+fn has_waited_out(shared: &Shared, waiter: &dyn Waiter) -> bool {
     let until = Duration::from_millis(shared.read_not_before_ms.load(Ordering::Relaxed));
     if shared.stop.is_draining() || until <= shared.world.now() {
         return true;
     }
-    shared.bell.wait(None, Some(until)) == Woken::Due
+    waiter.wait(None, Some(until)) == Woken::Due && until <= shared.world.now()
 }
 
 /// Reacts to a read that gave nothing, while the calling thread still has the input's turn.
@@ -281,7 +329,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
             drop(working);
             shared.schedule.lock().give_up(place, place_behind);
             // Neither marked nor sent: the input is told that it did not arrive.
-            job.failed_within(given_up());
+            job.failed_within(stopped());
             return;
         }
         if done < n_batches {
@@ -291,7 +339,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
                 // What is finished goes on without what is not.
                 schedule.give_back(rest.place(), place_behind);
                 drop(schedule);
-                rest.failed_within(given_up());
+                rest.failed_within(stopped());
             } else {
                 schedule.put_ready(rest);
                 call_others(shared, &schedule);
@@ -305,66 +353,39 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     shared.schedule.lock().put_done(job, bytes, elapsed.as_nanos() as u64);
 }
 
-/// Writes a job and answers for it.
-fn write(shared: &Shared, mut output: Box<dyn Output>, mut job: Job) {
+/// Gives a job to the output.
+fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
+    let Outgoing { job, bytes, number, flight } = outgoing;
     let place_behind = job.place_behind();
-    let mut step = Step::new(shared.output_lane(), &shared.stop);
-    let mut back_off = Duration::ZERO;
-    let result = loop {
-        let n_messages = job.part.n_messages();
-        if n_messages == 0 {
-            break Some(Ok(()));
-        }
-        if shared.stop.is_cut() {
-            break Some(Err(WriteError::Failed(given_up())));
-        }
-        let result = guarded(shared, OUTPUT_PATH, || {
-            let result = output.write(&mut job.part, &mut step);
-            assert_eq!(job.part.n_messages(), n_messages, "an output keeps the number of messages");
-            if let Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) = &result {
-                let is_known = failures.iter().all(|(idx, _)| *idx < n_messages);
-                assert!(is_known, "an output names messages that it was given");
-            }
-            result
-        });
-        match result {
-            Some(Err(WriteError::NotConnected)) => {
-                // One that is lost as soon as it was connected must not keep a thread busy.
-                if !shared.stop.sleep(back_off) || !connect_again(shared, output.as_mut()) {
-                    shared.stop.cut();
-                    break Some(Err(WriteError::Failed(given_up())));
-                }
-                back_off = (back_off * 2).clamp(OUTPUT_BACK_OFF.0, OUTPUT_BACK_OFF.1);
-            }
-            result => break result,
-        }
-    };
-    match result {
-        Some(result) => answer(shared, job, result),
-        None => {
-            // Nobody knows what state it is in: nothing more is written to it.
-            shared.stop.cut();
-            job.failed_within(Mark::new("a component panicked"));
-        }
+    let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
+    let (part, ack) = job.into_delivery();
+    let n_messages = part.n_messages();
+    let delivery = flight.load(number, part, ack);
+    if n_messages == 0 {
+        delivery.answer(Ok(()));
+    } else if shared.stop.is_cut() {
+        delivery.answer(Err(WriteError::Failed(stopped())));
+    } else {
+        with_output(shared, output.as_mut(), |output, step| output.write(delivery, step));
     }
+    let state = output_state(shared, output.as_ref());
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
-    schedule.return_output(output);
-    call_others(shared, &schedule);
+    schedule.wrote(number, bytes, flight);
+    return_locked(shared, &mut schedule, output, state);
 }
 
-fn answer(shared: &Shared, job: Job, result: Result<(), WriteError>) {
-    match result {
-        Ok(()) => job.delivered(),
-        Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => job.failed_partly(failures),
-        Err(WriteError::Failed(reason)) => job.failed(&reason),
-        Err(WriteError::NotConnected) => job.failed(&given_up()),
-        Err(WriteError::Closed) => {
-            shared.report.lock().output_was_closed = true;
-            // First the stop, so that the answer is not taken for something to replay.
-            shared.stop.cut();
-            job.failed(&given_up());
-        }
+impl Landing for Shared {
+    fn closed(&self) {
+        self.report.lock().output_was_closed = true;
+        // Before the answer, so that it is not taken for something to replay.
+        self.stop.cut();
+    }
+
+    fn landed(&self, number: u64) {
+        let mut schedule = self.schedule.lock();
+        schedule.landed(number);
+        call_others(self, &schedule);
     }
 }
 

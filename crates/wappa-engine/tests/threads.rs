@@ -10,8 +10,8 @@ use std::{
 };
 
 use wappa_component::{
-    Ack, Batches, ConnectError, Failure, Input, Logger, Output, Parcel, Part, Processor, ReadError, Step,
-    Waiter, WriteError,
+    Ack, Batches, ConnectError, Delivery, Failure, Input, Logger, Output, Parcel, Part, Processor, ReadError,
+    Step, Waiter,
 };
 use wappa_engine::{Setting, Stream, StreamParts, World};
 use wappa_message::Message;
@@ -93,13 +93,13 @@ impl Output for Writer {
         Ok(())
     }
 
-    fn write(&mut self, part: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
+    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
         let mut written = self.0.written.lock().expect("no panic");
         if written.is_empty() {
             self.0.first_written.store(self.0.tick(), Ordering::SeqCst);
         }
-        written.extend(part.messages().iter().map(number));
-        Ok(())
+        written.extend(delivery.messages().iter().map(number));
+        delivery.answer(Ok(()));
     }
 }
 

@@ -14,8 +14,8 @@ use std::{
 
 use memchr::memchr_iter;
 use wappa_component::{
-    Build, BuildError, Builder, Context, Input, Logger, Metrics, Output, Processor, Pulse, ReadError,
-    ScannerFactory, Services, Step, Waiter, Woken,
+    Build, BuildError, Builder, Context, Delivery, Input, Logger, Metrics, Output, OutputBell, Processor,
+    Pulse, ReadError, ScannerFactory, Services, Step, Waiter, Woken,
 };
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
@@ -115,9 +115,12 @@ fn components(from: &Path, to: &Path) {
     loop {
         match input.read(&Still, &mut step) {
             Ok(parcel) => {
-                let (mut part, _, ack) = parcel.open();
-                output.write(&mut part, &mut step).expect("it can be written");
-                ack.delivered();
+                let (part, _, ack) = parcel.open();
+                let delivery = Delivery::new(part, |answer| {
+                    assert!(answer.is_delivered(), "it can be written");
+                    ack.delivered();
+                });
+                output.write(delivery, &mut step);
             }
             Err(ReadError::EndOfInput) => break,
             Err(err) => panic!("{err:?}"),
@@ -203,6 +206,10 @@ impl Builder for Building {
 
     fn pulse(&self) -> std::sync::Arc<dyn wappa_component::Pulse> {
         unreachable!("nobody looks at the time")
+    }
+
+    fn output_bell(&self) -> OutputBell {
+        OutputBell::new(|| ())
     }
 
     fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}

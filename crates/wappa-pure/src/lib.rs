@@ -13,7 +13,9 @@ macro_rules! components {
     };
 }
 
+mod back_off;
 mod base;
+mod batching;
 mod duration;
 mod fault;
 mod glob;

@@ -1,13 +1,14 @@
 //! What the tests of components share: a builder, a clock that tests move, and text in, text out.
 
 mod components;
+mod conformance;
 mod harness;
 mod scan;
 mod temp;
 
 pub(crate) use components::Recorder;
 pub(crate) use harness::{
-    Harness, TestWaiter, Time, batches, check_interrupted, check_lint, check_process, text,
+    Harness, Said, TestWaiter, Time, answer, batches, check_interrupted, check_lint, check_process, text,
 };
 pub(crate) use scan::check_scan;
 pub(crate) use temp::TempDir;

@@ -9,32 +9,7 @@ use wappa_component::{Logger, Metrics};
 use wappa_message::Mark;
 
 use super::*;
-use crate::{
-    stop::Stop,
-    stream::Setting,
-    world::{Scheduler, World},
-};
-
-/// A clock for one thread: a wait passes at once.
-#[derive(Default)]
-struct Jumping {
-    now: Mutex<Duration>,
-}
-
-impl Scheduler for Jumping {
-    fn now(&self) -> Duration {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    fn enter(&self, _: usize) {}
-    fn leave(&self) {}
-    fn pass(&self) {}
-    fn block(&self, _: usize, until: Option<Duration>) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = until.unwrap_or(*now).max(*now);
-    }
-    fn wake_one(&self, _: usize) {}
-    fn wake_all(&self, _: usize) {}
-}
+use crate::{jumping::Jumping, stop::Stop, stream::Setting, world::World};
 
 /// Gives each text as a parcel of one message a letter, then ends.
 struct Texts {

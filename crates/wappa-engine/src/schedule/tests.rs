@@ -1,6 +1,8 @@
 //! The rules by which threads choose, without threads.
 
-use wappa_component::{Ack, Batches, ConnectError, Parcel, Part, ReadError, Step, Waiter, WriteError};
+use std::sync::Weak;
+
+use wappa_component::{Ack, Batches, ConnectError, Delivery, Landing, Parcel, ReadError, Step, Waiter};
 use wappa_message::Message;
 
 use super::*;
@@ -20,9 +22,26 @@ impl Output for Nothing {
     fn connect(&mut self) -> Result<(), ConnectError> {
         Ok(())
     }
-    fn write(&mut self, _: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
-        Ok(())
+    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
+        delivery.answer(Ok(()));
     }
+}
+
+struct Nobody;
+
+impl Landing for Nobody {
+    fn closed(&self) {}
+    fn landed(&self, _: u64) {}
+}
+
+const READY: OutputState = OutputState { has_room: true, due: None };
+
+fn next(schedule: &mut Schedule) -> Task {
+    schedule.next_task(|| Duration::ZERO)
+}
+
+fn more(schedule: &Schedule) -> bool {
+    schedule.has_more(|| Duration::ZERO)
 }
 
 const WIDE: Window = Window { parts_max: 100, bytes_max: 1 << 20 };
@@ -30,19 +49,19 @@ const WIDE: Window = Window { parts_max: 100, bytes_max: 1 << 20 };
 /// A schedule whose output is connected.
 fn schedule(is_ordered: bool, window: Window) -> Schedule {
     let mut schedule = Schedule::new(Box::new(Nothing), Box::new(Nothing), is_ordered, true, window);
-    let Task::Connect(output) = schedule.next_task() else { panic!("first the output is connected") };
-    schedule.return_output(output);
+    let Task::Connect(output) = next(&mut schedule) else { panic!("first the output is connected") };
+    schedule.return_output(output, READY);
     schedule
 }
 
 /// The input is read and gives batches of these sizes; returns what the reader works on.
 fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
-    let Task::Read(input) = schedule.next_task() else { panic!("there is nothing to do but read") };
+    let Task::Read(input, _) = next(schedule) else { panic!("there is nothing to do but read") };
     let messages = vec![Message::new("x"); n_messages];
     let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
     let job = Job::of_parcel(schedule.number_parcel(), parcel.open());
     let job = schedule.start(job);
-    schedule.return_input(input);
+    schedule.return_input(input, false);
     job
 }
 
@@ -60,29 +79,48 @@ fn text(task: &Task) -> String {
     let of = |job: &Job| format!("{}.{} ({})", job.place().0, job.place().1, job.part.n_messages());
     match task {
         Task::Connect(_) => "connect".to_string(),
-        Task::Write(_, job) => format!("write {}", of(job)),
+        Task::Write(_, outgoing) => format!("write {}", of(&outgoing.job)),
+        Task::Resume(_) => "resume".to_string(),
+        Task::Flush(_) => "flush".to_string(),
         Task::Work(job) => format!("work {}", of(job)),
-        Task::Read(_) => "read".to_string(),
+        Task::Read(..) => "read".to_string(),
         Task::Wait => "wait".to_string(),
         Task::Finish => "finish".to_string(),
     }
 }
 
 fn work(schedule: &mut Schedule) -> Job {
-    match schedule.next_task() {
+    match next(schedule) {
         Task::Work(job) => job,
         task => panic!("{}", text(&task)),
     }
 }
 
+/// A delivery that the output keeps; in this test its landing is told to the schedule by hand.
+fn hand_over(
+    schedule: &mut Schedule,
+    output: Box<dyn Output>,
+    outgoing: Outgoing,
+    state: OutputState,
+) -> Delivery {
+    let Outgoing { job, bytes, number, .. } = outgoing;
+    schedule.passed(job.place_behind());
+    let mut flight = Flight::new(Weak::<Nobody>::new());
+    let (part, ack) = job.into_delivery();
+    let delivery = flight.load(number, part, ack);
+    schedule.wrote(number, bytes, flight);
+    schedule.return_output(output, state);
+    delivery
+}
+
 /// The next task is to write; it is done, and its place returned.
 fn write(schedule: &mut Schedule) -> String {
-    let task = schedule.next_task();
+    let task = next(schedule);
     let text = text(&task);
-    if let Task::Write(output, job) = task {
-        schedule.passed(job.place_behind());
-        schedule.return_output(output);
-        job.delivered();
+    if let Task::Write(output, outgoing) = task {
+        let number = outgoing.number;
+        hand_over(schedule, output, outgoing, READY).answer(Ok(()));
+        schedule.landed(number);
     }
     text
 }
@@ -93,9 +131,9 @@ fn output_comes_first_then_the_lowest_part_then_the_input() {
     let first = read_singles(&mut it, 3);
     finish(&mut it, first);
     assert_eq!(write(&mut it), "write 0.0 (1)");
-    assert_eq!(text(&it.next_task()), "work 0.1 (2)");
-    assert_eq!(text(&it.next_task()), "read");
-    assert_eq!(text(&it.next_task()), "wait");
+    assert_eq!(text(&next(&mut it)), "work 0.1 (2)");
+    assert_eq!(text(&next(&mut it)), "read");
+    assert_eq!(text(&next(&mut it)), "wait");
 }
 
 #[test]
@@ -128,17 +166,17 @@ fn the_window_never_holds_up_the_lowest_part() {
         let second = work(&mut it);
         finish(&mut it, second);
         // The window is full: nothing is read, and nothing else begun.
-        assert!(!it.has_more());
-        assert_eq!(text(&it.next_task()), "wait");
+        assert!(!more(&it));
+        assert_eq!(text(&next(&mut it)), "wait");
         // A processor gives the rest of the lowest part back: that is worked on.
         let rest = first.split_off(0);
         it.put_ready(rest);
         it.n_at_work -= 1;
-        assert!(it.has_more());
+        assert!(more(&it));
         let rest = work(&mut it);
         finish(&mut it, rest);
         assert_eq!([0; 2].map(|_| write(&mut it)), ["write 0.0 (2)", "write 0.1 (1)"]);
-        assert_eq!(text(&it.next_task()), "read");
+        assert_eq!(text(&next(&mut it)), "read");
     }
 }
 
@@ -203,6 +241,47 @@ fn what_is_given_back_holds_up_nothing() {
 }
 
 #[test]
+fn what_is_in_flight_counts_in_bytes_and_not_in_parts() {
+    let mut it = schedule(true, Window { parts_max: 1, bytes_max: 3 });
+    let mut in_flight = Vec::new();
+    for n in 0..3 {
+        let job = read_singles(&mut it, 1);
+        finish(&mut it, job);
+        let Task::Write(output, outgoing) = next(&mut it) else { panic!("{n}: nothing is in the way") };
+        in_flight.push((outgoing.number, hand_over(&mut it, output, outgoing, READY)));
+    }
+    // Nothing more is read, so whatever waits for more to send it together waits in vain.
+    assert_eq!(text(&next(&mut it)), "flush");
+    it.return_output(Box::new(Nothing), READY);
+    assert_eq!(text(&next(&mut it)), "wait");
+    let (number, delivery) = in_flight.pop().expect("there are three");
+    delivery.answer(Ok(()));
+    it.landed(number);
+    assert_eq!(text(&next(&mut it)), "read");
+    it.end_input();
+    assert!(!it.is_over(), "two are not answered");
+}
+
+#[test]
+fn an_output_without_room_gets_nothing_until_something_lands() {
+    let mut it = schedule(true, WIDE);
+    let (one, two) = (read_singles(&mut it, 1), read_singles(&mut it, 1));
+    finish(&mut it, one);
+    finish(&mut it, two);
+    let Task::Write(output, outgoing) = next(&mut it) else { panic!("the first is due") };
+    let number = outgoing.number;
+    let full = OutputState { has_room: false, due: Some(Duration::from_secs(1)) };
+    let delivery = hand_over(&mut it, output, outgoing, full);
+    assert_eq!(text(&next(&mut it)), "read");
+    delivery.answer(Ok(()));
+    it.landed(number);
+    let Task::Resume(output) = next(&mut it) else { panic!("it is asked whether it has room now") };
+    it.return_output(output, full);
+    assert!(!more(&it), "its time has not come");
+    assert!(matches!(it.next_task(|| Duration::from_secs(1)), Task::Resume(_)));
+}
+
+#[test]
 fn nobody_sleeps_while_there_is_something_to_do() {
     for seed in 0..200 {
         random_walk(seed);
@@ -220,11 +299,26 @@ fn random_walk(seed: u64) {
     let window = Window { parts_max: 1 + below(4), bytes_max: 1 + below(8) };
     let mut it = Schedule::new(Box::new(Nothing), Box::new(Nothing), is_ordered, true, window);
     let (mut held, mut to_read, mut n_written): (Vec<Task>, u64, usize) = (Vec::new(), 6, 0);
+    let (collects, in_flight_max) = (below(2) == 0, below(4));
+    let mut in_flight: Vec<(u64, Delivery)> = Vec::new();
+    let mut is_flushed = false;
     let mut last_place = None;
+    let state = |in_flight: &[(u64, Delivery)], is_flushed: bool| OutputState {
+        has_room: collects && !is_flushed || in_flight.len() <= in_flight_max,
+        due: None,
+    };
     loop {
+        let may_answer = !in_flight.is_empty() && (is_flushed || !collects);
+        if may_answer && (below(4) == 0 || held.is_empty() && !more(&it)) {
+            let (number, delivery) = in_flight.swap_remove(below(in_flight.len()));
+            delivery.answer(Ok(()));
+            it.landed(number);
+            is_flushed &= !in_flight.is_empty();
+            continue;
+        }
         if held.len() < n_threads && (held.is_empty() || below(2) == 0) {
-            let has_more = it.has_more();
-            let task = it.next_task();
+            let has_more = more(&it);
+            let task = next(&mut it);
             assert_eq!(has_more, !matches!(task, Task::Wait), "seed {seed}: {}", text(&task));
             match task {
                 Task::Finish => break,
@@ -234,14 +328,26 @@ fn random_walk(seed: u64) {
             continue;
         }
         match held.swap_remove(below(held.len())) {
-            Task::Connect(output) => it.return_output(output),
-            Task::Write(output, job) => {
-                assert!(!is_ordered || last_place < Some(job.place()), "seed {seed}: out of order");
-                last_place = Some(job.place());
-                n_written += job.part.n_messages();
-                it.passed(job.place_behind());
-                it.return_output(output);
-                job.delivered();
+            Task::Connect(output) => it.return_output(output, READY),
+            Task::Resume(output) => it.return_output(output, state(&in_flight, is_flushed)),
+            Task::Flush(output) => {
+                is_flushed = true;
+                it.return_output(output, state(&in_flight, is_flushed));
+            }
+            Task::Write(output, outgoing) => {
+                let place = outgoing.job.place();
+                assert!(!is_ordered || last_place < Some(place), "seed {seed}: out of order");
+                last_place = Some(place);
+                n_written += outgoing.job.part.n_messages();
+                let number = outgoing.number;
+                let state = state(&in_flight, is_flushed);
+                let delivery = hand_over(&mut it, output, outgoing, state);
+                in_flight.push((number, delivery));
+                let bytes: usize = in_flight.iter().map(|it| it.1.part().size()).sum();
+                assert!(
+                    bytes < window.bytes_max + 8 * (n_threads + 1),
+                    "seed {seed}: {bytes} bytes in flight"
+                );
             }
             Task::Work(mut job) => {
                 if 1 < job.part.n_batches() && below(2) == 0 {
@@ -251,11 +357,11 @@ fn random_walk(seed: u64) {
                 finish(&mut it, job);
                 assert!(it.done.len() < window.parts_max + n_threads, "seed {seed}: the window is kept");
             }
-            Task::Read(input) if to_read == 0 => {
+            Task::Read(input, _) if to_read == 0 => {
                 it.end_input();
-                it.return_input(input);
+                it.return_input(input, false);
             }
-            Task::Read(input) => {
+            Task::Read(input, _) => {
                 to_read -= 1;
                 let parcel = Parcel::of_messages(
                     vec![Message::new("x"); 8],
@@ -264,7 +370,7 @@ fn random_walk(seed: u64) {
                 );
                 let job = Job::of_parcel(it.number_parcel(), parcel.open());
                 let job = it.start(job);
-                it.return_input(input);
+                it.return_input(input, false);
                 held.push(Task::Work(job));
             }
             Task::Wait | Task::Finish => unreachable!("they are not held"),

@@ -1,4 +1,4 @@
-//! The components of a simulated stream, with the faults that its plan names.
+//! The input and the processors of a simulated stream, with the faults that its plan names.
 
 use std::{
     sync::{
@@ -10,20 +10,19 @@ use std::{
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, Batches, ConnectError, Failure, Input, Output, Parcel, Part, Processor, ReadError, Slices, Step,
-    Waiter, Woken, WriteError, as_singles, in_chunks, run_children,
+    Ack, Batches, ConnectError, Failure, Input, Parcel, Part, Processor, ReadError, Slices, Step, Waiter,
+    Woken, as_singles, in_chunks, run_children,
 };
 use wappa_message::{Mark, Message, Metadata};
 
 use super::{
-    model::{Claim, Sequence, Sim, has_no_origin, id, name},
-    plan::{Gives, ProcessorKind, ProcessorPlan, Reading},
+    model::{Sequence, Sim, name},
+    plan::{Gives, ProcessorKind, ProcessorPlan, Reading, RemotePlan},
     random::{mix, mix_text},
 };
 use crate::{observe::ObservedProcessor, world::Scheduler};
 
 const INPUT: &str = "root.input";
-const OUTPUT: &str = "root.output";
 
 pub(super) struct Source {
     sim: Arc<Sim>,
@@ -131,6 +130,18 @@ impl Source {
         }
     }
 
+    /// How many deliveries the output may have.
+    fn in_flight_max(&self) -> usize {
+        let plan = &self.sim.plan;
+        // No message is empty.
+        let by_bytes = plan.window.bytes_max.saturating_add(plan.threads);
+        match &plan.output.remote {
+            None => 0,
+            Some(RemotePlan { collects: None, max_in_flight, .. }) => by_bytes.min(max_in_flight + 1),
+            Some(_) => by_bytes,
+        }
+    }
+
     /// What is in flight stays within the bounds of window and replay queue.
     fn check_bounds(&self) -> Result<(), String> {
         let plan = &self.sim.plan;
@@ -141,6 +152,7 @@ impl Source {
         };
         let size_max = plan.input.reads.iter().map(size_of).max().unwrap_or(0);
         let n_parcels = plan.window.parts_max.saturating_add(3 * plan.threads).saturating_add(2);
+        let n_parcels = n_parcels.saturating_add(self.in_flight_max());
         let bound = n_parcels.saturating_mul(size_max);
         // Of a parcel of which one message waits to be replayed nothing is answered yet.
         let of_replays =
@@ -400,142 +412,5 @@ impl Processor for Worker {
         }
         self.sim.token.pass();
         done
-    }
-}
-
-pub(super) struct Sink {
-    sim: Arc<Sim>,
-    n_connects: u64,
-    n_calls: u64,
-    is_connected: bool,
-    is_busy: AtomicBool,
-    sequence: Sequence,
-}
-
-impl Sink {
-    pub(super) fn new(sim: Arc<Sim>) -> Sink {
-        Sink {
-            sim,
-            n_connects: 0,
-            n_calls: 0,
-            is_connected: false,
-            is_busy: AtomicBool::new(false),
-            sequence: Sequence::default(),
-        }
-    }
-
-    fn fails(&self, message: &Message) -> bool {
-        let plan = &self.sim.plan.output;
-        let name = name(message);
-        let of = |salt: u64, one_in: u64| {
-            0 < one_in && mix_text(mix(&[plan.salt, salt]), &name).is_multiple_of(one_in)
-        };
-        let n_fails = 1 + mix_text(plan.salt, &name) % 4;
-        of(1, plan.poison_one_in) || (of(2, plan.fails_one_in) && self.sim.n_claims(&name) < n_fails)
-    }
-
-    fn claim_all(&self, part: &Part, claim: Claim) {
-        part.messages().iter().for_each(|it| self.sim.claim(it, claim));
-    }
-
-    fn check(&mut self, part: &Part) {
-        let sim = Arc::clone(&self.sim);
-        sim.check_batches(part);
-        if sim.plan.keeps_order() {
-            sim.check(self.sequence.check(part, OUTPUT));
-        }
-        if sim.model().was_closed {
-            sim.token.fail("the output is written to although nobody reads it");
-        }
-        if sim.model().faults.iter().any(|it| it == OUTPUT) {
-            sim.token.fail("the output is written to although it panicked");
-        }
-        if !self.is_connected {
-            sim.token.fail("the output is written to without a connection");
-        }
-        if part.n_messages() == 0 {
-            sim.token.fail("the output gets nothing to write");
-        }
-    }
-
-    fn result(&mut self, part: &Part) -> Result<(), WriteError> {
-        let plan = self.sim.plan.output.clone();
-        let fails: Vec<bool> = part.messages().iter().map(|it| self.fails(it)).collect();
-        if !fails.contains(&true) {
-            self.claim_all(part, Claim::Delivered);
-            return Ok(());
-        }
-        let reason = Mark::new("the disk is full");
-        if !plan.names_failures {
-            self.claim_all(part, Claim::Failed);
-            return Err(WriteError::Failed(reason));
-        }
-        let mut failures = Vec::new();
-        for (idx, message) in part.messages().iter().enumerate() {
-            self.sim.claim(message, if fails[idx] { Claim::Failed } else { Claim::Delivered });
-            if fails[idx] {
-                failures.push((idx, reason.clone()));
-            }
-        }
-        Err(if plan.rejects { WriteError::Rejected(failures) } else { WriteError::Partial(failures) })
-    }
-}
-
-impl Output for Sink {
-    fn connect(&mut self) -> Result<(), ConnectError> {
-        self.sim.token.pass();
-        self.n_connects += 1;
-        if self.sim.plan.output.connect_is_fatal {
-            self.sim.fault(OUTPUT, "cannot be connected");
-            return Err(ConnectError::Fatal("no such place".to_string()));
-        }
-        if self.n_connects <= self.sim.plan.output.failing_connects {
-            return Err(ConnectError::BackOff("nobody there".to_string()));
-        }
-        self.is_connected = true;
-        Ok(())
-    }
-
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.n_calls += 1;
-        let sim = Arc::clone(&self.sim);
-        let plan = &sim.plan.output;
-        sim.token.note(|| {
-            let names: Vec<String> = part.messages().iter().map(name).collect();
-            format!("{OUTPUT}: {}", names.join(" "))
-        });
-        if self.is_busy.swap(true, Ordering::SeqCst) {
-            sim.token.fail("two writes at once");
-        }
-        self.check(part);
-        let first = part.messages().first().map_or(0, |it| if has_no_origin(it) { 0 } else { id(it) });
-        let ms = mix(&[plan.salt, first as u64]) % (plan.ms_max + 1);
-        let _ = step.sleep(Duration::from_millis(ms));
-        sim.token.pass();
-        self.is_busy.store(false, Ordering::SeqCst);
-        if plan.panics_in_call == Some(self.n_calls) {
-            self.claim_all(part, Claim::Failed);
-            sim.panic(OUTPUT);
-        }
-        if plan.closed_in_call == Some(self.n_calls) {
-            self.claim_all(part, Claim::Failed);
-            sim.model().was_closed = true;
-            return Err(WriteError::Closed);
-        }
-        if 0 < plan.not_connected_once_in
-            && mix(&[plan.salt, 3, self.n_calls]).is_multiple_of(plan.not_connected_once_in)
-        {
-            self.is_connected = false;
-            self.n_connects = 0;
-            return Err(WriteError::NotConnected);
-        }
-        self.result(part)
-    }
-
-    fn close(&mut self) -> Result<(), String> {
-        if self.sim.plan.output.panics_in_close {
-            self.sim.panic(OUTPUT);
-        }
-        Ok(())
     }
 }

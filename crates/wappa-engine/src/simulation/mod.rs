@@ -8,6 +8,7 @@ mod components;
 mod model;
 mod plan;
 mod random;
+mod sink;
 mod token;
 
 use std::{
@@ -19,14 +20,16 @@ use std::{
 use wappa_component::{Input, Logger, Output, Sample};
 
 use self::{
-    components::{Place, Sink, Source, Worker},
+    components::{Place, Source, Worker},
     model::Sim,
     plan::{Halt, Plan, ProcessorPlan},
     random::{Random, mix},
+    sink::{Remote, Sink},
     token::{Checks, Token},
 };
 use crate::{
-    observe::{ObservedInput, ObservedOutput, Tally},
+    line::Line,
+    observe::{ObservedInput, Tally},
     replay::Replay,
     stream::{self, Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
@@ -39,7 +42,7 @@ const SEEDS: u64 = 300;
 /// A component that never gives the token back would hang the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
+fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>, tally: &Tally) -> Stream {
     let plan = &sim.plan;
     let source = Box::new(Source::new(Arc::clone(sim)));
     let mut input: Box<dyn Input> =
@@ -62,8 +65,10 @@ fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
     let first = if has_none { Place::First } else { Place::Pipeline };
     let paths = plan.pipeline.iter().map(|it| it.path.clone());
     let processors = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
-    let sink = Box::new(Sink::new(Arc::clone(sim)));
-    let mut output: Box<dyn Output> = Box::new(ObservedOutput::new(sink, sim.observed("root.output")));
+    let sink = Box::new(Sink::new(Arc::clone(sim), remote.cloned()));
+    let Setting { activity, output_bell, .. } = &sim.setting;
+    let of = sim.observed("root.output");
+    let mut output: Box<dyn Output> = Box::new(Line::new(sink, of, output_bell.bell(), activity));
     if !plan.under_output.is_empty() {
         let place = if plan.keeps_order() { Place::InTurn } else { Place::Pipeline };
         let processors = all(&plan.under_output, place, place);
@@ -77,7 +82,7 @@ fn stream_of(sim: &Arc<Sim>, tally: &Tally) -> Stream {
         is_ordered: plan.is_ordered,
         logger: Logger::silent(),
     };
-    let mut stream = Stream::new(&sim.setting, parts);
+    let mut stream = Stream::of_built(&sim.setting, parts);
     stream.window = plan.window;
     stream
 }
@@ -87,7 +92,8 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
     let plan = Plan::of_seed(seed);
     let (verdict_tx, verdict_rx) = mpsc::sync_channel(1);
     let random = Random::new(mix(&[seed, 1]));
-    let token = Arc::new(Token::new(random, plan.habits, plan.threads, verdict_tx));
+    let n_actors = usize::from(plan.output.remote.is_some());
+    let token = Arc::new(Token::new(random, plan.habits, plan.threads, n_actors, verdict_tx));
     let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
     let setting = Setting::new(&world).expect("a descriptor can be had");
     let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
@@ -99,13 +105,15 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
 
 fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
     let tally = Tally::default();
-    let shared = stream_of(sim, &tally).prepare();
+    let remote = sim.plan.output.remote.as_ref().map(|_| Arc::new(Remote::new(Arc::clone(sim))));
+    let shared = stream_of(sim, remote.as_ref(), &tally).prepare();
     sim.set_shared(&shared);
     let (report_tx, report_rx) = mpsc::sync_channel(1);
     let stopper = {
         let sim = Arc::clone(sim);
         thread::spawn(move || operate(&sim))
     };
+    let remote = remote.map(|remote| thread::spawn(move || remote.run()));
     thread::spawn(move || {
         // Nobody listens any more when something was wrong.
         let report = stream::finish(&shared);
@@ -129,6 +137,9 @@ fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String>
         }
     };
     stopper.join().map_err(|_| "the stopper panicked".to_string())?;
+    if let Some(remote) = remote {
+        remote.join().map_err(|_| "the other end of the output panicked".to_string())?;
+    }
     if let Ok(text) = verdict.try_recv() {
         return Err(text);
     }

@@ -124,6 +124,24 @@ pub(super) struct OutputPlan {
     pub(super) closed_in_call: Option<u64>,
     pub(super) panics_in_call: Option<u64>,
     pub(super) panics_in_close: bool,
+    /// Answers come from elsewhere, later.
+    pub(super) remote: Option<RemotePlan>,
+}
+
+/// What is at the other end of an output that answers later.
+#[derive(Clone, Debug)]
+pub(super) struct RemotePlan {
+    pub(super) max_in_flight: usize,
+    /// How long an answer takes at most.
+    pub(super) ms_max: u64,
+    /// Whether each batch is sent, and answered, by itself.
+    pub(super) divides: bool,
+    /// So many messages are collected, for so long at most, before anything is sent.
+    pub(super) collects: Option<(usize, Option<u64>)>,
+    /// Once in so many writes the connection breaks, with all that is in flight.
+    pub(super) breaks_once_in: u64,
+    /// One delivery in so many is never answered; only where everything is given up in the end.
+    pub(super) mute_one_in: u64,
 }
 
 impl ProcessorPlan {
@@ -199,7 +217,18 @@ impl Plan {
             under_output,
             output,
         };
-        plan.focused(r, seed)
+        plan.focused(r, seed).sound()
+    }
+
+    /// What is never answered would be waited for without end, unless everything is given up.
+    fn sound(mut self) -> Plan {
+        let is_cut = self.stops.iter().any(|(_, halt)| *halt == Halt::Cut);
+        if let Some(remote) = &mut self.output.remote
+            && !is_cut
+        {
+            remote.mute_one_in = 0;
+        }
+        self
     }
 
     /// One seed in two is about something that needs several things at once to go wrong.
@@ -209,6 +238,7 @@ impl Plan {
             3 => self.about_replays(r),
             5 => self.about_composites(r),
             7 => self.about_giving_back(r),
+            2 if r.once_in(2) => self.about_flights(r),
             _ => (),
         }
         self
@@ -276,6 +306,16 @@ impl Plan {
         self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Abandon)];
     }
 
+    /// Many deliveries in flight, on a connection that breaks.
+    fn about_flights(&mut self, r: &mut Random) {
+        self.be_calm(r, 40, 4);
+        let kinds = [ProcessorKind::Slow { ms_max: 3, obeys: true }, ProcessorKind::Pass];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        self.window = Window::default();
+        self.output.not_connected_once_in = 0;
+        self.output.remote = Some(RemotePlan { max_in_flight: 8, breaks_once_in: 8, ..remote(r) });
+    }
+
     /// An input that takes back what was not begun.
     fn about_giving_back(&mut self, r: &mut Random) {
         self.be_calm(r, 10, 20);
@@ -285,6 +325,11 @@ impl Plan {
         self.input.takes_back = true;
         self.output.poison_one_in = 0;
         self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Drain)];
+    }
+
+    /// Whether the output collects what it sends, for any time.
+    pub(super) fn collects_for_ever(&self) -> bool {
+        self.output.remote.as_ref().is_some_and(|it| matches!(it.collects, Some((_, None))))
     }
 
     /// Whether some messages know no origin, so that more is replayed than failed.
@@ -407,6 +452,19 @@ fn output(
         closed_in_call: r.once_in(16).then(|| 1 + r.below(6)),
         panics_in_call: panics(r),
         panics_in_close: panics(r).is_some(),
+        remote: r.once_in(2).then(|| remote(r)),
+    }
+}
+
+fn remote(r: &mut Random) -> RemotePlan {
+    let period = |r: &mut Random| r.once_in(2).then(|| r.pick(&[1, 20, 2000]));
+    RemotePlan {
+        max_in_flight: r.pick(&[1, 2, 8, 64]),
+        ms_max: r.pick(&[0, 5, 50]),
+        divides: r.once_in(2),
+        collects: r.once_in(3).then(|| (r.pick(&[1, 7, 1000]), period(r))),
+        breaks_once_in: r.pick(&[0, 0, 3, 8]),
+        mute_one_in: r.pick(&[0, 0, 4]),
     }
 }
 

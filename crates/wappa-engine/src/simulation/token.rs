@@ -44,8 +44,8 @@ pub(super) enum Moment {
 pub(super) trait Checks: Send + Sync {
     /// Nothing happens any more until the stream is stopped.
     fn check_quiet(&self) -> Result<(), String>;
-    /// Nothing happens until a time has come. `keys`: what the threads wait for.
-    fn check_patience(&self, keys: &[usize]) -> Result<(), String>;
+    /// Nothing happens until a time has come. `keys`: what the threads wait for; `until`: the first of them at most.
+    fn check_patience(&self, keys: &[usize], now: Duration, until: Option<Duration>) -> Result<(), String>;
     /// A thread of the pipeline ends.
     fn check_leave(&self) -> Result<(), String>;
 }
@@ -61,8 +61,9 @@ struct State {
     habits: Habits,
     now: Duration,
     holder: Option<usize>,
-    /// Those of the pipeline, then the one that stops the stream.
+    /// Those of the pipeline, then what is outside of it, then the one that stops the stream.
     threads: Vec<Thread>,
+    n_pipeline: usize,
     stop_at_step: Option<u64>,
     steps: u64,
     trace: Vec<String>,
@@ -79,11 +80,12 @@ enum Thread {
 }
 
 impl Token {
-    /// For `n_threads` threads of a pipeline and one that stops the stream.
+    /// For `n_threads` threads of a pipeline, `n_actors` outside of it, and one that stops the stream.
     pub(super) fn new(
         random: Random,
         habits: Habits,
         n_threads: usize,
+        n_actors: usize,
         verdict: SyncSender<String>,
     ) -> Token {
         let state = State {
@@ -91,14 +93,15 @@ impl Token {
             habits,
             now: Duration::ZERO,
             holder: None,
-            threads: vec![Thread::Absent; n_threads + 1],
+            threads: vec![Thread::Absent; n_threads + n_actors + 1],
+            n_pipeline: n_threads,
             stop_at_step: None,
             steps: 0,
             trace: Vec::new(),
             checks: None,
             has_failed: false,
         };
-        let turns = (0..=n_threads).map(|_| Condvar::new()).collect();
+        let turns = (0..=n_threads + n_actors).map(|_| Condvar::new()).collect();
         Token { state: Mutex::new(state), turns, verdict }
     }
 
@@ -121,7 +124,12 @@ impl Token {
             self.lock().stop_at_step = Some(step);
         }
         self.block(STOPPER_KEY, until);
-        !self.lock().pipeline().iter().all(|it| *it == Thread::Gone)
+        !self.pipeline_is_gone()
+    }
+
+    /// The stream is over.
+    pub(super) fn pipeline_is_gone(&self) -> bool {
+        self.lock().pipeline_is_gone()
     }
 
     /// Something worth a line happened.
@@ -186,6 +194,15 @@ impl Token {
 
 impl State {
     fn pipeline(&self) -> &[Thread] {
+        &self.threads[..self.n_pipeline]
+    }
+
+    fn pipeline_is_gone(&self) -> bool {
+        self.pipeline().iter().all(|it| *it == Thread::Gone)
+    }
+
+    /// Everybody but the one that stops the stream.
+    fn working(&self) -> &[Thread] {
         &self.threads[..self.threads.len() - 1]
     }
 
@@ -195,7 +212,7 @@ impl State {
     }
 
     fn note(&mut self, text: String) {
-        if self.pipeline().iter().all(|it| *it == Thread::Gone) {
+        if self.pipeline_is_gone() {
             return;
         }
         let who = THREAD.get().map_or("-".to_string(), |it| it.to_string());
@@ -218,22 +235,32 @@ impl State {
                 let stays = me.is_some() && !self.random.once_in(self.habits.switch_once_in);
                 return Ok(if stays { me } else { Some(self.random.pick(&ready)) });
             }
-            if self.pipeline().iter().all(|it| *it == Thread::Gone) {
+            if self.pipeline_is_gone() {
+                let n_pipeline = self.n_pipeline;
+                let actors = &mut self.threads[n_pipeline..stopper];
+                if let Some(actor) = actors.iter_mut().find(|it| **it != Thread::Gone) {
+                    *actor = Thread::Ready;
+                    continue;
+                }
                 if self.threads[stopper] == Thread::Gone {
                     return Ok(None);
                 }
                 self.release_stopper();
                 continue;
             }
-            let is_quiet =
-                !self.pipeline().iter().any(|it| matches!(it, Thread::Waits { until: Some(_), .. }));
+            let until = |thread: &Thread| match thread {
+                Thread::Waits { until, .. } => *until,
+                _ => None,
+            };
+            let is_quiet = !self.working().iter().any(|it| until(it).is_some());
             if !is_quiet {
+                let earliest = self.pipeline().iter().filter_map(until).min();
                 let key = |thread: &Thread| match thread {
                     Thread::Waits { key, .. } => Some(*key),
                     _ => None,
                 };
                 let keys: Vec<usize> = self.pipeline().iter().filter_map(key).collect();
-                self.checks().check_patience(&keys)?;
+                self.checks().check_patience(&keys, self.now, earliest)?;
                 self.pass_time();
                 continue;
             }
@@ -290,7 +317,7 @@ impl Scheduler for Token {
     fn leave(&self) {
         let me = THREAD.get().expect("a thread enters before it leaves");
         let mut state = self.lock();
-        if me != self.stopper()
+        if me < state.n_pipeline
             && let Err(text) = state.checks().check_leave()
         {
             return self.fail_locked(state, &text);

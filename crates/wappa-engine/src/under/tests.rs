@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use wappa_component::Pulse;
-use wappa_message::Message;
+use wappa_component::{Answer, Part, Pulse, WriteError};
+use wappa_message::{Mark, Message};
 
 use super::*;
 
@@ -23,20 +23,20 @@ impl Output for Scripted {
         Ok(())
     }
 
-    fn write(&mut self, part: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
+    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
         let mut state = self.0.lock().expect("no panic");
-        state.0.push(part.messages().iter().map(name).collect());
-        if state.1.is_empty() { Ok(()) } else { Err(state.1.remove(0)) }
+        state.0.push(delivery.messages().iter().map(name).collect());
+        let answer = if state.1.is_empty() { Ok(()) } else { Err(state.1.remove(0)) };
+        drop(state);
+        delivery.answer(answer);
     }
 }
 
 /// Doubles `d`, filters `f`, is interrupted at `!`; what it lets pass becomes upper case.
-#[derive(Default)]
-struct Worker(AtomicUsize);
+struct Worker;
 
 impl Processor for Worker {
     fn process(&self, part: &mut Part, _: &mut Step<'_>) -> usize {
-        let _ = self.0.fetch_add(part.n_messages(), Ordering::Relaxed);
         let n_messages = part.messages().iter().position(|it| name(it) == "!");
         let done = part.batches_within(n_messages.unwrap_or(part.n_messages()));
         part.replace_each(|mut message, out| {
@@ -82,32 +82,28 @@ fn part(words: &str) -> Part {
     part
 }
 
-fn text(result: Result<(), WriteError>) -> String {
-    let all = |kind: &str, failures: Vec<(usize, Mark)>| {
-        failures.into_iter().fold(kind.to_string(), |text, (idx, mark)| format!("{text} {idx}: {mark}"))
-    };
-    match result {
-        Ok(()) => "delivered".to_string(),
-        Err(WriteError::Partial(failures)) => all("partial", failures),
-        Err(WriteError::Rejected(failures)) => all("rejected", failures),
-        Err(WriteError::Failed(mark)) => format!("failed: {mark}"),
-        Err(WriteError::NotConnected) => "not connected".to_string(),
-        Err(WriteError::Closed) => "closed".to_string(),
+fn text(answer: &Answer) -> String {
+    let failures = answer.failures.iter().map(|(idx, mark)| format!("{idx}: {mark}"));
+    let failures = failures.collect::<Vec<_>>().join(" ");
+    match failures.as_str() {
+        "" => "delivered".to_string(),
+        _ if answer.is_closed => format!("closed {failures}"),
+        _ => failures,
     }
 }
 
-/// Writes `words` once for each line that is expected. Returns the answers, what was written, and how many messages the
-/// processor saw.
-fn write(parts: &[&str], answers: Vec<WriteError>) -> (Vec<String>, Vec<String>, usize) {
-    let (scripted, worker) = (Scripted::default(), Arc::new(Worker::default()));
+/// Writes the words as a part. Returns what was answered, and what was written.
+fn write(words: &str, answers: Vec<WriteError>) -> (String, Vec<String>) {
+    let (scripted, worker) = (Scripted::default(), Worker);
     scripted.0.lock().expect("no panic").1 = answers;
-    let mut output = UnderOutput::new(Box::new(scripted.clone()), vec![Box::new(Arc::clone(&worker))]);
-    let is_interrupted = |words: &&str| words.contains('!');
-    let pulse = Interrupted(AtomicBool::new(parts.iter().any(is_interrupted)));
-    let mut step = Step::new(0, &pulse);
-    let said = parts.iter().map(|it| text(output.write(&mut part(it), &mut step))).collect();
+    let mut output = UnderOutput::new(Box::new(scripted.clone()), vec![Box::new(worker)]);
+    let pulse = Interrupted(AtomicBool::new(words.contains('!')));
+    let (tx, rx) = std::sync::mpsc::sync_channel(1);
+    let delivery =
+        Delivery::new(part(words), move |answer| tx.send(text(&answer)).expect("the test listens"));
+    output.write(delivery, &mut Step::new(0, &pulse));
     let written = scripted.0.lock().expect("no panic").0.clone();
-    (said, written, worker.0.load(Ordering::Relaxed))
+    (rx.try_recv().expect("it is answered once"), written)
 }
 
 fn mark() -> Mark {
@@ -117,13 +113,14 @@ fn mark() -> Mark {
 #[test]
 fn failures_are_named_by_the_messages_of_the_caller() {
     for (answer, expected) in [
-        (WriteError::Failed(mark()), "partial 0: full 2: full 3: full"),
-        (WriteError::Partial(vec![(1, mark()), (2, mark())]), "partial 2: full"),
-        (WriteError::Rejected(vec![(3, mark())]), "rejected 3: full"),
-        (WriteError::Closed, "closed"),
+        (WriteError::Failed(mark()), "0: full 2: full 3: full"),
+        (WriteError::Partial(vec![(1, mark()), (2, mark())]), "2: full"),
+        (WriteError::Rejected(vec![(3, mark())]), "3: full"),
+        (WriteError::Closed, "closed 0: broken pipe 2: broken pipe 3: broken pipe"),
+        (WriteError::NotConnected, "0: not connected 2: not connected 3: not connected"),
     ] {
-        let (said, written, _) = write(&["af d b"], vec![answer]);
-        assert_eq!((said, written), (vec![expected.to_string()], vec!["ADDB".to_string()]));
+        let (said, written) = write("af d b", vec![answer]);
+        assert_eq!((said, written), (expected.to_string(), vec!["ADDB".to_string()]));
     }
 }
 
@@ -131,24 +128,13 @@ fn failures_are_named_by_the_messages_of_the_caller() {
 fn what_is_finished_is_written_when_the_rest_is_interrupted() {
     let unfinished = "2: the stream was stopped 3: the stream was stopped";
     for (answers, expected) in [
-        (vec![], format!("partial {unfinished}")),
-        (vec![WriteError::Failed(mark())], format!("partial 0: full 1: full {unfinished}")),
-        (vec![WriteError::Rejected(vec![(1, mark())])], format!("partial 1: full {unfinished}")),
+        (vec![], unfinished.to_string()),
+        (vec![WriteError::Failed(mark())], format!("0: full 1: full {unfinished}")),
+        (vec![WriteError::Rejected(vec![(1, mark())])], format!("1: full {unfinished}")),
     ] {
-        let (said, written, _) = write(&["ab c!"], answers);
-        assert_eq!((said, written), (vec![expected], vec!["AB".to_string()]));
+        let (said, written) = write("ab c!", answers);
+        assert_eq!((said, written), (expected, vec!["AB".to_string()]));
     }
-    let (said, written, _) = write(&["f !"], vec![]);
-    assert_eq!((said, written), (vec!["partial 1: the stream was stopped".to_string()], vec![]));
-}
-
-#[test]
-fn a_lost_connection_does_not_run_the_processors_again() {
-    let lost = || vec![WriteError::NotConnected, WriteError::NotConnected];
-    let (said, written, n_seen) = write(&["ad f", "ad f", "ad f", "ad f"], lost());
-    assert_eq!(said, ["not connected", "not connected", "delivered", "delivered"]);
-    assert_eq!((written, n_seen), (vec!["ADD".to_string(); 4], 6), "the fourth is another one");
-    let (_, written, n_seen) = write(&["ad", "bd", "ad"], lost());
-    assert_eq!(written, ["ADD", "BDD", "ADD"], "what comes instead is not taken for what was lost");
-    assert_eq!(n_seen, 6);
+    let (said, written) = write("f !", vec![]);
+    assert_eq!((said, written), ("1: the stream was stopped".to_string(), vec![]));
 }

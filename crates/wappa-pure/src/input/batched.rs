@@ -10,7 +10,7 @@ use wappa_component::{
 use wappa_message::{Mark, Message};
 use wappa_spec::{ComponentNode, Config};
 
-use super::policy::{Collected, Mechanism, Policy, PolicyConfig};
+use crate::batching::{Collected, Mechanism, Policy, PolicyConfig};
 
 // Its child is counted and logged.
 pub(super) const COMPONENT: Component =

@@ -2,7 +2,6 @@
 
 mod codec;
 mod deletion;
-mod policy;
 
 components! {
     stdin,

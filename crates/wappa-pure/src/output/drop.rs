@@ -1,6 +1,6 @@
 //! The output `drop`.
 
-use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError};
+use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Step};
 use wappa_spec::Config;
 
 pub(super) const COMPONENT: Component = Component::output::<DropConfig>("drop").categories(&["Utility"]);
@@ -37,8 +37,8 @@ impl Output for Drop {
         Ok(())
     }
 
-    fn write(&mut self, _: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
-        Ok(())
+    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
+        delivery.answer(Ok(()));
     }
 }
 

@@ -1,14 +1,14 @@
 //! The output `fallback`.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError,
+    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Returns, Step,
 };
 use wappa_message::{Mark, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
-use super::subset::Subset;
+use super::children::Children;
 
 pub(super) const COMPONENT: Component =
     Component::output::<FallbackConfig>("fallback").categories(&["Utility"]).unobserved();
@@ -37,9 +37,9 @@ pub(super) const COMPONENT: Component =
 ///
 /// # Delivery
 ///
-/// Only the messages that failed move on, in the batches they were in. What the last output does not deliver either has
-/// failed, and is replayed through all of them, unless none of them could ever take it. Messages keep their marks on the
-/// way.
+/// Only the messages that failed move on, in the batches they were in, as soon as it is known that they did. What the
+/// last output does not deliver either has failed, and is replayed through all of them, unless none of them could ever
+/// take it. Messages keep their marks on the way.
 ///
 /// An output that loses its connection is waited for: not having one is no failure of a message.
 #[derive(Config, Debug)]
@@ -47,9 +47,6 @@ pub(super) const COMPONENT: Component =
 struct FallbackConfig(#[config(child = "output")] Vec<ComponentNode>);
 
 const NO_OUTPUTS: &str = "attempting to create broker output type with no outputs";
-
-/// The shortest and longest wait between two attempts to connect, as Bento's.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
 
 fn lint(config: &FallbackConfig, node: &Node, reader: &mut Reader<'_>) {
     if config.0.is_empty() {
@@ -62,147 +59,101 @@ impl BuildOutput for FallbackConfig {
         if self.0.is_empty() {
             return Err(BuildError::new(NO_OUTPUTS));
         }
-        let mut children = Vec::with_capacity(self.0.len());
-        for (idx, node) in self.0.iter().enumerate() {
-            let output = ctx.output(&format!("fallback.{idx}"), node)?;
-            children.push(Child { output, is_connected: false });
-        }
-        Ok(Box::new(Fallback { children }))
+        let nodes = self.0.iter().enumerate();
+        let children = nodes.map(|(idx, node)| ctx.output(&format!("fallback.{idx}"), node));
+        let children = children.collect::<Result<_, _>>()?;
+        Ok(Box::new(Fallback { children: Children::new(children), returns: Returns::new(ctx.output_bell()) }))
     }
 }
 
-struct Fallback {
-    children: Vec<Child>,
-}
+/// For each message of a delivery, whether an output failed on it that may yet take it.
+type Hope = Vec<bool>;
 
-struct Child {
-    output: Box<dyn Output>,
-    is_connected: bool,
+struct Fallback {
+    children: Children,
+    /// What outputs did not deliver, or did, with the index of each.
+    returns: Returns<(usize, Hope, Delivery, Answer)>,
 }
 
 impl Output for Fallback {
-    /// The first one has to be there; the others are waited for when they are needed.
     fn connect(&mut self) -> Result<(), ConnectError> {
-        let mut result = Ok(());
-        for (idx, child) in self.children.iter_mut().enumerate() {
-            if let Err(err) = child.connect()
-                && (idx == 0 || matches!(err, ConnectError::Fatal(_)))
-            {
-                result = result.and(Err(err));
-            }
-        }
-        result
+        self.children.connect()
     }
 
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let (last, earlier) = self.children.split_last_mut().expect("there is one, or it is not built");
-        let mut left: Option<Subset> = None;
-        // What an output failed on that may yet take it.
-        let mut hopeful = HashSet::new();
-        for child in earlier {
-            // Whoever writes a part may change it, and what failed is needed again.
-            let mut copy = left.as_ref().map_or_else(|| part.clone(), |it| it.part.clone());
-            let failures = match child.write(&mut copy, step) {
-                Ok(()) => return Ok(()),
-                Err(err) => failures(err, &left, part.n_messages()),
-            };
-            if failures.is_empty() {
-                return Ok(());
-            }
-            hopeful.extend(failures.iter().filter(|(_, mark)| !mark.is_final()).map(|(idx, _)| *idx));
-            left = Some(moving_on(part, failures));
+    fn has_room(&self) -> bool {
+        self.children.has_room(0)
+    }
+
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        self.returns.attend();
+        self.give(0, Hope::new(), delivery, step);
+        self.move_on(step);
+    }
+
+    fn resume(&mut self, step: &mut Step<'_>) {
+        self.returns.attend();
+        self.children.resume(step);
+        self.move_on(step);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.children.due()
+    }
+
+    fn flush(&mut self, step: &mut Step<'_>) {
+        // What one lets go of may come to the next.
+        for idx in 0..self.children.len() {
+            self.returns.attend();
+            self.children.get(idx).flush(step);
+            self.move_on(step);
         }
-        let Some(mut left) = left else { return last.write(part, step) };
-        let mut err = match last.write(&mut left.part, step) {
-            Ok(()) => return Ok(()),
-            Err(WriteError::Rejected(failures)) => WriteError::Rejected(left.original(failures)),
-            Err(WriteError::Partial(failures)) => WriteError::Partial(left.original(failures)),
-            Err(WriteError::Failed(reason)) if reason.is_final() || left.part.n_messages() < part.n_messages() => {
-                WriteError::Partial(left.all_failed(&reason))
-            }
-            Err(err) => err,
-        };
-        if let WriteError::Partial(failures) | WriteError::Rejected(failures) = &mut err {
-            let again = failures.iter_mut().filter(|(idx, mark)| mark.is_final() && hopeful.contains(idx));
-            again.for_each(|(_, mark)| *mark = Mark::new(mark.as_str()));
-        }
-        Err(err)
     }
 
     fn close(&mut self) -> Result<(), String> {
-        let results: Vec<_> = self.children.iter_mut().map(|it| it.output.close()).collect();
-        results.into_iter().collect()
+        self.children.close()
     }
 }
 
-impl Child {
-    fn connect(&mut self) -> Result<(), ConnectError> {
-        if !self.is_connected {
-            self.output.connect()?;
-            self.is_connected = true;
-        }
-        Ok(())
+impl Fallback {
+    fn give(&mut self, idx: usize, hope: Hope, delivery: Delivery, step: &mut Step<'_>) {
+        let is_last = idx + 1 == self.children.len();
+        let delivery = if !is_last {
+            let returns = self.returns.clone();
+            delivery.via(move |delivery, answer| returns.put((idx, hope, delivery, answer)))
+        } else if hope.contains(&true) {
+            delivery.via(move |delivery, answer| delivery.conclude(not_final(answer, &hope)))
+        } else {
+            delivery
+        };
+        self.children.get(idx).write(delivery, step);
     }
 
-    /// Writes, and connects as often as it takes. Never answers that it is not connected, since outputs before this
-    /// one may have delivered messages.
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let stopped = || WriteError::Failed(Mark::new("the stream was stopped"));
-        let mut back_off = BACK_OFF.0;
-        loop {
-            match self.connect() {
-                Ok(()) => match self.output.write(part, step) {
-                    Err(WriteError::NotConnected) => {
-                        self.is_connected = false;
-                        if step.is_interrupted() {
-                            return Err(stopped());
-                        }
-                        continue;
-                    }
-                    result => return result,
-                },
-                Err(ConnectError::Fatal(text)) => return Err(WriteError::Failed(Mark::new(text))),
-                Err(ConnectError::BackOff(_) | ConnectError::Interrupted) => (),
+    /// What failed goes to the next output, with the reason as metadata.
+    fn move_on(&mut self, step: &mut Step<'_>) {
+        while let Some(returned) = self.returns.take() {
+            for (idx, hope, delivery, answer) in returned {
+                let Some(mut left) = delivery.narrow(&answer) else { continue };
+                for (message, (_, reason)) in left.part_mut().messages_mut().iter_mut().zip(&answer.failures) {
+                    message.metadata_mut().set("fallback_error", Value::text(reason.as_str()));
+                }
+                let has_hope = |(idx, reason): &(usize, Mark)| !reason.is_final() || hope.get(*idx) == Some(&true);
+                let hope = answer.failures.iter().map(has_hope).collect();
+                self.give(idx + 1, hope, left, step);
             }
-            if !step.sleep(back_off) {
-                return Err(stopped());
-            }
-            back_off = (back_off * 2).min(BACK_OFF.1);
         }
     }
 }
 
-/// What an output that was given `left`, or else the whole part, did not deliver.
-fn failures(err: WriteError, left: &Option<Subset>, n_messages: usize) -> Vec<(usize, Mark)> {
-    let all = |reason: Mark| match left {
-        Some(left) => left.all_failed(&reason),
-        None => (0..n_messages).map(|idx| (idx, reason.clone())).collect(),
-    };
-    match (err, left) {
-        (WriteError::Partial(failures) | WriteError::Rejected(failures), Some(left)) => left.original(failures),
-        (WriteError::Partial(failures) | WriteError::Rejected(failures), None) => failures,
-        (WriteError::Failed(reason), _) => all(reason),
-        (WriteError::Closed, _) => all(Mark::new("broken pipe")),
-        (WriteError::NotConnected, _) => all(Mark::new("not connected")),
-    }
-}
-
-/// The messages that failed, each with the reason as metadata.
-fn moving_on(part: &Part, mut failures: Vec<(usize, Mark)>) -> Subset {
-    failures.sort_by_key(|(idx, _)| *idx);
-    failures.dedup_by_key(|(idx, _)| *idx);
-    let mut subset = Subset::of(part, failures.iter().map(|(idx, _)| *idx).collect());
-    for (message, (_, reason)) in subset.part.messages_mut().iter_mut().zip(&failures) {
-        message.metadata_mut().set("fallback_error", Value::text(reason.as_str()));
-    }
-    subset
+/// The last output will never take them, but another one may.
+fn not_final(mut answer: Answer, hope: &Hope) -> Answer {
+    let again = answer.failures.iter_mut().filter(|(idx, mark)| mark.is_final() && hope[*idx]);
+    again.for_each(|(_, mark)| *mark = Mark::new(mark.as_str()));
+    answer
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
-    use crate::test::{Harness, TempDir, check_lint};
+    use crate::test::{Harness, TempDir, answer, batches, check_lint};
 
     fn failing(name: &str, on: &str, how: &str) -> String {
         format!("failing: {{name: {name}, on: '{on}', how: {how}}}")
@@ -237,9 +188,9 @@ mod tests {
     fn what_the_last_one_says_counts() {
         for (how, expected) in [
             ("partial", "partial: 1: two failed, 3: two failed"),
-            ("rejected", "rejected: 1: two failed, 3: two failed"),
+            ("rejected", "partial: 1: two failed, 3: two failed"),
             ("failed", "partial: 1: two failed, 3: two failed"),
-            ("closed", "closed"),
+            ("closed", "closed: 1: broken pipe, 3: broken pipe"),
         ] {
             let outputs = [failing("one", "x", "partial"), failing("two", "x", how)];
             check(&outputs, &["a|x", "b|x"], expected, "one: a|x / b|x\ntwo: x / x");
@@ -254,7 +205,7 @@ mod tests {
         let text = "rejecting due to failed processing: b is bad";
         assert_eq!(harness.write(&mut output, &["a|b!"]), "partial: 1: mkdir /dev/null: not a directory");
         let mut output = harness.output("fallback: [reject_errored: {drop: {}}, reject_errored: {drop: {}}]");
-        assert_eq!(harness.write(&mut output, &["a|b!"]), format!("rejected: 1: {text}"));
+        assert_eq!(harness.write(&mut output, &["a|b!"]), format!("partial: 1: {text}"));
     }
 
     #[test]
@@ -264,27 +215,31 @@ mod tests {
         let check = |outputs: &[&str], is_final: bool| {
             let mut harness = Harness::default();
             let mut output = harness.output(&format!("fallback: [{{{}}}]", outputs.join("}, {")));
-            let mut step = wappa_component::Step::new(2, harness.time.as_ref());
-            match output.write(&mut crate::test::batches(&["a"]), &mut step) {
-                Err(super::WriteError::Partial(failures)) => {
-                    assert_eq!(failures[0].1.is_final(), is_final, "{outputs:?}: {failures:?}");
-                }
-                result => panic!("{outputs:?}: {result:?}"),
-            }
+            let answer = answer(output.as_mut(), batches(&["a"]), &harness.time);
+            assert_eq!(answer.failures[0].1.is_final(), is_final, "{outputs:?}: {answer:?}");
         };
         check(&[&hopeless, &hopeless], true);
         check(&[&failing("one", "a", "partial"), &hopeless], false);
+        check(&[&failing("one", "a", "partial"), &hopeless, &hopeless], false);
         check(&[&hopeless, &failing("two", "a", "partial")], false);
     }
 
     #[test]
-    fn a_connection_is_waited_for() {
-        let outputs = [failing("one", "x", "partial"), failing("two", "y", "not_connected")];
-        check(&outputs, &["a|x"], "delivered", "one: a|x\ntwo: connect\ntwo: x");
+    fn what_fails_later_moves_on_later() {
         let mut harness = Harness::default();
-        let mut output = harness.output(&format!("fallback: [{{{}}}]", failing("one", "x", "not_connected")));
-        harness.time.is_interrupted.store(true, Ordering::Relaxed);
-        assert_eq!(harness.write(&mut output, &["a"]), "failed: the stream was stopped");
+        let mut output = harness.output("fallback: [late: {name: one}, late: {name: two}]");
+        let first = harness.give(&mut output, &["a|x", "b"]);
+        let second = harness.give(&mut output, &["c"]);
+        assert_eq!(harness.held.of("one"), "a|x / b\nc");
+        harness.held.answer("one", "x");
+        assert_eq!((harness.held.of("two").as_str(), first.take().as_str()), ("", "nothing"), "not in another's turn");
+        harness.resume(&mut output);
+        assert_eq!(harness.held.of("two"), "x");
+        harness.held.answer("one", "");
+        harness.resume(&mut output);
+        assert_eq!((first.take().as_str(), second.take().as_str()), ("nothing", "delivered"));
+        harness.held.answer("two", "x");
+        assert_eq!(first.take(), "partial: 1: two failed");
     }
 
     #[test]

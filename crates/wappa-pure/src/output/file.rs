@@ -14,7 +14,8 @@ use rustix::{
     io::{Errno, ioctl_fionread},
 };
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, Part, Step, WriteError, cause, interpolate,
+    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Step, WriteError, cause,
+    interpolate,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
@@ -215,8 +216,18 @@ impl Output for Files {
         })
     }
 
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let messages = part.messages();
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        let result = self.write_all(delivery.messages(), step);
+        delivery.answer(result);
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.current.take().map_or(Ok(()), |it| it.leave())
+    }
+}
+
+impl Files {
+    fn write_all(&mut self, messages: &[Message], step: &Step<'_>) -> Result<(), WriteError> {
         let mut failures = Vec::new();
         let mut start = 0;
         while start < messages.len() {
@@ -246,12 +257,6 @@ impl Output for Files {
         }
     }
 
-    fn close(&mut self) -> Result<(), String> {
-        self.current.take().map_or(Ok(()), |it| it.leave())
-    }
-}
-
-impl Files {
     /// Where a message goes; the error is why it never can.
     fn path_of(&self, message: &Message) -> Result<Bytes, Mark> {
         match &self.fixed_path {
@@ -512,12 +517,8 @@ mod tests {
     /// Which messages failed, and whether for good.
     fn finals(output: &mut Files, inputs: &[&str]) -> Vec<(usize, bool)> {
         let time = Time::default();
-        match output.write(&mut crate::test::batches(inputs), &mut Step::new(2, &time)) {
-            Ok(()) => Vec::new(),
-            Err(WriteError::Partial(failures)) => failures.iter().map(|(idx, it)| (*idx, it.is_final())).collect(),
-            Err(WriteError::Failed(reason)) => (0..inputs.len()).map(|idx| (idx, reason.is_final())).collect(),
-            Err(err) => panic!("{err:?}"),
-        }
+        let answer = crate::test::answer(output, crate::test::batches(inputs), &time);
+        answer.failures.iter().map(|(idx, it)| (*idx, it.is_final())).collect()
     }
 
     fn output(harness: &mut Harness, path: &str, codec: &str) -> Box<dyn Output> {

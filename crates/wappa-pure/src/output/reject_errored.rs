@@ -1,12 +1,12 @@
 //! The output `reject_errored`.
 
-use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError,
-};
-use wappa_message::Mark;
-use wappa_spec::{ComponentNode, Config};
+use std::time::Duration;
 
-use super::subset::Subset;
+use wappa_component::{
+    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Step, WriteError,
+};
+use wappa_message::{Mark, Message};
+use wappa_spec::{ComponentNode, Config};
 
 pub(super) const COMPONENT: Component =
     Component::output::<RejectErroredConfig>("reject_errored").categories(&["Utility"]).unobserved();
@@ -54,29 +54,37 @@ impl Output for RejectErrored {
         self.child.connect()
     }
 
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        let marks = part.messages().iter().map(|it| it.error()).enumerate();
-        let rejected: Vec<(usize, Mark)> =
-            marks.filter_map(|(idx, mark)| Some((idx, rejection(mark?)))).collect();
-        if rejected.is_empty() {
-            return self.child.write(part, step);
+    fn has_room(&self) -> bool {
+        self.child.has_room()
+    }
+
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        if delivery.messages().iter().all(|it| it.error().is_none()) {
+            return self.child.write(delivery, step);
         }
-        let is_good = |idx: &usize| part.messages()[*idx].error().is_none();
-        let good: Vec<usize> = (0..part.n_messages()).filter(is_good).collect();
-        if good.is_empty() {
-            return Err(WriteError::Rejected(rejected));
+        let is_marked = |_, message: &Message| usize::from(message.error().is_some());
+        let mut routed = delivery.route(2, is_marked).into_iter();
+        let (good, marked) = (routed.next().flatten(), routed.next().flatten());
+        if let Some(marked) = marked {
+            let marks = marked.messages().iter().map(|it| it.error()).enumerate();
+            let rejected = marks.filter_map(|(idx, mark)| Some((idx, rejection(mark?)))).collect();
+            marked.answer(Err(WriteError::Rejected(rejected)));
         }
-        let mut subset = Subset::of(part, good);
-        let failed = match self.child.write(&mut subset.part, step) {
-            Ok(()) => return Err(WriteError::Rejected(rejected)),
-            Err(WriteError::Rejected(failures)) => {
-                return Err(WriteError::Rejected(merged(rejected, subset.original(failures))));
-            }
-            Err(WriteError::Partial(failures)) => subset.original(failures),
-            Err(WriteError::Failed(reason)) => subset.all_failed(&reason),
-            Err(err @ (WriteError::NotConnected | WriteError::Closed)) => return Err(err),
-        };
-        Err(WriteError::Partial(merged(rejected, failed)))
+        if let Some(good) = good {
+            self.child.write(good, step);
+        }
+    }
+
+    fn resume(&mut self, step: &mut Step<'_>) {
+        self.child.resume(step);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.child.due()
+    }
+
+    fn flush(&mut self, step: &mut Step<'_>) {
+        self.child.flush(step);
     }
 
     fn close(&mut self) -> Result<(), String> {
@@ -86,12 +94,6 @@ impl Output for RejectErrored {
 
 fn rejection(mark: &Mark) -> Mark {
     Mark::new(format!("rejecting due to failed processing: {mark}"))
-}
-
-fn merged(mut one: Vec<(usize, Mark)>, other: Vec<(usize, Mark)>) -> Vec<(usize, Mark)> {
-    one.extend(other);
-    one.sort_by_key(|(idx, _)| *idx);
-    one
 }
 
 #[cfg(test)]
@@ -112,10 +114,10 @@ mod tests {
         check(
             "partial",
             &["a|b!|c", "d!"],
-            "rejected: 1: rejecting due to failed processing: b is bad, 3: rejecting due to failed processing: d is bad",
+            "partial: 1: rejecting due to failed processing: b is bad, 3: rejecting due to failed processing: d is bad",
             "child: connect\nchild: a|c",
         );
-        check("partial", &["a!"], "rejected: 0: rejecting due to failed processing: a is bad", "child: connect");
+        check("partial", &["a!"], "failed: rejecting due to failed processing: a is bad", "child: connect");
     }
 
     #[test]
@@ -124,12 +126,11 @@ mod tests {
         let child = "child: connect\nchild: a|x / c";
         for (how, expected) in [
             ("partial", format!("partial: 1: child failed, {rejected}")),
-            ("rejected", format!("rejected: 1: child failed, {rejected}")),
+            ("rejected", format!("partial: 1: child failed, {rejected}")),
             ("failed", format!("partial: 0: child failed, 1: child failed, {rejected}, 3: child failed")),
-            ("closed", "closed".to_string()),
+            ("closed", format!("closed: 0: broken pipe, 1: broken pipe, {rejected}, 3: broken pipe")),
         ] {
             check(how, &["a|x|b!", "c"], &expected, child);
         }
-        check("not_connected", &["a!", "b"], "not connected", "child: connect");
     }
 }

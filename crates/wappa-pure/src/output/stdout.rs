@@ -6,7 +6,9 @@ use rustix::{
     fs::{OFlags, fcntl_getfl},
     io::Errno,
 };
-use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, Part, Step, WriteError};
+use wappa_component::{
+    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Step, WriteError,
+};
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader};
 
@@ -109,17 +111,17 @@ impl<D: AsFd + Send> Output for Stdout<D> {
         }
     }
 
-    fn write(&mut self, part: &mut Part, step: &mut Step<'_>) -> Result<(), WriteError> {
-        self.encoded.encode(&self.rest, part.messages(), &self.codec);
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        self.encoded.encode(&self.rest, delivery.messages(), &self.codec);
         let result = match self.encoded.write_to(&self.descriptor, 0, step) {
             Ok(_) => {
                 self.rest.clear();
                 Ok(())
             }
-            Err(halt) => Err(self.halted(halt, part.n_messages())),
+            Err(halt) => Err(self.halted(halt, delivery.messages().len())),
         };
         self.encoded.release();
-        result
+        delivery.answer(result);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Components of the tests: processors that change, filter, multiply and fail messages, and outputs that fail.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
-    Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
+    Delivery, Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
@@ -17,6 +17,7 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::processor::<Double>("double"),
     &Component::processor::<Interrupt>("interrupt"),
     &Component::output::<FailingConfig>("failing"),
+    &Component::output::<LateConfig>("late"),
     &Component::input::<SieveConfig>("sieve"),
 ];
 
@@ -115,49 +116,124 @@ struct FailingConfig {
     /// Messages that contain this are not delivered.
     on: String,
     /// How it fails.
-    #[config(default = "partial", options("partial", "rejected", "failed", "closed", "not_connected"))]
+    #[config(default = "partial", options("partial", "rejected", "failed", "closed"))]
     how: String,
 }
 
 struct Failing {
     config: FailingConfig,
     recorder: Arc<Recorder>,
-    n_connects: usize,
 }
 
 impl BuildOutput for FailingConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
         let recorder = ctx.services().get::<Recorder>().expect("the harness has one");
-        Ok(Box::new(Failing { config: self, recorder, n_connects: 0 }))
+        Ok(Box::new(Failing { config: self, recorder }))
     }
 }
 
 impl Output for Failing {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        self.n_connects += 1;
         self.recorder.push(format!("{}: connect", self.config.name));
         Ok(())
     }
 
-    fn write(&mut self, part: &mut Part, _: &mut Step<'_>) -> Result<(), WriteError> {
+    fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
         let FailingConfig { name, on, how } = &self.config;
-        // A connection that is lost is there again when it was made twice.
-        if how == "not_connected" && self.n_connects < 2 {
-            return Err(WriteError::NotConnected);
-        }
+        let part = delivery.part_mut();
         self.recorder.push(format!("{name}: {}", super::text(part).trim_end().replace('\n', " / ")));
         let mark = Mark::new(format!("{name} failed"));
         let failed = part.messages().iter().enumerate().filter(|(_, it)| contains(it, on));
         let failures: Vec<_> = failed.map(|(idx, _)| (idx, mark.clone())).collect();
         // What a component may do, since nobody looks at the messages afterwards.
         part.messages_mut().iter_mut().for_each(|it| it.set_content(Bytes::from_static(b"changed")));
-        match how.as_str() {
+        delivery.answer(match how.as_str() {
             _ if failures.is_empty() => Ok(()),
             "failed" => Err(WriteError::Failed(mark)),
             "closed" => Err(WriteError::Closed),
             "rejected" => Err(WriteError::Rejected(failures)),
             _ => Err(WriteError::Partial(failures)),
-        }
+        });
+    }
+}
+
+/// Keeps what it is given until the test answers.
+#[derive(Config)]
+struct LateConfig {
+    /// What the test calls it.
+    name: String,
+    /// How many deliveries it has room for.
+    #[config(default = "1000")]
+    room: i64,
+}
+
+/// What late outputs of a test have, in the order they got it.
+#[derive(Default)]
+pub(crate) struct Held(Mutex<Vec<(String, Delivery)>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Delivery)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the output with this name has, one delivery a line.
+    pub(crate) fn of(&self, name: &str) -> String {
+        let of = |it: &&(String, Delivery)| it.0 == name;
+        let text = |it: &(String, Delivery)| super::text(it.1.part()).trim_end().replace('\n', " / ");
+        self.lock().iter().filter(of).map(text).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Answers the first delivery that the output has: messages that contain `on` failed.
+    pub(crate) fn answer(&self, name: &str, on: &str) {
+        let mut held = self.lock();
+        let idx = held.iter().position(|it| it.0 == name).expect("it has something");
+        let (_, delivery) = held.remove(idx);
+        drop(held);
+        let failed =
+            delivery.messages().iter().enumerate().filter(|(_, it)| !on.is_empty() && contains(it, on));
+        let failures: Vec<_> = failed.map(|(idx, _)| (idx, Mark::new(format!("{name} failed")))).collect();
+        delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
+    }
+}
+
+impl Held {
+    /// Answers one delivery of the output with this name: the messages that `fails` picks did not arrive.
+    pub(crate) fn answer_each(&self, name: &str, which: usize, mut fails: impl FnMut(&str) -> bool) {
+        let mut held = self.lock();
+        let all: Vec<usize> = (0..held.len()).filter(|idx| held[*idx].0 == name).collect();
+        let (_, delivery) = held.remove(all[which % all.len()]);
+        drop(held);
+        let text = |message: &Message| String::from_utf8_lossy(message.content()).into_owned();
+        let failed = delivery.messages().iter().enumerate().filter(|(_, it)| fails(&text(it)));
+        let failures: Vec<_> = failed.map(|(idx, _)| (idx, Mark::new(format!("{name} failed")))).collect();
+        delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
+    }
+}
+
+struct Late {
+    config: LateConfig,
+    held: Arc<Held>,
+}
+
+impl BuildOutput for LateConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let held = ctx.services().get::<Held>().expect("the harness has one");
+        Ok(Box::new(Late { config: self, held }))
+    }
+}
+
+impl Output for Late {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let n_held = self.held.lock().iter().filter(|it| it.0 == self.config.name).count();
+        (n_held as i64) < self.config.room
+    }
+
+    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
+        self.held.lock().push((self.config.name.clone(), delivery));
     }
 }
 

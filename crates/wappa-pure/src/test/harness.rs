@@ -13,19 +13,24 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Batches, Build, BuildError, Builder, Component, Context, Input, Level, LogSink, Logger, Metrics, Output,
-    Part, Processor, Pulse, ReadError, Sample, ScannerFactory, Services, Step, Waiter, Woken, WriteError,
+    Answer, Batches, Build, BuildError, Builder, Component, Context, Delivery, Input, Level, LogSink, Logger,
+    Metrics, Output, OutputBell, Part, Processor, Pulse, ReadError, Sample, ScannerFactory, Services, Step,
+    Waiter, Woken,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
-use super::{Recorder, components};
+use super::{
+    Recorder,
+    components::{self, Held},
+};
 
 /// Everything that components are built with and run in.
 pub(crate) struct Harness {
     builder: TestBuilder,
     pub(crate) time: Arc<Time>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) held: Arc<Held>,
     pub(crate) log: Arc<Log>,
 }
 
@@ -34,14 +39,17 @@ impl Default for Harness {
         let (recorder, log) = (Arc::new(Recorder::default()), Arc::new(Log::default()));
         let mut services = Services::default();
         services.insert(Arc::clone(&recorder));
+        let held: Arc<Held> = Arc::default();
+        services.insert(Arc::clone(&held));
         let builder = TestBuilder {
             registry: specs(),
             logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
             metrics: Metrics::default(),
             services,
             resources: Vec::new(),
+            is_rung: Arc::default(),
         };
-        Harness { builder, time: Arc::default(), recorder, log }
+        Harness { builder, time: Arc::default(), recorder, held, log }
     }
 }
 
@@ -165,19 +173,52 @@ impl Harness {
         self.write_part(output, batches(inputs))
     }
 
-    pub(crate) fn write_part(&mut self, output: &mut Box<dyn Output>, mut part: Part) -> String {
-        let mut step = Step::new(2, self.time.as_ref());
-        let list = |failures: Vec<(usize, wappa_message::Mark)>| {
-            failures.iter().map(|(idx, mark)| format!("{idx}: {mark}")).collect::<Vec<_>>().join(", ")
-        };
-        match output.write(&mut part, &mut step) {
-            Ok(()) => "delivered".to_string(),
-            Err(WriteError::NotConnected) => "not connected".to_string(),
-            Err(WriteError::Closed) => "closed".to_string(),
-            Err(WriteError::Failed(mark)) => format!("failed: {mark}"),
-            Err(WriteError::Partial(failures)) => format!("partial: {}", list(failures)),
-            Err(WriteError::Rejected(failures)) => format!("rejected: {}", list(failures)),
+    pub(crate) fn write_part(&mut self, output: &mut Box<dyn Output>, part: Part) -> String {
+        let said = self.give_part(output, part);
+        said.take()
+    }
+
+    /// Writes batches and waits for nothing; what is answered can be asked for later.
+    pub(crate) fn give(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> Said {
+        self.give_part(output, batches(inputs))
+    }
+
+    fn give_part(&mut self, output: &mut Box<dyn Output>, part: Part) -> Said {
+        let n_messages = part.n_messages();
+        let said = Said::default();
+        let other = said.clone();
+        let delivery = Delivery::new(part, move |answer| other.put(answer_text(&answer, n_messages)));
+        output.write(delivery, &mut Step::new(2, self.time.as_ref()));
+        said
+    }
+
+    /// It is that time now.
+    pub(crate) fn advance_to(&self, time: Option<Duration>) {
+        self.time.advance(time.expect("there is such a time").saturating_sub(self.time.now()));
+    }
+
+    /// Calls the output, as at a stop.
+    pub(crate) fn turn(&self, output: &mut Box<dyn Output>) {
+        output.resume(&mut Step::new(2, self.time.as_ref()));
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn flush(&self, output: &mut Box<dyn Output>) {
+        output.flush(&mut Step::new(2, self.time.as_ref()));
+    }
+
+    /// Calls the output after its bell was rung, or because the time it asked for has come; until it is quiet. Whether
+    /// it was called.
+    pub(crate) fn resume(&mut self, output: &mut Box<dyn Output>) -> bool {
+        let mut n_calls = 0;
+        while self.builder.is_rung.swap(false, Ordering::Relaxed)
+            || output.due().is_some_and(|due| due <= self.time.now())
+        {
+            output.resume(&mut Step::new(2, self.time.as_ref()));
+            n_calls += 1;
+            assert!(n_calls < 1000, "it is never quiet");
         }
+        0 < n_calls
     }
 
     /// The counters with this name, each with its labels.
@@ -193,6 +234,49 @@ impl Harness {
             }
         }
         out
+    }
+}
+
+/// Writes to an output that answers at once.
+pub(crate) fn answer(output: &mut dyn Output, part: Part, time: &Time) -> Answer {
+    let (tx, rx) = std::sync::mpsc::channel();
+    let delivery = Delivery::new(part, move |answer| tx.send(answer).expect("the test listens"));
+    output.write(delivery, &mut Step::new(2, time));
+    rx.try_recv().expect("it is answered at once")
+}
+
+/// What was answered to a delivery.
+#[derive(Clone, Default)]
+pub(crate) struct Said(Arc<Mutex<String>>);
+
+impl Said {
+    fn put(&self, text: String) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(said.is_empty(), "a delivery is answered once: {said}, {text}");
+        *said = text;
+    }
+
+    /// `nothing` while it is not answered.
+    pub(crate) fn take(&self) -> String {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_str() {
+            "" => "nothing".to_string(),
+            text => text.to_string(),
+        }
+    }
+}
+
+/// An answer as text: which messages did not arrive, and why.
+fn answer_text(answer: &Answer, n_messages: usize) -> String {
+    let list: Vec<String> = answer.failures.iter().map(|(idx, mark)| format!("{idx}: {mark}")).collect();
+    let all_for = answer.failures.first().map(|(_, first)| first).filter(|first| {
+        answer.failures.len() == n_messages && answer.failures.iter().all(|(_, mark)| mark == *first)
+    });
+    match (all_for, list.is_empty()) {
+        (_, true) => "delivered".to_string(),
+        (Some(_), _) if answer.is_closed => "closed".to_string(),
+        (Some(reason), _) => format!("failed: {reason}"),
+        (None, _) if answer.is_closed => format!("closed: {}", list.join(", ")),
+        (None, _) => format!("partial: {}", list.join(", ")),
     }
 }
 
@@ -369,6 +453,8 @@ struct TestBuilder {
     metrics: Metrics,
     services: Services,
     resources: Vec<ComponentNode>,
+    /// Whether the output's bell was rung.
+    is_rung: Arc<AtomicBool>,
 }
 
 impl TestBuilder {
@@ -418,6 +504,11 @@ impl Builder for TestBuilder {
 
     fn pulse(&self) -> Arc<dyn Pulse> {
         Arc::new(Time::default())
+    }
+
+    fn output_bell(&self) -> OutputBell {
+        let is_rung = Arc::clone(&self.is_rung);
+        OutputBell::new(move || is_rung.store(true, Ordering::Relaxed))
     }
 
     fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}

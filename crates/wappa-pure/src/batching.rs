@@ -14,7 +14,7 @@ use crate::duration;
 /// When a batch is complete: as soon as one of the limits is reached.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
-pub(super) struct PolicyConfig {
+pub(crate) struct PolicyConfig {
     /// How many messages complete a batch; 0 for any number.
     #[config(default = "0")]
     count: i64,
@@ -51,8 +51,17 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
 }
 
 impl PolicyConfig {
-    pub(super) fn processors(&self) -> &[ComponentNode] {
+    pub(crate) fn processors(&self) -> &[ComponentNode] {
         &self.processors
+    }
+
+    /// Whether nothing is asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count <= 0
+            && self.byte_size <= 0
+            && self.period.is_empty()
+            && self.jitter <= 0.0
+            && self.processors.is_empty()
     }
 
     /// The period, if there is one; the error is Bento's text.
@@ -71,7 +80,7 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What completes a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mechanism {
+pub(crate) enum Mechanism {
     Count,
     Period,
     Size,
@@ -79,14 +88,14 @@ pub(super) enum Mechanism {
 
 /// What is in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Collected {
-    pub(super) n_messages: usize,
-    pub(super) n_bytes: usize,
+pub(crate) struct Collected {
+    pub(crate) n_messages: usize,
+    pub(crate) n_bytes: usize,
 }
 
 /// A policy at work.
 #[derive(Debug)]
-pub(super) struct Policy {
+pub(crate) struct Policy {
     count: Option<usize>,
     byte_size: Option<usize>,
     period: Option<Duration>,
@@ -100,7 +109,7 @@ pub(super) struct Policy {
 
 impl Policy {
     /// The policy that a config describes; the error is Bento's text.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &PolicyConfig,
         label: &str,
         path: &str,
@@ -135,7 +144,7 @@ impl Policy {
     }
 
     /// Which limit a batch has reached.
-    pub(super) fn limit(&self, collected: Collected) -> Option<Mechanism> {
+    pub(crate) fn limit(&self, collected: Collected) -> Option<Mechanism> {
         if self.count.is_some_and(|it| it <= collected.n_messages) {
             return Some(Mechanism::Count);
         }
@@ -143,7 +152,7 @@ impl Policy {
     }
 
     /// How long the next batch may be collected.
-    pub(super) fn period(&mut self) -> Option<Duration> {
+    pub(crate) fn period(&mut self) -> Option<Duration> {
         let period = self.period?;
         if self.jitter <= 0.0 {
             return Some(period);
@@ -153,7 +162,7 @@ impl Policy {
     }
 
     /// Counts a batch.
-    pub(super) fn count(&self, mechanism: Mechanism) {
+    pub(crate) fn count(&self, mechanism: Mechanism) {
         match mechanism {
             Mechanism::Count => self.by_count.add(1),
             Mechanism::Period => self.by_period.add(1),

@@ -1,0 +1,712 @@
+//! Deliveries: a part on its way to an output, with the duty to answer for it.
+//!
+//! Invariant: every delivery is answered exactly once, now or later, by whoever has it; one that is dropped has
+//! failed. However a delivery is divided, copied or sent elsewhere, failures are named here and nowhere else: by the
+//! origins of its messages, which belong to whoever made the delivery.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use wappa_message::{Mark, Message, ORIGIN_NONE};
+
+use crate::{Ack, Failure, Part, Processor, Step, WriteError, run_children};
+
+/// Messages that an output is to deliver, and the duty to say what became of them.
+///
+/// It may be answered at once or later, from any thread. Dropping it answers that nothing of it arrived.
+#[must_use = "a delivery that is dropped has failed"]
+pub struct Delivery {
+    part: Part,
+    /// How many messages it had when it was made or divided.
+    n_messages: usize,
+    receipt: Receipt,
+    stamp: Option<Stamp>,
+}
+
+/// What became of a delivery, for whoever can try elsewhere or again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The messages that did not arrive, by index and in order, each once.
+    pub failures: Vec<(usize, Mark)>,
+    /// Some of them because nobody reads any more.
+    pub is_closed: bool,
+}
+
+/// Who gives out deliveries that may come back for want of a connection, and counts them. The engine's.
+pub trait Desk: Send + Sync {
+    /// A delivery that was given out was divided: there is one more.
+    fn divided(&self);
+
+    /// A delivery, or a piece of one, was answered. `began`: when it was given out.
+    fn answered(&self, part: &Part, began: Duration, result: &Result<(), WriteError>);
+
+    /// There is no connection: the messages come back. `place` orders what comes back.
+    fn lost(&self, delivery: Delivery, place: (u64, u32));
+}
+
+/// Who hears that a delivery landed after the write had returned. The engine's.
+pub trait Landing: Send + Sync {
+    /// Nobody reads any more. Comes before the answer.
+    fn closed(&self);
+
+    /// The delivery with this number was answered.
+    fn landed(&self, number: u64);
+}
+
+/// Where a delivery, or a piece of one, was given out.
+struct Stamp {
+    desk: Arc<dyn Desk>,
+    began: Duration,
+    place: (u64, u32),
+}
+
+/// One piece of the duty to answer.
+struct Receipt(Option<Arc<Flight>>);
+
+/// A delivery on its way: what was said of its pieces so far, and who is told in the end.
+pub struct Flight {
+    n_pieces: AtomicU32,
+    phase: AtomicU8,
+    number: u64,
+    landing: Option<Weak<dyn Landing>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failures: Vec<Failure>,
+    is_closed: bool,
+    end: Option<End>,
+}
+
+/// Who is told.
+enum End {
+    Ack(Ack),
+    Then(Box<dyn FnOnce(Vec<Failure>, bool) + Send>),
+}
+
+/// The write has not returned.
+const WRITING: u8 = 0;
+/// It has, and somebody has the delivery.
+const HANDED: u8 = 1;
+/// It was answered.
+const LANDED: u8 = 2;
+
+/// Reason for messages whose output nobody reads.
+const CLOSED: &str = "broken pipe";
+
+impl Delivery {
+    /// A delivery of these messages. `then` is told what became of them, once, on whichever thread answers last: it
+    /// must not wait.
+    pub fn new(mut part: Part, then: impl FnOnce(Answer) + Send + 'static) -> Delivery {
+        for (idx, message) in part.messages_mut().iter_mut().enumerate() {
+            message.set_origin(idx as u32);
+        }
+        let n_messages = part.n_messages();
+        let then = move |failures, is_closed| then(Answer::of(failures, n_messages, is_closed));
+        let state = State { end: Some(End::Then(Box::new(then))), ..State::default() };
+        Delivery::of(part, Receipt(Some(Arc::new(Flight::with(state, None)))), None)
+    }
+
+    fn of(part: Part, receipt: Receipt, stamp: Option<Stamp>) -> Delivery {
+        Delivery { n_messages: part.n_messages(), part, receipt, stamp }
+    }
+
+    /// The messages, in their batches.
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The messages, for whoever changes what is delivered. What is filtered needs no delivery; what is added has the
+    /// origin of what it is made of.
+    pub fn part_mut(&mut self) -> &mut Part {
+        &mut self.part
+    }
+
+    /// The messages of all batches, one batch after the other.
+    pub fn messages(&self) -> &[Message] {
+        self.part.messages()
+    }
+
+    /// Says what became of the messages. Those that a partial failure does not name have arrived.
+    pub fn answer(mut self, result: Result<(), WriteError>) {
+        self.settle(result);
+    }
+
+    /// A delivery of the same messages to somebody else, as one of several or as an attempt.
+    ///
+    /// `then` gets this one back, as it is now and not answered, with what was answered to the other. It is called once,
+    /// on whichever thread answers last: it must not wait.
+    pub fn via(self, then: impl FnOnce(Delivery, Answer) + Send + 'static) -> Delivery {
+        let part = self.part.clone();
+        Delivery::new(part, move |answer| then(self, answer))
+    }
+
+    /// What is left to do after an attempt: a delivery of the messages that failed, in the batches they were in. The
+    /// others have arrived. `None`: all have, and that is answered.
+    pub fn narrow(mut self, answer: &Answer) -> Option<Delivery> {
+        if answer.failures.is_empty() {
+            self.answer(Ok(()));
+            return None;
+        }
+        if answer.failures.len() < self.part.n_messages() {
+            let mut failed = answer.failures.iter().map(|(idx, _)| *idx).peekable();
+            self.retain(|idx| failed.next_if_eq(&idx).is_some());
+        }
+        Some(self)
+    }
+
+    /// Answers what an attempt came to: its failures stand.
+    pub fn conclude(self, answer: Answer) {
+        self.answer(match answer {
+            Answer { is_closed: true, .. } => Err(WriteError::Closed),
+            Answer { failures, .. } if failures.is_empty() => Ok(()),
+            Answer { failures, .. } => Err(WriteError::Partial(failures)),
+        });
+    }
+
+    /// Keeps the first `n_batches` batches; the result is a delivery of the rest.
+    pub fn split_off(&mut self, n_batches: usize) -> Delivery {
+        let stamp = self.stamp.as_ref().map(|it| it.share(n_batches as u32));
+        let rest = self.part.split_off(n_batches);
+        self.n_messages = self.part.n_messages();
+        Delivery::of(rest, self.receipt.share(), stamp)
+    }
+
+    /// Divides the messages among `n` targets; `to` says which is whose. A target's messages stay in the batches they were
+    /// in, and one without messages gets nothing.
+    pub fn route(mut self, n: usize, mut to: impl FnMut(usize, &Message) -> usize) -> Vec<Option<Delivery>> {
+        let targets: Vec<usize> = self.messages().iter().enumerate().map(|(idx, it)| to(idx, it)).collect();
+        let mut routed: Vec<Option<Delivery>> = (0..n).map(|_| None).collect();
+        let Some(first) = targets.first().copied() else {
+            self.answer(Ok(()));
+            return routed;
+        };
+        for (target, slot) in routed.iter_mut().enumerate() {
+            if target == first || !targets.contains(&target) {
+                continue;
+            }
+            let mut part = self.part.clone();
+            part.retain(|idx| targets[idx] == target);
+            let stamp = self.stamp.as_ref().map(|it| it.share(0));
+            *slot = Some(Delivery::of(part, self.receipt.share(), stamp));
+        }
+        if targets.iter().any(|it| *it != first) {
+            self.retain(|idx| targets[idx] == first);
+        }
+        routed[first] = Some(self);
+        routed
+    }
+
+    /// One more delivery of the same messages: they have arrived once both have delivered them.
+    pub fn copy(&self) -> Delivery {
+        let stamp = self.stamp.as_ref().map(|it| it.share(0));
+        Delivery::of(self.part.clone(), self.receipt.share(), stamp)
+    }
+
+    /// What arrived in an attempt, and what did not.
+    pub fn divide(self, answer: &Answer) -> (Option<Delivery>, Option<Delivery>) {
+        let mut failed = answer.failures.iter().map(|(idx, _)| *idx).peekable();
+        let mut routed = self.route(2, |idx, _| usize::from(failed.next_if_eq(&idx).is_some())).into_iter();
+        (routed.next().flatten(), routed.next().flatten())
+    }
+
+    /// Answers that nothing of what an attempt left arrived; see [`Delivery::narrow`].
+    pub fn give_up(self, answer: Answer) {
+        let failures = answer.failures.into_iter().enumerate().map(|(idx, (_, reason))| (idx, reason));
+        self.conclude(Answer { failures: failures.collect(), is_closed: answer.is_closed });
+    }
+
+    /// Runs the messages through processors. What they do not finish is answered as failed, for the stream is given up;
+    /// `None`: nothing is left to be delivered, and that is answered.
+    pub fn process(mut self, processors: &[Box<dyn Processor>], step: &mut Step<'_>) -> Option<Delivery> {
+        if processors.is_empty() {
+            return Some(self);
+        }
+        let outline = self.part.outline();
+        let origins: Vec<u32> = self.messages().iter().map(Message::origin).collect();
+        step.begin();
+        let done = run_children(processors, &mut self.part, step);
+        if done < self.part.n_batches() {
+            // It is not known how far the rest has come, but what it was made of.
+            let mut rest = self.split_off(done);
+            rest.part = placeholders(&origins[outline.messages_of(done)..]);
+            rest.answer(Err(WriteError::Failed(stopped())));
+        }
+        // What was filtered here needs no delivery.
+        self.n_messages = self.part.n_messages();
+        if self.n_messages == 0 {
+            self.answer(Ok(()));
+            return None;
+        }
+        Some(self)
+    }
+
+    /// Keeps the first `n_messages` messages, which may be a part of a batch; the result is a delivery of the rest.
+    pub fn cut(&mut self, n_messages: usize) -> Delivery {
+        let stamp = self.stamp.as_ref().map(|it| it.share(0));
+        let rest = self.part.cut(n_messages);
+        self.n_messages = self.part.n_messages();
+        Delivery::of(rest, self.receipt.share(), stamp)
+    }
+
+    /// One delivery of one batch, with the messages of all of these.
+    pub fn merge(deliveries: Vec<Delivery>) -> Delivery {
+        let mut messages = Vec::with_capacity(deliveries.iter().map(|it| it.part.n_messages()).sum());
+        let mut sources = Vec::with_capacity(deliveries.len());
+        for mut delivery in deliveries {
+            let origins: Vec<u32> = delivery.messages().iter().map(Message::origin).collect();
+            let part = std::mem::replace(&mut delivery.part, placeholders(&origins));
+            messages.extend(part.into_messages());
+            sources.push(delivery);
+        }
+        Delivery::new(Part::one_batch(messages), move |answer| {
+            let mut failures = answer.failures.into_iter().peekable();
+            let mut begin = 0;
+            for source in sources {
+                let end = begin + source.part.n_messages();
+                let mut own = Vec::new();
+                while let Some((idx, reason)) = failures.next_if(|(idx, _)| *idx < end) {
+                    own.push((idx - begin, reason));
+                }
+                source.conclude(Answer { is_closed: answer.is_closed && !own.is_empty(), failures: own });
+                begin = end;
+            }
+        })
+    }
+
+    /// Notes where the delivery was given out. For the engine's connections.
+    pub fn stamp(&mut self, desk: Arc<dyn Desk>, began: Duration, place: (u64, u32)) {
+        self.stamp = Some(Stamp { desk, began, place });
+    }
+
+    fn retain(&mut self, is_kept: impl FnMut(usize) -> bool) {
+        self.part.retain(is_kept);
+        self.n_messages = self.part.n_messages();
+    }
+
+    fn settle(&mut self, result: Result<(), WriteError>) {
+        let stamp = self.stamp.take();
+        let result = match (result, &stamp) {
+            // Of batches of which everything was filtered there is nothing to deliver.
+            _ if self.part.n_messages() == 0 => Ok(()),
+            (Err(WriteError::NotConnected), Some(stamp)) => {
+                let part = std::mem::replace(&mut self.part, Part::singles(Vec::new()));
+                let receipt = Receipt(self.receipt.0.take());
+                return stamp.desk.lost(Delivery::of(part, receipt, None), stamp.place);
+            }
+            // Whoever wrote it has nobody who connects.
+            (Err(WriteError::NotConnected), None) => Err(WriteError::Failed(Mark::new("not connected"))),
+            (result, _) => result,
+        };
+        if let Some(Stamp { desk, began, .. }) = &stamp {
+            desk.answered(&self.part, *began, &result);
+        }
+        let messages = self.part.messages();
+        let all = |reason: Mark| {
+            let of = |it: &Message| Failure { origin: it.origin(), reason: reason.clone() };
+            messages.iter().map(of).collect()
+        };
+        let is_closed = matches!(result, Err(WriteError::Closed));
+        let failures = match result {
+            Ok(()) => Vec::new(),
+            Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => failures
+                .into_iter()
+                .map(|(idx, reason)| Failure { origin: messages[idx].origin(), reason })
+                .collect(),
+            Err(WriteError::Failed(reason)) => all(reason),
+            Err(WriteError::Closed) => all(Mark::new(CLOSED)),
+            Err(WriteError::NotConnected) => unreachable!("that is dealt with above"),
+        };
+        self.receipt.answer(failures, is_closed);
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if self.receipt.0.is_none() {
+            return;
+        }
+        let reason = Mark::new("dropped before delivery");
+        if std::thread::panicking() || self.part.n_messages() < self.n_messages {
+            // Of what is left nobody knows how much it is.
+            let mut whole = Message::default();
+            whole.set_origin(ORIGIN_NONE);
+            self.part.append(Part::singles(vec![whole]));
+        }
+        self.settle(Err(WriteError::Failed(reason)));
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("part", &self.part).finish_non_exhaustive()
+    }
+}
+
+/// Messages that are nothing but what they descend from.
+fn placeholders(origins: &[u32]) -> Part {
+    let of = |origin: &u32| {
+        let mut message = Message::default();
+        message.set_origin(*origin);
+        message
+    };
+    Part::singles(origins.iter().map(of).collect())
+}
+
+/// Why messages failed that were not delivered before the stream was given up.
+pub fn stopped() -> Mark {
+    Mark::new("the stream was stopped")
+}
+
+impl Answer {
+    fn of(failures: Vec<Failure>, n_messages: usize, is_closed: bool) -> Answer {
+        // Of a failure without an origin nobody knows what it took with it.
+        if let Some(whole) = failures.iter().find(|it| n_messages <= it.origin as usize) {
+            let failures = (0..n_messages).map(|idx| (idx, whole.reason.clone())).collect();
+            return Answer { failures, is_closed };
+        }
+        let mut failures: Vec<(usize, Mark)> =
+            failures.into_iter().map(|it| (it.origin as usize, it.reason)).collect();
+        // What one of its descendants may still achieve counts more than what another never will.
+        failures.sort_by_key(|(idx, reason)| (*idx, reason.is_final()));
+        failures.dedup_by_key(|(idx, _)| *idx);
+        Answer { failures, is_closed }
+    }
+
+    /// Whether everything arrived.
+    pub fn is_delivered(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl Stamp {
+    fn share(&self, n_batches: u32) -> Stamp {
+        self.desk.divided();
+        let (number, batch) = self.place;
+        Stamp { desk: Arc::clone(&self.desk), began: self.began, place: (number, batch + n_batches) }
+    }
+}
+
+impl Receipt {
+    fn share(&self) -> Receipt {
+        let flight = self.0.as_ref().expect("a delivery has its receipt until it is answered");
+        flight.n_pieces.fetch_add(1, Ordering::Relaxed);
+        Receipt(Some(Arc::clone(flight)))
+    }
+
+    fn answer(&mut self, failures: Vec<Failure>, is_closed: bool) {
+        if let Some(flight) = self.0.take() {
+            flight.answer(failures, is_closed);
+        }
+    }
+}
+
+impl Flight {
+    /// For deliveries of a stream's output, one after the other.
+    pub fn new(landing: Weak<dyn Landing>) -> Arc<Flight> {
+        Arc::new(Flight::with(State::default(), Some(landing)))
+    }
+
+    fn with(state: State, landing: Option<Weak<dyn Landing>>) -> Flight {
+        Flight {
+            n_pieces: AtomicU32::new(1),
+            phase: AtomicU8::new(WRITING),
+            number: 0,
+            landing,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The delivery with this number, of messages for which `ack` answers. A flight that is over is used again.
+    pub fn load(self: &mut Arc<Flight>, number: u64, part: Part, ack: Ack) -> Delivery {
+        if Arc::get_mut(self).is_none() {
+            *self = Arc::new(Flight::with(State::default(), self.landing.clone()));
+        }
+        let flight = Arc::get_mut(self).expect("nobody else has it");
+        flight.number = number;
+        *flight.n_pieces.get_mut() = 1;
+        *flight.phase.get_mut() = WRITING;
+        let state = flight.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *state = State { end: Some(End::Ack(ack)), ..State::default() };
+        Delivery::of(part, Receipt(Some(Arc::clone(self))), None)
+    }
+
+    /// Whether all of it is answered.
+    pub fn has_landed(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == LANDED
+    }
+
+    /// The write returned: from now on the landing is told. `false`: it has landed already, and nobody will be.
+    pub fn hand_over(&self) -> bool {
+        self.phase.swap(HANDED, Ordering::SeqCst) != LANDED
+    }
+
+    /// Answers for whoever has the delivery, as failed. What is answered to it later changes nothing.
+    pub fn revoke(&self, reason: Mark) {
+        let end = self.lock().end.take();
+        if let Some(End::Ack(ack)) = end {
+            ack.failed(reason);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, failures: Vec<Failure>, is_closed: bool) {
+        if is_closed || !failures.is_empty() {
+            let mut state = self.lock();
+            state.failures.extend(failures);
+            state.is_closed |= is_closed;
+        }
+        // Release what this piece recorded, acquire what all others did.
+        if self.n_pieces.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let State { failures, is_closed, end } = std::mem::take(&mut *self.lock());
+        let landing = self.landing.as_ref().and_then(Weak::upgrade);
+        if let (true, Some(_), Some(landing)) = (is_closed, &end, &landing) {
+            landing.closed();
+        }
+        // No lock is held while anybody is told.
+        match end {
+            Some(End::Ack(ack)) => ack.answer(failures),
+            Some(End::Then(then)) => then(failures, is_closed),
+            // It was revoked.
+            None => (),
+        }
+        if self.phase.swap(LANDED, Ordering::SeqCst) == HANDED
+            && let Some(landing) = landing
+        {
+            landing.landed(self.number);
+        }
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flight({})", self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicU64, AtomicUsize},
+        mpsc::{Receiver, sync_channel},
+    };
+
+    use super::*;
+    use crate::Batches;
+
+    /// A part of these batches, each a word; each message is a letter.
+    fn part(words: &str) -> Part {
+        let mut part = Part::singles(Vec::new());
+        for word in words.split(' ') {
+            part.append(Part::one_batch(word.chars().map(|it| Message::new(it.to_string())).collect()));
+        }
+        part
+    }
+
+    fn text(delivery: &Delivery) -> String {
+        let part = delivery.part();
+        let content = |it: &Message| String::from_utf8_lossy(it.content()).into_owned();
+        let batch = |idx| part.messages()[part.batch(idx)].iter().map(content).collect::<String>();
+        (0..part.n_batches()).map(batch).collect::<Vec<_>>().join(" ")
+    }
+
+    fn answer_text(answer: &Answer) -> String {
+        let failures = answer.failures.iter().map(|(idx, mark)| format!("{idx}: {mark}"));
+        failures.collect::<Vec<_>>().join(", ")
+    }
+
+    fn delivery(words: &str) -> (Delivery, Receiver<String>) {
+        let (tx, rx) = sync_channel(2);
+        let then = move |answer: Answer| tx.send(answer_text(&answer)).expect("the test listens");
+        (Delivery::new(part(words), then), rx)
+    }
+
+    fn failed(reason: &str) -> Result<(), WriteError> {
+        Err(WriteError::Failed(Mark::new(reason)))
+    }
+
+    #[test]
+    fn is_answered_once_when_all_pieces_are() {
+        let (mut one, rx) = delivery("ab c de");
+        let mut two = one.split_off(1);
+        let three = two.split_off(1);
+        assert_eq!([&one, &two, &three].map(text), ["ab", "c", "de"]);
+        three.answer(Err(WriteError::Partial(vec![(1, Mark::new("full"))])));
+        one.answer(failed("gone"));
+        assert!(rx.try_recv().is_err());
+        drop(two);
+        assert_eq!(rx.recv().as_deref(), Ok("0: gone, 1: gone, 2: dropped before delivery, 4: full"));
+    }
+
+    #[test]
+    fn what_was_taken_out_of_a_dropped_delivery_has_failed_too() {
+        let (mut one, rx) = delivery("ab c");
+        let mut tail = one.split_off(1);
+        drop(std::mem::replace(tail.part_mut(), Part::singles(Vec::new())));
+        drop(tail);
+        one.answer(Ok(()));
+        let reason = "dropped before delivery";
+        assert_eq!(rx.recv(), Ok(format!("0: {reason}, 1: {reason}, 2: {reason}")));
+        // Who filters and answers says that it was filtered.
+        let (mut one, rx) = delivery("ab");
+        one.part_mut().replace_each(|_, _| ());
+        one.answer(failed("full"));
+        assert_eq!(rx.recv().as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn who_tries_again_gets_back_what_failed() {
+        let (one, rx) = delivery("ab c de");
+        let (tx, returns) = sync_channel(1);
+        let mut other =
+            one.via(move |delivery, answer| tx.send((delivery, answer)).expect("the test listens"));
+        // What is done to it on the way does not matter.
+        other.part_mut().replace_each(|message, out| {
+            if message.content() == "c" {
+                out.push(message.clone());
+            }
+            out.push(message);
+        });
+        let mark = |text: &str| Mark::new(text);
+        other.answer(Err(WriteError::Partial(vec![(0, mark("x")), (3, mark("y")), (2, mark("z"))])));
+        let (one, answer) = returns.recv().expect("it is answered");
+        assert_eq!((answer_text(&answer), text(&one)), ("0: x, 2: y".to_string(), "ab c de".to_string()));
+        let left = one.narrow(&answer).expect("something failed");
+        assert_eq!((text(&left), left.part().n_batches()), ("a c".to_string(), 2));
+        assert!(rx.try_recv().is_err());
+        left.answer(Err(WriteError::Partial(vec![(1, mark("again"))])));
+        assert_eq!(rx.recv().as_deref(), Ok("2: again"));
+    }
+
+    #[test]
+    fn is_divided_among_targets() {
+        let (one, rx) = delivery("abc de f");
+        let routed = one.route(4, |_, message| usize::from(message.content()[0] - b'a') % 3);
+        let texts: Vec<_> = routed.iter().map(|it| it.as_ref().map(text)).collect();
+        assert_eq!(texts, [Some("a d"), Some("b e"), Some("c f"), None].map(|it| it.map(String::from)));
+        for (idx, delivery) in routed.into_iter().enumerate() {
+            if let Some(delivery) = delivery {
+                delivery.answer(if idx == 1 { failed("full") } else { Ok(()) });
+            }
+        }
+        assert_eq!(rx.recv().as_deref(), Ok("1: full, 4: full"));
+        let (one, rx) = delivery("ab");
+        let mut routed = one.route(2, |_, _| 1);
+        assert!(routed[0].is_none());
+        routed.pop().flatten().expect("all is there").answer(Ok(()));
+        assert_eq!(rx.recv().as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn several_are_delivered_as_one_batch() {
+        let ((mut one, rx_one), (two, rx_two)) = (delivery("ab c"), delivery("d"));
+        let rest = one.cut(1);
+        assert_eq!((text(&one), text(&rest)), ("a".to_string(), "b c".to_string()));
+        let merged = Delivery::merge(vec![rest, two]);
+        assert_eq!((text(&merged), merged.part().n_batches()), ("bcd".to_string(), 1));
+        merged.answer(Err(WriteError::Partial(vec![(1, Mark::new("x")), (2, Mark::new("y"))])));
+        assert_eq!((rx_two.recv().as_deref(), rx_one.try_recv().is_err()), (Ok("0: y"), true));
+        one.answer(Ok(()));
+        assert_eq!(rx_one.recv().as_deref(), Ok("2: x"));
+    }
+
+    #[test]
+    fn a_copy_has_to_arrive_as_well() {
+        let (one, rx) = delivery("ab c");
+        let two = one.copy();
+        assert_eq!(text(&two), "ab c");
+        one.answer(Err(WriteError::Partial(vec![(2, Mark::new("x"))])));
+        assert!(rx.try_recv().is_err());
+        two.answer(Err(WriteError::Partial(vec![(0, Mark::new("y")), (2, Mark::new("z"))])));
+        assert_eq!(rx.recv().as_deref(), Ok("0: y, 2: x"));
+    }
+
+    #[test]
+    fn what_arrived_and_what_did_not() {
+        let (one, rx) = delivery("ab c");
+        let failures = vec![(0, Mark::new("x")), (2, Mark::new("y"))];
+        let (arrived, failed) = one.divide(&Answer { failures: failures.clone(), is_closed: false });
+        let (arrived, failed) = (arrived.expect("one did"), failed.expect("two did not"));
+        assert_eq!((text(&arrived), text(&failed)), ("b".to_string(), "a c".to_string()));
+        arrived.answer(Ok(()));
+        failed.give_up(Answer { failures, is_closed: false });
+        assert_eq!(rx.recv().as_deref(), Ok("0: x, 2: y"));
+    }
+
+    #[derive(Default)]
+    struct Engine {
+        n_closed: AtomicUsize,
+        landed: AtomicU64,
+    }
+
+    impl Landing for Engine {
+        fn closed(&self) {
+            self.n_closed.fetch_add(1, Ordering::SeqCst);
+        }
+        fn landed(&self, number: u64) {
+            self.landed.store(number, Ordering::SeqCst);
+        }
+    }
+
+    fn flight() -> (Arc<Engine>, Arc<Flight>) {
+        let engine = Arc::new(Engine::default());
+        let landing: Arc<dyn Landing> = engine.clone();
+        let flight = Flight::new(Arc::downgrade(&landing));
+        (engine, flight)
+    }
+
+    fn ack() -> (Ack, Receiver<usize>) {
+        let (tx, rx) = sync_channel(2);
+        let then = move |failures: Vec<Failure>| tx.send(failures.len()).expect("the test listens");
+        (Ack::new(2, then), rx)
+    }
+
+    fn two() -> Part {
+        let messages = (0..2).map(|origin| Message::of_input("x".into(), Default::default(), origin));
+        Part::new(messages.collect(), Batches::Singles)
+    }
+
+    #[test]
+    fn the_engine_is_told_of_what_lands_after_the_write() {
+        let (engine, mut flight) = flight();
+        let (ack_one, rx) = ack();
+        let one = flight.load(7, two(), ack_one);
+        one.answer(Ok(()));
+        assert!(flight.has_landed() && !flight.hand_over());
+        assert_eq!((rx.recv(), engine.landed.load(Ordering::SeqCst)), (Ok(0), 0));
+        // The same flight again.
+        let before = Arc::as_ptr(&flight);
+        let (ack_two, rx) = ack();
+        let two = flight.load(8, two(), ack_two);
+        assert_eq!(Arc::as_ptr(&flight), before);
+        assert!(flight.hand_over());
+        two.answer(Err(WriteError::Closed));
+        assert_eq!((rx.recv(), engine.landed.load(Ordering::SeqCst)), (Ok(2), 8));
+        assert_eq!(engine.n_closed.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn what_is_answered_after_it_was_revoked_changes_nothing() {
+        let (engine, mut flight) = flight();
+        let (ack, rx) = ack();
+        let one = flight.load(3, two(), ack);
+        assert!(flight.hand_over());
+        flight.revoke(Mark::new("the stream was stopped"));
+        assert_eq!(rx.recv(), Ok(2));
+        one.answer(Err(WriteError::Closed));
+        assert!(rx.try_recv().is_err());
+        assert_eq!(engine.n_closed.load(Ordering::SeqCst), 0);
+    }
+}

@@ -1,0 +1,345 @@
+//! Lines: the connection of one output, observed.
+//!
+//! One place connects, backs off and gives what came back once more, for every output, however deep in others. What
+//! is given to a line is held until there is a connection, and written in the order it came; once the stream is given up
+//! and there is no connection, it is answered as failed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use wappa_component::{
+    Clock, ConnectError, Counter, Delivery, Desk, Level, Output, OutputBell, Part, Step, Timing, WriteError,
+    stopped,
+};
+
+use crate::{
+    activity::Activity,
+    observe::{Observed, share},
+    quiet::Quiet,
+    world::Monitor,
+};
+
+/// The shortest and longest wait between two attempts to connect; as Bento.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(1));
+
+/// An output with its connection.
+pub(crate) struct Line {
+    inner: Box<dyn Output>,
+    desk: Arc<LineDesk>,
+    activity: Activity,
+    is_up: bool,
+    /// The last wait before an attempt to connect; zero when the connection before worked.
+    back_off: Duration,
+    /// When the next attempt is made, if that is to be waited for.
+    not_before: Option<Duration>,
+    /// What is not given to the output, by when it came.
+    waiting: BTreeMap<(u64, u32), Delivery>,
+    next_number: u64,
+    is_closed: bool,
+    connection_up: Counter,
+    connection_failed: Counter,
+    connection_lost: Counter,
+}
+
+/// Where answers come to, from any thread.
+struct LineDesk {
+    of: Observed,
+    bell: OutputBell,
+    /// What came back for want of a connection.
+    lost: Monitor<Vec<((u64, u32), Delivery)>>,
+    is_lost: AtomicBool,
+    /// Nobody reads any more.
+    is_closed: AtomicBool,
+    /// Whether anything was answered since the connection was made.
+    has_worked: AtomicBool,
+    n_out: AtomicUsize,
+    sent: Counter,
+    batch_sent: Counter,
+    error: Counter,
+    latency: Timing,
+    quiet: Quiet,
+}
+
+impl Line {
+    pub(crate) fn new(inner: Box<dyn Output>, of: Observed, bell: OutputBell, activity: &Activity) -> Line {
+        Line {
+            connection_up: of.counter("output_connection_up"),
+            connection_failed: of.counter("output_connection_failed"),
+            connection_lost: of.counter("output_connection_lost"),
+            desk: Arc::new(LineDesk {
+                sent: of.counter("output_sent"),
+                batch_sent: of.counter("output_batch_sent"),
+                error: of.counter("output_error"),
+                latency: of.timing("output_latency_ns"),
+                quiet: Quiet::new(&of.world),
+                lost: Monitor::new(&of.world, Vec::new()),
+                is_lost: AtomicBool::new(false),
+                is_closed: AtomicBool::new(false),
+                has_worked: AtomicBool::new(true),
+                n_out: AtomicUsize::new(0),
+                bell,
+                of,
+            }),
+            inner,
+            activity: activity.clone(),
+            is_up: false,
+            back_off: Duration::ZERO,
+            not_before: None,
+            waiting: BTreeMap::new(),
+            next_number: 0,
+            is_closed: false,
+        }
+    }
+
+    /// Makes one attempt. Where it fails, the next one has its time.
+    fn try_connect(&mut self) -> Result<(), ConnectError> {
+        let of = &self.desk.of;
+        let result = {
+            let _entered = of.enter();
+            self.inner.connect()
+        };
+        match result {
+            Ok(()) => {
+                self.connection_up.add(1);
+                of.logger.info(&format!("Output type {} is now active", of.name));
+                self.is_up = true;
+                self.not_before = None;
+                Ok(())
+            }
+            Err(ConnectError::BackOff(text)) => {
+                self.failed_to_connect(&text);
+                self.wait();
+                Ok(())
+            }
+            Err(ConnectError::Fatal(text)) => {
+                self.failed_to_connect(&text);
+                Err(ConnectError::Fatal(text))
+            }
+            Err(ConnectError::Interrupted) => Err(ConnectError::Interrupted),
+        }
+    }
+
+    fn failed_to_connect(&self, text: &str) {
+        self.connection_failed.add(1);
+        let of = &self.desk.of;
+        self.desk.quiet.log(&of.logger, Level::Error, || format!("Failed to connect to {}: {text}", of.name));
+    }
+
+    fn wait(&mut self) {
+        self.back_off = (self.back_off * 2).clamp(BACK_OFF.0, BACK_OFF.1);
+        self.not_before = Some(self.desk.of.world.now() + self.back_off);
+    }
+
+    fn hand(&mut self, place: (u64, u32), mut delivery: Delivery, step: &mut Step<'_>) {
+        if self.desk.is_closed.load(Ordering::SeqCst) {
+            return delivery.answer(Err(WriteError::Closed));
+        }
+        self.desk.n_out.fetch_add(1, Ordering::SeqCst);
+        let desk = Arc::clone(&self.desk) as Arc<dyn Desk>;
+        delivery.stamp(desk, self.desk.of.world.now(), place);
+        let _entered = self.desk.of.enter();
+        self.inner.write(delivery, step);
+    }
+
+    /// Notes that the connection is gone, if it is, and takes what came back.
+    fn take_lost(&mut self) {
+        if !self.desk.is_lost.load(Ordering::SeqCst) {
+            return;
+        }
+        self.waiting.extend(std::mem::take(&mut *self.desk.lost.lock()));
+        if std::mem::replace(&mut self.is_up, false) {
+            self.connection_lost.add(1);
+            // The first time it is connected again at once; not so one that is lost before anything was answered.
+            self.not_before = None;
+            match self.desk.has_worked.swap(false, Ordering::SeqCst) {
+                true => self.back_off = Duration::ZERO,
+                false => self.wait(),
+            }
+        }
+    }
+
+    /// Does what can be done now: connects, and writes what waits.
+    fn settle(&mut self, step: &mut Step<'_>) {
+        loop {
+            self.take_lost();
+            if !self.is_up && !self.reconnect() {
+                return;
+            }
+            // What comes back in the middle was in front of the rest.
+            while !self.desk.is_lost.load(Ordering::SeqCst)
+                && !self.desk.of.stop.is_cut()
+                && self.inner.has_room()
+            {
+                let Some((place, delivery)) = self.waiting.pop_first() else { return };
+                self.hand(place, delivery, step);
+            }
+            if !self.desk.is_lost.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+
+    /// Makes an attempt if its time has come. Whether there is a connection.
+    fn reconnect(&mut self) -> bool {
+        let of = &self.desk.of;
+        if of.stop.is_abandoned() {
+            let waiting = std::mem::take(&mut self.waiting);
+            waiting.into_values().for_each(|it| it.answer(Err(WriteError::Failed(stopped()))));
+            return false;
+        }
+        // What the output still has comes back first, or is answered otherwise.
+        if 0 < self.desk.n_out.load(Ordering::SeqCst) || self.not_before.is_some_and(|it| of.world.now() < it)
+        {
+            return false;
+        }
+        self.waiting.extend(std::mem::take(&mut *self.desk.lost.lock()));
+        self.desk.is_lost.store(false, Ordering::SeqCst);
+        if let Err(err) = self.try_connect() {
+            if let ConnectError::Fatal(text) = err {
+                self.activity.fail(format!("{}: {text}", self.desk.of.path));
+            }
+            self.desk.of.stop.cut();
+        }
+        self.is_up
+    }
+}
+
+impl Output for Line {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        if self.is_up || self.not_before.is_some() {
+            return Ok(());
+        }
+        self.try_connect()
+    }
+
+    fn has_room(&self) -> bool {
+        match self.is_up && !self.desk.is_lost.load(Ordering::SeqCst) {
+            true => self.waiting.is_empty() && self.inner.has_room(),
+            // Then it is answered at once.
+            false => self.desk.of.stop.is_abandoned(),
+        }
+    }
+
+    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        let place = (self.next_number, 0);
+        self.next_number += 1;
+        let is_lost = self.desk.is_lost.load(Ordering::SeqCst);
+        if self.is_up && !is_lost && self.waiting.is_empty() {
+            self.hand(place, delivery, step);
+        } else {
+            self.waiting.insert(place, delivery);
+        }
+        if self.desk.is_lost.load(Ordering::SeqCst) || !self.waiting.is_empty() {
+            self.settle(step);
+        }
+    }
+
+    fn resume(&mut self, step: &mut Step<'_>) {
+        if self.is_up {
+            let _entered = self.desk.of.enter();
+            self.inner.resume(step);
+        }
+        self.settle(step);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        if self.is_up {
+            return self.inner.due();
+        }
+        // The last answer rings.
+        let is_in = self.desk.n_out.load(Ordering::SeqCst) == 0;
+        self.not_before.filter(|_| is_in && !self.desk.of.stop.is_abandoned())
+    }
+
+    fn flush(&mut self, step: &mut Step<'_>) {
+        if self.is_up {
+            let _entered = self.desk.of.enter();
+            self.inner.flush(step);
+        }
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return Ok(());
+        }
+        let _entered = self.desk.of.enter();
+        self.inner.close()
+    }
+}
+
+impl LineDesk {
+    fn is_in(&self) {
+        if self.n_out.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_lost.load(Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+
+    fn log_failure(&self, reason: &dyn std::fmt::Display) {
+        self.quiet.log(&self.of.logger, Level::Error, || {
+            format!("Failed to send message to {}: {reason}", self.of.name)
+        });
+    }
+
+    /// Counts what was answered, and says what went wrong.
+    fn count(&self, part: &Part, began: Duration, result: &Result<(), WriteError>) {
+        let n_messages = part.n_messages() as u64;
+        let n_failed = match result {
+            Ok(()) => 0,
+            Err(WriteError::NotConnected | WriteError::Closed) => return,
+            Err(WriteError::Failed(reason)) => {
+                self.log_failure(reason);
+                n_messages
+            }
+            Err(WriteError::Partial(failures)) => {
+                if let Some((_, reason)) = failures.first() {
+                    self.log_failure(reason);
+                }
+                failures.len() as u64
+            }
+            Err(WriteError::Rejected(failures)) => {
+                if let Some((_, reason)) = failures.first() {
+                    self.of.logger.debug(&format!("Rejecting message: {reason}"));
+                }
+                failures.len() as u64
+            }
+        };
+        let n_batches = part.n_batches_with_messages(part.n_batches());
+        self.latency.record(share(self.of.world.now().saturating_sub(began), n_batches.max(1)));
+        self.sent.add(n_messages.saturating_sub(n_failed));
+        self.batch_sent.add(if n_failed < n_messages { n_batches as u64 } else { 0 });
+        self.error.add(n_failed);
+    }
+}
+
+impl Desk for LineDesk {
+    fn divided(&self) {
+        self.n_out.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn answered(&self, part: &Part, began: Duration, result: &Result<(), WriteError>) {
+        self.has_worked.store(true, Ordering::SeqCst);
+        if matches!(result, Err(WriteError::Closed)) {
+            self.is_closed.store(true, Ordering::SeqCst);
+        }
+        self.count(part, began, result);
+        self.is_in();
+    }
+
+    fn lost(&self, delivery: Delivery, place: (u64, u32)) {
+        let mut lost = self.lost.lock();
+        lost.push((place, delivery));
+        self.is_lost.store(true, Ordering::SeqCst);
+        drop(lost);
+        self.n_out.fetch_sub(1, Ordering::SeqCst);
+        self.bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests;
