@@ -1,6 +1,7 @@
 //! Counters and timings, with Bento's names and labels. Exporters read them; components only add.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,16 +11,15 @@ use std::{
 
 /// All series of a stream. Cloning shares.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics(Arc<Mutex<Vec<Series>>>);
+pub struct Metrics(Arc<Mutex<BTreeMap<Series, Value>>>);
 
 /// One name with one set of labels.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     /// For example `processor_received`.
     pub name: String,
     /// Ordered by name.
     pub labels: Vec<(String, String)>,
-    value: Value,
 }
 
 #[derive(Clone, Debug)]
@@ -71,10 +71,9 @@ impl Metrics {
         counter: fn(&Counter) -> u64,
         timing: fn(&Timing) -> TimingSnapshot,
     ) -> Vec<(Series, Sample)> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-        let sample = |series: Series| {
-            let sample = match &series.value {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sample = |(series, value): (Series, Value)| {
+            let sample = match &value {
                 Value::Counter(it) => Sample::Counter(counter(it)),
                 Value::Timing(it) => Sample::Timing(timing(it)),
             };
@@ -88,11 +87,7 @@ impl Metrics {
             labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         labels.sort();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = all.iter().find(|it| it.name == name && it.labels == labels) {
-            return series.value.clone();
-        }
-        all.push(Series { name: name.to_string(), labels, value: new.clone() });
-        new
+        all.entry(Series { name: name.to_string(), labels }).or_insert(new).clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a config to a stream: builds components, each observed, and finds resources.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     num::NonZero,
     sync::{Arc, Mutex},
 };
@@ -10,7 +10,7 @@ use wappa_component::{
     Build, BuildError, Builder, Component, Context, Input, Logger, Metrics, Output, OutputBell, Processor,
     Pulse, ScannerFactory, Services,
 };
-use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig};
+use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
 
 use crate::{
     line::Line,
@@ -71,7 +71,8 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
 pub fn threads(config: &StreamConfig) -> usize {
     match usize::try_from(config.pipeline.threads) {
         Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, NonZero::get),
-        Ok(threads) => threads,
+        // More is a lint; a config may be run in spite of it.
+        Ok(threads) => threads.min(THREADS_MAX),
     }
 }
 
@@ -111,16 +112,15 @@ impl<'a> Building<'a> {
     fn check_labels(&self) -> Result<(), BuildError> {
         let resources = self.resources();
         let all = resources.processors.iter().chain(&resources.inputs).chain(&resources.outputs);
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for node in all {
             if node.label.is_empty() {
                 return Err(BuildError::new(format!("{} resource has an empty label", node.kind)));
             }
-            if seen.contains(&node.label.as_str()) {
+            if !seen.insert(&node.label) {
                 let text = "collides with a previously defined resource";
                 return Err(BuildError::new(format!("{} resource label '{}' {text}", node.kind, node.label)));
             }
-            seen.push(&node.label);
         }
         Ok(())
     }

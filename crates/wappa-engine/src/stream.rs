@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use wappa_component::{Input, Logger, Output, Processor};
+use wappa_component::{Input, Logger, Output, Processor, cause};
 
 use crate::{
     activity::Activity,
@@ -195,7 +195,14 @@ fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
             Err(err) => {
                 // Those that run already must not run on by themselves.
                 shared.stop.abandon();
-                result = Err(err);
+                let text = format!(
+                    "starting thread {} of {} of the pipeline: {}: lower `pipeline.threads`, or raise the limits of the \
+                     process and its group (`ulimit -u`, `ulimit -v`, `pids.max`)",
+                    thread + 1,
+                    shared.n_threads,
+                    cause(&err)
+                );
+                result = Err(io::Error::new(err.kind(), text));
                 break;
             }
         }

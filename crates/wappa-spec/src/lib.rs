@@ -64,6 +64,7 @@ mod size;
 mod source;
 mod spec;
 mod suggest;
+mod unquoted;
 mod value;
 pub mod yaml;
 
@@ -73,7 +74,7 @@ pub use interpolation::{Interpolated, NotUnderstood, Segment};
 pub use lint::{Level, Lint, Rule};
 pub use printable::{is_printable, printable, printable_json, printable_lines, printable_path};
 pub use reader::{Deprecated, Fields, LintOptions, Options, Reader};
-pub use root::{LogFileConfig, LoggerConfig, PipelineConfig, Resources, StreamConfig};
+pub use root::{LogFileConfig, LoggerConfig, PipelineConfig, Resources, StreamConfig, THREADS_MAX};
 pub use size::Size;
 pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Spec, Status, Type, Value};

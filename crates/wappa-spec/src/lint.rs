@@ -14,6 +14,8 @@ pub enum Rule {
     FailedRead,
     /// Environment variables without a default were not set.
     MissingEnvVar,
+    /// The value of an environment variable that is read as something else than what it holds.
+    UnquotedVariable,
     /// A key is given more than once in one mapping.
     DuplicateKey,
     /// A merge key (`<<`), which is accepted and not applied.
@@ -62,6 +64,7 @@ impl Rule {
         match self {
             Rule::FailedRead => "failed-read",
             Rule::MissingEnvVar => "missing-env-var",
+            Rule::UnquotedVariable => "unquoted-variable",
             Rule::DuplicateKey => "duplicate-key",
             Rule::MergeKey => "merge-key",
             Rule::UnknownField => "unknown-field",

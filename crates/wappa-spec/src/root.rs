@@ -52,10 +52,15 @@ impl Resources {
     }
 }
 
+/// The most threads that a pipeline has. Each is one of the operating system's and keeps a stack and an instance of
+/// every guest, so thousands of them help nobody; a machine's own limits are often lower.
+pub const THREADS_MAX: usize = 4096;
+
 /// What is done to the messages between input and output, and by how many threads.
 #[derive(Config, Clone, Debug)]
+#[config(lint = lint_pipeline)]
 pub struct PipelineConfig {
-    /// How many threads work on messages at once; below 1: as many as the machine has.
+    /// How many threads work on messages at once, at most 4,096; below 1: as many as the machine has.
     #[config(default = "-1")]
     pub threads: i64,
 
@@ -334,6 +339,17 @@ fn lint_tests(tests: &[Node], node: &Node, reader: &mut Reader<'_>) {
 /// A value that is there and not null.
 fn value_at<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     node.get(key).filter(|it| !it.is_null())
+}
+
+fn lint_pipeline(pipeline: &PipelineConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(value) = value_at(node, "threads")
+        && usize::try_from(pipeline.threads).is_ok_and(|it| THREADS_MAX < it)
+    {
+        let message = format!("a pipeline has at most {THREADS_MAX} threads, not {}", pipeline.threads);
+        let lint = Lint::error(Rule::InvalidValue, value.pos, message).on(value);
+        reader
+            .push(lint.hint("more threads than the machine has processors seldom help: leave the field out"));
+    }
 }
 
 fn lint_logger(logger: &LoggerConfig, node: &Node, reader: &mut Reader<'_>) {

@@ -8,7 +8,7 @@ use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig};
 use crate::spec::Registry;
 use crate::yaml::{Node, Pos, parse};
-use crate::{env, set};
+use crate::{env, set, unquoted};
 
 /// A config file that could be read as YAML.
 #[derive(Clone)]
@@ -65,15 +65,17 @@ impl Source {
                 return Err(vec![lint.hint(format!("line {line} has bytes that are no text"))]);
             }
         };
-        let replaced = env::replace(text, lookup);
+        let replaced = env::replace(text, &lookup);
         let mut lints: Vec<Lint> = replaced.lint().into_iter().collect();
         match parse(&replaced.text) {
             Ok(parsed) => {
                 let is_lint_disabled = replaced.text.starts_with("# BENTO LINT DISABLE");
                 lints.extend(parsed.lints);
+                lints.extend(unquoted::lints(text, lookup, Ok(&parsed.node)));
                 Ok(Source { text: replaced.text, node: parsed.node, lints, is_lint_disabled, dir: None })
             }
-            Err(lint) => {
+            Err(mut lint) => {
+                unquoted::lints(text, lookup, Err(&mut lint));
                 lints.push(*lint);
                 Err(lints)
             }

@@ -355,7 +355,12 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
         // Where it was when its time was over is worth knowing; an exit is not a riddle.
         return match stop {
             Stop::Timeout | Stop::HostCall(_) | Stop::Output(_) => described.with_frames(frames::of(error)),
-            Stop::Exit(_) | Stop::Interrupted => described,
+            // Go ends with an exit after a panic, and many programs after they said why.
+            Stop::Exit(_) => match host.output.last_err() {
+                Some(line) => CallError::new(Kind::Exit, format!("{stop}: {line}")),
+                None => described,
+            },
+            Stop::Interrupted => described,
         };
     }
     let mut reason = trap_reason(error);

@@ -62,6 +62,12 @@ impl Level {
 
 /// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
 pub trait GuestLog: Send + Sync {
+    /// Whether a line of this level would be written. One that would not does not count for the rate.
+    fn is_enabled(&self, level: Level) -> bool {
+        let _ = level;
+        true
+    }
+
     /// One line, without its newline and without control characters other than tabs.
     fn log(&self, level: Level, text: &str);
 }
@@ -94,7 +100,7 @@ impl RatedLog {
     }
 
     pub(crate) fn log(&self, level: Level, text: &str) {
-        let Some(log) = &self.log else { return };
+        let Some(log) = self.log.as_ref().filter(|it| it.is_enabled(level)) else { return };
         let mut rate = lock(&self.rate);
         let now = Instant::now();
         if INTERVAL <= now.duration_since(rate.since) {
@@ -108,6 +114,10 @@ impl RatedLog {
         }
         rate.lines += 1;
         log.log(level, text);
+    }
+
+    fn is_enabled(&self, level: Level) -> bool {
+        self.log.as_ref().is_some_and(|it| it.is_enabled(level))
     }
 
     /// Counts a line that is not even looked at.
@@ -164,6 +174,8 @@ struct Explanation {
     panic: String,
     /// The line of the panic says where; the next one says why.
     is_half: bool,
+    /// The lines behind a panic in Go say where.
+    wants_place: bool,
 }
 
 impl Explanation {
@@ -183,7 +195,14 @@ impl Explanation {
             if is_panic || is_rust {
                 self.panic = line.to_string();
                 self.is_half = is_rust && line.ends_with(':');
+                self.wants_place = is_panic;
             }
+        } else if self.wants_place
+            && let Some(place) = place_in_go(line)
+            && !["panic(", "runtime.", "goroutine "].iter().any(|it| self.last.starts_with(it))
+        {
+            self.panic = format!("{}, at {place}", self.panic);
+            self.wants_place = false;
         }
         self.last = line.to_string();
     }
@@ -192,6 +211,13 @@ impl Explanation {
         let text = if self.panic.is_empty() { &self.last } else { &self.panic };
         (!text.is_empty()).then(|| text.clone())
     }
+}
+
+/// The place in a line of a Go stack below a function's name: `/a/main.go:6 +0x1`.
+fn place_in_go(line: &str) -> Option<&str> {
+    let place = line.split(' ').next()?;
+    let (_, number) = place.split_once(".go:")?;
+    (!number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())).then_some(place)
 }
 
 /// The most that is held back of one call, in bytes; what is more is dropped, and that is said.
@@ -244,7 +270,7 @@ impl Output {
                 lines.explanation.take(&line);
             }
         }
-        if !rest.is_empty() {
+        if !rest.is_empty() && self.log.is_enabled(level) {
             match &mut lines.held {
                 Some(held) => held.dropped += 1,
                 None => self.log.drop_line(),
@@ -295,6 +321,9 @@ impl Output {
 
     fn say(&self, lines: &mut Lines, level: Level, text: &str) {
         let Some(held) = &mut lines.held else { return self.log.log(level, text) };
+        if !self.log.is_enabled(level) {
+            return;
+        }
         if held.takes(text.len()) {
             held.lines.push((level, text.to_string()));
         } else {
@@ -302,13 +331,23 @@ impl Output {
         }
     }
 
-    /// A new message begins: lines before it do not explain its failure.
+    /// A new message begins: lines before it do not explain its failure, one that is not finished included.
     #[inline]
     pub(crate) fn begin(&self) {
         if self.wrote.load(Ordering::Relaxed) {
             self.wrote.store(false, Ordering::Relaxed);
-            lock(&self.lines).explanation = Explanation::default();
+            self.end_message();
         }
+    }
+
+    #[cold]
+    fn end_message(&self) {
+        let mut lines = lock(&self.lines);
+        let unfinished = printable(&mem::take(&mut lines.err));
+        if !unfinished.trim().is_empty() {
+            self.say(&mut lines, Level::Warn, &unfinished);
+        }
+        lines.explanation = Explanation::default();
     }
 
     /// What the guest wrote to standard error since the message began that says best why it failed, finished or not.
@@ -438,6 +477,56 @@ impl OutputStream for Stream {
 mod tests {
     use super::*;
 
+    /// Writes what matters at least as much as a warning.
+    #[derive(Default)]
+    struct Warnings(Mutex<Vec<String>>);
+
+    impl GuestLog for Warnings {
+        fn is_enabled(&self, level: Level) -> bool {
+            matches!(level, Level::Warn | Level::Error)
+        }
+
+        fn log(&self, _: Level, text: &str) {
+            lock(&self.0).push(text.to_string());
+        }
+    }
+
+    #[test]
+    fn lines_below_the_level_do_not_count() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3)), None);
+        for number in 0..1000 {
+            output.log_text(Level::Debug, b"not seen");
+            output.write(false, b"nor this\n");
+            if number % 500 == 0 {
+                output.log_text(Level::Warn, b"seen");
+            }
+        }
+        output.hold();
+        (0..HELD_BYTES_MAX / 64).for_each(|_| output.log_text(Level::Info, b"not even held"));
+        output.log_text(Level::Error, b"held");
+        output.release(true);
+        drop(output);
+        assert_eq!(*lock(&log.0), ["seen", "seen", "held"]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_finished_belongs_to_its_message() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100)), None);
+        output.begin();
+        output.write(true, b"of the first");
+        assert_eq!(output.last_err().as_deref(), Some("of the first"));
+        output.begin();
+        assert_eq!(output.last_err(), None);
+        output.write(true, b"of the second");
+        assert_eq!(output.last_err().as_deref(), Some("of the second"));
+        output.finish();
+        assert_eq!(*lock(&log.0), ["of the first", "of the second"]);
+    }
+
     #[test]
     fn a_panic_explains_more_than_the_last_line() {
         let text = |lines: &[&str]| {
@@ -454,7 +543,21 @@ mod tests {
             "main.process(...)",
             "\t/a/main.go:6 +0x1",
         ];
-        assert_eq!(text(&go).as_deref(), Some("panic: no such order"));
+        assert_eq!(text(&go).as_deref(), Some("panic: no such order, at /a/main.go:6"));
+        let of_runtime = [
+            "panic: runtime error: index out of range [5] with length 3",
+            "goroutine 1 [running]:",
+            "panic({0x1, 0x2})",
+            "\t/go/src/runtime/panic.go:787 +0x2",
+            "runtime.goPanicIndex()",
+            "\t/go/src/runtime/panic.go:115 +0x7",
+            "main.process()",
+            "\t/a/b.go:12 +0x1d",
+            "main.main()",
+            "\t/a/b.go:20 +0x1d",
+        ];
+        let expected = "panic: runtime error: index out of range [5] with length 3, at /a/b.go:12";
+        assert_eq!(text(&of_runtime).as_deref(), Some(expected));
         let fatal = ["fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive]:"];
         assert_eq!(text(&fatal).as_deref(), Some(fatal[0]));
         let rust = ["thread '<unnamed>' panicked at src/lib.rs:3:5:", "no such order", "note: run with more"];

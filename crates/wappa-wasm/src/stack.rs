@@ -6,7 +6,7 @@
 use std::{
     cell::Cell,
     fs, io,
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, Scope, ScopedJoinHandle},
 };
 
 /// How much stack a guest may use: more than Wasmtime's default, because Bento's engine allows more.
@@ -38,6 +38,18 @@ pub fn spawn_thread<T: Send + 'static>(
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.into()).stack_size(THREAD_STACK_BYTES).spawn(move || {
+        LARGE_ENOUGH.set(true);
+        body()
+    })
+}
+
+/// The same for a thread that borrows.
+pub(crate) fn spawn_scoped_thread<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, move || {
+        // To ask the system costs as much as there are mappings, of which each instance makes some.
         LARGE_ENOUGH.set(true);
         body()
     })

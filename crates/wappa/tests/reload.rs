@@ -101,6 +101,23 @@ fn write_slowly(file: &Path, text: &str) {
 }
 
 #[test]
+fn a_guest_that_wants_to_be_told_of_its_end_is_told_in_every_version() {
+    let closing = |text: &str| {
+        let guest = answering(text);
+        let end = guest.rfind(')').expect("it is a module");
+        format!("{}(func (export \"wappa_close\")))", &guest[..end])
+    };
+    let program = Program::new("reload-close").file("a.yaml", CONFIG).file("guest.wat", closing("one"));
+    let guest = program.dir().join("guest.wat");
+    let mut stream = Stream::start(&program);
+    assert_eq!(stream.ask(), "one");
+    fs::write(&guest, closing("two")).expect("it can be written");
+    stream.ask_until("one", "two");
+    let log = stream.end();
+    assert!(log.contains("the new version takes over") && !log.contains("wappa_close"), "{log}");
+}
+
+#[test]
 fn a_new_version_takes_over_between_messages() {
     let program = Program::new("reload").file("a.yaml", CONFIG).file("guest.wat", answering("one"));
     let guest = program.dir().join("guest.wat");

@@ -23,8 +23,8 @@ use wappa_message::Mark;
 use wappa_spec::Status;
 
 use crate::{
-    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, THREAD_STACK_BYTES,
-    log::RatedLog,
+    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, log::RatedLog,
+    stack::spawn_scoped_thread,
 };
 use config::WasmConfig;
 use lanes::Lanes;
@@ -224,8 +224,7 @@ pub fn read_module(file: &Path) -> Result<Vec<u8>, String> {
 fn first_instance(guest: &Guest) -> Result<Instance, CallError> {
     let deadline = Instant::now() + guest.limits().timeout;
     thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(THREAD_STACK_BYTES);
-        let thread = thread.spawn_scoped(scope, || {
+        let thread = spawn_scoped_thread(scope, || {
             let _context = guest.engine().enter();
             guest.instantiate(deadline)
         });
@@ -261,7 +260,7 @@ impl Drop for Wasm {
         let close = || instances.into_iter().for_each(|it| it.close_until(deadline));
         thread::scope(|scope| {
             // Without a thread they end untold, as after a failure.
-            let _ = thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn_scoped(scope, close);
+            let _ = spawn_scoped_thread(scope, close);
         });
     }
 }

@@ -13,14 +13,22 @@ use crate::{GuestLog, GuestMetrics, Level, Ticks};
 pub(super) struct LogOfGuest(pub(super) Logger);
 
 impl GuestLog for LogOfGuest {
+    fn is_enabled(&self, level: Level) -> bool {
+        self.0.enabled(of_stream(level))
+    }
+
     fn log(&self, level: Level, text: &str) {
-        match level {
-            Level::Trace => self.0.trace(text),
-            Level::Debug => self.0.debug(text),
-            Level::Info => self.0.info(text),
-            Level::Warn => self.0.warn(text),
-            Level::Error => self.0.error(text),
-        }
+        self.0.log(of_stream(level), text);
+    }
+}
+
+fn of_stream(level: Level) -> wappa_component::Level {
+    match level {
+        Level::Trace => wappa_component::Level::Trace,
+        Level::Debug => wappa_component::Level::Debug,
+        Level::Info => wappa_component::Level::Info,
+        Level::Warn => wappa_component::Level::Warn,
+        Level::Error => wappa_component::Level::Error,
     }
 }
 

@@ -8,13 +8,12 @@ use std::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::Duration,
 };
 
 use wappa_component::{Counter, Logger};
 
-use crate::Guest;
+use crate::{Guest, spawn_thread};
 
 /// How often the file is looked at. It must look the same twice, so that one that is half written is left alone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -93,7 +92,8 @@ impl Watch {
     pub(super) fn begin(watched: Watched, seen: Look) -> io::Result<Watch> {
         let ended = Arc::new(Ended::default());
         let shared = Arc::clone(&ended);
-        thread::Builder::new().name("wasm-reload".into()).spawn(move || watched.run(&shared, seen))?;
+        // The first instance of each version is closed there, and its guest may want to be told.
+        spawn_thread("wasm-reload", move || watched.run(&shared, seen))?;
         Ok(Watch(ended))
     }
 }
