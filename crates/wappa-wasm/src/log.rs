@@ -495,7 +495,7 @@ mod tests {
     fn lines_below_the_level_do_not_count() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();
-        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3)), None);
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3, "guest")), None);
         for number in 0..1000 {
             output.log_text(Level::Debug, b"not seen");
             output.write(false, b"nor this\n");
@@ -515,7 +515,7 @@ mod tests {
     fn a_line_that_is_not_finished_belongs_to_its_message() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();
-        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100)), None);
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100, "guest")), None);
         output.begin();
         output.write(true, b"of the first");
         assert_eq!(output.last_err().as_deref(), Some("of the first"));
