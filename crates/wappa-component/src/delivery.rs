@@ -232,7 +232,10 @@ impl Delivery {
         let outline = self.part.outline();
         let origins: Vec<u32> = self.messages().iter().map(Message::origin).collect();
         step.begin();
+        // Several deliveries may have this turn, and none grows for another.
+        let growth = step.growth();
         let done = run_children(processors, &mut self.part, step);
+        step.begin_part(growth);
         if done < self.part.n_batches() {
             // It is not known how far the rest has come, but what it was made of.
             let mut rest = self.split_off(done);

@@ -15,6 +15,7 @@ mod context;
 mod counted;
 mod delivery;
 mod files;
+mod growth;
 mod input;
 mod interpolate;
 mod logger;
@@ -36,6 +37,7 @@ pub use crate::{
     counted::counted,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
     files::{NotRead, read_file},
+    growth::Growth,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},

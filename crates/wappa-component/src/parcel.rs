@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata};
 
-use crate::{Ack, Batches, Part};
+use crate::{Ack, Batches, Growth, Part};
 
 /// The most messages a parcel holds, unless one batch is larger.
 pub const PARCEL_MESSAGES_MAX: usize = 256;
@@ -20,6 +20,8 @@ pub struct Parcel {
     /// Where the batches end, counted in origins; `None`: each origin is a batch.
     origin_ends: Option<Vec<u32>>,
     ack: Ack,
+    /// What processors have made of it since it was read; `None`: none has seen it.
+    growth: Option<Growth>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Parcel {
     /// A parcel of single messages that are ranges of one buffer.
     pub fn of_slices(slices: Slices, ack: Ack) -> Parcel {
         assert_eq!(ack.origins().len(), slices.ranges.len(), "one origin for each range");
-        Parcel { content: Content::Slices(slices), origin_ends: None, ack }
+        Parcel { content: Content::Slices(slices), origin_ends: None, ack, growth: None }
     }
 
     /// A parcel of messages as they came in; their origins become their indices.
@@ -75,7 +77,7 @@ impl Parcel {
             Batches::Singles => None,
             Batches::Ends(ends) => Some(ends.clone()),
         };
-        Parcel { content: Content::Part(Part::new(messages, batches)), origin_ends, ack }
+        Parcel { content: Content::Part(Part::new(messages, batches)), origin_ends, ack, growth: None }
     }
 
     /// A parcel that processors have worked on since it was read: the messages know their origins.
@@ -84,7 +86,7 @@ impl Parcel {
     pub fn of_part(part: Part, origin_ends: Option<Vec<u32>>, ack: Ack) -> Parcel {
         let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
         assert_eq!(part.n_batches(), n_batches, "processors keep the number of batches");
-        Parcel { content: Content::Part(part), origin_ends, ack }
+        Parcel { content: Content::Part(part), origin_ends, ack, growth: None }
     }
 
     /// As [`Parcel::of_part`], of the first `n_batches` batches: those that processors finished before they were
@@ -115,6 +117,27 @@ impl Parcel {
         self.ack.origins().len()
     }
 
+    /// What processors have made of it since it was read.
+    pub fn growth(&self) -> Growth {
+        self.growth.unwrap_or_else(|| {
+            Growth::of(match &self.content {
+                Content::Slices(slices) => slices.buffer.len(),
+                Content::Part(part) => part.size(),
+            })
+        })
+    }
+
+    /// By how many bytes processors have made it grow since it was read.
+    pub fn growth_bytes(&self) -> usize {
+        self.growth.map_or(0, |it| it.bytes())
+    }
+
+    /// Says what processors have made of it.
+    #[must_use]
+    pub fn with_growth(self, growth: Growth) -> Parcel {
+        Parcel { growth: Some(growth), ..self }
+    }
+
     /// The messages, where their batches end counted in origins, and the ack.
     pub fn open(self) -> (Part, Option<Vec<u32>>, Ack) {
         let part = match self.content {
@@ -126,21 +149,21 @@ impl Parcel {
 
     /// Takes the ack out and puts another one in its place.
     pub fn wrap_ack(self, wrap: impl FnOnce(Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack } = self;
-        Parcel { content, origin_ends, ack: wrap(ack) }
+        let Parcel { content, origin_ends, ack, growth } = self;
+        Parcel { content, origin_ends, ack: wrap(ack), growth }
     }
 
     /// Takes the ack out and puts another one in its place, beside a copy of the messages as they came in.
     ///
     /// The copy shares their contents.
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack } = self;
+        let Parcel { content, origin_ends, ack, growth } = self;
         let messages = match &content {
             Content::Slices(slices) => PristineContent::Slices(slices.clone()),
             Content::Part(part) => PristineContent::Messages(part.messages().to_vec()),
         };
         let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
-        Parcel { content, origin_ends, ack }
+        Parcel { content, origin_ends, ack, growth }
     }
 }
 

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use wappa_message::{Mark, Message};
 
+use crate::Growth;
+
 /// The stream's pulse, as far as a component needs it.
 pub trait Pulse: Send + Sync {
     /// Time since the stream was made.
@@ -25,6 +27,7 @@ pub struct Step<'a> {
     pulse: &'a dyn Pulse,
     begun_ticks: u64,
     marks: Vec<Mark>,
+    growth: Growth,
 }
 
 /// When a millisecond of work began.
@@ -37,7 +40,7 @@ const DUE_TICKS: u64 = 2;
 impl<'a> Step<'a> {
     /// A turn on a lane.
     pub fn new(lane: usize, pulse: &'a dyn Pulse) -> Step<'a> {
-        Step { lane, pulse, begun_ticks: pulse.ticks(), marks: Vec::new() }
+        Step { lane, pulse, begun_ticks: pulse.ticks(), marks: Vec::new(), growth: Growth::default() }
     }
 
     /// Starts the millisecond again, for a new part or a new processor, and returns when the last one began.
@@ -48,6 +51,22 @@ impl<'a> Step<'a> {
     /// Goes on with a millisecond that began earlier.
     pub(crate) fn go_on(&mut self, begun: Begun) {
         self.begun_ticks = begun.0;
+    }
+
+    /// Another part is worked on, which has grown by so much up to now.
+    pub fn begin_part(&mut self, growth: Growth) {
+        self.growth = growth;
+    }
+
+    /// What the part at work was when it was read, and what it has grown by since. A composite's children work on the
+    /// composite's part.
+    pub fn growth(&self) -> Growth {
+        self.growth
+    }
+
+    /// The processor at work has made the part's messages larger by so many bytes.
+    pub fn grow(&mut self, bytes: usize) {
+        self.growth.add(bytes);
     }
 
     /// Which of the stream's lanes this is. A lane never runs on two threads at once, so what a processor

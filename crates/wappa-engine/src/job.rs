@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Failure, Part};
+use wappa_component::{Ack, Failure, Growth, Part};
 use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
@@ -19,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) next: usize,
     /// Whether a processor has seen it.
     pub(crate) is_begun: bool,
+    /// What processors have made of it.
+    pub(crate) growth: Growth,
 }
 
 #[derive(Debug)]
@@ -31,12 +33,12 @@ struct ParcelInfo {
 
 impl Job {
     /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
-    pub(crate) fn of_parcel(number: u64, opened: (Part, Option<Vec<u32>>, Ack)) -> Job {
+    pub(crate) fn of_parcel(number: u64, opened: (Part, Option<Vec<u32>>, Ack), growth: Growth) -> Job {
         let (part, origin_ends, ack) = opened;
         assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
         let n_batches = part.n_batches() as u32;
         let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
-        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false }
+        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth }
     }
 
     /// How many messages of the input it answers for, whatever processors made of them.
@@ -63,9 +65,11 @@ impl Job {
             Some(_) if first_batch == 0 => 0,
             Some(ends) => ends[first_batch as usize - 1],
         };
+        let growth = self.growth.split_off(n_batches, self.part.n_batches());
         Job {
             parcel: Arc::clone(&self.parcel),
             first_batch,
+            growth,
             part: self.part.split_off(n_batches),
             ack: self.ack.split_off(origin),
             next: self.next,

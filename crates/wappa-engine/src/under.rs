@@ -19,10 +19,14 @@ impl Input for UnderInput {
     }
 
     fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let (mut part, origin_ends, ack) = self.inner.read(waiter, step)?.open();
+        let parcel = self.inner.read(waiter, step)?;
+        step.begin_part(parcel.growth());
+        let (mut part, origin_ends, ack) = parcel.open();
         step.begin();
         let done = run_children(&self.processors, &mut part, step);
-        Ok(Parcel::of_finished(part, done, origin_ends, ack, stopped()))
+        let mut growth = step.growth();
+        growth.settle(|| part.size());
+        Ok(Parcel::of_finished(part, done, origin_ends, ack, stopped()).with_growth(growth))
     }
 
     fn stop(&mut self) {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Flight, Input, Landing, Logger, Output, Parcel, Processor, ReadError, Step, Waiter,
-    Woken, WriteError, stopped,
+    Clock, ConnectError, Flight, Input, Landing, Logger, Output, Processor, ReadError, Step, Waiter, Woken,
+    WriteError, stopped,
 };
 
 use crate::{
@@ -242,11 +242,14 @@ fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> 
     let is_over = matches!(result, Err(ReadError::EndOfInput));
     let is_exhausted = is_over || guarded(shared, INPUT_PATH, || input.is_exhausted()).unwrap_or(true);
     // Messages are made, and an ack is dropped, before the lock is taken.
-    let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(Parcel::open);
+    let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(|parcel| {
+        let growth = parcel.growth();
+        (parcel.open(), growth)
+    });
     let mut schedule = shared.schedule.lock();
-    let job = opened.map(|opened| {
+    let job = opened.map(|(opened, growth)| {
         shared.read_back_off_ms.store(0, Ordering::Relaxed);
-        let job = Job::of_parcel(schedule.number_parcel(), opened);
+        let job = Job::of_parcel(schedule.number_parcel(), opened, growth);
         schedule.start(job)
     });
     if is_over {
@@ -314,6 +317,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     let mut step = Step::new(thread, &shared.stop);
     while let Some(stage) = shared.stages.get(job.next) {
         step.begin();
+        step.begin_part(job.growth);
         job.is_begun = true;
         let n_batches = job.part.n_batches();
         // Of what is left after a panic nobody knows how much it is.
@@ -332,6 +336,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
             job.failed_within(stopped());
             return;
         }
+        let grown = step.growth().bytes() - job.growth.bytes();
         if done < n_batches {
             let rest = job.split_off(done);
             let mut schedule = shared.schedule.lock();
@@ -345,6 +350,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
                 call_others(shared, &schedule);
             }
         }
+        job.growth.add(grown);
+        job.growth.settle(|| job.part.size());
         job.next += 1;
     }
     drop(working);
@@ -357,6 +364,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let Outgoing { job, bytes, number, flight } = outgoing;
     let place_behind = job.place_behind();
+    let growth = job.growth;
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
@@ -366,7 +374,10 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     } else if shared.stop.is_cut() {
         delivery.answer(Err(WriteError::Failed(stopped())));
     } else {
-        with_output(shared, output.as_mut(), |output, step| output.write(delivery, step));
+        with_output(shared, output.as_mut(), |output, step| {
+            step.begin_part(growth);
+            output.write(delivery, step);
+        });
     }
     let state = output_state(shared, output.as_ref());
     let mut schedule = shared.schedule.lock();

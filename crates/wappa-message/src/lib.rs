@@ -19,5 +19,5 @@ mod metadata;
 mod value;
 
 pub use crate::message::{Mark, Message, ORIGIN_NONE};
-pub use crate::metadata::Metadata;
-pub use crate::value::Value;
+pub use crate::metadata::{Metadata, pair_bytes};
+pub use crate::value::{Value, object_bytes, text_bytes};

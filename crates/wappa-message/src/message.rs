@@ -75,7 +75,8 @@ impl Message {
         self.origin = origin;
     }
 
-    /// Content and metadata together, in bytes: what the message makes its holder keep.
+    /// Content and metadata together, in bytes: what the message makes its holder keep. Texts of the metadata count with
+    /// what is allocated for them.
     pub fn size(&self) -> usize {
         self.content.len() + self.metadata.size()
     }

@@ -4,7 +4,11 @@ use std::{mem, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::Value;
+use crate::{Value, value::TEXT_BYTES};
+
+/// What a pair has allocated beside its texts: its place in a list with as much room again, and what each text has
+/// beside its bytes.
+const PAIR_BYTES: usize = 2 * size_of::<(Bytes, Value)>() + TEXT_BYTES;
 
 /// The metadata of a message, ordered by key. Empty metadata costs nothing, a clone shares.
 ///
@@ -22,7 +26,7 @@ impl PartialEq for Metadata {
 struct Pairs {
     /// Ordered by key.
     list: Vec<(Bytes, Value)>,
-    /// Keys and values together, in bytes: asked for once per message, so it is kept.
+    /// What all of it has allocated, in bytes: asked for once per message, so it is kept.
     bytes: usize,
 }
 
@@ -43,7 +47,7 @@ impl Metadata {
             }
             is_same
         });
-        let bytes = list.iter().map(|(key, value)| key.len() + value.size()).sum();
+        let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
         Metadata(Some(Arc::new(Pairs { list, bytes })))
     }
 
@@ -53,6 +57,20 @@ impl Metadata {
     /// not: whoever hands out many parcels with the same metadata gives each its own.
     pub fn unshared(&self) -> Metadata {
         Metadata(self.0.as_ref().map(|it| Arc::new(Pairs::clone(it))))
+    }
+
+    /// Whether both are one and the same, so that together they keep no more than one.
+    pub fn is_shared_with(&self, other: &Metadata) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether something else holds them too, so that a change would copy all of them.
+    pub fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|it| 1 < Arc::strong_count(it))
     }
 
     /// Whether there is no key at all.
@@ -81,14 +99,14 @@ impl Metadata {
     pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
         let key = key.into();
         let pairs = Arc::make_mut(self.0.get_or_insert_default());
-        pairs.bytes += value.size();
         match search(&pairs.list, &key) {
             Ok(idx) => {
+                pairs.bytes += value.size();
                 pairs.bytes -= pairs.list[idx].1.size();
                 pairs.list[idx].1 = value;
             }
             Err(idx) => {
-                pairs.bytes += key.len();
+                pairs.bytes += pair_bytes(key.len(), &value);
                 pairs.list.insert(idx, (key, value));
             }
         }
@@ -100,7 +118,7 @@ impl Metadata {
         let Ok(idx) = search(&shared.list, key.as_ref()) else { return false };
         let pairs = Arc::make_mut(shared);
         let (key, value) = pairs.list.remove(idx);
-        pairs.bytes -= key.len() + value.size();
+        pairs.bytes -= pair_bytes(key.len(), &value);
         true
     }
 
@@ -109,10 +127,16 @@ impl Metadata {
         self.0.iter().flat_map(|it| it.list.iter()).map(|(key, value)| (key, value))
     }
 
-    /// Keys and values together, in bytes.
+    /// What keys and values have allocated, in bytes: at least that much, and not more than a few times as much. What
+    /// other messages share counts as well.
     pub fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |it| it.bytes)
     }
+}
+
+/// What one more pair has allocated, in bytes, with a key of this length.
+pub fn pair_bytes(key: usize, value: &Value) -> usize {
+    PAIR_BYTES + key + value.size()
 }
 
 fn search(pairs: &[(Bytes, Value)], key: &[u8]) -> Result<usize, usize> {
@@ -157,6 +181,29 @@ mod tests {
         assert_eq!(metadata.text("b"), "3");
         assert_eq!(metadata.text("missing"), "");
         assert!(metadata.delete("a") && !metadata.delete("a"));
-        assert_eq!((metadata.len(), metadata.size()), (2, 1 + 8 + 1 + 3));
+        assert_eq!(metadata.len(), 2);
+    }
+
+    #[test]
+    fn pairs_are_ordered_and_the_last_one_of_a_key_stays() {
+        let pairs = ["b1", "a1", "c1", "b2", "a2", "b3"]
+            .map(|it| (Bytes::from(it[..1].to_string()), Value::text(&it[1..])));
+        let all = Metadata::from_pairs(pairs.clone());
+        let mut one_by_one = Metadata::default();
+        pairs.into_iter().for_each(|(key, value)| one_by_one.set(key, value));
+        assert_eq!((&all, all.size()), (&one_by_one, one_by_one.size()));
+        assert_eq!(["a", "b", "c"].map(|it| all.text(it)), ["2", "3", "1"]);
+        assert!(Metadata::from_pairs([]).is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_count_any_more() {
+        let mut metadata = Metadata::default();
+        metadata.set("a", Value::Array(vec![Value::text("b"), Value::Null]));
+        metadata.set("b", Value::Int(1));
+        metadata.set("b", Value::text("text"));
+        metadata.delete("a");
+        metadata.delete("b");
+        assert_eq!(metadata.size(), 0);
     }
 }

@@ -1,6 +1,10 @@
 //! Typed values, and how Bento prints them.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -51,92 +55,151 @@ impl Value {
 
     /// The value as JSON: keys ordered, no white space, `<`, `>` and `&` as they are.
     pub fn to_json(&self) -> String {
-        let mut out = String::new();
-        self.write_json(&mut out);
+        let mut out = String::with_capacity(self.json_len());
+        self.write_json(&mut out).expect("writing to a string cannot fail");
         out
     }
 
-    /// What the value makes its holder keep, in bytes, roughly.
+    /// How long the value is as text, in bytes: see [`Value::json_len`].
+    pub fn text_len(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            other => other.json_len(),
+        }
+    }
+
+    /// How long the value is as JSON, in bytes. Escapes can make it six times as long as what is in it, so whoever bounds
+    /// what a text may be asks before it is made.
+    pub fn json_len(&self) -> usize {
+        let mut n = Counted(0);
+        self.write_json(&mut n).expect("counting cannot fail");
+        n.0
+    }
+
+    /// What the value has allocated, in bytes: at least that much, and not more than twice as much. The value itself
+    /// stands where its holder put it and does not count.
     pub fn size(&self) -> usize {
         match self {
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 8,
-            Value::Number(text) => text.len(),
-            Value::Text(text) => text.len(),
-            Value::Array(items) => items.iter().map(Value::size).sum::<usize>() + 8,
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
+            Value::Number(text) => text_bytes(text.len()),
+            Value::Text(text) => text_bytes(text.len()),
+            Value::Array(items) => {
+                items.capacity() * size_of::<Value>() + items.iter().map(Value::size).sum::<usize>()
+            }
             Value::Object(pairs) => {
-                pairs.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>() + 8
+                let inside = pairs.iter().map(|(key, value)| key.len() + value.size());
+                object_bytes(pairs.len()) + inside.sum::<usize>()
             }
         }
     }
 
-    fn write_json(&self, out: &mut String) {
+    /// Writes the value as JSON. The only errors are the writer's.
+    pub fn write_json(&self, out: &mut impl Write) -> fmt::Result {
         match self {
-            Value::Null => out.push_str("null"),
-            Value::Bool(it) => out.push_str(if *it { "true" } else { "false" }),
-            Value::Int(it) => write!(out, "{it}").expect("writing to a string cannot fail"),
+            Value::Null => out.write_str("null"),
+            Value::Bool(it) => out.write_str(if *it { "true" } else { "false" }),
+            Value::Int(it) => write!(out, "{it}"),
             Value::Float(it) => write_float(*it, out),
-            Value::Number(it) => out.push_str(it),
-            Value::Text(it) => write_string(&String::from_utf8_lossy(it), out),
+            Value::Number(it) => out.write_str(it),
+            Value::Text(it) => write_string(it, out),
             Value::Array(items) => {
-                out.push('[');
+                out.write_char('[')?;
                 for (idx, item) in items.iter().enumerate() {
                     if 0 < idx {
-                        out.push(',');
+                        out.write_char(',')?;
                     }
-                    item.write_json(out);
+                    item.write_json(out)?;
                 }
-                out.push(']');
+                out.write_char(']')
             }
             Value::Object(pairs) => {
-                out.push('{');
+                out.write_char('{')?;
                 for (idx, (key, value)) in pairs.iter().enumerate() {
                     if 0 < idx {
-                        out.push(',');
+                        out.write_char(',')?;
                     }
-                    write_string(key, out);
-                    out.push(':');
-                    value.write_json(out);
+                    write_string(key.as_bytes(), out)?;
+                    out.write_char(':')?;
+                    value.write_json(out)?;
                 }
-                out.push('}');
+                out.write_char('}')
             }
         }
     }
 }
 
+/// Counts what is written.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// What a text has beside its bytes: who shares it, and what the allocator keeps for itself.
+pub(crate) const TEXT_BYTES: usize = 32;
+
+/// What a text of so many bytes has allocated, in bytes.
+pub fn text_bytes(n_bytes: usize) -> usize {
+    if n_bytes == 0 { 0 } else { TEXT_BYTES + n_bytes }
+}
+
+/// What an object of so many names has allocated, in bytes, without the names' own texts and what the values have.
+///
+/// A map keeps up to eleven pairs together and makes room for all of them with the first; at least five are there when
+/// it has more of them than one.
+pub fn object_bytes(n_names: usize) -> usize {
+    const PAIRS_OF_NODE: usize = 11;
+    const PAIRS_OF_NODE_MIN: usize = 5;
+    const NODE_BYTES: usize = PAIRS_OF_NODE * size_of::<(String, Value)>() + 16;
+    // Nodes are held together by others, of which there are a sixth as many, each with twelve pointers more.
+    n_names.div_ceil(PAIRS_OF_NODE_MIN + 1) * (NODE_BYTES + NODE_BYTES / 6)
+}
+
 /// Go's shortest form: an exponent below 1e-6 and from 1e21 on, at least two digits of it only where Go has them.
-fn write_float(number: f64, out: &mut String) {
+fn write_float(number: f64, out: &mut impl Write) -> fmt::Result {
     let magnitude = number.abs();
     if !number.is_finite() {
         // JSON has no word for these; Go refuses them, and a mark in the text is better than a lost message.
-        out.push_str("null");
+        out.write_str("null")
     } else if number != 0.0 && !(1e-6..1e21).contains(&magnitude) {
         let text = format!("{number:e}");
         let (digits, exponent) = text.split_once('e').expect("the format has an exponent");
         let sign = if exponent.starts_with('-') { "" } else { "+" };
-        write!(out, "{digits}e{sign}{exponent}").expect("writing to a string cannot fail");
+        write!(out, "{digits}e{sign}{exponent}")
     } else {
-        write!(out, "{number}").expect("writing to a string cannot fail");
+        write!(out, "{number}")
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c == '\u{2028}' || c == '\u{2029}' => {
-                write!(out, "\\u{:04x}", c as u32).expect("writing to a string cannot fail");
-            }
-            c => out.push(c),
+fn write_string(text: &[u8], out: &mut impl Write) -> fmt::Result {
+    out.write_char('"')?;
+    for chunk in text.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}'))
+        {
+            out.write_str(&rest[..at])?;
+            let c = rest[at..].chars().next().expect("it was just found");
+            match c {
+                '"' => out.write_str("\\\""),
+                '\\' => out.write_str("\\\\"),
+                '\n' => out.write_str("\\n"),
+                '\r' => out.write_str("\\r"),
+                '\t' => out.write_str("\\t"),
+                '\u{8}' => out.write_str("\\b"),
+                '\u{c}' => out.write_str("\\f"),
+                c => write!(out, "\\u{:04x}", c as u32),
+            }?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.write_str(rest)?;
+        if !chunk.invalid().is_empty() {
+            out.write_char(char::REPLACEMENT_CHARACTER)?;
         }
     }
-    out.push('"');
+    out.write_char('"')
 }
 
 #[cfg(test)]
@@ -164,6 +227,9 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(value.to_text(), expected);
+            assert_eq!(value.json_len(), value.to_json().len());
         }
+        let escaped = Value::text(b"a\xff\xfeb\x01\xe2\x80\xa8\"\\\t\xc3");
+        assert_eq!(escaped.to_json(), "\"a\u{fffd}\u{fffd}b\\u0001\\u2028\\\"\\\\\\t\u{fffd}\"");
     }
 }

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata, Value};
+use wappa_message::{Message, Value};
 use wasmtime::{
     StoreContextMut,
     component::{ComponentType, Lift, Linker, Lower, Resource, TypedFunc},
@@ -14,7 +14,7 @@ use wasmtime::{
 
 use crate::{
     CallError, Kind, error::Stop, functions::Interface, host::Host, log::Level, metrics::check_name,
-    pace::Pace, run::Disposition, v1::reason_of, work::Work,
+    pace::Pace, run::Disposition, v1::reason_of,
 };
 
 /// The package, without its version.
@@ -114,8 +114,8 @@ pub(crate) enum WitValue {
 #[derive(Debug, ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct WitMessage {
-    content: Vec<u8>,
-    metadata: Vec<(String, WitValue)>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) metadata: Vec<(String, WitValue)>,
 }
 
 /// What the guest says is to happen to a message.
@@ -178,7 +178,9 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
             let host = store.data();
             let idx = host.batches.find(&batch, index)?;
-            Ok((host.work.metadata(idx).get(&key).map(to_wit),))
+            let value = host.work.metadata(idx).get(&key);
+            check_copy(host, value.map_or(0, Value::text_len))?;
+            Ok((value.map(to_wit),))
         },
     )?;
     types.add("[method]batch.metadata", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
@@ -186,9 +188,12 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         let idx = host.batches.find(&batch, index)?;
         let metadata = host.work.metadata(idx).clone();
         let mut pairs = Vec::with_capacity(metadata.len());
+        let mut bytes = 0;
         for (key, value) in metadata.iter() {
             // There may be a great many, and values take time to write.
             host.enter()?;
+            bytes += key.len() + value.text_len();
+            check_copy(host, bytes)?;
             if let Ok(key) = str::from_utf8(key) {
                 pairs.push((key.to_string(), to_wit(value)));
             }
@@ -200,7 +205,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
             let host = store.data_mut();
             let idx = host.batches.find(&batch, index)?;
-            let value = from_wit(&host.work, value)?;
+            let value = host.work.value_of(value, 0)?;
             Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
         },
     )?;
@@ -209,7 +214,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
             let host = store.data_mut();
             let idx = host.batches.find(&batch, index)?;
-            Ok((host.work.delete_metadata(idx, key.as_bytes()),))
+            Ok((host.work.delete_metadata(idx, key.as_bytes())?,))
         },
     )?;
     types.add("[method]batch.error", |store: Store<'_>, (batch, index): (Batch, u32)| {
@@ -255,11 +260,7 @@ fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u
     }
     let bytes: usize = messages.iter().map(|it| it.content().len()).sum();
     // A guest that did not read so far may have been given more than it can take.
-    if host.shared.limits.memory < bytes {
-        return Err(mistake(format!(
-            "all contents are {bytes} bytes, more than the guest's memory may have"
-        )));
-    }
+    check_copy(host, bytes)?;
     let mut all = Vec::with_capacity(bytes);
     let mut ends = Vec::with_capacity(n);
     for message in messages {
@@ -267,6 +268,15 @@ fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u
         ends.push(all.len() as u32);
     }
     Ok(((all.into(), ends),))
+}
+
+/// An error when the host would copy more for the guest than the guest can take: escapes make a text several times as
+/// long as the value.
+fn check_copy(host: &Host, bytes: usize) -> wasmtime::Result<()> {
+    if host.shared.copy_limit() < bytes {
+        return Err(mistake(format!("all of it is {bytes} bytes, more than the guest's memory may have")));
+    }
+    Ok(())
 }
 
 /// How many leading messages of `messages` one call gets, by the lane's pace. A guest that does not read contents is
@@ -300,17 +310,20 @@ pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<WitDisposit
             WitDisposition::Filter => Disposition { is_replaced: true, ..Disposition::default() },
             WitDisposition::Content(content) => match work.check_output(idx, content.len()) {
                 Ok(()) => {
-                    work.run.messages[idx].set_content(content.into());
+                    let message = &mut work.run.messages[idx];
+                    work.run.growth.grown += content.len().saturating_sub(message.content().len());
+                    message.set_content(content.into());
                     continue;
                 }
                 Err(stop) => too_large(&stop),
             },
-            WitDisposition::Send(messages) => {
-                match messages_of(work, messages, idx).and_then(|it| work.check_sent(idx, &it).map(|()| it)) {
-                    Ok(emitted) => Disposition { emitted, is_replaced: true, ..Disposition::default() },
-                    Err(stop) => too_large(&stop),
+            WitDisposition::Send(messages) => match work.messages_of(idx, messages) {
+                Ok((emitted, grown)) => {
+                    work.run.growth.grown += grown;
+                    Disposition { emitted, is_replaced: true, ..Disposition::default() }
                 }
-            }
+                Err(stop) => too_large(&stop),
+            },
             WitDisposition::Fail(reason) => {
                 let err = CallError::new(Kind::Fail, reason_of(reason.as_bytes()));
                 Disposition { failed: Some(err), ..Disposition::default() }
@@ -331,23 +344,6 @@ fn too_large(stop: &Stop) -> Disposition {
     Disposition { failed: Some(CallError::new(kind, stop.to_string())), ..Disposition::default() }
 }
 
-/// Messages that take the place of one: they descend from what it descends from.
-fn messages_of(work: &Work, sent: Vec<WitMessage>, idx: usize) -> Result<Vec<Message>, Stop> {
-    let of = &work.run.messages[idx];
-    let message = |it: WitMessage| {
-        let pairs =
-            it.metadata.into_iter().map(|(key, value)| Ok((Bytes::from(key), from_wit(work, value)?)));
-        let pairs: Vec<(Bytes, Value)> = pairs.collect::<Result<_, Stop>>()?;
-        let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
-        // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
-        if let Some(mark) = of.error() {
-            message.set_error(mark.clone());
-        }
-        Ok(message)
-    };
-    sent.into_iter().map(message).collect()
-}
-
 fn to_wit(value: &Value) -> WitValue {
     match value {
         Value::Text(text) => match str::from_utf8(text) {
@@ -355,16 +351,6 @@ fn to_wit(value: &Value) -> WitValue {
             Err(_) => WitValue::Bytes(text.to_vec()),
         },
         other => WitValue::Json(other.to_json()),
-    }
-}
-
-fn from_wit(work: &Work, value: WitValue) -> Result<Value, Stop> {
-    match value {
-        WitValue::Text(text) => Ok(Value::Text(text.into())),
-        WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
-        WitValue::Json(text) => work
-            .parse(text.as_bytes())?
-            .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into())),
     }
 }
 

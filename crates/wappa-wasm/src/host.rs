@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc, time::Instant};
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 
 use crate::{
-    arena::Arena,
     component::Batches,
     error::Stop,
     exports::Exports,
@@ -29,7 +28,6 @@ pub(crate) struct Host {
     pub(crate) limiter: MemoryLimiter,
     pub(crate) output: Arc<Output>,
     pub(crate) exports: Exports,
-    pub(crate) arena: Arena,
     /// Where the guest's monotonic clock begins.
     pub(crate) began: Instant,
     /// When the message at work, or the start of the instance, must be over, in nanoseconds of the engine's clock;
@@ -73,7 +71,6 @@ impl Host {
             wasi,
             output,
             exports: Exports::default(),
-            arena: Arena::default(),
             began,
             deadline: Some(deadline),
             seen: 0,
@@ -160,7 +157,8 @@ impl Host {
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
         let run = &self.work.run;
-        run.begins_batch(run.next) && (self.limiter.has_grown() || self.is_over(run.due))
+        run.begins_batch(run.next)
+            && (self.limiter.has_grown() || run.growth.is_much() || self.is_over(run.due))
     }
 
     #[inline]

@@ -147,7 +147,7 @@ impl Instance {
             return Err(CallError::new(Kind::Instance, "the thread has entered another engine"));
         }
         mem::swap(&mut host.work.run, run);
-        host.arena.begin(ctx.part);
+        host.work.arena.begin(ctx.part);
         host.limiter.forget_growth();
         let ended = self.turn();
         let host = self.store.data_mut();

@@ -1,53 +1,178 @@
-//! JSON as a typed value, for metadata.
+//! JSON as a typed value, for metadata: counted while it is read, so that a short text does not become a large value.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, fmt};
 
-use serde_json::{Number, Value as Json};
-use wappa_message::Value;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use wappa_message::{Value, object_bytes, text_bytes};
 
 /// Reads one JSON value; the error is one line.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(text).map(value).map_err(|err| err.to_string())
+    match parse_within(text, usize::MAX) {
+        Ok(value) => Ok(value),
+        Err(Refused::NotJson(why)) => Err(why),
+        Err(Refused::TooLarge) => unreachable!("there is no limit"),
+    }
 }
 
-/// What one value costs at most while it is read, beside its text.
-const VALUE_BYTES: usize = 64;
+/// Why a text is not read.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    NotJson(String),
+    TooLarge,
+}
 
-/// What reading a text may cost, in bytes, before it is read: a list of zeroes becomes thirty times its length.
-pub(crate) fn cost(text: &[u8]) -> usize {
-    let (mut values, mut in_string, mut escaped) = (1, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
-            _ => (),
+/// Reads one JSON value that allocates no more than so many bytes, while it is read and afterwards.
+pub(crate) fn parse_within(text: &[u8], limit: usize) -> Result<Value, Refused> {
+    // What is escaped is put together in a buffer that may become as long as the text.
+    if limit < text.len() {
+        return Err(Refused::TooLarge);
+    }
+    let room = Room { left: Cell::new(limit), is_over: Cell::new(false) };
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = Typed(&room).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value
+        .map_err(|err| if room.is_over.get() { Refused::TooLarge } else { Refused::NotJson(err.to_string()) })
+}
+
+/// What may still be allocated.
+struct Room {
+    left: Cell<usize>,
+    is_over: Cell<bool>,
+}
+
+impl Room {
+    fn take<E: Error>(&self, bytes: usize) -> Result<(), E> {
+        match self.left.get().checked_sub(bytes) {
+            Some(left) => self.left.set(left),
+            None => {
+                self.is_over.set(true);
+                return Err(E::custom("too large"));
+            }
         }
+        Ok(())
     }
-    text.len() + values * VALUE_BYTES
-}
 
-fn value(json: Json) -> Value {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(it) => Value::Bool(it),
-        Json::Number(it) => number(&it),
-        Json::String(it) => Value::Text(it.into()),
-        Json::Array(items) => Value::Array(items.into_iter().map(value).collect()),
-        Json::Object(pairs) => {
-            Value::Object(pairs.into_iter().map(|(key, it)| (key, value(it))).collect::<BTreeMap<_, _>>())
+    fn give_back(&self, bytes: usize) {
+        self.left.set(self.left.get() + bytes);
+    }
+
+    /// Pushes onto a list, whose room is counted before it is made.
+    fn push<T, E: Error>(&self, list: &mut Vec<T>, item: T) -> Result<(), E> {
+        if list.len() == list.capacity() {
+            let more = list.capacity().max(LIST_MIN);
+            self.take((list.capacity() + more) * size_of::<T>())?;
+            let before = list.capacity();
+            list.reserve_exact(more);
+            self.give_back(before * size_of::<T>());
         }
+        list.push(item);
+        Ok(())
+    }
+
+    /// A text that is counted before it is copied.
+    fn text<E: Error>(&self, text: &str) -> Result<Value, E> {
+        self.take(text_bytes(text.len()))?;
+        Ok(Value::text(text))
     }
 }
 
-fn number(number: &Number) -> Value {
-    if let Some(it) = number.as_i64() {
-        return Value::Int(it);
+/// A list begins with room for so many items.
+const LIST_MIN: usize = 4;
+
+#[derive(Clone, Copy)]
+struct Typed<'a>(&'a Room);
+
+impl<'de> DeserializeSeed<'de> for Typed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_any(self)
     }
-    match number.as_f64() {
-        Some(it) if number.is_f64() => Value::Float(it),
-        _ => Value::Number(number.to_string().into()),
+}
+
+impl<'de> Visitor<'de> for Typed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, it: bool) -> Result<Value, E> {
+        Ok(Value::Bool(it))
+    }
+
+    fn visit_i64<E: Error>(self, it: i64) -> Result<Value, E> {
+        Ok(Value::Int(it))
+    }
+
+    fn visit_u64<E: Error>(self, it: u64) -> Result<Value, E> {
+        if let Ok(it) = i64::try_from(it) {
+            return Ok(Value::Int(it));
+        }
+        let value = Value::Number(it.to_string().into());
+        self.0.take(value.size())?;
+        Ok(value)
+    }
+
+    fn visit_f64<E: Error>(self, it: f64) -> Result<Value, E> {
+        Ok(Value::Float(it))
+    }
+
+    fn visit_str<E: Error>(self, it: &str) -> Result<Value, E> {
+        self.0.text(it)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            self.0.push(&mut list, item)?;
+        }
+        let spare = list.capacity() - list.len();
+        list.shrink_to_fit();
+        self.0.give_back(spare * size_of::<Value>());
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Value, A::Error> {
+        let mut list: Vec<(String, Value)> = Vec::new();
+        while let Some(key) = pairs.next_key_seed(Key(self.0))? {
+            let value = pairs.next_value_seed(self)?;
+            self.0.push(&mut list, (key, value))?;
+        }
+        self.0.take(object_bytes(list.len()))?;
+        let room_of_list = list.capacity() * size_of::<(String, Value)>();
+        // Of a key that comes twice the last value stays.
+        let object = Value::Object(list.into_iter().collect());
+        self.0.give_back(room_of_list);
+        Ok(object)
+    }
+}
+
+/// A name in an object.
+struct Key<'a>(&'a Room);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = String;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<String, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, it: &str) -> Result<String, E> {
+        self.0.take(it.len())?;
+        Ok(it.to_string())
     }
 }
 
@@ -56,12 +181,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_counted_outside_of_strings() {
-        let values = |text: &str| (cost(text.as_bytes()) - text.len()) / VALUE_BYTES;
-        assert_eq!(values("1"), 1);
-        assert_eq!(values("[0,0,0]"), 4);
-        assert_eq!(values(r#"{"a,[{": "\\",  "\",[": 1}"#), 5);
-        assert_eq!(values(r#"",,,,"#), 1);
+    fn values_are_counted_while_they_are_read() {
+        for text in [
+            "1",
+            "[0,0,0]",
+            r#"[{"":0},{"":0},{"":0},{"":0},{"":0},{"":0},{"":0}]"#,
+            r#"{"a,[{": "\\",  "\",[": [1, 18446744073709551615, "", []]}"#,
+            r#"",,,,""#,
+            r#"{"a":1,"a":2}"#,
+        ] {
+            let value = parse(text.as_bytes()).expect("it is JSON");
+            let needed =
+                (0..).find(|limit| parse_within(text.as_bytes(), *limit).is_ok()).expect("some will do");
+            assert!(value.size() <= needed && needed <= text.len() + 4 * value.size(), "{text}: {needed}");
+        }
     }
 
     #[test]

@@ -161,7 +161,8 @@
 //! [`Limits::memory`] is for the memories and tables of one instance; growing past it fails inside of the guest, and a
 //! trap in the same message is a [`Kind::Memory`]. [`EngineConfig::memory_limit_max`] is the largest such limit whose
 //! instances come from the pool: a guest with a larger one runs too, but its instances are dearer to make.
-//! [`Limits::output`] is for what one message may become.
+//! [`Limits::output`] is for what one message may become; [`Run::grow_by`] for what the messages of a run may grow by
+//! together, for those who keep many.
 //!
 //! ```
 //! # use std::time::{Duration, Instant};

@@ -23,7 +23,50 @@ pub struct Run {
     /// When a turn should end, by the guest's [`Ticks`](crate::Ticks): after the batch under way.
     pub(crate) due: Option<u64>,
     pub(crate) pace: Pace,
+    pub(crate) growth: Growth,
     dispositions: Vec<(usize, Disposition)>,
+}
+
+/// What the messages of a run have grown by, and may grow by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    /// What those that are finished have grown by, in bytes.
+    pub(crate) grown: usize,
+    /// What all of them may grow by.
+    max: usize,
+    /// The limit that `max` is what is left of.
+    limit: usize,
+}
+
+impl Default for Growth {
+    fn default() -> Growth {
+        Growth { grown: 0, max: usize::MAX, limit: usize::MAX }
+    }
+}
+
+/// A turn ends, where it may, once its messages have grown by so much: what is finished goes on before more is made.
+const TURN_BYTES: usize = 16 << 20;
+
+impl Growth {
+    /// Whether one message may grow by so much.
+    #[inline]
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), String> {
+        if self.max.saturating_sub(self.grown) < bytes { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refusal(&self) -> String {
+        format!(
+            "the messages of its part would grow by more than the limit of {} together (`part_limit`)",
+            self.limit
+        )
+    }
+
+    /// Whether what is finished should go on before more is made.
+    #[inline]
+    pub(crate) fn is_much(&self) -> bool {
+        TURN_BYTES <= self.grown
+    }
 }
 
 /// What became of a message that did not just go on.
@@ -68,6 +111,19 @@ impl Run {
     /// A turn ends with the batch under way once the guest's [`Ticks`](crate::Ticks) have come this far.
     pub fn due_at(&mut self, ticks: u64) {
         self.due = Some(ticks);
+    }
+
+    /// The messages of this run may grow by so many bytes together, which are what is left of a limit of so many
+    /// (`part_limit` in texts for people). Past it a message fails as [`Kind::Output`](crate::Kind::Output). Without
+    /// this each may become what [`Limits::output`](crate::Limits::output) allows.
+    pub fn grow_by(&mut self, left: usize, limit: usize) {
+        self.growth.max = self.growth.grown.saturating_add(left);
+        self.growth.limit = limit;
+    }
+
+    /// How many bytes the messages that are finished have grown by.
+    pub fn grown(&self) -> usize {
+        self.growth.grown
     }
 
     /// How many messages a call of a component gets; [`Run::pace`] of the run before, so that a guest does not begin
@@ -169,6 +225,7 @@ impl Run {
         let message = self.messages.pop().expect("a run of one message");
         let disposition = self.dispositions.pop().map(|(_, it)| it).unwrap_or_default();
         self.next = 0;
+        self.growth.grown = 0;
         (message, disposition)
     }
 

@@ -53,8 +53,7 @@ fn set_bytes(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime
         host.fail_softly("failed to read out-bound memory: prevented read");
         return Ok(());
     };
-    let Host { work, arena, .. } = host;
-    work.set_content(arena, content)?;
+    host.work.set_content(content)?;
     deallocate(&mut ctx, pointer, bytes)
 }
 
@@ -69,8 +68,14 @@ fn get_meta(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -> w
         host.fail_softly("failed to read out-bound meta key memory: prevented read");
         return Ok(0);
     };
-    let value = host.work.metadata(host.work.at).text(key);
+    let value = match host.work.metadata(host.work.at).get(key) {
+        // Of what the guest cannot take anyhow no text is made.
+        Some(value) if data.len() < value.text_len() && host.shared.limits.memory < value.text_len() => None,
+        Some(value) => Some(value.to_text()),
+        None => Some(Bytes::new()),
+    };
     deallocate(&mut ctx, key_pointer, key_bytes)?;
+    let Some(value) = value else { return Ok(no_room(ctx.data_mut())) };
     let Some(pointer) = allocate_for(&mut ctx, value.len())? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);
     match slice_mut(data, pointer, value.len()) {
@@ -110,6 +115,7 @@ fn take_text(
         host.fail_softly(format!("failed to read out-bound meta {what} memory: prevented read"));
         return Ok(None);
     };
+    host.work.check_texts(text.len())?;
     let text = Bytes::copy_from_slice(text);
     deallocate(ctx, pointer, bytes)?;
     Ok(Some(text))

@@ -5,8 +5,7 @@
 //! call, and with it fails the message. Where a length or a capacity is 0 the pointer is not looked at.
 
 use std::{
-    borrow::Cow,
-    str,
+    fmt, str,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -87,8 +86,7 @@ fn content_write(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasm
     let (data, host) = memory(&mut caller, "v1_content_write")?;
     check_phase(host, "v1_content_write")?;
     let content = slice(data, pointer, bytes, "v1_content_write", "the content")?;
-    let Host { work, arena, .. } = host;
-    Ok(work.set_content(arena, content)?)
+    Ok(host.work.set_content(content)?)
 }
 
 fn meta_get(
@@ -99,10 +97,7 @@ fn meta_get(
     capacity: u32,
 ) -> wasmtime::Result<u32> {
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_get" };
-    get(caller, &place, pointer, capacity, |value| match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_text().to_vec()),
-    })
+    get(caller, &place, pointer, capacity, false)
 }
 
 fn meta_get_json(
@@ -113,7 +108,7 @@ fn meta_get_json(
     capacity: u32,
 ) -> wasmtime::Result<u32> {
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_get_json" };
-    get(caller, &place, pointer, capacity, |value| Cow::Owned(value.to_json().into_bytes()))
+    get(caller, &place, pointer, capacity, true)
 }
 
 /// Where a key is, and which function asks.
@@ -128,13 +123,39 @@ fn get(
     place: &Place,
     pointer: u32,
     capacity: u32,
-    text: impl FnOnce(&Value) -> Cow<'_, [u8]>,
+    is_json: bool,
 ) -> wasmtime::Result<u32> {
     let (data, host) = memory(&mut caller, place.function)?;
     check_phase(host, place.function)?;
     let key = key(data, place.pointer, place.bytes, place.function)?;
     let Some(value) = host.work.metadata(host.work.at).get(key) else { return Ok(ABSENT) };
-    answer(data, pointer, capacity, &text(value), place.function)
+    if let Value::Text(text) = value
+        && !is_json
+    {
+        return answer(data, pointer, capacity, text, place.function);
+    }
+    // Escapes make a text several times as long as the value: it is written where it belongs, or not at all.
+    let bytes = value.json_len();
+    if bytes <= capacity as usize {
+        let Some(target) = slice_mut(data, pointer, bytes) else {
+            return Err(out_of_range(place.function, "the buffer"));
+        };
+        value.write_json(&mut Into(target)).expect("there is as much room as was counted");
+    }
+    Ok(bytes as u32)
+}
+
+/// Writes into the guest's memory.
+struct Into<'a>(&'a mut [u8]);
+
+impl fmt::Write for Into<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let (target, rest) =
+            std::mem::take(&mut self.0).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
+        target.copy_from_slice(text.as_bytes());
+        self.0 = rest;
+        Ok(())
+    }
 }
 
 fn meta_set(
@@ -145,7 +166,8 @@ fn meta_set(
     value_bytes: u32,
 ) -> wasmtime::Result<()> {
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set" };
-    set(caller, &place, value_pointer, value_bytes, |_, text| {
+    set(caller, &place, value_pointer, value_bytes, |work, text| {
+        work.check_texts(text.len())?;
         Ok(Ok(Value::Text(Bytes::copy_from_slice(text))))
     })
 }
@@ -172,11 +194,12 @@ fn set(
     let (data, host) = memory(&mut caller, function)?;
     check_phase(host, function)?;
     let key = slice(data, place.pointer, place.bytes, function, "the key")?;
+    let text = slice(data, value_pointer, value_bytes, function, "the value")?;
+    host.work.check_texts(key.len())?;
     if str::from_utf8(key).is_err() {
         return Err(not_text(function));
     }
     let key = Bytes::copy_from_slice(key);
-    let text = slice(data, value_pointer, value_bytes, function, "the value")?;
     let value = value(&host.work, text)?
         .map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
     let at = host.work.at;
@@ -189,7 +212,7 @@ fn meta_delete(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -
     check_phase(host, NAME)?;
     let key = key(data, key_pointer, key_bytes, NAME)?;
     let at = host.work.at;
-    Ok(u32::from(host.work.delete_metadata(at, key)))
+    Ok(u32::from(host.work.delete_metadata(at, key)?))
 }
 
 fn meta_keys(mut caller: Caller<'_, Host>, pointer: u32, capacity: u32) -> wasmtime::Result<u32> {

@@ -4,18 +4,16 @@
 //! any point leaves it exactly as it came in. All of that is moved or shared, never copied.
 
 use bytes::Bytes;
-use wappa_message::{Mark, Message, Metadata, Value};
+use wappa_message::{Mark, Message, Metadata, Value, pair_bytes};
 
 use crate::{
     CallError, Kind,
     arena::Arena,
+    component::{WitMessage, WitValue},
     error::Stop,
-    json,
+    json::{self, Refused},
     run::{Disposition, Run},
 };
-
-/// What a key that was not there costs beside its bytes.
-const KEY_OVERHEAD_BYTES: usize = 64;
 
 /// What reading a JSON value may cost in any case.
 const JSON_SPARE_BYTES: usize = 1 << 20;
@@ -43,8 +41,9 @@ pub(crate) struct Work {
     /// The message at work.
     pub(crate) at: usize,
     output_limit: usize,
-    /// The content that takes the place of the old one.
-    content: Option<Bytes>,
+    content: Content,
+    /// Where new contents are put.
+    pub(crate) arena: Arena,
     /// Messages as they came in, where metadata or mark were changed.
     saved: Vec<Saved>,
     /// What is seldom is looked at together: one of the following is set.
@@ -54,6 +53,18 @@ pub(crate) struct Work {
     filtered: bool,
     failed: Option<String>,
     mistake: Option<String>,
+}
+
+/// The content of the message at work.
+#[derive(Debug, Default)]
+enum Content {
+    /// As it came in.
+    #[default]
+    Unchanged,
+    /// What was written into the arena last takes the place of the old one.
+    Written,
+    /// This does.
+    Own(Bytes),
 }
 
 #[derive(Debug)]
@@ -70,7 +81,8 @@ impl Work {
             phase: Phase::Outside,
             at: 0,
             output_limit,
-            content: None,
+            content: Content::Unchanged,
+            arena: Arena::default(),
             saved: Vec::new(),
             is_unusual: false,
             emitted: Vec::new(),
@@ -94,12 +106,25 @@ impl Work {
         if self.is_unusual {
             self.finish_unusual();
         } else {
-            if let Some(content) = self.content.take() {
-                self.run.messages[self.at].set_content(content);
+            self.replace_content();
+            if !self.saved.is_empty() {
+                self.keep_changes();
             }
-            self.saved.clear();
         }
         self.run.next = self.at + 1;
+    }
+
+    /// The message at work gets the content that was written for it.
+    #[inline(always)]
+    fn replace_content(&mut self) {
+        let content = match std::mem::take(&mut self.content) {
+            Content::Unchanged => return,
+            Content::Written => self.arena.take(),
+            Content::Own(content) => content,
+        };
+        let message = &mut self.run.messages[self.at];
+        self.run.growth.grown += content.len().saturating_sub(message.content().len());
+        message.set_content(content);
     }
 
     #[cold]
@@ -110,9 +135,9 @@ impl Work {
             self.run.dispose(self.at, Disposition { failed: Some(err), ..Disposition::default() });
             return;
         }
-        if let Some(content) = self.content.take() {
-            self.run.messages[self.at].set_content(content);
-        }
+        self.run.growth.grown += self.emitted_bytes;
+        self.replace_content();
+        self.keep_changes();
         let failed = self.mistake.take().map(|text| CallError::new(Kind::HostCall, text).keeping_changes());
         let disposition = Disposition {
             emitted: std::mem::take(&mut self.emitted),
@@ -155,7 +180,7 @@ impl Work {
     }
 
     fn forget(&mut self) {
-        self.content = None;
+        self.content = Content::Unchanged;
         self.saved.clear();
         self.is_unusual = false;
         self.emitted.clear();
@@ -165,17 +190,27 @@ impl Work {
         self.mistake = None;
     }
 
-    /// What was changed stands.
+    /// What was changed of metadata and marks stands.
     pub(crate) fn keep_changes(&mut self) {
-        self.saved.clear();
+        for saved in self.saved.drain(..) {
+            let now = self.run.messages[saved.idx].metadata();
+            // What others hold stays where it is.
+            let freed = match saved.metadata.is_shared() {
+                true if now.is_shared_with(&saved.metadata) => now.size(),
+                true => 0,
+                false => saved.metadata.size(),
+            };
+            self.run.growth.grown += now.size().saturating_sub(freed);
+        }
     }
 
     /// The content of the message at work, as the guest sees it.
     #[inline]
     pub(crate) fn content(&self) -> &[u8] {
         match &self.content {
-            Some(content) => content,
-            None => self.message().content(),
+            Content::Unchanged => self.message().content(),
+            Content::Written => self.arena.written(),
+            Content::Own(content) => content,
         }
     }
 
@@ -186,12 +221,18 @@ impl Work {
 
     /// Replaces the content of the message at work with a copy of this.
     #[inline]
-    pub(crate) fn set_content(&mut self, arena: &mut Arena, content: &[u8]) -> Result<(), Stop> {
+    pub(crate) fn set_content(&mut self, content: &[u8]) -> Result<(), Stop> {
         // A content that is no larger than it was can still be too much beside metadata that grew meanwhile.
         if self.message().content().len() < content.len() || !self.saved.is_empty() || self.is_unusual {
             self.check_output(self.at, content.len())?;
         }
-        self.content = Some(arena.copy(content));
+        if self.arena.write(content) {
+            self.content = Content::Written;
+        } else {
+            // What it takes the place of goes first.
+            self.content = Content::Unchanged;
+            self.content = Content::Own(Bytes::copy_from_slice(content));
+        }
         Ok(())
     }
 
@@ -202,6 +243,7 @@ impl Work {
 
     /// Sets a key.
     pub(crate) fn set_metadata(&mut self, idx: usize, key: Bytes, value: Value) -> Result<(), Stop> {
+        self.check_copy(idx)?;
         self.save(idx);
         self.run.messages[idx].metadata_mut().set(key, value);
         let content =
@@ -210,12 +252,20 @@ impl Work {
     }
 
     /// Removes a key, and says whether it was there.
-    pub(crate) fn delete_metadata(&mut self, idx: usize, key: &[u8]) -> bool {
+    pub(crate) fn delete_metadata(&mut self, idx: usize, key: &[u8]) -> Result<bool, Stop> {
         if self.metadata(idx).get(key).is_none() {
-            return false;
+            return Ok(false);
         }
+        self.check_copy(idx)?;
         self.save(idx);
-        self.run.messages[idx].metadata_mut().delete(key)
+        Ok(self.run.messages[idx].metadata_mut().delete(key))
+    }
+
+    /// Whether a message's metadata may be changed: what is shared is copied first.
+    fn check_copy(&self, idx: usize) -> Result<(), Stop> {
+        let metadata = self.metadata(idx);
+        let copied = if metadata.is_shared() { metadata.size() } else { 0 };
+        self.run.growth.check(copied).map_err(Stop::Output)
     }
 
     /// The mark of a message that failed before.
@@ -233,12 +283,21 @@ impl Work {
 
     /// Sends the message at work as it stands and goes on with a copy.
     pub(crate) fn emit(&mut self) -> Result<(), Stop> {
+        if matches!(self.content, Content::Written) {
+            self.content = Content::Own(self.arena.take());
+        }
         let mut copy = self.message().clone();
-        if let Some(content) = &self.content {
+        if let Content::Own(content) = &self.content {
             copy.set_content(content.clone());
         }
+        // Metadata are shared with what came in, or was sent last, until they are changed.
+        let metadata = copy.metadata();
+        let of_saved = self.saved.iter().rev().find(|it| it.idx == self.at).map(|it| &it.metadata);
+        let is_shared = of_saved.is_none_or(|it| it.is_shared_with(metadata))
+            || self.emitted.last().is_some_and(|it| it.metadata().is_shared_with(metadata));
+        let of_metadata = if is_shared { 0 } else { metadata.size() };
         self.is_unusual = true;
-        self.emitted_bytes += size_sent(&copy);
+        self.emitted_bytes += copy.content().len() + of_metadata + MESSAGE_OVERHEAD_BYTES;
         self.emitted.push(copy);
         self.check_output(self.at, self.content().len())
     }
@@ -274,48 +333,96 @@ impl Work {
 
     /// Reads a JSON value, unless that alone would cost more than a message may become.
     pub(crate) fn parse(&self, text: &[u8]) -> Result<Result<Value, String>, Stop> {
-        let (cost, limit) = (json::cost(text), self.output_limit.saturating_add(JSON_SPARE_BYTES));
-        if limit < cost {
-            let text = format!(
-                "a JSON value takes {cost} bytes, over the limit of {} (`output_limit`)",
+        self.parse_beside(text, 0)
+    }
+
+    /// The same, of a message that has so many bytes already.
+    fn parse_beside(&self, text: &[u8], bytes: usize) -> Result<Result<Value, String>, Stop> {
+        let limit = self.output_limit.saturating_add(JSON_SPARE_BYTES).saturating_sub(bytes);
+        match json::parse_within(text, limit) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Refused::NotJson(why)) => Ok(Err(why)),
+            Err(Refused::TooLarge) => Err(Stop::Output(format!(
+                "a JSON value takes more memory than the limit of {} allows (`output_limit`)",
                 self.output_limit
-            );
-            return Err(Stop::Output(text));
+            ))),
         }
-        Ok(json::parse(text))
+    }
+
+    /// Whether texts of so many bytes together may be copied for the message at work: whatever they take the place of,
+    /// it would be too large with them.
+    #[inline]
+    pub(crate) fn check_texts(&self, bytes: usize) -> Result<(), Stop> {
+        if self.output_limit < bytes { self.check(self.size_before(self.at), bytes) } else { Ok(()) }
+    }
+
+    /// What a message was as it came in.
+    fn size_before(&self, idx: usize) -> usize {
+        let message = &self.run.messages[idx];
+        let saved = self.saved.iter().rev().find(|it| it.idx == idx).map(|it| &it.metadata);
+        message.content().len() + saved.unwrap_or(message.metadata()).size()
     }
 
     /// Whether a message may become so large with a content of this length.
     pub(crate) fn check_output(&self, idx: usize, content: usize) -> Result<(), Stop> {
-        let message = &self.run.messages[idx];
-        let saved = self.saved.iter().rev().find(|it| it.idx == idx).map(|it| &it.metadata);
-        let metadata = message.metadata();
-        let (bytes_before, keys_before) =
-            saved.map_or((metadata.size(), metadata.len()), |it| (it.size(), it.len()));
-        let before = message.content().len() + bytes_before;
-        let keys = metadata.len().saturating_sub(keys_before) * KEY_OVERHEAD_BYTES;
-        let now = self.emitted_bytes + content + metadata.size() + keys;
-        check(self.output_limit, before, now)
+        let now = self.emitted_bytes + content + self.metadata(idx).size();
+        self.check(self.size_before(idx), now)
     }
 
-    /// Whether these may take the place of a message.
-    pub(crate) fn check_sent(&self, idx: usize, sent: &[Message]) -> Result<(), Stop> {
-        let now = sent.iter().map(size_sent).sum();
-        check(self.output_limit, self.run.messages[idx].size(), now)
+    fn check(&self, before: usize, now: usize) -> Result<(), Stop> {
+        if now <= before {
+            return Ok(());
+        }
+        let limit = self.output_limit;
+        if limit < now {
+            let text =
+                format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)");
+            return Err(Stop::Output(text));
+        }
+        self.run.growth.check(now - before).map_err(Stop::Output)
     }
-}
 
-/// What one more message costs. Its keys may be a copy of its own.
-fn size_sent(message: &Message) -> usize {
-    message.size() + message.metadata().len() * KEY_OVERHEAD_BYTES + MESSAGE_OVERHEAD_BYTES
-}
-
-fn check(limit: usize, before: usize, now: usize) -> Result<(), Stop> {
-    if limit < now && before < now {
-        let text = format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)");
-        return Err(Stop::Output(text));
+    /// The messages that take the place of one: they descend from what it descends from. Each is checked before the
+    /// next one is made.
+    pub(crate) fn messages_of(
+        &self,
+        idx: usize,
+        sent: Vec<WitMessage>,
+    ) -> Result<(Vec<Message>, usize), Stop> {
+        let of = &self.run.messages[idx];
+        let mut now = sent.len() * MESSAGE_OVERHEAD_BYTES;
+        self.check(of.size(), now)?;
+        let mut messages = Vec::with_capacity(sent.len());
+        for it in sent {
+            let mut pairs = Vec::with_capacity(it.metadata.len());
+            now += it.content.len();
+            for (key, value) in it.metadata {
+                let value = self.value_of(value, now)?;
+                now += pair_bytes(key.len(), &value);
+                self.check(of.size(), now)?;
+                pairs.push((Bytes::from(key), value));
+            }
+            self.check(of.size(), now)?;
+            let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
+            // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
+            if let Some(mark) = of.error() {
+                message.set_error(mark.clone());
+            }
+            messages.push(message);
+        }
+        Ok((messages, now.saturating_sub(of.size())))
     }
-    Ok(())
+
+    /// A value as the world of components writes it, for a message that has so many bytes already.
+    pub(crate) fn value_of(&self, value: WitValue, bytes: usize) -> Result<Value, Stop> {
+        match value {
+            WitValue::Text(text) => Ok(Value::Text(text.into())),
+            WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
+            WitValue::Json(text) => self
+                .parse_beside(text.as_bytes(), bytes)?
+                .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into())),
+        }
+    }
 }
 
 fn set_mark(message: &mut Message, mark: Option<Mark>) {

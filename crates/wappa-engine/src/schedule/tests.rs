@@ -59,7 +59,8 @@ fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
     let Task::Read(input, _) = next(schedule) else { panic!("there is nothing to do but read") };
     let messages = vec![Message::new("x"); n_messages];
     let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
-    let job = Job::of_parcel(schedule.number_parcel(), parcel.open());
+    let growth = parcel.growth();
+    let job = Job::of_parcel(schedule.number_parcel(), parcel.open(), growth);
     let job = schedule.start(job);
     schedule.return_input(input, false);
     job
@@ -368,7 +369,8 @@ fn random_walk(seed: u64) {
                     Batches::Ends(vec![1, 4, 5, 8]),
                     Ack::new(8, |_| ()),
                 );
-                let job = Job::of_parcel(it.number_parcel(), parcel.open());
+                let growth = parcel.growth();
+                let job = Job::of_parcel(it.number_parcel(), parcel.open(), growth);
                 let job = it.start(job);
                 it.return_input(input, false);
                 held.push(Task::Work(job));

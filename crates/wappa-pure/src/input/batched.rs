@@ -4,8 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, PARCEL_BYTES_MAX,
-    PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Growth, Input,
+    PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{ComponentNode, Config};
@@ -15,6 +15,10 @@ use crate::batching::{Collected, Mechanism, Policy, PolicyConfig};
 // Its child is counted and logged.
 pub(super) const COMPONENT: Component =
     Component::input::<BatchedConfig>("batched").categories(&["Utility"]).unobserved();
+
+/// A batch is complete, whatever the policy says, when processors under the input have made its messages grow by so much:
+/// a policy counts what the one who wrote it expects to come.
+const GROWN_BYTES_MAX: usize = 512 << 20;
 
 /// Reads from another input and makes batches of its messages.
 ///
@@ -99,6 +103,8 @@ struct Batch {
 struct OpenBatch {
     batch: Batch,
     n_bytes: usize,
+    /// What processors under the input have made its messages grow by.
+    grown: usize,
     /// When the period is over.
     due: Option<Duration>,
 }
@@ -150,6 +156,7 @@ impl Input for Batched {
 impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
     fn collect(&mut self, parcel: Parcel, now: Duration) {
+        self.open.grown += parcel.growth_bytes();
         let (part, _, ack) = parcel.open();
         // A message that is left of many keeps the buffer of all of them alive.
         let copies = part.n_messages() * 2 < ack.origins().len();
@@ -171,11 +178,15 @@ impl Batched {
                 self.complete();
             }
         }
+        let is_heavy = GROWN_BYTES_MAX <= self.open.grown;
         if origins.is_empty() {
             // All of it is in batches by now, or nothing ever was there.
             ack.answer(Vec::new());
         } else {
             self.contribute(ack, origins);
+        }
+        if is_heavy {
+            self.complete();
         }
     }
 
@@ -224,6 +235,7 @@ impl Batched {
         let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| answer(sources, failures));
         let mut part = Part::new(messages, wappa_component::Batches::Ends(ends.clone()));
         step.begin();
+        step.begin_part(Growth::of(part.size()));
         let done = run_children(&self.processors, &mut part, step);
         Ok(Parcel::of_finished(part, done, Some(ends), ack, Mark::new("the stream was stopped")))
     }
@@ -281,6 +293,24 @@ mod tests {
         });
         check("a b c", "{period: 1s}", "a|b|c\nend\n", &counted("period", 1));
         check("", "{count: 2}", "end\n", "");
+    }
+
+    #[test]
+    fn a_batch_that_grew_much_is_complete() {
+        let read = |grown: usize| {
+            let mut harness = Harness::default();
+            let config = format!("batched: {{child: {{swollen: '{grown}'}}, policy: {{count: 100}}}}");
+            let mut input = harness.input(&config);
+            let mut sizes = Vec::new();
+            for _ in 0..10 {
+                if let Ok((part, ack)) = harness.read_part(input.as_mut()) {
+                    sizes.push(part.n_messages());
+                    ack.delivered();
+                }
+            }
+            sizes
+        };
+        assert_eq!((read(0), read(200 << 20)), (vec![5], vec![3, 2]));
     }
 
     #[test]

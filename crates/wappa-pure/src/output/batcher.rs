@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wappa_component::{BuildError, ConnectError, Context, Delivery, Output, Processor, Step};
+use wappa_component::{BuildError, ConnectError, Context, Delivery, Growth, Output, Processor, Step};
 
 use crate::batching::{Collected, Mechanism, Policy, PolicyConfig};
 
@@ -65,9 +65,13 @@ impl Batcher {
         if open.is_empty() {
             return;
         }
-        if let Some(batch) = Delivery::merge(open).process(&self.processors, step) {
+        let batch = Delivery::merge(open);
+        let growth = step.growth();
+        step.begin_part(Growth::of(batch.part().size()));
+        if let Some(batch) = batch.process(&self.processors, step) {
             self.ready.push(batch);
         }
+        step.begin_part(growth);
         self.send(step);
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
-    Delivery, Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
+    Delivery, Growth, Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
@@ -19,6 +19,7 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::output::<FailingConfig>("failing"),
     &Component::output::<LateConfig>("late"),
     &Component::input::<SieveConfig>("sieve"),
+    &Component::input::<SwollenConfig>("swollen"),
 ];
 
 /// What outputs and processors of the tests did, in order.
@@ -266,5 +267,38 @@ impl Input for Sieve {
         let mut part = Part::new(messages, Batches::Ends((1..=n).collect()));
         part.replace_each(|message, out| out.extend(Some(message).filter(|it| it.origin() % 100 == 7)));
         Ok(Parcel::of_part(part, Some((1..=n).collect()), Ack::new(n, |_| ())))
+    }
+}
+
+/// Gives messages `1` to `5`, each said to have grown by so many bytes under processors.
+#[derive(Config)]
+struct SwollenConfig(String);
+
+struct Swollen {
+    grown: usize,
+    next: u32,
+}
+
+impl BuildInput for SwollenConfig {
+    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        Ok(Box::new(Swollen { grown: self.0.parse().expect("it is a number"), next: 1 }))
+    }
+}
+
+impl Input for Swollen {
+    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        if 5 < self.next {
+            return Err(ReadError::EndOfInput);
+        }
+        let message = Message::new(self.next.to_string());
+        self.next += 1;
+        let mut growth = Growth::of(1);
+        growth.add(self.grown);
+        let parcel = Parcel::of_messages(vec![message], Batches::Singles, Ack::new(1, |_| ()));
+        Ok(parcel.with_growth(growth))
     }
 }

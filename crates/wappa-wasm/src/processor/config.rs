@@ -104,6 +104,11 @@ pub(crate) struct WasmConfig {
     #[config(default = "64MiB", bento = false)]
     pub(crate) output_limit: Size,
 
+    /// What all messages that are worked on together may grow by, in this processor and in those before it: the messages
+    /// of a batch, say, or of a few small ones. They may always become twice what was read. Past it the message fails.
+    #[config(default = "512MiB", bento = false, advanced)]
+    pub(crate) part_limit: Size,
+
     /// How many instances there may be at once; `0`: as many as there are threads to use them.
     #[config(default = "0", bento = false, advanced)]
     pub(crate) max_instances: u64,

@@ -54,6 +54,7 @@ struct Wasm {
     versions: Arc<Versions>,
     lanes: Lanes,
     recycle: Recycle,
+    part_limit: usize,
     logger: Logger,
     /// The path without `root.`, as it stands in marks.
     path: String,
@@ -118,6 +119,7 @@ impl BuildProcessor for WasmConfig {
             versions,
             lanes,
             recycle,
+            part_limit: bytes_of(self.part_limit),
             logger,
             path,
             state_lost,

@@ -37,13 +37,16 @@ impl Turn<'_> {
         };
         run.due_at(step.due_ticks());
         run.pace = self.borrowed.pace;
+        let limit = self.wasm.part_limit;
+        run.grow_by(step.growth().left(limit), limit);
         self.leave_old_version();
         while !run.is_done() && self.go_on(&mut run, step) {
             // A part may be given back between two batches, once there is something to give back.
-            if run.is_between_batches() && 0 < run.n_done() && step.is_due() {
+            if run.is_between_batches() && 0 < run.n_done() && (step.is_due() || run.growth.is_much()) {
                 break;
             }
         }
+        step.grow(run.grown());
         self.borrowed.pace = run.pace;
         self.give_back(run, part, step)
     }

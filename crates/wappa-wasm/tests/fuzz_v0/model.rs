@@ -3,7 +3,7 @@
 //! It knows the instructions below 0x20 and says `Unknown` to the others.
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata, Value};
+use wappa_message::{Message, Metadata, Value, pair_bytes};
 use wappa_wasm::Kind;
 
 pub(crate) const PAGE: usize = 64 << 10;
@@ -13,7 +13,6 @@ const CODE: u32 = 0x100;
 const CODE_MASK: u32 = 0xfff;
 const HEAP: u32 = 0x2000;
 const STEPS: u32 = 400;
-const KEY_OVERHEAD_BYTES: usize = 64;
 
 /// Which functions of an allocator the host uses.
 #[derive(Clone, Copy, Debug)]
@@ -220,8 +219,8 @@ impl Model {
         let Some(key) = self.take_text(key, key_bytes, "key") else { return Ok(()) };
         let Some(value) = self.take_text(value, value_bytes, "value") else { return Ok(()) };
         let now = match self.metadata.get(&key) {
-            Some(old) => self.metadata_bytes - old.size() + value.len(),
-            None => self.metadata_bytes + key.len() + value.len() + KEY_OVERHEAD_BYTES,
+            Some(old) => self.metadata_bytes - old.size() + wappa_message::text_bytes(value.len()),
+            None => self.metadata_bytes + pair_bytes(key.len(), &Value::Text(value.clone())),
         };
         self.check_output(self.content.len() + now)?;
         self.metadata_bytes = now;

@@ -13,7 +13,6 @@ const CODE_BYTES: usize = 4000;
 const RECORD_BYTES: usize = 20;
 const HEAP: u32 = 0x8000;
 const ABSENT: u32 = u32::MAX;
-const KEY_OVERHEAD_BYTES: usize = 64;
 const MESSAGE_OVERHEAD_BYTES: usize = 128;
 /// JSON that is longer is weighed before it is read; the model does not know how.
 const JSON_BYTES_MAX: usize = 15_000;
@@ -53,6 +52,8 @@ struct Machine<'a> {
     /// After the guest was told that there is no other message.
     is_over: bool,
     message: Message,
+    /// Whether its metadata were changed since it came in or was sent.
+    is_changed: bool,
     emitted: Vec<Message>,
     emitted_bytes: usize,
     filtered: bool,
@@ -76,6 +77,7 @@ pub(crate) fn run(messages: &[Message], ends: &[u32], output_limit: usize) -> Op
             at,
             is_over: false,
             message: messages[at].clone(),
+            is_changed: false,
             emitted: Vec::new(),
             emitted_bytes: 0,
             filtered: false,
@@ -211,7 +213,9 @@ impl Machine<'_> {
             }
             7 => {
                 let key = self.key(a, b)?;
-                return Ok(Some(u32::from(self.message.metadata_mut().delete(key))));
+                let was_there = self.message.metadata_mut().delete(key);
+                self.is_changed |= was_there;
+                return Ok(Some(u32::from(was_there)));
             }
             8 => {
                 let mut all = Vec::new();
@@ -229,11 +233,10 @@ impl Machine<'_> {
                 self.message.clear_error();
             }
             11 => {
-                let metadata = self.message.metadata();
-                self.emitted_bytes += self.message.content().len()
-                    + metadata.size()
-                    + metadata.len() * KEY_OVERHEAD_BYTES
-                    + MESSAGE_OVERHEAD_BYTES;
+                // What was not changed since is shared with what was sent before.
+                let is_changed = std::mem::take(&mut self.is_changed);
+                let of_metadata = if is_changed { self.message.metadata().size() } else { 0 };
+                self.emitted_bytes += self.message.content().len() + of_metadata + MESSAGE_OVERHEAD_BYTES;
                 self.emitted.push(self.message.clone());
                 self.check_output(self.message.content().len())?;
             }
@@ -274,6 +277,7 @@ impl Machine<'_> {
         }
         self.at += 1;
         self.message = self.messages[self.at].clone();
+        self.is_changed = false;
         Ok(true)
     }
 
@@ -303,13 +307,13 @@ impl Machine<'_> {
 
     fn set_metadata(&mut self, key: Vec<u8>, value: Value) -> Done<()> {
         self.message.metadata_mut().set(Bytes::from(key), value);
+        self.is_changed = true;
         self.check_output(self.message.content().len())
     }
 
     fn check_output(&self, content: usize) -> Done<()> {
-        let (original, metadata) = (&self.messages[self.at], self.message.metadata());
-        let keys = metadata.len().saturating_sub(original.metadata().len());
-        let now = self.emitted_bytes + content + metadata.size() + keys * KEY_OVERHEAD_BYTES;
+        let original = &self.messages[self.at];
+        let now = self.emitted_bytes + content + self.message.metadata().size();
         let before = original.content().len() + original.metadata().size();
         if self.output_limit < now && before < now { Err(Stop::Failed(Kind::Output)) } else { Ok(()) }
     }

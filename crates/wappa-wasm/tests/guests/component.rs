@@ -247,7 +247,7 @@ fn limits_on_output() {
         |config| config.limits.output = 200,
         expect![[r#"
             (a new instance after 1)
-            "s" failed: output: the message would be 334 bytes, over the limit of 200 (`output_limit`)
+            "s" failed: output: the message would be 256 bytes, over the limit of 200 (`output_limit`)
             "k"
         "#]],
     );

@@ -553,7 +553,7 @@ fn the_limit_on_output_counts_what_is_emitted() {
             &keys,
             expect![[r#"
             (a new instance after 1)
-            "hello" failed: output: the message would be 50053 bytes, over the limit of 50000 (`output_limit`)
+            "hello" failed: output: the message would be 50045 bytes, over the limit of 50000 (`output_limit`)
         "#]],
         ),
     ] {
