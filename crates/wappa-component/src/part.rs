@@ -217,6 +217,27 @@ impl Part {
         self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
     }
 
+    /// Replaces the messages of each batch that has any by what `replace` makes of them. One of which nothing is left stays,
+    /// empty.
+    pub fn replace_batches(&mut self, mut replace: impl FnMut(Vec<Message>) -> Vec<Message>) {
+        let ends = self.take_ends();
+        let mut before = std::mem::take(&mut self.messages).into_iter();
+        let mut after = Vec::with_capacity(before.len());
+        let mut ends_after = Vec::with_capacity(ends.len());
+        let mut start = 0;
+        for end in ends {
+            let batch: Vec<Message> = before.by_ref().take((end - start) as usize).collect();
+            if !batch.is_empty() {
+                after.extend(replace(batch));
+            }
+            ends_after.push(after.len() as u32);
+            start = end;
+        }
+        let still_singles = ends_after.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
+        self.messages = after;
+        self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
+    }
+
     /// The messages and where their batches end.
     pub fn into_parts(self) -> (Vec<Message>, Batches) {
         (self.messages, self.batches)
@@ -276,6 +297,21 @@ mod tests {
             _ => out.push(message),
         });
         assert_eq!(text(&one), "ab|||deef");
+    }
+
+    #[test]
+    fn batches_are_replaced_whole() {
+        let mut one = part(&["abc", "", "d", "ef"]);
+        one.replace_batches(|batch| match batch.len() {
+            1 => Vec::new(),
+            _ => batch.into_iter().rev().collect(),
+        });
+        assert_eq!(text(&one), "cba|||fe");
+        let mut one = part(&["a", "b"]);
+        one.replace_batches(|batch| batch);
+        assert_eq!((text(&one).as_str(), &one.batches), ("a|b", &Batches::Singles));
+        one.replace_batches(|batch| [batch.clone(), batch].concat());
+        assert_eq!(text(&one), "aa|bb");
     }
 
     #[test]

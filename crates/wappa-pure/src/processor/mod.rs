@@ -8,5 +8,8 @@ components! {
     catch,
     for_each,
     processors,
+    select_parts,
+    insert_part,
+    bounds_check,
     resource,
 }

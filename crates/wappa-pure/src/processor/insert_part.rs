@@ -1,0 +1,113 @@
+//! The processor `insert_part`.
+
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Processor, Step, interpolate};
+use wappa_spec::{Config, Interpolated};
+
+pub(super) const COMPONENT: Component =
+    Component::processor::<InsertPartConfig>("insert_part").categories(&["Composition"]);
+
+/// Adds a message to each batch.
+///
+/// The new message has the metadata of the first one of its batch, and interpolations in its content are evaluated on that
+/// one too.
+///
+/// # Examples
+///
+/// ### A line behind every ten
+///
+/// ```yaml
+/// input:
+///   batched:
+///     child:
+///       stdin: {}
+///     policy:
+///       count: 10
+/// pipeline:
+///   processors:
+///     - insert_part:
+///         content: '--- that was a batch that began with ${! content() }'
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// The new message belongs to the first one of its batch: when it is not delivered, that one is replayed.
+#[derive(Config, Debug)]
+struct InsertPartConfig {
+    /// The place of the new message in its batch, from 0 on; negative ones count from the end, which is -1. One behind the
+    /// end is the end, and one before the beginning the beginning.
+    #[config(default = "-1")]
+    index: i64,
+
+    /// The content of the new message.
+    #[config(default = "\"\"")]
+    content: Interpolated,
+}
+
+impl BuildProcessor for InsertPartConfig {
+    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        Ok(Box::new(InsertPart { index: self.index, content: self.content }))
+    }
+}
+
+struct InsertPart {
+    index: i64,
+    content: Interpolated,
+}
+
+impl Processor for InsertPart {
+    fn process(&self, part: &mut Part, _: &mut Step<'_>) -> usize {
+        part.replace_batches(|mut batch| {
+            let mut new = batch[0].clone();
+            new.set_content(interpolate(&self.content, &batch[0]));
+            let n_messages = batch.len();
+            let place = match usize::try_from(self.index) {
+                Ok(place) => place.min(n_messages),
+                // -1 is behind the last one.
+                Err(_) => {
+                    let from_end = usize::try_from(self.index.unsigned_abs() - 1).unwrap_or(usize::MAX);
+                    n_messages.saturating_sub(from_end)
+                }
+            };
+            batch.insert(place, new);
+            batch
+        });
+        part.n_batches()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wappa_component::Step;
+    use wappa_message::Value;
+
+    use crate::test::{Harness, batches, check_process};
+
+    #[test]
+    fn a_message_is_added_to_each_batch() {
+        let check = |index: &str, expected: &str| {
+            check_process(&format!("insert_part: {{index: {index}, content: x}}"), &["a|b", "c"], expected);
+        };
+        check("-1", "a|b|x\nc|x\n");
+        check("0", "x|a|b\nx|c\n");
+        check("1", "a|x|b\nc|x\n");
+        check("7", "a|b|x\nc|x\n");
+        check("-2", "a|x|b\nx|c\n");
+        check("-7", "x|a|b\nx|c\n");
+        check("-9223372036854775808", "x|a|b\nx|c\n");
+        check_process("insert_part: {content: '<${! content() }>'}", &["a|b"], "a|b|<a>\n");
+    }
+
+    #[test]
+    fn it_belongs_to_the_first_one() {
+        let mut harness = Harness::default();
+        let processor = harness.processor("insert_part: {content: x}").expect("it can be built");
+        let mut part = batches(&["a", "b|c"]);
+        part.messages_mut()[1].metadata_mut().set("key", Value::text("b"));
+        processor.process(&mut part, &mut Step::new(0, harness.time.as_ref()));
+        let origins: Vec<u32> = part.messages().iter().map(|it| it.origin()).collect();
+        assert_eq!(origins, [0, 0, 1, 2, 1]);
+        assert_eq!(part.messages()[4].metadata().text("key").as_ref(), b"b");
+    }
+}
