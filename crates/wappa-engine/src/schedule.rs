@@ -285,11 +285,15 @@ impl Schedule {
         self.output = Some(output);
     }
 
-    /// A delivery was given to the output, which may have answered it by now.
-    pub(crate) fn wrote(&mut self, number: u64, bytes: usize, flight: Arc<Flight>) {
+    /// A delivery was given to the output, which may have answered it by now, and said then whether it has room.
+    pub(crate) fn wrote(&mut self, number: u64, bytes: usize, flight: Arc<Flight>, has_room: bool) {
         if flight.has_landed() {
             self.in_flight_bytes -= bytes;
             self.spare_flight = Some(flight);
+            if !has_room {
+                // It may have been answered behind that.
+                self.recall.set();
+            }
             return;
         }
         self.in_flight.insert(number, InFlight { flight: Arc::clone(&flight), bytes });
@@ -302,7 +306,8 @@ impl Schedule {
     pub(crate) fn landed(&mut self, number: u64) {
         if let Some(InFlight { bytes, .. }) = self.in_flight.remove(&number) {
             self.in_flight_bytes -= bytes;
-            if !self.output_state.has_room {
+            // Of one that is called just now it is not known what it will say.
+            if self.output.is_none() || !self.output_state.has_room {
                 self.recall.set();
             }
         }

@@ -382,7 +382,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let state = output_state(shared, output.as_ref());
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
-    schedule.wrote(number, bytes, flight);
+    schedule.wrote(number, bytes, flight, state.has_room);
     return_locked(shared, &mut schedule, output, state);
 }
 

@@ -158,6 +158,12 @@ impl<T> Monitor<T> {
         }
     }
 
+    /// What waits for it are told by.
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> usize {
+        self.key
+    }
+
     /// Looks at the data when nobody has the lock. For checks while all threads stand still.
     #[cfg(test)]
     pub(crate) fn peek<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {

@@ -22,6 +22,7 @@ struct Remote {
     /// Loses every write.
     is_torn: bool,
     is_closed: bool,
+    is_full: bool,
 }
 
 #[derive(Clone, Default)]
@@ -60,6 +61,10 @@ impl Output for Client {
             it.log.push("connected".to_string());
             Ok(())
         })
+    }
+
+    fn has_room(&self) -> bool {
+        self.with(|it| !it.is_full)
     }
 
     fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
@@ -159,6 +164,23 @@ fn what_comes_back_is_written_in_order_and_before_anything_new() {
     assert_eq!(it.client.log(), "connected b c d e");
     (0..4).for_each(|_| it.client.answer(0, Ok(())));
     assert_eq!(it.answers(), "a[] bc[] d[] e[]");
+}
+
+#[test]
+fn what_has_to_wait_for_room_stays_in_front() {
+    let mut it = Bench::new();
+    it.line.connect().expect("it can be connected");
+    it.write("a");
+    it.client.with(|it| it.is_full = true);
+    it.client.answer(0, Err(WriteError::NotConnected));
+    it.go_on();
+    // Whoever does not ask for room is kept behind what waits.
+    it.write("b");
+    assert_eq!((it.client.log().as_str(), it.line.has_room()), ("connected a connected", false));
+    it.client.with(|it| it.is_full = false);
+    it.setting.output_bell.bell().ring();
+    it.go_on();
+    assert_eq!(it.client.log(), "a b");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn hand_over(
     let mut flight = Flight::new(Weak::<Nobody>::new());
     let (part, ack) = job.into_delivery();
     let delivery = flight.load(number, part, ack);
-    schedule.wrote(number, bytes, flight);
+    schedule.wrote(number, bytes, flight, state.has_room);
     schedule.return_output(output, state);
     delivery
 }

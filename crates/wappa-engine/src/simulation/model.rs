@@ -208,7 +208,7 @@ impl Checks for Sim {
         }
     }
 
-    fn check_patience(&self, keys: &[usize], now: Duration, until: Option<Duration>) -> Result<(), String> {
+    fn check_patience(&self, waits: &[(usize, Option<Duration>)], now: Duration) -> Result<(), String> {
         let n_held = self.n_held.load(Ordering::SeqCst) + self.n_mute.load(Ordering::SeqCst);
         if self.stop.is_interrupted() && n_held == 0 {
             return Err("the stream was given up and all wait for a time to come".to_string());
@@ -219,14 +219,16 @@ impl Checks for Sim {
         let Some((has_more, n_idle, due)) = shared.schedule.peek(look) else {
             return Err("a thread waits and has the lock of all".to_string());
         };
-        let is_free = 0 < n_idle || keys.contains(&self.setting.bell.key());
-        if is_free && due.is_some_and(|due| until.is_none_or(|until| due < until)) {
-            return Err(format!("the output is due at {due:?}, and all wait until {until:?}"));
+        let bell = self.setting.bell.key();
+        let is_free = |key: usize| key == bell || key == shared.schedule.key();
+        let is_late = |until: Option<Duration>| due.is_some_and(|due| until.is_none_or(|until| due < until));
+        if waits.iter().any(|(key, until)| is_free(*key) && is_late(*until)) {
+            return Err(format!("the output is due at {due:?}, and a thread waits for longer"));
         }
         if has_more && 0 < n_idle {
             return Err("a thread is idle although there is something to do".to_string());
         }
-        if has_more && keys.contains(&self.setting.bell.key()) {
+        if has_more && waits.iter().any(|(key, _)| *key == bell) {
             return Err("a thread waits for input although there is something to do".to_string());
         }
         Ok(())

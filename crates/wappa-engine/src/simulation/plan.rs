@@ -239,6 +239,7 @@ impl Plan {
             5 => self.about_composites(r),
             7 => self.about_giving_back(r),
             2 if r.once_in(2) => self.about_flights(r),
+            6 if r.once_in(2) => self.about_collecting(r),
             _ => (),
         }
         self
@@ -314,6 +315,17 @@ impl Plan {
         self.window = Window::default();
         self.output.not_connected_once_in = 0;
         self.output.remote = Some(RemotePlan { max_in_flight: 8, breaks_once_in: 8, ..remote(r) });
+    }
+
+    /// An output that collects more than may be in flight.
+    fn about_collecting(&mut self, r: &mut Random) {
+        self.be_calm(r, 120, 3);
+        self.pipeline.clear();
+        self.replays = false;
+        self.window = Window { parts_max: 1, bytes_max: r.pick(&[1, 16]) };
+        self.output.not_connected_once_in = 0;
+        let collects = Some((1000, r.pick(&[None, Some(2000)])));
+        self.output.remote = Some(RemotePlan { collects, breaks_once_in: 0, ..remote(r) });
     }
 
     /// An input that takes back what was not begun.

@@ -372,6 +372,14 @@ impl Remote {
         loop {
             let mut state = self.state.lock();
             if self.sim.token.pipeline_is_gone() {
+                let sim = &self.sim;
+                let n_unanswered = sim.model().n_unanswered();
+                let is_sound = sim.model().faults.is_empty() && !sim.plan.replays;
+                if is_sound && sim.stop.is_cut() && 0 < n_unanswered {
+                    drop(state);
+                    sim.token.fail(&format!("at a cut {n_unanswered} parcels are not answered"));
+                    return;
+                }
                 // Nobody waits for an answer, and what it says must not matter.
                 let held = std::mem::take(&mut state.held);
                 let collected = std::mem::take(&mut state.collected);
@@ -397,11 +405,13 @@ impl Remote {
             let is_broken = state.is_broken;
             drop(state);
             self.sim.token.note(|| format!("{OUTPUT}: answers no. {number}"));
-            match is_broken {
+            // Some answers were on their way when the connection broke.
+            match is_broken && !(random >> 8).is_multiple_of(3) {
                 true => self.sim.lose(delivery),
                 false => self.sim.answer(delivery),
             }
-            if was_full {
+            // Where a whole delivery is answered the engine looks by itself.
+            if was_full && (self.plan.divides || !self.sim.plan.under_output.is_empty()) {
                 self.bell.ring();
             }
         }

@@ -44,8 +44,8 @@ pub(super) enum Moment {
 pub(super) trait Checks: Send + Sync {
     /// Nothing happens any more until the stream is stopped.
     fn check_quiet(&self) -> Result<(), String>;
-    /// Nothing happens until a time has come. `keys`: what the threads wait for; `until`: the first of them at most.
-    fn check_patience(&self, keys: &[usize], now: Duration, until: Option<Duration>) -> Result<(), String>;
+    /// Nothing happens until a time has come. `waits`: what the threads wait for, and until when.
+    fn check_patience(&self, waits: &[(usize, Option<Duration>)], now: Duration) -> Result<(), String>;
     /// A thread of the pipeline ends.
     fn check_leave(&self) -> Result<(), String>;
 }
@@ -254,13 +254,12 @@ impl State {
             };
             let is_quiet = !self.working().iter().any(|it| until(it).is_some());
             if !is_quiet {
-                let earliest = self.pipeline().iter().filter_map(until).min();
-                let key = |thread: &Thread| match thread {
-                    Thread::Waits { key, .. } => Some(*key),
+                let wait = |thread: &Thread| match thread {
+                    Thread::Waits { key, until } => Some((*key, *until)),
                     _ => None,
                 };
-                let keys: Vec<usize> = self.pipeline().iter().filter_map(key).collect();
-                self.checks().check_patience(&keys, self.now, earliest)?;
+                let waits: Vec<_> = self.pipeline().iter().filter_map(wait).collect();
+                self.checks().check_patience(&waits, self.now)?;
                 self.pass_time();
                 continue;
             }
