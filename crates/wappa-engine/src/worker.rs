@@ -178,38 +178,34 @@ fn connect_output(shared: &Shared, mut output: Box<dyn Output>) {
         }
         Some(Err(ConnectError::Interrupted)) | None => shared.stop.cut(),
     }
-    return_output(shared, output);
+    turn(shared, output, |_, _| ());
 }
 
-/// Calls the output. When it panics, nothing more is written to it.
-fn with_output(shared: &Shared, output: &mut dyn Output, f: impl FnOnce(&mut dyn Output, &mut Step<'_>)) {
+/// Calls the output, unless nothing more is written, and says what it can do then. When it panics, nothing more is
+/// written to it.
+fn with_output(
+    shared: &Shared,
+    output: &mut dyn Output,
+    f: impl FnOnce(&mut dyn Output, &mut Step<'_>),
+) -> OutputState {
     let mut step = Step::new(shared.output_lane(), &shared.stop);
-    if guarded(shared, OUTPUT_PATH, || f(output, &mut step)).is_none() {
+    let called = || {
+        f(output, &mut step);
+        OutputState::of(output)
+    };
+    let state = if shared.stop.is_cut() { None } else { guarded(shared, OUTPUT_PATH, called) };
+    state.unwrap_or_else(|| {
         // Nobody knows what state it is in.
         shared.stop.cut();
-    }
+        OutputState { has_room: true, due: None }
+    })
 }
 
 /// A turn of the output in which nothing new is given to it.
 fn turn(shared: &Shared, mut output: Box<dyn Output>, f: impl FnOnce(&mut dyn Output, &mut Step<'_>)) {
-    if !shared.stop.is_cut() {
-        with_output(shared, output.as_mut(), f);
-    }
-    return_output(shared, output);
-}
-
-fn return_output(shared: &Shared, output: Box<dyn Output>) {
-    let state = output_state(shared, output.as_ref());
+    let state = with_output(shared, output.as_mut(), f);
     let mut schedule = shared.schedule.lock();
     return_locked(shared, &mut schedule, output, state);
-}
-
-fn output_state(shared: &Shared, output: &dyn Output) -> OutputState {
-    let nothing = OutputState { has_room: true, due: None };
-    match shared.stop.is_cut() {
-        true => nothing,
-        false => guarded(shared, OUTPUT_PATH, || OutputState::of(output)).unwrap_or(nothing),
-    }
 }
 
 fn return_locked(shared: &Shared, schedule: &mut Schedule, output: Box<dyn Output>, state: OutputState) {
@@ -220,12 +216,12 @@ fn return_locked(shared: &Shared, schedule: &mut Schedule, output: Box<dyn Outpu
 /// Asks the input for more. What it has goes straight to the calling thread.
 fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> Option<Task> {
     let mut step = Step::new(shared.input_lane(), &shared.stop);
-    let result = guarded(shared, INPUT_PATH, || {
+    let read = guarded(shared, INPUT_PATH, || {
         if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
             input.stop();
         }
         let waiter: &dyn Waiter = &shared.bell;
-        waiter.bounded(until, |waiter| {
+        let result = waiter.bounded(until, |waiter| {
             if !has_waited_out(shared, waiter) {
                 return Err(ReadError::NotReady);
             }
@@ -233,14 +229,15 @@ fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> 
                 connect_input(shared, input.as_mut(), waiter)?;
             }
             input.read(waiter, &mut step)
-        })
+        });
+        let is_exhausted = matches!(result, Err(ReadError::EndOfInput)) || input.is_exhausted();
+        (result, is_exhausted)
     });
-    let result = result.unwrap_or(Err(ReadError::EndOfInput));
+    let (result, is_exhausted) = read.unwrap_or((Err(ReadError::EndOfInput), true));
     if let Err(err) = &result {
         after_failed_read(shared, err);
     }
     let is_over = matches!(result, Err(ReadError::EndOfInput));
-    let is_exhausted = is_over || guarded(shared, INPUT_PATH, || input.is_exhausted()).unwrap_or(true);
     // Messages are made, and an ack is dropped, before the lock is taken.
     let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(|parcel| {
         let growth = parcel.growth();
@@ -369,17 +366,21 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
     let delivery = flight.load(number, part, ack);
-    if n_messages == 0 {
+    let delivery = if n_messages == 0 {
         delivery.answer(Ok(()));
+        None
     } else if shared.stop.is_cut() {
         delivery.answer(Err(WriteError::Failed(stopped())));
+        None
     } else {
-        with_output(shared, output.as_mut(), |output, step| {
+        Some(delivery)
+    };
+    let state = with_output(shared, output.as_mut(), |output, step| {
+        if let Some(delivery) = delivery {
             step.begin_part(growth);
             output.write(delivery, step);
-        });
-    }
-    let state = output_state(shared, output.as_ref());
+        }
+    });
     let mut schedule = shared.schedule.lock();
     schedule.passed(place_behind);
     schedule.wrote(number, bytes, flight, state.has_room);

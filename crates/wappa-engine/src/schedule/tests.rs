@@ -277,6 +277,17 @@ fn an_output_without_room_gets_nothing_until_something_lands() {
     delivery.answer(Ok(()));
     it.landed(number);
     let Task::Resume(output) = next(&mut it) else { panic!("it is asked whether it has room now") };
+    it.return_output(output, READY);
+    let Task::Write(output, outgoing) = next(&mut it) else { panic!("the second is due") };
+    let number = outgoing.number;
+    let delivery = hand_over(&mut it, output, outgoing, READY);
+    // What lands while the output says that it has no room is not missed.
+    it.recall.set();
+    let Task::Resume(output) = next(&mut it) else { panic!("somebody rang") };
+    delivery.answer(Ok(()));
+    it.landed(number);
+    it.return_output(output, full);
+    let Task::Resume(output) = next(&mut it) else { panic!("it is asked again") };
     it.return_output(output, full);
     assert!(!more(&it), "its time has not come");
     assert!(matches!(it.next_task(|| Duration::from_secs(1)), Task::Resume(_)));
