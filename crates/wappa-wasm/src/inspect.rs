@@ -29,6 +29,7 @@ pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
+pub(crate) use problems::TABLE_ELEMENTS_MAX;
 pub use problems::{Limits, Problem, Severity};
 pub use types::{Export, Import, Item, Memory, Producer, Signature, Table, ValueType};
 pub use verdict::{Findings, Refusal, Verdict};

@@ -5,7 +5,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::settings::TABLE_ELEMENTS;
+use crate::{inspect::TABLE_ELEMENTS_MAX, settings::TABLE_ELEMENTS};
 
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
@@ -109,6 +109,10 @@ impl ResourceLimiter for MemoryLimiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES);
+        if TABLE_ELEMENTS_MAX < desired as u64 {
+            self.refused = true;
+            return Ok(false);
+        }
         if maximum.is_some_and(|it| it < desired) {
             self.refused |= maximum == Some(TABLE_ELEMENTS);
             return Ok(false);

@@ -57,6 +57,10 @@ impl Default for Limits {
 /// What a table's element costs the host.
 const ELEMENT_BYTES: u64 = 8;
 
+/// So many elements one table may have. One instruction copies a whole table, and nothing stops it on its way: the engine
+/// looks at each element, which takes tens of milliseconds for so many. The largest programs have a tenth of that.
+pub(crate) const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
+
 /// How many imports of one unknown module are named; wasm-bindgen makes dozens.
 pub(super) const NAMED_MAX: usize = 5;
 
@@ -199,6 +203,12 @@ impl Inspection {
                 "build with less".to_owned()
             };
             problems.push(error(text, Some(hint)));
+        }
+        let largest = self.tables.iter().map(|it| it.elements_min).max().unwrap_or(0);
+        if TABLE_ELEMENTS_MAX < largest {
+            let text =
+                format!("declares a table of {largest} elements, and {TABLE_ELEMENTS_MAX} is the limit");
+            problems.push(error(text, Some("build with less".to_owned())));
         }
     }
 

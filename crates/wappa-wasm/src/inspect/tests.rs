@@ -387,6 +387,8 @@ fn memories() {
         expect![[r#"
         Error: declares tables of 4000000000 elements (29.8GiB), which is over the field `memory_limit` (1MiB)
           build with less
+        Error: declares a table of 4000000000 elements, and 1000000 is the limit
+          build with less
     "#]],
     );
     check_problems(

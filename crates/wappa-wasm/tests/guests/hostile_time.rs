@@ -101,6 +101,33 @@ fn one_long_call_ends_at_the_deadline() {
     check("lines", row("process", write, 8, fill));
 }
 
+/// One instruction copies a whole table without looking at the time, so a table has a size that this is quick for.
+#[test]
+fn a_table_is_no_larger_than_can_be_copied_in_time() {
+    // Too large for a pooled slot, which has a bound of its own.
+    let guest = |body: &str| {
+        format!(
+            r#"(module (memory (export "memory") 1) (table $t 100001 funcref)
+              (func $is (param $actual i32) (param $expected i32)
+                (if (i32.ne (local.get $actual) (local.get $expected)) (then unreachable)))
+              (func (export "process")
+                (call $is (table.grow $t (ref.null func) (i32.const 899999)) (i32.const 100001)) {body}))"#
+        )
+        .into_bytes()
+    };
+    let (kind, _) = failure(guest("(call $is (table.grow $t (ref.null func) (i32.const 1)) (i32.const -1))"));
+    assert_eq!(kind, None, "it grows to a million, and no further");
+    let copy = "(table.copy (i32.const 0) (i32.const 1) (i32.const 999999))";
+    check("a row of copies of a table", guest(&copy.repeat(2000)));
+
+    let declared =
+        r#"(module (memory (export "memory") 1) (table 1000001 funcref) (func (export "process")))"#;
+    let module = Module::new(engine(), declared.as_bytes()).expect("a module");
+    let guest = Guest::new(engine(), &module, config()).expect("a guest");
+    let error = guest.instantiate(soon()).expect_err("it does not start");
+    assert_eq!(error.kind(), Kind::Instance, "{error}");
+}
+
 #[test]
 fn a_row_of_calls_at_the_start_ends_when_the_host_shuts_down() {
     let write = "(drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))";
