@@ -9,7 +9,7 @@ use wasmparser::{
 /// these proposals before.
 ///
 /// `GC_TYPES` is a switch of the parser, not a proposal: without it, references to anything but functions are
-/// refused, as they are by an engine built without a garbage collector.
+/// refused; the engine, which is built with a garbage collector, is told to refuse them too.
 pub const ACCEPTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::EXTENDED_CONST)
