@@ -73,7 +73,7 @@ pub enum GuestError {
         "the module starts with {needed} bytes of memory, more than `memory_limit` allows ({limit} bytes)"
     )]
     Memory {
-        /// Its memories and tables at their smallest.
+        /// Its memories at their smallest, and what else an instance costs the host.
         needed: u64,
         /// The limit.
         limit: usize,

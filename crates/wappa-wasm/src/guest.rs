@@ -34,7 +34,8 @@ use crate::{
 pub struct Limits {
     /// The longest one message may take, allocator and frees included; and the start of an instance.
     pub timeout: Duration,
-    /// Memories and tables of one instance, in bytes. Growing past it fails inside the guest.
+    /// Memories and tables of one instance, in bytes, and what else the host keeps for it past a mebibyte. Growing past
+    /// it fails inside the guest.
     pub memory: usize,
     /// What one message may become, in bytes, content and metadata together. One that does not grow is never refused.
     pub output: usize,
@@ -140,6 +141,8 @@ pub(crate) struct Shared {
     /// Whether there is `wappa_init`, and `wappa_close`.
     pub(crate) has_init: bool,
     pub(crate) has_close: bool,
+    /// What an instance costs the host beside its memories and tables, in bytes, as far as it counts.
+    pub(crate) footprint: usize,
     /// Where files are waited for; absent where there are none.
     pub(crate) threads: Option<Threads>,
     /// How many files may be open; absent where there are none.
@@ -217,10 +220,14 @@ impl Guest {
             None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,
         };
         let side = if pooled.is_some() { engine.pooled() } else { None }.unwrap_or(engine.on_demand());
+        let footprint = module.loaded.footprint.charged();
+        if config.limits.memory as u64 <= footprint && 0 < footprint {
+            return Err(GuestError::Memory { needed: footprint, limit: config.limits.memory });
+        }
         let function = match code {
             Code::Core(wasm) => {
                 check_function(wasm, &config.function)?;
-                check_memory(wasm, config.limits.memory)?;
+                check_memory(wasm, footprint, config.limits.memory)?;
                 config.function
             }
             Code::Component(wasm) => interface_of(wasm, &side.engine, &config.function)?,
@@ -229,6 +236,7 @@ impl Guest {
         let has = |name: &str| code.has_function(name);
         let shared = Shared {
             limits: config.limits,
+            footprint: usize::try_from(footprint).unwrap_or(usize::MAX),
             config: config.config,
             ticks: config.ticks,
             threads: if config.mounts.is_empty() {
@@ -348,14 +356,15 @@ fn check_function(wasm: &wasmtime::Module, function: &str) -> Result<(), GuestEr
     }
 }
 
-fn check_memory(wasm: &wasmtime::Module, limit: usize) -> Result<(), GuestError> {
-    let needed: u64 = wasm
+fn check_memory(wasm: &wasmtime::Module, footprint: u64, limit: usize) -> Result<(), GuestError> {
+    let memories: u64 = wasm
         .exports()
         .filter_map(|it| match it.ty() {
             ExternType::Memory(ty) => Some(ty.minimum().saturating_mul(ty.page_size())),
             _ => None,
         })
         .sum();
+    let needed = memories.saturating_add(footprint);
     if needed <= limit as u64 { Ok(()) } else { Err(GuestError::Memory { needed, limit }) }
 }
 

@@ -65,7 +65,7 @@ impl Host {
         deadline: u64,
     ) -> Host {
         Host {
-            limiter: MemoryLimiter::new(shared.limits.memory),
+            limiter: MemoryLimiter::new(shared.limits.memory, shared.footprint),
             work: Work::new(shared.limits.output),
             shared,
             wasi,

@@ -41,6 +41,7 @@ use sha2::{Digest, Sha256};
 use text::safe;
 use wasmparser::{BinaryReaderError, Parser, ValidPayload, Validator, WasmFeatures, types::Types};
 
+use crate::Footprint;
 use crate::wrap::{is_component, wrap};
 
 /// What a guest is, as far as one can tell without running it.
@@ -72,6 +73,9 @@ pub struct Inspection {
     pub producers: Vec<Producer>,
     /// Proposals that the guest needs and the engine refuses.
     pub refused: Vec<Proposal>,
+    /// What an instance costs the host beside its memories and tables; or why none can be made, as in "makes more than
+    /// 200 core instances".
+    pub footprint: Result<Footprint, String>,
     /// What a component imports and exports; none for a core module.
     pub component: Option<Component>,
     /// Why a core module that carries the types of a component cannot be made one.
@@ -118,6 +122,7 @@ impl Inspection {
             custom_sections: Vec::new(),
             producers: Vec::new(),
             refused: Vec::new(),
+            footprint: Ok(Footprint::default()),
             component: None,
             not_wrapped: None,
         };
@@ -169,6 +174,7 @@ impl Inspection {
     }
 
     fn read(&mut self, wasm: &[u8], is_wrapped: bool, is_known: bool) -> Result<(), NotAModule> {
+        self.footprint = Footprint::of_binary(wasm);
         let types = self.validate(wasm, is_known)?;
         let read = if is_component(wasm) {
             self.read_component(wasm, types.as_ref(), is_wrapped)

@@ -238,6 +238,7 @@ mod descriptors;
 mod engine;
 mod error;
 mod exports;
+mod footprint;
 mod frames;
 mod functions;
 mod guest;
@@ -277,6 +278,7 @@ pub use crate::{
     compiler::{CompileInProcess, precompile},
     engine::{CallContext, Engine, EngineConfig},
     error::{CallError, EngineError, GuestError, Kind, ModuleError},
+    footprint::Footprint,
     frames::Frame,
     guest::{Guest, GuestConfig, Limits, Mount},
     instance::{Called, Instance},

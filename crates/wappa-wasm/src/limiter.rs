@@ -1,18 +1,14 @@
-//! The bound on an instance's memory: memories and tables together.
+//! The bound on an instance's memory: memories and tables together, and what else the host keeps for it.
 //!
 //! A growth past it fails inside the guest, which may cope; that it happened is remembered, so that a trap that follows
 //! in the same message can be told as what it is.
 
 use wasmtime::ResourceLimiter;
 
-use crate::{inspect::TABLE_ELEMENTS_MAX, settings::TABLE_ELEMENTS};
+use crate::{footprint::PARTS_MAX, inspect::TABLE_ELEMENTS_MAX, settings::TABLE_ELEMENTS};
 
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
-
-/// Core instances, memories and tables of one component, each. Toolchains make components of a dozen; each costs the
-/// host memory that no guest sees, and a memory costs address space.
-const PARTS_MAX: usize = 200;
 
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
@@ -24,8 +20,9 @@ pub(crate) struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit: usize) -> MemoryLimiter {
-        MemoryLimiter { limit, used: 0, last: 0, refused: false, grown: false }
+    /// A limit of so many bytes, of which the host needs some for the instance itself.
+    pub(crate) fn new(limit: usize, used: usize) -> MemoryLimiter {
+        MemoryLimiter { limit, used, last: 0, refused: false, grown: false }
     }
 
     /// Whether a growth was refused since this was last asked.
@@ -38,7 +35,7 @@ impl MemoryLimiter {
         self.refused
     }
 
-    /// Memories and tables, in bytes.
+    /// Memories, tables and what else the host keeps, in bytes.
     pub(crate) fn used(&self) -> usize {
         self.used
     }

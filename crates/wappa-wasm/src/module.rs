@@ -8,7 +8,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    CodeCache, Engine, ModuleError,
+    CodeCache, Engine, Footprint, ModuleError,
     load::{self, Compiled},
 };
 
@@ -46,6 +46,7 @@ pub(crate) struct Loaded {
     on_demand: OnceLock<Code>,
     /// The name by which memory 0 is exported.
     pub(crate) memory: Option<String>,
+    pub(crate) footprint: Footprint,
 }
 
 impl fmt::Debug for Module {
@@ -79,7 +80,10 @@ impl Module {
         }
         let cached = engine.cache().and_then(|it| Loaded::from_cache(engine, it, digest));
         let loaded = cached.map_or_else(|| Loaded::compile(engine, digest, file), Ok)?;
-        let loaded = Arc::new(loaded);
+        // What was compiled is valid, and was found small enough before; what was kept may be from before there was a limit.
+        let footprint =
+            Footprint::of(file).map_err(|why| ModuleError::Unfit(format!("the component {why}")))?;
+        let loaded = Arc::new(Loaded { footprint, ..loaded });
         *place = Arc::downgrade(&loaded);
         Ok(Module { loaded })
     }
@@ -133,7 +137,15 @@ impl Loaded {
     ) -> Result<Loaded, ModuleError> {
         let pooled = engine.pooled().and_then(|side| load::load(&side.engine, &compiled).ok());
         let on_demand = OnceLock::new();
-        let mut loaded = Loaded { digest, pooled, compiled, is_from_cache, on_demand, memory: None };
+        let mut loaded = Loaded {
+            digest,
+            pooled,
+            compiled,
+            is_from_cache,
+            on_demand,
+            memory: None,
+            footprint: Footprint::default(),
+        };
         let code = match &loaded.pooled {
             Some(code) => code,
             None => loaded.on_demand(engine)?,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::{
+    Footprint,
     error::one_line,
     inspect::{self, to_binary},
     rewrite::export_memory,
@@ -29,6 +30,8 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Cow<'_, [u8]>, String> {
             Cow::Borrowed(_) => wasm,
         },
     };
+    // First, since it costs the least.
+    Footprint::of_binary(&wasm).map_err(|why| format!("the component {why}"))?;
     validate(&wasm)?;
     Ok(wasm)
 }

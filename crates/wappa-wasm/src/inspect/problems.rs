@@ -210,6 +210,29 @@ impl Inspection {
                 format!("declares a table of {largest} elements, and {TABLE_ELEMENTS_MAX} is the limit");
             problems.push(error(text, Some("build with less".to_owned())));
         }
+        self.check_footprint(needed, limits.memory_bytes, problems);
+    }
+
+    /// What the host keeps for an instance, beside memories and tables that are so large. Where these alone are too
+    /// large, that was told.
+    fn check_footprint(&self, owned: u64, limit: u64, problems: &mut Vec<Problem>) {
+        let charged = match &self.footprint {
+            Ok(it) => it.charged(),
+            Err(why) => return problems.push(error(why.clone(), None)),
+        };
+        let needed = owned.saturating_add(charged);
+        if owned <= limit && limit < needed {
+            let text = format!(
+                "needs {} of the host for each instance, its memory included, which is over the field `memory_limit` ({})",
+                apart_from(limit, needed),
+                bytes(limit)
+            );
+            let hint = format!(
+                "set `memory_limit` to {} or more, or build with fewer globals, imports, functions and elements of tables",
+                mebibytes_up(needed)
+            );
+            problems.push(error(text, Some(hint)));
+        }
     }
 
     /// The host finds the memory by this name where the module has no other for it.

@@ -95,7 +95,8 @@ pub(crate) struct WasmConfig {
     #[config(default = "10s", bento = false)]
     pub(crate) timeout: Duration,
 
-    /// How large the memories and tables of one instance may become. Growing past it fails inside the guest.
+    /// How large the memories and tables of one instance may become, with what else the host keeps for it past a
+    /// mebibyte. Growing past it fails inside the guest.
     #[config(default = "128MiB", bento = false)]
     pub(crate) memory_limit: Size,
 

@@ -548,7 +548,31 @@ fn core_instances_are_bounded() {
         many = with_instances(&many, 100);
     }
     expect![[r#"
-        instance: instantiating: trap: resource limit exceeded: instance count too high at 201
+        the component makes more than 200 core instances
     "#]]
     .assert_eq(&crate::harness::check_binary(&many, &["ok"], small));
+}
+
+/// What an instance needs beside its memories counts before anything is compiled.
+#[test]
+fn what_the_host_keeps_for_an_instance_is_bounded() {
+    let globals = "(global (mut i32) (i32.const 0))".repeat(200_000);
+    let refused = |wat: &str| {
+        let module = Module::new(engine(), wat.as_bytes()).map_err(|err| err.to_string())?;
+        let mut config = config();
+        config.limits.memory = 1 << 20;
+        Guest::new(engine(), &module, config).map(drop).map_err(|err| err.to_string())
+    };
+    let few = "(module (global (mut i32) (i32.const 0)) (memory (export \"memory\") 16) (func (export \"process\")))";
+    assert_eq!(refused(few), Ok(()));
+    let many = format!("(module {globals} (func (export \"process\")))");
+    let told = refused(&many).expect_err("it needs more than a mebibyte and the one that is free");
+    assert!(told.contains("more than `memory_limit` allows (1048576 bytes)"), "{told}");
+    let mut inner = "(component $c0 (core module $m) (core instance (instantiate $m)))".to_string();
+    for level in 1..7 {
+        let below = format!("(instance (instantiate $c{}))", level - 1).repeat(10);
+        inner = format!("(component $c{level} {inner} {below})");
+    }
+    let told = refused(&format!("(component {inner} (instance (instantiate $c6)))"));
+    assert_eq!(told, Err("the component makes more than 200 core instances".into()));
 }
