@@ -44,12 +44,11 @@ impl Value {
     pub fn to_text(&self) -> Bytes {
         match self {
             Value::Text(text) => text.clone(),
-            Value::Array(_) | Value::Object(_) => {
-                // They stand in strings only.
-                let json = self.to_json().replace('<', "\\u003c").replace('>', "\\u003e");
-                Bytes::from(json.replace('&', "\\u0026"))
+            other => {
+                let mut out = String::with_capacity(other.text_len());
+                other.write_text(&mut out).expect("writing to a string cannot fail");
+                Bytes::from(out)
             }
-            other => Bytes::from(other.to_json()),
         }
     }
 
@@ -60,11 +59,23 @@ impl Value {
         out
     }
 
-    /// How long the value is as text, in bytes: see [`Value::json_len`].
+    /// How long [`Value::to_text`] is, in bytes: see [`Value::json_len`].
     pub fn text_len(&self) -> usize {
+        if let Value::Text(text) = self {
+            return text.len();
+        }
+        let mut n = Counted(0);
+        self.write_text(&mut n).expect("counting cannot fail");
+        n.0
+    }
+
+    /// Writes what [`Value::to_text`] is, with U+FFFD for what is not UTF-8 in a text. The only errors are the writer's.
+    pub fn write_text(&self, out: &mut impl Write) -> fmt::Result {
         match self {
-            Value::Text(text) => text.len(),
-            other => other.json_len(),
+            Value::Text(text) => out.write_str(&String::from_utf8_lossy(text)),
+            // They stand in strings only.
+            Value::Array(_) | Value::Object(_) => self.write_json(&mut WithoutMarkup(out)),
+            other => other.write_json(out),
         }
     }
 
@@ -190,7 +201,15 @@ fn write_string(text: &[u8], out: &mut impl Write) -> fmt::Result {
                 '\t' => out.write_str("\\t"),
                 '\u{8}' => out.write_str("\\b"),
                 '\u{c}' => out.write_str("\\f"),
-                c => write!(out, "\\u{:04x}", c as u32),
+                '\u{2028}' => out.write_str("\\u2028"),
+                '\u{2029}' => out.write_str("\\u2029"),
+                // Two digits are all that is left. Formatting them would take most of the time of a text of these.
+                c => {
+                    let digit = |it: u32| char::from_digit(it, 16).expect("four bits are a digit");
+                    out.write_str("\\u00")?;
+                    out.write_char(digit(c as u32 >> 4))?;
+                    out.write_char(digit(c as u32 & 15))
+                }
             }?;
             rest = &rest[at + c.len_utf8()..];
         }
@@ -202,9 +221,62 @@ fn write_string(text: &[u8], out: &mut impl Write) -> fmt::Result {
     out.write_char('"')
 }
 
+/// Escapes `<`, `>` and `&` in JSON.
+struct WithoutMarkup<'a, W>(&'a mut W);
+
+impl<W: Write> Write for WithoutMarkup<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let escape = |byte| match byte {
+            b'<' => Some("\\u003c"),
+            b'>' => Some("\\u003e"),
+            b'&' => Some("\\u0026"),
+            _ => None,
+        };
+        write_escaped(text, escape, self.0)
+    }
+}
+
+/// Writes a text with escapes in the place of some of its ASCII: in runs, since a guest's text may be all escapes and
+/// tens of mebibytes long.
+fn write_escaped(
+    text: &str,
+    escape: impl Fn(u8) -> Option<&'static str>,
+    out: &mut impl Write,
+) -> fmt::Result {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if let Some(escaped) = escape(byte) {
+            if from < at {
+                out.write_str(&text[from..at])?;
+            }
+            out.write_str(escaped)?;
+            from = at + 1;
+        }
+    }
+    if from < text.len() { out.write_str(&text[from..]) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever bounds what a text may be asks for its length first: a value of a guest may be tens of mebibytes of these.
+    #[test]
+    fn lengths_are_known_before_there_is_a_text() {
+        let text = "a<b>&\u{1}\u{1f}\u{2028}\u{2029}\u{2027}\"\\\n\r\t\u{8}\u{c}é\u{7f}";
+        let json = r#""a<b>&\u0001\u001f\u2028\u2029‧\"\\\n\r\t\b\fé"#.to_owned() + "\u{7f}\"";
+        let escaped = json.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
+        let object = BTreeMap::from([("<".to_owned(), Value::text(text))]);
+        for (value, json, as_text) in [
+            (Value::text(text), json.clone(), text.to_owned()),
+            (Value::Array(vec![Value::text(text)]), format!("[{json}]"), format!("[{escaped}]")),
+            (Value::Object(object), format!("{{\"<\":{json}}}"), format!("{{\"\\u003c\":{escaped}}}")),
+            (Value::Int(-7), "-7".to_owned(), "-7".to_owned()),
+        ] {
+            assert_eq!((value.to_json(), value.json_len()), (json.clone(), json.len()));
+            assert_eq!((value.to_text(), value.text_len()), (as_text.clone().into(), as_text.len()));
+        }
+    }
 
     #[test]
     fn prints_as_bento_does() {

@@ -135,12 +135,14 @@ fn get(
         return answer(data, pointer, capacity, text, place.function);
     }
     // Escapes make a text several times as long as the value: it is written where it belongs, or not at all.
-    let bytes = value.json_len();
+    let bytes = if is_json { value.json_len() } else { value.text_len() };
     if bytes <= capacity as usize {
         let Some(target) = slice_mut(data, pointer, bytes) else {
             return Err(out_of_range(place.function, "the buffer"));
         };
-        value.write_json(&mut Into(target)).expect("there is as much room as was counted");
+        let mut target = Into(target);
+        let written = if is_json { value.write_json(&mut target) } else { value.write_text(&mut target) };
+        written.expect("there is as much room as was counted");
     }
     Ok(bytes as u32)
 }
