@@ -149,7 +149,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
     let failed = |err: io::Error| format!("Service closing due to: {err}");
     let world = World::real().map_err(failed)?;
     let setting = Setting::new(&world).map_err(failed)?;
-    let events = Events::listen().map_err(failed)?;
+    let events = Events::listen(setting.stop()).map_err(failed)?;
     let mut services = Services::default();
     let interrupted = events.was_signaled();
     let compiling =
@@ -170,6 +170,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
         Err(_) if events.is_stopped_early(logger) => return Ok(ExitCode::SUCCESS),
         Err(err) => return Err(format!("Service closing due to: {err}")),
     };
+    events.has_started();
     let service = Service {
         logger: logger.clone(),
         stop: setting.stop().clone(),

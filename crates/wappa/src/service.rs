@@ -4,7 +4,7 @@ use std::{
     fs, io,
     process::{self, ExitCode},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -68,27 +68,40 @@ pub(crate) struct Events {
     tx: SyncSender<Event>,
     rx: Receiver<Event>,
     was_signaled: Arc<AtomicBool>,
+    starting: Arc<Mutex<Option<Stop>>>,
 }
 
 impl Events {
-    /// From here on a signal does not end the process by itself.
-    pub(crate) fn listen() -> io::Result<Events> {
+    /// From here on a signal does not end the process by itself. Until [`Events::has_started`] it abandons the stream that
+    /// is being built: nothing is under way in it, and a guest that starts may take its time.
+    pub(crate) fn listen(stop: &Stop) -> io::Result<Events> {
         let (tx, rx) = sync_channel(8);
         let was_signaled = Arc::new(AtomicBool::new(false));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         if !is_hangup_ignored() {
             signals.add_signal(SIGHUP)?;
         }
+        let starting = Arc::new(Mutex::new(Some(stop.clone())));
         let (to_service, flag) = (tx.clone(), Arc::clone(&was_signaled));
+        let to_stop = Arc::clone(&starting);
         let forward = move || {
             for signal in signals.forever() {
                 flag.store(true, Ordering::SeqCst);
                 // When so many wait already, one more says nothing new.
                 let _ = to_service.try_send(Event::Signal(signal));
+                // After it was told, so that whoever fails for it finds out why.
+                if let Some(stop) = lock(&to_stop).as_ref() {
+                    stop.abandon();
+                }
             }
         };
         thread::Builder::new().name("signals".to_string()).spawn(forward)?;
-        Ok(Events { tx, rx, was_signaled })
+        Ok(Events { tx, rx, was_signaled, starting })
+    }
+
+    /// The stream is built: from here on a signal is for whoever runs it.
+    pub(crate) fn has_started(&self) {
+        *lock(&self.starting) = None;
     }
 
     /// Set by the first signal.
@@ -106,6 +119,10 @@ impl Events {
             _ => false,
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether whoever started the process asked it to outlive its terminal, as `nohup` does.

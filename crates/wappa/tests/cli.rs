@@ -461,6 +461,28 @@ fn a_signal_stops_an_idle_stream() {
     }
 }
 
+/// The guest would take an hour to start, and a stop would wait for it.
+#[test]
+fn a_signal_ends_the_start_of_a_guest() {
+    let guest = r#"(module
+      (import "wappa" "v1_log" (func $log (param i32 i32 i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "it starts")
+      (func (export "wappa_init") (result i32)
+        (call $log (i32.const 2) (i32.const 0) (i32.const 9)) (loop $more (br $more)) (i32.const 0))
+      (func (export "process")))"#;
+    let config =
+        "shutdown_timeout: 1h\npipeline: {processors: [{wasm: {module_path: g.wat, timeout: 1h}}]}\n";
+    let program = Program::new("signal-at-start").file("g.wat", guest).file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut stderr, "it starts");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    read_until(&mut stderr, "Received SIGTERM, the service is closing");
+    assert_eq!(wait(child).code(), Some(0));
+}
+
 #[test]
 fn an_output_that_nobody_reads_ends_quietly() {
     let program = Program::new("closed").file("in.txt", "a\n".repeat(100_000));
