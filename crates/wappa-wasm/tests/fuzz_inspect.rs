@@ -10,6 +10,7 @@ mod random;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use wappa_spec::is_printable;
 use wappa_wasm::inspect::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Inspection, Limits, Tier, to_binary};
 use wappa_wasm::rewrite::{MEMORY_EXPORT, export_memory, needs_rewrite};
 use wasmparser::Validator;
@@ -98,7 +99,8 @@ fn binary_of(text: &str) -> Vec<u8> {
 fn file_of(seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed);
     let text = SEEDS[random.below(SEEDS.len())];
-    let mut file = match random.below(8) {
+    let mut file = match random.below(9) {
+        8 => return with_hostile_names(&mut random),
         0 => return (0..random.below(200)).map(|_| random.next() as u8).collect(),
         1 => {
             let mut file = b"\0asm\x01\0\0\0".to_vec();
@@ -112,6 +114,48 @@ fn file_of(seed: u64) -> Vec<u8> {
         mutate(&mut file, &mut random);
     }
     file
+}
+
+/// A module whose names would do something to a terminal, or take long to be made readable.
+fn with_hostile_names(random: &mut Random) -> Vec<u8> {
+    const PIECES: [&str; 10] = [
+        "\u{1b}[2J",
+        "\u{9b}31m",
+        "\u{7f}",
+        "\u{202e}",
+        "\u{2066}",
+        "\r\n",
+        "\0",
+        "\u{2028}",
+        "a",
+        "_Z1f1AIiiES_I",
+    ];
+    let mut name = || -> String {
+        let times = [1, 1, 3, 2000][random.below(4)];
+        (0..times).map(|_| *random.pick(&PIECES)).collect()
+    };
+    let mut types = wasm_encoder::TypeSection::new();
+    types.ty().function([], []);
+    let mut imports = wasm_encoder::ImportSection::new();
+    imports.import(&name(), &name(), wasm_encoder::EntityType::Function(0));
+    let mut functions = wasm_encoder::FunctionSection::new();
+    functions.function(0);
+    let mut exports = wasm_encoder::ExportSection::new();
+    exports.export(&name(), wasm_encoder::ExportKind::Func, 1);
+    let mut code = wasm_encoder::CodeSection::new();
+    let mut body = wasm_encoder::Function::new([]);
+    body.instruction(&wasm_encoder::Instruction::End);
+    code.function(&body);
+    let mut producers = wasm_encoder::ProducersSection::new();
+    let mut field = wasm_encoder::ProducersField::new();
+    field.value(&name(), &name());
+    producers.field("language", &field);
+    let custom = name();
+    let mut module = wasm_encoder::Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.section(&wasm_encoder::CustomSection { name: custom.into(), data: b"x".into() });
+    module.section(&producers);
+    module.finish()
 }
 
 fn mutate(file: &mut Vec<u8>, random: &mut Random) {
@@ -149,11 +193,14 @@ fn check(file: &[u8]) -> bool {
         let problems = inspection.problems("process", &Limits::default());
         let report = inspection.report(&problems);
         assert!(inspection.to_json(&problems).is_object());
-        assert!(report.lines().all(|line| !line.contains(|c: char| c.is_control())));
+        assert!(report.lines().all(|line| line.chars().all(is_printable)), "{report:?}");
+        for problem in &problems {
+            assert!(problem.text.chars().all(is_printable), "{:?}", problem.text);
+        }
     }
     if let Err(err) = &inspection {
         let text = err.to_string();
-        assert!(!text.is_empty() && !text.contains(|c: char| c.is_control()), "{text:?}");
+        assert!(!text.is_empty() && text.chars().all(is_printable), "{text:?}");
     }
     let Ok(wasm) = to_binary(file) else {
         assert!(inspection.is_err());
