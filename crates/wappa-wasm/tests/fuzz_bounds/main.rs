@@ -38,7 +38,7 @@ use crate::{
     random::{Budget, Random},
 };
 
-const CASES: u64 = 40;
+const CASES: u64 = 16;
 
 const MEMORY_LIMIT: usize = 66 << 20;
 const OUTPUT_LIMIT: usize = 16 << 20;
