@@ -25,7 +25,7 @@ pub(crate) fn case(random: &mut Random) -> Case {
             (local.set $n (call $content_read (i32.const 0) (i32.const 65536) (i32.const 8000000)))
             {calls}))"#
     );
-    let bytes = [1000, 100_000, 1 << 20, 4 << 20][random.below(4)];
+    let bytes = [1000, 100_000, 4 << 20, 7 << 20][random.below(4)];
     let text = json(random, bytes);
     let told = format!("{times} times {} bytes: {}", text.len(), text.chars().take(100).collect::<String>());
     let batches = vec![vec![Message::new(text)]];
@@ -48,7 +48,7 @@ fn json(random: &mut Random, bytes: usize) -> String {
         "[{\"\":[]}]",
         "true",
     ];
-    match random.below(5) {
+    match random.below(7) {
         0 => {
             // Keys in descending order.
             let mut out = String::from("{");
@@ -71,7 +71,8 @@ fn json(random: &mut Random, bytes: usize) -> String {
         }
         3 => format!("\"{}\"", "\\u00e9".repeat(bytes / 6)),
         _ => {
-            let item = format!("{},", random.pick(&ITEMS));
+            // The one that takes the most for its text comes most often.
+            let item = format!("{},", if random.one_in(2) { ITEMS[0] } else { *random.pick(&ITEMS) });
             format!("[{}0]", item.repeat(bytes / item.len()))
         }
     }
