@@ -213,7 +213,9 @@ fn a_stream_starts_with_what_was_compiled_before() {
         &commands,
         expect![[r#"
         $ wappa -c a.yaml --compile-time-limit 1ns
-        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(5,1) `a.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) `b.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
         exit 1
 
         $ wappa compile -c a.yaml
@@ -226,11 +228,15 @@ fn a_stream_starts_with_what_was_compiled_before() {
         exit 0
 
         $ wappa -c a.yaml --compile-time-limit 1ns --compile-cache elsewhere
-        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(5,1) `a.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) `b.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
         exit 1
 
         $ wappa -c a.yaml --compile-time-limit 1ns --no-compile-cache
-        stderr: level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: `a.wat`: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)" @service=wappa
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(5,1) `a.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Config lint error" @service=wappa lint="a.yaml(8,1) `b.wat`: reading it took more than 1ns (limit `--compile-time-limit`)"
+        stderr: level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
         exit 1
 
     "#]],
