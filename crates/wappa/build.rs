@@ -4,6 +4,7 @@
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// What is embedded: a name, and files or directories, each with its place in a project.
@@ -37,6 +38,7 @@ const LEFT_OUT: &[&str] =
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    tell_commit();
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let mut code = String::new();
     for (name, parts) in TREES {
@@ -56,6 +58,27 @@ fn main() -> io::Result<()> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("embedded.rs"), code)
+}
+
+/// The commit that the program is built from, where that is known: from the variable of a packager, or from git.
+fn tell_commit() {
+    println!("cargo::rerun-if-env-changed=WAPPA_COMMIT");
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|it| it.status.success())?;
+        Some(String::from_utf8(output.stdout).ok()?.trim().to_string()).filter(|it| !it.is_empty())
+    };
+    // Of this repository, and of no other one around a copy of it.
+    let is_repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.git").exists();
+    let of_git = || {
+        if !is_repository {
+            return None;
+        }
+        let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+        println!("cargo::rerun-if-changed={log}");
+        git(&["rev-parse", "--short=12", "HEAD"])
+    };
+    let commit = env::var("WAPPA_COMMIT").ok().filter(|it| !it.is_empty()).or_else(of_git);
+    println!("cargo::rustc-env=WAPPA_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
 }
 
 /// The files of a tree, by their places in a project.

@@ -24,6 +24,7 @@ mod output;
 mod parcel;
 mod part;
 mod processor;
+mod progress;
 mod returns;
 mod scanner;
 mod step;
@@ -41,11 +42,12 @@ pub use crate::{
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     logger::{Level, LogSink, Logger},
-    metrics::{Counter, Metrics, Sample, Series, Timing, TimingSnapshot},
+    metrics::{Counter, Metrics, Sample, Series, SeriesSpec, Timing, TimingSnapshot},
     output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children},
+    progress::{Progress, SourceProgress},
     returns::Returns,
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},

@@ -37,6 +37,41 @@ pub enum Sample {
     Timing(TimingSnapshot),
 }
 
+/// A name under which a stream counts or measures, and what it means: a line of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesSpec {
+    /// For example `processor_received`.
+    pub name: &'static str,
+    /// Whether it is a timing, and not a counter.
+    pub is_timing: bool,
+    /// What tells its series apart, beside `label` and `path`.
+    pub labels: &'static [&'static str],
+    /// What it means, in a sentence.
+    pub doc: &'static str,
+}
+
+/// Declares series, and the list of them, so that neither can miss one.
+///
+/// A line is `NAME: counter "name", [labels], "What it means.";`, or with `timing`.
+#[macro_export]
+macro_rules! series {
+    (@is_timing counter) => { false };
+    (@is_timing timing) => { true };
+    ($($constant:ident: $kind:ident $name:literal, [$($label:literal),*], $doc:literal;)*) => {
+        $(
+            #[doc = $doc]
+            pub(crate) const $constant: $crate::SeriesSpec = $crate::SeriesSpec {
+                name: $name,
+                is_timing: $crate::series!(@is_timing $kind),
+                labels: &[$($label),*],
+                doc: $doc,
+            };
+        )*
+        /// All of them, for the reference.
+        pub const SERIES: &[$crate::SeriesSpec] = &[$($constant),*];
+    };
+}
+
 impl Metrics {
     /// The counter with this name and these labels; it exists, with 0, from here on.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {

@@ -97,7 +97,7 @@ impl<'a> Building<'a> {
         Building {
             request,
             threads: threads(request.config),
-            tally: Tally::default(),
+            tally: request.setting.tally.clone(),
             inputs: HashMap::new(),
             processors: HashMap::new(),
             outputs: HashMap::new(),
@@ -237,7 +237,7 @@ impl Builder for Building<'_> {
             input = Box::new(ObservedInput::new(input, observed.clone(), self.tally.clone()));
         }
         if replays {
-            input = Box::new(Replay::new(input, &self.request.setting.bell, observed));
+            input = Box::new(Replay::new(input, &self.request.setting.bell, observed, self.tally.clone()));
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {

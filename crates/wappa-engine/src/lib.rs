@@ -14,6 +14,7 @@ mod quiet;
 mod recall;
 mod replay;
 mod schedule;
+mod series;
 mod shared;
 #[cfg(test)]
 mod simulation;
@@ -27,8 +28,9 @@ mod world;
 pub use crate::{
     activity::Activity,
     build::{BuildRequest, build, threads},
-    observe::Tally,
+    observe::{Tally, Totals},
     panics::is_reported,
+    series::SERIES,
     stop::Stop,
     stream::{Report, Setting, Stream, StreamParts},
     world::{Scheduler, World},

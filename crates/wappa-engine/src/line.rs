@@ -22,6 +22,7 @@ use crate::{
     activity::Activity,
     observe::{Observed, share},
     quiet::Quiet,
+    series,
     world::Monitor,
 };
 
@@ -69,14 +70,14 @@ struct LineDesk {
 impl Line {
     pub(crate) fn new(inner: Box<dyn Output>, of: Observed, bell: OutputBell, activity: &Activity) -> Line {
         Line {
-            connection_up: of.counter("output_connection_up"),
-            connection_failed: of.counter("output_connection_failed"),
-            connection_lost: of.counter("output_connection_lost"),
+            connection_up: of.counter(series::OUTPUT_CONNECTION_UP),
+            connection_failed: of.counter(series::OUTPUT_CONNECTION_FAILED),
+            connection_lost: of.counter(series::OUTPUT_CONNECTION_LOST),
             desk: Arc::new(LineDesk {
-                sent: of.counter("output_sent"),
-                batch_sent: of.counter("output_batch_sent"),
-                error: of.counter("output_error"),
-                latency: of.timing("output_latency_ns"),
+                sent: of.counter(series::OUTPUT_SENT),
+                batch_sent: of.counter(series::OUTPUT_BATCH_SENT),
+                error: of.counter(series::OUTPUT_ERROR),
+                latency: of.timing(series::OUTPUT_LATENCY_NS),
                 quiet: Quiet::new(&of.world),
                 lost: Monitor::new(&of.world, Vec::new()),
                 is_lost: AtomicBool::new(false),

@@ -13,13 +13,14 @@ use std::{
 
 use wappa_component::{
     Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Parcel, Part, Processor,
-    ReadError, Step, Timing, Waiter, counted,
+    ReadError, SeriesSpec, Step, Timing, Waiter, counted,
 };
 
 use crate::{
     activity::{Call, Calls},
     panics::Witness,
     quiet::Quiet,
+    series,
     stop::Stop,
     stream::Setting,
     world::World,
@@ -53,8 +54,8 @@ impl Observed {
         }
     }
 
-    pub(crate) fn counter(&self, name: &str) -> Counter {
-        self.metrics.counter(name, &[("label", &self.label), ("path", &self.path)])
+    pub(crate) fn counter(&self, of: SeriesSpec) -> Counter {
+        self.metrics.counter(of.name, &[("label", &self.label), ("path", &self.path)])
     }
 
     /// The component is called, until the guard is dropped.
@@ -62,8 +63,8 @@ impl Observed {
         (self.calls.begin(), Witness(&self.path))
     }
 
-    pub(crate) fn timing(&self, name: &str) -> Timing {
-        self.metrics.timing(name, &[("label", &self.label), ("path", &self.path)])
+    pub(crate) fn timing(&self, of: SeriesSpec) -> Timing {
+        self.metrics.timing(of.name, &[("label", &self.label), ("path", &self.path)])
     }
 }
 
@@ -75,12 +76,74 @@ pub struct Tally(Arc<TallyState>);
 struct TallyState {
     unanswered: AtomicU64,
     lost: AtomicU64,
+    read: AtomicU64,
+    filtered: AtomicU64,
+    /// Messages that were handed to the output, and how many messages of the input they were.
+    handed: AtomicU64,
+    handed_origins: AtomicU64,
+    failed: AtomicU64,
+    replayed: AtomicU64,
+}
+
+/// What became of the messages of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages that were read, without replays.
+    pub read: u64,
+    /// Messages that the output took; more than were read where processors multiply.
+    pub written: u64,
+    /// Messages that were read and of which nothing was left for the output.
+    pub filtered: u64,
+    /// Messages that came to the output though they had failed in a processor and nothing had caught that, with replays.
+    pub failed: u64,
+    /// Messages that were delivered again, each time counted.
+    pub replayed: u64,
 }
 
 impl Tally {
     /// Messages that were read and not answered, or answered as failed when it was too late to replay them.
     pub fn undelivered(&self) -> u64 {
         self.0.unanswered.load(Ordering::Relaxed) + self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// What became of all messages; final once the stream has ended.
+    pub fn totals(&self) -> Totals {
+        let of = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        let read = of(&self.0.read);
+        let delivered = read.saturating_sub(self.undelivered());
+        // What was handed over and failed there, to be replayed or for good; some of what is lost never got so far.
+        let refused = of(&self.0.handed_origins).saturating_sub(delivered);
+        Totals {
+            read,
+            written: of(&self.0.handed).saturating_sub(refused),
+            filtered: of(&self.0.filtered),
+            failed: of(&self.0.failed),
+            replayed: of(&self.0.replayed),
+        }
+    }
+
+    /// Counts what is handed to the output of what so many messages of the input became.
+    pub(crate) fn hand_over(&self, part: &Part, n_origins: usize) {
+        let (mut n_left, mut n_marked) = (0, 0);
+        let mut last = None;
+        for message in part.messages() {
+            n_marked += u64::from(message.error().is_some());
+            // What descends from one message stays together.
+            n_left += u64::from(last.replace(message.origin()) != Some(message.origin()));
+        }
+        self.0.handed.fetch_add(part.n_messages() as u64, Ordering::Relaxed);
+        self.0.handed_origins.fetch_add(n_origins as u64, Ordering::Relaxed);
+        let n_filtered = (n_origins as u64).saturating_sub(n_left);
+        if 0 < n_filtered {
+            self.0.filtered.fetch_add(n_filtered, Ordering::Relaxed);
+        }
+        if 0 < n_marked {
+            self.0.failed.fetch_add(n_marked, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn add_replayed(&self, n_messages: u64) {
+        self.0.replayed.fetch_add(n_messages, Ordering::Relaxed);
     }
 }
 
@@ -100,11 +163,11 @@ pub(crate) struct ObservedInput {
 impl ObservedInput {
     pub(crate) fn new(inner: Box<dyn Input>, of: Observed, tally: Tally) -> ObservedInput {
         ObservedInput {
-            received: of.counter("input_received"),
-            connection_up: of.counter("input_connection_up"),
-            connection_failed: of.counter("input_connection_failed"),
-            connection_lost: of.counter("input_connection_lost"),
-            latency: of.timing("input_latency_ns"),
+            received: of.counter(series::INPUT_RECEIVED),
+            connection_up: of.counter(series::INPUT_CONNECTION_UP),
+            connection_failed: of.counter(series::INPUT_CONNECTION_FAILED),
+            connection_lost: of.counter(series::INPUT_CONNECTION_LOST),
+            latency: of.timing(series::INPUT_LATENCY_NS),
             quiet: Arc::new(Quiet::new(&of.world)),
             inner,
             of,
@@ -115,6 +178,7 @@ impl ObservedInput {
     fn watch(&self, parcel: Parcel) -> Parcel {
         let n_origins = parcel.n_origins() as u64;
         self.received.add(n_origins);
+        self.tally.0.read.fetch_add(n_origins, Ordering::Relaxed);
         self.tally.0.unanswered.fetch_add(n_origins, Ordering::Relaxed);
         let (world, latency, tally) = (self.of.world.clone(), self.latency.clone(), self.tally.clone());
         let (quiet, logger, stop) = (Arc::clone(&self.quiet), self.of.logger.clone(), self.of.stop.clone());
@@ -212,12 +276,12 @@ pub(crate) struct ObservedProcessor {
 impl ObservedProcessor {
     pub(crate) fn new(inner: Box<dyn Processor>, of: Observed) -> ObservedProcessor {
         ObservedProcessor {
-            received: of.counter("processor_received"),
-            batch_received: of.counter("processor_batch_received"),
-            sent: of.counter("processor_sent"),
-            batch_sent: of.counter("processor_batch_sent"),
-            error: of.counter("processor_error"),
-            latency: of.timing("processor_latency_ns"),
+            received: of.counter(series::PROCESSOR_RECEIVED),
+            batch_received: of.counter(series::PROCESSOR_BATCH_RECEIVED),
+            sent: of.counter(series::PROCESSOR_SENT),
+            batch_sent: of.counter(series::PROCESSOR_BATCH_SENT),
+            error: of.counter(series::PROCESSOR_ERROR),
+            latency: of.timing(series::PROCESSOR_LATENCY_NS),
             inner,
             of,
         }
@@ -251,4 +315,27 @@ impl Processor for ObservedProcessor {
 /// Bento measures each batch; we look at the clock once per part.
 pub(crate) fn share(elapsed: Duration, n_batches: usize) -> Duration {
     elapsed / u32::try_from(n_batches).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use wappa_message::Message;
+
+    use super::*;
+
+    #[test]
+    fn what_never_came_to_the_output_is_not_subtracted_from_what_it_wrote() {
+        let part = |n| Part::singles((0..n).map(|_| Message::new("a".to_string())).collect());
+        let tally = Tally::default();
+        tally.0.read.store(10, Ordering::Relaxed);
+        // Four are handed over; one of them fails, and is written when it comes again.
+        tally.hand_over(&part(4), 4);
+        tally.add_replayed(1);
+        tally.hand_over(&part(1), 1);
+        // The stream is given up: two are told to be lost, nobody answers for four.
+        tally.0.lost.store(2, Ordering::Relaxed);
+        tally.0.unanswered.store(4, Ordering::Relaxed);
+        let totals = tally.totals();
+        assert_eq!((totals.read, totals.written, totals.replayed), (10, 4, 1));
+    }
 }

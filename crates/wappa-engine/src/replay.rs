@@ -13,8 +13,9 @@ use wappa_component::{
 use wappa_message::{Mark, Message};
 
 use crate::{
-    observe::Observed,
+    observe::{Observed, Tally},
     quiet::Quiet,
+    series,
     world::{Bell, Monitor},
 };
 
@@ -55,6 +56,7 @@ struct Shared {
     bell: Bell,
     quiet: Quiet,
     n_replayed: Counter,
+    tally: Tally,
 }
 
 #[derive(Default)]
@@ -134,12 +136,13 @@ enum Outlook {
 }
 
 impl Replay {
-    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed) -> Replay {
+    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed, tally: Tally) -> Replay {
         let shared = Shared {
             queue: Monitor::new(&of.world, Queue::default()),
             bell: bell.clone(),
             quiet: Quiet::new(&of.world),
-            n_replayed: of.counter("input_replayed"),
+            n_replayed: of.counter(series::INPUT_REPLAYED),
+            tally,
             of,
         };
         Replay { inner, shared: Arc::new(shared), bound: Bound::default() }
@@ -223,6 +226,7 @@ impl Shared {
             return self.end_parcel();
         };
         self.n_replayed.add(origins.len() as u64);
+        self.tally.add_replayed(origins.len() as u64);
         self.quiet.warn(&self.of.logger, || {
             let n_messages = counted(origins.len(), "message failed and is", "messages failed and are");
             format!("{n_messages} replayed, attempt {attempt}: {reason}")

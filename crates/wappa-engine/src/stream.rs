@@ -14,7 +14,7 @@ use wappa_component::{Input, Logger, Output, Processor, cause};
 use crate::{
     activity::Activity,
     line::Line,
-    observe::Observed,
+    observe::{Observed, Tally},
     recall::Recall,
     schedule::{Schedule, Window},
     stop::Stop,
@@ -73,6 +73,7 @@ pub struct Setting {
     pub(crate) stop: Stop,
     pub(crate) activity: Activity,
     pub(crate) output_bell: Recall,
+    pub(crate) tally: Tally,
 }
 
 impl Setting {
@@ -81,7 +82,7 @@ impl Setting {
         let bell = Bell::new(world)?;
         let stop = Stop::new(world, &bell);
         let (activity, output_bell) = (Activity::default(), Recall::default());
-        Ok(Setting { world: world.clone(), bell, stop, activity, output_bell })
+        Ok(Setting { world: world.clone(), bell, stop, activity, output_bell, tally: Tally::default() })
     }
 
     /// The way to stop the stream.
@@ -146,6 +147,7 @@ impl Stream {
             bell: setting.bell,
             logger: parts.logger,
             activity: setting.activity,
+            tally: setting.tally,
             n_threads: parts.threads,
             input_takes_back: takes_back,
             input_is_connected: AtomicBool::new(false),

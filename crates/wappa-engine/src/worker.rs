@@ -16,6 +16,7 @@ use wappa_component::{
 use crate::{
     activity::Activity,
     job::Job,
+    observe::Tally,
     panics::{self, Caught},
     schedule::{Outgoing, OutputState, Schedule, Task},
     stop::Stop,
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) report: Monitor<Report>,
     pub(crate) logger: Logger,
     pub(crate) activity: Activity,
+    pub(crate) tally: Tally,
     pub(crate) n_threads: usize,
     pub(crate) input_takes_back: bool,
     pub(crate) input_is_connected: AtomicBool,
@@ -363,6 +365,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let place_behind = job.place_behind();
     let growth = job.growth;
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
+    shared.tally.hand_over(&job.part, job.n_origins());
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
     let delivery = flight.load(number, part, ack);

@@ -11,6 +11,10 @@ use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
 
 use crate::duration;
 
+wappa_component::series! {
+    BATCH_CREATED: counter "batch_created", ["mechanism"], "Batches that a policy completed, by what completed them: `count`, `size`, `period` or `check`.";
+}
+
 /// When a batch is complete: as soon as one of the limits is reached.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
@@ -127,7 +131,7 @@ impl Policy {
         // Only the empty mapping can be read, and it completes no batch.
         let Mapping = config.check;
         let counter = |mechanism: &str| {
-            metrics.counter("batch_created", &[("label", label), ("mechanism", mechanism), ("path", path)])
+            metrics.counter(BATCH_CREATED.name, &[("label", label), ("mechanism", mechanism), ("path", path)])
         };
         // There as in Bento, at 0 until there are mappings.
         counter("check");

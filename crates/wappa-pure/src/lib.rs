@@ -32,6 +32,7 @@ mod writer;
 
 use wappa_component::Component;
 
+pub use batching::SERIES;
 pub use glob::{PathPattern, Search, Searched};
 pub use output::way_out::lint_stream;
 

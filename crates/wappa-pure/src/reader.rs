@@ -120,6 +120,17 @@ impl<D: AsFd> SourceReader<D> {
         }
     }
 
+    /// How many bytes of the source were handed on or skipped.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The size of a source that is a file.
+    pub(crate) fn size(&self) -> Option<u64> {
+        let stat = fstat(&self.descriptor).ok().filter(|it| FileType::from_raw_mode(it.st_mode).is_file())?;
+        u64::try_from(stat.st_size).ok()
+    }
+
     /// Reads no more. What is in the buffer is handed on; the result is how many bytes may be only a part of a
     /// message.
     pub(crate) fn stop(&mut self) -> usize {

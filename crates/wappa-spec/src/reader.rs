@@ -189,7 +189,8 @@ impl<'r> Reader<'r> {
             self.error(Rule::ExpectedObject, node, format!("expected object value, got {}", node.tag()));
             return None;
         };
-        Some(Fields { pos: node.pos, rest: pairs.iter(), fields, seen: vec![false; fields.len()] })
+        let seen = vec![false; fields.len()];
+        Some(Fields { pos: node.pos, rest: pairs.iter(), fields, misspelt: seen.clone(), seen })
     }
 
     /// Reads a body that is one value and no object; null is its default, where it has one.
@@ -263,6 +264,8 @@ pub struct Fields<'n> {
     fields: &'static [Field],
     /// Which fields were there; what could not be read of them has been reported.
     seen: Vec<bool>,
+    /// Which fields were there under a name that is nearly theirs, which has been reported.
+    misspelt: Vec<bool>,
 }
 
 impl<'n> Fields<'n> {
@@ -276,7 +279,9 @@ impl<'n> Fields<'n> {
                 continue;
             }
             let Some(index) = self.fields.iter().position(|it| it.name == name) else {
-                lint_unknown(key, self.fields, reader);
+                if let Some(meant) = lint_unknown(key, self.fields, reader) {
+                    self.misspelt[meant] = true;
+                }
                 continue;
             };
             if value.is_null() {
@@ -308,6 +313,8 @@ impl<'n> Fields<'n> {
             Some("{}") if matches!(field.ty, Type::Object(_)) => read(&Node::empty_map(self.pos), reader),
             Some(text) => reader.default(text, self.pos, read),
             None if field.optional || field.deprecated => read(&Node::null(self.pos), reader),
+            // One mistake is told once.
+            None if self.misspelt[index] => None,
             None => {
                 let message = format!("field {} is required", field.name);
                 reader.push(Lint::error(Rule::MissingField, self.pos, message));
@@ -317,15 +324,22 @@ impl<'n> Fields<'n> {
     }
 }
 
-fn lint_unknown(key: &Node, fields: &[Field], reader: &mut Reader<'_>) {
+/// Tells of a field that is not there; the result is the one that may have been meant.
+fn lint_unknown(key: &Node, fields: &[Field], reader: &mut Reader<'_>) -> Option<usize> {
     let name = key.as_key();
     let lint = Lint::error(Rule::UnknownField, key.pos, format!("field {name} not recognised")).on(key);
     // Hints are for people, who do not make hundreds of mistakes; a generated file should not wait for them.
     if reader.lints.len() > HINTED_LINTS_MAX {
-        return reader.push(lint);
+        reader.push(lint);
+        return None;
     }
     let known = fields.iter().filter(|it| !it.deprecated).map(|it| it.name);
-    reader.push(suggest::did_you_mean(lint, name, known));
+    let meant = suggest::nearest(name, known);
+    reader.push(match meant {
+        Some(meant) => lint.hint(format!("did you mean `{meant}`?")),
+        None => lint,
+    });
+    fields.iter().position(|it| Some(it.name) == meant)
 }
 
 fn lint_options(field: &Field, value: &Node, reader: &mut Reader<'_>) {

@@ -56,6 +56,9 @@ impl Resources {
 /// every guest, so thousands of them help nobody; a machine's own limits are often lower.
 pub const THREADS_MAX: usize = 4096;
 
+/// The levels of a log, from nothing to everything, and another word for nothing.
+pub const LOG_LEVELS: [&str; 9] = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL", "NONE"];
+
 /// What is done to the messages between input and output, and by how many threads.
 #[derive(Config, Clone, Debug)]
 #[config(lint = lint_pipeline)]
@@ -81,9 +84,10 @@ pub struct LoggerConfig {
     #[config(default = "INFO")]
     pub level: String,
 
-    /// The form of a line.
-    #[config(default = "logfmt", options("json", "logfmt"))]
-    pub format: String,
+    /// The form of a line. When it is not set, lines on a terminal are for a person, with colors, and all others are
+    /// `logfmt`.
+    #[config(options("json", "logfmt"))]
+    pub format: Option<String>,
 
     /// Whether each line has the time.
     #[config(default = "false")]
@@ -353,14 +357,13 @@ fn lint_pipeline(pipeline: &PipelineConfig, node: &Node, reader: &mut Reader<'_>
 }
 
 fn lint_logger(logger: &LoggerConfig, node: &Node, reader: &mut Reader<'_>) {
-    const LEVELS: [&str; 9] = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL", "NONE"];
     if let Some(level) = value_at(node, "level")
-        && !LEVELS.iter().any(|it| it.eq_ignore_ascii_case(&logger.level))
+        && !LOG_LEVELS.iter().any(|it| it.eq_ignore_ascii_case(&logger.level))
     {
         // Bento lets any text pass here, so it is no error.
         let message = format!("log level {} is not known, INFO is used", logger.level);
         let lint = Lint::warning(Rule::InvalidOption, level.pos, message).on(level);
-        reader.push(lint.hint(format!("one of: {}", LEVELS.join(", "))));
+        reader.push(lint.hint(format!("one of: {}", LOG_LEVELS.join(", "))));
     }
     if logger.log_all_errors
         && let Some(value) = value_at(node, "log_all_errors")

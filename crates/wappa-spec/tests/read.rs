@@ -32,7 +32,7 @@ shutdown_timeout: 1m
     assert_eq!((config.pipeline.threads, config.pipeline.ordered), (2, false));
     assert_eq!(config.output.name, "stdout");
     assert_eq!(config.resources.processors[0].label, "b");
-    assert_eq!(config.logger.format, "json");
+    assert_eq!(config.logger.format.as_deref(), Some("json"));
     assert_eq!(config.logger.static_fields.get("x").map(String::as_str), Some("1"));
     assert_eq!(config.metrics.name, "logger");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(60));

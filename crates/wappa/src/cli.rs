@@ -6,9 +6,9 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use wappa_spec::{Size, nearest, parse_duration};
+use wappa_spec::{LOG_LEVELS, Size, nearest, parse_duration};
 
-use crate::{compiling::CompileOptions, guest, list::Format, wasm::COMPILE_CHILD};
+use crate::{compiling::CompileOptions, guest, lint, list::Format, wasm::COMPILE_CHILD};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -37,12 +37,20 @@ pub(crate) fn size(text: &str) -> Result<Size, String> {
     Size::parse(text).ok_or_else(|| "a size is written like `128MiB`, `64KB` or `1024`".to_string())
 }
 
+/// The levels of the config, whatever their case.
+fn log_level(text: &str) -> Result<String, String> {
+    match LOG_LEVELS.iter().any(|it| it.eq_ignore_ascii_case(text)) {
+        true => Ok(text.to_string()),
+        false => Err(format!("one of {}", LOG_LEVELS.join(", ").to_lowercase())),
+    }
+}
+
 /// A stream processor that calls WebAssembly modules, with Bento's configs.
 #[derive(Parser, Debug)]
 #[command(name = "wappa", disable_version_flag = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Print the version, then exit.
-    #[arg(short = 'v', long)]
+    #[arg(short = 'v', visible_short_alias = 'V', long)]
     pub(crate) version: bool,
 
     #[command(flatten)]
@@ -76,7 +84,7 @@ pub(crate) struct Options {
     pub(crate) files: FileOptions,
 
     /// Override the configured log level: off, error, warn, info, debug, trace.
-    #[arg(long = "log.level", value_name = "LEVEL")]
+    #[arg(long = "log.level", value_name = "LEVEL", value_parser = log_level)]
     pub(crate) log_level: Option<String>,
 
     /// Set a field of the main config by its dot path, e.g. "pipeline.threads=1".
@@ -178,6 +186,10 @@ pub(crate) struct LintArguments {
     #[arg(long)]
     pub(crate) skip_env_var_check: bool,
 
+    /// How to print what is wrong: for people, as a list of objects, or as annotations of GitHub's workflows.
+    #[arg(long, value_enum, default_value = "text", ignore_case = true)]
+    pub(crate) format: lint::Format,
+
     #[command(flatten)]
     pub(crate) files: FileOptions,
 }
@@ -232,33 +244,29 @@ pub(crate) struct InspectArguments {
 
 /// What is said instead of doing anything.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// For standard error; empty when help was asked for.
-    pub(crate) error: String,
-    /// For standard output.
-    pub(crate) help: String,
+pub(crate) enum Refusal {
+    /// Help was asked for.
+    Help(String),
+    /// What is wrong, and the way out.
+    Mistake(String),
 }
-
-/// The tools for a guest's author, which Bento does not have.
-const TOOLS: [&str; 4] = ["bench", "call", "dev", "new"];
 
 /// Reads the command line.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
-    let tool = TOOLS.into_iter().find(|tool| arguments.get(1).is_some_and(|it| it == tool));
-    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| {
-        let mut refusal = refusal(&err);
-        // The help of the whole program would hide what is wrong.
-        if let Some(tool) = tool.filter(|_| !refusal.error.is_empty()) {
-            refusal.error.push_str(&format!("hint: `wappa {tool} --help` shows the flags\n"));
-            refusal.help.clear();
+    let first = arguments.get(1).and_then(|it| it.to_str()).unwrap_or_default().to_string();
+    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| match err.kind() {
+        ErrorKind::DisplayHelp => Refusal::Help(err.to_string()),
+        _ => {
+            let mut text = mistake(&err);
+            // Where it is known what was meant, the help would hide it.
+            if !text.contains("\nhint: ") {
+                let is_command = Cli::command().get_subcommands().any(|it| it.get_name() == first);
+                let command = if is_command { format!(" {first}") } else { String::new() };
+                text.push_str(&format!("hint: `wappa{command} --help` shows the flags\n"));
+            }
+            Refusal::Mistake(text)
         }
-        refusal
     })
-}
-
-/// The help of the program, as `--help` prints it.
-pub(crate) fn help() -> String {
-    Cli::command().render_long_help().to_string()
 }
 
 /// The command whose name is nearest to a misspelt one, when it is near enough.
@@ -279,7 +287,7 @@ fn with_two_dashes(argument: OsString) -> OsString {
     argument.to_str().and_then(is_long).unwrap_or(argument)
 }
 
-fn refusal(err: &clap::Error) -> Refusal {
+fn mistake(err: &clap::Error) -> String {
     let text = |kind| match err.get(kind) {
         Some(ContextValue::String(it)) => Some(it.clone()),
         _ => None,
@@ -290,7 +298,6 @@ fn refusal(err: &clap::Error) -> Refusal {
         name.trim_start_matches('-').to_string()
     };
     let mut error = match err.kind() {
-        ErrorKind::DisplayHelp => return Refusal { error: String::new(), help: err.to_string() },
         ErrorKind::UnknownArgument => {
             format!("Usage error: flag provided but not defined: -{}\n", name(argument()))
         }
@@ -308,5 +315,5 @@ fn refusal(err: &clap::Error) -> Refusal {
     if let Some(near) = text(ContextKind::SuggestedArg) {
         error.push_str(&format!("hint: did you mean `{near}`?\n"));
     }
-    Refusal { error, help: help() }
+    error
 }

@@ -94,12 +94,26 @@ pub(crate) struct FileText {
     pub(crate) path: String,
     /// The text; empty for a file that could not be read.
     pub(crate) text: String,
+    /// Whether it is no file but a flag, which has no lines.
+    pub(crate) is_flag: bool,
 }
 
 impl Finding {
     /// The line that Bento prints.
     pub(crate) fn line(&self) -> String {
+        if self.file.is_flag {
+            return format!("{}: {}", printable(&self.file.path), self.lint.message);
+        }
         self.lint.line(&printable(&self.file.path))
+    }
+
+    /// The same line with the column at which it is.
+    pub(crate) fn line_of_place(&self) -> String {
+        if self.file.is_flag {
+            return self.line();
+        }
+        let Lint { pos, message, .. } = &self.lint;
+        format!("{}({},{}) {message}", printable(&self.file.path), pos.line, pos.column)
     }
 
     /// Whether Bento cannot even read a file that has this.
@@ -186,7 +200,7 @@ impl Reading<'_> {
 
     fn lint_markdown(&self, path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let file = Arc::new(FileText { path: path.to_string(), text });
+        let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
         if file.text.starts_with("\n# BENTO LINT DISABLE") {
             return;
         }
@@ -222,17 +236,30 @@ impl Reading<'_> {
             Origin::Nowhere => (String::new(), b"{}".to_vec()),
         };
         let mut failed_set = None;
+        let mut of_flags = Vec::new();
         let dir = origin.path().and_then(Path::parent);
         let config = self.one(&name, dir, &bytes, findings, |source| {
             let mut source = source.clone();
+            let mut linted = None;
             for expression in set {
+                let before = linted.unwrap_or_else(|| self.stream(&source));
                 if let Err(err) = source.set(expression, self.registry) {
-                    let path = if name.is_empty() { String::new() } else { format!("{name}: ") };
-                    failed_set.get_or_insert(format!("{path}{err}"));
+                    failed_set.get_or_insert(format!("{}: {err}", flag(expression)));
                 }
+                let now = self.stream(&source);
+                of_flags.retain(|(lint, _)| now.lints.contains(lint));
+                let new = now.lints.iter().filter(|it| !before.lints.contains(it));
+                of_flags.extend(new.map(|it| (it.clone(), flag(expression))));
+                linted = Some(now);
             }
-            self.stream(&source)
+            linted.unwrap_or_else(|| self.stream(&source))
         });
+        for finding in findings {
+            if let Some((_, flag)) = of_flags.iter().find(|(lint, _)| *lint == finding.lint) {
+                let file = FileText { path: flag.clone(), text: String::new(), is_flag: true };
+                finding.file = Arc::new(file);
+            }
+        }
         match failed_set {
             Some(err) => Err(err),
             None => Ok(config),
@@ -271,10 +298,15 @@ impl Reading<'_> {
             Err(lints) => (None, lints),
         };
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let file = Arc::new(FileText { path: path.to_string(), text });
+        let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
         findings.extend(lints.into_iter().map(|lint| Finding { file: Arc::clone(&file), lint }));
         config
     }
+}
+
+/// A flag as a finding names it: without its value, which may be secret.
+fn flag(expression: &str) -> String {
+    format!("--set {}", expression.split('=').next().unwrap_or_default())
 }
 
 /// The lint of a block, at its place in the file.
@@ -293,9 +325,16 @@ fn is_module(bytes: &[u8]) -> bool {
 fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
     let name = path.display();
     let failed = |text: String| {
-        let file = Arc::new(FileText { path: name.to_string(), text: String::new() });
+        let file = Arc::new(FileText { path: name.to_string(), text: String::new(), is_flag: false });
         Finding { file, lint: Lint::error(Rule::FailedRead, Pos::new(1, 1), text) }
     };
+    if path.is_dir() {
+        let mut finding = failed(format!("read {name}: is a directory"));
+        let below = name.to_string();
+        let hint = format!("for all configs below it: wappa lint {}/...", below.trim_end_matches('/'));
+        finding.lint = finding.lint.hint(hint);
+        return Err(finding);
+    }
     let bytes = wappa_component::read_file(path, FILE_BYTES_MAX)
         .map_err(|NotRead { step, cause }| failed(format!("{step} {name}: {cause}")))?;
     if is_module(&bytes) {

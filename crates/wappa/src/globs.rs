@@ -27,16 +27,20 @@ pub(crate) fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
     }
 }
 
-/// The same, where a path that ends with `...` means all configs below it.
+/// The same, where a path that ends with `...` means all configs below it, and a pattern that finds nothing is an error.
 pub(crate) fn expand_deep(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
     let mut paths = Vec::new();
     for pattern in patterns {
-        let Some(root) = pattern.strip_suffix("...") else {
-            paths.extend(expand(std::slice::from_ref(pattern))?);
-            continue;
-        };
-        let root = if root.is_empty() { Path::new(".") } else { Path::new(root) };
-        walk(root, &mut paths)?;
+        let n_before = paths.len();
+        match pattern.strip_suffix("...") {
+            Some("") => walk(Path::new("."), &mut paths)?,
+            Some(root) => walk(Path::new(root), &mut paths)?,
+            None => paths.extend(expand(std::slice::from_ref(pattern))?),
+        }
+        if paths.len() == n_before {
+            let what = if pattern.ends_with("...") { "no `.yaml` or `.yml` file" } else { "no file" };
+            return Err(format!("`{pattern}` finds {what}"));
+        }
     }
     Ok(paths)
 }

@@ -21,6 +21,7 @@ mod open_files;
 mod panics;
 mod picture;
 mod program;
+mod progress;
 pub mod reference;
 mod run;
 mod service;

@@ -1,6 +1,6 @@
 //! `list`: the names of all components.
 
-use wappa_spec::{ComponentKind, Registry, Status, docs};
+use wappa_spec::{ComponentKind, Registry, Status, docs, nearest};
 
 /// How the names are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -16,6 +16,21 @@ pub(crate) fn list(registry: &dyn Registry, kinds: &[String], format: Format) ->
     match format {
         Format::Text => docs::list(registry, kinds, None),
         Format::Json => json(registry, kinds),
+    }
+}
+
+/// Kinds of components that there are; the error names one that is not, and the way out.
+pub(crate) fn check_kinds(kinds: &[String]) -> Result<(), String> {
+    let known = ComponentKind::ALL.map(|it| it.plural());
+    match kinds.iter().find(|it| !known.contains(&it.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let hint = match nearest(unknown, known) {
+                Some(it) => format!("did you mean `{it}`?"),
+                None => format!("one of: {}", known.join(", ")),
+            };
+            Err(format!("there are no components of the kind `{unknown}`\nhint: {hint}"))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The log: lines in Bento's two forms, each written whole with one write.
+//! The log: lines in Bento's two forms, and on a terminal in one for people, each written whole with one write.
 //!
 //! A log that cannot be written any more is given up without a word: there is nowhere to say it, and messages matter
 //! more than lines about them.
@@ -7,7 +7,8 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    sync::Arc,
 };
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
@@ -15,6 +16,8 @@ use wappa_component::{Level, LogSink};
 use wappa_spec::{LoggerConfig, is_printable, printable_json};
 
 use wappa_component::cause;
+
+use crate::progress::Bar;
 
 /// Where lines go.
 #[derive(Debug)]
@@ -31,6 +34,10 @@ pub(crate) enum Target {
 enum Format {
     Logfmt,
     Json,
+    /// For a person at a terminal.
+    Person {
+        has_color: bool,
+    },
 }
 
 /// Writes log lines.
@@ -45,17 +52,35 @@ pub(crate) struct Log {
     has_time: bool,
     static_fields: Vec<(String, String)>,
     target: Target,
+    /// What may be on the same terminal.
+    bar: Arc<Bar>,
+}
+
+/// What a log is told beside its config.
+#[derive(Debug)]
+pub(crate) struct LogSetting<'a> {
+    /// A level that counts before the config's.
+    pub(crate) level: Option<&'a str>,
+    /// Where lines go unless the config names a file.
+    pub(crate) target: Target,
+    /// Whether colors are welcome on a terminal.
+    pub(crate) has_color: bool,
+    /// What may be on the same terminal.
+    pub(crate) bar: Arc<Bar>,
 }
 
 impl Log {
-    /// A log as the config describes it; `level` overrides the config's.
-    pub(crate) fn new(config: &LoggerConfig, level: Option<&str>, target: Target) -> Result<Log, String> {
-        let format = match config.format.to_ascii_lowercase().as_str() {
-            "logfmt" => Format::Logfmt,
-            "json" => Format::Json,
-            _ => return Err(format!("log format '{}' not recognized", config.format)),
-        };
+    /// A log as the config describes it.
+    pub(crate) fn new(config: &LoggerConfig, setting: LogSetting<'_>) -> Result<Log, String> {
+        let LogSetting { level, target, has_color, bar } = setting;
         let path = &config.file.path;
+        let is_terminal = path.is_empty() && target.is_terminal();
+        let format = match config.format.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            None if is_terminal => Format::Person { has_color },
+            None | Some("logfmt") => Format::Logfmt,
+            Some("json") => Format::Json,
+            Some(format) => return Err(format!("log format '{format}' not recognized")),
+        };
         let target = match path.is_empty() {
             true => target,
             false => {
@@ -73,6 +98,7 @@ impl Log {
             has_time: config.add_timestamp,
             static_fields: config.static_fields.iter().map(own).collect(),
             target,
+            bar,
         })
     }
 
@@ -83,6 +109,9 @@ impl Log {
         fields: &[(&str, Cow<'_, str>)],
         time: Option<&str>,
     ) -> String {
+        if let Format::Person { has_color } = self.format {
+            return line_for_person(level, message, fields, time.unwrap_or_default(), has_color);
+        }
         // Of fields of one name, the line's own count before the static ones, and the first before the others.
         let mut all: BTreeMap<Cow<'_, str>, &str> = BTreeMap::new();
         let static_fields = self.static_fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -90,7 +119,7 @@ impl Log {
             all.entry(self.renamed(name)).or_insert(value);
         }
         let mut line = match self.format {
-            Format::Logfmt => self.logfmt(level, message, &all, time),
+            Format::Logfmt | Format::Person { .. } => self.logfmt(level, message, &all, time),
             Format::Json => {
                 all.insert(Cow::Borrowed(&self.level_name), level_text(level));
                 all.insert(Cow::Borrowed(&self.message_name), message);
@@ -140,13 +169,28 @@ impl LogSink for Log {
         if !self.enabled(level) {
             return;
         }
-        let time = self.has_time.then(|| time_text(Timestamp::now(), TimeZone::system()));
-        let line = self.line(level, message, fields, time.as_deref());
-        let _ = match &self.target {
-            Target::Stdout => write_whole(io::stdout().lock(), &line),
-            Target::Stderr => write_whole(io::stderr().lock(), &line),
-            Target::File(file) => write_whole(file, &line),
+        let time = match self.format {
+            Format::Person { .. } => Some(clock_text(Timestamp::now(), TimeZone::system())),
+            _ => self.has_time.then(|| time_text(Timestamp::now(), TimeZone::system())),
         };
+        let line = self.line(level, message, fields, time.as_deref());
+        self.bar.aside(|| {
+            let _ = match &self.target {
+                Target::Stdout => write_whole(io::stdout().lock(), &line),
+                Target::Stderr => write_whole(io::stderr().lock(), &line),
+                Target::File(file) => write_whole(file, &line),
+            };
+        });
+    }
+}
+
+impl Target {
+    fn is_terminal(&self) -> bool {
+        match self {
+            Target::Stdout => io::stdout().is_terminal(),
+            Target::Stderr => io::stderr().is_terminal(),
+            Target::File(_) => false,
+        }
     }
 }
 
@@ -188,6 +232,45 @@ fn time_text(now: Timestamp, zone: TimeZone) -> String {
     }
 }
 
+/// The time of a person's day.
+fn clock_text(now: Timestamp, zone: TimeZone) -> String {
+    Zoned::new(now, zone).strftime("%H:%M:%S").to_string()
+}
+
+/// Time, level and message, and behind them what is known beside: which stream it is of is no news at a terminal.
+fn line_for_person(
+    level: Level,
+    message: &str,
+    fields: &[(&str, Cow<'_, str>)],
+    time: &str,
+    has_color: bool,
+) -> String {
+    let (name, color) = match level {
+        Level::Fatal => ("FATAL", "1;31"),
+        Level::Error => ("ERROR", "1;31"),
+        Level::Warn => ("WARN ", "1;33"),
+        Level::Info => ("INFO ", "32"),
+        Level::Debug => ("DEBUG", "34"),
+        Level::Trace => ("TRACE", "35"),
+    };
+    let paint = |text: &str, color: &str| match has_color {
+        true => format!("\x1b[{color}m{text}\x1b[0m"),
+        false => text.to_string(),
+    };
+    let mut line = format!("{} {} ", paint(time, "2"), paint(name, color));
+    message.chars().for_each(|it| push_escaped(&mut line, it));
+    let mut rest = String::new();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        push_pair(&mut rest, name, value);
+    }
+    if !rest.is_empty() {
+        line.push_str("  ");
+        line.push_str(&paint(&rest, "2"));
+    }
+    line.push('\n');
+    line
+}
+
 fn push_pair(line: &mut String, name: &str, value: &str) {
     if !line.is_empty() {
         line.push(' ');
@@ -209,22 +292,29 @@ fn push_quoted(line: &mut String, value: &str) {
         match it {
             '"' => line.push_str("\\\""),
             '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            '\u{7}' => line.push_str("\\a"),
-            '\u{8}' => line.push_str("\\b"),
-            '\u{b}' => line.push_str("\\v"),
-            '\u{c}' => line.push_str("\\f"),
-            _ if is_printable(it) => line.push(it),
-            _ => match u32::from(it) {
-                code @ ..0x80 => line.push_str(&format!("\\x{code:02x}")),
-                code @ 0x80..0x1_0000 => line.push_str(&format!("\\u{code:04x}")),
-                code => line.push_str(&format!("\\U{code:08x}")),
-            },
+            _ => push_escaped(line, it),
         }
     }
     line.push('"');
+}
+
+/// A character as it is, unless it cannot be seen: such ones would let a message write to the terminal.
+fn push_escaped(line: &mut String, it: char) {
+    match it {
+        '\n' => line.push_str("\\n"),
+        '\r' => line.push_str("\\r"),
+        '\t' => line.push_str("\\t"),
+        '\u{7}' => line.push_str("\\a"),
+        '\u{8}' => line.push_str("\\b"),
+        '\u{b}' => line.push_str("\\v"),
+        '\u{c}' => line.push_str("\\f"),
+        _ if is_printable(it) => line.push(it),
+        _ => match u32::from(it) {
+            code @ ..0x80 => line.push_str(&format!("\\x{code:02x}")),
+            code @ 0x80..0x1_0000 => line.push_str(&format!("\\u{code:04x}")),
+            code => line.push_str(&format!("\\U{code:08x}")),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +328,9 @@ mod tests {
     fn log(format: &str) -> Log {
         let registry: &dyn Registry = &table::registry();
         let config = StreamConfig::empty(registry).expect("an empty config is one").logger;
-        Log::new(&LoggerConfig { format: format.to_string(), ..config }, None, Target::Stderr)
+        let setting =
+            LogSetting { level: None, target: Target::Stderr, has_color: false, bar: Arc::default() };
+        Log::new(&LoggerConfig { format: Some(format.to_string()), ..config }, setting)
             .expect("a format that is known")
     }
 
@@ -282,6 +374,26 @@ mod tests {
             level=debug msg=x/y@w+-_.^ @service=wappa c="a,b" e="[x]" f="x:y" u="ü"
         "#]]
         .assert_eq(&lines(&log("logfmt")));
+    }
+
+    #[test]
+    fn for_a_person() {
+        let with_color = Log { format: Format::Person { has_color: true }, ..log("logfmt") };
+        let without = Log { format: Format::Person { has_color: false }, ..log("logfmt") };
+        let visible = lines(&with_color).replace('\x1b', "ESC");
+        expect![[r#"
+            ESC[2mESC[0m ESC[32mINFO ESC[0m Launching a Wappa instance, use CTRL+C to close
+            ESC[2m2026-11-22T22:03:15ZESC[0m ESC[1;33mWARN ESC[0m plain  ESC[2mpath=root.inputESC[0m
+            ESC[2mESC[0m ESC[1;31mERRORESC[0m   ESC[2mz="a=b" label=mine label="not this" a="x y"ESC[0m
+            ESC[2mESC[0m ESC[35mTRACEESC[0m ü\n"\\x00é  ESC[2mlevel=q msg=z @service=sESC[0m
+            ESC[2mESC[0m ESC[34mDEBUGESC[0m x/y@w+-_.^  ESC[2mu="ü" c="a,b" e="[x]" f="x:y"ESC[0m
+             INFO  Launching a Wappa instance, use CTRL+C to close
+            2026-11-22T22:03:15Z WARN  plain  path=root.input
+             ERROR   z="a=b" label=mine label="not this" a="x y"
+             TRACE ü\n"\\x00é  level=q msg=z @service=s
+             DEBUG x/y@w+-_.^  u="ü" c="a,b" e="[x]" f="x:y"
+        "#]]
+        .assert_eq(&format!("{visible}{}", lines(&without)));
     }
 
     #[test]

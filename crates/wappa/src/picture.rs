@@ -1,20 +1,26 @@
-//! How findings look: Bento's plain line, and on a terminal the place in the file below it.
+//! How findings look: Bento's plain line and the way out, and on a terminal the place in the file between them.
+//!
+//! One position is shown: Bento's, whose column means nothing, where a program may read it, and the place itself on a
+//! terminal.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use wappa_spec::{Lint, is_printable, printable, printable_lines};
 
 use crate::config::Finding;
 
-/// Bento's line, with what a terminal shows below it when it is one.
+/// Bento's line, with what is shown below it.
 pub(crate) fn render(finding: &Finding, is_terminal: bool, has_color: bool) -> String {
-    render_below(finding.line(), finding, is_terminal, has_color)
+    let line = if is_terminal { finding.line_of_place() } else { finding.line() };
+    render_below(line, finding, is_terminal, has_color)
 }
 
 /// The same with a line of its own.
 pub(crate) fn render_below(line: String, finding: &Finding, is_terminal: bool, has_color: bool) -> String {
     let line = printable_lines(&line).into_owned();
     if !is_terminal {
-        return format!("{line}\n");
+        let hint =
+            finding.lint.hint.as_ref().map(|it| format!("  hint: {}\n", printable(it))).unwrap_or_default();
+        return format!("{line}\n{hint}");
     }
     // Bento's colors: what cannot be read is red, everything else yellow.
     let colored = match (has_color, finding.is_read_error()) {
@@ -48,12 +54,13 @@ fn place(finding: &Finding, renderer: Renderer) -> String {
         false => start..byte(pos.column.saturating_sub(1).saturating_add(len.max(1))).max(start + 1),
     };
     let level = if level == wappa_spec::Level::Error { Level::ERROR } else { Level::WARNING };
-    let snippet = Snippet::source(line)
-        .line_start(pos.line as usize)
-        .path(printable(&finding.file.path).into_owned())
-        .annotation(AnnotationKind::Primary.span(span));
+    let snippet =
+        Snippet::source(line).line_start(pos.line as usize).annotation(AnnotationKind::Primary.span(span));
     let rendered = renderer.render(&[Group::with_level(level).element(snippet)]);
-    format!("{rendered}\n")
+    // The place stands in the line above.
+    let is_place = |line: &str| line.contains("--> ") || line.contains("::: ");
+    let (first, below) = rendered.split_once('\n').unwrap_or((&rendered, ""));
+    if is_place(first) { format!("{below}\n") } else { format!("{rendered}\n") }
 }
 
 #[cfg(test)]
@@ -67,7 +74,7 @@ mod tests {
     use crate::config::FileText;
 
     fn finding(text: &str, pos: Pos, len: u32, hint: Option<&str>) -> Finding {
-        let file = FileText { path: "a.yaml".to_string(), text: text.to_string() };
+        let file = FileText { path: "a.yaml".to_string(), text: text.to_string(), is_flag: false };
         let lint = Lint::error(Rule::UnknownField, pos, "field path not recognised");
         Finding { file: Arc::new(file), lint: Lint { len, hint: hint.map(str::to_string), ..lint } }
     }
@@ -85,15 +92,13 @@ mod tests {
             render(&finding(text, Pos::new(1, 1), 5, None), true, true),
         ];
         expect![[r#"
-            a.yaml(2,1) field path not recognised
-             --> a.yaml:2:23
+            a.yaml(2,23) field path not recognised
               |
             2 |   file: {paths: [ä], path: b}
               |                       ^^^^
             hint: did you mean `paths`?
 
-            a.yaml(2,1) field path not recognised
-             --> a.yaml:2:3
+            a.yaml(2,99) field path not recognised
               |
             2 |   file: {paths: [ä], path: b}
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -103,8 +108,8 @@ mod tests {
             hint: write something
 
             a.yaml(2,1) field path not recognised
+              hint: x
             ESC[33ma.yaml(1,1) field path not recognisedESC[0m
-             ESC[1mESC[94m--> ESC[0ma.yaml:1:1
               ESC[1mESC[94m|ESC[0m
             ESC[1mESC[94m1ESC[0m ESC[1mESC[94m|ESC[0m input:
               ESC[1mESC[94m|ESC[0m ESC[1mESC[91m^^^^^ESC[0m

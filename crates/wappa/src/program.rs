@@ -10,7 +10,7 @@ use wappa_component::NotRead;
 use wappa_spec::{Registry, printable, printable_lines, printable_path};
 
 use crate::{
-    cli::{self, Cli, Command, FileOptions, Options},
+    cli::{self, Cli, Command, FileOptions, Options, Refusal},
     compile, dotenv,
     environment::{self, Environment},
     globs, guest, lint, list, open_files, panics, run, signals, table, wasm,
@@ -29,15 +29,19 @@ pub fn main() -> ExitCode {
     open_files::raise_limit();
     let cli = match cli::parse(environment::arguments()) {
         Ok(cli) => cli,
-        Err(refusal) => {
-            print(io::stderr(), &printable_lines(&refusal.error));
-            print(io::stdout(), &refusal.help);
-            return if refusal.error.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        Err(Refusal::Help(text)) => {
+            print(io::stdout(), &text);
+            return ExitCode::SUCCESS;
+        }
+        Err(Refusal::Mistake(text)) => {
+            print(io::stderr(), &printable_lines(&text));
+            return ExitCode::FAILURE;
         }
     };
     if cli.version {
         let date = option_env!("WAPPA_DATE").unwrap_or("unknown");
-        print(io::stdout(), &format!("Version: {}\nDate: {date}\n", run::VERSION));
+        let commit = env!("WAPPA_COMMIT");
+        print(io::stdout(), &format!("Version: {}\nDate: {date}\nCommit: {commit}\n", run::VERSION));
         return ExitCode::SUCCESS;
     }
     match start(cli) {
@@ -73,6 +77,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         }
         Some(Command::List(arguments)) => {
             let registry: &dyn Registry = &table::registry();
+            list::check_kinds(&arguments.kinds)?;
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
             Ok(ExitCode::SUCCESS)
         }
@@ -111,7 +116,9 @@ fn unknown_command(name: &str) -> String {
     } else if let Some(meant) = cli::nearest_command(name) {
         text.push_str(&format!("\nhint: did you mean `{meant}`?"));
     }
-    print(io::stdout(), &cli::help());
+    if !text.contains("\nhint: ") {
+        text.push_str("\nhint: `wappa --help` shows the commands");
+    }
     text
 }
 

@@ -19,6 +19,7 @@ pub fn pages() -> BTreeMap<String, String> {
     add("README.md".to_string(), &index(registry));
     add("cli.md".to_string(), &command_line());
     add("config.md".to_string(), &config());
+    add("metrics.md".to_string(), &metrics());
     for kind in ComponentKind::ALL {
         for spec in docs::specs(registry, kind) {
             add(format!("{}/{}.md", kind.plural(), spec.name), &docs::page(spec));
@@ -31,8 +32,29 @@ fn index(registry: &dyn Registry) -> String {
     let components = docs::index(registry);
     let components = components.strip_prefix("# Components\n").unwrap_or(&components);
     format!(
-        "# Reference\n\n- [The command line](cli.md)\n- [The config outside of components](config.md)\n{components}"
+        "# Reference\n\n- [The command line](cli.md)\n- [The config outside of components](config.md)\n\
+         - [Metrics](metrics.md)\n\nA *stable* component stays as it is: what a later version adds has a default \
+         under which nothing changes. A *beta* component may change in minor versions, an *experimental* one at any \
+         time, and what is *deprecated* should not be used any more.\n{components}"
     )
+}
+
+/// Every name under which something is counted, out of the lists from which it is registered.
+fn metrics() -> String {
+    let mut out = String::from(
+        "# Metrics\n\nNames and labels are Bento's where Bento has them.\nEach series has the labels `label` and `path` of \
+         its component.\nA *counter* only goes up; a *timing* holds durations in nanoseconds, and exporters show its \
+         quantiles.\nWhere they go is said by [`metrics`](config.md); the page on \
+         [operating](../operating.md#metrics) says which to watch.\n\n| name | kind | more labels | what it means |\n\
+         | --- | --- | --- | --- |\n",
+    );
+    let all = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_wasm::processor::SERIES];
+    for series in all.into_iter().flatten() {
+        let kind = if series.is_timing { "timing" } else { "counter" };
+        let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
+        out.push_str(&format!("| `{}` | {kind} | {} | {} |\n", series.name, labels.join(", "), series.doc));
+    }
+    out
 }
 
 fn config() -> String {

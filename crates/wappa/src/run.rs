@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use wappa_component::{Level, Logger, Metrics, Services};
+use wappa_component::{Level, Logger, Metrics, Progress, Services};
 use wappa_engine::{BuildRequest, Setting, World};
-use wappa_spec::{LintOptions, Registry, StreamConfig, printable_lines};
+use wappa_spec::{ComponentNode, LintOptions, Node, Registry, StreamConfig, printable_lines};
 
 use crate::{
     cli::Options,
@@ -17,9 +17,10 @@ use crate::{
     config::{Finding, Loaded, Origin, Reading},
     environment::Environment,
     globs, lint,
-    log::{Log, Target},
+    log::{Log, LogSetting, Target},
     metrics::Exporter,
     panics, picture,
+    progress::{Bar, Drawing},
     service::{Events, Service},
     table, wasm,
 };
@@ -31,7 +32,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     let registry: &dyn Registry = &table::registry();
     match prepare(options, environment, registry) {
-        Ok(ready) => match start(&ready, options, registry) {
+        Ok(ready) => match start(&ready, options, environment, registry) {
             Ok(code) => code,
             Err(text) => {
                 ready.logger.error(&text);
@@ -48,6 +49,7 @@ struct Ready {
     origin: Origin,
     logger: Logger,
     keeping: Keeping,
+    bar: Arc<Bar>,
 }
 
 /// Everything before components are built: reads, lints, and opens the log.
@@ -76,7 +78,8 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
     // Without a config the log is as without any settings.
     let config = config.map_or_else(|| StreamConfig::empty(registry), Ok);
     let config = config.expect("an empty config is a config");
-    let logger = open_log(&config, options.log_level.as_deref()).map_err(|text| {
+    let bar = Arc::new(Bar::default());
+    let logger = open_log(&config, options, environment, &bar).map_err(|text| {
         print(io::stdout(), &format!("Failed to create logger: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
@@ -90,7 +93,7 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
-    Ok(Ready { config, origin, logger, keeping })
+    Ok(Ready { config, origin, logger, keeping, bar })
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.
@@ -113,17 +116,54 @@ fn print_unreadable(findings: &[Finding], environment: &Environment) {
 }
 
 /// To standard output, unless messages go there.
-fn open_log(config: &StreamConfig, level: Option<&str>) -> Result<Logger, String> {
-    let target = if config.output.name == "stdout" { Target::Stderr } else { Target::Stdout };
-    let logger = Logger::new(Arc::new(Log::new(&config.logger, level, target)?));
+fn open_log(
+    config: &StreamConfig,
+    options: &Options,
+    environment: &Environment,
+    bar: &Arc<Bar>,
+) -> Result<Logger, String> {
+    let setting = LogSetting {
+        level: options.log_level.as_deref(),
+        target: if writes_to_stdout(config) { Target::Stderr } else { Target::Stdout },
+        has_color: lint::has_color(true, environment),
+        bar: Arc::clone(bar),
+    };
+    let logger = Logger::new(Arc::new(Log::new(&config.logger, setting)?));
     panics::tell_in_log(logger.clone());
     Ok(logger)
 }
 
+/// Whether any output, a child or a resource included, writes to standard output, so that lines of the log would stand
+/// between messages.
+fn writes_to_stdout(config: &StreamConfig) -> bool {
+    let mut outputs = [&config.output].into_iter().chain(&config.resources.outputs);
+    outputs.any(|it: &ComponentNode| it.name == "stdout" || names_stdout(&it.body))
+}
+
+fn names_stdout(body: &Node) -> bool {
+    let is_stdout = |text: &str| ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].contains(&text);
+    match (body.as_map(), body.as_seq()) {
+        (Some(pairs), _) => pairs.iter().any(|(key, value)| match key.as_key() {
+            "stdout" => true,
+            "type" => value.as_str() == Some("stdout"),
+            _ => names_stdout(value),
+        }),
+        (None, Some(items)) => items.iter().any(names_stdout),
+        (None, None) => body.as_str().is_some_and(is_stdout),
+    }
+}
+
+/// A person sees how far it is where the bar is not in the way of messages.
+fn shows_progress(config: &StreamConfig, environment: &Environment) -> bool {
+    let is_dumb = environment.var("TERM").is_some_and(|it| it == "dumb");
+    let is_in_the_way = writes_to_stdout(config) && io::stdout().is_terminal();
+    io::stderr().is_terminal() && !is_dumb && !is_in_the_way
+}
+
 fn announce(origin: &Origin, logger: &Logger) {
-    let mut fields = vec![("wappa_version", Cow::Borrowed(VERSION))];
     let path = origin.path().map(|it| Cow::Owned(it.display().to_string()));
-    fields.extend(path.map(|it| ("path", it)));
+    let mut fields: Vec<_> = path.map(|it| ("path", it)).into_iter().collect();
+    fields.push(("wappa_version", Cow::Borrowed(VERSION)));
     logger.log_with(Level::Info, &origin.announcement(), &fields);
 }
 
@@ -141,8 +181,13 @@ fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
 }
 
 /// Builds the stream and runs it. The error is for the log.
-fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<ExitCode, String> {
-    let Ready { config, origin, logger, keeping } = ready;
+fn start(
+    ready: &Ready,
+    options: &Options,
+    environment: &Environment,
+    registry: &dyn Registry,
+) -> Result<ExitCode, String> {
+    let Ready { config, origin, logger, keeping, bar } = ready;
     let metrics = Metrics::default();
     let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
@@ -151,6 +196,11 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
     let setting = Setting::new(&world).map_err(failed)?;
     let events = Events::listen(setting.stop()).map_err(failed)?;
     let mut services = Services::default();
+    let drawing = shows_progress(config, environment).then(|| {
+        let progress = Progress::default();
+        services.insert(Arc::new(progress.clone()));
+        Drawing::begin(Arc::clone(bar), progress, lint::has_color(true, environment))
+    });
     let interrupted = events.was_signaled();
     let compiling =
         wasm::Compiling { budget: options.compiling.budget(), keeping: keeping.clone(), interrupted };
@@ -181,6 +231,7 @@ fn start(ready: &Ready, options: &Options, registry: &dyn Registry) -> Result<Ex
         shutdown_timeout: config.shutdown_timeout,
         events,
         is_hurried: false,
+        drawing,
     };
     service.run(stream).map_err(failed)
 }

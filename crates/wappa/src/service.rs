@@ -1,6 +1,7 @@
 //! A stream that runs: signals, the timeline of a shutdown, and the exit code.
 
 use std::{
+    borrow::Cow,
     fs, io,
     process::{self, ExitCode},
     sync::{
@@ -19,7 +20,7 @@ use signal_hook::{
 use wappa_component::{Level, Logger, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
-use crate::metrics::Exporter;
+use crate::{metrics::Exporter, progress::Drawing};
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
@@ -55,6 +56,8 @@ pub(crate) struct Service {
     pub(crate) events: Events,
     /// Somebody asked twice, as with a second Ctrl-C: nothing more is waited for.
     pub(crate) is_hurried: bool,
+    /// How far it is, on a terminal.
+    pub(crate) drawing: Option<Drawing>,
 }
 
 /// What happens to a running stream.
@@ -157,14 +160,15 @@ impl Service {
             // Nobody waits for the end any more when the process is about to end anyway.
             let _ = tx.send(Event::Ended(stream.run()));
         };
+        let began = Instant::now();
         thread::Builder::new().name("stream".to_string()).spawn(run)?;
         match self.wait(None) {
-            Some(Event::Signal(signal)) => self.stop_after(signal),
+            Some(Event::Signal(signal)) => self.stop_after(signal, began),
             Some(Event::Ended(result)) => {
                 self.logger.info("Pipeline has terminated. Shutting down the service");
                 self.delay();
                 self.watch_over(self.shutdown_timeout);
-                self.end(Some(result))
+                self.end(Some(result), began)
             }
             None => unreachable!("without a deadline an event comes"),
         }
@@ -212,7 +216,7 @@ impl Service {
         }
     }
 
-    fn stop_after(mut self, signal: i32) -> io::Result<ExitCode> {
+    fn stop_after(mut self, signal: i32, began_stream: Instant) -> io::Result<ExitCode> {
         // Armed before anything is written: a log that nobody reads must not hold up the end.
         self.watch_over(self.shutdown_delay.saturating_add(self.shutdown_timeout));
         self.logger.info(&received(signal));
@@ -243,7 +247,7 @@ impl Service {
             let last = if self.is_hurried { Instant::now().checked_add(HURRY) } else { last };
             ended = self.wait_for_end(last);
         }
-        self.end(ended)
+        self.end(ended, began_stream)
     }
 
     /// Waits until the stream has ended; not beyond `until`, nor beyond the moment when somebody loses patience.
@@ -266,7 +270,9 @@ impl Service {
     }
 
     /// Says what is left to say. A stream without a result did not end in time.
-    fn end(mut self, ended: Option<io::Result<Report>>) -> io::Result<ExitCode> {
+    fn end(mut self, ended: Option<io::Result<Report>>, began: Instant) -> io::Result<ExitCode> {
+        self.drawing = None;
+        let took = began.elapsed();
         let mut code = ExitCode::SUCCESS;
         let was_closed = matches!(&ended, Some(Ok(report)) if report.output_was_closed);
         match ended {
@@ -304,8 +310,26 @@ impl Service {
             let n_messages = counted(undelivered, "message was", "messages were");
             self.logger.log(level, &format!("{n_messages} read and not delivered"));
         }
+        self.tell_totals(took);
         self.exporter.push(&self.logger);
         Ok(code)
+    }
+
+    /// The last line of a run.
+    fn tell_totals(&self, took: Duration) {
+        let totals = self.tally.totals();
+        let number = |name, value: u64| (name, Cow::Owned(value.to_string()));
+        // Nobody needs to know more exactly.
+        let took = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        let fields = [
+            number("in", totals.read),
+            number("out", totals.written),
+            number("filtered", totals.filtered),
+            number("failed", totals.failed),
+            number("replayed", totals.replayed),
+            ("duration", Cow::Owned(go_duration(took))),
+        ];
+        self.logger.log_with(Level::Info, "Messages of this run", &fields);
     }
 
     /// Ends the process, whatever hangs, a second after the budget is spent.

@@ -20,12 +20,14 @@ fn help_and_version() {
             --- stdout
             Version: VERSION
             Date: unknown
+            Commit: COMMIT
 
             $ wappa -v
             exit 0
             --- stdout
             Version: VERSION
             Date: unknown
+            Commit: COMMIT
 
             $ wappa --help
             exit 0
@@ -47,7 +49,7 @@ fn help_and_version() {
               help     Print this message or the help of the given subcommand(s)
 
             Options:
-              -v, --version            Print the version, then exit
+              -v, --version            Print the version, then exit [alias: -V]
               -c, --config <PATH>      A path to a configuration file
               -r, --resources <GLOB>   Add the resources of more files; a pattern needs quotes
               -e, --env-file <GLOB>    Read environment variables from dotenv files; they win over those that
@@ -90,6 +92,9 @@ fn help_and_version() {
                   --deprecated          Treat the use of deprecated fields as an error
                   --labels              Demand a label of every component
                   --skip-env-var-check  Do not demand that environment variables without a default are set
+                  --format <FORMAT>     How to print what is wrong: for people, as a list of objects, or as
+                                        annotations of GitHub's workflows [default: text] [possible values:
+                                        text, json, github]
               -c, --config <PATH>       A path to a configuration file
               -r, --resources <GLOB>    Add the resources of more files; a pattern needs quotes
               -e, --env-file <GLOB>     Read environment variables from dotenv files; they win over those that
@@ -195,51 +200,58 @@ fn what_is_not_there_is_refused() {
     expect![[r#"
         $ wappa nope
         Unrecognised command: nope
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa --help` shows the commands
+        exit Some(1); stdout: 
         $ wappa a.yaml
         Unrecognised command: a.yaml
         hint: to run a config: wappa run a.yaml
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa callx
         Unrecognised command: callx
         hint: did you mean `call`?
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa a.wasm
         Unrecognised command: a.wasm
         hint: to call a module with messages: wappa call a.wasm
         hint: to see what a module is: wappa inspect a.wasm
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa a.wat
         Unrecognised command: a.wat
         hint: to call a module with messages: wappa call a.wat
         hint: to see what a module is: wappa inspect a.wat
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa run a.wasm
         Configuration file read error: a.wasm: this is a WebAssembly module, not a config
+          hint: to call it with messages: wappa call a.wasm; a config names it in `module_path`
         exit Some(1); stdout: 
         $ wappa -c a.wat
         Configuration file read error: a.wat: this is a WebAssembly module, not a config
+          hint: to call it with messages: wappa call a.wat; a config names it in `module_path`
         exit Some(1); stdout: 
         $ wappa lint a.wasm
         a.wasm(1,1) this is a WebAssembly module, not a config
+          hint: to call it with messages: wappa call a.wasm; a config names it in `module_path`
         exit Some(1); stdout: 
         $ wappa --badflag
         Usage error: flag provided but not defined: -badflag
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa --help` shows the flags
+        exit Some(1); stdout: 
         $ wappa -c a.yaml --confg x
         Usage error: flag provided but not defined: -confg
         hint: did you mean `--config`?
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa -c
         Usage error: flag needs an argument: -config
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa --help` shows the flags
+        exit Some(1); stdout: 
         $ wappa lint --lables
         Usage error: flag provided but not defined: -lables
         hint: did you mean `--labels`?
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        exit Some(1); stdout: 
         $ wappa list --format nope
         Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json]
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa list --help` shows the flags
+        exit Some(1); stdout: 
         $ wappa run a.yaml b.yaml
         A maximum of one config must be specified with the run command
         exit Some(1); stdout: 
@@ -260,10 +272,12 @@ fn what_is_not_there_is_refused() {
         exit Some(1); stdout: 
         $ wappa --compile-time-limit 0s
         Usage error: invalid value '0s' for '--compile-time-limit <DURATION>': a duration is written like `300ms`, `5s` or `1h30m`
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa --help` shows the flags
+        exit Some(1); stdout: 
         $ wappa inspect
         Usage error: the following required arguments were not provided: <MODULE>
-        exit Some(1); stdout: A stream processor that calls WebAssembly modules, with Bento's configs
+        hint: `wappa inspect --help` shows the flags
+        exit Some(1); stdout: 
     "#]].assert_eq(&all);
 }
 
@@ -279,32 +293,36 @@ fn lists() {
         &Program::new("list"),
         &commands,
         expect![[r#"
-        $ wappa list scanners metrics
-        exit 0
-        --- stdout
-        Metrics:
-          - logger
-          - none
+            $ wappa list scanners metrics
+            exit 0
+            --- stdout
+            Metrics:
+              - logger
+              - none
 
-        Scanners:
-          - chunker
-          - lines
-          - to_the_end
+            Scanners:
+              - chunker
+              - lines
+              - to_the_end
 
-        $ wappa list --format json scanners metrics
-        exit 0
-        --- stdout
-        {"metrics":["logger","none"],"scanners":["chunker","lines","to_the_end"]}
+            $ wappa list --format json scanners metrics
+            exit 0
+            --- stdout
+            {"metrics":["logger","none"],"scanners":["chunker","lines","to_the_end"]}
 
-        $ wappa list --format JSON nope
-        exit 0
-        --- stdout
-        {}
+            $ wappa list --format JSON nope
+            exit 1
+            --- stderr
+            there are no components of the kind `nope`
+            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners
 
-        $ wappa list nope
-        exit 0
+            $ wappa list nope
+            exit 1
+            --- stderr
+            there are no components of the kind `nope`
+            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners
 
-    "#]],
+        "#]],
     );
 }
 
@@ -338,6 +356,7 @@ fn logs() {
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type file is now active" @service=wappa label="" path=root.output
             level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
             $ wappa -c json.yaml --log.level info
             exit 0
@@ -349,6 +368,7 @@ fn logs() {
             {"a":"b","label":"","lv":"info","path":"root.input","text":"Input type stdin is now active"}
             {"a":"b","label":"","lv":"info","path":"root.output","text":"Output type stdout is now active"}
             {"a":"b","lv":"info","text":"Pipeline has terminated. Shutting down the service"}
+            {"a":"b","duration":"TIME","failed":"0","filtered":"0","in":"1","lv":"info","out":"1","replayed":"0","text":"Messages of this run"}
 
             $ wappa -c to_file.yaml
             exit 0
@@ -392,6 +412,7 @@ fn metrics_go_to_the_log() {
         level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
         level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
         level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+        level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=2 out=2 replayed=0
         level=info msg="Counter metric" @service=wappa label="" name=input_connection_failed path=root.input value=0
         level=info msg="Counter metric" @service=wappa label="" name=input_connection_lost path=root.input value=0
         level=info msg="Counter metric" @service=wappa label="" name=input_connection_up path=root.input value=1
@@ -409,6 +430,172 @@ fn metrics_go_to_the_log() {
 }
 
 #[test]
+fn mistakes_are_blamed_on_where_they_are() {
+    let program = Program::new("blamed")
+        .file("a.yaml", "pipeline: {threads: 1}\n")
+        .file("many.yaml", "pipeline: {threads: 100000}\n")
+        .file("env.yaml", "output: {file: {path: out.txt}}\nlogger: {static_fields: {a: ${SECRET}}}\n")
+        .file("d/a.txt", "")
+        .env("SECRET", "p #ss");
+    let commands = [
+        "-c a.yaml -s pipeline.threads=many",
+        "-c a.yaml -s pipline.threads=1",
+        "lint many.yaml",
+        "lint env.yaml",
+        "lint",
+        "lint *.nope",
+        "lint d",
+        "lint d/...",
+        "--log.level loud",
+        "lint --format json many.yaml",
+        "lint --format github many.yaml env.yaml",
+    ];
+    check(
+        &program,
+        &commands,
+        expect![[r#"
+        $ wappa -c a.yaml -s pipeline.threads=many
+        exit 1
+        --- stderr
+        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=error msg="Config lint error" @service=wappa lint="--set pipeline.threads: expected int value, got `many`"
+        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa -c a.yaml -s pipline.threads=1
+        exit 1
+        --- stderr
+        Configuration file read error: --set pipline.threads: failed to set config field override: pipline: field not recognised
+
+        $ wappa lint many.yaml
+        exit 1
+        --- stderr
+        many.yaml(1,1) a pipeline has at most 4096 threads, not 100000
+          hint: more threads than the machine has processors seldom help: leave the field out
+
+        $ wappa lint env.yaml
+        exit 1
+        --- stderr
+        env.yaml(2,1) yaml: line 2: unclosed bracket '{'
+          hint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
+
+        $ wappa lint
+        exit 1
+        --- stderr
+        Lint paths error: there is nothing to lint
+        hint: name configs: wappa lint config.yaml, or all below a directory: wappa lint configs/...
+
+        $ wappa lint *.nope
+        exit 1
+        --- stderr
+        Lint paths error: `*.nope` finds no file
+
+        $ wappa lint d
+        exit 1
+        --- stderr
+        d(1,1) read d: is a directory
+          hint: for all configs below it: wappa lint d/...
+
+        $ wappa lint d/...
+        exit 1
+        --- stderr
+        Lint paths error: `d/...` finds no `.yaml` or `.yml` file
+
+        $ wappa --log.level loud
+        exit 1
+        --- stderr
+        Usage error: invalid value 'loud' for '--log.level <LEVEL>': one of off, fatal, error, warn, info, debug, trace, all, none
+        hint: `wappa --help` shows the flags
+
+        $ wappa lint --format json many.yaml
+        exit 1
+        --- stdout
+        [
+          {
+            "column": 21,
+            "file": "many.yaml",
+            "hint": "more threads than the machine has processors seldom help: leave the field out",
+            "level": "error",
+            "line": 1,
+            "message": "a pipeline has at most 4096 threads, not 100000",
+            "rule": "invalid-value"
+          }
+        ]
+
+        $ wappa lint --format github many.yaml env.yaml
+        exit 1
+        --- stdout
+        ::error file=many.yaml,line=1,col=21,title=invalid-value::a pipeline has at most 4096 threads, not 100000%0Ahint: more threads than the machine has processors seldom help: leave the field out
+        ::error file=env.yaml,line=2,col=25,title=failed-read::yaml: line 2: unclosed bracket '{'%0Ahint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
+
+    "#]],
+    );
+}
+
+#[test]
+fn the_log_keeps_out_of_the_messages() {
+    let deep = "output: {fallback: [{reject_errored: {stdout: {}}}, {drop: {}}]}\n";
+    let resource = "output: {resource: o}\noutput_resources: [{label: o, stdout: {}}]\n";
+    for config in ["{}", deep, resource, "output: {file: {path: /dev/stdout}}\n"] {
+        let ended = Program::new("log-target").file("a.yaml", config).stdin("a\n").run(&["-c", "a.yaml"]);
+        assert_eq!(
+            (ended.stdout.as_str(), ended.stderr.contains("msg=\"Messages of this run\"")),
+            ("a\n", true),
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn totals() {
+    let of = |input: &str, config: &str| {
+        let guest = include_str!("../../../examples/poison.wat");
+        let filter = r#"(module (import "wappa" "v1_filter" (func $f)) (import "wappa" "v1_emit" (func $e))
+            (import "wappa" "v1_content_len" (func $n (result i32)))
+            (func (export "process")
+              (if (i32.eq (call $n) (i32.const 1)) (then (call $f)))
+              (if (i32.eq (call $n) (i32.const 2)) (then (call $e)))))"#;
+        let program = Program::new("totals").file("a.yaml", config).file("poison.wat", guest);
+        let ended = program.file("filter.wat", filter).stdin(input).run(&["-c", "a.yaml"]);
+        let line = format!("{}{}", ended.stdout, ended.stderr);
+        let line =
+            line.lines().find(|it| it.contains("Messages of this run")).unwrap_or_default().to_string();
+        line.split_once(" failed=").map_or(line.clone(), |(_, it)| format!("failed={it}"))
+    };
+    let output = "output: {file: {path: out.txt}}\n";
+    let poison = format!("pipeline: {{processors: [{{wasm: {{module_path: poison.wat}}}}]}}\n{output}");
+    let caught = poison.replace("}]}", "}, {catch: []}]}");
+    let filter = format!("pipeline: {{processors: [{{wasm: {{module_path: filter.wat}}}}]}}\n{output}");
+    assert_eq!(of("a\nb\n", output), "failed=0 filtered=0 in=2 out=2 replayed=0");
+    assert_eq!(of("a\n!trap\nb\n", &poison), "failed=1 filtered=0 in=3 out=3 replayed=0");
+    assert_eq!(of("a\n!trap\nb\n", &caught), "failed=0 filtered=0 in=3 out=3 replayed=0");
+    // One is filtered while another one is doubled.
+    assert_eq!(of("a\nbb\nccc\n", &filter), "failed=0 filtered=1 in=3 out=3 replayed=0");
+}
+
+#[test]
+fn every_metric_is_in_the_reference() {
+    let counting = r#"(module
+        (import "wappa" "v1_counter_add" (func $count (param i32 i32 i64)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "seen")
+        (func (export "process") (call $count (i32.const 0) (i32.const 4) (i64.const 1))))"#;
+    let config = "
+input: {batched: {child: {stdin: {}}, policy: {count: 2}}}
+pipeline: {processors: [{wasm: {module_path: a.wat, reload: true}}]}
+output: {fallback: [{reject_errored: {file: {path: out.txt}}}, {drop: {}}]}
+metrics: {logger: {}}
+";
+    let program = Program::new("every-metric").file("a.yaml", config).file("a.wat", counting).stdin("a\nb\n");
+    let ended = program.run(&["-c", "a.yaml"]);
+    let words = ended.stdout.split([' ', '\n']);
+    let names: Vec<&str> = words.filter_map(|it| it.strip_prefix("name=")).collect();
+    assert!(names.contains(&"wasm_guest_seen") && names.contains(&"batch_created"), "{ended}");
+    let page = include_str!("../../../docs/reference/metrics.md");
+    let is_known = |it: &&str| it.starts_with("wasm_guest_") || page.contains(&format!("| `{it}` |"));
+    assert_eq!(names.iter().find(|it| !is_known(it)), None);
+}
+
+#[test]
 fn a_source_that_fails_is_a_failure() {
     let program = Program::new("failure")
         .file(
@@ -421,21 +608,22 @@ fn a_source_that_fails_is_a_failure() {
         &program,
         &["-c a.yaml"],
         expect![[r#"
-        $ wappa -c a.yaml
-        exit 1
-        --- stdout
-        ab
-        mn
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type file is now active" @service=wappa label="" path=root.input
-        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
-        level=error msg="Failed to read message: read long.txt: at byte 3: a line is longer than 4 bytes: raise `max_buffer_size` of the scanner `lines`" @service=wappa label="" path=root.input
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
-        level=error msg="1 source could not be read to its end" @service=wappa
+            $ wappa -c a.yaml
+            exit 1
+            --- stdout
+            ab
+            mn
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type file is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+            level=error msg="Failed to read message: read long.txt: at byte 3: a line is longer than 4 bytes: raise `max_buffer_size` of the scanner `lines`" @service=wappa label="" path=root.input
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=error msg="1 source could not be read to its end" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=2 out=2 replayed=0
 
-    "#]],
+        "#]],
     );
 }
 

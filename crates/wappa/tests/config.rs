@@ -85,7 +85,9 @@ fn configs_that_cannot_be_read() {
         let (lint, run) = how.texts(name, place, what);
         for (arguments, expected) in [(["lint", name], lint), (["-c", name], run)] {
             let ended = program.run(&arguments);
-            let is_right = ended.code == Some(1) && ended.stdout.is_empty() && ended.stderr == expected;
+            let is_hint = |it: &&str| it.starts_with("  hint: ");
+            let stderr: String = ended.stderr.split_inclusive('\n').filter(|it| !is_hint(it)).collect();
+            let is_right = ended.code == Some(1) && ended.stdout.is_empty() && stderr == expected;
             assert!(is_right, "{arguments:?}\n{ended}instead of\n{expected}");
         }
     }
@@ -104,36 +106,39 @@ fn configs_of_which_a_part_cannot_be_read() {
         &program,
         &["lint twice.yaml", "-c twice.yaml", "lint unknown.yaml", "-c unknown.yaml"],
         expect![[r#"
-        $ wappa lint twice.yaml
-        exit 0
-        --- stdout
-        twice.yaml(2,1) key output was given before at line 1, the last one counts
+            $ wappa lint twice.yaml
+            exit 0
+            --- stdout
+            twice.yaml(2,1) key output was given before at line 1, the last one counts
 
-        $ wappa -c twice.yaml
-        exit 0
-        --- stdout
-        a
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=twice.yaml wappa_version=VERSION
-        level=warning msg="Config lint warning" @service=wappa lint="twice.yaml(2,1) key output was given before at line 1, the last one counts"
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
-        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa -c twice.yaml
+            exit 0
+            --- stdout
+            a
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=twice.yaml wappa_version=VERSION
+            level=warning msg="Config lint warning" @service=wappa lint="twice.yaml(2,1) key output was given before at line 1, the last one counts"
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa lint unknown.yaml
-        exit 1
-        --- stderr
-        unknown.yaml(3,1) unable to infer processor type from candidates: [nope]
-        unknown.yaml(6,1) unable to infer output type from candidates: [stdot]
+            $ wappa lint unknown.yaml
+            exit 1
+            --- stderr
+            unknown.yaml(3,1) unable to infer processor type from candidates: [nope]
+            unknown.yaml(6,1) unable to infer output type from candidates: [stdot]
+              hint: did you mean `stdout`?
 
-        $ wappa -c unknown.yaml
-        exit 1
-        --- stderr
-        Configuration file read error: unknown.yaml: (3,1) unable to infer processor type from candidates: [nope]
-        Configuration file read error: unknown.yaml: (6,1) unable to infer output type from candidates: [stdot]
+            $ wappa -c unknown.yaml
+            exit 1
+            --- stderr
+            Configuration file read error: unknown.yaml: (3,1) unable to infer processor type from candidates: [nope]
+            Configuration file read error: unknown.yaml: (6,1) unable to infer output type from candidates: [stdot]
+              hint: did you mean `stdout`?
 
-    "#]],
+        "#]],
     );
 }
 
@@ -184,11 +189,15 @@ fn all_mistakes_are_named_at_once() {
             exit 1
             --- stderr
             a.yaml(2,1) field path not recognised
+              hint: did you mean `paths`?
             a.yaml(3,1) invalid label 'Bad-Label': should match the regular expression /^[a-z0-9_]+$/ and must not start with an underscore
             a.yaml(5,1) field thread not recognised
+              hint: did you mean `threads`?
             a.yaml(8,1) field duration is required
             a.yaml(10,1) field mesage not recognised
+              hint: did you mean `message`?
             a.yaml(10,1) value NOPE is not a valid option for this field
+              hint: one of: FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL
             a.yaml(9,1) label 'x' collides with a previously defined label at line 7
             a.yaml(12,1) field extra is invalid when the component type is noop (processor)
             a.yaml(13,1) field module_path is required
@@ -204,8 +213,11 @@ fn all_mistakes_are_named_at_once() {
             a.yaml(29,1) the label field for resources must be unique and not empty
             a.yaml(30,1) label 'x' collides with a previously defined label at line 7
             a.yaml(32,1) field formt not recognised
+              hint: did you mean `format`?
             a.yaml(32,1) log level nope is not known, INFO is used
+              hint: one of: OFF, FATAL, ERROR, WARN, INFO, DEBUG, TRACE, ALL, NONE
             a.yaml(33,1) expected duration value, got `nope`
+              hint: a duration is written like `300ms`, `5s` or `1h30m`
 
             $ wappa -c a.yaml
             exit 1
@@ -274,7 +286,10 @@ fn what_lint_looks_at() {
         &commands,
         expect![[r#"
             $ wappa lint
-            exit 0
+            exit 1
+            --- stderr
+            Lint paths error: there is nothing to lint
+            hint: name configs: wappa lint config.yaml, or all below a directory: wappa lint configs/...
 
             $ wappa lint good.yaml
             exit 0
@@ -283,13 +298,14 @@ fn what_lint_looks_at() {
             exit 1
             --- stderr
             configs/bad.yml(1,1) field outpt not recognised
+              hint: did you mean `output`?
             configs/deep/bad.yaml(1,1) unable to infer input type from candidates: [stdn]
+              hint: did you mean `stdin`?
 
             $ wappa lint configs/*.yml configs/**/*.yaml nothing*.yaml
             exit 1
             --- stderr
-            configs/bad.yml(1,1) field outpt not recognised
-            configs/deep/bad.yaml(1,1) unable to infer input type from candidates: [stdn]
+            Lint paths error: `nothing*.yaml` finds no file
 
             $ wappa lint old.yaml
             exit 0
@@ -301,6 +317,7 @@ fn what_lint_looks_at() {
             --- stderr
             old.yaml(1,1) field codec is deprecated
             configs/bad.yml(1,1) field outpt not recognised
+              hint: did you mean `output`?
 
             $ wappa lint --deprecated old.yaml
             exit 1
@@ -316,6 +333,7 @@ fn what_lint_looks_at() {
             exit 1
             --- stderr
             env.yaml(1,1) required environment variables were not set: [WAPPA_TEST_NOT_SET]
+              hint: set them, or give a default: `${NAME:default}`
 
             $ wappa lint --skip-env-var-check env.yaml
             exit 0
@@ -324,6 +342,7 @@ fn what_lint_looks_at() {
             exit 1
             --- stderr
             doc.md(4,1) field outpt not recognised
+              hint: did you mean `output`?
             doc.md(8,1) field nope not recognised
 
             $ wappa lint off.yaml
@@ -333,14 +352,17 @@ fn what_lint_looks_at() {
             exit 1
             --- stderr
             configs/bad.yml(1,1) field outpt not recognised
+              hint: did you mean `output`?
             more.yaml(1,1) field x not recognised
             more.yaml(2,1) field outpt not recognised
+              hint: did you mean `output`?
 
             $ wappa lint -r more.yaml
             exit 1
             --- stderr
             more.yaml(1,1) field x not recognised
             more.yaml(2,1) field outpt not recognised
+              hint: did you mean `output`?
 
         "#]],
     );
@@ -381,115 +403,120 @@ fn where_configs_come_from() {
         &program,
         &commands,
         expect![[r#"
-        $ wappa 
-        exit 0
-        --- stdout
-        level=info msg="Running config from WAPPA_CONFIG environment variable" @service=wappa wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
-        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa 
+            exit 0
+            --- stdout
+            level=info msg="Running config from WAPPA_CONFIG environment variable" @service=wappa wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa run a.yaml
-        exit 0
-        --- stdout
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
-        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa run a.yaml
+            exit 0
+            --- stdout
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa -c a.yaml -s output.stdout.codec=lines
-        exit 1
-        --- stderr
-        Configuration file read error: a.yaml: (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout'
+            $ wappa -c a.yaml -s output.stdout.codec=lines
+            exit 1
+            --- stderr
+            Configuration file read error: --set output.stdout.codec: (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout'
 
-        $ wappa -c a.yaml -s output.type=stdout,pipeline.threads=1
-        exit 1
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa lint="a.yaml(1,1) field drop is invalid when the component type is stdout (output)"
-        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+            $ wappa -c a.yaml -s output.type=stdout,pipeline.threads=1
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa lint="--set output.type: field drop is invalid when the component type is stdout (output)"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
-        $ wappa -c a.yaml -s nope
-        exit 1
-        --- stderr
-        Configuration file read error: a.yaml: invalid set expression 'nope': expected foo=bar syntax
+            $ wappa -c a.yaml -s nope
+            exit 1
+            --- stderr
+            Configuration file read error: --set nope: invalid set expression 'nope': expected foo=bar syntax
 
-        $ wappa -c a.yaml -s nope=1
-        exit 1
-        --- stderr
-        Configuration file read error: a.yaml: failed to set config field override: nope: field not recognised
+            $ wappa -c a.yaml -s nope=1
+            exit 1
+            --- stderr
+            Configuration file read error: --set nope: failed to set config field override: nope: field not recognised
 
-        $ wappa -c set.yaml --log.level error
-        exit 1
-        --- stderr
-        level=error msg="Config lint error" @service=wappa hint="set them, or give a default: `${NAME:default}`" lint="set.yaml(1,1) required environment variables were not set: [WAPPA_TEST_LABEL]"
-        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+            $ wappa -c set.yaml --log.level error
+            exit 1
+            --- stderr
+            level=error msg="Config lint error" @service=wappa hint="set them, or give a default: `${NAME:default}`" lint="set.yaml(1,1) required environment variables were not set: [WAPPA_TEST_LABEL]"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
-        $ wappa -c set.yaml -e a.env
-        exit 0
-        --- stdout
-        a
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label=from_file path=root.input
-        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa -c set.yaml -e a.env
+            exit 0
+            --- stdout
+            a
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label=from_file path=root.input
+            level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa -c set.yaml -e *.env
-        exit 1
-        --- stderr
-        Failed to parse dotenv file: bad.env: 2: line 2 char 5: expected Environment variable assignment
+            $ wappa -c set.yaml -e *.env
+            exit 1
+            --- stderr
+            Failed to parse dotenv file: bad.env: 2: line 2 char 5: expected Environment variable assignment
 
-        $ wappa -c set.yaml -e a.env,b.env
-        exit 0
-        --- stdout
-        a
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label=from_second path=root.input
-        level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa -c set.yaml -e a.env,b.env
+            exit 0
+            --- stdout
+            a
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label=from_second path=root.input
+            level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa -c set.yaml -e nope.env
-        exit 1
-        --- stderr
-        Failed to read dotenv file: open nope.env: no such file or directory
+            $ wappa -c set.yaml -e nope.env
+            exit 1
+            --- stderr
+            Failed to read dotenv file: open nope.env: no such file or directory
 
-        $ wappa -c a.yaml -r more.yaml
-        exit 0
-        --- stdout
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
-        level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
-        level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
-        level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            $ wappa -c a.yaml -r more.yaml
+            exit 0
+            --- stdout
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
+            level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
+            level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
+            level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
-        $ wappa -c a.yaml -r more.yaml -r same.yaml
-        exit 1
-        --- stdout
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Service closing due to: processor resource label 'r' collides with a previously defined resource" @service=wappa
+            $ wappa -c a.yaml -r more.yaml -r same.yaml
+            exit 1
+            --- stdout
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Service closing due to: processor resource label 'r' collides with a previously defined resource" @service=wappa
 
-        $ wappa -c a.yaml -r stream.yaml
-        exit 1
-        --- stdout
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa lint="stream.yaml(1,1) field output not recognised"
-        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+            $ wappa -c a.yaml -r stream.yaml
+            exit 1
+            --- stdout
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa lint="stream.yaml(1,1) field output not recognised"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
-        $ wappa -c a.yaml -r nope.yaml
-        exit 1
-        --- stderr
-        Configuration file read error: nope.yaml: open nope.yaml: no such file or directory
+            $ wappa -c a.yaml -r nope.yaml
+            exit 1
+            --- stderr
+            Configuration file read error: nope.yaml: open nope.yaml: no such file or directory
 
-        $ wappa -config a.yaml -log.level=off
-        exit 0
+            $ wappa -config a.yaml -log.level=off
+            exit 0
 
-    "#]],
+        "#]],
     );
 }
 
@@ -519,6 +546,7 @@ fn a_stream_with_lints_runs_when_chilled() {
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
             level=info msg="Pipeline has terminated. Shutting down the service" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
 
             $ wappa -c empty.yaml --chilled
             exit 1

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 mod support;
 
-use support::{Program, read_until, shell, wait};
+use support::{Program, read_until, shell, wait, without_duration};
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it runs");
@@ -40,7 +40,7 @@ fn check(name: &str, config: &str, input: &str, ready: &str, signals: &[(Signal,
     let mut out = String::new();
     stdout.read_to_string(&mut out).expect("it is text");
     drop(stdin);
-    expected.assert_eq(&format!("exit {code:?}\n{out}{said}"));
+    expected.assert_eq(&without_duration(&format!("exit {code:?}\n{out}{said}")));
 }
 
 const GUESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests");
@@ -68,6 +68,7 @@ fn what_does_not_end_is_given_up_within_the_budget() {
                 level=info msg="Received SIGTERM, the service is closing" @service=wappa
                 level=debug msg="1 message was not delivered: the stream was stopped" @service=wappa label="" path=root.input
                 level=warning msg="1 message was read and not delivered" @service=wappa
+                level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=0 replayed=0
             "#]],
         );
     }
@@ -95,6 +96,7 @@ fn check_worked_off(budget: &str) {
             exit Some(0)
             a
             level=info msg="Received SIGTERM, the service is closing" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
         "#]],
     );
 }
@@ -115,6 +117,7 @@ fn a_terminal_that_goes_away_ends_a_stream_as_gracefully() {
             exit Some(0)
             a
             level=info msg="Received SIGHUP, the service is closing" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
         "#]],
     );
 }
@@ -207,6 +210,7 @@ fn a_second_signal_ends_the_delay() {
             level=info msg="Received SIGTERM, the service is closing" @service=wappa
             level=info msg="Shutdown delay is in effect for 1h0m0s" @service=wappa
             level=error msg="Shutdown delay failed: shutdown delay interrupted by signal: interrupt" @service=wappa
+            level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=0 out=0 replayed=0
         "#]],
     );
 }

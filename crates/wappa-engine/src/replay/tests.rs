@@ -58,7 +58,7 @@ fn bench(texts: &[&'static str]) -> Bench {
         calls: setting.activity.component("", "root.input"),
     };
     let texts = Texts { left: texts.iter().copied().collect(), answers: Arc::clone(&answers) };
-    let replay = Replay::new(Box::new(texts), &setting.bell, of);
+    let replay = Replay::new(Box::new(texts), &setting.bell, of, Tally::default());
     Bench { replay, setting, metrics, answers }
 }
 

@@ -48,7 +48,7 @@ fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>, tally: &Tally) -> Str
     let mut input: Box<dyn Input> =
         Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
     if plan.replays {
-        let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"));
+        let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"), Tally::default());
         replay.bound = plan.replay_bound;
         input = Box::new(replay);
     }

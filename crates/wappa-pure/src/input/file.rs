@@ -13,8 +13,8 @@ use std::{
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, ReadError,
-    ScannerFactory, Slices, Step, Waiter, Woken,
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, Progress, ReadError,
+    ScannerFactory, Slices, SourceProgress, Step, Waiter, Woken,
 };
 use wappa_message::{Metadata, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader};
@@ -111,6 +111,7 @@ impl BuildInput for FileConfig {
             search: Some(Search::new(patterns.map_err(BuildError::new)?)),
             scanner: codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?,
             paths: VecDeque::new(),
+            progress: ctx.services().get::<Progress>(),
             current: None,
             deletes: self.delete_on_finish,
             deletions: None,
@@ -130,7 +131,9 @@ struct Files {
     search: Option<Search>,
     scanner: Box<dyn ScannerFactory>,
     /// What is still to be read.
-    paths: VecDeque<PathBuf>,
+    paths: VecDeque<(PathBuf, u64)>,
+    /// Where somebody wants to see how far it is.
+    progress: Option<Arc<Progress>>,
     current: Option<Source>,
     deletes: bool,
     /// Where files are to be deleted, from the first one on.
@@ -146,6 +149,7 @@ struct Files {
 struct Source {
     reader: SourceReader<OwnedFd>,
     metadata: Metadata,
+    progress: SourceProgress,
     /// Answers that are waited for before the file is deleted, if it is.
     deletion: Option<Arc<Deletion>>,
 }
@@ -164,6 +168,7 @@ impl Input for Files {
             };
             match source.reader.read(waiter) {
                 Ok((buffer, ranges)) => {
+                    source.progress.reached(source.reader.offset());
                     let ack = source.ack(ranges.len() as u32);
                     let metadata = source.metadata.unshared();
                     return Ok(Parcel::of_slices(Slices { buffer, ranges, metadata }, ack));
@@ -212,8 +217,8 @@ impl Files {
                 self.waits = false;
                 return Ok(self.go_on(grown));
             }
-            if let Some(path) = self.paths.pop_front() {
-                return self.open(path);
+            if let Some((path, size)) = self.paths.pop_front() {
+                return self.open(path, size);
             }
             let waited_for = self.deletions.as_ref().filter(|it| it.is_waiting() && !self.is_stopped);
             let Some(deletions) = waited_for else {
@@ -236,7 +241,14 @@ impl Files {
         let Some(search) = &mut self.search else { return Ok(()) };
         for _ in 0..NAMES_AT_ONCE {
             match search.step() {
-                Searched::Found(path) => self.paths.push_back(path),
+                Searched::Found(path) => {
+                    let size = self.progress.as_ref().map_or(0, |progress| {
+                        let size = std::fs::metadata(&path).ok().filter(|it| it.is_file()).map_or(0, |it| it.len());
+                        progress.expect(size);
+                        size
+                    });
+                    self.paths.push_back((path, size));
+                }
                 Searched::Failed(text) => return Err(ReadError::SourceFailed(text)),
                 Searched::Nothing => (),
                 Searched::Over => {
@@ -249,7 +261,8 @@ impl Files {
     }
 
     /// Opens a file at its beginning.
-    fn open(&mut self, path: PathBuf) -> Result<Source, ReadError> {
+    fn open(&mut self, path: PathBuf, size: u64) -> Result<Source, ReadError> {
+        let progress = SourceProgress::new(self.progress.clone(), size);
         // Without waiting, for named pipes: those are waited for where the engine can end the wait.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let descriptor = open(&path, flags, Mode::empty())
@@ -261,22 +274,30 @@ impl Files {
                 ReadError::SourceFailed(fault::failed("eventfd", path.display(), err))
             })?);
         }
-        Ok(self.source(path, descriptor, 0, self.deletes))
+        Ok(self.source(path, descriptor, 0, self.deletes, progress))
     }
 
     /// Reads what a file has grown by.
     fn go_on(&self, grown: Grown) -> Source {
         let Grown { path, descriptor, position, is_deleted } = grown;
         self.logger.debug(&format!("'{}' has grown, and is read on from byte {position}", path.display()));
-        self.source(path, descriptor, position, !is_deleted)
+        // Nobody knew of this when it was said how much there is.
+        self.source(path, descriptor, position, !is_deleted, SourceProgress::new(None, 0))
     }
 
-    fn source(&self, path: PathBuf, descriptor: OwnedFd, position: u64, deletes: bool) -> Source {
+    fn source(
+        &self,
+        path: PathBuf,
+        descriptor: OwnedFd,
+        position: u64,
+        deletes: bool,
+        progress: SourceProgress,
+    ) -> Source {
         let metadata = metadata(&path, &descriptor);
         let reader = SourceReader::new(descriptor, self.scanner.open(), path.display().to_string());
         let all = self.deletions.as_ref().filter(|_| deletes);
         let deletion = all.map(|all| Arc::new(Deletion::new(path, all)));
-        Source { reader: reader.beginning_at(position), metadata, deletion }
+        Source { reader: reader.beginning_at(position), metadata, progress, deletion }
     }
 }
 

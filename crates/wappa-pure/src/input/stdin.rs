@@ -1,10 +1,10 @@
 //! The input `stdin`.
 
-use std::os::fd::AsFd;
+use std::{os::fd::AsFd, sync::Arc};
 
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, ReadError, ScannerFactory,
-    Slices, Step, Waiter,
+    Ack, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, Progress, ReadError,
+    ScannerFactory, Slices, SourceProgress, Step, Waiter,
 };
 use wappa_message::Metadata;
 use wappa_spec::{ComponentNode, Config, Node, Reader};
@@ -66,13 +66,18 @@ fn lint(config: &StdinConfig, node: &Node, reader: &mut Reader<'_>) {
 impl BuildInput for StdinConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
         let scanner = codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?;
-        Ok(Box::new(Stdin::new(standard_input(), scanner.as_ref(), self.auto_replay_nacks, ctx.logger())))
+        let mut stdin = Stdin::new(standard_input(), scanner.as_ref(), self.auto_replay_nacks, ctx.logger());
+        if let Some(progress) = ctx.services().get::<Progress>() {
+            stdin.show(progress);
+        }
+        Ok(Box::new(stdin))
     }
 }
 
 struct Stdin<D> {
     /// Nothing once the source is given up.
     reader: Option<SourceReader<D>>,
+    progress: SourceProgress,
     auto_replay_nacks: bool,
     logger: Logger,
 }
@@ -80,7 +85,14 @@ struct Stdin<D> {
 impl<D: AsFd> Stdin<D> {
     fn new(descriptor: D, scanner: &dyn ScannerFactory, auto_replay_nacks: bool, logger: Logger) -> Stdin<D> {
         let reader = SourceReader::new(descriptor, scanner.open(), "standard input");
-        Stdin { reader: Some(reader), auto_replay_nacks, logger }
+        Stdin { reader: Some(reader), progress: SourceProgress::new(None, 0), auto_replay_nacks, logger }
+    }
+
+    /// Somebody wants to see how far it is, which is known of a file: `< file`.
+    fn show(&mut self, progress: Arc<Progress>) {
+        let n_bytes = self.reader.as_ref().and_then(SourceReader::size).unwrap_or(0);
+        progress.expect(n_bytes);
+        self.progress = SourceProgress::new(Some(progress), n_bytes);
     }
 }
 
@@ -93,6 +105,7 @@ impl<D: AsFd + Send> Input for Stdin<D> {
         let Some(reader) = &mut self.reader else { return Err(ReadError::EndOfInput) };
         match reader.read(waiter) {
             Ok((buffer, ranges)) => {
+                self.progress.reached(reader.offset());
                 let ack = Ack::new(ranges.len() as u32, |_| ());
                 Ok(Parcel::of_slices(Slices { buffer, ranges, metadata: Metadata::default() }, ack))
             }

@@ -6,6 +6,7 @@ mod lanes;
 mod lint;
 mod observers;
 mod recycle;
+mod series;
 mod turn;
 mod versions;
 
@@ -20,7 +21,6 @@ use wappa_component::{
     BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step,
 };
 use wappa_message::Mark;
-use wappa_spec::Status;
 
 use crate::{
     CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, log::RatedLog,
@@ -34,10 +34,10 @@ use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
 
 pub use known::{read_with, trust};
+pub use series::SERIES;
 
 /// The entry of the table of components.
-pub const COMPONENT: Component =
-    Component::processor::<WasmConfig>("wasm").categories(&["Utility"]).status(Status::Experimental);
+pub const COMPONENT: Component = Component::processor::<WasmConfig>("wasm").categories(&["Utility"]);
 
 /// Where the config file is, for module paths that are relative to it. A service of the program.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl BuildProcessor for WasmConfig {
         let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
         let lanes = Lanes::new(ctx.lanes(), max_instances, ctx.threads(), first);
         let labels = [("label", ctx.label()), ("path", ctx.path())];
-        let state_lost = ctx.metrics().counter("wasm_state_lost", &labels);
+        let state_lost = ctx.metrics().counter(series::WASM_STATE_LOST.name, &labels);
         let versions = Arc::new(Versions::new(guest));
         let watch = if self.reload {
             let watched = Watched {
@@ -98,7 +98,7 @@ impl BuildProcessor for WasmConfig {
                 load: Box::new(move |digest| maker.load(digest)),
                 versions: Arc::clone(&versions),
                 logger: logger.clone(),
-                failed: ctx.metrics().counter("wasm_reload_failed", &labels),
+                failed: ctx.metrics().counter(series::WASM_RELOAD_FAILED.name, &labels),
             };
             let watch = Watch::begin(watched, seen);
             Some(watch.map_err(|err| BuildError::new(format!("watching the module: {err}")))?)

@@ -7,6 +7,7 @@ use std::{
 
 use wappa_component::{Counter, Logger, Metrics, Pulse};
 
+use super::series;
 use crate::{GuestLog, GuestMetrics, Level, Ticks};
 
 /// The log of the processor.
@@ -70,7 +71,7 @@ impl MetricsOfGuest {
         let counter = counters
             .by_name
             .entry(name.to_string())
-            .or_insert_with(|| self.metrics.counter(&format!("wasm_guest_{name}"), &labels));
+            .or_insert_with(|| self.metrics.counter(&series::of_guest(name), &labels));
         counter.add(delta);
     }
 }

@@ -75,10 +75,13 @@ fn missing_c() -> Option<String> {
         let flags = [&format!("--target={target}"), "-include", "stdlib.h", "-E", "-xc", "/dev/null"];
         answer(&clang, &flags).is_some()
     };
-    let is_there = of_sdk.into_iter().chain(clangs).any(has_libc) || answer("zig", &["version"]).is_some();
+    // The one of `pip install ziglang` is no program of its own.
+    let has_zig =
+        || answer("zig", &["version"]).or_else(|| answer("python3", &["-m", "ziglang", "version"])).is_some();
+    let is_there = of_sdk.into_iter().chain(clangs).any(has_libc) || has_zig();
     (!is_there).then(|| {
         "a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc \
-         libclang-rt-dev-wasm32`, or a WASI SDK (set WASI_SDK_PATH), or zig"
+         libclang-rt-dev-wasm32`, or a WASI SDK (set WASI_SDK_PATH), or zig (`pip install ziglang` will do)"
             .to_string()
     })
 }

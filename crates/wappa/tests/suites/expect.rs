@@ -15,7 +15,7 @@ pub(crate) struct Miss<'a> {
 pub(crate) fn check<'a>(case: &'a Case, run: &Run, is_bento: bool) -> Vec<Miss<'a>> {
     let mut misses = Vec::new();
     for kind in ["out", "out-file", "stdout", "stderr"] {
-        misses.extend(case.of(kind, is_bento).filter_map(|fence| check_fence(fence, run)));
+        misses.extend(case.of(kind, is_bento).filter_map(|fence| check_fence(fence, run, is_bento)));
     }
     let exit = case.of("exit", is_bento).next();
     let expected = exit.map_or("0", |it| it.body.trim());
@@ -30,7 +30,7 @@ pub(crate) fn check<'a>(case: &'a Case, run: &Run, is_bento: bool) -> Vec<Miss<'
     misses
 }
 
-fn check_fence<'a>(fence: &'a Fence, run: &Run) -> Option<Miss<'a>> {
+fn check_fence<'a>(fence: &'a Fence, run: &Run, is_bento: bool) -> Option<Miss<'a>> {
     let actual = match fence.kind.as_str() {
         "out" | "stdout" => run.out.clone(),
         "stderr" => run.err.clone(),
@@ -47,11 +47,11 @@ fn check_fence<'a>(fence: &'a Fence, run: &Run) -> Option<Miss<'a>> {
         false => String::from_utf8_lossy(&actual).into_owned(),
     };
     let is_whole = fence.kind.starts_with("out") || fence.is("exact");
-    if is_whole { check_whole(fence, text) } else { check_lines(fence, &text) }
+    if is_whole { check_whole(fence, text, is_bento) } else { check_lines(fence, &text) }
 }
 
-/// The body is the whole text.
-fn check_whole(fence: &Fence, mut text: String) -> Option<Miss<'_>> {
+/// The body is the whole text. Bento gives no hints.
+fn check_whole(fence: &Fence, mut text: String, is_bento: bool) -> Option<Miss<'_>> {
     let mut ends_wrong = false;
     if fence.is("no-final-newline") {
         ends_wrong = text.ends_with('\n');
@@ -59,7 +59,8 @@ fn check_whole(fence: &Fence, mut text: String) -> Option<Miss<'_>> {
     } else if !text.is_empty() && !text.ends_with('\n') {
         ends_wrong = true;
     }
-    let expected: Vec<&str> = fence.body.lines().collect();
+    let is_expected = |it: &&str| !(is_bento && it.starts_with("  hint: "));
+    let expected: Vec<&str> = fence.body.lines().filter(is_expected).collect();
     let actual: Vec<&str> = text.lines().collect();
     if lines_match(&expected, &actual) && !ends_wrong {
         return None;

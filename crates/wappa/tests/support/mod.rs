@@ -82,10 +82,16 @@ impl Program {
         Some(self.env("PATH", &bin))
     }
 
-    /// Starts it with pipes on all sides.
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    /// It, ready to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(env!("CARGO_BIN_EXE_wappa"), &self.dir);
         command.args(arguments).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts it with pipes on all sides.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program starts")
     }
@@ -190,11 +196,30 @@ impl fmt::Display for Ended {
             let at =
                 lines.iter().position(|it| it.contains("Launching a Wappa")).map_or(lines.len(), |it| it + 1);
             lines.splice(at..at, racing);
-            let text = lines.join("\n").replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            let text = without_duration(&lines.join("\n")).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+            let commit = text.lines().find_map(|it| it.strip_prefix("Commit: ")).unwrap_or("no commit");
+            let text = text.replace(commit, "COMMIT");
             writeln!(f, "--- {name}\n{text}")?;
         }
         Ok(())
     }
+}
+
+/// The same log with `TIME` for how long each run took.
+pub fn without_duration(text: &str) -> String {
+    let mut text = text.to_string();
+    for name in [" duration=", "\"duration\":\""] {
+        let mut pieces = text.split(name);
+        let mut out = pieces.next().unwrap_or_default().to_string();
+        for piece in pieces {
+            let end = piece.find([' ', '\n', '"']).unwrap_or(piece.len());
+            out.push_str(name);
+            out.push_str("TIME");
+            out.push_str(&piece[end..]);
+        }
+        text = out;
+    }
+    text
 }
 
 /// Runs the program once for each list of arguments, all in one folder.

@@ -1,0 +1,23 @@
+//! What the engine counts and measures of every component.
+
+wappa_component::series! {
+    INPUT_RECEIVED: counter "input_received", [], "Messages that were read, without replays.";
+    INPUT_REPLAYED: counter "input_replayed", [], "Messages that failed and are delivered again, each time counted.";
+    INPUT_CONNECTION_UP: counter "input_connection_up", [], "How often the input was connected.";
+    INPUT_CONNECTION_FAILED: counter "input_connection_failed", [], "Attempts to connect that failed.";
+    INPUT_CONNECTION_LOST: counter "input_connection_lost", [], "How often a connection was lost.";
+    INPUT_LATENCY_NS: timing "input_latency_ns", [], "From the reading of messages to their answer, for what was read at once.";
+    PROCESSOR_RECEIVED: counter "processor_received", [], "Messages that came to the processor.";
+    PROCESSOR_BATCH_RECEIVED: counter "processor_batch_received", [], "Batches that came to the processor.";
+    PROCESSOR_SENT: counter "processor_sent", [], "Messages that went on from it; the difference was filtered, or added.";
+    PROCESSOR_BATCH_SENT: counter "processor_batch_sent", [], "Batches that went on from it with a message in them.";
+    PROCESSOR_ERROR: counter "processor_error", [], "Messages that it marked as failed.";
+    PROCESSOR_LATENCY_NS: timing "processor_latency_ns", [], "How long a batch took, as a share of its part.";
+    OUTPUT_SENT: counter "output_sent", [], "Messages that the output has written.";
+    OUTPUT_BATCH_SENT: counter "output_batch_sent", [], "Batches that the output has written.";
+    OUTPUT_ERROR: counter "output_error", [], "Messages that it could not write, or rejected.";
+    OUTPUT_CONNECTION_UP: counter "output_connection_up", [], "How often the output was connected.";
+    OUTPUT_CONNECTION_FAILED: counter "output_connection_failed", [], "Attempts to connect that failed.";
+    OUTPUT_CONNECTION_LOST: counter "output_connection_lost", [], "How often a connection was lost.";
+    OUTPUT_LATENCY_NS: timing "output_latency_ns", [], "How long the writing of a batch took, as a share of its part.";
+}
