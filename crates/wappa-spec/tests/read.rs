@@ -54,7 +54,7 @@ fn nothing_at_all() {
     expect![[r#"
         LoggerConfig {
             level: "INFO",
-            format: "logfmt",
+            format: None,
             add_timestamp: false,
             level_name: "level",
             timestamp_name: "time",

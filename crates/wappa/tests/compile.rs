@@ -163,6 +163,7 @@ fn what_cannot_be_compiled_is_named() {
 
         $ wappa compile -c bad.yaml
         stderr: bad.yaml(1,1) reading the module `missing.wat`: no such file or directory
+        stderr:   hint: is it built yet? It was looked for in the working directory and beside the config
         exit 1
 
         $ wappa compile -c missing.yaml

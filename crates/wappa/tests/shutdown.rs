@@ -104,7 +104,9 @@ fn check_worked_off(budget: &str) {
 #[test]
 fn a_terminal_that_goes_away_ends_a_stream_as_gracefully() {
     if ignores_hangups() {
-        eprintln!("skipped: the tests were started with hang-ups ignored (`nohup`), which a stream would heed");
+        eprintln!(
+            "skipped: the tests were started with hang-ups ignored (`nohup`), which a stream would heed"
+        );
         return;
     }
     check(

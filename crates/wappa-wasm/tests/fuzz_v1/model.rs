@@ -198,13 +198,11 @@ impl Machine<'_> {
                 return self.answer(c, d, &text).map(Some);
             }
             5 => {
-                let key = self.key(a, b)?;
-                let value = self.text(c, d)?;
+                let (key, value) = self.pair(a, b, c, d)?;
                 self.set_metadata(key, Value::Text(value.into()))?;
             }
             6 => {
-                let key = self.key(a, b)?;
-                let text = self.text(c, d)?;
+                let (key, text) = self.pair(a, b, c, d)?;
                 if JSON_BYTES_MAX < text.len() {
                     return Err(Stop::Unknown);
                 }
@@ -312,8 +310,11 @@ impl Machine<'_> {
     }
 
     fn check_output(&self, content: usize) -> Done<()> {
+        self.check(self.emitted_bytes + content + self.message.metadata().size())
+    }
+
+    fn check(&self, now: usize) -> Done<()> {
         let original = &self.messages[self.at];
-        let now = self.emitted_bytes + content + self.message.metadata().size();
         let before = original.content().len() + original.metadata().size();
         if self.output_limit < now && before < now { Err(Stop::Failed(Kind::Output)) } else { Ok(()) }
     }
@@ -373,6 +374,13 @@ impl Machine<'_> {
     fn key(&self, pointer: u32, bytes: u32) -> Done<Vec<u8>> {
         let key = self.text(pointer, bytes)?;
         if str::from_utf8(&key).is_err() { Err(MISTAKE) } else { Ok(key) }
+    }
+
+    /// A key to be set, and its value. A key that is too large by itself is not even looked at.
+    fn pair(&self, a: u32, b: u32, c: u32, d: u32) -> Done<(Vec<u8>, Vec<u8>)> {
+        let (key, value) = (self.text(a, b)?, self.text(c, d)?);
+        self.check(key.len())?;
+        if str::from_utf8(&key).is_err() { Err(MISTAKE) } else { Ok((key, value)) }
     }
 
     fn text(&self, pointer: u32, bytes: u32) -> Done<Vec<u8>> {

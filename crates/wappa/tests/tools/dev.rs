@@ -158,7 +158,7 @@ fn what_is_not_there_is_told() {
             the compiler says no
             make: *** [Makefile:2: all] Error 3
             the build failed (exit status: 2)
-            hint: a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc libclang-rt-dev-wasm32`, or a WASI SDK (set WASI_SDK_PATH), or zig
+            hint: a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc libclang-rt-dev-wasm32`, or a WASI SDK (set WASI_SDK_PATH), or zig (`pip install ziglang` will do)
 
             $ wappa dev several --once
             exit 1
