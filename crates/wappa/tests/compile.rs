@@ -194,8 +194,8 @@ fn what_cannot_be_compiled_is_named() {
     "#]],
     );
     let ended = program.run(&["compile", "--compile-cache", "here", "--no-compile-cache", "a.wat"]);
-    let expected =
-        "Usage error: the argument '--compile-cache <DIR>' cannot be used with '--no-compile-cache'\n";
+    let expected = "Usage error: the argument '--compile-cache <DIR>' cannot be used with '--no-compile-cache'\n\
+         hint: `wappa compile --help` shows the flags\n";
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), expected));
 }
 
