@@ -198,7 +198,8 @@ impl fmt::Display for Ended {
             lines.splice(at..at, racing);
             let text = without_duration(&lines.join("\n")).replace(env!("CARGO_PKG_VERSION"), "VERSION");
             let commit = text.lines().find_map(|it| it.strip_prefix("Commit: ")).unwrap_or("no commit");
-            let text = text.replace(commit, "COMMIT");
+            // With its name in front: where there is no git it is a word that others use too.
+            let text = text.replace(&format!("Commit: {commit}"), "Commit: COMMIT");
             writeln!(f, "--- {name}\n{text}")?;
         }
         Ok(())
