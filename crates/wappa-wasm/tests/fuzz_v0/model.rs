@@ -216,8 +216,8 @@ impl Model {
     }
 
     fn set_meta(&mut self, [key, key_bytes, value, value_bytes]: [u32; 4]) -> Result<(), Stop> {
-        let Some(key) = self.take_text(key, key_bytes, "key") else { return Ok(()) };
-        let Some(value) = self.take_text(value, value_bytes, "value") else { return Ok(()) };
+        let Some(key) = self.take_checked(key, key_bytes, "key")? else { return Ok(()) };
+        let Some(value) = self.take_checked(value, value_bytes, "value")? else { return Ok(()) };
         let now = match self.metadata.get(&key) {
             Some(old) => self.metadata_bytes - old.size() + wappa_message::text_bytes(value.len()),
             None => self.metadata_bytes + pair_bytes(key.len(), &Value::Text(value.clone())),
@@ -230,6 +230,14 @@ impl Model {
 
     fn check_output(&self, now: usize) -> Result<(), Stop> {
         if self.bounds.output < now && self.size_before < now { Err(Stop::Output) } else { Ok(()) }
+    }
+
+    /// A text to be kept. One that is too large by itself is not even copied, nor is its memory given back.
+    fn take_checked(&mut self, pointer: u32, bytes: u32, what: &str) -> Result<Option<Bytes>, Stop> {
+        if let Some(source) = self.range(pointer, bytes) {
+            self.check_output(source.len())?;
+        }
+        Ok(self.take_text(pointer, bytes, what))
     }
 
     fn take_text(&mut self, pointer: u32, bytes: u32, what: &str) -> Option<Bytes> {

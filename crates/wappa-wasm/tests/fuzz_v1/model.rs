@@ -331,17 +331,19 @@ impl Machine<'_> {
     }
 
     fn v0_set_meta(&mut self, a: u32, b: u32, c: u32, d: u32) -> Done<()> {
-        let mut take = |pointer: u32, bytes: u32, what: &str| {
-            let place = place(pointer, bytes, self.memory.len());
-            if place.is_none() {
-                self.mistake = Some(format!("failed to read out-bound meta {what} memory: prevented read"));
-            }
-            place
-        };
-        let Some(key) = take(a, b, "key") else { return Ok(()) };
-        let Some(value) = take(c, d, "value") else { return Ok(()) };
+        let Some(key) = self.v0_text(a, b, "key") else { return Ok(()) };
+        self.check(key.len())?;
+        let Some(value) = self.v0_text(c, d, "value") else { return Ok(()) };
         let (key, value) = (self.memory[key].to_vec(), self.memory[value].to_vec());
         self.set_metadata(key, Value::Text(value.into()))
+    }
+
+    fn v0_text(&mut self, pointer: u32, bytes: u32, what: &str) -> Option<Range<usize>> {
+        let place = place(pointer, bytes, self.memory.len());
+        if place.is_none() {
+            self.mistake = Some(format!("failed to read out-bound meta {what} memory: prevented read"));
+        }
+        place
     }
 
     fn config_get(&mut self, a: u32, b: u32, c: u32, d: u32) -> Done<u32> {
