@@ -62,6 +62,15 @@ impl Growth {
         )
     }
 
+    /// Why a message failed stays with it, and counts. Where there is no more room, it is told in short.
+    #[cold]
+    fn add_failure(&mut self, err: &mut CallError) {
+        if self.check(err.bytes()).is_err() {
+            err.shorten();
+        }
+        self.grown = self.grown.saturating_add(err.bytes());
+    }
+
     /// Whether what is finished should go on before more is made.
     #[inline]
     pub(crate) fn is_much(&self) -> bool {
@@ -190,7 +199,10 @@ impl Run {
     }
 
     /// Says what became of a message. At most once for each, in their order.
-    pub(crate) fn dispose(&mut self, idx: usize, disposition: Disposition) {
+    pub(crate) fn dispose(&mut self, idx: usize, mut disposition: Disposition) {
+        if let Some(err) = &mut disposition.failed {
+            self.growth.add_failure(err);
+        }
         self.dispositions.push((idx, disposition));
     }
 
@@ -245,4 +257,31 @@ fn outcome(message: Message, disposition: Disposition) -> Outcome {
         emitted.push(message);
     }
     Outcome::Sent(emitted, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn reasons_count_and_are_short_where_there_is_no_room() {
+        let mut run = Run::singles(vec![Message::new("x"); 100]);
+        run.grow_by(50_000, 50_000);
+        for idx in 0..100 {
+            let err = CallError::new(Kind::Fail, "é".repeat(2000));
+            run.dispose(idx, Disposition { failed: Some(err), ..Disposition::default() });
+        }
+        let grown = run.grown();
+        let lengths: Vec<usize> = run
+            .finish()
+            .map(|it| match it {
+                Outcome::Kept(_, Some(err)) => err.reason().len(),
+                other => panic!("it failed: {other:?}"),
+            })
+            .collect();
+        assert_eq!(lengths[..12], [4000; 12]);
+        assert!(lengths[13..].iter().all(|it| *it <= 203), "{lengths:?}");
+        assert!(lengths.iter().sum::<usize>() <= grown && grown < 100_000, "{grown}");
+    }
 }

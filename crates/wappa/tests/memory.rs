@@ -88,6 +88,68 @@ fn a_batch_of_messages_that_all_grow() {
     assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
 }
 
+/// What a part may grow by is of all that work on it, however deep below others they are.
+#[test]
+fn a_batch_within_composites() {
+    let grow = guest(WRITE, "(call $write (i32.const 0) (i32.const 0x1000000))");
+    let wasm = "wasm: {module_path: grow.wat, part_limit: 64MiB}";
+    for composite in [format!("for_each: [{wasm}]"), format!("try: [for_each: [{wasm}]]")] {
+        let config = format!(
+            "input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {{count: 60}}\npipeline:\n  threads: 1\n  processors:\n    \
+             - {composite}\n    - catch: [log: {{message: '${{! error() }}'}}]\noutput: {{drop: {{}}}}\n",
+        );
+        let program =
+            Program::new("memory-composites").file("grow.wat", grow.as_str()).file("stream.yaml", &config);
+        let ended = run(&program, &"x\n".repeat(60));
+        let failed = "would grow by more than the limit of 67108864 together (`part_limit`)";
+        assert_eq!(
+            (ended.code, ended.log.matches(failed).count()),
+            (Some(0), 56),
+            "{composite}: {}",
+            ended.log
+        );
+        let bound = BASE + (32 << 20) + 2 * (64 << 20);
+        assert!(ended.peak < bound, "{composite}: {} bytes, {bound} allowed", ended.peak);
+    }
+}
+
+/// Why messages fail is kept with them, and counts: 100,000 that were made of one, each with a reason of 4 KiB.
+#[test]
+fn reasons_of_many_messages() {
+    const FAIL: &str = r#"(import "wappa" "v1_fail" (func $fail (param i32 i32)))"#;
+    let program = Program::new("memory-reasons")
+        .file("many.wat", repeating(EMIT, 100_000, "(call $emit)"))
+        .file("fail.wat", guest(FAIL, "(call $fail (i32.const 0) (i32.const 4096))"))
+        .file(
+            "stream.yaml",
+            "pipeline:\n  threads: 1\n  processors:\n    - wasm: {module_path: many.wat, part_limit: 64MiB}\n    \
+             - wasm: {module_path: fail.wat, part_limit: 64MiB}\noutput: {drop: {}}\n",
+        );
+    let ended = run(&program, "x\n");
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let bound = BASE + 2 * (17 << 20) + 2 * (64 << 20);
+    assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
+/// Honest guests do not meet the limits as they are: messages of 16 MiB, also some in a batch, and batches of 1,000.
+#[test]
+fn large_messages_and_large_batches_pass_as_they_are() {
+    for (count, size) in [(1, 16 << 20), (8, 16 << 20), (1000, 256 << 10)] {
+        let config = format!(
+            "input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {{count: {count}}}\npipeline:\n  processors:\n    \
+             - wasm: {{module_path: grow.wat}}\n    - wasm: {{module_path: grow.wat}}\n    \
+             - log: {{message: 'error: ${{! error() }}'}}\noutput: {{drop: {{}}}}\n",
+        );
+        let program = Program::new("memory-honest")
+            .file("grow.wat", guest(WRITE, &format!("(call $write (i32.const 0) (i32.const {size}))")))
+            .file("stream.yaml", &config);
+        let ended = run(&program, &"x\n".repeat(count));
+        assert_eq!(ended.code, Some(0), "{count}: {}", ended.log);
+        assert!(!ended.log.contains("_limit"), "{count} of {size}: {}", ended.log);
+        assert_eq!(ended.log.matches("error: ").count(), count, "{}", ended.log);
+    }
+}
+
 #[test]
 fn several_processors_that_multiply() {
     let body = "(call $write (i32.const 0) (i32.const 16384)) (call $emit)";
