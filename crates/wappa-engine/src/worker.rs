@@ -248,7 +248,9 @@ fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> 
     let mut schedule = shared.schedule.lock();
     let job = opened.map(|(opened, growth)| {
         shared.read_back_off_ms.store(0, Ordering::Relaxed);
-        let job = Job::of_parcel(schedule.number_parcel(), opened, growth);
+        let mut job = Job::of_parcel(schedule.number_parcel(), opened, growth);
+        // Processors under the input have made something of it already.
+        job.charges = step.take_charges();
         schedule.start(job)
     });
     if is_over {
@@ -351,6 +353,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
         }
         job.growth.add(grown);
         job.growth.settle(|| job.part.size());
+        job.charges.append(step.take_charges());
+        job.charges.shrink_to(job.growth.bytes());
         job.next += 1;
     }
     drop(working);
@@ -361,14 +365,15 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 
 /// Gives a job to the output.
 fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
-    let Outgoing { job, bytes, number, flight } = outgoing;
+    let Outgoing { mut job, bytes, number, flight } = outgoing;
     let place_behind = job.place_behind();
-    let growth = job.growth;
+    let (growth, charges) = (job.growth, std::mem::take(&mut job.charges));
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
     shared.tally.hand_over(&job.part, job.n_origins());
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
-    let delivery = flight.load(number, part, ack);
+    let mut delivery = flight.load(number, part, ack);
+    delivery.hold(charges);
     let delivery = if n_messages == 0 {
         delivery.answer(Ok(()));
         None

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Growth, Input,
+    Ack, BuildError, BuildInput, Charges, Component, ConnectError, Context, Failure, Growth, Input,
     PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
 };
 use wappa_message::{Mark, Message};
@@ -97,6 +97,8 @@ struct Batched {
 struct Batch {
     messages: Vec<Message>,
     sources: Vec<Contribution>,
+    /// What was charged for what processors under the child have made of them.
+    charges: Charges,
 }
 
 #[derive(Default)]
@@ -131,7 +133,7 @@ impl Input for Batched {
         }
         if self.ready.is_empty() {
             match waiter.bounded(self.open.due, |waiter| self.child.read(waiter, step)) {
-                Ok(parcel) => self.collect(parcel, waiter.now()),
+                Ok(parcel) => self.collect(parcel, step.take_charges(), waiter.now()),
                 Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete_in_time(),
                 Err(err) => return Err(err),
             }
@@ -155,7 +157,7 @@ impl Input for Batched {
 
 impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
-    fn collect(&mut self, parcel: Parcel, now: Duration) {
+    fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
         let (part, _, ack) = parcel.open();
         // A message that is left of many keeps the buffer of all of them alive.
@@ -182,8 +184,12 @@ impl Batched {
         if origins.is_empty() {
             // All of it is in batches by now, or nothing ever was there.
             ack.answer(Vec::new());
+            if let Some(last) = self.ready.back_mut() {
+                last.charges.append(charges);
+            }
         } else {
             self.contribute(ack, origins);
+            self.open.batch.charges.append(charges);
         }
         if is_heavy {
             self.complete();
@@ -213,9 +219,10 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let Some(Batch { mut messages, mut sources }) = self.ready.pop_front() else {
+        let Some(Batch { mut messages, mut sources, charges }) = self.ready.pop_front() else {
             return Err(ReadError::NotReady);
         };
+        step.put_charges(charges);
         let mut ends = vec![messages.len() as u32];
         let size = |it: &[Message]| it.iter().map(|it| it.content().len()).sum::<usize>();
         let mut n_bytes = size(&messages);
@@ -227,6 +234,7 @@ impl Batched {
             }
             messages.extend(next.messages);
             sources.extend(next.sources);
+            step.put_charges(next.charges);
             ends.push(messages.len() as u32);
         }
         for (idx, message) in messages.iter_mut().enumerate() {

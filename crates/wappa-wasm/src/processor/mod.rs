@@ -172,6 +172,8 @@ impl WasmConfig {
                 metrics: Some(Arc::new(metrics)),
                 ticks: Some(Arc::new(TicksOfStream(ctx.pulse()))),
                 interrupt,
+                // One for all versions of the module.
+                account: Some(engine.account()),
             },
         }
     }
