@@ -4,12 +4,14 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use wappa_spec::{ComponentNode, Registry};
 
-use crate::{BuildError, Input, Logger, Metrics, Output, OutputBell, Processor, Pulse, ScannerFactory};
+use crate::{
+    BuildError, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse, ScannerFactory,
+};
 
 /// What builds components, and what they share. Implemented by the engine.
 pub trait Builder {
@@ -30,6 +32,8 @@ pub trait Builder {
     fn pulse(&self) -> Arc<dyn Pulse>;
     /// The bell of the stream's output.
     fn output_bell(&self) -> OutputBell;
+    /// The bell of the stream's input.
+    fn input_bell(&self) -> InputBell;
     /// Calls the hook when everything is given up.
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>);
     /// Builds an input, with its replays and processors.
@@ -106,6 +110,11 @@ impl<'a> Context<'a> {
         self.builder.output_bell()
     }
 
+    /// The bell of the stream's input, for one that gets something from other threads.
+    pub fn input_bell(&self) -> InputBell {
+        self.builder.input_bell()
+    }
+
     /// Calls the hook, once, when everything is given up, to wake whatever the component waits in.
     pub fn on_abandon(&mut self, hook: impl Fn() + Send + Sync + 'static) {
         self.builder.on_abandon(Box::new(hook));
@@ -163,24 +172,38 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// Things that the program makes once and components share, found by their type. Cloning shares.
+/// Things that components share, found by their type: what the program made, and what the first that asked for it did.
+/// Cloning shares.
 #[derive(Clone, Default)]
-pub struct Services(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+pub struct Services(Arc<Mutex<ServiceMap>>);
+
+type ServiceMap = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 impl Services {
     /// Adds a service; one of the same type is replaced.
     pub fn insert<T: Any + Send + Sync>(&mut self, service: Arc<T>) {
-        self.0.insert(TypeId::of::<T>(), service);
+        self.lock().insert(TypeId::of::<T>(), service);
     }
 
     /// The service of a type.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.0.get(&TypeId::of::<T>())?).downcast().ok()
+        Arc::clone(self.lock().get(&TypeId::of::<T>())?).downcast().ok()
+    }
+
+    /// The service of a type, which is made if there is none.
+    pub fn get_or_default<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let made = || Arc::new(T::default()) as Arc<dyn Any + Send + Sync>;
+        let service = Arc::clone(self.lock().entry(TypeId::of::<T>()).or_insert_with(made));
+        service.downcast().expect("it is found by its type")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ServiceMap> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Services({})", self.0.len())
+        write!(f, "Services({})", self.lock().len())
     }
 }

@@ -18,7 +18,6 @@ mod files;
 mod growth;
 mod input;
 mod interpolate;
-mod ledger;
 mod logger;
 mod metrics;
 mod output;
@@ -42,7 +41,6 @@ pub use crate::{
     growth::Growth,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
-    ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Metrics, Sample, Series, SeriesSpec, Timing, TimingSnapshot},
     output::{Output, OutputBell, WriteError},
@@ -53,5 +51,5 @@ pub use crate::{
     returns::Returns,
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
-    wait::{Clock, Waiter, Woken},
+    wait::{Clock, Descriptor, InputBell, Waits},
 };

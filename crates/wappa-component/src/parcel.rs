@@ -112,6 +112,14 @@ impl Parcel {
         Parcel::of_part(part, origin_ends, ack)
     }
 
+    /// Whether there is no message in it, since it had none or none is left.
+    pub fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Slices(slices) => slices.ranges.is_empty(),
+            Content::Part(part) => part.n_messages() == 0,
+        }
+    }
+
     /// How many input messages the parcel answers for.
     pub fn n_origins(&self) -> usize {
         self.ack.origins().len()

@@ -1,6 +1,8 @@
-//! Waiting: one wait over data, a time that is due, and a wake-up from another thread.
+//! Waiting: what an input that has nothing to give waits for. Whoever has its turn waits, once, for all of it.
 
-use std::{fmt, os::fd::BorrowedFd, time::Duration};
+use std::{fmt, os::fd::AsFd, sync::Arc, time::Duration};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Where the time comes from. In a simulation it is virtual.
 pub trait Clock: Send + Sync {
@@ -8,57 +10,84 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Duration;
 }
 
-/// Why a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
-    /// The descriptor has data, or its other end is closed.
-    Ready,
-    /// The given time has come.
-    Due,
-    /// Somebody has something else to do: give control back.
-    Called,
+/// A descriptor that can be waited for while its owner goes on with other things.
+pub type Descriptor = Arc<dyn AsFd + Send + Sync>;
+
+/// What is waited for: the first of all this that comes ends the wait. The [`InputBell`] does too, unasked.
+#[derive(Clone, Default)]
+pub struct Waits {
+    descriptors: Vec<Descriptor>,
+    until: Option<Duration>,
 }
 
-/// How an input waits. No input blocks in any other way, so that it can always be woken.
-pub trait Waiter {
-    /// Time since the stream was made.
-    fn now(&self) -> Duration;
-
-    /// Waits until `descriptor` is readable, until `until`, or until somebody calls.
+impl Waits {
+    /// Whether there is something to read, or the other end is gone. If there is not, it is waited for.
     ///
-    /// A call that came before the wait ends it at once.
-    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken;
-}
-
-/// A waiter whose waits end at `until` at the latest.
-pub(crate) struct Bounded<'a> {
-    inner: &'a dyn Waiter,
-    until: Duration,
-}
-
-impl dyn Waiter + '_ {
-    /// This waiter, with waits that end at `until` at the latest. `None` is no bound.
-    pub fn bounded<R>(&self, until: Option<Duration>, f: impl FnOnce(&dyn Waiter) -> R) -> R {
-        match until {
-            Some(until) => f(&Bounded { inner: self, until }),
-            None => f(self),
+    /// Nobody reads without having asked: what is shared with other programs, such as standard input, cannot be told to
+    /// never block.
+    pub fn is_readable<D: AsFd + Send + Sync + 'static>(&mut self, descriptor: &Arc<D>) -> bool {
+        let mut polled = [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::IN)];
+        match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(0) => {
+                self.readable(descriptor);
+                false
+            }
+            // One that cannot be polled: reading it says what is wrong.
+            Ok(_) | Err(_) => true,
         }
     }
-}
 
-impl Waiter for Bounded<'_> {
-    fn now(&self) -> Duration {
-        self.inner.now()
+    /// Waits until there is something to read.
+    pub fn readable<D: AsFd + Send + Sync + 'static>(&mut self, descriptor: &Arc<D>) {
+        self.descriptors.push(Arc::clone(descriptor) as Descriptor);
     }
 
-    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
-        let until = until.map_or(self.until, |it| it.min(self.until));
-        self.inner.wait(descriptor, Some(until))
+    /// Waits until this time at the longest, a time of [`Step::now`](crate::Step::now).
+    pub fn until(&mut self, time: Duration) {
+        self.until = Some(self.until.map_or(time, |it| it.min(time)));
+    }
+
+    /// Waits for nothing: there may be more to do at once, when others had their turn.
+    pub fn again(&mut self) {
+        self.until = Some(Duration::ZERO);
+    }
+
+    /// The descriptors.
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.descriptors
+    }
+
+    /// Until when to wait; `None`: without end.
+    pub fn time(&self) -> Option<Duration> {
+        self.until
     }
 }
 
-impl fmt::Debug for Bounded<'_> {
+impl fmt::Debug for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bounded({:?})", self.until)
+        let n_descriptors = self.descriptors.len();
+        f.debug_struct("Waits").field("n_descriptors", &n_descriptors).field("until", &self.until).finish()
+    }
+}
+
+/// Has the input asked again. May be rung from any thread, and does not wait. Cloning shares.
+#[derive(Clone)]
+pub struct InputBell(Arc<dyn Fn() + Send + Sync>);
+
+impl InputBell {
+    /// A bell that does this.
+    pub fn new(ring: impl Fn() + Send + Sync + 'static) -> InputBell {
+        InputBell(Arc::new(ring))
+    }
+
+    /// The wait for the input that is under way ends, or else the next one.
+    pub fn ring(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for InputBell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InputBell")
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -15,6 +15,7 @@ pub struct Activity(Arc<State>);
 #[derive(Default)]
 struct State {
     fault: Mutex<Option<String>>,
+    n_failed_sources: AtomicU64,
     components: Mutex<Vec<Entry>>,
 }
 
@@ -75,6 +76,15 @@ impl Activity {
         let entry = Entry { label: label.to_string(), path: path.to_string(), n_calls: Arc::clone(&n_calls) };
         self.0.components.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         Calls(n_calls)
+    }
+
+    /// A source was given up, and others go on.
+    pub(crate) fn source_failed(&self) {
+        self.0.n_failed_sources.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn n_failed_sources(&self) -> u64 {
+        self.0.n_failed_sources.load(Ordering::Relaxed)
     }
 
     pub(crate) fn fail(&self, text: String) {

@@ -7,16 +7,17 @@ use std::{
 };
 
 use wappa_component::{
-    Build, BuildError, Builder, Component, Context, Input, Logger, Metrics, Output, OutputBell, Processor,
-    Pulse, ScannerFactory, Services,
+    Build, BuildError, Builder, Component, Context, Input, InputBell, Logger, Metrics, Output, OutputBell,
+    Processor, Pulse, ScannerFactory, Services,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
 
 use crate::{
+    intake::Intake,
     line::Line,
-    observe::{Observed, ObservedInput, ObservedProcessor, Tally},
+    observe::{Observed, ObservedProcessor, Tally},
     replay::Replay,
-    shared::{Linked, SharedInput, SharedOutput},
+    shared::{SharedInput, SharedOutput},
     stream::{Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
 };
@@ -67,6 +68,12 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     Ok((Stream::of_built(request.setting, parts), tally))
 }
 
+/// Builds an input alone.
+#[cfg(test)]
+pub(crate) fn input(request: &BuildRequest<'_>, node: &ComponentNode) -> Result<Box<dyn Input>, BuildError> {
+    Building::new(request).input(node, "root.input")
+}
+
 /// How many threads a pipeline has: as many as the machine has processors where the config says none; Bento's rule.
 pub fn threads(config: &StreamConfig) -> usize {
     match usize::try_from(config.pipeline.threads) {
@@ -81,7 +88,7 @@ struct Building<'a> {
     request: &'a BuildRequest<'a>,
     threads: usize,
     tally: Tally,
-    inputs: HashMap<String, Resource<Mutex<Linked<dyn Input>>>>,
+    inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
     processors: HashMap<String, Resource<dyn Processor>>,
     outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
 }
@@ -222,6 +229,10 @@ impl Builder for Building<'_> {
         self.request.setting.output_bell.bell()
     }
 
+    fn input_bell(&self) -> InputBell {
+        self.request.setting.bell.for_input()
+    }
+
     fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {
         self.request.setting.stop.on_abandon(hook);
     }
@@ -234,10 +245,13 @@ impl Builder for Building<'_> {
         let replays = input.auto_replay_nacks();
         let observed = self.observed(node, path);
         if component.is_observed {
-            input = Box::new(ObservedInput::new(input, observed.clone(), self.tally.clone()));
+            let activity = &self.request.setting.activity;
+            input = Box::new(Intake::new(input, observed.clone(), self.tally.clone(), activity));
         }
         if replays {
-            input = Box::new(Replay::new(input, &self.request.setting.bell, observed, self.tally.clone()));
+            let mut replay = Replay::new(input, &self.request.setting.bell, observed, self.tally.clone());
+            replay.bound = self.request.setting.replay_bound;
+            input = Box::new(replay);
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
@@ -287,7 +301,7 @@ impl Builder for Building<'_> {
             label,
             nodes,
             |it| &mut it.inputs,
-            |it, node| Ok(Linked::shared(it.input(node, "root.input_resources")?)),
+            |it, node| Ok(Arc::new(Mutex::new(it.input(node, "root.input_resources")?))),
             ComponentKind::Input,
         )?;
         Ok(Box::new(SharedInput(shared)))

@@ -4,6 +4,7 @@
 
 mod activity;
 mod build;
+mod intake;
 mod job;
 #[cfg(test)]
 mod jumping;

@@ -35,6 +35,8 @@ pub(crate) struct Line {
     desk: Arc<LineDesk>,
     activity: Activity,
     is_up: bool,
+    /// An attempt to connect is under way.
+    is_connecting: bool,
     /// The last wait before an attempt to connect; zero when the connection before worked.
     back_off: Duration,
     /// When the next attempt is made, if that is to be waited for.
@@ -90,6 +92,7 @@ impl Line {
             inner,
             activity: activity.clone(),
             is_up: false,
+            is_connecting: false,
             back_off: Duration::ZERO,
             not_before: None,
             waiting: BTreeMap::new(),
@@ -105,6 +108,7 @@ impl Line {
             let _entered = of.enter();
             self.inner.connect()
         };
+        self.is_connecting = false;
         match result {
             Ok(()) => {
                 self.connection_up.add(1);
@@ -121,6 +125,12 @@ impl Line {
             Err(ConnectError::Fatal(text)) => {
                 self.failed_to_connect(&text);
                 Err(ConnectError::Fatal(text))
+            }
+            // It has a time, or rings.
+            Err(ConnectError::NotReady) => {
+                self.not_before = None;
+                self.is_connecting = true;
+                Ok(())
             }
             Err(ConnectError::Interrupted) => Err(ConnectError::Interrupted),
         }
@@ -213,7 +223,7 @@ impl Line {
 
 impl Output for Line {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        if self.is_up || self.not_before.is_some() {
+        if self.is_up || self.is_connecting || self.not_before.is_some() {
             return Ok(());
         }
         self.try_connect()
@@ -250,7 +260,7 @@ impl Output for Line {
     }
 
     fn due(&self) -> Option<Duration> {
-        if self.is_up {
+        if self.is_up || self.is_connecting {
             return self.inner.due();
         }
         // The last answer rings.

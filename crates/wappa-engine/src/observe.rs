@@ -1,5 +1,5 @@
 //! Observation: the same counters, timings and log lines for every component, around it and not in it.
-//! An output's are with its [connection](crate::line).
+//! An input's and an output's are with their connections ([intake](crate::intake), [line](crate::line)).
 //!
 //! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
 
@@ -11,15 +11,11 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{
-    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Metrics, Parcel, Part, Processor,
-    ReadError, SeriesSpec, Step, Timing, Waiter, counted,
-};
+use wappa_component::{Clock, Counter, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, Timing};
 
 use crate::{
     activity::{Call, Calls},
     panics::Witness,
-    quiet::Quiet,
     series,
     stop::Stop,
     stream::Setting,
@@ -142,122 +138,22 @@ impl Tally {
         }
     }
 
+    /// Counts what was read.
+    pub(crate) fn add_read(&self, n_messages: u64) {
+        self.0.read.fetch_add(n_messages, Ordering::Relaxed);
+        self.0.unanswered.fetch_add(n_messages, Ordering::Relaxed);
+    }
+
+    /// Counts what was answered of that; some of it did not arrive.
+    pub(crate) fn answer(&self, n_messages: u64, n_failed: u64) {
+        self.0.unanswered.fetch_sub(n_messages, Ordering::Relaxed);
+        if 0 < n_failed {
+            self.0.lost.fetch_add(n_failed, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn add_replayed(&self, n_messages: u64) {
         self.0.replayed.fetch_add(n_messages, Ordering::Relaxed);
-    }
-}
-
-/// An input, observed.
-pub(crate) struct ObservedInput {
-    inner: Box<dyn Input>,
-    of: Observed,
-    tally: Tally,
-    received: Counter,
-    connection_up: Counter,
-    connection_failed: Counter,
-    connection_lost: Counter,
-    latency: Timing,
-    quiet: Arc<Quiet>,
-}
-
-impl ObservedInput {
-    pub(crate) fn new(inner: Box<dyn Input>, of: Observed, tally: Tally) -> ObservedInput {
-        ObservedInput {
-            received: of.counter(series::INPUT_RECEIVED),
-            connection_up: of.counter(series::INPUT_CONNECTION_UP),
-            connection_failed: of.counter(series::INPUT_CONNECTION_FAILED),
-            connection_lost: of.counter(series::INPUT_CONNECTION_LOST),
-            latency: of.timing(series::INPUT_LATENCY_NS),
-            quiet: Arc::new(Quiet::new(&of.world)),
-            inner,
-            of,
-            tally,
-        }
-    }
-
-    fn watch(&self, parcel: Parcel) -> Parcel {
-        let n_origins = parcel.n_origins() as u64;
-        self.received.add(n_origins);
-        self.tally.0.read.fetch_add(n_origins, Ordering::Relaxed);
-        self.tally.0.unanswered.fetch_add(n_origins, Ordering::Relaxed);
-        let (world, latency, tally) = (self.of.world.clone(), self.latency.clone(), self.tally.clone());
-        let (quiet, logger, stop) = (Arc::clone(&self.quiet), self.of.logger.clone(), self.of.stop.clone());
-        let began = world.now();
-        parcel.wrap_ack(move |inner: Ack| {
-            Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
-                latency.record(world.now().saturating_sub(began));
-                tally.0.unanswered.fetch_sub(n_origins, Ordering::Relaxed);
-                if let Some(first) = failures.first() {
-                    tally.0.lost.fetch_add(failures.len() as u64, Ordering::Relaxed);
-                    // At a stop they are counted once, at the end.
-                    let level = if stop.is_abandoned() { Level::Debug } else { Level::Warn };
-                    quiet.log(&logger, level, || {
-                        let n_messages = counted(failures.len(), "message was", "messages were");
-                        format!("{n_messages} not delivered: {}", first.reason)
-                    });
-                }
-                inner.answer(failures);
-            })
-        })
-    }
-}
-
-impl Input for ObservedInput {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        let _entered = self.of.enter();
-        let result = self.inner.connect(waiter);
-        match &result {
-            Ok(()) => {
-                self.connection_up.add(1);
-                self.of.logger.info(&format!("Input type {} is now active", self.of.name));
-            }
-            Err(ConnectError::BackOff(text) | ConnectError::Fatal(text)) => {
-                self.connection_failed.add(1);
-                self.quiet.log(&self.of.logger, Level::Error, || {
-                    format!("Failed to connect to {}: {text}", self.of.name)
-                });
-            }
-            Err(ConnectError::Interrupted) => (),
-        }
-        result
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let _entered = self.of.enter();
-        match self.inner.read(waiter, step) {
-            Ok(parcel) => Ok(self.watch(parcel)),
-            Err(err) => {
-                match &err {
-                    ReadError::NotConnected => self.connection_lost.add(1),
-                    ReadError::SourceFailed(text) => {
-                        self.of.logger.error(&format!("Failed to read message: {text}"))
-                    }
-                    ReadError::BackOff(text) => {
-                        self.quiet
-                            .log(&self.of.logger, Level::Error, || format!("Failed to read message: {text}"));
-                    }
-                    ReadError::NotReady | ReadError::EndOfInput => (),
-                }
-                Err(err)
-            }
-        }
-    }
-
-    fn stop(&mut self) {
-        let _entered = self.of.enter();
-        self.inner.stop();
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.inner.is_exhausted()
-    }
-
-    fn takes_back(&self) -> bool {
-        self.inner.takes_back()
-    }
-
-    fn auto_replay_nacks(&self) -> bool {
-        self.inner.auto_replay_nacks()
     }
 }
 

@@ -7,8 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wappa_component::{
-    Ack, Batches, Clock, ConnectError, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waiter,
-    counted,
+    Ack, Batches, Clock, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waits, counted,
 };
 use wappa_message::{Mark, Message};
 
@@ -269,42 +268,26 @@ fn wait_before(attempt: u32) -> Duration {
 }
 
 impl Input for Replay {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        match self.inner.connect(waiter) {
-            // It cannot be had and nothing is wanted of it, but what was read before is still owed.
-            Err(ConnectError::BackOff(_) | ConnectError::Interrupted)
-                if self.shared.of.stop.is_draining() =>
-            {
-                self.shared.queue.lock().inner_is_over = true;
-                Ok(())
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        loop {
+            match self.take_due() {
+                Ok(retry) => return Ok(self.replay(retry)),
+                Err(until) => until.into_iter().for_each(|it| waits.until(it)),
             }
-            result => result,
-        }
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let until = match self.take_due() {
-            Ok(retry) => return Ok(self.replay(retry)),
-            Err(until) => until,
-        };
-        match self.outlook() {
-            Outlook::New => (),
-            Outlook::Answers => {
-                waiter.wait(None, until);
-                return Err(ReadError::NotReady);
+            match self.outlook() {
+                Outlook::New => (),
+                // The last answer rings, and what is to be replayed.
+                Outlook::Answers => return Err(ReadError::NotReady),
+                Outlook::Over => return Err(ReadError::EndOfInput),
             }
-            Outlook::Over => return Err(ReadError::EndOfInput),
-        }
-        match waiter.bounded(until, |waiter| self.inner.read(waiter, step)) {
-            Ok(parcel) => {
-                self.shared.queue.lock().n_outstanding += 1;
-                Ok(self.adopt(parcel, 1, Missing::everything))
+            match self.inner.read(waits, step) {
+                Ok(parcel) => {
+                    self.shared.queue.lock().n_outstanding += 1;
+                    return Ok(self.adopt(parcel, 1, Missing::everything));
+                }
+                Err(ReadError::EndOfInput) => self.shared.queue.lock().inner_is_over = true,
+                Err(err) => return Err(err),
             }
-            Err(ReadError::EndOfInput) => {
-                self.shared.queue.lock().inner_is_over = true;
-                Err(ReadError::NotReady)
-            }
-            Err(err) => Err(err),
         }
     }
 
@@ -314,6 +297,16 @@ impl Input for Replay {
 
     fn stop(&mut self) {
         self.inner.stop();
+    }
+
+    fn restart(&mut self) -> bool {
+        let restarts = self.inner.restart();
+        self.shared.queue.lock().inner_is_over &= !restarts;
+        restarts
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.inner.close()
     }
 }
 

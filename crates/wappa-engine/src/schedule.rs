@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use wappa_component::{Flight, Input, Output};
+use wappa_component::{Flight, Input, Output, Waits};
 
 use crate::{
     job::{Job, Place},
@@ -39,7 +39,7 @@ const PART_NS: u64 = 1_000_000;
 
 /// The state.
 pub(crate) struct Schedule {
-    input: Option<Box<dyn Input>>,
+    inlet: Inlet,
     output: Option<Box<dyn Output>>,
     output_is_connected: bool,
     /// What the output said last; it is asked again when it was called.
@@ -50,7 +50,6 @@ pub(crate) struct Schedule {
     input_is_exhausted: bool,
     /// The output is wanted.
     pub(crate) recall: Recall,
-    input_is_over: bool,
     is_ordered: bool,
     has_processors: bool,
     window: Window,
@@ -74,10 +73,37 @@ pub(crate) struct Schedule {
     pub(crate) n_idle: usize,
     /// Until when they wait, the longest of them; nothing for without end.
     idle_until: Option<Duration>,
-    /// A thread waits inside the input.
-    pub(crate) is_reading: bool,
-    /// Until when it waits there at most.
-    reads_until: Option<Duration>,
+}
+
+/// The input, where no thread has it.
+enum Inlet {
+    /// It may have something.
+    Free(Source),
+    /// It has nothing before one of these comes.
+    Waits(Source, Waits),
+    /// A thread waits for that, until then at most.
+    Awaited(Source, Option<Duration>),
+    /// A thread has it.
+    Taken,
+    /// Nothing is read any more. Whoever closes it takes it.
+    Over(Option<Source>),
+}
+
+/// The input, and what whoever has its turn knows of it.
+pub(crate) struct Source {
+    pub(crate) input: Box<dyn Input>,
+    /// It was told that nothing more will be asked for.
+    pub(crate) is_stopped: bool,
+}
+
+/// What came of asking the input.
+pub(crate) enum Asked {
+    /// It has given something, or may have something now.
+    More,
+    /// It has nothing before one of these comes.
+    Waits(Waits),
+    /// There will be no more.
+    Over,
 }
 
 /// What an output says of itself.
@@ -128,8 +154,10 @@ pub(crate) enum Task {
     Flush(Box<dyn Output>),
     /// Run a job through the processors it has not seen.
     Work(Job),
-    /// Ask the input for more, and wait for it until then at most.
-    Read(Box<dyn Input>, Option<Duration>),
+    /// Ask the input for more.
+    Read(Source),
+    /// Wait for what the input waits for, until then at most.
+    Await(Waits, Option<Duration>),
     /// Nothing now.
     Wait,
     /// Nothing ever again.
@@ -145,14 +173,13 @@ impl Schedule {
         window: Window,
     ) -> Schedule {
         Schedule {
-            input: Some(input),
+            inlet: Inlet::Free(Source { input, is_stopped: false }),
             output: Some(output),
             output_is_connected: false,
             output_state: OutputState { has_room: true, due: None },
             output_is_flushed: true,
             input_is_exhausted: false,
             recall: Recall::default(),
-            input_is_over: false,
             is_ordered,
             has_processors,
             window,
@@ -170,8 +197,6 @@ impl Schedule {
             is_broken: false,
             n_idle: 0,
             idle_until: None,
-            is_reading: false,
-            reads_until: None,
         }
     }
 
@@ -205,13 +230,8 @@ impl Schedule {
             self.output_is_flushed = true;
             return Task::Flush(output);
         }
-        if !self.input_is_over
-            && self.has_room()
-            && let Some(input) = self.input.take()
-        {
-            self.is_reading = true;
-            self.reads_until = self.due();
-            return Task::Read(input, self.reads_until);
+        if let Some(task) = self.take_input() {
+            return task;
         }
         if self.is_over() { Task::Finish } else { Task::Wait }
     }
@@ -220,13 +240,13 @@ impl Schedule {
     pub(crate) fn has_more(&self, now: impl FnOnce() -> Duration) -> bool {
         let is_wanted = || self.is_due() || self.is_recalled(now) || self.wants_flush();
         let output_waits = self.output.is_some() && (!self.output_is_connected || is_wanted());
-        let input_waits = self.input.is_some() && !self.input_is_over && self.has_room();
+        let input_waits = matches!(self.inlet, Inlet::Free(_) | Inlet::Waits(..)) && self.has_room();
         output_waits || input_waits || self.may_start_ready() || self.is_over()
     }
 
     /// Whether everything that came in is answered and nothing will come any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.input_is_over
+        matches!(self.inlet, Inlet::Over(_))
             && self.n_at_work == 0
             && self.ready.is_empty()
             && self.done.is_empty()
@@ -251,11 +271,20 @@ impl Schedule {
         until
     }
 
-    /// Whether the threads that have nothing to do would be late for what is due; and the one inside the input.
+    /// Whether the threads that have nothing to do would be late for what is due; and the one that waits for input.
     pub(crate) fn wait_too_long(&self) -> (bool, bool) {
         let Some(due) = self.due() else { return (false, false) };
         let is_late = |until: Option<Duration>| until.is_none_or(|until| due < until);
-        (0 < self.n_idle && is_late(self.idle_until), self.is_reading && is_late(self.reads_until))
+        let awaits_too_long = match &self.inlet {
+            Inlet::Awaited(_, until) => is_late(*until),
+            _ => false,
+        };
+        (0 < self.n_idle && is_late(self.idle_until), awaits_too_long)
+    }
+
+    /// Whether a thread waits for input.
+    pub(crate) fn awaits_input(&self) -> bool {
+        matches!(self.inlet, Inlet::Awaited(..))
     }
 
     /// The number that the next parcel gets. Called by whoever has the input, for a parcel that has batches:
@@ -265,17 +294,42 @@ impl Schedule {
         self.next_parcel - 1
     }
 
-    /// Gives the input back.
-    pub(crate) fn return_input(&mut self, input: Box<dyn Input>, is_exhausted: bool) {
-        self.is_reading = false;
+    /// Gives the input back, with what came of asking it.
+    pub(crate) fn return_input(&mut self, source: Source, asked: Asked, is_exhausted: bool) {
         self.input_is_exhausted = is_exhausted;
-        self.input = Some(input);
+        self.inlet = match asked {
+            // What is given up meanwhile is not asked again.
+            _ if matches!(self.inlet, Inlet::Over(_)) => Inlet::Over(Some(source)),
+            Asked::More => Inlet::Free(source),
+            Asked::Waits(waits) => Inlet::Waits(source, waits),
+            Asked::Over => Inlet::Over(Some(source)),
+        };
     }
 
-    /// There will be no more input.
-    pub(crate) fn end_input(&mut self) {
-        self.is_reading = false;
-        self.input_is_over = true;
+    /// What the input waits for has come, or there is something else to do.
+    pub(crate) fn awaited(&mut self) {
+        self.inlet = match std::mem::replace(&mut self.inlet, Inlet::Taken) {
+            Inlet::Awaited(source, _) => Inlet::Free(source),
+            other => other,
+        };
+    }
+
+    /// Nothing is read any more.
+    fn end_input(&mut self) {
+        self.inlet = match std::mem::replace(&mut self.inlet, Inlet::Over(None)) {
+            Inlet::Free(it) | Inlet::Waits(it, _) | Inlet::Awaited(it, _) => Inlet::Over(Some(it)),
+            Inlet::Taken => Inlet::Over(None),
+            Inlet::Over(it) => Inlet::Over(it),
+        };
+    }
+
+    /// The input, at the end.
+    pub(crate) fn take_source(&mut self) -> Option<Source> {
+        self.end_input();
+        match &mut self.inlet {
+            Inlet::Over(source) => source.take(),
+            _ => None,
+        }
     }
 
     /// Gives the output back.
@@ -385,7 +439,7 @@ impl Schedule {
 
     /// The jobs that are neither finished nor at work, at the end of the stream; nothing is read any more.
     pub(crate) fn take_not_finished(&mut self) -> Vec<Job> {
-        self.input_is_over = true;
+        self.end_input();
         self.take_ready_if(|_| true)
     }
 
@@ -444,7 +498,27 @@ impl Schedule {
             && self.n_at_work == 0
             && !self.may_start_ready()
             && !self.is_due()
-            && (self.input_is_over || self.input_is_exhausted || !self.has_room())
+            && (matches!(self.inlet, Inlet::Over(_)) || self.input_is_exhausted || !self.has_room())
+    }
+
+    /// What is to be done with the input, if anything.
+    fn take_input(&mut self) -> Option<Task> {
+        if !self.has_room() {
+            return None;
+        }
+        let due = self.due();
+        match std::mem::replace(&mut self.inlet, Inlet::Taken) {
+            Inlet::Free(source) => Some(Task::Read(source)),
+            Inlet::Waits(source, waits) => {
+                let until = waits.time().into_iter().chain(due).min();
+                self.inlet = Inlet::Awaited(source, until);
+                Some(Task::Await(waits, until))
+            }
+            other => {
+                self.inlet = other;
+                None
+            }
+        }
     }
 
     fn take_ready(&mut self) -> Option<Job> {

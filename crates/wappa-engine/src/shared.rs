@@ -5,64 +5,41 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{ConnectError, Delivery, Input, Output, Parcel, ReadError, Step, Waiter};
+use wappa_component::{ConnectError, Delivery, Input, Output, Parcel, ReadError, Step, Waits};
 
-/// A resource, and whether it is connected: those who refer to it connect one after the other.
-pub(crate) struct Linked<T: ?Sized> {
-    is_connected: bool,
-    inner: Box<T>,
-}
-
-impl<T: ?Sized> Linked<T> {
-    pub(crate) fn shared(inner: Box<T>) -> Arc<Mutex<Linked<T>>> {
-        Arc::new(Mutex::new(Linked { is_connected: false, inner }))
-    }
-
-    fn connect(
-        &mut self,
-        connect: impl FnOnce(&mut T) -> Result<(), ConnectError>,
-    ) -> Result<(), ConnectError> {
-        if !self.is_connected {
-            connect(&mut self.inner)?;
-            self.is_connected = true;
-        }
-        Ok(())
-    }
-}
-
-/// An input resource, as one of those who refer to it sees it. All have the input's turn when they use it, so
-/// nobody waits for the lock.
-pub(crate) struct SharedInput(pub(crate) Arc<Mutex<Linked<dyn Input>>>);
+/// An input resource, as one of those who refer to it sees it: each gets some of what there is. All have the input's turn
+/// when they use it, so nobody waits for the lock.
+pub(crate) struct SharedInput(pub(crate) Arc<Mutex<Box<dyn Input>>>);
 
 impl SharedInput {
-    fn with<R>(&self, f: impl FnOnce(&mut Linked<dyn Input>) -> R) -> R {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<R>(&self, f: impl FnOnce(&mut dyn Input) -> R) -> R {
+        f(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
     }
 }
 
 impl Input for SharedInput {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        self.with(|it| it.connect(|input| input.connect(waiter)))
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        self.with(|it| {
-            let result = it.inner.read(waiter, step);
-            it.is_connected &= !matches!(result, Err(ReadError::NotConnected));
-            result
-        })
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.with(|it| it.read(waits, step))
     }
 
     fn stop(&mut self) {
-        self.with(|it| it.inner.stop());
+        self.with(|it| it.stop());
+    }
+
+    fn restart(&mut self) -> bool {
+        self.with(|it| it.restart())
     }
 
     fn is_exhausted(&self) -> bool {
-        self.with(|it| it.inner.is_exhausted())
+        self.with(|it| it.is_exhausted())
     }
 
     fn takes_back(&self) -> bool {
-        self.with(|it| it.inner.takes_back())
+        self.with(|it| it.takes_back())
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.with(|it| it.close())
     }
 }
 

@@ -1,21 +1,16 @@
 //! One running stream: an input, a pipeline and an output.
 
-use std::{
-    fmt, io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64},
-    },
-    thread,
-};
+use std::{fmt, io, sync::Arc, thread};
 
 use wappa_component::{Input, Logger, Output, Processor, cause};
 
 use crate::{
     activity::Activity,
+    intake::Intake,
     line::Line,
     observe::{Observed, Tally},
     recall::Recall,
+    replay::Bound,
     schedule::{Schedule, Window},
     stop::Stop,
     worker::{self, Shared, Stage},
@@ -74,6 +69,7 @@ pub struct Setting {
     pub(crate) activity: Activity,
     pub(crate) output_bell: Recall,
     pub(crate) tally: Tally,
+    pub(crate) replay_bound: Bound,
 }
 
 impl Setting {
@@ -82,7 +78,15 @@ impl Setting {
         let bell = Bell::new(world)?;
         let stop = Stop::new(world, &bell);
         let (activity, output_bell) = (Activity::default(), Recall::default());
-        Ok(Setting { world: world.clone(), bell, stop, activity, output_bell, tally: Tally::default() })
+        Ok(Setting {
+            world: world.clone(),
+            bell,
+            stop,
+            activity,
+            output_bell,
+            tally: Tally::default(),
+            replay_bound: Bound::default(),
+        })
     }
 
     /// The way to stop the stream.
@@ -108,14 +112,17 @@ impl fmt::Debug for Setting {
 }
 
 impl Stream {
-    /// A stream of these parts, which were made in `setting`. Its output is connected, and again when that is lost.
+    /// A stream of these parts, which were made in `setting`. Its input and output are connected, and again when that is
+    /// lost.
     pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
         let of = Observed::silent(setting, "output", worker::OUTPUT_PATH);
         let output = Line::new(parts.output, of, setting.output_bell.bell(), &setting.activity);
-        Stream::of_built(setting, StreamParts { output: Box::new(output), ..parts })
+        let of = Observed::silent(setting, "input", worker::INPUT_PATH);
+        let input = Intake::new(parts.input, of, setting.tally.clone(), &setting.activity);
+        Stream::of_built(setting, StreamParts { input: Box::new(input), output: Box::new(output), ..parts })
     }
 
-    /// As [`Stream::new`], with an output whose connections are taken care of.
+    /// As [`Stream::new`], with an input and an output whose connections are taken care of.
     pub(crate) fn of_built(setting: &Setting, parts: StreamParts) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
         Stream { parts, setting: setting.clone(), window: Window::default() }
@@ -150,10 +157,6 @@ impl Stream {
             tally: setting.tally,
             n_threads: parts.threads,
             input_takes_back: takes_back,
-            input_is_connected: AtomicBool::new(false),
-            input_is_stopped: AtomicBool::new(false),
-            read_back_off_ms: AtomicU64::new(0),
-            read_not_before_ms: AtomicU64::new(0),
         });
         // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
         recall.attach(&shared);
@@ -169,16 +172,14 @@ impl Stream {
     }
 }
 
-/// Runs the threads of a stream, and closes its output behind them.
+/// Runs the threads of a stream, and closes its output and input behind them.
 pub(crate) fn finish(shared: &Arc<Shared>) -> io::Result<Report> {
     let started = run_threads(shared);
-    let output = shared.schedule.lock().take_output();
-    if let Some(output) = output {
-        worker::close(shared, output);
-    }
+    worker::close(shared);
     started?;
     let report = shared.report.lock().clone();
-    Ok(Report { fault: shared.activity.fault(), ..report })
+    let n_failed_sources = shared.activity.n_failed_sources();
+    Ok(Report { fault: shared.activity.fault(), n_failed_sources, ..report })
 }
 
 /// Runs the threads of the pipeline until all have ended.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use wappa_component::{
-    ConnectError, Delivery, Input, Output, Parcel, Processor, ReadError, Step, Waiter, run_children, stopped,
+    ConnectError, Delivery, Input, Output, Parcel, Processor, ReadError, Step, Waits, run_children, stopped,
 };
 
 /// An input with processors.
@@ -14,12 +14,8 @@ pub(crate) struct UnderInput {
 }
 
 impl Input for UnderInput {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        self.inner.connect(waiter)
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let parcel = self.inner.read(waiter, step)?;
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        let parcel = self.inner.read(waits, step)?;
         step.begin_part(parcel.growth());
         let (mut part, origin_ends, ack) = parcel.open();
         step.begin();
@@ -33,12 +29,20 @@ impl Input for UnderInput {
         self.inner.stop();
     }
 
+    fn restart(&mut self) -> bool {
+        self.inner.restart()
+    }
+
     fn is_exhausted(&self) -> bool {
         self.inner.is_exhausted()
     }
 
     fn takes_back(&self) -> bool {
         self.inner.takes_back()
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.inner.close()
     }
 }
 

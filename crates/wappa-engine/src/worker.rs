@@ -1,16 +1,10 @@
 //! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
 
-use std::{
-    sync::{
-        Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Weak;
 
 use wappa_component::{
-    Clock, ConnectError, Flight, Input, Landing, Logger, Output, Processor, ReadError, Step, Waiter, Woken,
-    WriteError, stopped,
+    Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits, WriteError,
+    stopped,
 };
 
 use crate::{
@@ -18,16 +12,13 @@ use crate::{
     job::Job,
     observe::Tally,
     panics::{self, Caught},
-    schedule::{Outgoing, OutputState, Schedule, Task},
+    schedule::{Asked, Outgoing, OutputState, Schedule, Source, Task},
     stop::Stop,
     stream::Report,
     world::{Bell, Monitor, World},
 };
 
-/// The shortest and longest wait between two attempts to connect an input, or after a failed read; as Bento.
-const INPUT_BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-
-const INPUT_PATH: &str = "root.input";
+pub(crate) const INPUT_PATH: &str = "root.input";
 pub(crate) const OUTPUT_PATH: &str = "root.output";
 
 type Guard<'a> = std::sync::MutexGuard<'a, Schedule>;
@@ -52,12 +43,6 @@ pub(crate) struct Shared {
     pub(crate) tally: Tally,
     pub(crate) n_threads: usize,
     pub(crate) input_takes_back: bool,
-    pub(crate) input_is_connected: AtomicBool,
-    pub(crate) input_is_stopped: AtomicBool,
-    /// The last wait after a read that failed; 0 after one that succeeded. Of whoever has the input's turn.
-    pub(crate) read_back_off_ms: AtomicU64,
-    /// The input is left alone until then, in milliseconds of the world. Of whoever has the input's turn.
-    pub(crate) read_not_before_ms: AtomicU64,
 }
 
 impl Shared {
@@ -95,7 +80,11 @@ fn run(shared: &Shared, thread: usize) {
             Task::Resume(output) => turn(shared, output, |output, step| output.resume(step)),
             Task::Flush(output) => turn(shared, output, |output, step| output.flush(step)),
             Task::Work(job) => work(shared, thread, job),
-            Task::Read(input, until) => carried = read(shared, input, until),
+            Task::Read(source) => carried = read(shared, source),
+            Task::Await(waits, until) => {
+                shared.bell.wait(&waits, until);
+                shared.schedule.lock().awaited();
+            }
             Task::Wait => unreachable!("waiting is done where tasks are taken"),
             Task::Finish => break,
         }
@@ -129,13 +118,13 @@ fn next_task(shared: &Shared) -> Task {
 /// Calls another thread when there is something to do for it: an idle one, or the one that waits for input.
 fn call_others(shared: &Shared, schedule: &Schedule) {
     let has_more = schedule.has_more(|| shared.world.now());
-    let (idle_too_long, reads_too_long) = schedule.wait_too_long();
+    let (idle_too_long, awaits_too_long) = schedule.wait_too_long();
     if idle_too_long {
         shared.schedule.notify_all();
     } else if has_more && 0 < schedule.n_idle {
         shared.schedule.notify_one();
     }
-    if reads_too_long || (has_more && schedule.n_idle == 0 && schedule.is_reading) {
+    if awaits_too_long || (has_more && schedule.n_idle == 0 && schedule.awaits_input()) {
         shared.bell.ring();
     }
 }
@@ -173,7 +162,7 @@ fn answer_what_stays<'a>(shared: &'a Shared, mut schedule: Guard<'a>) -> Guard<'
 fn connect_output(shared: &Shared, mut output: Box<dyn Output>) {
     match guarded(shared, OUTPUT_PATH, || output.connect()) {
         // Another attempt is made by whoever takes care of the connection.
-        Some(Ok(()) | Err(ConnectError::BackOff(_))) => (),
+        Some(Ok(()) | Err(ConnectError::NotReady | ConnectError::BackOff(_))) => (),
         Some(Err(ConnectError::Fatal(text))) => {
             fail(shared, format!("{OUTPUT_PATH}: {text}"));
             shared.stop.cut();
@@ -216,99 +205,40 @@ fn return_locked(shared: &Shared, schedule: &mut Schedule, output: Box<dyn Outpu
 }
 
 /// Asks the input for more. What it has goes straight to the calling thread.
-fn read(shared: &Shared, mut input: Box<dyn Input>, until: Option<Duration>) -> Option<Task> {
+fn read(shared: &Shared, mut source: Source) -> Option<Task> {
     let mut step = Step::new(shared.input_lane(), &shared.stop);
+    let mut waits = Waits::default();
     let read = guarded(shared, INPUT_PATH, || {
-        if shared.stop.is_draining() && !shared.input_is_stopped.swap(true, Ordering::SeqCst) {
-            input.stop();
+        if shared.stop.is_draining() && !std::mem::replace(&mut source.is_stopped, true) {
+            source.input.stop();
         }
-        let waiter: &dyn Waiter = &shared.bell;
-        let result = waiter.bounded(until, |waiter| {
-            if !has_waited_out(shared, waiter) {
-                return Err(ReadError::NotReady);
-            }
-            if !shared.input_is_connected.load(Ordering::SeqCst) {
-                connect_input(shared, input.as_mut(), waiter)?;
-            }
-            input.read(waiter, &mut step)
-        });
-        let is_exhausted = matches!(result, Err(ReadError::EndOfInput)) || input.is_exhausted();
+        let result = source.input.read(&mut waits, &mut step);
+        let is_exhausted = matches!(result, Err(ReadError::EndOfInput)) || source.input.is_exhausted();
         (result, is_exhausted)
     });
     let (result, is_exhausted) = read.unwrap_or((Err(ReadError::EndOfInput), true));
-    if let Err(err) = &result {
-        after_failed_read(shared, err);
-    }
-    let is_over = matches!(result, Err(ReadError::EndOfInput));
+    let (asked, parcel) = match result {
+        Ok(parcel) => (Asked::More, Some(parcel).filter(|it| 0 < it.n_origins())),
+        Err(ReadError::NotReady) => (Asked::Waits(waits), None),
+        Err(ReadError::EndOfInput) => (Asked::Over, None),
+        // Whoever takes care of the connections has reacted.
+        Err(ReadError::NotConnected | ReadError::SourceFailed(_) | ReadError::BackOff(_)) => {
+            (Asked::More, None)
+        }
+    };
     // Messages are made, and an ack is dropped, before the lock is taken.
-    let opened = result.ok().filter(|parcel| 0 < parcel.n_origins()).map(|parcel| {
+    let opened = parcel.map(|parcel| {
         let growth = parcel.growth();
         (parcel.open(), growth)
     });
     let mut schedule = shared.schedule.lock();
     let job = opened.map(|(opened, growth)| {
-        shared.read_back_off_ms.store(0, Ordering::Relaxed);
-        let mut job = Job::of_parcel(schedule.number_parcel(), opened, growth);
-        // Processors under the input have made something of it already.
-        job.charges = step.take_charges();
+        let job = Job::of_parcel(schedule.number_parcel(), opened, growth);
         schedule.start(job)
     });
-    if is_over {
-        schedule.end_input();
-    }
-    schedule.return_input(input, is_exhausted);
+    schedule.return_input(source, asked, is_exhausted);
     call_others(shared, &schedule);
     job.map(Task::Work)
-}
-
-fn connect_input(shared: &Shared, input: &mut dyn Input, waiter: &dyn Waiter) -> Result<(), ReadError> {
-    match input.connect(waiter) {
-        Ok(()) => {
-            shared.input_is_connected.store(true, Ordering::SeqCst);
-            Ok(())
-        }
-        Err(ConnectError::BackOff(text)) if !shared.stop.is_draining() => Err(ReadError::BackOff(text)),
-        Err(ConnectError::Fatal(text)) => {
-            fail(shared, format!("{INPUT_PATH}: {text}"));
-            Err(ReadError::EndOfInput)
-        }
-        Err(ConnectError::BackOff(_) | ConnectError::Interrupted) => Err(ReadError::EndOfInput),
-    }
-}
-
-/// Waits until the input may be asked again after a fault. `false`: there is something else to do first.
-fn has_waited_out(shared: &Shared, waiter: &dyn Waiter) -> bool {
-    let until = Duration::from_millis(shared.read_not_before_ms.load(Ordering::Relaxed));
-    if shared.stop.is_draining() || until <= shared.world.now() {
-        return true;
-    }
-    waiter.wait(None, Some(until)) == Woken::Due && until <= shared.world.now()
-}
-
-/// Reacts to a read that gave nothing, while the calling thread still has the input's turn.
-fn after_failed_read(shared: &Shared, err: &ReadError) {
-    match err {
-        ReadError::NotReady | ReadError::EndOfInput => (),
-        ReadError::NotConnected => {
-            shared.input_is_connected.store(false, Ordering::SeqCst);
-            // The first time it is connected again at once; not so one that is lost before it gave anything.
-            if shared.read_back_off_ms.fetch_max(1, Ordering::Relaxed) != 0 {
-                back_off_input(shared);
-            }
-        }
-        ReadError::SourceFailed(_) => shared.report.lock().n_failed_sources += 1,
-        ReadError::BackOff(_) => back_off_input(shared),
-    }
-}
-
-fn back_off_input(shared: &Shared) {
-    let (shortest, longest) = INPUT_BACK_OFF;
-    let last = Duration::from_millis(shared.read_back_off_ms.load(Ordering::Relaxed));
-    let wait = (last * 2).clamp(shortest, longest);
-    shared.read_back_off_ms.store(wait.as_millis() as u64, Ordering::Relaxed);
-    // Rounded up: a wait is never shorter than it should be.
-    let until = (shared.world.now() + wait).as_millis() as u64 + 1;
-    shared.read_not_before_ms.store(until, Ordering::Relaxed);
 }
 
 /// Runs a job through the processors it has not seen.
@@ -353,8 +283,6 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
         }
         job.growth.add(grown);
         job.growth.settle(|| job.part.size());
-        job.charges.append(step.take_charges());
-        job.charges.shrink_to(job.growth.bytes());
         job.next += 1;
     }
     drop(working);
@@ -365,15 +293,14 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 
 /// Gives a job to the output.
 fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
-    let Outgoing { mut job, bytes, number, flight } = outgoing;
+    let Outgoing { job, bytes, number, flight } = outgoing;
     let place_behind = job.place_behind();
-    let (growth, charges) = (job.growth, std::mem::take(&mut job.charges));
+    let growth = job.growth;
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
     shared.tally.hand_over(&job.part, job.n_origins());
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
-    let mut delivery = flight.load(number, part, ack);
-    delivery.hold(charges);
+    let delivery = flight.load(number, part, ack);
     let delivery = if n_messages == 0 {
         delivery.answer(Ok(()));
         None
@@ -409,10 +336,22 @@ impl Landing for Shared {
     }
 }
 
-/// Closes the output, at the end.
-pub(crate) fn close(shared: &Shared, mut output: Box<dyn Output>) {
-    if let Some(Err(text)) = guarded(shared, OUTPUT_PATH, || output.close()) {
-        shared.activity.fail(format!("{OUTPUT_PATH}: {text}"));
+/// Closes the output and the input, at the end.
+pub(crate) fn close(shared: &Shared) {
+    let (output, source) = {
+        let mut schedule = shared.schedule.lock();
+        (schedule.take_output(), schedule.take_source())
+    };
+    let note = |path: &str, result: Option<Result<(), String>>| {
+        if let Some(Err(text)) = result {
+            shared.activity.fail(format!("{path}: {text}"));
+        }
+    };
+    if let Some(mut output) = output {
+        note(OUTPUT_PATH, guarded(shared, OUTPUT_PATH, || output.close()));
+    }
+    if let Some(mut source) = source {
+        note(INPUT_PATH, guarded(shared, INPUT_PATH, || source.input.close()));
     }
 }
 

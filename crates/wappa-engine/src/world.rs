@@ -6,7 +6,7 @@
 
 use std::{
     fmt,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
 };
-use wappa_component::{Clock, Waiter, Woken};
+use wappa_component::{Clock, InputBell, Waits};
 
 use crate::ticker::Ticker;
 
@@ -201,9 +201,20 @@ impl<T> Monitor<T> {
     }
 }
 
-/// The wait of whoever holds the input's turn, and the way to call it back from there. Cloning shares.
+/// The wait for what the input waits for, and the way to call whoever waits back from there. Cloning shares.
 #[derive(Clone)]
 pub(crate) struct Bell(Arc<BellState>);
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// A descriptor has data, or its other end is closed.
+    Ready,
+    /// The given time has come.
+    Due,
+    /// Somebody has something else to do.
+    Called,
+}
 
 struct BellState {
     world: World,
@@ -257,27 +268,44 @@ impl Bell {
         self.0.rung.swap(false, Ordering::SeqCst)
     }
 
-    fn poll(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
-        let bell = self.0.descriptor.as_fd();
-        let mut both = [
-            PollFd::from_borrowed_fd(bell, PollFlags::IN),
-            PollFd::from_borrowed_fd(descriptor.unwrap_or(bell), PollFlags::IN),
-        ];
-        let n_polled = if descriptor.is_some() { 2 } else { 1 };
+    /// The bell, for components.
+    pub(crate) fn for_input(&self) -> InputBell {
+        let bell = self.clone();
+        InputBell::new(move || bell.ring())
+    }
+
+    /// Waits for the first of what is waited for, until `until` at the longest, or until somebody calls. A call that came
+    /// before the wait ends it at once.
+    pub(crate) fn wait(&self, waits: &Waits, until: Option<Duration>) -> Woken {
+        if let Kind::Simulated(scheduler) = &self.0.world.0 {
+            scheduler.pass();
+            if self.take() {
+                return Woken::Called;
+            }
+            scheduler.block(self.0.key, until);
+            return if self.take() { Woken::Called } else { Woken::Due };
+        }
+        self.poll(waits, until)
+    }
+
+    fn poll(&self, waits: &Waits, until: Option<Duration>) -> Woken {
+        let all =
+            std::iter::once(self.0.descriptor.as_fd()).chain(waits.descriptors().iter().map(|it| it.as_fd()));
+        let mut polled: Vec<PollFd<'_>> = all.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)).collect();
         loop {
             let left = until.map(|until| until.saturating_sub(self.0.world.now()));
             let left = left.map(|it| Timespec {
                 tv_sec: i64::try_from(it.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: it.subsec_nanos().into(),
             });
-            match poll(&mut both[..n_polled], left.as_ref()) {
+            match poll(&mut polled, left.as_ref()) {
                 Ok(0) => return Woken::Due,
                 Ok(_) => {
                     // What is left of a ring whose first half an earlier wait took is no call.
-                    if !both[0].revents().is_empty() && self.take() {
+                    if !polled[0].revents().is_empty() && self.take() {
                         return Woken::Called;
                     }
-                    if n_polled == 2 && !both[1].revents().is_empty() {
+                    if polled[1..].iter().any(|it| !it.revents().is_empty()) {
                         return Woken::Ready;
                     }
                 }
@@ -289,24 +317,6 @@ impl Bell {
     }
 }
 
-impl Waiter for Bell {
-    fn now(&self) -> Duration {
-        self.0.world.now()
-    }
-
-    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
-        if let Kind::Simulated(scheduler) = &self.0.world.0 {
-            scheduler.pass();
-            if self.take() {
-                return Woken::Called;
-            }
-            scheduler.block(self.0.key, until);
-            return if self.take() { Woken::Called } else { Woken::Due };
-        }
-        self.poll(descriptor, until)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,16 +325,22 @@ mod tests {
     fn a_bell_ends_the_wait_under_way_or_the_next_one() {
         let world = World::real().expect("a thread can be started");
         let bell = Bell::new(&world).expect("a descriptor can be had");
-        let (reader, writer) = rustix::pipe::pipe().expect("a pipe can be had");
+        let pipes = [(); 10].map(|()| rustix::pipe::pipe().expect("a pipe can be had"));
+        let (readers, writers): (Vec<_>, Vec<_>) =
+            pipes.into_iter().map(|(it, other)| (Arc::new(it), other)).unzip();
+        let mut waits = Waits::default();
+        assert!(readers.iter().all(|it| !waits.is_readable(it)));
         bell.ring();
         bell.ring();
-        assert_eq!(bell.wait(Some(reader.as_fd()), None), Woken::Called);
+        assert_eq!(bell.wait(&waits, None), Woken::Called);
         let soon = Some(world.now() + Duration::from_millis(1));
-        assert_eq!(bell.wait(Some(reader.as_fd()), soon), Woken::Due);
-        rustix::io::write(&writer, b"x").expect("the pipe has room");
-        assert_eq!(bell.wait(Some(reader.as_fd()), None), Woken::Ready);
+        assert_eq!(bell.wait(&waits, soon), Woken::Due);
+        rustix::io::write(&writers[7], b"x").expect("the pipe has room");
+        assert_eq!(bell.wait(&waits, None), Woken::Ready);
+        let readable: Vec<bool> = readers.iter().map(|it| Waits::default().is_readable(it)).collect();
+        assert_eq!(readable.iter().position(|it| *it), Some(7));
         let other = bell.clone();
-        let thread = std::thread::spawn(move || other.wait(None, None));
+        let thread = std::thread::spawn(move || other.wait(&Waits::default(), None));
         bell.ring();
         assert_eq!(thread.join().expect("no panic"), Woken::Called);
     }
@@ -352,7 +368,7 @@ mod tests {
         // Only a bell that has gone deaf lets this long pass.
         while seen.load(Ordering::SeqCst) < RINGS {
             let until = world.now() + Duration::from_secs(20);
-            assert_ne!(bell.wait(None, Some(until)), Woken::Due, "a ring was lost");
+            assert_ne!(bell.wait(&Waits::default(), Some(until)), Woken::Due, "a ring was lost");
             seen.store(asked.load(Ordering::SeqCst), Ordering::SeqCst);
         }
         ringer.join().expect("no panic");

@@ -8,7 +8,7 @@ use std::{
 
 use wappa_component::{
     Ack, Batches, ConnectError, Delivery, Input, Level, LogSink, Logger, Output, Parcel, Part, Processor,
-    ReadError, Step, Waiter,
+    ReadError, Step, Waits,
 };
 use wappa_engine::{Report, Setting, Stream, StreamParts, World};
 use wappa_message::Message;
@@ -17,11 +17,7 @@ use wappa_message::Message;
 struct One(bool);
 
 impl Input for One {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         match std::mem::replace(&mut self.0, true) {
             true => Err(ReadError::EndOfInput),
             false => {

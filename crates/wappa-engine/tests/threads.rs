@@ -11,7 +11,7 @@ use std::{
 
 use wappa_component::{
     Ack, Batches, ConnectError, Delivery, Failure, Input, Logger, Output, Parcel, Part, Processor, ReadError,
-    Step, Waiter,
+    Step, Waits,
 };
 use wappa_engine::{Setting, Stream, StreamParts, World};
 use wappa_message::Message;
@@ -25,11 +25,7 @@ struct AtOnce {
 }
 
 impl Input for AtOnce {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         self.parcel.take().ok_or(ReadError::EndOfInput)
     }
 }

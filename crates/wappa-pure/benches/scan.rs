@@ -7,15 +7,14 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Read, Write},
-    os::fd::BorrowedFd,
     path::Path,
     time::Duration,
 };
 
 use memchr::memchr_iter;
 use wappa_component::{
-    Build, BuildError, Builder, Context, Delivery, Input, Logger, Metrics, Output, OutputBell, Processor,
-    Pulse, ReadError, ScannerFactory, Services, Step, Waiter, Woken,
+    Build, BuildError, Builder, Context, Delivery, Input, InputBell, Logger, Metrics, Output, OutputBell,
+    Processor, Pulse, ReadError, ScannerFactory, Services, Step, Waits,
 };
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
@@ -110,10 +109,10 @@ fn components(from: &Path, to: &Path) {
     let output = building.node(ComponentKind::Output, &format!("file: {{path: {}}}", to.display()));
     let mut output = building.output(&output, "root.output").expect("it can be built");
     let mut step = Step::new(0, &Still);
-    input.connect(&Still).expect("it can be connected");
+    input.connect(&mut Waits::default()).expect("it can be connected");
     output.connect().expect("it can be connected");
     loop {
-        match input.read(&Still, &mut step) {
+        match input.read(&mut Waits::default(), &mut step) {
             Ok(parcel) => {
                 let (part, _, ack) = parcel.open();
                 let delivery = Delivery::new(part, |answer| {
@@ -150,16 +149,6 @@ impl Pulse for Still {
     }
 }
 
-impl Waiter for Still {
-    fn now(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn wait(&self, _: Option<BorrowedFd<'_>>, _: Option<Duration>) -> Woken {
-        unreachable!("files are not waited for")
-    }
-}
-
 struct Building {
     registry: Vec<&'static Spec>,
 }
@@ -193,7 +182,8 @@ impl Builder for Building {
     }
 
     fn services(&self) -> &Services {
-        unreachable!("nothing is shared")
+        static NONE: std::sync::OnceLock<Services> = std::sync::OnceLock::new();
+        NONE.get_or_init(Services::default)
     }
 
     fn lanes(&self) -> usize {
@@ -210,6 +200,10 @@ impl Builder for Building {
 
     fn output_bell(&self) -> OutputBell {
         OutputBell::new(|| ())
+    }
+
+    fn input_bell(&self) -> InputBell {
+        InputBell::new(|| ())
     }
 
     fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}

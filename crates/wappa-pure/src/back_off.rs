@@ -70,7 +70,11 @@ impl BackOff {
 
     /// Tries again for ever.
     pub(crate) fn endless() -> BackOff {
-        let (initial, longest) = (Duration::from_millis(500), Duration::from_secs(3));
+        BackOff::growing(Duration::from_millis(500), Duration::from_secs(3))
+    }
+
+    /// Tries again for ever, with waits from `initial` to `longest`.
+    pub(crate) fn growing(initial: Duration, longest: Duration) -> BackOff {
         BackOff { initial, longest, elapsed_max: None, retries_max: None }
     }
 }

@@ -19,6 +19,7 @@ mod batching;
 mod duration;
 mod fault;
 mod glob;
+mod inproc;
 mod input;
 mod metrics;
 mod output;

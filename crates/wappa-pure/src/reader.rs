@@ -6,6 +6,7 @@
 use std::{
     fmt, io,
     os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use rustix::{
     fs::{FileType, fstat},
     io::Errno,
 };
-use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner, Waiter, Woken};
+use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner, Waits};
 
 use crate::fault;
 
@@ -31,7 +32,7 @@ const BUFFER_BYTES_MAX: usize = u32::MAX as usize;
 /// Why there is no parcel.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoParcel {
-    /// Nothing yet.
+    /// Nothing yet; what for is named.
     NotReady,
     /// There will be no more.
     End,
@@ -44,7 +45,7 @@ pub(crate) type Found = (Bytes, Vec<(u32, u32)>);
 
 /// Reads one source.
 pub(crate) struct SourceReader<D> {
-    descriptor: D,
+    descriptor: Arc<D>,
     scanner: Box<dyn Scanner>,
     /// What a failure calls the source.
     name: String,
@@ -65,12 +66,12 @@ pub(crate) struct SourceReader<D> {
     is_stopped: bool,
 }
 
-impl<D: AsFd> SourceReader<D> {
+impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     /// A reader at the beginning of a source.
     pub(crate) fn new(descriptor: D, scanner: Box<dyn Scanner>, name: impl Into<String>) -> SourceReader<D> {
         let needs_wait = needs_wait(descriptor.as_fd());
         SourceReader {
-            descriptor,
+            descriptor: Arc::new(descriptor),
             scanner,
             name: name.into(),
             buffer: Vec::new(),
@@ -96,13 +97,19 @@ impl<D: AsFd> SourceReader<D> {
         &self.descriptor
     }
 
+    /// Asks the source again, after its end, whether there is more.
+    pub(crate) fn restart(&mut self, scanner: Box<dyn Scanner>) {
+        self.scanner = scanner;
+        self.is_at_end = false;
+    }
+
     /// How far in the source the reader is, in bytes.
     pub(crate) fn position(&self) -> u64 {
         self.offset + (self.buffer.len() - self.start) as u64
     }
 
-    /// Messages, as many as are ready; waits only while there are none. `ranges` is never empty.
-    pub(crate) fn read(&mut self, waiter: &dyn Waiter) -> Result<Found, NoParcel> {
+    /// Messages, as many as are ready. `ranges` is never empty.
+    pub(crate) fn read(&mut self, waits: &mut Waits) -> Result<Found, NoParcel> {
         let mut n_read = 0;
         loop {
             if self.is_unscanned
@@ -114,9 +121,10 @@ impl<D: AsFd> SourceReader<D> {
                 return Err(NoParcel::End);
             }
             if BYTES_WITHOUT_MESSAGE_MAX <= n_read {
+                waits.again();
                 return Err(NoParcel::NotReady);
             }
-            n_read += self.fill(waiter)?;
+            n_read += self.fill(waits)?;
         }
     }
 
@@ -127,7 +135,9 @@ impl<D: AsFd> SourceReader<D> {
 
     /// The size of a source that is a file.
     pub(crate) fn size(&self) -> Option<u64> {
-        let stat = fstat(&self.descriptor).ok().filter(|it| FileType::from_raw_mode(it.st_mode).is_file())?;
+        let stat = fstat(self.descriptor.as_ref())
+            .ok()
+            .filter(|it| FileType::from_raw_mode(it.st_mode).is_file())?;
         u64::try_from(stat.st_size).ok()
     }
 
@@ -214,13 +224,13 @@ impl<D: AsFd> SourceReader<D> {
     }
 
     /// Reads once. The result is how many bytes came.
-    fn fill(&mut self, waiter: &dyn Waiter) -> Result<usize, NoParcel> {
-        if self.needs_wait && waiter.wait(Some(self.descriptor.as_fd()), None) != Woken::Ready {
+    fn fill(&mut self, waits: &mut Waits) -> Result<usize, NoParcel> {
+        if self.needs_wait && !waits.is_readable(&self.descriptor) {
             return Err(NoParcel::NotReady);
         }
         self.make_room()?;
         loop {
-            match rustix::io::read(&self.descriptor, spare_capacity(&mut self.buffer)) {
+            match rustix::io::read(self.descriptor.as_ref(), spare_capacity(&mut self.buffer)) {
                 Ok(n_bytes) => {
                     self.is_at_end = n_bytes == 0;
                     self.is_unscanned = true;
@@ -228,7 +238,10 @@ impl<D: AsFd> SourceReader<D> {
                 }
                 Err(Errno::INTR) => (),
                 // Somebody else who reads the same pipe was faster.
-                Err(Errno::AGAIN) => return Err(NoParcel::NotReady),
+                Err(Errno::AGAIN) => {
+                    waits.readable(&self.descriptor);
+                    return Err(NoParcel::NotReady);
+                }
                 Err(err) => return Err(NoParcel::Failed(fault::failed("read", &self.name, err))),
             }
         }
@@ -279,7 +292,7 @@ impl<D> fmt::Debug for SourceReader<D> {
 }
 
 /// Standard input as a descriptor; the standard library's buffer is not used.
-pub(crate) fn standard_input() -> impl AsFd + Send {
+pub(crate) fn standard_input() -> impl AsFd + Send + Sync {
     io::stdin()
 }
 
@@ -288,7 +301,7 @@ mod tests {
     use std::{fs::File, io::Write};
 
     use super::*;
-    use crate::test::{Harness, TempDir, TestWaiter};
+    use crate::test::{Harness, TempDir};
 
     fn read_all(data: &[u8], config: &str) -> Vec<Found> {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
@@ -296,7 +309,7 @@ mod tests {
         let mut reader = SourceReader::new(file, harness.scanner(config).open(), "in");
         let mut all = Vec::new();
         loop {
-            match reader.read(&TestWaiter::new(&harness.time)) {
+            match reader.read(&mut Waits::default()) {
                 Ok(found) => all.push(found),
                 Err(NoParcel::NotReady) => (),
                 Err(err) => {
@@ -341,7 +354,7 @@ mod tests {
         let mut kept = Vec::new();
         for _ in 0..100 {
             writer.write_all(b"0123456789\n").expect("the pipe has room");
-            kept.push(reader.read(&TestWaiter::new(&harness.time)).expect("a line").0);
+            kept.push(reader.read(&mut Waits::default()).expect("a line").0);
         }
         let own = kept.into_iter().map(|it| it.try_into_mut().expect("nobody else has it").capacity());
         assert_eq!(own.sum::<usize>(), 100 * 10);
@@ -381,7 +394,7 @@ mod tests {
         let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
         reader.buffer_bytes_max = 50_000;
         let text = "read in: at byte 0: a message is longer than 50000 bytes, the most that one can have";
-        let result = reader.read(&TestWaiter::new(&harness.time));
+        let result = reader.read(&mut Waits::default());
         assert_eq!(result, Err(NoParcel::Failed(text.to_string())));
     }
 
@@ -390,8 +403,8 @@ mod tests {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", vec![b'x'; 5_000_000])).expect("it is there");
         let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
-        assert_eq!(reader.read(&TestWaiter::new(&harness.time)), Err(NoParcel::NotReady));
+        assert_eq!(reader.read(&mut Waits::default()), Err(NoParcel::NotReady));
         reader.stop();
-        assert_eq!(reader.read(&TestWaiter::new(&harness.time)), Err(NoParcel::End));
+        assert_eq!(reader.read(&mut Waits::default()), Err(NoParcel::End));
     }
 }

@@ -15,7 +15,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
     ("wappa-spec-macros", &[]),
     ("wappa-spec", &["wappa-spec-macros"]),
     ("wappa-component", &["wappa-message", "wappa-spec"]),
-    ("wappa-engine", &["wappa-component", "wappa-message", "wappa-spec"]),
+    // Its simulation runs the components that have others below them.
+    ("wappa-engine", &["wappa-component", "wappa-message", "wappa-pure", "wappa-spec"]),
     ("wappa-pure", &["wappa-component", "wappa-message", "wappa-spec"]),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (

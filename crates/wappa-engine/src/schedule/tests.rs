@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use wappa_component::{Ack, Batches, ConnectError, Delivery, Landing, Parcel, ReadError, Step, Waiter};
+use wappa_component::{Ack, Batches, ConnectError, Delivery, Landing, Parcel, ReadError, Step};
 use wappa_message::Message;
 
 use super::*;
@@ -10,10 +10,7 @@ use super::*;
 struct Nothing;
 
 impl Input for Nothing {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         Err(ReadError::NotReady)
     }
 }
@@ -56,13 +53,13 @@ fn schedule(is_ordered: bool, window: Window) -> Schedule {
 
 /// The input is read and gives batches of these sizes; returns what the reader works on.
 fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
-    let Task::Read(input, _) = next(schedule) else { panic!("there is nothing to do but read") };
+    let Task::Read(source) = next(schedule) else { panic!("there is nothing to do but read") };
     let messages = vec![Message::new("x"); n_messages];
     let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
     let growth = parcel.growth();
     let job = Job::of_parcel(schedule.number_parcel(), parcel.open(), growth);
     let job = schedule.start(job);
-    schedule.return_input(input, false);
+    schedule.return_input(source, Asked::More, false);
     job
 }
 
@@ -84,7 +81,8 @@ fn text(task: &Task) -> String {
         Task::Resume(_) => "resume".to_string(),
         Task::Flush(_) => "flush".to_string(),
         Task::Work(job) => format!("work {}", of(job)),
-        Task::Read(..) => "read".to_string(),
+        Task::Read(_) => "read".to_string(),
+        Task::Await(_, until) => format!("await until {until:?}"),
         Task::Wait => "wait".to_string(),
         Task::Finish => "finish".to_string(),
     }
@@ -242,6 +240,30 @@ fn what_is_given_back_holds_up_nothing() {
 }
 
 #[test]
+fn what_the_input_waits_for_is_waited_for_by_one_thread_and_only_when_nothing_else_is_to_be_done() {
+    let mut it = schedule(true, WIDE);
+    let Task::Read(source) = next(&mut it) else { panic!("there is nothing to do but read") };
+    assert!(!more(&it), "a thread has the input");
+    let mut waits = Waits::default();
+    waits.until(Duration::from_secs(5));
+    it.return_input(source, Asked::Waits(waits), false);
+    assert!(more(&it));
+    assert_eq!(text(&next(&mut it)), "await until Some(5s)");
+    assert_eq!((more(&it), text(&next(&mut it)).as_str()), (false, "wait"));
+    // What the output asks for comes before that.
+    let Some(output) = it.take_output() else { panic!("nobody has it") };
+    it.return_output(output, OutputState { has_room: true, due: Some(Duration::from_secs(2)) });
+    assert_eq!(it.wait_too_long(), (false, true));
+    it.awaited();
+    let Task::Read(source) = next(&mut it) else { panic!("it is asked again") };
+    it.return_input(source, Asked::Waits(Waits::default()), false);
+    assert_eq!(text(&next(&mut it)), "await until Some(2s)");
+    it.take_not_finished();
+    it.awaited();
+    assert_eq!(text(&next(&mut it)), "finish");
+}
+
+#[test]
 fn what_is_in_flight_counts_in_bytes_and_not_in_parts() {
     let mut it = schedule(true, Window { parts_max: 1, bytes_max: 3 });
     let mut in_flight = Vec::new();
@@ -369,11 +391,8 @@ fn random_walk(seed: u64) {
                 finish(&mut it, job);
                 assert!(it.done.len() < window.parts_max + n_threads, "seed {seed}: the window is kept");
             }
-            Task::Read(input, _) if to_read == 0 => {
-                it.end_input();
-                it.return_input(input, false);
-            }
-            Task::Read(input, _) => {
+            Task::Read(source) if to_read == 0 => it.return_input(source, Asked::Over, true),
+            Task::Read(source) => {
                 to_read -= 1;
                 let parcel = Parcel::of_messages(
                     vec![Message::new("x"); 8],
@@ -383,10 +402,10 @@ fn random_walk(seed: u64) {
                 let growth = parcel.growth();
                 let job = Job::of_parcel(it.number_parcel(), parcel.open(), growth);
                 let job = it.start(job);
-                it.return_input(input, false);
+                it.return_input(source, Asked::More, false);
                 held.push(Task::Work(job));
             }
-            Task::Wait | Task::Finish => unreachable!("they are not held"),
+            Task::Await(..) | Task::Wait | Task::Finish => unreachable!("they are not held"),
         }
     }
     assert_eq!(n_written, 48, "seed {seed}: all is written, once");

@@ -10,10 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, Batches, ConnectError, Failure, Input, Parcel, Part, Processor, ReadError, Slices, Step, Waiter,
-    Woken, as_singles, in_chunks, run_children,
+    Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Parcel, Part,
+    Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
 };
 use wappa_message::{Mark, Message, Metadata};
+use wappa_spec::Config;
 
 use super::{
     model::{Sequence, Sim, name},
@@ -22,13 +23,28 @@ use super::{
 };
 use crate::{observe::ObservedProcessor, world::Scheduler};
 
-const INPUT: &str = "root.input";
+/// The input `source`, for the config of a plan's input: which of its inputs it is.
+pub(super) const SOURCE: Component = Component::input::<SourceConfig>("source");
 
-pub(super) struct Source {
+/// Gives what the plan says.
+#[derive(Config)]
+struct SourceConfig(String);
+
+impl BuildInput for SourceConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        let sim = ctx.services().get::<Sim>().expect("a simulation has one");
+        Ok(Box::new(Source::new(sim, self.0.parse().expect("it is a number"))))
+    }
+}
+
+struct Source {
     sim: Arc<Sim>,
+    idx: usize,
     next: usize,
     n_connects: u64,
     is_connected: bool,
+    /// When the attempt to connect is through.
+    connects_at: Option<Duration>,
     /// When the next reading is there.
     ready_at: Option<Duration>,
     /// After a fault it is to be left alone until then.
@@ -38,12 +54,14 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(sim: Arc<Sim>) -> Source {
+    fn new(sim: Arc<Sim>, idx: usize) -> Source {
         Source {
             sim,
+            idx,
             next: 0,
             n_connects: 0,
             is_connected: false,
+            connects_at: None,
             ready_at: None,
             not_before: Duration::ZERO,
             is_stopped: false,
@@ -54,7 +72,8 @@ impl Source {
     fn parcel(&self, sizes: &[usize], are_singles: bool, are_slices: bool) -> Parcel {
         let (parcel, first) = self.sim.model().hand_over(sizes);
         let n: usize = sizes.iter().sum();
-        self.sim.token.note(|| format!("source: parcel {parcel} of {n} messages from {first}"));
+        let idx = self.idx;
+        self.sim.token.note(|| format!("source {idx}: parcel {parcel} of {n} messages from {first}"));
         let sim = Arc::clone(&self.sim);
         let ack = Ack::new(n as u32, move |failures: Vec<Failure>| sim.answered(parcel, &failures));
         let names = (first..first + n).map(|it| it.to_string());
@@ -105,7 +124,7 @@ impl Source {
                 self.back_off();
                 Err(ReadError::BackOff("a passing cloud".to_string()))
             }
-            Gives::Panic => sim.panic(INPUT),
+            Gives::Panic => sim.panic(&sim.plan.path_of(self.idx)),
             Gives::FatalConnect => {
                 self.is_connected = false;
                 self.n_connects = u64::MAX;
@@ -150,13 +169,17 @@ impl Source {
             Gives::Singles { n, .. } => *n,
             _ => 0,
         };
-        let size_max = plan.input.reads.iter().map(size_of).max().unwrap_or(0);
+        let size_max = plan.inputs.iter().flat_map(|it| &it.reads).map(size_of).max().unwrap_or(0);
+        let size_max = size_max.max(plan.batching.map_or(0, |(count, _)| count as usize));
         let n_parcels = plan.window.parts_max.saturating_add(3 * plan.threads).saturating_add(2);
         let n_parcels = n_parcels.saturating_add(self.in_flight_max());
         let bound = n_parcels.saturating_mul(size_max);
         // Of a parcel of which one message waits to be replayed nothing is answered yet.
-        let of_replays =
-            if plan.replays { plan.replay_bound.messages_max.saturating_mul(size_max) } else { 0 };
+        let of_replays = if plan.replays {
+            plan.replay_bound.messages_max.saturating_mul(size_max * plan.inputs.len())
+        } else {
+            0
+        };
         let n_outstanding = self.sim.model().n_outstanding();
         match n_outstanding <= bound.saturating_add(of_replays) {
             true => Ok(()),
@@ -166,19 +189,21 @@ impl Source {
 }
 
 impl Input for Source {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
+    fn connect(&mut self, waits: &mut Waits) -> Result<(), ConnectError> {
         self.sim.token.pass();
         self.check_patience();
-        let plan = self.sim.plan.input.clone();
+        let plan = self.sim.plan.inputs[self.idx].clone();
         if self.n_connects == u64::MAX {
-            self.sim.fault(INPUT, "cannot be connected");
+            self.sim.fault(&self.sim.plan.path_of(self.idx), "cannot be connected");
             return Err(ConnectError::Fatal("no such place".to_string()));
         }
-        let until = waiter.now() + Duration::from_millis(plan.connect_ms);
-        if waiter.now() < until && waiter.wait(None, Some(until)) == Woken::Called {
-            self.back_off();
-            return Err(ConnectError::BackOff("called away".to_string()));
+        let now = self.sim.token.now();
+        let until = *self.connects_at.get_or_insert(now + Duration::from_millis(plan.connect_ms));
+        if now < until {
+            waits.until(until);
+            return Err(ConnectError::NotReady);
         }
+        self.connects_at = None;
         self.n_connects += 1;
         if self.n_connects <= plan.failing_connects {
             self.back_off();
@@ -188,7 +213,7 @@ impl Input for Source {
         Ok(())
     }
 
-    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         self.sim.token.pass();
         self.check_patience();
         let mut wrong = Ok(());
@@ -200,27 +225,27 @@ impl Input for Source {
         }
         self.sim.check(wrong.and_then(|()| self.check_bounds()));
         let sim = Arc::clone(&self.sim);
+        let plan = &sim.plan.inputs[self.idx];
+        sim.model().ready_at.remove(&self.idx);
         if self.is_stopped {
-            self.next = sim.plan.input.reads.len().max(self.next);
-            if sim.plan.input.flushes && sim.model().n_parcels() % 2 == 1 {
+            self.next = plan.reads.len().max(self.next);
+            if plan.flushes && sim.model().n_parcels() % 2 == 1 {
                 return Ok(self.parcel(&[2], false, false));
             }
             return self.end();
         }
-        let Some(reading) = sim.plan.input.reads.get(self.next) else {
-            sim.model().source_is_exhausted = true;
-            if sim.plan.input.ends {
+        let Some(reading) = plan.reads.get(self.next) else {
+            sim.model().exhausted.insert(self.idx);
+            if plan.ends {
                 return self.end();
             }
-            waiter.wait(None, None);
             return Err(ReadError::NotReady);
         };
-        let ready_at = *self.ready_at.get_or_insert(waiter.now() + Duration::from_millis(reading.wait_ms));
-        if waiter.now() < ready_at {
-            waiter.wait(None, Some(ready_at));
-            if waiter.now() < ready_at {
-                return Err(ReadError::NotReady);
-            }
+        let ready_at = *self.ready_at.get_or_insert(step.now() + Duration::from_millis(reading.wait_ms));
+        if step.now() < ready_at {
+            waits.until(ready_at);
+            sim.model().ready_at.insert(self.idx, ready_at);
+            return Err(ReadError::NotReady);
         }
         self.ready_at = None;
         self.next += 1;
@@ -228,12 +253,17 @@ impl Input for Source {
     }
 
     fn stop(&mut self) {
+        self.sim.model().ready_at.remove(&self.idx);
         self.sim.token.note(|| "source: stop".to_string());
         self.is_stopped = true;
     }
 
     fn takes_back(&self) -> bool {
-        self.sim.plan.input.takes_back
+        self.sim.plan.inputs[self.idx].takes_back
+    }
+
+    fn auto_replay_nacks(&self) -> bool {
+        self.sim.plan.replays
     }
 }
 

@@ -17,10 +17,11 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Input, Logger, Output, Sample};
+use wappa_component::{Component, Input, Logger, Output, Sample, Series, Services};
+use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
 use self::{
-    components::{Place, Source, Worker},
+    components::{Place, SOURCE, Worker},
     model::Sim,
     plan::{Halt, Plan, ProcessorPlan},
     random::{Random, mix},
@@ -28,9 +29,8 @@ use self::{
     token::{Checks, Token},
 };
 use crate::{
+    build::{self, BuildRequest},
     line::Line,
-    observe::{ObservedInput, Tally},
-    replay::Replay,
     stream::{self, Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
     world::{Scheduler, World},
@@ -42,16 +42,34 @@ const SEEDS: u64 = 300;
 /// A component that never gives the token back would hang the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>, tally: &Tally) -> Stream {
+/// The input of the plan, built as the program builds it.
+fn input_of(sim: &Arc<Sim>) -> Box<dyn Input> {
+    let mut components: Vec<&'static Component> = wappa_pure::components();
+    components.push(&SOURCE);
+    let registry: Vec<&'static Spec> = components.iter().map(|it| &it.spec).collect();
+    let read = |text: &str| Source::read(text.as_bytes(), |_| None).expect("a plan's text is sound");
+    let config = read("input: {stdin: {}}").stream(&registry, LintOptions::default());
+    let config = config.into_result().unwrap_or_else(|_| unreachable!("nothing is wrong with it"));
+    let mut reader = Reader::new(&registry, LintOptions::default());
+    let node = ComponentNode::read(ComponentKind::Input, &read(&sim.plan.input_text()).node, &mut reader);
+    let node = node.unwrap_or_else(|| panic!("{:?}", reader.into_lints()));
+    let mut services = Services::default();
+    services.insert(Arc::clone(sim));
+    let request = BuildRequest {
+        config: &config,
+        components: &components,
+        registry: &registry,
+        logger: Logger::silent(),
+        metrics: sim.metrics.clone(),
+        services,
+        setting: &sim.setting,
+    };
+    build::input(&request, &node).expect("a plan's input can be built")
+}
+
+fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
     let plan = &sim.plan;
-    let source = Box::new(Source::new(Arc::clone(sim)));
-    let mut input: Box<dyn Input> =
-        Box::new(ObservedInput::new(source, sim.observed("root.input"), tally.clone()));
-    if plan.replays {
-        let mut replay = Replay::new(input, &sim.setting.bell, sim.observed("root.input"), Tally::default());
-        replay.bound = plan.replay_bound;
-        input = Box::new(replay);
-    }
+    let mut input = input_of(sim);
     let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
         let place_of = move |idx| if idx == 0 { first } else { place };
         let processors = processors.iter().enumerate();
@@ -95,7 +113,8 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
     let n_actors = usize::from(plan.output.remote.is_some());
     let token = Arc::new(Token::new(random, plan.habits, plan.threads, n_actors, verdict_tx));
     let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
-    let setting = Setting::new(&world).expect("a descriptor can be had");
+    let mut setting = Setting::new(&world).expect("a descriptor can be had");
+    setting.replay_bound = plan.replay_bound;
     let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
     let checks: Arc<dyn Checks> = Arc::clone(&sim) as Arc<dyn Checks>;
     token.set_checks(Arc::downgrade(&checks));
@@ -104,9 +123,8 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
 }
 
 fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
-    let tally = Tally::default();
     let remote = sim.plan.output.remote.as_ref().map(|_| Arc::new(Remote::new(Arc::clone(sim))));
-    let shared = stream_of(sim, remote.as_ref(), &tally).prepare();
+    let shared = stream_of(sim, remote.as_ref()).prepare();
     sim.set_shared(&shared);
     let (report_tx, report_rx) = mpsc::sync_channel(1);
     let stopper = {
@@ -136,6 +154,13 @@ fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String>
             Err(mpsc::RecvTimeoutError::Timeout) => (),
         }
     };
+    // Something may be wrong with the end itself, and then they never end.
+    while !stopper.is_finished() || remote.as_ref().is_some_and(|it| !it.is_finished()) {
+        if let Ok(text) = verdict.try_recv() {
+            return Err(text);
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
     stopper.join().map_err(|_| "the stopper panicked".to_string())?;
     if let Some(remote) = remote {
         remote.join().map_err(|_| "the other end of the output panicked".to_string())?;
@@ -143,7 +168,7 @@ fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String>
     if let Ok(text) = verdict.try_recv() {
         return Err(text);
     }
-    check_end(sim, &report, &tally)
+    check_end(sim, &report)
 }
 
 /// What the operator does.
@@ -166,7 +191,8 @@ fn operate(sim: &Sim) {
     sim.token.leave();
 }
 
-fn check_end(sim: &Sim, report: &Report, tally: &Tally) -> Result<(), String> {
+fn check_end(sim: &Sim, report: &Report) -> Result<(), String> {
+    let tally = &sim.setting.tally;
     let model = sim.model();
     if 0 < model.n_unanswered() {
         return Err(format!("{} parcels were never answered", model.n_unanswered()));
@@ -184,9 +210,14 @@ fn check_end(sim: &Sim, report: &Report, tally: &Tally) -> Result<(), String> {
     }
     let counts = [("input_received", model.batch_of.len() as u64), ("output_sent", model.n_delivered)];
     for (name, expected) in counts {
-        let found = sim.metrics.samples().into_iter().find(|it| it.0.name == name).map(|it| it.1);
-        if found != Some(Sample::Counter(expected)) {
-            return Err(format!("`{name}` is {found:?} and should be {expected}"));
+        let samples = sim.metrics.samples();
+        let of = |(series, sample): &(Series, Sample)| match sample {
+            Sample::Counter(n) if series.name == name => *n,
+            _ => 0,
+        };
+        let found: u64 = samples.iter().map(of).sum();
+        if found != expected {
+            return Err(format!("`{name}` is {found} and should be {expected}"));
         }
     }
     Ok(())
@@ -223,6 +254,8 @@ fn whatever_happens_every_message_is_answered_for() {
         return check_seed(seed);
     }
     (0..number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS)).for_each(check_seed);
+    // What a simulation found once and the first seeds do not reach.
+    [1708].into_iter().for_each(check_seed);
 }
 
 #[test]

@@ -18,7 +18,9 @@ use super::{
     plan::Plan,
     token::{Checks, Token},
 };
-use crate::{observe::Observed, schedule::Schedule, stop::Stop, stream::Setting, worker::Shared};
+use crate::{
+    observe::Observed, replay::Bound, schedule::Schedule, stop::Stop, stream::Setting, worker::Shared,
+};
 
 /// One simulated world, as the test's components see it.
 pub(super) struct Sim {
@@ -45,8 +47,10 @@ pub(super) struct Model {
     batches: Vec<std::ops::Range<usize>>,
     n_answered: usize,
     pub(super) n_failed: usize,
-    /// The source has given all it has.
-    pub(super) source_is_exhausted: bool,
+    /// The sources that have given all they have.
+    pub(super) exhausted: BTreeSet<usize>,
+    /// When the next reading of a source is there.
+    pub(super) ready_at: BTreeMap<usize, Duration>,
     pub(super) drain_asked: bool,
     pub(super) n_failed_sources: u64,
     pub(super) was_closed: bool,
@@ -138,12 +142,15 @@ impl Sim {
     }
 
     /// Batches are in order, and each holds messages of one batch of the input. Returns which.
+    /// Where the input makes batches of its own they hold messages of several.
     pub(super) fn check_batches(&self, part: &Part) -> Vec<Vec<usize>> {
         let batches: Vec<Vec<usize>> = (0..part.n_batches())
             .map(|idx| part.messages()[part.batch(idx)].iter().map(id).collect())
             .collect();
-        let result = self.model().check_batches(&batches);
-        self.check(result);
+        if self.plan.batching.is_none() {
+            let result = self.model().check_batches(&batches);
+            self.check(result);
+        }
         batches
     }
 
@@ -194,10 +201,10 @@ impl Checks for Sim {
         if self.stop.is_draining() {
             return Err("the stream was stopped and does not end".to_string());
         }
-        if self.plan.input.ends {
+        if self.plan.input_ends() {
             return Err("nothing happens any more and the stream does not end".to_string());
         }
-        if !model.source_is_exhausted {
+        if model.exhausted.len() < self.plan.n_inputs_read() {
             return Err("nothing happens any more and there is more to read".to_string());
         }
         match model.n_unanswered() {
@@ -215,8 +222,10 @@ impl Checks for Sim {
         }
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let shared = shared.and_then(|it| it.upgrade()).expect("the stream is there while its threads run");
-        let look = |schedule: &Schedule| (schedule.has_more(|| now), schedule.n_idle, schedule.due());
-        let Some((has_more, n_idle, due)) = shared.schedule.peek(look) else {
+        let look = |schedule: &Schedule| {
+            (schedule.has_more(|| now), schedule.n_idle, schedule.due(), schedule.awaits_input())
+        };
+        let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
             return Err("a thread waits and has the lock of all".to_string());
         };
         let bell = self.setting.bell.key();
@@ -230,6 +239,15 @@ impl Checks for Sim {
         }
         if has_more && waits.iter().any(|(key, _)| *key == bell) {
             return Err("a thread waits for input although there is something to do".to_string());
+        }
+        // Where too much waits to be replayed nothing new is wanted.
+        let wants_new =
+            !self.plan.replays || self.plan.replay_bound.messages_max == Bound::default().messages_max;
+        if wants_new && awaits_input && !self.stop.is_draining() && self.plan.idle_ms.is_none() {
+            let model = self.model();
+            if let Some((idx, at)) = model.ready_at.iter().find(|(_, at)| **at <= now) {
+                return Err(format!("source {idx} has something since {at:?}, and all wait"));
+            }
         }
         Ok(())
     }
@@ -292,7 +310,7 @@ impl Model {
     fn see(&mut self, ids: &[usize], plan: &Plan) -> Result<(), String> {
         let batch = self.batch_of[ids[0]];
         let is_replay = self.sights.contains_key(&ids[0]);
-        if !is_replay && ids != self.batches[batch].clone().collect::<Vec<_>>() {
+        if !is_replay && plan.batching.is_none() && ids != self.batches[batch].clone().collect::<Vec<_>>() {
             return Err(format!("a batch was divided: {ids:?}"));
         }
         for it in ids {
@@ -351,7 +369,7 @@ impl Model {
         }
         // Before a panic is caught, what it unwinds is answered.
         let was_given_up = sim.stop.is_interrupted() || !self.faults.is_empty();
-        let was_given_back = self.drain_asked && sim.plan.input.takes_back && !sim.plan.replays;
+        let was_given_back = self.drain_asked && sim.plan.takes_back() && !sim.plan.replays;
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         let was_offered = names.iter().any(|it| claim(it).is_some());
         let may_be_offered = !sim.stop.is_cut()

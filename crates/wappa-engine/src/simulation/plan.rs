@@ -16,13 +16,28 @@ pub(super) struct Plan {
     pub(super) replays: bool,
     pub(super) replay_bound: Bound,
     pub(super) habits: Habits,
-    pub(super) input: InputPlan,
+    /// What is read, and how several are read.
+    pub(super) inputs: Vec<InputPlan>,
+    pub(super) tree: Tree,
+    /// So many messages are collected from the input, for so long at most.
+    pub(super) batching: Option<(u64, Option<u64>)>,
+    /// The input is stopped when nothing has come for so long.
+    pub(super) idle_ms: Option<u64>,
     pub(super) under_input: Vec<ProcessorPlan>,
     pub(super) pipeline: Vec<ProcessorPlan>,
     pub(super) under_output: Vec<ProcessorPlan>,
     pub(super) output: OutputPlan,
     /// What the operator does, and when.
     pub(super) stops: Vec<(Moment, Halt)>,
+}
+
+/// How several inputs are read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Tree {
+    /// There is one.
+    One,
+    Broker,
+    Sequence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -197,6 +212,17 @@ impl Plan {
         let output = output(r, has_poison, &mut panics);
         let needs_abandon = has_poison;
         let input = input(r, ends, has_panic);
+        let tree = r.pick(&[Tree::One, Tree::One, Tree::Broker, Tree::Sequence]);
+        let n_inputs = if tree == Tree::One { 1 } else { 1 + r.below(4) as usize };
+        let mut inputs = vec![input];
+        while inputs.len() < n_inputs {
+            // A stream that ends has no input without an end.
+            let ends = ends || r.once_in(2);
+            inputs.push(self::input(r, ends, has_panic));
+        }
+        let batching =
+            r.once_in(4).then(|| (r.pick(&[1, 3, 1000]), r.once_in(2).then(|| r.pick(&[1, 20, 2000]))));
+        let idle_ms = r.once_in(6).then(|| r.pick(&[1, 20, 2000]));
         let under_input = processors(r, "root.input", &[0, 0, 1, 2], &mut panics);
         let pipeline = processors(r, "root.pipeline", &[0, 1, 1, 2, 3], &mut panics);
         let under_output = processors(r, "root.output", &[0, 0, 1, 2], &mut panics);
@@ -211,7 +237,10 @@ impl Plan {
             },
             habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
             stops: stops(r, ends, halts, needs_abandon),
-            input,
+            inputs,
+            tree,
+            batching,
+            idle_ms,
             under_input,
             pipeline,
             under_output,
@@ -239,6 +268,7 @@ impl Plan {
             5 => self.about_composites(r),
             7 => self.about_giving_back(r),
             2 if r.once_in(2) => self.about_flights(r),
+            4 if r.once_in(2) => self.about_pipes(r),
             6 if r.once_in(2) => self.about_collecting(r),
             _ => (),
         }
@@ -250,8 +280,10 @@ impl Plan {
             wait_ms: 0,
             gives: Gives::Singles { n: 1 + r.below(size_max) as usize, are_slices: true },
         };
-        self.input.reads = (0..n_reads).map(|_| reading(r)).collect();
-        self.input.failing_connects = 0;
+        self.inputs.truncate(1);
+        (self.tree, self.batching, self.idle_ms) = (Tree::One, None, None);
+        self.inputs[0].reads = (0..n_reads).map(|_| reading(r)).collect();
+        self.inputs[0].failing_connects = 0;
         self.under_input.clear();
         self.under_output.clear();
         self.output.connect_is_fatal = false;
@@ -291,9 +323,9 @@ impl Plan {
         // The source goes away, and the stream is stopped before it is back.
         self.output.poison_one_in = 0;
         self.output.fails_one_in = 1;
-        self.input.reads.truncate(4);
-        self.input.reads.push(Reading { wait_ms: 0, gives: Gives::NotConnected });
-        self.input.failing_connects = 3;
+        self.inputs[0].reads.truncate(4);
+        self.inputs[0].reads.push(Reading { wait_ms: 0, gives: Gives::NotConnected });
+        self.inputs[0].failing_connects = 3;
         self.stops = vec![(moment, Halt::Drain)];
     }
 
@@ -305,6 +337,31 @@ impl Plan {
         let kind = ProcessorKind::Composite { selects_all: true, children };
         self.pipeline = vec![plain("root.pipeline.processors.0", r, &[kind])];
         self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Abandon)];
+    }
+
+    /// Ten pipes in which something comes now and then, and a connection that is lost on some of them.
+    fn about_pipes(&mut self, r: &mut Random) {
+        self.be_calm(r, 0, 1);
+        let pipe = |r: &mut Random| InputPlan {
+            reads: (0..4)
+                .map(|_| Reading {
+                    wait_ms: r.pick(&[0, 1, 5, 400]),
+                    gives: r.pick(&[
+                        Gives::Singles { n: 1, are_slices: true },
+                        Gives::Singles { n: 3, are_slices: false },
+                        Gives::BackOff,
+                        Gives::NotConnected,
+                    ]),
+                })
+                .collect(),
+            failing_connects: r.pick(&[0, 0, 3]),
+            ..self.inputs[0].clone()
+        };
+        self.inputs = (0..10).map(|_| pipe(r)).collect();
+        self.tree = Tree::Broker;
+        self.threads = r.pick(&[1, 1, 2]);
+        self.pipeline.clear();
+        (self.window, self.replay_bound) = (Window::default(), Bound::default());
     }
 
     /// Many deliveries in flight, on a connection that breaks.
@@ -334,20 +391,75 @@ impl Plan {
         let kinds = [ProcessorKind::Slow { ms_max: 20, obeys: true }];
         self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
         self.replays = false;
-        self.input.takes_back = true;
+        self.inputs[0].takes_back = true;
         self.output.poison_one_in = 0;
         self.stops = vec![(Moment::Time(Duration::from_millis(r.below_power(2, 8))), Halt::Drain)];
     }
 
-    /// Whether the output collects what it sends, for any time.
+    /// Whether the output collects what it sends, or the input what it gives, for any time.
     pub(super) fn collects_for_ever(&self) -> bool {
-        self.output.remote.as_ref().is_some_and(|it| matches!(it.collects, Some((_, None))))
+        matches!(self.batching, Some((_, None)))
+            || self.output.remote.as_ref().is_some_and(|it| matches!(it.collects, Some((_, None))))
     }
 
     /// Whether some messages know no origin, so that more is replayed than failed.
     pub(super) fn loses_origins(&self) -> bool {
         let all = self.under_input.iter().chain(&self.pipeline).chain(&self.under_output);
         all.into_iter().any(ProcessorPlan::is_lossy)
+    }
+
+    /// Whether the input ends by itself.
+    pub(super) fn input_ends(&self) -> bool {
+        self.idle_ms.is_some() || self.inputs.iter().all(|it| it.ends)
+    }
+
+    /// How many of the inputs are read to their end, in a row that one without an end holds up.
+    pub(super) fn n_inputs_read(&self) -> usize {
+        let n_ending = self.inputs.iter().take_while(|it| it.ends).count();
+        if self.tree == Tree::Sequence { self.inputs.len().min(n_ending + 1) } else { self.inputs.len() }
+    }
+
+    pub(super) fn takes_back(&self) -> bool {
+        self.inputs.iter().all(|it| it.takes_back)
+    }
+
+    /// Where an input is.
+    pub(super) fn path_of(&self, idx: usize) -> String {
+        let mut path = "root.input".to_string();
+        if self.idle_ms.is_some() {
+            path.push_str(".read_until.input");
+        }
+        if self.batching.is_some() && self.tree != Tree::Broker {
+            path.push_str(".batched.child");
+        }
+        match self.tree {
+            Tree::One => path,
+            Tree::Broker => format!("{path}.broker.inputs.{idx}"),
+            Tree::Sequence => format!("{path}.sequence.inputs.{idx}"),
+        }
+    }
+
+    /// The config of the input.
+    pub(super) fn input_text(&self) -> String {
+        let sources: Vec<String> = (0..self.inputs.len()).map(|idx| format!("source: '{idx}'")).collect();
+        let inputs = format!("inputs: [{{{}}}]", sources.join("}, {"));
+        let policy = self.batching.map(|(count, period_ms)| match period_ms {
+            Some(ms) => format!("{{count: {count}, period: {ms}ms}}"),
+            None => format!("{{count: {count}}}"),
+        });
+        let mut text = match (self.tree, &policy) {
+            (Tree::One, _) => sources[0].clone(),
+            (Tree::Sequence, _) => format!("sequence: {{{inputs}}}"),
+            (Tree::Broker, None) => format!("broker: {{{inputs}}}"),
+            (Tree::Broker, Some(policy)) => format!("broker: {{{inputs}, batching: {policy}}}"),
+        };
+        if let Some(policy) = policy.filter(|_| self.tree != Tree::Broker) {
+            text = format!("batched: {{child: {{{text}}}, policy: {policy}}}");
+        }
+        match self.idle_ms {
+            Some(ms) => format!("read_until: {{idle_timeout: {ms}ms, input: {{{text}}}}}"),
+            None => text,
+        }
     }
 
     pub(super) fn keeps_order(&self) -> bool {

@@ -4,10 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, BuildError, BuildInput, Charges, Component, ConnectError, Context, Failure, Growth, Input,
-    PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waiter, run_children,
+    Ack, BuildError, BuildInput, Component, Context, Failure, Growth, Input, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX,
+    Parcel, Part, Processor, ReadError, Step, Waits, run_children, stopped,
 };
-use wappa_message::{Mark, Message};
+use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config};
 
 use crate::batching::{Collected, Mechanism, Policy, PolicyConfig};
@@ -19,6 +19,9 @@ pub(super) const COMPONENT: Component =
 /// A batch is complete, whatever the policy says, when processors under the input have made its messages grow by so much:
 /// a policy counts what the one who wrote it expects to come.
 const GROWN_BYTES_MAX: usize = 512 << 20;
+
+/// How many parcels are collected before control is given back, so that a stop need not wait for a large batch.
+const PARCELS_AT_ONCE: usize = 16;
 
 /// Reads from another input and makes batches of its messages.
 ///
@@ -66,18 +69,40 @@ struct BatchedConfig {
 
 impl BuildInput for BatchedConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let processors = ctx.processors("batching.processors", self.policy.processors())?;
-        let path = format!("{}.batching", ctx.path());
-        let policy = Policy::new(&self.policy, ctx.label(), &path, ctx.metrics()).map_err(BuildError::new)?;
         let child = ctx.input("batched.child", &self.child)?;
-        Ok(Box::new(Batched {
+        Ok(Box::new(Batched::new(child, &self.policy, ctx)?))
+    }
+}
+
+/// Puts batching behind an input, if the config asks for any.
+pub(super) fn batched(
+    child: Box<dyn Input>,
+    config: &PolicyConfig,
+    ctx: &mut Context<'_>,
+) -> Result<Box<dyn Input>, BuildError> {
+    match config.is_empty() {
+        true => Ok(child),
+        false => Ok(Box::new(Batched::new(child, config, ctx)?)),
+    }
+}
+
+impl Batched {
+    fn new(
+        child: Box<dyn Input>,
+        config: &PolicyConfig,
+        ctx: &mut Context<'_>,
+    ) -> Result<Batched, BuildError> {
+        let processors = ctx.processors("batching.processors", config.processors())?;
+        let path = format!("{}.batching", ctx.path());
+        let policy = Policy::new(config, ctx.label(), &path, ctx.metrics()).map_err(BuildError::new)?;
+        Ok(Batched {
             child,
             policy,
             processors,
             open: OpenBatch::default(),
             ready: VecDeque::new(),
             is_stopping: false,
-        }))
+        })
     }
 }
 
@@ -97,8 +122,6 @@ struct Batched {
 struct Batch {
     messages: Vec<Message>,
     sources: Vec<Contribution>,
-    /// What was charged for what processors under the child have made of them.
-    charges: Charges,
 }
 
 #[derive(Default)]
@@ -113,37 +136,47 @@ struct OpenBatch {
 
 /// The messages of one parcel in one batch; they are next to each other.
 struct Contribution {
-    /// Answers for the whole parcel, as every piece of it does.
-    ack: Ack,
+    /// Answers for the whole parcel, as every piece of it does; nothing once it has.
+    ack: Option<Ack>,
     /// The origins of the messages, in the parcel.
     origins: Vec<u32>,
 }
 
 impl Input for Batched {
-    fn connect(&mut self, waiter: &dyn Waiter) -> Result<(), ConnectError> {
-        self.child.connect(waiter)
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        if self.ready.is_empty() {
-            let is_due = self.open.due.is_some_and(|due| due <= waiter.now());
-            if is_due || self.is_stopping || self.child.is_exhausted() {
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        for _ in 0..PARCELS_AT_ONCE {
+            if self.ready.is_empty() && self.is_time(step) {
                 self.complete_in_time();
             }
-        }
-        if self.ready.is_empty() {
-            match waiter.bounded(self.open.due, |waiter| self.child.read(waiter, step)) {
-                Ok(parcel) => self.collect(parcel, step.take_charges(), waiter.now()),
+            if !self.ready.is_empty() {
+                return Ok(self.hand_over(step));
+            }
+            match self.child.read(waits, step) {
+                Ok(parcel) => self.collect(parcel, step.now()),
                 Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete_in_time(),
-                Err(err) => return Err(err),
+                // That it has no more may have shown only now.
+                Err(ReadError::NotReady) if !self.open.batch.messages.is_empty() && self.is_time(step) => (),
+                Err(err) => {
+                    self.open.due.into_iter().for_each(|it| waits.until(it));
+                    return Err(err);
+                }
             }
         }
-        self.hand_over(step)
+        waits.again();
+        Err(ReadError::NotReady)
     }
 
     fn stop(&mut self) {
         self.is_stopping = true;
         self.child.stop();
+    }
+
+    fn restart(&mut self) -> bool {
+        self.child.restart()
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.child.close()
     }
 
     fn is_exhausted(&self) -> bool {
@@ -156,8 +189,14 @@ impl Input for Batched {
 }
 
 impl Batched {
+    /// Whether what is collected is not to wait for more.
+    fn is_time(&self, step: &Step<'_>) -> bool {
+        let is_due = self.open.due.is_some_and(|due| due <= step.now());
+        is_due || self.is_stopping || self.child.is_exhausted()
+    }
+
     /// Adds the messages of a parcel; some batches may be complete then.
-    fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
+    fn collect(&mut self, parcel: Parcel, now: Duration) {
         self.open.grown += parcel.growth_bytes();
         let (part, _, ack) = parcel.open();
         // A message that is left of many keeps the buffer of all of them alive.
@@ -184,12 +223,8 @@ impl Batched {
         if origins.is_empty() {
             // All of it is in batches by now, or nothing ever was there.
             ack.answer(Vec::new());
-            if let Some(last) = self.ready.back_mut() {
-                last.charges.append(charges);
-            }
         } else {
             self.contribute(ack, origins);
-            self.open.batch.charges.append(charges);
         }
         if is_heavy {
             self.complete();
@@ -197,7 +232,7 @@ impl Batched {
     }
 
     fn contribute(&mut self, ack: Ack, origins: Vec<u32>) {
-        self.open.batch.sources.push(Contribution { ack, origins });
+        self.open.batch.sources.push(Contribution { ack: Some(ack), origins });
     }
 
     /// Closes the batch that is collected because its time is over: its period's, or the stream's, which counts as the
@@ -218,11 +253,8 @@ impl Batched {
     }
 
     /// Hands over as many complete batches as a parcel holds, one at least.
-    fn hand_over(&mut self, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let Some(Batch { mut messages, mut sources, charges }) = self.ready.pop_front() else {
-            return Err(ReadError::NotReady);
-        };
-        step.put_charges(charges);
+    fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
+        let Batch { mut messages, mut sources } = self.ready.pop_front().expect("a batch is complete");
         let mut ends = vec![messages.len() as u32];
         let size = |it: &[Message]| it.iter().map(|it| it.content().len()).sum::<usize>();
         let mut n_bytes = size(&messages);
@@ -234,7 +266,6 @@ impl Batched {
             }
             messages.extend(next.messages);
             sources.extend(next.sources);
-            step.put_charges(next.charges);
             ends.push(messages.len() as u32);
         }
         for (idx, message) in messages.iter_mut().enumerate() {
@@ -245,7 +276,7 @@ impl Batched {
         step.begin();
         step.begin_part(Growth::of(part.size()));
         let done = run_children(&self.processors, &mut part, step);
-        Ok(Parcel::of_finished(part, done, Some(ends), ack, Mark::new("the stream was stopped")))
+        Parcel::of_finished(part, done, Some(ends), ack, stopped())
     }
 }
 
@@ -253,14 +284,27 @@ impl Batched {
 fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
     let mut failures = failures.into_iter().peekable();
     let mut begin = 0;
-    for Contribution { ack, origins } in sources {
+    for mut source in sources {
+        let origins = std::mem::take(&mut source.origins);
         let end = begin + origins.len() as u32;
         let mut own = Vec::new();
         while let Some(Failure { origin, reason }) = failures.next_if(|it| it.origin < end) {
             own.push(Failure { origin: origins[(origin - begin) as usize], reason });
         }
-        ack.answer(own);
+        if let Some(ack) = source.ack.take() {
+            ack.answer(own);
+        }
         begin = end;
+    }
+}
+
+impl Drop for Contribution {
+    /// What is collected when the stream is given up did not arrive, and only that.
+    fn drop(&mut self) {
+        if let Some(ack) = self.ack.take() {
+            let failure = |origin: &u32| Failure { origin: *origin, reason: stopped() };
+            ack.answer(self.origins.iter().map(failure).collect());
+        }
     }
 }
 
@@ -373,10 +417,10 @@ mod tests {
         writer.write_all(b"a\nb\n").expect("the pipe has room");
         // The parcel is collected, then the wait for more ends with the period.
         let mut read = String::new();
-        for _ in 0..3 {
+        for _ in 0..2 {
             read.push_str(&harness.read(input.as_mut()));
         }
-        assert_eq!(read, "not ready\nnot ready\na|b\n");
+        assert_eq!(read, "not ready\na|b\n");
         assert_eq!(harness.time.now(), Duration::from_secs(5));
         assert!(harness.counters("batch_created").contains(&counted("period", 1)));
         writer.write_all(b"c\n").expect("the pipe has room");

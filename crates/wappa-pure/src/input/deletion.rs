@@ -15,11 +15,10 @@ use std::{
 };
 
 use rustix::{
-    event::{EventfdFlags, eventfd},
     fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, Statx, StatxFlags, open, seek, statx},
     io::Errno,
 };
-use wappa_component::Logger;
+use wappa_component::{InputBell, Logger};
 
 use crate::fault;
 
@@ -65,8 +64,8 @@ impl Seen {
 #[derive(Debug)]
 pub(super) struct Deletions {
     logger: Logger,
-    /// Rings when a file is settled.
-    bell: OwnedFd,
+    /// Rung when a file is settled.
+    bell: InputBell,
     /// Files that were read to their end and are not settled.
     n_open: AtomicUsize,
     grown: Mutex<Vec<Grown>>,
@@ -86,19 +85,14 @@ pub(super) struct Grown {
 }
 
 impl Deletions {
-    pub(super) fn new(logger: Logger) -> Result<Arc<Deletions>, Errno> {
-        Ok(Arc::new(Deletions {
+    pub(super) fn new(logger: Logger, bell: InputBell) -> Arc<Deletions> {
+        Arc::new(Deletions {
             logger,
-            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            bell,
             n_open: AtomicUsize::new(0),
             grown: Mutex::new(Vec::new()),
             is_over: AtomicBool::new(false),
-        }))
-    }
-
-    /// Readable when it is worth asking again.
-    pub(super) fn bell(&self) -> &OwnedFd {
-        &self.bell
+        })
     }
 
     /// A file of which there is more to read.
@@ -108,7 +102,6 @@ impl Deletions {
 
     /// Whether a file that was read may yet turn out to have grown. What has is to be taken first.
     pub(super) fn is_waiting(&self) -> bool {
-        let _ = rustix::io::read(&self.bell, &mut [0u8; 8]);
         self.n_open.load(Ordering::Acquire) != 0
     }
 
@@ -120,8 +113,7 @@ impl Deletions {
     fn settled(&self, grown: Option<Grown>) {
         self.grown.lock().unwrap_or_else(PoisonError::into_inner).extend(grown);
         self.n_open.fetch_sub(1, Ordering::AcqRel);
-        // A full counter is rung already; nothing else can go wrong with a descriptor of our own.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        self.bell.ring();
     }
 
     /// Deletes a file that has arrived, if it still is what was read; gives it back if there is more of it.

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,8 +10,8 @@ use std::{
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, Progress, ReadError,
-    ScannerFactory, Slices, SourceProgress, Step, Waiter, Woken,
+    Ack, BuildError, BuildInput, Component, Context, Failure, Input, Logger, Parcel, Progress, ReadError,
+    ScannerFactory, Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::{Metadata, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader};
@@ -106,16 +103,17 @@ fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for FileConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let patterns: Result<_, String> = self.paths.iter().map(|it| PathPattern::parse(it)).collect();
+        let patterns: Result<Vec<_>, String> = self.paths.iter().map(|it| PathPattern::parse(it)).collect();
+        let patterns = patterns.map_err(BuildError::new)?;
+        let deletions = self.delete_on_finish.then(|| Deletions::new(ctx.logger(), ctx.input_bell()));
         Ok(Box::new(Files {
-            search: Some(Search::new(patterns.map_err(BuildError::new)?)),
+            search: Some(Search::new(patterns.clone())),
+            patterns,
             scanner: codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?,
             paths: VecDeque::new(),
             progress: ctx.services().get::<Progress>(),
             current: None,
-            deletes: self.delete_on_finish,
-            deletions: None,
-            waits: false,
+            deletions,
             is_stopped: false,
             auto_replay_nacks: self.auto_replay_nacks,
             logger: ctx.logger(),
@@ -127,6 +125,7 @@ impl BuildInput for FileConfig {
 const NAMES_AT_ONCE: usize = 1024;
 
 struct Files {
+    patterns: Vec<PathPattern>,
     /// What is still to be looked up.
     search: Option<Search>,
     scanner: Box<dyn ScannerFactory>,
@@ -135,11 +134,8 @@ struct Files {
     /// Where somebody wants to see how far it is.
     progress: Option<Arc<Progress>>,
     current: Option<Source>,
-    deletes: bool,
-    /// Where files are to be deleted, from the first one on.
+    /// Where files are to be deleted.
     deletions: Option<Arc<Deletions>>,
-    /// All files were read, and it is known that all that can still come is what one of them has grown by.
-    waits: bool,
     is_stopped: bool,
     auto_replay_nacks: bool,
     logger: Logger,
@@ -155,18 +151,14 @@ struct Source {
 }
 
 impl Input for Files {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        self.search()?;
+    fn read(&mut self, waits: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.search(waits)?;
         loop {
             let Some(source) = &mut self.current else {
-                self.current = Some(self.next(waiter)?);
+                self.current = Some(self.next()?);
                 continue;
             };
-            match source.reader.read(waiter) {
+            match source.reader.read(waits) {
                 Ok((buffer, ranges)) => {
                     source.progress.reached(source.reader.offset());
                     let ack = source.ack(ranges.len() as u32);
@@ -200,6 +192,11 @@ impl Input for Files {
         }
     }
 
+    fn restart(&mut self) -> bool {
+        self.search = Some(Search::new(self.patterns.clone()));
+        true
+    }
+
     fn is_exhausted(&self) -> bool {
         self.search.is_none() && self.paths.is_empty() && self.current.is_none()
     }
@@ -210,34 +207,23 @@ impl Input for Files {
 }
 
 impl Files {
-    /// What is read next: what has grown, then the next file. Waits until no file can have grown any more.
-    fn next(&mut self, waiter: &dyn Waiter) -> Result<Source, ReadError> {
-        loop {
-            if let Some(grown) = self.deletions.as_ref().and_then(|it| it.take_grown()) {
-                self.waits = false;
-                return Ok(self.go_on(grown));
-            }
-            if let Some((path, size)) = self.paths.pop_front() {
-                return self.open(path, size);
-            }
-            let waited_for = self.deletions.as_ref().filter(|it| it.is_waiting() && !self.is_stopped);
-            let Some(deletions) = waited_for else {
-                // The last one may have been settled in between.
-                match self.deletions.as_ref().and_then(|it| it.take_grown()) {
-                    Some(grown) => return Ok(self.go_on(grown)),
-                    None => return Err(ReadError::EndOfInput),
-                }
-            };
-            // First whoever collects messages is told, and lets go of those that are waited for.
-            let is_told = std::mem::replace(&mut self.waits, true);
-            if !is_told || waiter.wait(Some(deletions.bell().as_fd()), None) != Woken::Ready {
-                return Err(ReadError::NotReady);
-            }
+    /// What is read next: what has grown, then the next file. The end comes when no file can have grown any more.
+    fn next(&mut self) -> Result<Source, ReadError> {
+        // Looked at first: what is settled in between has grown, or has not.
+        let waits = self.deletions.as_ref().is_some_and(|it| it.is_waiting()) && !self.is_stopped;
+        if let Some(grown) = self.deletions.as_ref().and_then(|it| it.take_grown()) {
+            return Ok(self.go_on(grown));
+        }
+        match self.paths.pop_front() {
+            Some((path, size)) => self.open(path, size),
+            // The bell is rung when one is settled.
+            None if waits => Err(ReadError::NotReady),
+            None => Err(ReadError::EndOfInput),
         }
     }
 
     /// Goes on looking for files, until all are found.
-    fn search(&mut self) -> Result<(), ReadError> {
+    fn search(&mut self, waits: &mut Waits) -> Result<(), ReadError> {
         let Some(search) = &mut self.search else { return Ok(()) };
         for _ in 0..NAMES_AT_ONCE {
             match search.step() {
@@ -257,6 +243,7 @@ impl Files {
                 }
             }
         }
+        waits.again();
         Err(ReadError::NotReady)
     }
 
@@ -268,13 +255,7 @@ impl Files {
         let descriptor = open(&path, flags, Mode::empty())
             .map_err(|err| ReadError::SourceFailed(fault::failed("open", path.display(), err)))?;
         self.logger.debug(&format!("Consuming from file '{}'", path.display()));
-        if self.deletes && self.deletions.is_none() {
-            let deletions = Deletions::new(self.logger.clone());
-            self.deletions = Some(deletions.map_err(|err| {
-                ReadError::SourceFailed(fault::failed("eventfd", path.display(), err))
-            })?);
-        }
-        Ok(self.source(path, descriptor, 0, self.deletes, progress))
+        Ok(self.source(path, descriptor, 0, true, progress))
     }
 
     /// Reads what a file has grown by.

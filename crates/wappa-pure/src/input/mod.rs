@@ -7,5 +7,9 @@ components! {
     stdin,
     file,
     batched,
+    broker,
+    sequence,
+    read_until,
+    inproc,
     resource,
 }

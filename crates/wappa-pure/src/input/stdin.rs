@@ -3,8 +3,8 @@
 use std::{os::fd::AsFd, sync::Arc};
 
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, Progress, ReadError,
-    ScannerFactory, Slices, SourceProgress, Step, Waiter,
+    Ack, BuildError, BuildInput, Component, Context, Input, Logger, Parcel, Progress, ReadError, ScannerFactory,
+    Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::Metadata;
 use wappa_spec::{ComponentNode, Config, Node, Reader};
@@ -66,7 +66,7 @@ fn lint(config: &StdinConfig, node: &Node, reader: &mut Reader<'_>) {
 impl BuildInput for StdinConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
         let scanner = codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?;
-        let mut stdin = Stdin::new(standard_input(), scanner.as_ref(), self.auto_replay_nacks, ctx.logger());
+        let mut stdin = Stdin::new(standard_input(), scanner, self.auto_replay_nacks, ctx.logger());
         if let Some(progress) = ctx.services().get::<Progress>() {
             stdin.show(progress);
         }
@@ -77,15 +77,22 @@ impl BuildInput for StdinConfig {
 struct Stdin<D> {
     /// Nothing once the source is given up.
     reader: Option<SourceReader<D>>,
+    scanner: Box<dyn ScannerFactory>,
     progress: SourceProgress,
     auto_replay_nacks: bool,
     logger: Logger,
 }
 
-impl<D: AsFd> Stdin<D> {
-    fn new(descriptor: D, scanner: &dyn ScannerFactory, auto_replay_nacks: bool, logger: Logger) -> Stdin<D> {
+impl<D: AsFd + Send + Sync + 'static> Stdin<D> {
+    fn new(
+        descriptor: D,
+        scanner: Box<dyn ScannerFactory>,
+        auto_replay_nacks: bool,
+        logger: Logger,
+    ) -> Stdin<D> {
         let reader = SourceReader::new(descriptor, scanner.open(), "standard input");
-        Stdin { reader: Some(reader), progress: SourceProgress::new(None, 0), auto_replay_nacks, logger }
+        let progress = SourceProgress::new(None, 0);
+        Stdin { reader: Some(reader), scanner, progress, auto_replay_nacks, logger }
     }
 
     /// Somebody wants to see how far it is, which is known of a file: `< file`.
@@ -96,14 +103,10 @@ impl<D: AsFd> Stdin<D> {
     }
 }
 
-impl<D: AsFd + Send> Input for Stdin<D> {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, waiter: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+impl<D: AsFd + Send + Sync + 'static> Input for Stdin<D> {
+    fn read(&mut self, waits: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let Some(reader) = &mut self.reader else { return Err(ReadError::EndOfInput) };
-        match reader.read(waiter) {
+        match reader.read(waits) {
             Ok((buffer, ranges)) => {
                 self.progress.reached(reader.offset());
                 let ack = Ack::new(ranges.len() as u32, |_| ());
@@ -126,6 +129,15 @@ impl<D: AsFd + Send> Input for Stdin<D> {
         }
     }
 
+    /// There is nothing to go back to, but one who types may go on after the end.
+    fn restart(&mut self) -> bool {
+        match &mut self.reader {
+            Some(reader) => reader.restart(self.scanner.open()),
+            None => return false,
+        }
+        true
+    }
+
     fn auto_replay_nacks(&self) -> bool {
         self.auto_replay_nacks
     }
@@ -146,7 +158,7 @@ mod tests {
 
     fn stdin(harness: &mut Harness, descriptor: impl Into<OwnedFd>) -> Stdin<OwnedFd> {
         let scanner: Box<dyn ScannerFactory> = harness.scanner("lines: {max_buffer_size: 10}");
-        Stdin::new(descriptor.into(), scanner.as_ref(), true, Logger::silent())
+        Stdin::new(descriptor.into(), scanner, true, Logger::silent())
     }
 
     #[test]

@@ -14,5 +14,6 @@ components! {
     broker,
     retry,
     drop_on,
+    inproc,
     resource,
 }

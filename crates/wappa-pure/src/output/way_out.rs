@@ -34,6 +34,16 @@ impl Stream<'_> {
     fn replays(&self, input: &ComponentNode) -> bool {
         match (input.name.as_str(), self.child(ComponentKind::Input, input.body.get("child"))) {
             ("batched", Some(child)) => self.replays(&child),
+            ("broker" | "sequence", _) => {
+                let inputs = input.body.get("inputs").and_then(Node::as_seq).unwrap_or_default();
+                let child = |it| ComponentNode::read_again(ComponentKind::Input, it, self.registry);
+                inputs.iter().filter_map(child).any(|it| self.replays(&it))
+            }
+            ("read_until", _) => {
+                self.child(ComponentKind::Input, input.body.get("input")).is_none_or(|it| self.replays(&it))
+            }
+            // It is for whoever wrote it.
+            ("inproc", _) => false,
             ("resource", _) => self
                 .resource(&input.body, &self.config.resources.inputs)
                 .is_none_or(|it| it.name == "resource" || self.replays(it)),

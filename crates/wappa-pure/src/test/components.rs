@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
-    Delivery, Growth, Input, Output, Parcel, Part, Processor, ReadError, Step, Waiter, WriteError,
+    Delivery, Growth, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
@@ -251,11 +251,7 @@ impl BuildInput for SieveConfig {
 }
 
 impl Input for Sieve {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let buffer = self.0.take().ok_or(ReadError::EndOfInput)?;
         let mut messages = Vec::new();
         for (idx, line) in buffer.split(|it| *it == b'\n').enumerate() {
@@ -286,11 +282,7 @@ impl BuildInput for SwollenConfig {
 }
 
 impl Input for Swollen {
-    fn connect(&mut self, _: &dyn Waiter) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn read(&mut self, _: &dyn Waiter, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
         if 5 < self.next {
             return Err(ReadError::EndOfInput);
         }

@@ -2,8 +2,6 @@
 
 use std::{
     borrow::Cow,
-    cell::Cell,
-    os::fd::BorrowedFd,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,9 +11,9 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, Build, BuildError, Builder, Component, Context, Delivery, Input, Level, LogSink, Logger,
-    Metrics, Output, OutputBell, Part, Processor, Pulse, ReadError, Sample, ScannerFactory, Services, Step,
-    Waiter, Woken,
+    Answer, Batches, Build, BuildError, Builder, Component, Context, Delivery, Input, InputBell, Level,
+    LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, ReadError, Sample, ScannerFactory,
+    Services, Step, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -86,7 +84,7 @@ impl Harness {
 
     pub(crate) fn input(&mut self, config: &str) -> Box<dyn Input> {
         let mut input = self.try_input(config).expect("the component can be built");
-        input.connect(&TestWaiter::new(&self.time)).expect("the input can be connected");
+        input.connect(&mut Waits::default()).expect("the input can be connected");
         input
     }
 
@@ -139,16 +137,32 @@ impl Harness {
         input: &mut dyn Input,
     ) -> Result<(Part, wappa_component::Ack), String> {
         let mut step = Step::new(1, self.time.as_ref());
-        match input.read(&TestWaiter::new(&self.time), &mut step) {
+        let mut waits = Waits::default();
+        match input.read(&mut waits, &mut step) {
             Ok(parcel) => {
                 let (part, _, ack) = parcel.open();
                 Ok((part, ack))
             }
-            Err(ReadError::NotReady) => Err("not ready\n".to_string()),
+            Err(ReadError::NotReady) => {
+                self.wait(&waits);
+                Err("not ready\n".to_string())
+            }
             Err(ReadError::EndOfInput) => Err("end\n".to_string()),
             Err(ReadError::NotConnected) => Err("not connected\n".to_string()),
             Err(ReadError::SourceFailed(text)) => Err(format!("source failed: {text}\n")),
             Err(ReadError::BackOff(text)) => Err(format!("back off: {text}\n")),
+        }
+    }
+
+    /// A wait that takes no time: what is not ready now never is, and what is due is due at once.
+    fn wait(&self, waits: &Waits) {
+        let is_ready = waits.descriptors().iter().any(|it| {
+            let mut polled = [PollFd::from_borrowed_fd(it.as_fd(), PollFlags::IN)];
+            let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
+            0 < poll(&mut polled, Some(&timeout)).expect("it can be polled")
+        });
+        if !is_ready && let Some(until) = waits.time() {
+            self.time.advance(until.saturating_sub(self.time.now()));
         }
     }
 
@@ -386,44 +400,6 @@ impl Pulse for Time {
     }
 }
 
-/// Waits that take no time: what is not ready now never is, and what is due is due at once.
-pub(crate) struct TestWaiter<'a> {
-    time: &'a Time,
-    n_waits: Cell<usize>,
-}
-
-impl TestWaiter<'_> {
-    pub(crate) fn new(time: &Time) -> TestWaiter<'_> {
-        TestWaiter { time, n_waits: Cell::new(0) }
-    }
-}
-
-impl Waiter for TestWaiter<'_> {
-    fn now(&self) -> Duration {
-        self.time.now()
-    }
-
-    fn wait(&self, descriptor: Option<BorrowedFd<'_>>, until: Option<Duration>) -> Woken {
-        self.n_waits.set(self.n_waits.get() + 1);
-        assert!(self.n_waits.get() < 1000, "waits without end");
-        if let Some(descriptor) = descriptor {
-            let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-            let n_ready =
-                poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("it can be polled");
-            if 0 < n_ready {
-                return Woken::Ready;
-            }
-        }
-        match until {
-            Some(until) => {
-                self.time.advance(until.saturating_sub(self.now()));
-                Woken::Due
-            }
-            None => Woken::Called,
-        }
-    }
-}
-
 /// Log lines as text.
 #[derive(Debug, Default)]
 pub(crate) struct Log(Mutex<Vec<String>>);
@@ -509,6 +485,10 @@ impl Builder for TestBuilder {
     fn output_bell(&self) -> OutputBell {
         let is_rung = Arc::clone(&self.is_rung);
         OutputBell::new(move || is_rung.store(true, Ordering::Relaxed))
+    }
+
+    fn input_bell(&self) -> InputBell {
+        InputBell::new(|| ())
     }
 
     fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}

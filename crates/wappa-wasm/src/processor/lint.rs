@@ -4,10 +4,10 @@ use std::path::Path;
 
 use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, printable_path};
 
-use super::{config::WasmConfig, known::ModuleFile, module_file};
+use super::{config::WasmConfig, known, module_file, read_module};
 use crate::{
     inspect::{Limits, Severity, Verdict},
-    module::hex,
+    module::sha256_of,
 };
 
 /// Reports everything that would keep the module from running, at the field that names it.
@@ -57,8 +57,8 @@ fn lint_module(
 ) -> Option<String> {
     let at_path = node.get("module_path").unwrap_or(node);
     let file = module_file(path, reader.base_dir());
-    let mut module = match ModuleFile::open(&file) {
-        Ok(module) => module,
+    let bytes = match read_module(&file) {
+        Ok(bytes) => bytes,
         Err(cause) => {
             let text = format!("reading the module `{}`: {cause}", printable_path(&file));
             let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
@@ -75,21 +75,20 @@ fn lint_module(
             None => lint,
         }
     };
-    let verdict = module.look_into(function, limits);
-    let digest = hex(module.digest());
-    let findings = match verdict.as_deref() {
+    let digest = sha256_of(&bytes);
+    let findings = match known::look_into(&bytes, function, limits) {
         Ok(Verdict::Module(findings)) => findings,
         Ok(Verdict::NotAModule(refusal)) => {
-            reader.push(refused(&refusal.text, refusal.hint.clone()));
+            reader.push(refused(&refusal.text, refusal.hint));
             return None;
         }
         Err(reason) => {
-            reader.push(refused(reason, None));
+            reader.push(refused(&reason, None));
             return Some(digest);
         }
     };
-    for problem in &findings.problems {
-        let lint = refused(&problem.text, problem.hint.clone());
+    for problem in findings.problems {
+        let lint = refused(&problem.text, problem.hint);
         reader.push(match problem.severity {
             Severity::Error => lint,
             Severity::Warning => Lint { level: Level::Warning, ..lint },

@@ -14,7 +14,6 @@ mod output;
 mod parts;
 mod semantics;
 mod start;
-mod together;
 mod v1;
 mod wasi2;
 #[path = "../support/world.rs"]

@@ -1,0 +1,239 @@
+//! Intakes: the connection of one input, observed.
+//!
+//! One place connects, backs off and gives up a source, for every input, however deep in others. To whoever reads, an
+//! intake has something, or nothing yet, or has ended.
+
+use std::{sync::Arc, time::Duration};
+
+use wappa_component::{
+    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Parcel, ReadError, Step, Timing, Waits, counted,
+};
+
+use crate::{
+    activity::Activity,
+    observe::{Observed, Tally},
+    quiet::Quiet,
+    series,
+};
+
+/// The shortest and longest wait between two attempts to connect, or after a failed read; as Bento.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// An input with its connection.
+pub(crate) struct Intake {
+    inner: Box<dyn Input>,
+    of: Observed,
+    tally: Tally,
+    activity: Activity,
+    is_up: bool,
+    is_over: bool,
+    is_closed: bool,
+    /// The last wait after something went wrong; `None`: all is well.
+    back_off: Option<Duration>,
+    /// The input is left alone until then.
+    not_before: Option<Duration>,
+    received: Counter,
+    connection_up: Counter,
+    connection_failed: Counter,
+    connection_lost: Counter,
+    latency: Timing,
+    quiet: Arc<Quiet>,
+}
+
+impl Intake {
+    pub(crate) fn new(inner: Box<dyn Input>, of: Observed, tally: Tally, activity: &Activity) -> Intake {
+        Intake {
+            received: of.counter(series::INPUT_RECEIVED),
+            connection_up: of.counter(series::INPUT_CONNECTION_UP),
+            connection_failed: of.counter(series::INPUT_CONNECTION_FAILED),
+            connection_lost: of.counter(series::INPUT_CONNECTION_LOST),
+            latency: of.timing(series::INPUT_LATENCY_NS),
+            quiet: Arc::new(Quiet::new(&of.world)),
+            inner,
+            of,
+            tally,
+            activity: activity.clone(),
+            is_up: false,
+            is_over: false,
+            is_closed: false,
+            back_off: None,
+            not_before: None,
+        }
+    }
+
+    /// Makes one attempt to connect. `Err`: there is nothing to read.
+    fn connect(&mut self, waits: &mut Waits) -> Result<(), ReadError> {
+        let of = &self.of;
+        // Nothing is wanted of it any more.
+        if of.stop.is_draining() {
+            return Err(self.end());
+        }
+        let result = {
+            let _entered = of.enter();
+            self.inner.connect(waits)
+        };
+        match result {
+            Ok(()) => {
+                self.connection_up.add(1);
+                of.logger.info(&format!("Input type {} is now active", of.name));
+                self.is_up = true;
+                Ok(())
+            }
+            Err(ConnectError::NotReady) => Err(ReadError::NotReady),
+            Err(ConnectError::BackOff(text)) => {
+                self.failed_to_connect(&text);
+                self.wait(waits);
+                Err(ReadError::NotReady)
+            }
+            Err(ConnectError::Fatal(text)) => {
+                self.failed_to_connect(&text);
+                self.activity.fail(format!("{}: {text}", of.path));
+                of.stop.abandon();
+                Err(self.end())
+            }
+            Err(ConnectError::Interrupted) => Err(self.end()),
+        }
+    }
+
+    fn failed_to_connect(&self, text: &str) {
+        self.connection_failed.add(1);
+        let of = &self.of;
+        self.quiet.log(&of.logger, Level::Error, || format!("Failed to connect to {}: {text}", of.name));
+    }
+
+    fn end(&mut self) -> ReadError {
+        self.is_over = true;
+        ReadError::EndOfInput
+    }
+
+    /// Something went wrong: the input is left alone for a while.
+    fn wait(&mut self, waits: &mut Waits) {
+        let wait = (self.back_off.unwrap_or_default() * 2).clamp(BACK_OFF.0, BACK_OFF.1);
+        self.back_off = Some(wait);
+        let until = self.of.world.now() + wait;
+        self.not_before = Some(until);
+        waits.until(until);
+    }
+
+    /// Reacts to a read that gave nothing.
+    fn after(&mut self, err: ReadError, waits: &mut Waits) -> ReadError {
+        let of = &self.of;
+        match err {
+            ReadError::NotReady => (),
+            ReadError::EndOfInput => return self.end(),
+            ReadError::NotConnected => {
+                self.connection_lost.add(1);
+                self.is_up = false;
+                // The first time it is connected again at once; not so one that is lost before it gave anything.
+                match self.back_off {
+                    None => {
+                        self.back_off = Some(Duration::ZERO);
+                        waits.again();
+                    }
+                    Some(_) => self.wait(waits),
+                }
+            }
+            ReadError::SourceFailed(text) => {
+                of.logger.error(&format!("Failed to read message: {text}"));
+                self.activity.source_failed();
+                waits.again();
+            }
+            ReadError::BackOff(text) => {
+                self.quiet.log(&of.logger, Level::Error, || format!("Failed to read message: {text}"));
+                self.wait(waits);
+            }
+        }
+        ReadError::NotReady
+    }
+
+    fn watch(&self, parcel: Parcel) -> Parcel {
+        let n_origins = parcel.n_origins() as u64;
+        self.received.add(n_origins);
+        self.tally.add_read(n_origins);
+        let (world, latency, tally) = (self.of.world.clone(), self.latency.clone(), self.tally.clone());
+        let (quiet, logger, stop) = (Arc::clone(&self.quiet), self.of.logger.clone(), self.of.stop.clone());
+        let began = world.now();
+        parcel.wrap_ack(move |inner: Ack| {
+            Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
+                latency.record(world.now().saturating_sub(began));
+                tally.answer(n_origins, failures.len() as u64);
+                if let Some(first) = failures.first() {
+                    // At a stop they are counted once, at the end.
+                    let level = if stop.is_abandoned() { Level::Debug } else { Level::Warn };
+                    quiet.log(&logger, level, || {
+                        let n_messages = counted(failures.len(), "message was", "messages were");
+                        format!("{n_messages} not delivered: {}", first.reason)
+                    });
+                }
+                inner.answer(failures);
+            })
+        })
+    }
+}
+
+impl Input for Intake {
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        if self.is_over {
+            return Err(ReadError::EndOfInput);
+        }
+        if let Some(until) = self.not_before
+            && !self.of.stop.is_draining()
+        {
+            if self.of.world.now() < until {
+                waits.until(until);
+                return Err(ReadError::NotReady);
+            }
+            self.not_before = None;
+        }
+        if !self.is_up {
+            self.connect(waits)?;
+        }
+        let result = {
+            let _entered = self.of.enter();
+            self.inner.read(waits, step)
+        };
+        match result {
+            Ok(parcel) => {
+                if 0 < parcel.n_origins() {
+                    self.back_off = None;
+                }
+                Ok(self.watch(parcel))
+            }
+            Err(err) => Err(self.after(err, waits)),
+        }
+    }
+
+    fn stop(&mut self) {
+        let _entered = self.of.enter();
+        self.inner.stop();
+    }
+
+    fn restart(&mut self) -> bool {
+        let _entered = self.of.enter();
+        let restarts = self.inner.restart();
+        if restarts {
+            (self.is_over, self.is_up) = (false, false);
+        }
+        restarts
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.is_over || self.inner.is_exhausted()
+    }
+
+    fn takes_back(&self) -> bool {
+        self.inner.takes_back()
+    }
+
+    fn auto_replay_nacks(&self) -> bool {
+        self.inner.auto_replay_nacks()
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return Ok(());
+        }
+        let _entered = self.of.enter();
+        self.inner.close()
+    }
+}
