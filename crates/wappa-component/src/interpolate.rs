@@ -1,7 +1,7 @@
 //! Interpolated text, evaluated on a message.
 
 use bytes::{Bytes, BytesMut};
-use wappa_message::{Message, Value};
+use wappa_message::{Message, Object, Value};
 use wappa_spec::{Interpolated, Segment};
 
 /// What stands for something that is not there, as in Bento.
@@ -29,7 +29,7 @@ fn segment(segment: &Segment, message: &Message) -> Bytes {
             None => Bytes::from_static(ABSENT),
         },
         Segment::Meta(key) if key.is_empty() => all(message, Value::clone),
-        Segment::MetaText(key) if key.is_empty() => all(message, |value| Value::Text(value.to_text())),
+        Segment::MetaText(key) if key.is_empty() => all(message, |value| Value::Text(value.to_text().into())),
         Segment::Meta(key) => message.metadata().get(key).map_or(Bytes::from_static(ABSENT), Value::to_text),
         // As in Bento, whose function cannot tell an empty text from none.
         Segment::MetaText(key) => match message.metadata().text(key) {
@@ -39,11 +39,16 @@ fn segment(segment: &Segment, message: &Message) -> Bytes {
     }
 }
 
-/// All metadata as one object.
+/// All metadata as one object. What is as deep as a value may be has no room in it and stands there as its text.
 fn all(message: &Message, value: impl Fn(&Value) -> Value) -> Bytes {
-    let pairs = message.metadata().iter();
-    let pairs = pairs.map(|(key, it)| (String::from_utf8_lossy(key).into_owned(), value(it)));
-    Value::Object(pairs.collect()).to_text()
+    let mut pairs = Object::default();
+    for (key, it) in message.metadata().iter() {
+        let is_in = pairs.insert(key.clone(), value(it));
+        is_in
+            .or_else(|_| pairs.insert(key.clone(), Value::Text(it.to_text().into())))
+            .expect("a text has no depth");
+    }
+    Value::Object(pairs).to_text()
 }
 
 #[cfg(test)]
@@ -69,7 +74,7 @@ mod tests {
         let mut message = Message::new("c");
         message.metadata_mut().set("a", Value::text(""));
         message.metadata_mut().set("b", Value::Int(5));
-        message.metadata_mut().set("c", Value::Array(vec![Value::text("<")]));
+        message.metadata_mut().set("c", Value::array([Value::text("<")]).expect("flat"));
         message.metadata_mut().set("d", Value::Null);
         for (query, expected) in [
             (r#"meta("a")"#, "null"),

@@ -14,10 +14,15 @@
 //! assert!(second.metadata().is_empty());
 //! ```
 
+mod content;
+mod context;
+mod json;
 mod message;
 mod metadata;
 mod value;
 
+pub use crate::context::{Context, Reply, Span};
+pub use crate::json::JsonError;
 pub use crate::message::{Mark, Message, ORIGIN_NONE};
 pub use crate::metadata::{Metadata, pair_bytes};
-pub use crate::value::{Value, object_bytes, text_bytes};
+pub use crate::value::{Array, DEPTH_MAX, Number, Object, Text, TooDeep, Value};

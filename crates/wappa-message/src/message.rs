@@ -4,18 +4,29 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::Metadata;
+use crate::{Context, JsonError, Metadata, Value, content::Content};
 
 /// The origin of a message that descends from no single input message: it stands for its whole batch.
 pub const ORIGIN_NONE: u32 = u32::MAX;
 
 /// One message. Cloning is cheap: content, metadata and mark are shared until one side writes.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// The content is bytes or a structure. Whoever asks for the other form has it made, at most once for all copies that
+/// share it; whoever sets one drops the other.
+#[derive(Clone, Debug)]
 pub struct Message {
-    content: Bytes,
+    content: Content,
     metadata: Metadata,
-    error: Option<Mark>,
+    /// One pointer for all that most messages do not have.
+    seldom: Option<Arc<Seldom>>,
     origin: u32,
+}
+
+/// What few messages have.
+#[derive(Clone, Debug, Default)]
+struct Seldom {
+    error: Option<Mark>,
+    context: Option<Arc<Context>>,
 }
 
 impl Message {
@@ -27,17 +38,39 @@ impl Message {
 
     /// A message that shares `metadata` with others; the origin is its index among the messages of its parcel.
     pub fn of_input(content: Bytes, metadata: Metadata, origin: u32) -> Message {
-        Message { content, metadata, error: None, origin }
+        Message { content: Content::Bytes(content), metadata, seldom: None, origin }
     }
 
-    /// The content.
+    /// The content as bytes. A structure is printed as JSON by the first who asks.
     pub fn content(&self) -> &Bytes {
-        &self.content
+        self.content.bytes()
     }
 
     /// Replaces the content.
     pub fn set_content(&mut self, content: Bytes) {
-        self.content = content;
+        self.content = Content::Bytes(content);
+    }
+
+    /// The content as a value. Bytes are read as one document of JSON by the first who asks, and kept: they stay the
+    /// content as bytes, white space included, until somebody changes the value.
+    pub fn value(&mut self) -> Result<&Value, JsonError> {
+        self.content.value()
+    }
+
+    /// The content as a value that may be changed. Nothing is copied before something is written.
+    pub fn value_mut(&mut self) -> Result<&mut Value, JsonError> {
+        self.content.value_mut()
+    }
+
+    /// Replaces the content by a structure.
+    pub fn set_value(&mut self, value: Value) {
+        self.content = Content::of_value(value);
+    }
+
+    /// The content as bytes where it is there as bytes, else the value that [`Message::content`] would print: for
+    /// whoever writes it to where nobody else can share it.
+    pub fn printed(&self) -> Result<&Bytes, &Value> {
+        self.content.printed()
     }
 
     /// The metadata.
@@ -52,17 +85,34 @@ impl Message {
 
     /// Why a processor failed on this message, if one did.
     pub fn error(&self) -> Option<&Mark> {
-        self.error.as_ref()
+        self.seldom.as_ref()?.error.as_ref()
     }
 
     /// Marks the message as failed. A later mark replaces an earlier one.
     pub fn set_error(&mut self, mark: Mark) {
-        self.error = Some(mark);
+        self.seldom().error = Some(mark);
     }
 
     /// Removes the mark and returns it.
     pub fn clear_error(&mut self) -> Option<Mark> {
-        self.error.take()
+        self.error()?;
+        let mark = self.seldom().error.take();
+        self.seldom = self.seldom.take().filter(|it| it.context.is_some());
+        mark
+    }
+
+    /// What belongs to the message on its way, if anything does.
+    pub fn context(&self) -> Option<&Arc<Context>> {
+        self.seldom.as_ref()?.context.as_ref()
+    }
+
+    /// Says what belongs to the message on its way.
+    pub fn set_context(&mut self, context: Arc<Context>) {
+        self.seldom().context = Some(context);
+    }
+
+    fn seldom(&mut self) -> &mut Seldom {
+        Arc::make_mut(self.seldom.get_or_insert_default())
     }
 
     /// The index, within its parcel, of the input message that this one descends from; or [`ORIGIN_NONE`].
@@ -75,10 +125,20 @@ impl Message {
         self.origin = origin;
     }
 
-    /// Content and metadata together, in bytes: what the message makes its holder keep. Texts of the metadata count with
-    /// what is allocated for them.
+    /// Content and metadata together, in bytes: what the message makes its holder keep. Texts of the metadata, and all of
+    /// a structure, count with what is allocated for them.
     pub fn size(&self) -> usize {
-        self.content.len() + self.metadata.size()
+        self.content.size() + self.metadata.size()
+    }
+}
+
+/// Equal are messages with the same content as bytes, metadata, mark and origin.
+impl PartialEq for Message {
+    fn eq(&self, other: &Message) -> bool {
+        self.content() == other.content()
+            && self.metadata == other.metadata
+            && self.error() == other.error()
+            && self.origin == other.origin
     }
 }
 
@@ -129,7 +189,7 @@ impl fmt::Display for Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use crate::{Reply, Span};
 
     #[test]
     fn a_clone_does_not_see_edits() {
@@ -144,6 +204,78 @@ mod tests {
         assert_eq!(one.clear_error().map(|it| it.to_string()).as_deref(), Some("late"));
     }
 
+    /// Where the bytes of a content are.
+    fn place(message: &Message) -> *const u8 {
+        message.content().as_ptr()
+    }
+
+    #[test]
+    fn each_form_is_made_once_for_all_who_share_it() {
+        let mut one = Message::new(r#" {"b": 1,"a":2} "#);
+        let before = place(&one);
+        assert_eq!(one.value().map(|it| it.to_json()), Ok(r#"{"a":2,"b":1}"#.to_string()));
+        assert_eq!(place(&one), before, "what was only read keeps its bytes");
+        one.value_mut().expect("it is JSON").clone_from(&Value::array([Value::Int(1)]).expect("flat"));
+        let mut two = one.clone();
+        assert_eq!((one.content().as_ref(), place(&one)), (&b"[1]"[..], place(&two)));
+        two.set_value(Value::Null);
+        assert_eq!((one.content().as_ref(), two.content().as_ref()), (&b"[1]"[..], &b"null"[..]));
+        two.set_content(Bytes::from("no JSON"));
+        let err = two.value().map(drop).expect_err("that is no JSON");
+        assert_eq!(err.to_string(), "invalid character 'o' in literal null (expecting 'u')");
+        assert_eq!(two.content(), "no JSON");
+    }
+
+    #[test]
+    fn nobody_else_sees_a_change_of_a_value() {
+        let mut one = Message::new(r#"{"a":{"b":1},"c":"x"}"#);
+        one.value().expect("it is JSON");
+        let two = one.clone();
+        let Ok(Value::Object(object)) = one.value_mut() else { panic!("an object") };
+        object.insert("d", Value::Bool(true)).expect("flat");
+        let inner = object.update("a", |it| *it = Value::Null);
+        assert_eq!(inner, Ok(Some(())));
+        assert_eq!(one.content(), r#"{"a":null,"c":"x","d":true}"#);
+        assert_eq!(two.content(), r#"{"a":{"b":1},"c":"x"}"#);
+    }
+
+    #[test]
+    fn a_structure_counts_with_what_is_allocated() {
+        let text = format!("[{}0]", "0,".repeat(9_999));
+        let mut message = Message::new(text.clone());
+        assert_eq!(message.size(), text.len());
+        let Ok(Value::Array(array)) = message.value() else { panic!("an array") };
+        assert_eq!(array.get(9_999), Some(Value::Int(0)));
+        assert!((240_000 + text.len()..480_000).contains(&message.size()), "{}", message.size());
+        // Printed anew it is kept twice.
+        let Ok(Value::Array(array)) = message.value_mut() else { panic!("an array") };
+        array.push(Value::Null).expect("flat");
+        let before = message.size();
+        assert_eq!(message.content().len(), text.len() + 5);
+        assert_eq!(message.size(), before + text.len() + 5);
+    }
+
+    #[test]
+    fn copies_share_a_context() {
+        let mut one = Message::new("a");
+        assert!(one.context().is_none());
+        let reply = Arc::new(Reply::default());
+        let span = Span { trace_id: 1, span_id: 2, is_sampled: true };
+        one.set_context(Arc::new(Context { span: Some(span), reply: Some(Arc::clone(&reply)) }));
+        let two = one.clone();
+        let context = two.context().expect("it was set");
+        assert_eq!(context.span, Some(span));
+        context.reply.as_ref().expect("it was set").put(vec![two.clone()]);
+        assert_eq!(reply.take(), [[one]]);
+        assert!(reply.take().is_empty());
+        // A mark and a context come and go without each other.
+        let mut three = two.clone();
+        three.set_error(Mark::new("why"));
+        assert!(two.error().is_none() && three.context().is_some());
+        assert_eq!(three.clear_error(), Some(Mark::new("why")));
+        assert!(three.clear_error().is_none() && three.context().is_some());
+    }
+
     #[test]
     fn a_message_that_is_made_has_no_origin_until_somebody_says_so() {
         let mut made = [Message::new("a"), Message::default()];
@@ -154,6 +286,7 @@ mod tests {
 
     #[test]
     fn messages_stay_small() {
-        assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
+        assert_eq!((size_of::<Content>(), size_of::<Bytes>()), (32, 32));
+        assert!(size_of::<Message>() <= 56, "{}", size_of::<Message>());
     }
 }

@@ -100,7 +100,7 @@ fn set_meta(
     let Some(key) = take_text(&mut ctx, key_pointer, key_bytes, "key")? else { return Ok(()) };
     let Some(value) = take_text(&mut ctx, value_pointer, value_bytes, "value")? else { return Ok(()) };
     let work = &mut ctx.data_mut().work;
-    Ok(work.set_metadata(work.at, key, Value::Text(value))?)
+    Ok(work.set_metadata(work.at, key, Value::Text(value.into()))?)
 }
 
 /// Copies a text out of the guest and gives its memory back.

@@ -5,7 +5,7 @@
 //! call, and with it fails the message. Where a length or a capacity is 0 the pointer is not looked at.
 
 use std::{
-    fmt, str,
+    str,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -140,24 +140,12 @@ fn get(
         let Some(target) = slice_mut(data, pointer, bytes) else {
             return Err(out_of_range(place.function, "the buffer"));
         };
-        let mut target = Into(target);
-        let written = if is_json { value.write_json(&mut target) } else { value.write_text(&mut target) };
-        written.expect("there is as much room as was counted");
+        match is_json {
+            true => value.write_json_into(target),
+            false => value.write_text_into(target),
+        }
     }
     Ok(bytes as u32)
-}
-
-/// Writes into the guest's memory.
-struct Into<'a>(&'a mut [u8]);
-
-impl fmt::Write for Into<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (target, rest) =
-            std::mem::take(&mut self.0).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
-        target.copy_from_slice(text.as_bytes());
-        self.0 = rest;
-        Ok(())
-    }
 }
 
 fn meta_set(
@@ -170,7 +158,7 @@ fn meta_set(
     let place = Place { pointer: key_pointer, bytes: key_bytes, function: "v1_meta_set" };
     set(caller, &place, value_pointer, value_bytes, |work, text| {
         work.check_texts(text.len())?;
-        Ok(Ok(Value::Text(Bytes::copy_from_slice(text))))
+        Ok(Ok(Value::text(text)))
     })
 }
 

@@ -114,7 +114,7 @@ fn a_value_is_as_large_as_it_says() {
         let (value, kept, _) = allocated(|| json::parse(json.as_bytes()).expect("it is JSON"));
         let counted = value.size();
         assert!(
-            kept <= counted + 8 && counted <= 8 * kept + 64,
+            kept <= counted + 8 && counted <= 16 * kept + 128,
             "{json}: {kept} allocated, {counted} counted"
         );
         let (copy, kept, _) = allocated(|| value.clone());
@@ -133,7 +133,7 @@ fn metadata_are_as_large_as_they_say() {
                 match random.below(4) {
                     0 => drop(metadata.delete(key)),
                     1 => metadata.set(key, Value::Int(1)),
-                    2 => metadata.set(key, Value::Array(vec![Value::Null; random.below(50)])),
+                    2 => metadata.set(key, Value::array(vec![Value::Null; random.below(50)]).expect("flat")),
                     _ => metadata.set(key, Value::text("x".repeat(random.below(100)))),
                 }
             }
@@ -144,7 +144,8 @@ fn metadata_are_as_large_as_they_say() {
         // What was taken out leaves its place in the list.
         assert!(kept <= counted + 64 + 40 * 2 * size_of::<(Bytes, Value)>(), "{kept}, {counted} counted");
         let (copy, kept, _) = allocated(|| metadata.unshared());
-        assert!(kept <= copy.size() + 64 && copy.size() <= 8 * kept, "{kept} for a copy, {counted} counted");
+        // Lists and long texts are shared, and count in full with each who holds them.
+        assert!(kept <= copy.size() + 64, "{kept} for a copy, {counted} counted");
     }
 }
 
@@ -216,8 +217,8 @@ fn a_guest_makes_the_host_allocate_what_its_limit_allows() {
     // The spare of a value, twice while a list moves, and what is there anyhow.
     let bound = 3 * (LIMIT + (1 << 20)) + (1 << 20);
     for (what, module, expected) in [
-        // A few times as large as the text, by the number of its commas and colons; many times as large in truth.
-        ("small objects", values(r#"{"":0},"#, 10_000), Some(Kind::Output)),
+        // Each stays a range of the text until somebody asks for it.
+        ("small objects", values(r#"{"":0},"#, 10_000), None),
         ("numbers", values("0,", 500_000), Some(Kind::Output)),
         ("empty lists", values("[],", 330_000), Some(Kind::Output)),
         ("long numbers", values("18446744073709551615,", 40_000), Some(Kind::Output)),

@@ -57,7 +57,7 @@ impl Seen {
 
 fn meta(value: &Value) -> Meta {
     match value {
-        Value::Text(text) => Meta::Text(text.clone()),
+        Value::Text(text) => Meta::Text(text.to_bytes()),
         other => Meta::Json(serde_json::from_str(&other.to_json()).expect("a value prints as JSON")),
     }
 }

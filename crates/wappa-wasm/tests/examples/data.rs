@@ -57,7 +57,7 @@ fn message(json: &Json) -> Message {
 fn metadata_value(json: &Json) -> Value {
     match json.get("json") {
         Some(json) => value(json),
-        None => Value::Text(bytes(json)),
+        None => Value::Text(bytes(json).into()),
     }
 }
 
@@ -70,9 +70,9 @@ fn value(json: &Json) -> Value {
             None => Value::Float(it.as_f64().expect("a number of the data fits into 64 bits")),
         },
         Json::String(it) => Value::text(it),
-        Json::Array(items) => Value::Array(items.iter().map(value).collect()),
+        Json::Array(items) => Value::array(items.iter().map(value)).expect("not deep"),
         Json::Object(pairs) => {
-            Value::Object(pairs.iter().map(|(key, it)| (key.clone(), value(it))).collect())
+            Value::object(pairs.iter().map(|(key, it)| (key.as_str(), value(it)))).expect("not deep")
         }
     }
 }

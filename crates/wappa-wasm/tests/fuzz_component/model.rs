@@ -1,7 +1,7 @@
 //! What becomes of a script: a second writing of `letters.wat`, for a message by itself.
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata, Value};
+use wappa_message::{Message, Metadata, Number, Value};
 use wappa_wasm::Kind;
 
 /// A content that the guest takes out of the middle of its memory: nobody knows what is in it.
@@ -51,8 +51,10 @@ pub(crate) fn expected(message: &Message, position: (u32, u32)) -> Expected {
             b'n' => is_short = true,
             b'm' => changed.metadata_mut().set("key", Value::text("value")),
             b'j' => {
-                let list = Value::Array(vec![Value::Int(1), Value::Float(2.5)]);
-                changed.metadata_mut().set("key", Value::Object([("a".into(), list)].into()));
+                let list =
+                    Value::array([Value::Int(1), Value::Number(Number::parse("2.5").expect("a number"))])
+                        .expect("flat");
+                changed.metadata_mut().set("key", Value::object([("a", list)]).expect("flat"));
             }
             b'J' | b'i' | b'-' => return failed(Kind::HostCall, counted),
             b'd' => {
@@ -61,7 +63,7 @@ pub(crate) fn expected(message: &Message, position: (u32, u32)) -> Expected {
             b'g' => {
                 if let Some(value) = changed.metadata().get("key") {
                     let text = match value {
-                        Value::Text(text) => text.clone(),
+                        Value::Text(text) => text.to_bytes(),
                         other => other.to_json().into(),
                     };
                     disposition = Disposition::Content(text);

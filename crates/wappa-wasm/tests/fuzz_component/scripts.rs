@@ -67,7 +67,7 @@ fn message(random: &mut Random) -> Message {
     let mut message = Message::new(script);
     match random.below(8) {
         0 => message.metadata_mut().set("key", Value::Int(7)),
-        1 => message.metadata_mut().set("key", Value::Text(Bytes::from_static(b"\xff\xfe"))),
+        1 => message.metadata_mut().set("key", Value::text(b"\xff\xfe")),
         2 => message.metadata_mut().set("key", Value::text("")),
         3 => message.metadata_mut().set("other", Value::text("other")),
         _ => {}

@@ -218,13 +218,14 @@ impl Model {
     fn set_meta(&mut self, [key, key_bytes, value, value_bytes]: [u32; 4]) -> Result<(), Stop> {
         let Some(key) = self.take_checked(key, key_bytes, "key")? else { return Ok(()) };
         let Some(value) = self.take_checked(value, value_bytes, "value")? else { return Ok(()) };
+        let value = Value::Text(value.into());
         let now = match self.metadata.get(&key) {
-            Some(old) => self.metadata_bytes - old.size() + wappa_message::text_bytes(value.len()),
-            None => self.metadata_bytes + pair_bytes(key.len(), &Value::Text(value.clone())),
+            Some(old) => self.metadata_bytes - old.size() + value.size(),
+            None => self.metadata_bytes + pair_bytes(key.len(), &value),
         };
         self.check_output(self.content.len() + now)?;
         self.metadata_bytes = now;
-        self.metadata.set(key, Value::Text(value));
+        self.metadata.set(key, value);
         Ok(())
     }
 

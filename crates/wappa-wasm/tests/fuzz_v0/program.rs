@@ -99,7 +99,7 @@ pub(crate) fn metadata(random: &mut Random) -> Metadata {
             1 => Value::Int(random.next().cast_signed()),
             2 => Value::Float(1e300 / (random.next() as f64)),
             3 => Value::Bool(true),
-            4 => Value::Array(vec![Value::Int(1), Value::text("a"), Value::Null]),
+            4 => Value::array([Value::Int(1), Value::text("a"), Value::Null]).expect("flat"),
             5 => Value::text(vec![b'v'; random.below(40_000)]),
             _ => Value::text(random.pick(&TEXTS)),
         };

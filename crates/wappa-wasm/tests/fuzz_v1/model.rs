@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::Value as Json;
 use wappa_message::{Mark, Message, Value};
 use wappa_wasm::Kind;
 
@@ -206,8 +205,8 @@ impl Machine<'_> {
                 if JSON_BYTES_MAX < text.len() {
                     return Err(Stop::Unknown);
                 }
-                let value = serde_json::from_slice(&text).map_err(|_| MISTAKE)?;
-                self.set_metadata(key, typed(value))?;
+                let value = Value::from_json(&Bytes::from(text)).map_err(|_| MISTAKE)?;
+                self.set_metadata(key, value)?;
             }
             7 => {
                 let key = self.key(a, b)?;
@@ -422,19 +421,6 @@ fn reason_of(reason: &[u8]) -> String {
         text.push('…');
     }
     if text.trim().is_empty() { "the guest gave no reason".into() } else { text }
-}
-
-fn typed(json: Json) -> Value {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(it) => Value::Bool(it),
-        Json::Number(it) if it.is_i64() => Value::Int(it.as_i64().expect("just asked")),
-        Json::Number(it) if it.is_f64() => Value::Float(it.as_f64().expect("just asked")),
-        Json::Number(it) => Value::Number(it.to_string().into()),
-        Json::String(it) => Value::Text(it.into()),
-        Json::Array(it) => Value::Array(it.into_iter().map(typed).collect()),
-        Json::Object(it) => Value::Object(it.into_iter().map(|(key, it)| (key, typed(it))).collect()),
-    }
 }
 
 /// A mark from an earlier processor.

@@ -90,7 +90,7 @@ fn metadata(random: &mut Random) -> Metadata {
             0 => Value::Null,
             1 => Value::Int(random.next().cast_signed()),
             2 => Value::Bool(true),
-            3 => Value::Array(vec![Value::Int(1), Value::text("a"), Value::Null]),
+            3 => Value::array([Value::Int(1), Value::text("a"), Value::Null]).expect("flat"),
             4 if random.one_in(4) => Value::text(vec![b'v'; random.below(40_000)]),
             _ => Value::text(random.pick(&TEXTS)),
         };

@@ -247,19 +247,19 @@ fn it_wants_the_hosts_memory() {
     ]);
     expect![[r#"
         (call $content_write (i32.const 0) (i32.const 70000))
-            "bad" [output: the message would be 70210 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 70145 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (loop (call $emit) (br 0))
-            "bad" [output: the message would be 65572 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 65570 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (call $content_write (i32.const 0) (i32.const 30000)) (call $emit) (call $emit) (call $emit)
-            "bad" [output: the message would be 90676 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 90546 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (call $content_write (i32.const 0) (i32.const 30000)) (call $emit) (call $content_write (i32.const 0) (i32.const 40000))
-            "bad" [output: the message would be 70548 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 70418 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (local $i i32) (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
                 (i32.store (i32.const 200) (i32.or (i32.const 0x40404040) (i32.and (local.get $i) (i32.const 0x3f3f3f3f)))) (call $meta_set (i32.const 200) (i32.const 4) (i32.const 0) (i32.const 0)) (br 0))
-            "bad" [output: the message would be 65550 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 65561 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (local $i i32) (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
                 (i32.store (i32.const 200) (i32.or (i32.const 0x40404040) (i32.and (local.get $i) (i32.const 0x3f3f3f3f)))) (call $meta_set (i32.const 200) (i32.const 4) (i32.const 0) (i32.const 0)) (call $emit) (br 0))
-            "bad" [output: the message would be 66642 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 67456 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (call $meta_set (i32.const 300) (i32.const 1) (i32.const 0) (i32.const 70000))
             "bad" [output: the message would be 70000 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (local $i i32)
@@ -275,7 +275,7 @@ fn it_wants_the_hosts_memory() {
             (call $meta_set_json (i32.const 300) (i32.const 1) (i32.const 131072) (i32.const 400001))
             "bad" [output: a JSON value takes more memory than the limit of 65536 allows (`output_limit`)] (spent)
         (memory.fill (i32.const 4096) (i32.const 91) (i32.const 60000)) (call $meta_set_json (i32.const 300) (i32.const 1) (i32.const 4096) (i32.const 10000))
-            "bad" [host call: `v1_meta_set_json`: the value is not JSON: recursion limit exceeded at line 1 column 128] (spent)
+            "bad" [host call: `v1_meta_set_json`: the value is not JSON: invalid character '[' exceeded max depth] (spent)
     "#]].assert_eq(&told);
 }
 

@@ -1,7 +1,5 @@
 //! What v0 means: the behavior of Bento, vector by vector where it has one (compatibility reference, section 1.19).
 
-use std::collections::BTreeMap;
-
 use expect_test::expect;
 use wappa_message::{Message, Value};
 
@@ -101,9 +99,10 @@ fn v5_typed_metadata_is_read_as_text_and_written_as_text() {
           (call $set_meta (i32.const 103) (i32.const 1) (call $ptr (local.get $m)) (call $len (local.get $m)))
           (call $echo (call $get_meta (i32.const 100) (i32.const 3))))"#,
     );
-    let list = Value::Array(vec![Value::Int(1), Value::Float(2.5), Value::Bool(true), Value::Null]);
+    let list =
+        Value::array([Value::Int(1), Value::Float(2.5), Value::Bool(true), Value::Null]).expect("flat");
     let mut message = Message::new("x");
-    message.metadata_mut().set("obj", Value::Object(BTreeMap::from([("a".to_string(), list)])));
+    message.metadata_mut().set("obj", Value::object([("a", list)]).expect("flat"));
     message.metadata_mut().set("m", Value::Int(5));
     check_with(
         &wat,

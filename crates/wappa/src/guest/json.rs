@@ -123,7 +123,7 @@ fn message(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use wappa_message::Mark;
+    use wappa_message::{Mark, Number};
     use wappa_wasm::Outcome;
 
     use super::*;
@@ -131,7 +131,9 @@ mod tests {
     #[test]
     fn every_value_has_a_place() {
         let mut first = Message::new("é\"\n");
-        first.metadata_mut().set("n", Value::Number("12345678901234567890123".into()));
+        first
+            .metadata_mut()
+            .set("n", Value::Number(Number::parse("12345678901234567890123").expect("a number")));
         first.metadata_mut().set("text", Value::text("12"));
         let mut second = Message::new(&b"\xff\x00"[..]);
         second.metadata_mut().set("raw", Value::text(b"\xfe"));

@@ -1,0 +1,79 @@
+//! The content of a message: bytes or a structure, each made from the other when somebody asks for it.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::{JsonError, Value};
+
+/// Bytes, or a structure. As large as bytes alone.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Bytes(Bytes),
+    Structured(Arc<Structured>),
+}
+
+/// A value, and the same as bytes: as they came in, or printed by the first who asks, for all who share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Structured {
+    value: Value,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Content {
+    pub(crate) fn of_value(value: Value) -> Content {
+        Content::Structured(Arc::new(Structured { value, bytes: OnceLock::new() }))
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        match self {
+            Content::Bytes(bytes) => bytes,
+            Content::Structured(it) => it.bytes.get_or_init(|| it.value.to_json_bytes()),
+        }
+    }
+
+    /// The bytes if there are any, without printing.
+    pub(crate) fn printed(&self) -> Result<&Bytes, &Value> {
+        match self {
+            Content::Bytes(bytes) => Ok(bytes),
+            Content::Structured(it) => it.bytes.get().ok_or(&it.value),
+        }
+    }
+
+    /// The value. Bytes are read first, and become a structure that keeps them.
+    pub(crate) fn value(&mut self) -> Result<&Value, JsonError> {
+        if let Content::Bytes(bytes) = self {
+            let value = Value::from_json(bytes)?;
+            let bytes = OnceLock::from(std::mem::take(bytes));
+            *self = Content::Structured(Arc::new(Structured { value, bytes }));
+        }
+        match self {
+            Content::Structured(it) => Ok(&it.value),
+            Content::Bytes(_) => unreachable!("they were read"),
+        }
+    }
+
+    /// The value, to be changed; the bytes no longer stand for it.
+    pub(crate) fn value_mut(&mut self) -> Result<&mut Value, JsonError> {
+        self.value()?;
+        match self {
+            Content::Structured(it) => {
+                let it = Arc::make_mut(it);
+                it.bytes = OnceLock::new();
+                Ok(&mut it.value)
+            }
+            Content::Bytes(_) => unreachable!("they were read"),
+        }
+    }
+
+    /// What the content makes its holder keep, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Structured(it) => {
+                // What was read keeps the same buffer alive twice.
+                it.value.size() + it.bytes.get().map_or(0, |bytes| it.value.bytes_beside(bytes))
+            }
+        }
+    }
+}

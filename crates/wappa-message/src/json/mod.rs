@@ -1,0 +1,83 @@
+//! JSON in and out, by Bento's rules: names ordered, numbers as they were written, no escapes for HTML.
+
+mod error;
+mod number;
+mod print;
+pub(crate) mod scan;
+pub(crate) mod string;
+
+pub use error::JsonError;
+pub(crate) use number::write_text as write_float_text;
+pub(crate) use print::write;
+
+use error::What;
+use scan::{Failed, Scan};
+
+/// What JSON is written to.
+pub(crate) trait Write {
+    fn write(&mut self, bytes: &[u8]);
+}
+
+impl Write for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Writes JSON with Go's escapes for HTML: these bytes stand in texts only.
+pub(crate) struct Escaped<'a, W>(pub(crate) &'a mut W);
+
+impl<W: Write> Write for Escaped<'_, W> {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(at) = rest.iter().position(|it| matches!(it, b'<' | b'>' | b'&')) {
+            self.0.write(&rest[..at]);
+            self.0.write(match rest[at] {
+                b'<' => b"\\u003c",
+                b'>' => b"\\u003e",
+                _ => b"\\u0026",
+            });
+            rest = &rest[at + 1..];
+        }
+        self.0.write(rest);
+    }
+}
+
+/// The largest document that is read, in bytes: places in it are numbers of 32 bits.
+pub(crate) const BYTES_MAX: usize = u32::MAX as usize;
+
+/// Reads the one value of a document: passes over all of it, and shows `open` the bytes behind the white space at the
+/// beginning, from which it takes the value.
+pub(crate) fn document<'a, T>(
+    text: &'a [u8],
+    open: impl FnOnce(&mut Scan<'a>) -> Result<T, Failed>,
+) -> Result<T, JsonError> {
+    if BYTES_MAX < text.len() {
+        return Err(JsonError::new(What::TooLarge, BYTES_MAX));
+    }
+    let mut scan = Scan::new(text);
+    scan.blanks();
+    if scan.at() == text.len() {
+        return Err(JsonError::new(What::Nothing, scan.at()));
+    }
+    let value = open(&mut scan).map_err(|_| scan.why())?;
+    scan.blanks();
+    let at = scan.at();
+    if at == text.len() {
+        return Ok(value);
+    }
+    // Bento looks at two values more before it says which of the two mistakes it is.
+    for _ in 0..2 {
+        scan.blanks();
+        if scan.at() < text.len() {
+            scan.value(0).map_err(|_| scan.why())?;
+        }
+    }
+    Err(JsonError::new(What::Second, at))
+}
+
+/// Whether a text is a number of JSON, all of it.
+pub(crate) fn is_number(text: &[u8]) -> bool {
+    let mut scan = Scan::new(text);
+    scan.number().is_ok() && scan.at() == text.len()
+}

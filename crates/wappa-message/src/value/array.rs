@@ -1,0 +1,216 @@
+//! Lists of values.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+
+use super::{Slot, TooDeep, Value, drop_deep};
+use crate::json::scan::{Name, Notes, Range, Scan, See};
+
+/// A list of values. Cloning shares; writing copies the list itself first, and what is in it stays shared.
+///
+/// A list that was read from a document keeps its values as ranges of the document until somebody asks for them.
+#[derive(Clone)]
+pub struct Array(Arc<Node>);
+
+#[derive(Clone)]
+struct Node {
+    /// What the ranges of the slots are of; empty where there are none.
+    source: Bytes,
+    /// Of a list as it was read, whose text the whole source is: what the scan found out, and how many values.
+    as_read: Option<(Notes, u32)>,
+    /// How many containers there are one within another, this one included.
+    height: u16,
+    /// Found when somebody asks for them.
+    slots: OnceLock<Vec<Slot>>,
+}
+
+impl Array {
+    /// A list of these values.
+    pub fn new(values: impl IntoIterator<Item = Value>) -> Result<Array, TooDeep> {
+        let slots: Vec<Slot> = values.into_iter().map(Slot::Value).collect();
+        let mut node = Node { source: Bytes::new(), as_read: None, height: 1, slots: OnceLock::from(slots) };
+        node.measure();
+        match node.height <= crate::DEPTH_MAX {
+            true => Ok(Array(Arc::new(node))),
+            false => Err(TooDeep),
+        }
+    }
+
+    /// A list that stands in `source`, all of it, and that a scan has passed over.
+    pub(super) fn unread_of(source: Bytes, range: Range) -> Array {
+        let as_read = Some((range.notes, range.len));
+        Array(Arc::new(Node { source, as_read, height: range.height, slots: OnceLock::new() }))
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.0.as_read.map_or_else(|| self.slots().len(), |(_, len)| len as usize)
+    }
+
+    /// Whether there is no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a place, counted from 0.
+    pub fn get(&self, idx: usize) -> Option<Value> {
+        self.slots().get(idx).map(|it| it.open(&self.0.source))
+    }
+
+    /// Adds a value at the end.
+    pub fn push(&mut self, value: Value) -> Result<(), TooDeep> {
+        let height = value.height() + 1;
+        if crate::DEPTH_MAX < height {
+            return Err(TooDeep);
+        }
+        let node = Arc::make_mut(&mut self.0);
+        node.slots_mut().1.push(Slot::Value(value));
+        node.height = node.height.max(height);
+        Ok(())
+    }
+
+    /// Changes the value at a place, if there is one; gives what `change` gives.
+    ///
+    /// Nobody else sees the change: what is shared is copied first, on the way from here to it and nothing beside. A
+    /// change that makes the list too deep leaves `null` in the place of the value.
+    pub fn update<R>(
+        &mut self,
+        idx: usize,
+        change: impl FnOnce(&mut Value) -> R,
+    ) -> Result<Option<R>, TooDeep> {
+        if self.len() <= idx {
+            return Ok(None);
+        }
+        let node = Arc::make_mut(&mut self.0);
+        let (source, slots) = node.slots_mut();
+        let value = slots[idx].open_in_place(source);
+        let before = value.height() + 1;
+        let result = change(value);
+        let mut after = value.height() + 1;
+        let is_too_deep = crate::DEPTH_MAX < after;
+        if is_too_deep {
+            *value = Value::Null;
+            after = 1;
+        }
+        if node.height <= after {
+            node.height = after;
+        } else if before == node.height {
+            node.measure();
+        }
+        if is_too_deep { Err(TooDeep) } else { Ok(Some(result)) }
+    }
+
+    /// All values, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Value> + DoubleEndedIterator {
+        self.slots().iter().map(|it| it.open(&self.0.source))
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        self.0.slots()
+    }
+
+    pub(crate) fn source(&self) -> &Bytes {
+        &self.0.source
+    }
+
+    /// Of a list that is as it was read: its text, and what a scan found out about it.
+    pub(crate) fn unread(&self) -> Option<(&[u8], Notes)> {
+        self.0.as_read.map(|(notes, _)| (self.0.source.as_ref(), notes))
+    }
+
+    pub(super) fn height(&self) -> u16 {
+        self.0.height
+    }
+
+    /// What is allocated, or will be when somebody asks for what is in a list that was read: that many bytes from the
+    /// beginning, so that whoever keeps the sum of several can take one out again.
+    pub(super) fn allocated(&self, held: &Bytes) -> usize {
+        let source = &self.0.source;
+        let slots = match (self.0.as_read, self.0.slots.get()) {
+            (Some((_, len)), _) => len as usize * size_of::<Slot>(),
+            (None, Some(it)) => {
+                it.capacity() * size_of::<Slot>() + it.iter().map(|it| it.allocated(source)).sum::<usize>()
+            }
+            (None, None) => 0,
+        };
+        super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + slots
+    }
+
+    /// Takes what is in the list out of it, if nobody shares it.
+    pub(super) fn into_slots(self) -> impl Iterator<Item = Slot> {
+        let slots = Arc::into_inner(self.0).and_then(|mut it| it.slots.take());
+        slots.into_iter().flatten()
+    }
+}
+
+impl Default for Array {
+    fn default() -> Array {
+        Array(Arc::new(Node {
+            source: Bytes::new(),
+            as_read: None,
+            height: 1,
+            slots: OnceLock::from(vec![]),
+        }))
+    }
+}
+
+impl PartialEq for Array {
+    fn eq(&self, other: &Array) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Node {
+    fn slots(&self) -> &[Slot] {
+        self.slots.get_or_init(|| {
+            let len = self.as_read.map_or(0, |(_, len)| len as usize);
+            let mut collect = Collect(Vec::with_capacity(len));
+            Scan::new(&self.source).array(0, &mut collect).expect("it was passed over before");
+            collect.0
+        })
+    }
+
+    /// The slots, to be changed: the text of the list no longer stands for it.
+    fn slots_mut(&mut self) -> (&Bytes, &mut Vec<Slot>) {
+        self.slots();
+        self.as_read = None;
+        (&self.source, self.slots.get_mut().expect("they were just read"))
+    }
+
+    fn measure(&mut self) {
+        self.height = self.slots().iter().map(Slot::height).max().map_or(1, |it| it + 1);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if super::DROPPED_HEIGHT_MAX < self.height
+            && let Some(slots) = self.slots.take()
+        {
+            drop_deep(slots.into_iter());
+        }
+    }
+}
+
+/// Takes down the values that a scan comes by.
+struct Collect(Vec<Slot>);
+
+impl See for &mut Collect {
+    fn pair(&mut self, _: Name, _: Range) {
+        unreachable!("a list has no names");
+    }
+
+    fn element(&mut self, value: Range) {
+        self.0.push(Slot::Unread(value));
+    }
+}

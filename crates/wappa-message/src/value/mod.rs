@@ -1,0 +1,299 @@
+//! Typed values: what metadata hold, and what content is as a structure.
+
+mod array;
+mod object;
+mod slot;
+mod text;
+
+use std::{error::Error, fmt};
+
+use bytes::Bytes;
+
+pub use array::Array;
+pub use object::Object;
+pub(crate) use slot::{Key, Slot};
+pub use text::{Number, Text};
+
+use crate::json::{self, JsonError, Write};
+
+/// How many containers may lie one within another.
+///
+/// Whoever goes through a value may call itself that often. Bento's reader stops at ten times as many.
+pub const DEPTH_MAX: u16 = 1000;
+
+/// A typed value. Cloning shares what is large; writing copies what it changes and nothing beside.
+///
+/// Equal are values of the same types that hold the same; of a list or an object it makes no difference whether it was
+/// read or made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A floating-point number.
+    Float(f64),
+    /// A number as it was written, where that is more than a machine number says.
+    Number(Number),
+    /// Text; in metadata it may be any bytes.
+    Text(Text),
+    /// A list.
+    Array(Array),
+    /// Names and values.
+    Object(Object),
+}
+
+/// What was put together would go deeper than [`DEPTH_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooDeep;
+
+impl fmt::Display for TooDeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {DEPTH_MAX} lists and objects one within another")
+    }
+}
+
+impl Error for TooDeep {}
+
+impl Value {
+    /// Text, copied.
+    pub fn text(text: impl AsRef<[u8]>) -> Value {
+        Value::Text(Text::copied(text))
+    }
+
+    /// A list of these values.
+    pub fn array(values: impl IntoIterator<Item = Value>) -> Result<Value, TooDeep> {
+        Array::new(values).map(Value::Array)
+    }
+
+    /// An object of these pairs; where a name comes twice the last one stays.
+    pub fn object<K: Into<Text>>(pairs: impl IntoIterator<Item = (K, Value)>) -> Result<Value, TooDeep> {
+        Object::from_pairs(pairs).map(Value::Object)
+    }
+
+    /// Reads a document: exactly one value of JSON, with white space around it.
+    ///
+    /// All of it is checked, and what nobody asks for stays a range of the document. So the value keeps the buffer of
+    /// `document` alive.
+    ///
+    /// As Bento reads it: numbers stay as they were written, of names that come twice the last one counts, bytes that
+    /// are no UTF-8 and halves of surrogate pairs become U+FFFD.
+    pub fn from_json(document: &Bytes) -> Result<Value, JsonError> {
+        json::document(document, |scan| match document[scan.at()] {
+            b'{' => Object::read(document, scan).map(Value::Object),
+            _ => scan.value(0).map(|range| slot::open(document, range)),
+        })
+    }
+
+    /// As [`Value::from_json`], for a value that may well never be asked for what is in it: that is found when it is.
+    ///
+    /// Nothing is allocated that grows with the document, so [`Value::size`] can be looked at before anything is.
+    pub fn from_json_unread(document: &Bytes) -> Result<Value, JsonError> {
+        json::document(document, |scan| scan.value(0).map(|range| slot::open(document, range)))
+    }
+
+    /// The value as Bento turns it into text: text as it is, `null`, numbers in decimal, the rest as JSON, in which `<`,
+    /// `>` and `&` are escaped.
+    ///
+    /// A floating-point number has an exponent below 1e-4 and from 1e6 on, unlike in JSON.
+    /// Source: Bento's `IToString`; compatibility reference, section 1.3.
+    pub fn to_text(&self) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Value::Text(text) => return text.to_bytes(),
+            other => other.write_text(&mut out),
+        }
+        Bytes::from(out)
+    }
+
+    fn write_text(&self, out: &mut impl Write) {
+        match self {
+            Value::Text(text) => out.write(text),
+            Value::Float(it) => json::write_float_text(*it, out),
+            Value::Array(_) | Value::Object(_) => json::write(self, &mut json::Escaped(out)),
+            other => json::write(other, out),
+        }
+    }
+
+    /// The value as JSON: names ordered, no white space, `<`, `>` and `&` as they are.
+    pub fn to_json(&self) -> String {
+        String::from_utf8(self.to_json_bytes().into()).expect("JSON is UTF-8, whatever is in the value")
+    }
+
+    /// The same as bytes. What is as it was read, and was written as this would write it, is not copied.
+    pub fn to_json_bytes(&self) -> Bytes {
+        if let Some(text) = self.as_printed() {
+            return text.clone();
+        }
+        // What was read and changed a little is about as long as it was.
+        let mut out = Vec::with_capacity(match self {
+            Value::Object(it) => it.printed_len() + 32,
+            _ => 32,
+        });
+        self.write_json(&mut out);
+        Bytes::from(out)
+    }
+
+    /// Writes the value as JSON behind what is in `out`.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        json::write(self, out);
+    }
+
+    /// Writes the value as JSON to a place that is as long as [`Value::json_len`] says.
+    ///
+    /// # Panics
+    ///
+    /// Where the place is shorter.
+    pub fn write_json_into(&self, place: &mut [u8]) {
+        json::write(self, &mut Place(place));
+    }
+
+    /// How long the value is as text, in bytes: see [`Value::to_text`].
+    pub fn text_len(&self) -> usize {
+        let mut n = Counted(0);
+        self.write_text(&mut n);
+        n.0
+    }
+
+    /// Writes the value as text to a place that is as long as [`Value::text_len`] says.
+    ///
+    /// # Panics
+    ///
+    /// Where the place is shorter.
+    pub fn write_text_into(&self, place: &mut [u8]) {
+        self.write_text(&mut Place(place));
+    }
+
+    /// How long the value is as JSON, in bytes. Escapes can make it six times as long as what is in it, so whoever
+    /// bounds what a text may be asks before it is made.
+    pub fn json_len(&self) -> usize {
+        let mut n = Counted(0);
+        json::write(self, &mut n);
+        n.0
+    }
+
+    /// What the value has allocated, in bytes. The value itself stands where its holder put it and does not count.
+    ///
+    /// What it shares with others counts in full, and so does the part of a document that it was read from. What is
+    /// found only when somebody asks for it counts from the beginning: as long as nobody changes the value, its size
+    /// stays the same.
+    pub fn size(&self) -> usize {
+        self.allocated(&Bytes::new())
+    }
+
+    /// How many of these bytes are not part of the document that the value was read from.
+    pub(crate) fn bytes_beside(&self, bytes: &Bytes) -> usize {
+        let source = match self {
+            Value::Array(it) => it.source(),
+            Value::Object(it) => it.source(),
+            _ => return bytes.len(),
+        };
+        let is_held = bytes.as_ptr_range().contains(&source.as_ptr());
+        if is_held { bytes.len() - source.len().min(bytes.len()) } else { bytes.len() }
+    }
+
+    fn as_printed(&self) -> Option<&Bytes> {
+        match self {
+            Value::Array(it) => it.unread().filter(|it| it.1.is_printed()).map(|_| it.source()),
+            Value::Object(it) => it.unread().filter(|it| it.1.is_printed()).map(|_| it.source()),
+            _ => None,
+        }
+    }
+
+    /// How many containers there are one within another.
+    pub(crate) fn height(&self) -> u16 {
+        match self {
+            Value::Array(it) => it.height(),
+            Value::Object(it) => it.height(),
+            _ => 0,
+        }
+    }
+
+    /// What is allocated beside the value's own place; `held` is a source that was counted already.
+    fn allocated(&self, held: &Bytes) -> usize {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
+            Value::Number(it) => it.allocated(),
+            Value::Text(it) => it.allocated(),
+            Value::Array(it) => it.allocated(held),
+            Value::Object(it) => it.allocated(held),
+        }
+    }
+}
+
+/// What a list or an object has allocated beside what is in it: who shares it, and who shares its source.
+const SHARED_BYTES: usize = 48;
+
+/// Counts what is written.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// What is left of a place.
+struct Place<'a>(&'a mut [u8]);
+
+impl Write for Place<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        let (target, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        target.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+}
+
+/// How many bytes of `source` are not part of `held`.
+fn beside(source: &Bytes, held: &Bytes) -> usize {
+    let is_within = held.as_ptr_range().contains(&source.as_ptr());
+    if is_within { 0 } else { source.len() }
+}
+
+/// Up to this height a value is dropped the usual way, by calls one within another.
+const DROPPED_HEIGHT_MAX: u16 = 32;
+
+/// Drops values without a call for each container that lies in another one.
+fn drop_deep(slots: impl Iterator<Item = Slot>) {
+    let mut waiting: Vec<Value> = Vec::new();
+    let keep = |waiting: &mut Vec<Value>, slot: Slot| {
+        if let Slot::Value(value @ (Value::Array(_) | Value::Object(_))) = slot {
+            waiting.push(value);
+        }
+    };
+    slots.for_each(|it| keep(&mut waiting, it));
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(it) => it.into_slots().for_each(|it| keep(&mut waiting, it)),
+            Value::Object(it) => it.into_slots().for_each(|it| keep(&mut waiting, it)),
+            _ => (),
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(it: bool) -> Value {
+        Value::Bool(it)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(it: i64) -> Value {
+        Value::Int(it)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(it: f64) -> Value {
+        Value::Float(it)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(it: &str) -> Value {
+        Value::Text(it.into())
+    }
+}
