@@ -40,6 +40,16 @@ impl Content {
         }
     }
 
+    /// Writes the bytes behind what is in `out`. What nobody else holds is not kept: it is printed to where it belongs.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Content::Structured(it) if it.bytes.get().is_none() && Arc::strong_count(it) == 1 => {
+                it.value.write_json(out);
+            }
+            _ => out.extend_from_slice(self.bytes()),
+        }
+    }
+
     /// The value. Bytes are read first, and become a structure that keeps them.
     pub(crate) fn value(&mut self) -> Result<&Value, JsonError> {
         if let Content::Bytes(bytes) = self {

@@ -67,10 +67,15 @@ impl Message {
         self.content = Content::of_value(value);
     }
 
-    /// The content as bytes where it is there as bytes, else the value that [`Message::content`] would print: for
-    /// whoever writes it to where nobody else can share it.
+    /// The content as bytes where it is there as bytes, else the value that [`Message::content`] would print.
     pub fn printed(&self) -> Result<&Bytes, &Value> {
         self.content.printed()
+    }
+
+    /// Writes the content as bytes behind what is in `out`: a structure that nobody else holds and nobody has printed so
+    /// far is printed there only.
+    pub fn write_content(&self, out: &mut Vec<u8>) {
+        self.content.write(out);
     }
 
     /// The metadata.
@@ -129,6 +134,12 @@ impl Message {
     /// a structure, count with what is allocated for them.
     pub fn size(&self) -> usize {
         self.content.size() + self.metadata.size()
+    }
+
+    /// The content's part of [`Message::size`]: the length of bytes, and of a structure what is allocated for it in
+    /// either form.
+    pub fn content_size(&self) -> usize {
+        self.content.size()
     }
 }
 

@@ -109,16 +109,25 @@ impl Encoded {
         let mut large_bytes = 0;
         let mut start = 0;
         for message in messages {
-            let content = message.content();
-            if content.len() < LARGE_BYTES {
-                self.buffer.extend_from_slice(content);
-            } else {
-                self.push_buffered(start);
-                start = self.buffer.len();
-                large_bytes += content.len();
-                self.pieces.push(Piece::Large(content.clone()));
-            }
-            self.buffer.extend_from_slice(codec.suffix_of(content));
+            let suffix = match message.printed() {
+                Ok(content) if LARGE_BYTES <= content.len() => {
+                    self.push_buffered(start);
+                    start = self.buffer.len();
+                    large_bytes += content.len();
+                    self.pieces.push(Piece::Large(content.clone()));
+                    codec.suffix_of(content)
+                }
+                Ok(content) => {
+                    self.buffer.extend_from_slice(content);
+                    codec.suffix_of(content)
+                }
+                Err(_) => {
+                    let at = self.buffer.len();
+                    message.write_content(&mut self.buffer);
+                    codec.suffix_of(&self.buffer[at..])
+                }
+            };
+            self.buffer.extend_from_slice(suffix);
             self.ends.push(self.buffer.len() + large_bytes);
         }
         self.push_buffered(start);

@@ -166,13 +166,16 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     types.add("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
         Ok((store.data().batches.find_all(&batch)?.1 as u32,))
     })?;
-    types.add("[method]batch.content", |store: Store<'_>, (batch, index): (Batch, u32)| {
-        let host = store.data();
+    types.add("[method]batch.content", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
         let idx = host.batches.find(&batch, index)?;
         host.batches.was_read.set(true);
+        host.work.print(idx)?;
         Ok((host.work.run.messages[idx].content().clone(),))
     })?;
-    types.add("[method]batch.contents", |store: Store<'_>, (batch,): (Batch,)| contents(&store, &batch))?;
+    types.add("[method]batch.contents", |mut store: Store<'_>, (batch,): (Batch,)| {
+        contents(store.data_mut(), &batch)
+    })?;
     types.add(
         "[method]batch.get-metadata",
         |store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
@@ -249,10 +252,12 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn contents(store: &Store<'_>, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
-    let host = store.data();
+fn contents(host: &mut Host, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
     let (first, n) = host.batches.find_all(batch)?;
     host.batches.was_read.set(true);
+    for idx in first..first + n {
+        host.work.print(idx)?;
+    }
     let messages = &host.work.run.messages[first..first + n];
     if let [message] = messages {
         let end = message.content().len() as u32;
@@ -288,7 +293,7 @@ pub(crate) fn n_for_call(messages: &[Message], pace: &Pace) -> usize {
     }
     let mut bytes = 0;
     let fitting = messages.iter().take(n_max).take_while(|it| {
-        bytes += it.content().len();
+        bytes += it.content_size();
         bytes <= CALL_BYTES_MAX
     });
     fitting.count().max(1)
@@ -311,7 +316,7 @@ pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<WitDisposit
             WitDisposition::Content(content) => match work.check_output(idx, content.len()) {
                 Ok(()) => {
                     let message = &mut work.run.messages[idx];
-                    work.run.growth.grown += content.len().saturating_sub(message.content().len());
+                    work.run.growth.grown += content.len().saturating_sub(message.content_size());
                     message.set_content(content.into());
                     continue;
                 }

@@ -32,6 +32,7 @@ fn as_bytes(mut caller: Caller<'_, Host>) -> wasmtime::Result<u64> {
         return Ok(0);
     }
     let memory = memory(&ctx)?;
+    ctx.data_mut().work.print_content()?;
     let bytes = ctx.data().work.content().len();
     let Some(pointer) = allocate_for(&mut ctx, bytes)? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);

@@ -58,9 +58,10 @@ pub(crate) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn content_len(caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
-    let host = caller.data();
+fn content_len(mut caller: Caller<'_, Host>) -> wasmtime::Result<u32> {
+    let host = caller.data_mut();
     check_phase(host, "v1_content_len")?;
+    host.work.print_content()?;
     Ok(host.work.content().len() as u32)
 }
 
@@ -72,6 +73,7 @@ fn content_read(
 ) -> wasmtime::Result<u32> {
     let (data, host) = memory(&mut caller, "v1_content_read")?;
     check_phase(host, "v1_content_read")?;
+    host.work.print_content()?;
     let content = host.work.content();
     let rest = content.get(offset as usize..).unwrap_or_default();
     let n = rest.len().min(capacity as usize);

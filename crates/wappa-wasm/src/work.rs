@@ -123,7 +123,7 @@ impl Work {
             Content::Own(content) => content,
         };
         let message = &mut self.run.messages[self.at];
-        self.run.growth.grown += content.len().saturating_sub(message.content().len());
+        self.run.growth.grown += content.len().saturating_sub(message.content_size());
         message.set_content(content);
     }
 
@@ -204,13 +204,46 @@ impl Work {
         }
     }
 
-    /// The content of the message at work, as the guest sees it.
+    /// Makes bytes of a content that is a structure, unless somebody did: the host holds both then, which counts for the
+    /// part at once and stays, whatever becomes of the message.
+    #[inline]
+    pub(crate) fn print(&mut self, idx: usize) -> Result<(), Stop> {
+        if self.run.messages[idx].printed().is_ok() { Ok(()) } else { self.print_structure(idx) }
+    }
+
+    #[cold]
+    fn print_structure(&mut self, idx: usize) -> Result<(), Stop> {
+        let Err(value) = self.run.messages[idx].printed() else { return Ok(()) };
+        let bytes = value.json_len();
+        self.run.growth.check(bytes).map_err(Stop::Output)?;
+        self.run.growth.grown += bytes;
+        self.run.messages[idx].content();
+        Ok(())
+    }
+
+    /// Makes bytes of the content of the message at work, see [`Work::print`]: before the guest sees it.
+    #[inline]
+    pub(crate) fn print_content(&mut self) -> Result<(), Stop> {
+        if matches!(self.content, Content::Unchanged) { self.print(self.at) } else { Ok(()) }
+    }
+
+    /// The content of the message at work, as the guest sees it; it was made bytes before.
     #[inline]
     pub(crate) fn content(&self) -> &[u8] {
         match &self.content {
             Content::Unchanged => self.message().content(),
             Content::Written => self.arena.written(),
             Content::Own(content) => content,
+        }
+    }
+
+    /// What the content of the message at work keeps, in bytes.
+    #[inline]
+    fn content_size(&self) -> usize {
+        match &self.content {
+            Content::Unchanged => self.message().content_size(),
+            Content::Written => self.arena.written().len(),
+            Content::Own(content) => content.len(),
         }
     }
 
@@ -223,7 +256,7 @@ impl Work {
     #[inline]
     pub(crate) fn set_content(&mut self, content: &[u8]) -> Result<(), Stop> {
         // A content that is no larger than it was can still be too much beside metadata that grew meanwhile.
-        if self.message().content().len() < content.len() || !self.saved.is_empty() || self.is_unusual {
+        if self.message().content_size() < content.len() || !self.saved.is_empty() || self.is_unusual {
             self.check_output(self.at, content.len())?;
         }
         if self.arena.write(content) {
@@ -247,7 +280,7 @@ impl Work {
         self.save(idx);
         self.run.messages[idx].metadata_mut().set(key, value);
         let content =
-            if idx == self.at { self.content().len() } else { self.run.messages[idx].content().len() };
+            if idx == self.at { self.content_size() } else { self.run.messages[idx].content_size() };
         self.check_output(idx, content)
     }
 
@@ -297,9 +330,9 @@ impl Work {
             || self.emitted.last().is_some_and(|it| it.metadata().is_shared_with(metadata));
         let of_metadata = if is_shared { 0 } else { metadata.size() };
         self.is_unusual = true;
-        self.emitted_bytes += copy.content().len() + of_metadata + MESSAGE_OVERHEAD_BYTES;
+        self.emitted_bytes += copy.content_size() + of_metadata + MESSAGE_OVERHEAD_BYTES;
         self.emitted.push(copy);
-        self.check_output(self.at, self.content().len())
+        self.check_output(self.at, self.content_size())
     }
 
     /// The message at work is not sent when it is finished.
@@ -360,7 +393,7 @@ impl Work {
     fn size_before(&self, idx: usize) -> usize {
         let message = &self.run.messages[idx];
         let saved = self.saved.iter().rev().find(|it| it.idx == idx).map(|it| &it.metadata);
-        message.content().len() + saved.unwrap_or(message.metadata()).size()
+        message.content_size() + saved.unwrap_or(message.metadata()).size()
     }
 
     /// Whether a message may become so large with a content of this length.

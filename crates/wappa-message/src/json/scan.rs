@@ -17,6 +17,9 @@ impl Notes {
     pub(crate) const REWRITTEN: Notes = Notes(2);
     /// A text whose meaning is not its bytes: it has escapes, or is not UTF-8. Only of the text itself.
     pub(crate) const CODED: Notes = Notes(4);
+    /// Of an object: the bytes of some of its own names are not what they mean, or not what printing them gives. Only of
+    /// the object itself.
+    pub(crate) const NAMED: Notes = Notes(8);
 
     pub(crate) fn has(self, other: Notes) -> bool {
         self.0 & other.0 != 0
@@ -33,7 +36,7 @@ impl Notes {
 
     /// What is true of whatever the value is in.
     fn of_content(self) -> Notes {
-        Notes(self.0 & !Notes::CODED.0)
+        Notes(self.0 & !(Notes::CODED.0 | Notes::NAMED.0))
     }
 }
 
@@ -325,7 +328,10 @@ impl<'a> Scan<'a> {
                 is_spaced |= self.blanks();
                 let value = self.value(depth)?;
                 passed.height = passed.height.max(value.height + 1);
-                passed.notes.add(name.notes.of_content());
+                if name.notes != Notes::default() {
+                    passed.notes.add(name.notes.of_content());
+                    passed.notes.add(Notes::NAMED);
+                }
                 passed.notes.add(value.notes.of_content());
                 passed.len += 1;
                 see.pair(name, value);

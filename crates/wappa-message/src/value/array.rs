@@ -24,6 +24,8 @@ struct Node {
     as_read: Option<(Notes, u32)>,
     /// How many containers there are one within another, this one included.
     height: u16,
+    /// Of a list that was made or changed: what its values have allocated beside their places and the source.
+    inner_bytes: usize,
     /// Found when somebody asks for them.
     slots: OnceLock<Vec<Slot>>,
 }
@@ -32,8 +34,9 @@ impl Array {
     /// A list of these values.
     pub fn new(values: impl IntoIterator<Item = Value>) -> Result<Array, TooDeep> {
         let slots: Vec<Slot> = values.into_iter().map(Slot::Value).collect();
-        let mut node = Node { source: Bytes::new(), as_read: None, height: 1, slots: OnceLock::from(slots) };
+        let mut node = Node::of_slots(slots);
         node.measure();
+        node.count();
         match node.height <= crate::DEPTH_MAX {
             true => Ok(Array(Arc::new(node))),
             false => Err(TooDeep),
@@ -43,7 +46,13 @@ impl Array {
     /// A list that stands in `source`, all of it, and that a scan has passed over.
     pub(super) fn unread_of(source: Bytes, range: Range) -> Array {
         let as_read = Some((range.notes, range.len));
-        Array(Arc::new(Node { source, as_read, height: range.height, slots: OnceLock::new() }))
+        Array(Arc::new(Node {
+            source,
+            as_read,
+            height: range.height,
+            inner_bytes: 0,
+            slots: OnceLock::new(),
+        }))
     }
 
     /// How many values there are.
@@ -68,8 +77,11 @@ impl Array {
             return Err(TooDeep);
         }
         let node = Arc::make_mut(&mut self.0);
-        node.slots_mut().1.push(Slot::Value(value));
+        let (source, slots) = node.slots_mut();
+        let bytes = value.allocated(source);
+        slots.push(Slot::Value(value));
         node.height = node.height.max(height);
+        node.inner_bytes = super::sum(node.inner_bytes, bytes);
         Ok(())
     }
 
@@ -87,6 +99,7 @@ impl Array {
         }
         let node = Arc::make_mut(&mut self.0);
         let (source, slots) = node.slots_mut();
+        let bytes_before = slots[idx].allocated(source);
         let value = slots[idx].open_in_place(source);
         let before = value.height() + 1;
         let result = change(value);
@@ -96,6 +109,8 @@ impl Array {
             *value = Value::Null;
             after = 1;
         }
+        let bytes_after = value.allocated(source);
+        node.changed(bytes_before, bytes_after);
         if node.height <= after {
             node.height = after;
         } else if before == node.height {
@@ -132,12 +147,21 @@ impl Array {
         let source = &self.0.source;
         let slots = match (self.0.as_read, self.0.slots.get()) {
             (Some((_, len)), _) => len as usize * size_of::<Slot>(),
-            (None, Some(it)) => {
-                it.capacity() * size_of::<Slot>() + it.iter().map(|it| it.allocated(source)).sum::<usize>()
-            }
+            (None, Some(it)) => it.capacity() * size_of::<Slot>(),
             (None, None) => 0,
         };
-        super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + slots
+        let own = super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + slots;
+        super::sum(own, self.0.inner_bytes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_counted_right(&self) -> bool {
+        if self.0.as_read.is_some() {
+            return self.0.inner_bytes == 0;
+        }
+        let mut node = Node::clone(&self.0);
+        node.count();
+        node.inner_bytes == self.0.inner_bytes
     }
 
     /// Takes what is in the list out of it, if nobody shares it.
@@ -149,12 +173,7 @@ impl Array {
 
 impl Default for Array {
     fn default() -> Array {
-        Array(Arc::new(Node {
-            source: Bytes::new(),
-            as_read: None,
-            height: 1,
-            slots: OnceLock::from(vec![]),
-        }))
+        Array(Arc::new(Node::of_slots(Vec::new())))
     }
 }
 
@@ -171,6 +190,11 @@ impl fmt::Debug for Array {
 }
 
 impl Node {
+    /// Of slots that are not measured.
+    fn of_slots(slots: Vec<Slot>) -> Node {
+        Node { source: Bytes::new(), as_read: None, height: 1, inner_bytes: 0, slots: OnceLock::from(slots) }
+    }
+
     fn slots(&self) -> &[Slot] {
         self.slots.get_or_init(|| {
             let len = self.as_read.map_or(0, |(_, len)| len as usize);
@@ -185,6 +209,20 @@ impl Node {
         self.slots();
         self.as_read = None;
         (&self.source, self.slots.get_mut().expect("they were just read"))
+    }
+
+    /// Keeps what is allocated true where a value with so many bytes made place for one with so many.
+    fn changed(&mut self, before: usize, after: usize) {
+        match self.inner_bytes {
+            // Nobody knows what is left of what was too much to be counted.
+            super::BYTES_COUNTED_MAX => self.count(),
+            it => self.inner_bytes = super::sum(it - before, after),
+        }
+    }
+
+    fn count(&mut self) {
+        let bytes = self.slots().iter().map(|it| it.allocated(&self.source));
+        self.inner_bytes = bytes.fold(0, super::sum);
     }
 
     fn measure(&mut self) {

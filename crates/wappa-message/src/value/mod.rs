@@ -180,6 +180,10 @@ impl Value {
     /// What it shares with others counts in full, and so does the part of a document that it was read from. What is
     /// found only when somebody asks for it counts from the beginning: as long as nobody changes the value, its size
     /// stays the same.
+    ///
+    /// Lists and objects know theirs, so asking takes no time. It stands for what the value may cost to go through as
+    /// well: a list that holds the same list twice, and that one the same, forty times over, takes little memory and is
+    /// counted as what it would be as text. Nothing counts more than 16 TiB, so that sizes can be added up.
     pub fn size(&self) -> usize {
         self.allocated(&Bytes::new())
     }
@@ -226,6 +230,14 @@ impl Value {
 
 /// What a list or an object has allocated beside what is in it: who shares it, and who shares its source.
 const SHARED_BYTES: usize = 48;
+
+/// What is more counts as this.
+const BYTES_COUNTED_MAX: usize = 1 << 44;
+
+/// The sum of what two values have allocated.
+fn sum(one: usize, other: usize) -> usize {
+    (one + other).min(BYTES_COUNTED_MAX)
+}
 
 /// Counts what is written.
 struct Counted(usize);
@@ -295,5 +307,99 @@ impl From<f64> for Value {
 impl From<&str> for Value {
     fn from(it: &str) -> Value {
         Value::Text(it.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Value {
+        Value::from_json(&Bytes::copy_from_slice(text.as_bytes())).expect("it is JSON")
+    }
+
+    /// What is known of the size of a value is what counting it anew gives.
+    fn check(value: &Value) {
+        match value {
+            Value::Array(it) => {
+                assert!(it.is_counted_right(), "{it:?}");
+                it.iter().for_each(|it| check(&it));
+            }
+            Value::Object(it) => {
+                assert!(it.is_counted_right(), "{it:?}");
+                it.iter().for_each(|(_, it)| check(&it));
+            }
+            _ => (),
+        }
+    }
+
+    #[test]
+    fn sizes_stay_true_when_values_change() {
+        let long = "x".repeat(100);
+        for text in [
+            r#"{"a":{"b":[1,{"c":"a text that is long enough to be shared"}]},"list":[[],{},"short"],"z":1.5}"#,
+            r#"{ "z" : [ 1 , [ "a text that is long enough to be shared" ] ], "a\n name with an escape, a long one" : {} }"#,
+            r#"{"twice":[1,2,3],"once":"x","twice":{"a":"another text that is long enough to be shared"}}"#,
+        ] {
+            let mut value = read(text);
+            let size = value.size();
+            check(&value);
+            assert_eq!(value.size(), size, "it was only read");
+            let Value::Object(object) = &mut value else { panic!("an object") };
+            for name in object.keys().collect::<Vec<_>>() {
+                let changed = object.update(&name, |it| match it {
+                    Value::Object(it) => {
+                        it.insert(long.as_str(), Value::text(&long)).expect("flat");
+                        it.insert("b", Value::Null).expect("flat");
+                        it.remove("a");
+                    }
+                    Value::Array(it) => {
+                        it.push(Value::text(&long)).expect("flat");
+                        assert_eq!(it.update(0, |it| *it = read(text)), Ok(Some(())));
+                    }
+                    it => *it = Value::text(&long),
+                });
+                assert_eq!(changed, Ok(Some(())));
+                object.insert(format!("a copy of {}", name.escape_ascii()), read(text)).expect("not deep");
+            }
+            check(&value);
+            assert!(size + long.len() < value.size() && value.size() < 100_000, "{}", value.size());
+            let Value::Object(object) = &mut value else { panic!("an object") };
+            for name in object.keys().collect::<Vec<_>>() {
+                assert!(object.remove(&name));
+            }
+            check(&value);
+        }
+    }
+
+    #[test]
+    fn what_holds_itself_many_times_over_is_counted_in_no_time() {
+        let mut value = Value::array([Value::Null]).expect("flat");
+        for _ in 0..100 {
+            value = Value::array([value.clone(), value]).expect("not too deep");
+        }
+        assert_eq!(value.size(), BYTES_COUNTED_MAX);
+        let twice = Value::object([("a", value.clone()), ("b", value.clone())]).expect("not too deep");
+        let (Value::Array(mut array), Value::Object(mut object)) = (value, twice) else { panic!("as made") };
+        assert_eq!(array.update(0, |it| *it = Value::Null), Ok(Some(())));
+        assert_eq!(Value::Array(array.clone()).size(), BYTES_COUNTED_MAX, "the other half is still there");
+        assert_eq!(array.update(1, |it| *it = Value::Null), Ok(Some(())));
+        assert!(Value::Array(array).size() < 1000);
+        assert!(object.remove("a"));
+        assert_eq!(Value::Object(object.clone()).size(), BYTES_COUNTED_MAX);
+        object.insert("b", Value::Null).expect("flat");
+        assert!(Value::Object(object).size() < 1000);
+    }
+
+    #[test]
+    fn names_with_escapes_count_before_they_are_made() {
+        let name = "\\n".repeat(30);
+        let text =
+            format!("{{{}}}", (0..100).map(|n| format!("\"{n:03}{name}\":0")).collect::<Vec<_>>().join(","));
+        let value = Value::from_json_unread(&Bytes::from(text.clone())).expect("it is JSON");
+        let size = value.size();
+        let Value::Object(mut object) = value else { panic!("an object") };
+        object.insert("", Value::Null).expect("flat");
+        assert!(2 * text.len() < size && Value::Object(object).size() < size + 20_000, "{size}");
     }
 }

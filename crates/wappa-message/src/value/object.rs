@@ -25,6 +25,9 @@ struct Node {
     as_read: Option<(Notes, u32)>,
     /// How many containers there are one within another, this one included.
     height: u16,
+    /// Of an object that was made or changed: what its names and values have allocated beside their places and the
+    /// source.
+    inner_bytes: usize,
     /// Found when somebody asks for them.
     entries: OnceLock<Entries>,
 }
@@ -52,9 +55,10 @@ impl Object {
         let entry = |(key, value): (K, Value)| Entry { key: Key::Text(key.into()), slot: Slot::Value(value) };
         let list: Vec<Entry> = pairs.into_iter().map(entry).collect();
         let entries = Entries { list, is_sorted: false, order: OnceLock::new() };
-        let mut node = Node { source: Bytes::new(), as_read: None, height: 1, entries: entries.into() };
+        let mut node = Node::of_entries(entries);
         let _ = node.sorted_mut();
         node.measure();
+        node.count();
         match node.height <= crate::DEPTH_MAX {
             true => Ok(Object(Arc::new(node))),
             false => Err(TooDeep),
@@ -64,7 +68,13 @@ impl Object {
     /// An object that stands in `source`, all of it, and that a scan has passed over.
     pub(super) fn unread_of(source: Bytes, range: Range) -> Object {
         let as_read = Some((range.notes, range.len));
-        Object(Arc::new(Node { source, as_read, height: range.height, entries: OnceLock::new() }))
+        Object(Arc::new(Node {
+            source,
+            as_read,
+            height: range.height,
+            inner_bytes: 0,
+            entries: OnceLock::new(),
+        }))
     }
 
     /// Reads the object at which the scan of `text` stands.
@@ -88,6 +98,7 @@ impl Object {
             source,
             as_read: Some((passed.notes, passed.len)),
             height: passed.height,
+            inner_bytes: 0,
             entries: OnceLock::from(entries),
         };
         Ok(Object(Arc::new(node)))
@@ -126,14 +137,19 @@ impl Object {
         let node = Arc::make_mut(&mut self.0);
         let (source, entries) = node.sorted_mut();
         let slot = Slot::Value(value);
-        let before = match entries.search(&key, source) {
-            Ok(idx) => std::mem::replace(&mut entries.list[idx].slot, slot).height() + 1,
+        let mut bytes_after = slot.allocated(source);
+        let (before, bytes_before) = match entries.search(&key, source) {
+            Ok(idx) => {
+                let before = std::mem::replace(&mut entries.list[idx].slot, slot);
+                (before.height() + 1, before.allocated(source))
+            }
             Err(idx) => {
+                bytes_after = super::sum(bytes_after, key.allocated());
                 entries.list.insert(idx, Entry { key: Key::Text(key), slot });
-                0
+                (0, 0)
             }
         };
-        node.changed(before, height);
+        node.changed((before, bytes_before), (height, bytes_after));
         Ok(())
     }
 
@@ -145,8 +161,9 @@ impl Object {
         let node = Arc::make_mut(&mut self.0);
         let (source, entries) = node.sorted_mut();
         let idx = entries.search(key.as_ref(), source).expect("it is there");
-        let before = entries.list.remove(idx).slot.height() + 1;
-        node.changed(before, 0);
+        let entry = entries.list.remove(idx);
+        let bytes_before = entry.allocated(source);
+        node.changed((entry.slot.height() + 1, bytes_before), (0, 0));
         true
     }
 
@@ -165,16 +182,19 @@ impl Object {
         let node = Arc::make_mut(&mut self.0);
         let (source, entries) = node.sorted_mut();
         let idx = entries.search(key.as_ref(), source).expect("it is there");
-        let value = entries.list[idx].slot.open_in_place(source);
-        let before = value.height() + 1;
+        let slot = &mut entries.list[idx].slot;
+        let bytes_before = slot.allocated(source);
+        let value = slot.open_in_place(source);
+        let before = (value.height() + 1, bytes_before);
         let result = change(value);
         let after = value.height() + 1;
         if crate::DEPTH_MAX < after {
             *value = Value::Null;
-            node.changed(before, 1);
+            node.changed(before, (1, 0));
             return Err(TooDeep);
         }
-        node.changed(before, after);
+        let bytes_after = value.allocated(source);
+        node.changed(before, (after, bytes_after));
         Ok(Some(result))
     }
 
@@ -219,14 +239,28 @@ impl Object {
     pub(super) fn allocated(&self, held: &Bytes) -> usize {
         let source = &self.0.source;
         let entries = match (self.0.as_read, self.0.entries.get()) {
-            (Some((_, len)), _) => len as usize * (size_of::<Entry>() + size_of::<u32>()),
-            (None, Some(it)) => {
-                let of = |it: &Entry| it.key.allocated() + it.slot.allocated(source);
-                it.list.capacity() * size_of::<Entry>() + it.list.iter().map(of).sum::<usize>()
+            (Some((notes, len)), _) => {
+                let len = len as usize;
+                // Of names that are not what stands in the source it is not known how long they are.
+                let of_names =
+                    if notes.has(Notes::NAMED) { len * Text::LONG_BYTES + source.len() } else { 0 };
+                len * (size_of::<Entry>() + size_of::<u32>()) + of_names
             }
+            (None, Some(it)) => it.list.capacity() * size_of::<Entry>(),
             (None, None) => 0,
         };
-        super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + entries
+        let own = super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + entries;
+        super::sum(own, self.0.inner_bytes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_counted_right(&self) -> bool {
+        if self.0.as_read.is_some() {
+            return self.0.inner_bytes == 0;
+        }
+        let mut node = Node::clone(&self.0);
+        node.count();
+        node.inner_bytes == self.0.inner_bytes
     }
 
     /// Takes what is in the object out of it, if nobody shares it.
@@ -239,12 +273,7 @@ impl Object {
 impl Default for Object {
     fn default() -> Object {
         let entries = Entries { is_sorted: true, ..Entries::default() };
-        Object(Arc::new(Node {
-            source: Bytes::new(),
-            as_read: None,
-            height: 1,
-            entries: OnceLock::from(entries),
-        }))
+        Object(Arc::new(Node::of_entries(entries)))
     }
 }
 
@@ -261,6 +290,11 @@ impl fmt::Debug for Object {
 }
 
 impl Node {
+    /// Of entries that are not measured.
+    fn of_entries(entries: Entries) -> Node {
+        Node { source: Bytes::new(), as_read: None, height: 1, inner_bytes: 0, entries: entries.into() }
+    }
+
     fn entries(&self) -> &Entries {
         self.entries.get_or_init(|| {
             let len = self.as_read.map_or(0, |(_, len)| len as usize);
@@ -273,7 +307,7 @@ impl Node {
     /// The entries, sorted, to be changed: the text of the object no longer stands for it.
     fn sorted_mut(&mut self) -> (&Bytes, &mut Entries) {
         self.entries();
-        self.as_read = None;
+        let read = self.as_read.take();
         let entries = self.entries.get_mut().expect("they were just read");
         entries.order(&self.source);
         if let Some(order) = entries.order.take() {
@@ -282,16 +316,31 @@ impl Node {
             entries.list.extend(taken);
         }
         entries.is_sorted = true;
+        if read.is_some_and(|(notes, _)| notes.has(Notes::NAMED)) {
+            self.inner_bytes = entries.list.iter().map(|it| it.key.allocated()).sum();
+        }
         (&self.source, entries)
     }
 
-    /// Keeps the height true where a value of the height `before`, itself included, made place for another one.
-    fn changed(&mut self, before: u16, after: u16) {
-        if self.height <= after {
-            self.height = after;
-        } else if before == self.height {
+    /// Keeps true what is known of all together where a value made place for another one: its height, itself included,
+    /// and what was allocated for it.
+    fn changed(&mut self, before: (u16, usize), after: (u16, usize)) {
+        match self.inner_bytes {
+            // Nobody knows what is left of what was too much to be counted.
+            super::BYTES_COUNTED_MAX => self.count(),
+            it => self.inner_bytes = super::sum(it - before.1, after.1),
+        }
+        if self.height <= after.0 {
+            self.height = after.0;
+        } else if before.0 == self.height {
             self.measure();
         }
+    }
+
+    fn count(&mut self) {
+        let list = &self.entries.get().expect("they were read").list;
+        let bytes = list.iter().map(|it| it.allocated(&self.source));
+        self.inner_bytes = bytes.fold(0, super::sum);
     }
 
     fn measure(&mut self) {
@@ -355,6 +404,11 @@ impl Entries {
 }
 
 impl Entry {
+    /// What the pair holds beside its own place and the source, in bytes.
+    fn allocated(&self, source: &Bytes) -> usize {
+        super::sum(self.slot.allocated(source), self.key.allocated())
+    }
+
     /// Where the pair stands in the source, from the quote before its name to the end of its value, if that is what
     /// printing it gives.
     pub(crate) fn as_printed(&self) -> Option<(usize, usize)> {

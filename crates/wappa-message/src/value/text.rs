@@ -49,17 +49,17 @@ impl<const N: usize> Inline<N> {
     fn allocated(&self) -> usize {
         match self {
             Inline::Short { .. } => 0,
-            Inline::Long(text) => LONG_BYTES + text.len(),
+            Inline::Long(text) => Text::LONG_BYTES + text.len(),
         }
     }
 }
 
-/// What a long text has allocated beside its bytes: the handle, who shares it, the quotes around it in a document.
-const LONG_BYTES: usize = 80;
-
 impl Text {
     /// The most bytes that live in the value itself.
     pub const IN_PLACE_BYTES_MAX: usize = 22;
+
+    /// What a long text has allocated beside its bytes: the handle, who shares it, the quotes around it in a document.
+    pub(super) const LONG_BYTES: usize = 80;
 
     /// The empty text.
     pub const EMPTY: Text = Text(Inline::EMPTY);

@@ -14,6 +14,7 @@ mod output;
 mod parts;
 mod semantics;
 mod start;
+mod structures;
 mod v1;
 mod wasi2;
 #[path = "../support/world.rs"]

@@ -208,7 +208,7 @@ fn metadata_and_marks() {
             $ wappa call letters.wat --brief --meta n:=three
             exit 1
             --- stderr
-            Usage error: invalid value 'n:=three' for '--meta <KEY=TEXT>': `three` is no JSON: expected ident at line 1 column 2; a text is written with `=` alone
+            Usage error: invalid value 'n:=three' for '--meta <KEY=TEXT>': `three` is no JSON: invalid character 'h' in literal true (expecting 'r'); a text is written with `=` alone
             hint: `wappa call --help` shows the flags
 
         "#]],
