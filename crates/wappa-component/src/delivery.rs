@@ -15,7 +15,7 @@ use std::{
 
 use wappa_message::{Mark, Message, ORIGIN_NONE};
 
-use crate::{Ack, Failure, Part, Processor, Step, WriteError, run_children};
+use crate::{Ack, Charges, Failure, Part, Processor, Step, WriteError, run_children};
 
 /// Messages that an output is to deliver, and the duty to say what became of them.
 ///
@@ -83,6 +83,8 @@ struct State {
     failures: Vec<Failure>,
     is_closed: bool,
     end: Option<End>,
+    /// What was charged for the messages, until all of them are answered.
+    charges: Charges,
 }
 
 /// Who is told.
@@ -223,6 +225,13 @@ impl Delivery {
         self.conclude(Answer { failures: failures.collect(), is_closed: answer.is_closed });
     }
 
+    /// Keeps what was charged for the messages until all of them are answered.
+    pub fn hold(&mut self, charges: Charges) {
+        if let Some(flight) = self.receipt.0.as_ref().filter(|_| !charges.is_empty()) {
+            flight.lock().charges.append(charges);
+        }
+    }
+
     /// Runs the messages through processors. What they do not finish is answered as failed, for the stream is given up;
     /// `None`: nothing is left to be delivered, and that is answered.
     pub fn process(mut self, processors: &[Box<dyn Processor>], step: &mut Step<'_>) -> Option<Delivery> {
@@ -236,6 +245,7 @@ impl Delivery {
         let growth = step.growth();
         let done = run_children(processors, &mut self.part, step);
         step.begin_part(growth);
+        self.hold(step.take_charges());
         if done < self.part.n_batches() {
             // It is not known how far the rest has come, but what it was made of.
             let mut rest = self.split_off(done);
@@ -473,7 +483,7 @@ impl Flight {
         if self.n_pieces.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        let State { failures, is_closed, end } = std::mem::take(&mut *self.lock());
+        let State { failures, is_closed, end, charges: _held } = std::mem::take(&mut *self.lock());
         let landing = self.landing.as_ref().and_then(Weak::upgrade);
         if let (true, Some(_), Some(landing)) = (is_closed, &end, &landing) {
             landing.closed();

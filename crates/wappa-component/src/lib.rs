@@ -18,6 +18,7 @@ mod files;
 mod growth;
 mod input;
 mod interpolate;
+mod ledger;
 mod logger;
 mod metrics;
 mod output;
@@ -41,6 +42,7 @@ pub use crate::{
     growth::Growth,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
+    ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Metrics, Sample, Series, SeriesSpec, Timing, TimingSnapshot},
     output::{Output, OutputBell, WriteError},

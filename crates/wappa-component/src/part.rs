@@ -248,9 +248,10 @@ impl Part {
         self.messages
     }
 
-    /// Content and metadata of all messages together, in bytes.
+    /// Content, metadata and marks of all messages together, in bytes.
     pub fn size(&self) -> usize {
-        self.messages.iter().map(Message::size).sum()
+        let mark = |it: &Message| it.error().map_or(0, |mark| mark.as_str().len());
+        self.messages.iter().map(|it| it.size() + mark(it)).sum()
     }
 
     fn take_ends(&mut self) -> Vec<u32> {

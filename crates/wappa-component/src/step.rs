@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use wappa_message::{Mark, Message};
 
-use crate::Growth;
+use crate::{Charge, Charges, Growth};
 
 /// The stream's pulse, as far as a component needs it.
 pub trait Pulse: Send + Sync {
@@ -28,6 +28,7 @@ pub struct Step<'a> {
     begun_ticks: u64,
     marks: Vec<Mark>,
     growth: Growth,
+    charges: Charges,
 }
 
 /// When a millisecond of work began.
@@ -40,7 +41,14 @@ const DUE_TICKS: u64 = 2;
 impl<'a> Step<'a> {
     /// A turn on a lane.
     pub fn new(lane: usize, pulse: &'a dyn Pulse) -> Step<'a> {
-        Step { lane, pulse, begun_ticks: pulse.ticks(), marks: Vec::new(), growth: Growth::default() }
+        Step {
+            lane,
+            pulse,
+            begun_ticks: pulse.ticks(),
+            marks: Vec::new(),
+            growth: Growth::default(),
+            charges: Charges::default(),
+        }
     }
 
     /// Starts the millisecond again, for a new part or a new processor, and returns when the last one began.
@@ -67,6 +75,21 @@ impl<'a> Step<'a> {
     /// The processor at work has made the part's messages larger by so many bytes.
     pub fn grow(&mut self, bytes: usize) {
         self.growth.add(bytes);
+    }
+
+    /// What was charged for that, by who made them larger; it is held until the messages have arrived.
+    pub fn hold(&mut self, charge: Charge) {
+        self.charges.push(charge);
+    }
+
+    /// What was charged since the last call, for whoever has the messages now.
+    pub fn take_charges(&mut self) -> Charges {
+        std::mem::take(&mut self.charges)
+    }
+
+    /// Puts back charges that were taken, for messages that are handed on.
+    pub fn put_charges(&mut self, charges: Charges) {
+        self.charges.append(charges);
     }
 
     /// Which of the stream's lanes this is. A lane never runs on two threads at once, so what a processor

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Failure, Growth, Part};
+use wappa_component::{Ack, Charges, Failure, Growth, Part};
 use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
@@ -21,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) is_begun: bool,
     /// What processors have made of it.
     pub(crate) growth: Growth,
+    /// What was charged for that.
+    pub(crate) charges: Charges,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Job {
         assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
         let n_batches = part.n_batches() as u32;
         let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
-        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth }
+        let charges = Charges::default();
+        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth, charges }
     }
 
     /// How many messages of the input it answers for, whatever processors made of them.
@@ -66,10 +69,12 @@ impl Job {
             Some(ends) => ends[first_batch as usize - 1],
         };
         let growth = self.growth.split_off(n_batches, self.part.n_batches());
+        let charges = self.charges.split_off(n_batches, self.part.n_batches());
         Job {
             parcel: Arc::clone(&self.parcel),
             first_batch,
             growth,
+            charges,
             part: self.part.split_off(n_batches),
             ack: self.ack.split_off(origin),
             next: self.next,

@@ -233,7 +233,9 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
     });
     let mut schedule = shared.schedule.lock();
     let job = opened.map(|(opened, growth)| {
-        let job = Job::of_parcel(schedule.number_parcel(), opened, growth);
+        let mut job = Job::of_parcel(schedule.number_parcel(), opened, growth);
+        // Processors under the input have made something of it already.
+        job.charges = step.take_charges();
         schedule.start(job)
     });
     schedule.return_input(source, asked, is_exhausted);
@@ -283,6 +285,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
         }
         job.growth.add(grown);
         job.growth.settle(|| job.part.size());
+        job.charges.append(step.take_charges());
+        job.charges.shrink_to(job.growth.bytes());
         job.next += 1;
     }
     drop(working);
@@ -293,14 +297,15 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 
 /// Gives a job to the output.
 fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
-    let Outgoing { job, bytes, number, flight } = outgoing;
+    let Outgoing { mut job, bytes, number, flight } = outgoing;
     let place_behind = job.place_behind();
-    let growth = job.growth;
+    let (growth, charges) = (job.growth, std::mem::take(&mut job.charges));
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
     shared.tally.hand_over(&job.part, job.n_origins());
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
-    let delivery = flight.load(number, part, ack);
+    let mut delivery = flight.load(number, part, ack);
+    delivery.hold(charges);
     let delivery = if n_messages == 0 {
         delivery.answer(Ok(()));
         None

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use wappa_component::{Account, Ledger};
 use wasmtime::{Linker, component};
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     error::one_line,
     functions::Functions,
     host::Host,
+    machine::guest_memory_default,
     module::{Digest, Loaded},
     settings::{compile_settings, pooling_settings},
     stack::{StackError, check_thread},
@@ -41,6 +43,10 @@ pub struct EngineConfig {
     pub instances: u32,
     /// The largest [`crate::Limits::memory`] of all guests. Modules that may have more are allocated on demand.
     pub memory_limit_max: usize,
+    /// What all guests may hold together, in bytes. Past it memory does not grow, no instance starts and no message grows
+    /// by much, but for the share that every guest has. By default three quarters of what the machine has, or the control
+    /// group of the process; no limit where neither can be found out.
+    pub guest_memory: usize,
     /// Who compiles.
     pub compiler: Arc<dyn Compile>,
     /// Where compiled code is kept from one start to the next. None: nowhere.
@@ -52,6 +58,7 @@ impl Default for EngineConfig {
         EngineConfig {
             instances: 64,
             memory_limit_max: POOLED_MEMORY_BYTES_MIN,
+            guest_memory: guest_memory_default(),
             compiler: Arc::new(CompileInProcess),
             cache: None,
         }
@@ -63,6 +70,7 @@ impl fmt::Debug for EngineConfig {
         f.debug_struct("EngineConfig")
             .field("instances", &self.instances)
             .field("memory_limit_max", &self.memory_limit_max)
+            .field("guest_memory", &self.guest_memory)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
@@ -80,6 +88,7 @@ struct Inner {
     compiler: Arc<dyn Compile>,
     cache: Option<Arc<CodeCache>>,
     clock: Arc<Clock>,
+    ledger: Ledger,
     parts: AtomicU64,
     modules: Mutex<HashMap<Digest, Arc<Mutex<Weak<Loaded>>>>>,
 }
@@ -133,6 +142,7 @@ impl Engine {
             compiler: config.compiler,
             cache: config.cache,
             clock,
+            ledger: Ledger::new(config.guest_memory),
             parts: AtomicU64::new(0),
             modules: Mutex::default(),
         })))
@@ -141,6 +151,11 @@ impl Engine {
     /// Why there is no pool, to be said once in the log: instances are then four times as dear to make.
     pub fn no_pool(&self) -> Option<&str> {
         self.0.no_pool.as_deref()
+    }
+
+    /// An account of what guests hold, for those that are one to the outside: the versions of a module, say.
+    pub fn account(&self) -> Account {
+        self.0.ledger.account()
     }
 
     /// Begins a run of calls on this thread. Time passes for guests only while somebody has entered, so this is held

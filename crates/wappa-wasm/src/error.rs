@@ -149,6 +149,9 @@ impl Kind {
 #[derive(Debug)]
 pub struct CallError(Box<Inner>);
 
+/// So much of a reason is kept of each message, whatever else its part holds.
+const SHORT_REASON_BYTES: usize = 200;
+
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
@@ -218,6 +221,21 @@ impl CallError {
     /// Whether the message carries what the guest changed before and after the failure.
     pub fn changes_kept(&self) -> bool {
         self.0.changes_kept
+    }
+
+    /// What is kept of it while its message is on its way, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.reason.len() + self.0.frames.iter().map(Frame::bytes).sum::<usize>()
+    }
+
+    /// Keeps no more than the beginning of the reason.
+    #[cold]
+    pub(crate) fn shorten(&mut self) {
+        self.0.frames = Vec::new();
+        if SHORT_REASON_BYTES < self.0.reason.len() {
+            let end = self.0.reason.floor_char_boundary(SHORT_REASON_BYTES);
+            self.0.reason = format!("{}…", &self.0.reason[..end]);
+        }
     }
 
     /// The text for the message's mark, one line: `trap: unreachable`.

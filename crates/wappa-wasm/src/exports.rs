@@ -121,7 +121,10 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
     ctx.data_mut().exports.under_way -= 1;
     match result {
         Ok(0) if 0 < bytes => {
-            let why = if ctx.data().limiter.was_refused() { " after `memory_limit` was reached" } else { "" };
+            let why = match ctx.data().limiter.was_refused() {
+                Some(limit) => format!(" after {} was reached", limit.name()),
+                None => String::new(),
+            };
             let text = format!(
                 "failed to allocate in-bound memory: the allocator returned 0 for {bytes} bytes{why}"
             );

@@ -26,6 +26,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Frame>() + self.name.as_ref().map_or(0, |it| it.len())
+    }
+
     /// Where in the module the guest was: an offset into what was compiled, which is not the file where the module was
     /// text, or was wrapped or rewritten.
     pub fn offset(&self) -> Option<u64> {

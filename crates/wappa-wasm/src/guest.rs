@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wappa_component::Account;
 use wasmtime::{ExternType, InstancePre, component};
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     host::Host,
     inspect::provided_functions,
     instance::Instance,
+    limiter::MemoryLimiter,
     log::{GuestLog, Output, RatedLog},
     metrics::{GuestMetrics, Ticks},
     module::Code,
@@ -90,6 +92,9 @@ pub struct GuestConfig {
     pub ticks: Option<Arc<dyn Ticks>>,
     /// What interrupts it.
     pub interrupt: Interrupt,
+    /// Who pays for what it holds of [`EngineConfig::guest_memory`](crate::EngineConfig::guest_memory), where several
+    /// guests are one: see [`Engine::account`]. `None`: an account of its own.
+    pub account: Option<Account>,
 }
 
 impl Default for GuestConfig {
@@ -106,6 +111,7 @@ impl Default for GuestConfig {
             metrics: None,
             ticks: None,
             interrupt: Interrupt::new(),
+            account: None,
         }
     }
 }
@@ -141,8 +147,12 @@ pub(crate) struct Shared {
     /// Whether there is `wappa_init`, and `wappa_close`.
     pub(crate) has_init: bool,
     pub(crate) has_close: bool,
-    /// What an instance costs the host beside its memories and tables, in bytes, as far as it counts.
+    /// Who pays for what it holds.
+    pub(crate) account: Account,
+    /// What an instance costs the host beside its memories and tables, in bytes.
     pub(crate) footprint: usize,
+    /// As much of that as counts against its own limit.
+    pub(crate) footprint_charged: usize,
     /// Where files are waited for; absent where there are none.
     pub(crate) threads: Option<Threads>,
     /// How many files may be open; absent where there are none.
@@ -234,16 +244,16 @@ impl Guest {
         };
         let linked = link(side, code)?;
         let has = |name: &str| code.has_function(name);
+        let account = config.account.unwrap_or_else(|| engine.account());
+        let threads = (!config.mounts.is_empty()).then(|| Threads::new(&account));
         let shared = Shared {
             limits: config.limits,
-            footprint: usize::try_from(footprint).unwrap_or(usize::MAX),
+            account,
+            footprint: bytes_of(module.loaded.footprint.bytes),
+            footprint_charged: bytes_of(footprint),
             config: config.config,
             ticks: config.ticks,
-            threads: if config.mounts.is_empty() {
-                None
-            } else {
-                Some(Threads::new().map_err(GuestError::Threads)?)
-            },
+            threads: threads.transpose().map_err(GuestError::Threads)?,
             descriptors: (!config.mounts.is_empty()).then(Descriptors::new),
             is_one_by_one: config.mounts.iter().any(|it| it.writable),
             interrupt: config.interrupt,
@@ -317,7 +327,8 @@ impl Inner {
         let began = Instant::now();
         let (wasi, output) =
             self.context(began).map_err(|(host, source)| GuestError::Mount { host, source }.to_string())?;
-        Ok(Host::new(Arc::clone(&self.shared), wasi, output, began, deadline))
+        let limiter = MemoryLimiter::new(&self.shared).map_err(|refused| refused.to_string())?;
+        Ok(Host::new(Arc::clone(&self.shared), wasi, output, limiter, began, deadline))
     }
 
     fn context(
@@ -327,6 +338,10 @@ impl Inner {
         let output = Output::new(Arc::clone(&self.log), self.metrics.clone());
         Ok((wasi::context(&self.env, &self.args, &self.mounts, &output, began)?, output))
     }
+}
+
+fn bytes_of(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn check_function(wasm: &wasmtime::Module, function: &str) -> Result<(), GuestError> {

@@ -61,11 +61,12 @@ impl Host {
         shared: Arc<Shared>,
         wasi: WasiP1Ctx,
         output: Arc<Output>,
+        limiter: MemoryLimiter,
         began: Instant,
         deadline: u64,
     ) -> Host {
         Host {
-            limiter: MemoryLimiter::new(shared.limits.memory, shared.footprint),
+            limiter,
             work: Work::new(shared.limits.output),
             shared,
             wasi,
@@ -93,7 +94,7 @@ impl Host {
     pub(crate) fn begin_call(&mut self) {
         self.deadline = None;
         self.output.begin();
-        self.limiter.take_refused();
+        self.limiter.forget_refused();
     }
 
     /// When the message at work must be over, in nanoseconds of the engine's clock. Its time begins with the first

@@ -147,6 +147,7 @@ impl Instance {
             return Err(CallError::new(Kind::Instance, "the thread has entered another engine"));
         }
         mem::swap(&mut host.work.run, run);
+        host.work.run.growth.charge_to(&host.shared.account);
         host.work.arena.begin(ctx.part);
         host.limiter.forget_growth();
         let ended = self.turn();
@@ -365,14 +366,14 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
     }
     let mut reason = trap_reason(error);
     let refused = host.limiter.was_refused();
-    if refused {
-        reason.push_str(" after the guest was refused more memory (`memory_limit`)");
+    if let Some(limit) = refused {
+        reason.push_str(&format!(" after the guest was refused more memory ({})", limit.name()));
     }
     if let Some(line) = host.output.last_err() {
         reason.push_str(": ");
         reason.push_str(&line);
     }
-    let kind = if refused { Kind::Memory } else { Kind::Trap };
+    let kind = if refused.is_some() { Kind::Memory } else { Kind::Trap };
     CallError::new(kind, reason).with_frames(frames::of(error))
 }
 

@@ -164,6 +164,10 @@
 //! [`Limits::output`] is for what one message may become; [`Run::grow_by`] for what the messages of a run may grow by
 //! together, for those who keep many.
 //!
+//! [`EngineConfig::guest_memory`] is for all guests of an engine together, whatever each of them may have: instances, and
+//! what messages have grown by, as long as their [`Run`] lives. Every guest has its share of half of it, and the other
+//! half belongs to whoever comes first.
+//!
 //! ```
 //! # use std::time::{Duration, Instant};
 //! # use wappa_message::Message;
@@ -251,6 +255,7 @@ mod limiter;
 mod listing;
 mod load;
 mod log;
+mod machine;
 mod metrics;
 mod module;
 mod pace;
@@ -271,6 +276,8 @@ mod wasi;
 mod wasi2;
 mod work;
 mod wrap;
+
+pub use wappa_component::Account;
 
 pub use crate::{
     cache::{CACHE_BYTES_MAX, CodeCache},

@@ -1,37 +1,75 @@
 //! The bound on an instance's memory: memories and tables together, and what else the host keeps for it.
 //!
 //! A growth past it fails inside the guest, which may cope; that it happened is remembered, so that a trap that follows
-//! in the same message can be told as what it is.
+//! in the same message can be told as what it is. The same goes for what all guests of the process may hold together.
 
+use wappa_component::{Charge, Refused};
 use wasmtime::ResourceLimiter;
 
-use crate::{footprint::PARTS_MAX, inspect::TABLE_ELEMENTS_MAX, settings::TABLE_ELEMENTS};
+use crate::{footprint::PARTS_MAX, guest::Shared, inspect::TABLE_ELEMENTS_MAX, settings::TABLE_ELEMENTS};
 
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;
+
+/// What any instance costs the host, beside what is counted from its module: its store, its output, its place in a pool.
+const INSTANCE_BYTES: usize = 64 << 10;
+
+/// What an instance grows by is charged in such steps, where there is room for it.
+const CHARGE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit: usize,
     used: usize,
     last: usize,
-    refused: bool,
+    refused: Option<Limit>,
     grown: bool,
+    /// What the instance costs from its beginning, which `used` has a part of at most.
+    first: usize,
+    charge: Charge,
+}
+
+/// A limit that was in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The instance's own.
+    Own,
+    /// That of all guests together.
+    Process,
+}
+
+impl Limit {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Limit::Own => "`memory_limit`",
+            Limit::Process => "`--guest-memory-limit`, for all guests of the process",
+        }
+    }
 }
 
 impl MemoryLimiter {
-    /// A limit of so many bytes, of which the host needs some for the instance itself.
-    pub(crate) fn new(limit: usize, used: usize) -> MemoryLimiter {
-        MemoryLimiter { limit, used, last: 0, refused: false, grown: false }
+    /// For one more instance of a guest, where there is room for it.
+    pub(crate) fn new(shared: &Shared) -> Result<MemoryLimiter, Refused> {
+        let first = INSTANCE_BYTES.saturating_add(shared.footprint);
+        Ok(MemoryLimiter {
+            limit: shared.limits.memory,
+            used: shared.footprint_charged,
+            last: 0,
+            refused: None,
+            grown: false,
+            first: first - shared.footprint_charged,
+            charge: shared.account.charge(first)?,
+        })
     }
 
-    /// Whether a growth was refused since this was last asked.
-    pub(crate) fn take_refused(&mut self) -> bool {
-        std::mem::take(&mut self.refused)
+    /// Forgets that a growth was refused.
+    pub(crate) fn forget_refused(&mut self) {
+        self.refused = None;
     }
 
-    /// Whether a growth was refused in this message.
-    pub(crate) fn was_refused(&self) -> bool {
+    /// The limit that a growth was refused for in this message.
+    pub(crate) fn was_refused(&self) -> Option<Limit> {
         self.refused
     }
 
@@ -52,10 +90,25 @@ impl MemoryLimiter {
         self.grown = false;
     }
 
-    fn fits(&mut self, bytes: usize) -> bool {
+    fn check_own(&mut self, bytes: usize) -> bool {
         let fits = self.used.checked_add(bytes).is_some_and(|it| it <= self.limit);
-        self.refused |= !fits;
+        if !fits {
+            self.refused = Some(Limit::Own);
+        }
         fits
+    }
+
+    fn fits(&mut self, bytes: usize) -> bool {
+        if !self.check_own(bytes) {
+            return false;
+        }
+        let needed = (self.first + self.used + bytes).saturating_sub(self.charge.bytes());
+        let is_charged =
+            needed == 0 || self.charge.grow_by_one_of(needed.next_multiple_of(CHARGE_BYTES), needed).is_ok();
+        if !is_charged {
+            self.refused = Some(Limit::Process);
+        }
+        is_charged
     }
 
     fn grow(&mut self, bytes: usize) {
@@ -67,7 +120,7 @@ impl MemoryLimiter {
     /// The engine could not do what was granted last.
     fn undo(&mut self) {
         self.used -= std::mem::take(&mut self.last);
-        self.refused = true;
+        self.refused = Some(Limit::Own);
     }
 }
 
@@ -92,7 +145,11 @@ impl ResourceLimiter for MemoryLimiter {
     ) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current);
         // Past the module's own maximum the guest is told, and it is nobody's limit that it met.
-        if !self.fits(bytes) || maximum.is_some_and(|it| it < desired) {
+        if maximum.is_some_and(|it| it < desired) {
+            self.check_own(bytes);
+            return Ok(false);
+        }
+        if !self.fits(bytes) {
             return Ok(false);
         }
         self.grow(bytes);
@@ -107,11 +164,13 @@ impl ResourceLimiter for MemoryLimiter {
     ) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES);
         if TABLE_ELEMENTS_MAX < desired as u64 {
-            self.refused = true;
+            self.refused = Some(Limit::Own);
             return Ok(false);
         }
         if maximum.is_some_and(|it| it < desired) {
-            self.refused |= maximum == Some(TABLE_ELEMENTS);
+            if maximum == Some(TABLE_ELEMENTS) {
+                self.refused = Some(Limit::Own);
+            }
             return Ok(false);
         }
         if !self.fits(bytes) {

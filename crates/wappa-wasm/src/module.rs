@@ -72,6 +72,13 @@ impl Module {
         Module::with_digest(engine, file, digest)
     }
 
+    /// The module of a file with this digest, where somebody has it already.
+    pub(crate) fn known(engine: &Engine, digest: &Digest) -> Option<Module> {
+        let place = engine.module_place(digest);
+        let loaded = place.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        loaded.map(|loaded| Module { loaded })
+    }
+
     fn with_digest(engine: &Engine, file: &[u8], digest: Digest) -> Result<Module, ModuleError> {
         let place = engine.module_place(&digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);

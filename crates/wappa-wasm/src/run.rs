@@ -3,6 +3,7 @@
 //! Most messages go on changed or unchanged and cost nothing here; only what is filtered, multiplied or failed has an
 //! entry.
 
+use wappa_component::{Account, Charge};
 use wappa_message::Message;
 
 use crate::{CallError, pace::Pace};
@@ -28,7 +29,7 @@ pub struct Run {
 }
 
 /// What the messages of a run have grown by, and may grow by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Growth {
     /// What those that are finished have grown by, in bytes.
     pub(crate) grown: usize,
@@ -36,13 +37,34 @@ pub(crate) struct Growth {
     max: usize,
     /// The limit that `max` is what is left of.
     limit: usize,
+    /// What they may grow by before anybody is asked.
+    granted: usize,
+    /// What of that is not charged.
+    free: usize,
+    /// Who pays for more; absent before a guest had one of them.
+    account: Option<Account>,
+    charge: Option<Charge>,
 }
 
 impl Default for Growth {
     fn default() -> Growth {
-        Growth { grown: 0, max: usize::MAX, limit: usize::MAX }
+        Growth {
+            grown: 0,
+            max: usize::MAX,
+            limit: usize::MAX,
+            granted: FREE_BYTES,
+            free: FREE_BYTES,
+            account: None,
+            charge: None,
+        }
     }
 }
+
+/// A part may grow by so much before its growth is charged: most never do, and there are few parts at once.
+const FREE_BYTES: usize = 1 << 20;
+
+/// Charges are that coarse, where there is room for it.
+const CHARGE_BYTES: usize = 1 << 20;
 
 /// A turn ends, where it may, once its messages have grown by so much: what is finished goes on before more is made.
 const TURN_BYTES: usize = 16 << 20;
@@ -50,8 +72,42 @@ const TURN_BYTES: usize = 16 << 20;
 impl Growth {
     /// Whether one message may grow by so much.
     #[inline]
-    pub(crate) fn check(&self, bytes: usize) -> Result<(), String> {
-        if self.max.saturating_sub(self.grown) < bytes { Err(self.refusal()) } else { Ok(()) }
+    pub(crate) fn check(&mut self, bytes: usize) -> Result<(), String> {
+        if self.granted.saturating_sub(self.grown) < bytes { self.ask(bytes) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ask(&mut self, bytes: usize) -> Result<(), String> {
+        let wanted = self.grown.saturating_add(bytes);
+        if self.max < wanted {
+            return Err(self.refusal());
+        }
+        let Some(account) = &self.account else { return Ok(()) };
+        let charge = match &mut self.charge {
+            Some(charge) => charge,
+            None => self.charge.insert(account.charge(0).map_err(|it| it.to_string())?),
+        };
+        let needed = wanted.saturating_sub(self.free + charge.bytes());
+        charge
+            .grow_by_one_of(needed.next_multiple_of(CHARGE_BYTES), needed)
+            .map_err(|refused| format!("the messages of its part would grow, and {refused}"))?;
+        self.granted = self.free.saturating_add(charge.bytes()).min(self.max);
+        Ok(())
+    }
+
+    /// Says who pays for what is not free.
+    #[inline]
+    pub(crate) fn charge_to(&mut self, account: &Account) {
+        if self.account.is_none() {
+            self.account = Some(account.clone());
+        }
+    }
+
+    /// What was charged for what it has grown by.
+    pub(crate) fn take_charge(&mut self) -> Option<Charge> {
+        let mut charge = self.charge.take()?;
+        charge.shrink_to(self.grown);
+        Some(charge)
     }
 
     #[cold]
@@ -60,6 +116,15 @@ impl Growth {
             "the messages of its part would grow by more than the limit of {} together (`part_limit`)",
             self.limit
         )
+    }
+
+    /// Why a message failed stays with it, and counts. Where there is no more room, it is told in short.
+    #[cold]
+    fn add_failure(&mut self, err: &mut CallError) {
+        if self.check(err.bytes()).is_err() {
+            err.shorten();
+        }
+        self.grown = self.grown.saturating_add(err.bytes());
     }
 
     /// Whether what is finished should go on before more is made.
@@ -119,6 +184,13 @@ impl Run {
     pub fn grow_by(&mut self, left: usize, limit: usize) {
         self.growth.max = self.growth.grown.saturating_add(left);
         self.growth.limit = limit;
+        self.growth.granted = self.growth.granted.min(self.growth.max);
+    }
+
+    /// The messages have grown by so much before, in other processors.
+    pub(crate) fn has_grown_before(&mut self, bytes: usize) {
+        self.growth.free = FREE_BYTES.saturating_sub(bytes);
+        self.growth.granted = self.growth.free.min(self.growth.max);
     }
 
     /// How many bytes the messages that are finished have grown by.
@@ -190,7 +262,10 @@ impl Run {
     }
 
     /// Says what became of a message. At most once for each, in their order.
-    pub(crate) fn dispose(&mut self, idx: usize, disposition: Disposition) {
+    pub(crate) fn dispose(&mut self, idx: usize, mut disposition: Disposition) {
+        if let Some(err) = &mut disposition.failed {
+            self.growth.add_failure(err);
+        }
         self.dispositions.push((idx, disposition));
     }
 
@@ -226,6 +301,9 @@ impl Run {
         let disposition = self.dispositions.pop().map(|(_, it)| it).unwrap_or_default();
         self.next = 0;
         self.growth.grown = 0;
+        if self.growth.charge.take().is_some() {
+            self.growth.granted = self.growth.free;
+        }
         (message, disposition)
     }
 
@@ -245,4 +323,31 @@ fn outcome(message: Message, disposition: Disposition) -> Outcome {
         emitted.push(message);
     }
     Outcome::Sent(emitted, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn reasons_count_and_are_short_where_there_is_no_room() {
+        let mut run = Run::singles(vec![Message::new("x"); 100]);
+        run.grow_by(50_000, 50_000);
+        for idx in 0..100 {
+            let err = CallError::new(Kind::Fail, "é".repeat(2000));
+            run.dispose(idx, Disposition { failed: Some(err), ..Disposition::default() });
+        }
+        let grown = run.grown();
+        let lengths: Vec<usize> = run
+            .finish()
+            .map(|it| match it {
+                Outcome::Kept(_, Some(err)) => err.reason().len(),
+                other => panic!("it failed: {other:?}"),
+            })
+            .collect();
+        assert_eq!(lengths[..12], [4000; 12]);
+        assert!(lengths[13..].iter().all(|it| *it <= 203), "{lengths:?}");
+        assert!(lengths.iter().sum::<usize>() <= grown && grown < 100_000, "{grown}");
+    }
 }

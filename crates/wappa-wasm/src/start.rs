@@ -11,6 +11,7 @@ use crate::{
     guest::{Linked, Shared},
     host::Host,
     instance::{Entry, describe},
+    limiter::Limit,
     v1::reason_of,
     wasi::RESOURCES_MAX,
 };
@@ -180,8 +181,16 @@ fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
         return described;
     }
     if described.kind() == Kind::Memory && !error.is::<wasmtime::Trap>() {
-        let limit = host.shared.limits.memory;
-        let text = format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)");
+        let text = match host.limiter.was_refused() {
+            Some(Limit::Process) => format!(
+                "{what}: it needs more memory to start with than there is left ({})",
+                Limit::Process.name()
+            ),
+            _ => {
+                let limit = host.shared.limits.memory;
+                format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)")
+            }
+        };
         return CallError::new(Kind::Instance, text);
     }
     let frames = described.take_frames();

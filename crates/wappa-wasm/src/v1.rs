@@ -180,7 +180,7 @@ fn set(
     place: &Place,
     value_pointer: u32,
     value_bytes: u32,
-    value: impl FnOnce(&Work, &[u8]) -> Result<Result<Value, String>, Stop>,
+    value: impl FnOnce(&mut Work, &[u8]) -> Result<Result<Value, String>, Stop>,
 ) -> wasmtime::Result<()> {
     let function = place.function;
     let (data, host) = memory(&mut caller, function)?;
@@ -192,7 +192,7 @@ fn set(
         return Err(not_text(function));
     }
     let key = Bytes::copy_from_slice(key);
-    let value = value(&host.work, text)?
+    let value = value(&mut host.work, text)?
         .map_err(|why| mistake(format!("`{function}`: the value is not JSON: {why}")))?;
     let at = host.work.at;
     Ok(host.work.set_metadata(at, key, value)?)

@@ -257,7 +257,8 @@ impl Work {
     pub(crate) fn set_content(&mut self, content: &[u8]) -> Result<(), Stop> {
         // A content that is no larger than it was can still be too much beside metadata that grew meanwhile.
         if self.message().content_size() < content.len() || !self.saved.is_empty() || self.is_unusual {
-            self.check_output(self.at, content.len())?;
+            let at = self.at;
+            self.check_output(at, content.len())?;
         }
         if self.arena.write(content) {
             self.content = Content::Written;
@@ -295,7 +296,7 @@ impl Work {
     }
 
     /// Whether a message's metadata may be changed: what is shared is copied first.
-    fn check_copy(&self, idx: usize) -> Result<(), Stop> {
+    fn check_copy(&mut self, idx: usize) -> Result<(), Stop> {
         let metadata = self.metadata(idx);
         let copied = if metadata.is_shared() { metadata.size() } else { 0 };
         self.run.growth.check(copied).map_err(Stop::Output)
@@ -332,7 +333,8 @@ impl Work {
         self.is_unusual = true;
         self.emitted_bytes += copy.content_size() + of_metadata + MESSAGE_OVERHEAD_BYTES;
         self.emitted.push(copy);
-        self.check_output(self.at, self.content_size())
+        let (at, content) = (self.at, self.content_size());
+        self.check_output(at, content)
     }
 
     /// The message at work is not sent when it is finished.
@@ -365,7 +367,7 @@ impl Work {
     }
 
     /// Reads a JSON value, unless that alone would cost more than a message may become.
-    pub(crate) fn parse(&self, text: &[u8]) -> Result<Result<Value, String>, Stop> {
+    pub(crate) fn parse(&mut self, text: &[u8]) -> Result<Result<Value, String>, Stop> {
         self.parse_beside(text, 0)
     }
 
@@ -385,8 +387,12 @@ impl Work {
     /// Whether texts of so many bytes together may be copied for the message at work: whatever they take the place of,
     /// it would be too large with them.
     #[inline]
-    pub(crate) fn check_texts(&self, bytes: usize) -> Result<(), Stop> {
-        if self.output_limit < bytes { self.check(self.size_before(self.at), bytes) } else { Ok(()) }
+    pub(crate) fn check_texts(&mut self, bytes: usize) -> Result<(), Stop> {
+        if bytes <= self.output_limit {
+            return Ok(());
+        }
+        let before = self.size_before(self.at);
+        self.check(before, bytes)
     }
 
     /// What a message was as it came in.
@@ -397,12 +403,13 @@ impl Work {
     }
 
     /// Whether a message may become so large with a content of this length.
-    pub(crate) fn check_output(&self, idx: usize, content: usize) -> Result<(), Stop> {
+    pub(crate) fn check_output(&mut self, idx: usize, content: usize) -> Result<(), Stop> {
         let now = self.emitted_bytes + content + self.metadata(idx).size();
-        self.check(self.size_before(idx), now)
+        let before = self.size_before(idx);
+        self.check(before, now)
     }
 
-    fn check(&self, before: usize, now: usize) -> Result<(), Stop> {
+    fn check(&mut self, before: usize, now: usize) -> Result<(), Stop> {
         if now <= before {
             return Ok(());
         }
@@ -418,13 +425,14 @@ impl Work {
     /// The messages that take the place of one: they descend from what it descends from. Each is checked before the
     /// next one is made.
     pub(crate) fn messages_of(
-        &self,
+        &mut self,
         idx: usize,
         sent: Vec<WitMessage>,
     ) -> Result<(Vec<Message>, usize), Stop> {
         let of = &self.run.messages[idx];
+        let (before, origin, mark) = (of.size(), of.origin(), of.error().cloned());
         let mut now = sent.len() * MESSAGE_OVERHEAD_BYTES;
-        self.check(of.size(), now)?;
+        self.check(before, now)?;
         let mut messages = Vec::with_capacity(sent.len());
         for it in sent {
             let mut pairs = Vec::with_capacity(it.metadata.len());
@@ -432,18 +440,18 @@ impl Work {
             for (key, value) in it.metadata {
                 let value = self.value_of(value, now)?;
                 now += pair_bytes(key.len(), &value);
-                self.check(of.size(), now)?;
+                self.check(before, now)?;
                 pairs.push((Bytes::from(key), value));
             }
-            self.check(of.size(), now)?;
-            let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), of.origin());
+            self.check(before, now)?;
+            let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), origin);
             // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
-            if let Some(mark) = of.error() {
+            if let Some(mark) = &mark {
                 message.set_error(mark.clone());
             }
             messages.push(message);
         }
-        Ok((messages, now.saturating_sub(of.size())))
+        Ok((messages, now.saturating_sub(before)))
     }
 
     /// A value as the world of components writes it, for a message that has so many bytes already.

@@ -103,6 +103,11 @@ pub(crate) struct Options {
     #[arg(short, long, hide = true, value_name = "GLOB")]
     pub(crate) templates: Vec<String>,
 
+    /// The memory that all guests together may make the process hold [default: three quarters of the machine's, or of
+    /// the control group's].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) guest_memory_limit: Option<Size>,
+
     #[command(flatten)]
     pub(crate) compiling: CompileOptions,
 }
@@ -126,6 +131,7 @@ impl Options {
         self.chilled |= behind.chilled;
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
+        self.guest_memory_limit = behind.guest_memory_limit.or(self.guest_memory_limit);
         self.compiling = self.compiling.merged(&behind.compiling);
         self
     }
@@ -185,6 +191,10 @@ pub(crate) struct LintArguments {
     /// Do not demand that environment variables without a default are set.
     #[arg(long)]
     pub(crate) skip_env_var_check: bool,
+
+    /// Say which configs have guests that may want more than this together, the flag of `run`.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) guest_memory_limit: Option<Size>,
 
     /// How to print what is wrong: for people, as a list of objects, or as annotations of GitHub's workflows.
     #[arg(long, value_enum, default_value = "text", ignore_case = true)]

@@ -88,7 +88,8 @@ fn modules_of_config(
     if origin == Origin::Nowhere {
         return Err("nothing to compile: name modules, or a config with `-c`".to_string());
     }
-    let reading = Reading { registry, environment, options: LintOptions::default() };
+    let reading =
+        Reading { registry, environment, options: LintOptions::default(), guest_memory_limit: None };
     let resources = globs::expand(&arguments.files.resources)?;
     let Loaded { config, mut findings } = reading.load(&origin, &arguments.set, &resources)?;
     findings.retain(|it| it.lint.is_error());

@@ -9,12 +9,13 @@ use std::{
 
 use wappa_component::NotRead;
 use wappa_spec::{
-    Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Source, StreamConfig, printable,
+    Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Size, Source, StreamConfig, printable,
 };
 
 use crate::{
     environment::Environment,
     markdown::{self, Block},
+    wasm,
 };
 
 /// Where the main config is looked for when no flag names it.
@@ -139,6 +140,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) environment: &'a Environment,
     /// How strict lints are.
     pub(crate) options: LintOptions,
+    /// What all guests may hold together, where somebody says so.
+    pub(crate) guest_memory_limit: Option<Size>,
 }
 
 /// Everything the flags name, read and linted.
@@ -270,7 +273,10 @@ impl Reading<'_> {
     fn stream(&self, source: &Source) -> Linted<StreamConfig> {
         let mut linted = source.stream(self.registry, self.options);
         let config = linted.config.as_ref();
+        let of_memory =
+            config.zip(self.guest_memory_limit).and_then(|(it, limit)| wasm::lint_memory(it, limit));
         linted.lints.extend(config.and_then(|it| wappa_pure::lint_stream(it, self.registry)));
+        linted.lints.extend(of_memory);
         linted
     }
 

@@ -45,7 +45,12 @@ pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: 
     }
     let deprecated = if arguments.deprecated { Deprecated::Reject } else { Deprecated::Warn };
     let lint_options = LintOptions { deprecated, require_labels: arguments.labels };
-    let reading = Reading { registry: &table::registry(), environment, options: lint_options };
+    let reading = Reading {
+        registry: &table::registry(),
+        environment,
+        options: lint_options,
+        guest_memory_limit: arguments.guest_memory_limit,
+    };
     let mut findings: Vec<Finding> = targets.iter().flat_map(|it| reading.lint(it)).collect();
     if arguments.skip_env_var_check {
         findings.retain(|it| it.lint.rule != Rule::MissingEnvVar);

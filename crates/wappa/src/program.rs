@@ -69,7 +69,8 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             }
             Ok(run::run(&options, &environment))
         }
-        Some(Command::Lint(arguments)) => {
+        Some(Command::Lint(mut arguments)) => {
+            arguments.guest_memory_limit = arguments.guest_memory_limit.or(cli.options.guest_memory_limit);
             let files = cli.options.files.merged(&arguments.files);
             let environment = read_env_files(&files)?;
             wasm::read_in_child(cli.options.compiling.budget())?;

@@ -63,7 +63,12 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         print(io::stderr(), &format!("{}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
-    let reading = Reading { registry, environment, options: LintOptions::default() };
+    let reading = Reading {
+        registry,
+        environment,
+        options: LintOptions::default(),
+        guest_memory_limit: options.guest_memory_limit,
+    };
     let resources = globs::expand(&options.files.resources);
     let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
     let Loaded { config, findings } = loaded.map_err(|text| {
@@ -202,9 +207,13 @@ fn start(
         Drawing::begin(Arc::clone(bar), progress, lint::has_color(true, environment))
     });
     let interrupted = events.was_signaled();
-    let compiling =
-        wasm::Compiling { budget: options.compiling.budget(), keeping: keeping.clone(), interrupted };
-    wasm::provide(&mut services, config, origin.path(), compiling, logger)
+    let providing = wasm::Providing {
+        budget: options.compiling.budget(),
+        keeping: keeping.clone(),
+        interrupted,
+        guest_memory_limit: options.guest_memory_limit,
+    };
+    wasm::provide(&mut services, config, origin.path(), providing, logger)
         .map_err(|text| format!("Service closing due to: {text}"))?;
     let request = BuildRequest {
         config,

@@ -8,7 +8,9 @@ use std::{
 };
 
 use wappa_component::{Component, Logger, Services};
-use wappa_spec::{ComponentKind, ComponentNode, Node, Size, StreamConfig, printable_json, printable_path};
+use wappa_spec::{
+    ComponentKind, ComponentNode, Lint, Node, Pos, Rule, Size, StreamConfig, printable_json, printable_path,
+};
 use wappa_wasm::{
     Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
     inspect::{Limits, Severity, Verdict},
@@ -36,21 +38,24 @@ pub(crate) fn provide(
     services: &mut Services,
     config: &StreamConfig,
     config_path: Option<&Path>,
-    compiling: Compiling,
+    providing: Providing,
     logger: &Logger,
 ) -> Result<(), String> {
     let guests = Guests::of(config);
     if guests.n == 0 {
         return Ok(());
     }
-    let compiler = compiler(compiling.budget)?.interrupted_by(compiling.interrupted);
+    let compiler = compiler(providing.budget)?.interrupted_by(providing.interrupted);
     let mut engine_config = EngineConfig::default();
     // One for each thread and one for each turn, should a guest stand under an input or output.
     let lanes = wappa_engine::threads(config) as u64 + 2;
     engine_config.instances = u32::try_from(guests.n.saturating_mul(lanes)).unwrap_or(u32::MAX);
     engine_config.memory_limit_max = usize::try_from(guests.memory_bytes_max).unwrap_or(usize::MAX);
+    if let Some(limit) = providing.guest_memory_limit {
+        engine_config.guest_memory = usize::try_from(limit.bytes()).unwrap_or(usize::MAX);
+    }
     engine_config.compiler = Arc::new(compiler);
-    engine_config.cache = cache(compiling.keeping, logger);
+    engine_config.cache = cache(providing.keeping, logger);
     let engine = Engine::new(engine_config).map_err(|err| err.to_string())?;
     if let Some(reason) = engine.no_pool() {
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
@@ -62,12 +67,27 @@ pub(crate) fn provide(
     Ok(())
 }
 
-/// How the modules of a stream are compiled.
-pub(crate) struct Compiling {
+/// How the modules of a stream are compiled, and what their guests may hold.
+pub(crate) struct Providing {
     pub(crate) budget: Budget,
     pub(crate) keeping: Keeping,
     /// Ends a compilation that is under way, once it is set.
     pub(crate) interrupted: Arc<AtomicBool>,
+    /// What all guests may hold together; `None`: what the machine has room for.
+    pub(crate) guest_memory_limit: Option<Size>,
+}
+
+/// Says when all instances of a config may want more memory than there is for them.
+pub(crate) fn lint_memory(config: &StreamConfig, limit: Size) -> Option<Lint> {
+    let Guests { memory_bytes, first, .. } = Guests::of(config);
+    let text = format!(
+        "the guests may want {} together, the `memory_limit` of each for each thread, and all of them may have {limit} \
+         (`--guest-memory-limit`)",
+        Size(memory_bytes)
+    );
+    let hint = "what is refused then is more memory for those that have their share; `memory_limit`, `max_instances` and \
+                `pipeline.threads` make it less";
+    (limit.bytes() < memory_bytes).then(|| Lint::warning(Rule::Custom, first, text).hint(hint))
 }
 
 /// This program itself, as a compiler.
@@ -108,51 +128,62 @@ pub(crate) fn module_paths(config: &StreamConfig) -> Vec<String> {
 struct Guests {
     n: u64,
     memory_bytes_max: u64,
+    /// What all instances may have together.
+    memory_bytes: u64,
+    /// Where the first of them is.
+    first: Pos,
     module_paths: Vec<String>,
 }
 
 impl Guests {
     fn of(config: &StreamConfig) -> Guests {
         let memory_bytes_max = Limits::default().memory_bytes;
-        let mut guests = Guests { n: 0, memory_bytes_max, module_paths: Vec::new() };
+        let mut guests = Guests { memory_bytes_max, ..Guests::default() };
         let resources = &config.resources;
-        let all = [&config.input, &config.output]
-            .into_iter()
-            .chain(&config.pipeline.processors)
-            .chain(&resources.inputs)
-            .chain(&resources.processors)
-            .chain(&resources.outputs);
-        all.for_each(|it| guests.add(it));
+        // What is under an input or output has one turn.
+        let ends =
+            [&config.input, &config.output].into_iter().chain(&resources.inputs).chain(&resources.outputs);
+        ends.for_each(|it| guests.add(it, 1));
+        let threads = wappa_engine::threads(config) as u64;
+        let others = config.pipeline.processors.iter().chain(&resources.processors);
+        others.for_each(|it| guests.add(it, threads));
         guests
     }
 
-    fn add(&mut self, component: &ComponentNode) {
+    fn add(&mut self, component: &ComponentNode, n_threads: u64) {
         if component.kind == ComponentKind::Processor && component.name == PROCESSOR.spec.name {
-            self.add_guest(&component.body);
+            self.add_guest(&component.body, n_threads);
         } else {
-            self.search(&component.body);
+            self.search(&component.body, n_threads);
         }
-        component.processors.iter().for_each(|it| self.add(it));
+        component.processors.iter().for_each(|it| self.add(it, n_threads));
     }
 
     /// Whatever looks like a guest in a body counts as one: too large a pool costs nothing but addresses.
-    fn search(&mut self, node: &Node) {
-        node.as_seq().into_iter().flatten().for_each(|it| self.search(it));
+    fn search(&mut self, node: &Node, n_threads: u64) {
+        node.as_seq().into_iter().flatten().for_each(|it| self.search(it, n_threads));
         for (key, value) in node.as_map().into_iter().flatten() {
             match key.as_key() {
-                name if name == PROCESSOR.spec.name => self.add_guest(value),
+                name if name == PROCESSOR.spec.name => self.add_guest(value, n_threads),
                 "type" if value.as_str() == Some(PROCESSOR.spec.name) => {
-                    self.add_guest(node.get("plugin").unwrap_or(value));
+                    self.add_guest(node.get("plugin").unwrap_or(value), n_threads);
                 }
-                _ => self.search(value),
+                _ => self.search(value, n_threads),
             }
         }
     }
 
-    fn add_guest(&mut self, body: &Node) {
+    fn add_guest(&mut self, body: &Node, n_threads: u64) {
+        if self.n == 0 {
+            self.first = body.pos;
+        }
         self.n += 1;
         let limit = body.get("memory_limit").and_then(Node::as_str).and_then(Size::parse);
         self.memory_bytes_max = self.memory_bytes_max.max(limit.map_or(0, Size::bytes));
+        let max_instances = body.get("max_instances").and_then(Node::as_str).and_then(|it| it.parse().ok());
+        let n_instances = max_instances.filter(|it| *it != 0).unwrap_or(u64::MAX).min(n_threads);
+        let bytes = limit.map_or(Limits::default().memory_bytes, Size::bytes);
+        self.memory_bytes = self.memory_bytes.saturating_add(bytes.saturating_mul(n_instances));
         let path = body.get("module_path").and_then(Node::as_str);
         self.module_paths.extend(path.map(str::to_string));
     }
@@ -211,13 +242,14 @@ mod tests {
     fn guests_are_found_wherever_they_are() {
         let text = "
 pipeline:
+  threads: 3
   processors:
     - wasm: {module_path: a, memory_limit: 256MiB}
     - type: wasm
       plugin: {module_path: b}
     - try:
         - for_each:
-            - wasm: {module_path: c, memory_limit: 1GiB}
+            - wasm: {module_path: c, memory_limit: 1GiB, max_instances: 2}
         - type: wasm
           plugin: {module_path: d}
 output:
@@ -231,7 +263,10 @@ processor_resources:
         let registry: &dyn Registry = &table::registry();
         let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML");
         let config = source.stream(registry, LintOptions::default()).config.expect("it is a config");
-        let module_paths = ["e", "a", "b", "c", "d", "f"].map(str::to_string).to_vec();
-        assert_eq!(Guests::of(&config), Guests { n: 6, memory_bytes_max: 1 << 30, module_paths });
+        let guests = Guests::of(&config);
+        assert_eq!((guests.n, guests.memory_bytes_max), (6, 1 << 30));
+        assert_eq!(guests.module_paths, ["e", "a", "b", "c", "d", "f"]);
+        // That under the output once; of the others c has as many instances as it may.
+        assert_eq!(guests.memory_bytes >> 20, 128 + 3 * (256 + 3 * 128) + 2 * 1024);
     }
 }

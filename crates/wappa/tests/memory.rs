@@ -25,7 +25,11 @@ struct Ended {
 
 /// Runs a config over this input.
 fn run(program: &Program, input: &str) -> Ended {
-    let mut child = program.start(&["-c", "stream.yaml"]);
+    run_with(program, &["-c", "stream.yaml"], input)
+}
+
+fn run_with(program: &Program, arguments: &[&str], input: &str) -> Ended {
+    let mut child = program.start(arguments);
     let mut stdin = child.stdin.take().expect("it is piped");
     stdin.write_all(input.as_bytes()).expect("it reads");
     drop(stdin);
@@ -88,6 +92,68 @@ fn a_batch_of_messages_that_all_grow() {
     assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
 }
 
+/// What a part may grow by is of all that work on it, however deep below others they are.
+#[test]
+fn a_batch_within_composites() {
+    let grow = guest(WRITE, "(call $write (i32.const 0) (i32.const 0x1000000))");
+    let wasm = "wasm: {module_path: grow.wat, part_limit: 64MiB}";
+    for composite in [format!("for_each: [{wasm}]"), format!("try: [for_each: [{wasm}]]")] {
+        let config = format!(
+            "input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {{count: 60}}\npipeline:\n  threads: 1\n  processors:\n    \
+             - {composite}\n    - catch: [log: {{message: '${{! error() }}'}}]\noutput: {{drop: {{}}}}\n",
+        );
+        let program =
+            Program::new("memory-composites").file("grow.wat", grow.as_str()).file("stream.yaml", &config);
+        let ended = run(&program, &"x\n".repeat(60));
+        let failed = "would grow by more than the limit of 67108864 together (`part_limit`)";
+        assert_eq!(
+            (ended.code, ended.log.matches(failed).count()),
+            (Some(0), 56),
+            "{composite}: {}",
+            ended.log
+        );
+        let bound = BASE + (32 << 20) + 2 * (64 << 20);
+        assert!(ended.peak < bound, "{composite}: {} bytes, {bound} allowed", ended.peak);
+    }
+}
+
+/// Why messages fail is kept with them, and counts: 30,000 that were made of one, each with a reason of 4 KiB.
+#[test]
+fn reasons_of_many_messages() {
+    const FAIL: &str = r#"(import "wappa" "v1_fail" (func $fail (param i32 i32)))"#;
+    let program = Program::new("memory-reasons")
+        .file("many.wat", repeating(EMIT, 30_000, "(call $emit)"))
+        .file("fail.wat", guest(FAIL, "(call $fail (i32.const 0) (i32.const 4096))"))
+        .file(
+            "stream.yaml",
+            "pipeline:\n  threads: 1\n  processors:\n    - wasm: {module_path: many.wat, part_limit: 16MiB}\n    \
+             - wasm: {module_path: fail.wat, part_limit: 16MiB}\noutput: {drop: {}}\n",
+        );
+    let ended = run(&program, "x\n");
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let bound = BASE + 2 * (17 << 20) + 2 * (16 << 20);
+    assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
+/// Honest guests do not meet the limits as they are: messages of 16 MiB, also some in a batch, and batches of 1,000.
+#[test]
+fn large_messages_and_large_batches_pass_as_they_are() {
+    for (count, size) in [(1, 16 << 20), (8, 16 << 20), (1000, 256 << 10)] {
+        let config = format!(
+            "input:\n  batched:\n    child: {{stdin: {{}}}}\n    policy: {{count: {count}}}\npipeline:\n  processors:\n    \
+             - wasm: {{module_path: grow.wat}}\n    - wasm: {{module_path: grow.wat}}\n    \
+             - log: {{message: 'error: ${{! error() }}'}}\noutput: {{drop: {{}}}}\n",
+        );
+        let program = Program::new("memory-honest")
+            .file("grow.wat", guest(WRITE, &format!("(call $write (i32.const 0) (i32.const {size}))")))
+            .file("stream.yaml", &config);
+        let ended = run(&program, &"x\n".repeat(count));
+        assert_eq!(ended.code, Some(0), "{count}: {}", ended.log);
+        assert!(!ended.log.contains("_limit"), "{count} of {size}: {}", ended.log);
+        assert_eq!(ended.log.matches("error: ").count(), count, "{}", ended.log);
+    }
+}
+
 #[test]
 fn several_processors_that_multiply() {
     let body = "(call $write (i32.const 0) (i32.const 16384)) (call $emit)";
@@ -123,4 +189,87 @@ fn messages_that_grow_a_lot_pass_one_by_one() {
     // The window of parts that wait for their turn, and a part for each thread.
     let bound = BASE + 2 * (17 << 20) + (64 << 20) + 2 * 2 * (33 << 20);
     assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
+/// A guest that takes 100 MiB with its first message, writes to all of it and keeps it.
+fn greedy() -> String {
+    let body = "(if (i32.eq (memory.size) (i32.const 1)) (then
+        (if (i32.eq (memory.grow (i32.const 1600)) (i32.const -1)) (then unreachable))
+        (memory.fill (i32.const 0) (i32.const 1) (i32.const 100000000))))";
+    guest("", body).replace(" 272)", " 1)")
+}
+
+#[test]
+fn all_guests_together_stay_below_the_limit_of_the_process() {
+    let greedy_ones =
+        "    - wasm: {module_path: greedy.wat}\n    - catch: [log: {message: '${! error() }'}]\n".repeat(10);
+    let honest = guest(WRITE, "(call $write (i32.const 0) (i32.const 6))")
+        .replace(" 272)", " 1) (data (i32.const 0) \"honest\")");
+    let program = Program::new("memory-process").file("greedy.wat", greedy()).file("honest.wat", honest).file(
+        "stream.yaml",
+        format!(
+            "pipeline:\n  threads: 2\n  processors:\n{greedy_ones}    - wasm: {{module_path: honest.wat}}\n    \
+             - log: {{message: '${{! content() }} ${{! error() }}'}}\noutput: {{drop: {{}}}}\n"
+        ),
+    );
+    let ended =
+        run_with(&program, &["-c", "stream.yaml", "--guest-memory-limit", "640MiB"], &"x\n".repeat(100));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    // Who was there first has what it wanted; the others are told what they ran into.
+    let refused = "memory: unreachable after the guest was refused more memory (`--guest-memory-limit`, for all guests \
+                   of the process)";
+    assert!(ended.log.contains(refused), "{}", ended.log);
+    // And who is content with its share never hears of it.
+    assert_eq!(ended.log.matches("msg=\"honest null\"").count(), 100, "{}", ended.log);
+    let bound = BASE + (640 << 20);
+    assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
+/// What messages grow by counts until they have arrived, is given back then, and ends at the limit of the process
+/// wherever below others it is made.
+#[test]
+fn what_parts_grow_by_counts_for_the_process_until_it_has_arrived() {
+    let wasm = "wasm: {module_path: grow.wat}";
+    let grow = guest(WRITE, "(call $write (i32.const 0) (i32.const 0x1000000))");
+    let marked = format!("{{{wasm}}}, {{catch: [{{log: {{message: '${{! error() }}'}}}}]}}");
+    let batched = |under: &str| {
+        format!("input: {{batched: {{child: {{stdin: {{}}{under}}}, policy: {{count: 20}}}}}}\n")
+    };
+    let pipeline = |processors: &str| format!("pipeline: {{threads: 1, processors: [{processors}]}}\n");
+    let nested = format!(
+        "{{try: [{{for_each: [{{{wasm}}}]}}]}}, {{catch: [{{log: {{message: '${{! error() }}'}}}}]}}"
+    );
+    let drop = "output: {drop: {}}\n";
+    let under_output = format!("output: {{drop: {{}}, processors: [{marked}]}}\n");
+    let of_batching = format!(
+        "output: {{broker: {{outputs: [{{drop: {{}}}}], batching: {{count: 20, processors: [{marked}]}}}}}}\n"
+    );
+    let under_child = format!(", processors: [{marked}]");
+    // With how many messages each gets along when it has room: what is under an input or output works on all that is read
+    // at once. And how many of forty are too large where there is little.
+    for (config, n_roomy, n_refused) in [
+        (batched("") + &pipeline(&marked) + drop, 100, 24),
+        (batched("") + &pipeline(&nested) + drop, 100, 24),
+        (batched("") + &pipeline("") + &under_output, 20, 32),
+        (pipeline("") + &of_batching, 100, 24),
+        (batched(&under_child) + &pipeline("") + drop, 20, 32),
+    ] {
+        let program =
+            Program::new("memory-parts").file("grow.wat", grow.as_str()).file("stream.yaml", &config);
+        let run = |limit: &str, n_messages: usize| {
+            run_with(
+                &program,
+                &["-c", "stream.yaml", "--guest-memory-limit", limit],
+                &"x\n".repeat(n_messages),
+            )
+        };
+        let roomy = run("448MiB", n_roomy);
+        let n_failed = |it: &Ended| it.log.matches("(`--guest-memory-limit`)").count();
+        assert_eq!((roomy.code, n_failed(&roomy)), (Some(0), 0), "{config}: {}", roomy.log);
+        let tight = run("160MiB", 40);
+        // Eight have room beside the guest.
+        assert_eq!((tight.code, n_failed(&tight)), (Some(0), n_refused), "{config}: {}", tight.log);
+        let bound = BASE + (160 << 20) + (64 << 20);
+        assert!(tight.peak < bound, "{config}: {} bytes, {bound} allowed", tight.peak);
+    }
 }

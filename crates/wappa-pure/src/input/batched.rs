@@ -4,8 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, Context, Failure, Growth, Input, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX,
-    Parcel, Part, Processor, ReadError, Step, Waits, run_children, stopped,
+    Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Growth, Input, PARCEL_BYTES_MAX,
+    PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waits, run_children, stopped,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config};
@@ -122,6 +122,8 @@ struct Batched {
 struct Batch {
     messages: Vec<Message>,
     sources: Vec<Contribution>,
+    /// What was charged for what processors under the child have made of them.
+    charges: Charges,
 }
 
 #[derive(Default)]
@@ -152,7 +154,7 @@ impl Input for Batched {
                 return Ok(self.hand_over(step));
             }
             match self.child.read(waits, step) {
-                Ok(parcel) => self.collect(parcel, step.now()),
+                Ok(parcel) => self.collect(parcel, step.take_charges(), step.now()),
                 Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete_in_time(),
                 // That it has no more may have shown only now.
                 Err(ReadError::NotReady) if !self.open.batch.messages.is_empty() && self.is_time(step) => (),
@@ -196,7 +198,7 @@ impl Batched {
     }
 
     /// Adds the messages of a parcel; some batches may be complete then.
-    fn collect(&mut self, parcel: Parcel, now: Duration) {
+    fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
         let (part, _, ack) = parcel.open();
         // A message that is left of many keeps the buffer of all of them alive.
@@ -223,8 +225,12 @@ impl Batched {
         if origins.is_empty() {
             // All of it is in batches by now, or nothing ever was there.
             ack.answer(Vec::new());
+            if let Some(last) = self.ready.back_mut() {
+                last.charges.append(charges);
+            }
         } else {
             self.contribute(ack, origins);
+            self.open.batch.charges.append(charges);
         }
         if is_heavy {
             self.complete();
@@ -254,7 +260,9 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut messages, mut sources } = self.ready.pop_front().expect("a batch is complete");
+        let Batch { mut messages, mut sources, charges } =
+            self.ready.pop_front().expect("a batch is complete");
+        step.put_charges(charges);
         let mut ends = vec![messages.len() as u32];
         let size = |it: &[Message]| it.iter().map(|it| it.content().len()).sum::<usize>();
         let mut n_bytes = size(&messages);
@@ -266,6 +274,7 @@ impl Batched {
             }
             messages.extend(next.messages);
             sources.extend(next.sources);
+            step.put_charges(next.charges);
             ends.push(messages.len() as u32);
         }
         for (idx, message) in messages.iter_mut().enumerate() {

@@ -712,10 +712,18 @@ mod tests {
 
     #[test]
     fn a_pipe_is_written_to_once_somebody_reads_it() {
-        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let dir = TempDir::new();
         let path = dir.at("pipe");
         mkfifoat(CWD, &path, Mode::from_raw_mode(0o600)).expect("a pipe can be made");
-        let mut output = output(&mut harness, &path, "lines");
+        check_pipe(&path, &format!("file: {{path: '{path}'}}"), &path);
+        // Below a root it is the same.
+        check_pipe(&path, &format!("file: {{path: pipe, root: '{}'}}", dir.path().display()), "pipe");
+    }
+
+    /// An output that writes to the pipe at this path, which it calls by a name.
+    fn check_pipe(path: &str, config: &str, name: &str) {
+        let mut harness = Harness::default();
+        let mut output = harness.output(config);
         harness.time.is_interrupted.store(true, Ordering::Relaxed);
         assert_eq!(harness.write(&mut output, &["a"]), "failed: the stream was stopped");
         harness.time.is_interrupted.store(false, Ordering::Relaxed);
@@ -723,7 +731,7 @@ mod tests {
             let flags = OFlags::RDONLY | OFlags::NONBLOCK;
             fs::File::from(rustix::fs::open(path, flags, Mode::empty()).expect("a pipe can be opened"))
         };
-        let mut reader = read(&path);
+        let mut reader = read(path);
         assert_eq!(harness.write(&mut output, &["a", "b"]), "delivered");
         let mut start = [0; 2];
         reader.read_exact(&mut start).expect("it was written");
@@ -731,14 +739,14 @@ mod tests {
         // What the first reader left is there for the next one, in front of what is new.
         harness.time.is_interrupted.store(true, Ordering::Relaxed);
         assert_eq!(harness.write(&mut output, &["c"]), "failed: the stream was stopped");
-        let mut reader = read(&path);
+        let mut reader = read(path);
         assert_eq!(harness.write(&mut output, &["c"]), "delivered");
         let mut rest = [0; 4];
         reader.read_exact(&mut rest).expect("it was written");
         assert_eq!((&start, &rest), (b"a\n", b"b\nc\n"));
         assert_eq!(harness.write(&mut output, &["d"]), "delivered");
         drop(reader);
-        let text = format!("the reader of the named pipe `{path}` is gone and has left 2 bytes in it, which are lost");
+        let text = format!("the reader of the named pipe `{name}` is gone and has left 2 bytes in it, which are lost");
         assert_eq!(output.close(), Err(text));
     }
 }

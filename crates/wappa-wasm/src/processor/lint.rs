@@ -4,10 +4,10 @@ use std::path::Path;
 
 use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, printable_path};
 
-use super::{config::WasmConfig, known, module_file, read_module};
+use super::{config::WasmConfig, known::ModuleFile, module_file};
 use crate::{
     inspect::{Limits, Severity, Verdict},
-    module::sha256_of,
+    module::hex,
 };
 
 /// Reports everything that would keep the module from running, at the field that names it.
@@ -57,8 +57,8 @@ fn lint_module(
 ) -> Option<String> {
     let at_path = node.get("module_path").unwrap_or(node);
     let file = module_file(path, reader.base_dir());
-    let bytes = match read_module(&file) {
-        Ok(bytes) => bytes,
+    let mut module = match ModuleFile::open(&file) {
+        Ok(module) => module,
         Err(cause) => {
             let text = format!("reading the module `{}`: {cause}", printable_path(&file));
             let lint = Lint::error(Rule::Custom, at_path.pos, text).on(at_path);
@@ -75,20 +75,21 @@ fn lint_module(
             None => lint,
         }
     };
-    let digest = sha256_of(&bytes);
-    let findings = match known::look_into(&bytes, function, limits) {
+    let verdict = module.look_into(function, limits);
+    let digest = hex(module.digest());
+    let findings = match verdict.as_deref() {
         Ok(Verdict::Module(findings)) => findings,
         Ok(Verdict::NotAModule(refusal)) => {
-            reader.push(refused(&refusal.text, refusal.hint));
+            reader.push(refused(&refusal.text, refusal.hint.clone()));
             return None;
         }
         Err(reason) => {
-            reader.push(refused(&reason, None));
+            reader.push(refused(reason, None));
             return Some(digest);
         }
     };
-    for problem in findings.problems {
-        let lint = refused(&problem.text, problem.hint);
+    for problem in &findings.problems {
+        let lint = refused(&problem.text, problem.hint.clone());
         reader.push(match problem.severity {
             Severity::Error => lint,
             Severity::Warning => Lint { level: Level::Warning, ..lint },

@@ -23,10 +23,13 @@ use wappa_component::{
 use wappa_message::Mark;
 
 use crate::{
-    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount, log::RatedLog,
+    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount,
+    log::RatedLog,
+    module::{Digest, hex},
     stack::spawn_scoped_thread,
 };
 use config::WasmConfig;
+use known::ModuleFile;
 use lanes::Lanes;
 use observers::{LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
@@ -81,9 +84,12 @@ impl BuildProcessor for WasmConfig {
         let maker = self.maker(&engine, &file, interrupt, ctx);
         let seen = Look::at(&file);
         let place = |text: String| BuildError::new(format!("`{}`: {text}", file.display()));
-        let bytes = read_module(&file)
-            .map_err(|cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display())))?;
-        let module = maker.module(&bytes).map_err(&place)?;
+        let unreadable = |cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display()));
+        let mut module = ModuleFile::open(&file).map_err(unreadable)?;
+        let module = match maker.known_module(module.digest()) {
+            Some(module) => module,
+            None => maker.module(module.bytes().map_err(unreadable)?).map_err(&place)?,
+        };
         let guest = maker.guest(&module).map_err(&place)?;
         let first = first_instance(&guest).map_err(|err| place(err.mark_text()))?;
         let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
@@ -166,6 +172,8 @@ impl WasmConfig {
                 metrics: Some(Arc::new(metrics)),
                 ticks: Some(Arc::new(TicksOfStream(ctx.pulse()))),
                 interrupt,
+                // One for all versions of the module.
+                account: Some(engine.account()),
             },
         }
     }
@@ -186,6 +194,12 @@ impl Maker {
             pinned => Module::with_sha256(&self.engine, bytes, pinned),
         };
         module.map_err(|err| err.to_string())
+    }
+
+    /// The module of a digest, where another processor has it already.
+    fn known_module(&self, digest: &Digest) -> Option<Module> {
+        let is_pinned = self.sha256.is_empty() || self.sha256.trim().eq_ignore_ascii_case(&hex(digest));
+        is_pinned.then(|| Module::known(&self.engine, digest)).flatten()
     }
 
     fn guest(&self, module: &Module) -> Result<Guest, String> {

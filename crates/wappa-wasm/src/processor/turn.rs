@@ -39,6 +39,7 @@ impl Turn<'_> {
         run.pace = self.borrowed.pace;
         let limit = self.wasm.part_limit;
         run.grow_by(step.growth().left(limit), limit);
+        run.has_grown_before(step.growth().bytes());
         self.leave_old_version();
         while !run.is_done() && self.go_on(&mut run, step) {
             // A part may be given back between two batches, once there is something to give back.
@@ -47,6 +48,9 @@ impl Turn<'_> {
             }
         }
         step.grow(run.grown());
+        if let Some(charge) = run.growth.take_charge() {
+            step.hold(charge);
+        }
         self.borrowed.pace = run.pace;
         self.give_back(run, part, step)
     }

@@ -8,7 +8,7 @@ use std::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use wappa_component::{Counter, Logger};
@@ -17,6 +17,9 @@ use crate::{Guest, spawn_thread};
 
 /// How often the file is looked at. It must look the same twice, so that one that is half written is left alone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A file that was changed so long ago looks different after another change.
+const SETTLED_AGE: Duration = Duration::from_millis(100);
 
 /// The current version of a guest.
 #[derive(Debug)]
@@ -100,13 +103,22 @@ impl Watch {
 
 /// What a file looks like from outside; `None`: it is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look(Option<(u64, u64, u64, i64, i64)>);
+pub(super) struct Look(Option<(u64, u64, u64, [i64; 4])>);
 
 impl Look {
     /// Looks at a file, through symbolic links.
     pub(super) fn at(file: &Path) -> Look {
         let seen = fs::metadata(file).ok();
-        Look(seen.map(|it| (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec())))
+        let times = |it: &fs::Metadata| [it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec()];
+        Look(seen.map(|it| (it.dev(), it.ino(), it.size(), times(&it))))
+    }
+
+    /// Whether the file was changed so long ago that another change will look different: clocks of file systems are coarse.
+    pub(super) fn is_settled(&self) -> bool {
+        let Some((.., [_, _, seconds, nanos])) = self.0 else { return false };
+        let changed = Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        changed + SETTLED_AGE < now
     }
 }
 

@@ -16,9 +16,14 @@ use crate::{functions::Functions, host::Host, inspect::WASI_MODULE, waiting::fin
 /// The longest path: no system takes a longer one, and finding that out takes time.
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
 
-/// Provides functions of wasmtime-wasi. Behind a second semicolon are the lengths of their paths.
+/// So many buffers are read or written with one call, as in Linux (`IOV_MAX`); what is behind them is for the next call,
+/// as after any short read or write. Looking through more takes time, even where all of them are empty.
+const BUFFERS_MAX: u32 = 1024;
+
+/// Provides functions of wasmtime-wasi. Behind the parameters are, in brackets, the lengths of their paths; in braces, the
+/// number of their buffers.
 macro_rules! provide {
-    ($functions:ident, $drive:ident: $($name:ident($($param:ident: $ty:ty),*)$([$($bytes:ident),*])?;)*) => {$(
+    ($functions:ident, $drive:ident: $($name:ident($($param:ident: $ty:ty),*)$([$($bytes:ident),*])?$({$n:ident})?;)*) => {$(
         $functions.add(
             WASI_MODULE,
             stringify!($name),
@@ -28,6 +33,7 @@ macro_rules! provide {
                         return Ok(ERRNO_NAMETOOLONG);
                     }
                 )*)?
+                $(let $n = $n.cast_unsigned().min(BUFFERS_MAX).cast_signed();)?
                 $drive!(caller, $name, $($param),*)
             },
         )?;
@@ -64,8 +70,8 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         proc_raise(signal: i32);
         sched_yield();
         sock_accept(fd: i32, flags: i32, out: i32);
-        sock_recv(fd: i32, iovs: i32, n: i32, flags: i32, out: i32, flags_out: i32);
-        sock_send(fd: i32, iovs: i32, n: i32, flags: i32, out: i32);
+        sock_recv(fd: i32, iovs: i32, n: i32, flags: i32, out: i32, flags_out: i32){n};
+        sock_send(fd: i32, iovs: i32, n: i32, flags: i32, out: i32){n};
         sock_shutdown(fd: i32, how: i32);
     }
     provide! { functions, driven:
@@ -75,12 +81,12 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         fd_filestat_get(fd: i32, out: i32);
         fd_filestat_set_size(fd: i32, bytes: i64);
         fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32);
-        fd_pread(fd: i32, iovs: i32, n: i32, from: i64, out: i32);
-        fd_pwrite(fd: i32, iovs: i32, n: i32, from: i64, out: i32);
-        fd_read(fd: i32, iovs: i32, n: i32, out: i32);
+        fd_pread(fd: i32, iovs: i32, n: i32, from: i64, out: i32){n};
+        fd_pwrite(fd: i32, iovs: i32, n: i32, from: i64, out: i32){n};
+        fd_read(fd: i32, iovs: i32, n: i32, out: i32){n};
         fd_seek(fd: i32, by: i64, whence: i32, out: i32);
         fd_sync(fd: i32);
-        fd_write(fd: i32, iovs: i32, n: i32, out: i32);
+        fd_write(fd: i32, iovs: i32, n: i32, out: i32){n};
         path_create_directory(fd: i32, path: i32, bytes: i32)[bytes];
         path_filestat_get(fd: i32, flags: i32, path: i32, bytes: i32, out: i32)[bytes];
         path_filestat_set_times(

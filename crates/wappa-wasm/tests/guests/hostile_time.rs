@@ -225,3 +225,27 @@ fn keys_in_descending_order_cost_no_more_than_others() {
     }
     assert!(took < 2 * NOTICED, "{took:?}");
 }
+
+/// As many as fit into the memory, all of them empty, again and again: whoever looks through all of them has no time for
+/// anything else.
+#[test]
+fn buffers_of_one_call_are_few() {
+    let calls = "(drop (call $fd_write (i32.const 1) (i32.const 65536) (i32.const 16000000) (i32.const 0)))
+                 (drop (call $fd_read (i32.const 0) (i32.const 65536) (i32.const 16000000) (i32.const 0)))"
+        .repeat(50);
+    let module = format!(
+        r#"(module
+          (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 2000)
+          (func (export "process") {calls}))"#
+    );
+    let run = move || {
+        let module = Module::new(engine(), module.as_bytes()).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("it starts");
+        let ctx = engine().enter().expect("a large stack");
+        instance.call(&mut Message::new("b"), &ctx).map(|_| ()).map_err(|it| it.mark_text())
+    };
+    assert_eq!(spawn_thread("guest", run).expect("a thread").join().expect("no panic"), Ok(()));
+}

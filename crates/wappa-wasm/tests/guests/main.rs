@@ -15,6 +15,7 @@ mod parts;
 mod semantics;
 mod start;
 mod structures;
+mod together;
 mod v1;
 mod wasi2;
 #[path = "../support/world.rs"]
