@@ -49,15 +49,20 @@ fn help_and_version() {
               help     Print this message or the help of the given subcommand(s)
 
             Options:
-              -v, --version            Print the version, then exit [alias: -V]
-              -c, --config <PATH>      A path to a configuration file
-              -r, --resources <GLOB>   Add the resources of more files; a pattern needs quotes
-              -e, --env-file <GLOB>    Read environment variables from dotenv files; they win over those that
-                                       are set
-                  --log.level <LEVEL>  Override the configured log level: off, error, warn, info, debug, trace
-              -s, --set <PATH=VALUE>   Set a field of the main config by its dot path, e.g. "pipeline.threads=1"
-                  --chilled            Run a config that has lint errors
-              -h, --help               Print help
+              -v, --version                    Print the version, then exit [alias: -V]
+              -c, --config <PATH>              A path to a configuration file
+              -r, --resources <GLOB>           Add the resources of more files; a pattern needs quotes
+              -e, --env-file <GLOB>            Read environment variables from dotenv files; they win over those
+                                               that are set
+                  --log.level <LEVEL>          Override the configured log level: off, error, warn, info, debug,
+                                               trace
+              -s, --set <PATH=VALUE>           Set a field of the main config by its dot path, e.g.
+                                               "pipeline.threads=1"
+                  --chilled                    Run a config that has lint errors
+                  --guest-memory-limit <SIZE>  The memory that all guests together may make the process hold
+                                               [default: three quarters of the machine's, or of the control
+                                               group's]
+              -h, --help                       Print help
 
             Compiling modules:
                   --compile-cpu-limit <DURATION>   The processor time that compiling one module may take
@@ -89,17 +94,20 @@ fn help_and_version() {
                           it
 
             Options:
-                  --deprecated          Treat the use of deprecated fields as an error
-                  --labels              Demand a label of every component
-                  --skip-env-var-check  Do not demand that environment variables without a default are set
-                  --format <FORMAT>     How to print what is wrong: for people, as a list of objects, or as
-                                        annotations of GitHub's workflows [default: text] [possible values:
-                                        text, json, github]
-              -c, --config <PATH>       A path to a configuration file
-              -r, --resources <GLOB>    Add the resources of more files; a pattern needs quotes
-              -e, --env-file <GLOB>     Read environment variables from dotenv files; they win over those that
-                                        are set
-              -h, --help                Print help
+                  --deprecated                 Treat the use of deprecated fields as an error
+                  --labels                     Demand a label of every component
+                  --skip-env-var-check         Do not demand that environment variables without a default are
+                                               set
+                  --guest-memory-limit <SIZE>  Say which configs have guests that may want more than this
+                                               together, the flag of `run`
+                  --format <FORMAT>            How to print what is wrong: for people, as a list of objects, or
+                                               as annotations of GitHub's workflows [default: text] [possible
+                                               values: text, json, github]
+              -c, --config <PATH>              A path to a configuration file
+              -r, --resources <GLOB>           Add the resources of more files; a pattern needs quotes
+              -e, --env-file <GLOB>            Read environment variables from dotenv files; they win over those
+                                               that are set
+              -h, --help                       Print help
 
             $ wappa compile --help
             exit 0
