@@ -85,8 +85,8 @@ pub(crate) fn lint_memory(config: &StreamConfig, limit: Size) -> Option<Lint> {
          (`--guest-memory-limit`)",
         Size(memory_bytes)
     );
-    let hint = "what is refused then is more memory for those that have their share; `memory_limit`, `max_instances` and \
-                `pipeline.threads` make it less";
+    let hint = "past that, guests that have their share are refused more; `memory_limit`, `max_instances` and \
+                `pipeline.threads` bound what they want";
     (limit.bytes() < memory_bytes).then(|| Lint::warning(Rule::Custom, first, text).hint(hint))
 }
 
