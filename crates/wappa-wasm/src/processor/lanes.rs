@@ -47,6 +47,8 @@ pub(super) struct Seat {
     pub(super) back_off: Duration,
     /// No attempt to make an instance before this time.
     pub(super) not_before: Duration,
+    /// Why the last one failed.
+    pub(super) why_not: String,
     /// Nothing is logged of lost state before this time.
     pub(super) quiet_until: Duration,
 }

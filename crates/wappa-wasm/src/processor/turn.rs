@@ -97,7 +97,8 @@ impl Turn<'_> {
             return Ok(());
         }
         if step.now() < self.borrowed.not_before {
-            return Err(CallError::new(Kind::Instance, "none could be made a moment ago"));
+            let text = format!("none could be made a moment ago: {}", self.borrowed.why_not);
+            return Err(CallError::new(Kind::Instance, text));
         }
         let (guest, version) = self.wasm.versions.current();
         if let Some(spare) = self.borrowed.spare.take().filter(|it| it.version == version)
@@ -116,6 +117,7 @@ impl Turn<'_> {
                 let (shortest, longest) = INSTANCE_BACK_OFF;
                 self.borrowed.back_off = (self.borrowed.back_off * 2).clamp(shortest, longest);
                 self.borrowed.not_before = step.now() + self.borrowed.back_off;
+                err.reason().clone_into(&mut self.borrowed.why_not);
                 Err(err)
             }
         }
