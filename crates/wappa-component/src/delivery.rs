@@ -116,7 +116,8 @@ impl Delivery {
         Delivery::of(part, Receipt(Some(Arc::new(Flight::with(state, None)))), None)
     }
 
-    fn of(part: Part, receipt: Receipt, stamp: Option<Stamp>) -> Delivery {
+    fn of(mut part: Part, receipt: Receipt, stamp: Option<Stamp>) -> Delivery {
+        part.forget_places();
         Delivery { n_messages: part.n_messages(), part, receipt, stamp }
     }
 
@@ -246,12 +247,13 @@ impl Delivery {
         let done = run_children(processors, &mut self.part, step);
         step.begin_part(growth);
         self.hold(step.take_charges());
-        if done < self.part.n_batches() {
+        if done < self.part.n_places() {
             // It is not known how far the rest has come, but what it was made of.
             let mut rest = self.split_off(done);
             rest.part = placeholders(&origins[outline.messages_of(done)..]);
             rest.answer(Err(WriteError::Failed(stopped())));
         }
+        self.part.forget_places();
         // What was filtered here needs no delivery.
         self.n_messages = self.part.n_messages();
         if self.n_messages == 0 {

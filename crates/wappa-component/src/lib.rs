@@ -48,7 +48,7 @@ pub use crate::{
     output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},
-    processor::{Processor, as_singles, in_chunks, in_sequence, run_children},
+    processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},
     returns::Returns,
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},

@@ -85,7 +85,7 @@ impl Parcel {
     /// `origin_ends` is where the batches end, counted in origins, as [`Parcel::open`] gave it.
     pub fn of_part(part: Part, origin_ends: Option<Vec<u32>>, ack: Ack) -> Parcel {
         let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
-        assert_eq!(part.n_batches(), n_batches, "processors keep the number of batches");
+        assert_eq!(part.n_places(), n_batches, "processors keep the number of places");
         Parcel { content: Content::Part(part), origin_ends, ack, growth: None }
     }
 
@@ -98,7 +98,7 @@ impl Parcel {
         mut ack: Ack,
         reason: Mark,
     ) -> Parcel {
-        if n_batches < part.n_batches() {
+        if n_batches < part.n_places() {
             let origin = match &mut origin_ends {
                 None => n_batches as u32,
                 Some(ends) => {

@@ -11,14 +11,19 @@ pub enum Batches {
     Ends(Vec<u32>),
 }
 
-/// A run of whole batches.
+/// A run of whole batches, in places.
 ///
-/// Invariant: a processor never changes the number of batches. A batch whose last message was filtered
+/// A *place* is a batch as the input read it: order and acks count places. A *batch* is what processors and outputs see;
+/// one that is divided leaves several in one place. Where nothing was divided both are the same.
+///
+/// Invariant: a processor never changes the number of places. A batch whose last message was filtered
 /// stays, empty, so that it can be answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     messages: Vec<Message>,
     batches: Batches,
+    /// Where the places end, counted in batches; `None`: each batch is one.
+    places: Option<Vec<u32>>,
 }
 
 /// Where the batches of a part were.
@@ -50,18 +55,18 @@ impl Part {
                 "the last batch ends at the end"
             );
         }
-        Part { messages, batches }
+        Part { messages, batches, places: None }
     }
 
     /// A part in which each message is a batch of its own.
     pub fn singles(messages: Vec<Message>) -> Part {
-        Part { messages, batches: Batches::Singles }
+        Part { messages, batches: Batches::Singles, places: None }
     }
 
     /// A part that is one batch.
     pub fn one_batch(messages: Vec<Message>) -> Part {
         let end = messages.len() as u32;
-        Part { messages, batches: Batches::Ends(vec![end]) }
+        Part { messages, batches: Batches::Ends(vec![end]), places: None }
     }
 
     /// How many batches there are, empty ones included.
@@ -70,6 +75,88 @@ impl Part {
             Batches::Singles => self.messages.len(),
             Batches::Ends(ends) => ends.len(),
         }
+    }
+
+    /// How many places there are.
+    pub fn n_places(&self) -> usize {
+        self.places.as_ref().map_or_else(|| self.n_batches(), Vec::len)
+    }
+
+    /// How many batches the first `n_places` places have.
+    pub fn batches_of(&self, n_places: usize) -> usize {
+        match &self.places {
+            None => n_places,
+            Some(_) if n_places == 0 => 0,
+            Some(ends) => ends[n_places - 1] as usize,
+        }
+    }
+
+    /// How many leading places lie wholly within the first `n_messages` messages.
+    pub fn places_within(&self, n_messages: usize) -> usize {
+        let n_batches = self.batches_within(n_messages);
+        match &self.places {
+            None => n_batches,
+            Some(ends) => ends.partition_point(|end| *end as usize <= n_batches),
+        }
+    }
+
+    /// Divides batches, which stay in their places. `divide` gets the messages of each batch, and says where the batches
+    /// that it becomes end, but for the last.
+    pub fn divide(&mut self, mut divide: impl FnMut(&[Message], &mut Vec<u32>)) {
+        let places = self.places.take();
+        let (mut ends, mut own_places, mut inner) = (Vec::new(), Vec::new(), Vec::new());
+        for idx in 0..self.n_batches() {
+            let range = self.batch(idx);
+            divide(&self.messages[range.clone()], &mut inner);
+            ends.extend(inner.drain(..).map(|end| range.start as u32 + end));
+            ends.push(range.end as u32);
+            own_places.push(ends.len() as u32);
+        }
+        let are_singles = ends.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
+        self.batches = if are_singles { Batches::Singles } else { Batches::Ends(ends) };
+        self.set_places(own_places);
+        if let Some(places) = places {
+            self.put_within(&places);
+        }
+    }
+
+    /// All messages of a place are one batch again.
+    pub fn join_places(&mut self) {
+        if let Some(places) = self.places.take() {
+            let ends = places.iter().map(|end| self.messages_of(*end as usize) as u32).collect();
+            self.batches = Batches::Ends(ends);
+        }
+    }
+
+    /// All messages are one batch.
+    pub fn join(&mut self) {
+        *self = Part::one_batch(std::mem::take(&mut self.messages));
+    }
+
+    /// From here on each batch is a place of its own; nobody counts places any more.
+    pub(crate) fn forget_places(&mut self) {
+        self.places = None;
+    }
+
+    /// Takes out where the places are; until they are [put back](Part::put_within) each batch is one.
+    pub(crate) fn take_places(&mut self) -> Option<Vec<u32>> {
+        self.places.take()
+    }
+
+    /// What are places now were batches of these.
+    pub(crate) fn put_within(&mut self, places: &[u32]) {
+        assert_eq!(
+            places.last().copied().unwrap_or(0) as usize,
+            self.n_places(),
+            "the last place ends at the end"
+        );
+        let ends = places.iter().map(|end| self.batches_of(*end as usize) as u32).collect();
+        self.set_places(ends);
+    }
+
+    fn set_places(&mut self, ends: Vec<u32>) {
+        let are_batches = ends.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
+        self.places = if are_batches { None } else { Some(ends) };
     }
 
     /// How many messages there are.
@@ -151,8 +238,10 @@ impl Part {
         self.messages = kept;
     }
 
-    /// Cuts the part behind its first `n_batches` batches and returns the rest.
-    pub fn split_off(&mut self, n_batches: usize) -> Part {
+    /// Cuts the part behind its first `n_places` places and returns the rest.
+    pub fn split_off(&mut self, n_places: usize) -> Part {
+        let n_batches = self.batches_of(n_places);
+        let places = self.places.as_mut().map(|ends| ends.split_off(n_places));
         let at = self.messages_of(n_batches);
         let messages = self.messages.split_off(at);
         let batches = match &mut self.batches {
@@ -161,7 +250,14 @@ impl Part {
                 Batches::Ends(ends.split_off(n_batches).into_iter().map(|end| end - at as u32).collect())
             }
         };
-        Part { messages, batches }
+        let mut rest = Part { messages, batches, places: None };
+        if let Some(ends) = places {
+            rest.set_places(ends.into_iter().map(|end| end - n_batches as u32).collect());
+        }
+        if let Some(ends) = self.places.take() {
+            self.set_places(ends);
+        }
+        rest
     }
 
     /// Cuts the part behind its first `n_messages` messages, within a batch if need be, and returns the rest.
@@ -182,6 +278,16 @@ impl Part {
 
     /// Puts the batches of `tail` behind those of this part.
     pub fn append(&mut self, mut tail: Part) {
+        if self.places.is_some() || tail.places.is_some() {
+            let at = self.n_batches() as u32;
+            let all = |part: &mut Part| {
+                part.places.take().unwrap_or_else(|| (1..=part.n_batches() as u32).collect())
+            };
+            let tail_ends = all(&mut tail);
+            let mut ends = all(self);
+            ends.extend(tail_ends.into_iter().map(|end| end + at));
+            self.places = Some(ends);
+        }
         if self.batches != Batches::Singles || tail.batches != Batches::Singles {
             let at = self.messages.len() as u32;
             let tail_ends = tail.take_ends();
@@ -348,6 +454,34 @@ mod tests {
             assert_eq!(text(&one), expected, "{batches:?}");
             assert_eq!(one.batches == Batches::Singles, one.n_batches() == one.n_messages());
         }
+    }
+
+    #[test]
+    fn what_is_divided_stays_in_its_place() {
+        let two =
+            |messages: &[Message], ends: &mut Vec<u32>| ends.extend((2..messages.len() as u32).step_by(2));
+        let mut one = part(&["abc", "", "de", "fghij"]);
+        one.divide(two);
+        assert_eq!((text(&one).as_str(), one.n_places()), ("ab|c||de|fg|hi|j", 4));
+        assert_eq!([1, 2, 4].map(|it| one.batches_of(it)), [2, 3, 7]);
+        assert_eq!([2, 3, 9, 10].map(|it| one.places_within(it)), [0, 2, 3, 4]);
+        let mut rest = one.split_off(1);
+        assert_eq!((text(&one).as_str(), one.n_places(), text(&rest).as_str()), ("ab|c", 1, "|de|fg|hi|j"));
+        let tail = rest.split_off(2);
+        assert_eq!((rest.places.clone(), tail.n_places()), (None, 1));
+        one.append(rest);
+        one.append(tail);
+        assert_eq!((text(&one).as_str(), one.places.clone()), ("ab|c||de|fg|hi|j", Some(vec![2, 3, 4, 7])));
+        // Divided again.
+        one.divide(|messages, ends| ends.extend(1..messages.len() as u32));
+        assert_eq!(
+            (text(&one).as_str(), one.places.clone()),
+            ("a|b|c||d|e|f|g|h|i|j", Some(vec![3, 4, 6, 11]))
+        );
+        one.join_places();
+        assert_eq!((text(&one).as_str(), one.n_places()), ("abc||de|fghij", 4));
+        one.divide(|_, _| ());
+        assert_eq!(one.places, None);
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub trait Processor: Send + Sync {
     /// the rest is given again, to this thread or to an idle one. At least one batch is finished unless
     /// [`Step::is_interrupted`]: then what is finished still goes on, and the rest is answered as failed. A message it
     /// fails on is marked with [`Step::mark`] and goes on.
-    /// The number of batches never changes.
+    /// The number of batches never changes, unless [`Part::divide`] divides them: then what is finished counts in
+    /// [places](Part), which is what batches were before. A processor is given parts in which each batch is a place.
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize;
 }
 
@@ -44,7 +45,7 @@ pub fn in_sequence<W: FnMut(&mut Part, &mut Step<'_>) -> usize>(
     let mut unfinished: Option<Part> = None;
     for mut work in works {
         let done = work(part, step);
-        if done < part.n_batches() {
+        if done < part.n_places() {
             let mut rest = part.split_off(done);
             if let Some(behind) = unfinished {
                 rest.append(behind);
@@ -55,33 +56,42 @@ pub fn in_sequence<W: FnMut(&mut Part, &mut Step<'_>) -> usize>(
             break;
         }
     }
-    let n_finished = part.n_batches();
+    let n_finished = part.n_places();
     if let Some(rest) = unfinished {
         part.append(rest);
     }
     n_finished
 }
 
+/// Runs `part` through `processor`, and returns how many leading places are finished: as [`Processor::process`], also where
+/// places hold several batches. Of these none is left half way, so all are worked on in one go.
+pub fn run_one(processor: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> usize {
+    let Some(places) = part.take_places() else { return processor.process(part, step) };
+    let done = run_child(processor, part, step);
+    part.put_within(&places);
+    places.partition_point(|end| *end as usize <= done)
+}
+
 fn run_child(child: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> usize {
-    let mut done = child.process(part, step);
-    if done == part.n_batches() {
+    let mut done = run_one(child, part, step);
+    if done == part.n_places() {
         return done;
     }
     let mut finished = Part::singles(Vec::new());
     loop {
-        let is_interrupted = done == 0 && 0 < part.n_batches();
+        let is_interrupted = done == 0 && 0 < part.n_places();
         assert!(!is_interrupted || step.is_interrupted(), "a processor finishes a batch unless interrupted");
         let rest = part.split_off(done);
         finished.append(std::mem::replace(part, rest));
-        if is_interrupted || part.n_batches() == 0 {
-            let n_finished = finished.n_batches();
+        if is_interrupted || part.n_places() == 0 {
+            let n_finished = finished.n_places();
             let rest = std::mem::replace(part, finished);
             part.append(rest);
             return n_finished;
         }
         // The child starts with a millisecond of its own; the parent's goes on afterwards.
         let begun = step.begin();
-        done = child.process(part, step);
+        done = run_one(child, part, step);
         step.go_on(begun);
     }
 }
@@ -101,17 +111,17 @@ pub fn in_chunks(
     step: &mut Step<'_>,
     mut work: impl FnMut(&mut Part, &mut Step<'_>) -> usize,
 ) -> usize {
-    if part.n_batches() <= CHUNK_BATCHES {
+    if part.n_places() <= CHUNK_BATCHES {
         return work(part, step);
     }
     let mut finished = Part::singles(Vec::new());
     let mut rest = std::mem::replace(part, Part::singles(Vec::new()));
     let mut n_finished = 0;
-    while 0 < rest.n_batches() {
-        let tail = rest.split_off(CHUNK_BATCHES.min(rest.n_batches()));
+    while 0 < rest.n_places() {
+        let tail = rest.split_off(CHUNK_BATCHES.min(rest.n_places()));
         let mut chunk = std::mem::replace(&mut rest, tail);
         let done = work(&mut chunk, step);
-        let is_interrupted = done < chunk.n_batches();
+        let is_interrupted = done < chunk.n_places();
         n_finished += done;
         finished.append(chunk);
         if is_interrupted || step.is_due() {
@@ -144,6 +154,7 @@ pub fn as_singles(
     // Everything in front of the first message that was chosen and is not finished.
     let mut places = chosen.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(idx, _)| idx);
     let n_finished = places.nth(done).map_or(part.n_batches(), |idx| part.batches_within(idx));
+    view.join_places();
     let n_results: Vec<usize> = (0..view.n_batches()).map(|idx| view.batch(idx).len()).collect();
     let mut results = view.into_messages().into_iter();
     let mut n_results = n_results.into_iter();

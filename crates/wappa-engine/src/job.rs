@@ -37,8 +37,8 @@ impl Job {
     /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
     pub(crate) fn of_parcel(number: u64, opened: (Part, Option<Vec<u32>>, Ack), growth: Growth) -> Job {
         let (part, origin_ends, ack) = opened;
-        assert!(0 < part.n_batches(), "a parcel that is numbered has batches");
-        let n_batches = part.n_batches() as u32;
+        assert!(0 < part.n_places(), "a parcel that is numbered has batches");
+        let n_batches = part.n_places() as u32;
         let parcel = Arc::new(ParcelInfo { number, n_batches, origin_ends });
         let charges = Charges::default();
         Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth, charges }
@@ -56,11 +56,11 @@ impl Job {
 
     /// The place of whatever follows this job.
     pub(crate) fn place_behind(&self) -> Place {
-        let batch = self.first_batch + self.part.n_batches() as u32;
+        let batch = self.first_batch + self.part.n_places() as u32;
         if batch == self.parcel.n_batches { (self.parcel.number + 1, 0) } else { (self.parcel.number, batch) }
     }
 
-    /// Keeps the first `n_batches` batches; the result is a job of the rest.
+    /// Keeps the first `n_batches` places; the result is a job of the rest.
     pub(crate) fn split_off(&mut self, n_batches: usize) -> Job {
         let first_batch = self.first_batch + n_batches as u32;
         let origin = match &self.parcel.origin_ends {
@@ -68,8 +68,8 @@ impl Job {
             Some(_) if first_batch == 0 => 0,
             Some(ends) => ends[first_batch as usize - 1],
         };
-        let growth = self.growth.split_off(n_batches, self.part.n_batches());
-        let charges = self.charges.split_off(n_batches, self.part.n_batches());
+        let growth = self.growth.split_off(n_batches, self.part.n_places());
+        let charges = self.charges.split_off(n_batches, self.part.n_places());
         Job {
             parcel: Arc::clone(&self.parcel),
             first_batch,

@@ -198,8 +198,9 @@ impl Processor for ObservedProcessor {
         }
         self.received.add(before.messages_of(done) as u64);
         self.batch_received.add(done as u64);
-        self.sent.add(part.messages_of(done) as u64);
-        self.batch_sent.add(part.n_batches_with_messages(done) as u64);
+        let n_batches = part.batches_of(done);
+        self.sent.add(part.messages_of(n_batches) as u64);
+        self.batch_sent.add(part.n_batches_with_messages(n_batches) as u64);
         self.error.add(marks.len() as u64);
         if self.of.logger.enabled(Level::Debug) {
             marks.iter().for_each(|mark| self.of.logger.debug(&format!("Processor failed: {mark}")));

@@ -393,7 +393,7 @@ impl Schedule {
     /// calling thread, and keeps the rest ready for others.
     pub(crate) fn start(&mut self, mut job: Job) -> Job {
         let n_batches = self.batches_per_turn(&job);
-        if n_batches < job.part.n_batches() {
+        if n_batches < job.part.n_places() {
             let rest = job.split_off(n_batches);
             self.ready.insert(rest.place(), rest);
         }
@@ -543,15 +543,15 @@ impl Schedule {
 
     fn batches_per_turn(&self, job: &Job) -> usize {
         if !self.has_processors {
-            return job.part.n_batches();
+            return job.part.n_places();
         }
         // Nothing is known of the first message: others may wait for a thread while it takes long.
         let n_messages = self.cost_ns.map_or(1, |cost| (PART_NS / cost.max(1)).max(1));
         let n_messages = usize::try_from(n_messages).unwrap_or(usize::MAX);
         if job.part.n_messages() <= n_messages {
-            return job.part.n_batches();
+            return job.part.n_places();
         }
-        job.part.batches_within(n_messages).max(1)
+        job.part.places_within(n_messages).max(1)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use wappa_component::{
     Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits, WriteError,
-    stopped,
+    run_one, stopped,
 };
 
 use crate::{
@@ -252,12 +252,12 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
         step.begin();
         step.begin_part(job.growth);
         job.is_begun = true;
-        let n_batches = job.part.n_batches();
+        let n_batches = job.part.n_places();
         // Of what is left after a panic nobody knows how much it is.
         let (place, place_behind) = (job.place(), job.place_behind());
         let done = guarded(shared, &stage.path, || {
-            let done = stage.processor.process(&mut job.part, &mut step);
-            assert_eq!(job.part.n_batches(), n_batches, "a processor keeps the number of batches");
+            let done = run_one(stage.processor.as_ref(), &mut job.part, &mut step);
+            assert_eq!(job.part.n_places(), n_batches, "a processor keeps the number of places");
             assert!(done <= n_batches && (0 < done || shared.stop.is_abandoned()), "finished {done} batches");
             done
         });

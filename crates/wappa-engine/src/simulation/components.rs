@@ -431,6 +431,12 @@ impl Processor for Worker {
                 n_batches
             }
             ProcessorKind::Mark { one_in } => self.mark(part, step, *one_in, 0),
+            ProcessorKind::Split { size } => {
+                part.divide(|messages, ends| {
+                    ends.extend((*size..messages.len()).step_by(*size).map(|it| it as u32))
+                });
+                n_batches
+            }
             ProcessorKind::Guest { one_in } => self.mark(part, step, *one_in, 5),
             ProcessorKind::Composite { selects_all, .. } => self.composite(part, step, *selects_all),
         };

@@ -112,6 +112,10 @@ pub(super) enum ProcessorKind {
     Mark {
         one_in: u64,
     },
+    /// Divides batches into ones of so many messages.
+    Split {
+        size: usize,
+    },
     /// A guest that traps or loops on some messages: these are marked, the others go on.
     Guest {
         one_in: u64,
@@ -462,6 +466,12 @@ impl Plan {
         }
     }
 
+    /// Whether batches are divided on their way.
+    pub(super) fn divides(&self) -> bool {
+        let all = self.under_input.iter().chain(&self.pipeline).chain(&self.under_output);
+        all.into_iter().any(|it| matches!(it.kind, ProcessorKind::Split { .. }))
+    }
+
     pub(super) fn keeps_order(&self) -> bool {
         self.is_ordered || self.threads == 1
     }
@@ -540,7 +550,7 @@ fn processor(
     panics: &mut dyn FnMut(&mut Random) -> Option<u64>,
 ) -> ProcessorPlan {
     let one_in = r.pick(&[2, 3, 10]);
-    let kind = match r.below(if depth < 2 { 10 } else { 8 }) {
+    let kind = match r.below(if depth < 2 { 11 } else { 9 }) {
         0 => ProcessorKind::Pass,
         1 | 2 => ProcessorKind::Slow { ms_max: r.pick(&[1, 3, 20]), obeys: !r.once_in(3) },
         3 => ProcessorKind::Early,
@@ -548,6 +558,7 @@ fn processor(
         5 => ProcessorKind::Copy { one_in, keeps_origin: !r.once_in(4) },
         6 => ProcessorKind::Mark { one_in },
         7 => ProcessorKind::Guest { one_in },
+        8 => ProcessorKind::Split { size: r.pick(&[1, 1, 2, 7]) },
         _ => {
             let n = 1 + r.below(3);
             let path = |idx| format!("{path}.try.{idx}");

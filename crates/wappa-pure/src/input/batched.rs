@@ -285,6 +285,8 @@ impl Batched {
         step.begin();
         step.begin_part(Growth::of(part.size()));
         let done = run_children(&self.processors, &mut part, step);
+        // What comes of a batch is one batch.
+        part.join_places();
         Parcel::of_finished(part, done, Some(ends), ack, stopped())
     }
 }

@@ -68,7 +68,9 @@ impl Batcher {
         let batch = Delivery::merge(open);
         let growth = step.growth();
         step.begin_part(Growth::of(batch.part().size()));
-        if let Some(batch) = batch.process(&self.processors, step) {
+        if let Some(mut batch) = batch.process(&self.processors, step) {
+            // What comes of a batch is one batch.
+            batch.part_mut().join();
             self.ready.push(batch);
         }
         step.begin_part(growth);

@@ -55,7 +55,7 @@ impl Stream<'_> {
     fn can_fail(&self, before: bool, processors: &[ComponentNode]) -> bool {
         processors.iter().fold(before, |before, it| match it.name.as_str() {
             "catch" => false,
-            "noop" | "log" | "sleep" => before,
+            "noop" | "log" | "sleep" | "split" => before,
             // What is inside of a list that ends with a `catch` is cleared like that.
             "try" | "for_each" | "processors" => {
                 let last = it.body.as_seq().and_then(<[Node]>::last);

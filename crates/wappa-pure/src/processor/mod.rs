@@ -11,5 +11,6 @@ components! {
     select_parts,
     insert_part,
     bounds_check,
+    split,
     resource,
 }

@@ -116,7 +116,7 @@ impl Harness {
         let mut step = Step::new(0, self.time.as_ref());
         let children = [processor];
         let done = wappa_component::run_children(&children, &mut part, &mut step);
-        assert_eq!(part.n_batches(), inputs.len(), "no batch is lost");
+        assert_eq!(part.n_places(), inputs.len(), "no batch is lost");
         part.split_off(done);
         text(&part)
     }
