@@ -19,10 +19,13 @@ use std::{
 use generate::{Random, config, mutate, override_of};
 use wappa_spec::{
     ComponentKind, ComponentNode, Config, Deprecated, Interpolated, Lint, LintOptions, Map, Mapping, Node,
-    Registry, Secret, Size, Source, Spec, StreamConfig, docs, env, yaml,
+    Registry, Secret, Size, Source, Spec, StreamConfig, docs, env, is_printable, printable, yaml,
 };
 
 const CASES: u64 = 1_000;
+
+/// What the message of a lint says beside names of the text, in bytes: of options that there are, above all.
+const MESSAGE_BYTES_SLACK: usize = 4 << 10;
 
 /// No text takes as long, however busy the machine is.
 const HANG: Duration = Duration::from_secs(120);
@@ -157,7 +160,7 @@ fn check(bytes: &[u8], overrides: &[String], registry: &dyn Registry) -> usize {
     1 + usize::from(has_config)
 }
 
-/// Lints are in the text, and can be printed in one line.
+/// Lints are in the text, and are no longer than it asks for.
 fn check_lints(lints: &[Lint], text: &str) {
     let lines: Vec<usize> =
         text.replace("\r\n", "\n").split(['\n', '\r']).map(|it| it.chars().count()).collect();
@@ -169,6 +172,11 @@ fn check_lints(lints: &[Lint], text: &str) {
         assert!(column <= length + 1, "{lint:?} is past the end of its line, {length}");
         assert!(column + lint.len as usize <= length + 1, "{lint:?} ends past the end of its line, {length}");
         assert!(!lint.message.is_empty());
+        // Names are in it as they are, whoever prints it makes them printable.
+        let most = 3 * text.len() + MESSAGE_BYTES_SLACK;
+        assert!(lint.message.len() <= most, "{} bytes of a message, {}", lint.message.len(), text.len());
+        let line = printable(&lint.to_string()).into_owned();
+        assert!(line.chars().all(is_printable), "{line:?}");
     }
 }
 

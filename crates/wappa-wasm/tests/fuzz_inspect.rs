@@ -5,21 +5,31 @@
 //! `WAPPA_FUZZ_SECONDS=60` runs for that long, `WAPPA_FUZZ_SEED=…` starts elsewhere; a failure prints the command
 //! that repeats its case.
 
+#[path = "support/ledger.rs"]
+mod ledger;
 #[path = "support/random.rs"]
 mod random;
+#[path = "support/world.rs"]
+mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use wappa_spec::is_printable;
 use wappa_wasm::inspect::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Inspection, Limits, Tier, to_binary};
 use wappa_wasm::rewrite::{MEMORY_EXPORT, export_memory, needs_rewrite};
 use wasmparser::Validator;
-use wit_component::{StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
+use ledger::{Bounds, Ledger, Spent, alone};
 use random::{Budget, Random};
+use world::{WIT, with_types};
 
 const CASES: u64 = 4_000;
+
+/// What is made of a file takes so many times its bytes at the most.
+const BYTES_PER_BYTE: usize = 200;
 
 /// Modules to start from: one for every section and every construct that the inspection looks at.
 const SEEDS: [&str; 13] = [
@@ -84,15 +94,10 @@ const CORE_OF_COMPONENT: &str = r#"(module
     (func (export "wappa:processor/transform@0.1.0#process") (param i32) (result i32) unreachable))"#;
 
 fn binary_of(text: &str) -> Vec<u8> {
-    let mut wasm = wat::parse_str(text).expect("the seeds are valid text");
     if text == CORE_OF_COMPONENT {
-        let mut resolve = Resolve::default();
-        let wit = include_str!("../../../guest/wit/processor.wit");
-        let package = resolve.push_str("processor.wit", wit).expect("the WIT is right");
-        let world = resolve.select_world(&[package], Some("processor")).expect("there is one");
-        embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).expect("they fit");
+        return with_types(text, WIT);
     }
-    wasm
+    wat::parse_str(text).expect("the seeds are valid text")
 }
 
 /// The file of one case; the same seed gives the same file.
@@ -238,14 +243,24 @@ fn check(file: &[u8]) -> bool {
 
 #[test]
 fn fuzz_hostile_files() {
+    let _alone = alone();
     let budget = Budget::from_env(CASES);
     let first = budget.first;
-    let mut valid = 0;
+    let (mut valid, mut spent) = (0, Spent::default());
     let mut seed = first;
     while budget.has(seed) {
         let file = file_of(seed);
-        match catch_unwind(AssertUnwindSafe(|| check(&file))) {
-            Ok(is_valid) => valid += u64::from(is_valid),
+        let measured = || {
+            let ledger = Ledger::begin();
+            let is_valid = check(&file);
+            let bounds = Bounds { cpu: Duration::ZERO, allocated: BYTES_PER_BYTE * file.len(), memory: 0 };
+            (is_valid, ledger.close(&bounds, &|| format!("{} bytes", file.len())))
+        };
+        match catch_unwind(AssertUnwindSafe(measured)) {
+            Ok((is_valid, of_file)) => {
+                valid += u64::from(is_valid);
+                spent.max(of_file);
+            }
             Err(_) => panic!(
                 "seed {seed} failed on {file:02x?}; repeat it with `WAPPA_FUZZ_SEED={seed} cargo test -p wappa-wasm \
                  --test fuzz_inspect`"
@@ -254,7 +269,8 @@ fn fuzz_hostile_files() {
         seed += 1;
     }
     let cases = seed - first;
-    eprintln!("{cases} files, {valid} of them valid modules, seeds {first} to {}", seed.saturating_sub(1));
+    let last = seed.saturating_sub(1);
+    eprintln!("{cases} files, {valid} of them valid modules, seeds {first} to {last}: {spent:?}");
     assert!(
         cases < 100 || valid * 20 > cases,
         "only {valid} of {cases} were valid: the generator tests nothing"

@@ -1,6 +1,6 @@
 //! Random configs, made from the descriptions of components and written in every style that YAML has.
 
-use wappa_spec::{ComponentKind, Field, Registry, Spec, StreamConfig, Type};
+use wappa_spec::{ComponentKind, Field, Registry, Spec, StreamConfig, Type, is_printable};
 
 pub(crate) struct Random(u64);
 
@@ -69,6 +69,10 @@ const TEXTS: [&str; 34] = [
 const KEYS: [&str; 12] =
     ["label", "type", "plugin", "processors", "<<", "unknown", "", "null", "a b", "5", "label", "true"];
 
+/// Names that would do something to a terminal.
+const HOSTILE: [&str; 8] =
+    ["\u{1b}[2J", "\u{9b}31m", "a\u{7f}", "\u{202e}txet", "\u{2066}", "one\ntwo\r", "\0", "\u{85}\u{2028}"];
+
 pub(crate) fn config(random: &mut Random, registry: &Vec<&'static Spec>) -> String {
     let mut maker = Maker { random, registry };
     let tree = maker.object(StreamConfig::FIELDS, 0);
@@ -120,6 +124,10 @@ impl Maker<'_> {
         if self.random.below(10) == 0 {
             let value = self.text();
             pairs.push(((*self.random.pick(&KEYS)).to_string(), value));
+        }
+        if self.random.below(30) == 0 {
+            let value = self.text();
+            pairs.push((self.hostile(), value));
         }
         if self.random.below(6) == 0 && !pairs.is_empty() {
             let at = self.random.below(pairs.len());
@@ -174,8 +182,11 @@ impl Maker<'_> {
         let body = self.value(spec.body, depth);
         let mut pairs = Vec::new();
         if self.random.below(3) == 0 {
-            let label = *self.random.pick(&["a", "b", "c_1", "Not Good", ""]);
-            pairs.push(("label".to_string(), Tree::Scalar(label.to_string())));
+            let label = match self.random.below(6) {
+                0 => self.hostile(),
+                n => ["a", "b", "c_1", "Not Good", ""][n - 1].to_string(),
+            };
+            pairs.push(("label".to_string(), Tree::Scalar(label)));
         }
         match self.random.below(9) {
             0 => {
@@ -202,7 +213,15 @@ impl Maker<'_> {
     }
 
     fn text(&mut self) -> Tree {
-        self.one_of(&TEXTS)
+        match self.random.below(30) {
+            0 => Tree::Scalar(self.hostile()),
+            _ => self.one_of(&TEXTS),
+        }
+    }
+
+    fn hostile(&mut self) -> String {
+        let times = if self.random.below(20) == 0 { 1000 } else { 1 + self.random.below(2) };
+        self.random.pick(&HOSTILE).repeat(times)
     }
 
     fn path(&mut self, ty: Type, path: &mut Vec<String>) {
@@ -322,6 +341,7 @@ impl Writer<'_> {
                 self.indent(depth);
             }
             _ if key.is_empty() => self.out.push_str("''"),
+            _ if !key.chars().all(is_printable) => self.quoted(key),
             _ => self.out.push_str(key),
         }
         self.out.push(':');
@@ -395,6 +415,7 @@ fn is_plain(text: &str) -> bool {
     !text.contains(['\n', '#', '{', '"', '\'', '\u{7}', '\t'])
         && !text.contains(": ")
         && !text.starts_with(['-', ' ', '!', '@'])
+        && text.chars().all(is_printable)
 }
 
 /// Moves bytes about.

@@ -6,9 +6,10 @@
 mod model;
 mod scripts;
 
-#[allow(dead_code, reason = "another fuzzer calls more of it")]
-#[path = "../fuzz_v0/lab.rs"]
+#[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/ledger.rs"]
+mod ledger;
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/world.rs"]

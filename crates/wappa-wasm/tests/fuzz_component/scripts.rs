@@ -24,6 +24,9 @@ const CASES: u64 = 150;
 /// No call takes as long; a timeout would have no model.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
+/// What a message takes of the processor at the most.
+const CALL: Duration = Duration::from_millis(100);
+
 /// What does no harm comes more often, so that calls of many messages have some that succeed.
 const USUAL: &[u8] = b"kxwszmjdgcrpl+mw+g";
 const UNUSUAL: &[u8] = b"ftnJi-b";
@@ -97,7 +100,9 @@ fn case(lab: &mut Lab, guest: &Guest, counted: &Counted, seed: u64) {
     let mut run = Run::batches(messages.clone(), ends);
     let mut alive = instance(guest);
     while !run.is_done() {
-        alive.run(&mut run, &ctx).expect("nothing interrupts it");
+        let (from, left) = (run.n_done(), run.len() - run.n_done());
+        let told = || format!("messages from {from} on");
+        lab.measured(CALL, left, &told, || alive.run(&mut run, &ctx)).expect("nothing interrupts it");
         if alive.is_spent() || alive.is_worn() {
             alive = instance(guest);
         }

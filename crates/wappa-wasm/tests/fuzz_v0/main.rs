@@ -5,7 +5,10 @@
 //! `WAPPA_FUZZ_CASES=…` so many cases, `WAPPA_FUZZ_SEED=…` starts elsewhere; a failure prints the command that repeats
 //! its case.
 
+#[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/ledger.rs"]
+mod ledger;
 mod machine;
 mod model;
 mod modules;

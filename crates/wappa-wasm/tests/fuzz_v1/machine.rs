@@ -19,6 +19,9 @@ const CASES: u64 = 1500;
 /// No call takes as long; a timeout would have no model.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
+/// What a message takes of the processor at the most.
+const CALL: Duration = Duration::from_millis(100);
+
 #[test]
 fn fuzz_v1_sequences() {
     let mut made = None;
@@ -56,7 +59,7 @@ fn case(lab: &mut Lab, guest: &Guest, seed: u64) {
         // One by one, through the other door: the same comes of each, as far as no message knows of the others.
         one_by_one(lab, guest, &messages, &ctx);
     }
-    let (outcomes, failed_after) = outcomes(guest, &messages, ends, &ctx);
+    let (outcomes, failed_after) = outcomes(lab, guest, &messages, ends, &ctx);
     assert_eq!(outcomes.len(), messages.len());
     for (idx, (outcome, message)) in outcomes.iter().zip(&messages).enumerate() {
         lab.tally.messages += 1;
@@ -78,6 +81,7 @@ fn case(lab: &mut Lab, guest: &Guest, seed: u64) {
 
 /// Takes all messages through, with a new instance after a spent one.
 fn outcomes(
+    lab: &mut Lab,
     guest: &Guest,
     messages: &[Message],
     ends: Vec<u32>,
@@ -88,7 +92,9 @@ fn outcomes(
     let mut failed_after = 0;
     while !run.is_done() {
         let before = run.n_done();
-        if let Err(err) = alive.run(&mut run, ctx) {
+        let told = || format!("messages from {before} on");
+        let left = run.len() - before;
+        if let Err(err) = lab.measured(CALL, left, &told, || alive.run(&mut run, ctx)) {
             assert!(alive.is_spent() && err.kind() != Kind::Interrupted, "{err}");
             failed_after += 1;
         }

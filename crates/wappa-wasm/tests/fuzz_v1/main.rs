@@ -7,8 +7,9 @@ mod machine;
 mod model;
 mod program;
 
-#[allow(dead_code, reason = "the other fuzzer calls more of it")]
-#[path = "../fuzz_v0/lab.rs"]
+#[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/ledger.rs"]
+mod ledger;
 #[path = "../support/random.rs"]
 mod random;

@@ -9,6 +9,7 @@ use wappa_wasm::{Guest, Module, Run, spawn_thread};
 use crate::{
     harness::{check_start_binary, config, engine, run_binary, soon},
     parts::{PREVIEW1, Parts, small, verdict},
+    world::with_instances,
 };
 
 fn told(parts: &Parts<'_>) -> String {
@@ -523,29 +524,17 @@ fn half_a_line_is_told_once() {
     assert_eq!(printed, ["log Info: helhelhel", "log Info: hel"], "{told}");
 }
 
-/// The component with so many core instances more, of a module with nothing in it.
-fn with_instances(component: &[u8], n: u8) -> Vec<u8> {
-    let modules = wasmparser::Parser::new(0).parse_all(component);
-    let is_module = |it: &wasmparser::Payload<'_>| matches!(it, wasmparser::Payload::ModuleSection { .. });
-    let module = modules.filter(|it| it.as_ref().is_ok_and(is_module)).count() as u8;
-    let mut wasm = component.to_vec();
-    // Section 1 is an empty module, section 2 its instances without arguments.
-    wasm.extend([1, 8, 0, b'a', b's', b'm', 1, 0, 0, 0, 2, 0x80 | (3 * n as u16 + 1) as u8]);
-    wasm.extend([((3 * n as u16 + 1) >> 7) as u8, n]);
-    wasm.extend([0, module, 0].repeat(n as usize));
-    wasm
-}
-
 #[test]
 fn core_instances_are_bounded() {
     let module = Parts::default().component();
     let mut encoder = wit_component::ComponentEncoder::default().module(&module).expect("it has types");
     let component = encoder.encode().expect("it becomes a component");
-    let few = with_instances(&component, 100);
+    let empty = wat::parse_str("(module)").expect("the text is right");
+    let few = with_instances(&component, &empty, 100);
     assert_eq!(verdict(&crate::harness::check_binary(&few, &["ok", "bad", "ok"], small)), "\"bad\"");
     let mut many = component;
     for _ in 0..3 {
-        many = with_instances(&many, 100);
+        many = with_instances(&many, &empty, 100);
     }
     expect![[r#"
         the component makes more than 200 core instances

@@ -12,6 +12,7 @@ use wappa_wasm::{Guest, Kind, Module, spawn_thread};
 use crate::{
     harness::{V1_IMPORTS, config, engine, soon},
     parts::Parts,
+    world::{SEND, SIX_DIGITS},
 };
 
 const TIMEOUT: Duration = Duration::from_millis(100);
@@ -179,36 +180,12 @@ fn a_row_of_calls_of_a_component_ends_at_the_deadline() {
 fn keys_in_descending_order_cost_no_more_than_others() {
     const KEYS: usize = 300_000;
     let bad = format!(
-        r#"(local $entry i32) (local $key i32) (local $n i32)
-        (drop (memory.grow (i32.const 400)))
-        (local.set $entry (i32.const 262144))
-        (local.set $key (i32.const {keys_at}))
-        (local.set $n (i32.const {KEYS}))
-        (loop $next
-          (local.set $n (i32.sub (local.get $n) (i32.const 1)))
-          (call $digits (local.get $key) (local.get $n))
-          (i32.store (local.get $entry) (local.get $key))
-          (i32.store offset=4 (local.get $entry) (i32.const 6))
-          (i32.store offset=8 (local.get $entry) (i32.const 0))
-          (local.set $entry (i32.add (local.get $entry) (i32.const 20)))
-          (local.set $key (i32.add (local.get $key) (i32.const 6)))
-          (br_if $next (local.get $n)))
-        (i32.store (i32.const 4096) (i32.const 0))
-        (i32.store (i32.const 4100) (i32.const 0))
-        (i32.store (i32.const 4104) (i32.const 262144))
-        (i32.store (i32.const 4108) (i32.const {KEYS}))
-        (call $dispose (i32.const 3) (i32.const 4096) (i32.const 1))"#,
-        keys_at = 262_144 + 20 * KEYS,
+        "(drop (memory.grow (i32.const 400)))
+         (call $sending (i32.const 262144) (i32.const 1) (i32.const {KEYS}) (i32.const 1) (i32.const 0) (i32.const 0)
+           (i32.const 0))"
     );
-    let more = r#"(func $digits (param $at i32) (param $n i32) (local $i i32)
-        (local.set $i (i32.const 6))
-        (loop $next
-          (local.set $i (i32.sub (local.get $i) (i32.const 1)))
-          (i32.store8 (i32.add (local.get $at) (local.get $i))
-            (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
-          (local.set $n (i32.div_u (local.get $n) (i32.const 10)))
-          (br_if $next (local.get $i))))"#;
-    let module = Parts { bad: &bad, more, ..Parts::default() }.component();
+    let more = SIX_DIGITS.to_owned() + SEND;
+    let module = Parts { bad: &bad, more: &more, ..Parts::default() }.component();
     let run = move || {
         let module = Module::new(engine(), &module).expect("a module");
         let guest = Guest::new(engine(), &module, config()).expect("a guest");

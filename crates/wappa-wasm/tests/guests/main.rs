@@ -2,6 +2,8 @@
 
 mod component;
 mod composed;
+#[path = "../support/debug_sections.rs"]
+mod debug;
 mod debug_sections;
 mod engine;
 mod files;

@@ -16,6 +16,7 @@ use crate::{
     files::Dir,
     harness::{check_binary, config, engine, soon},
     parts::{PREVIEW1, Parts, small, verdict},
+    world::WASI,
 };
 
 /// Sleeps for so many nanoseconds.
@@ -174,83 +175,6 @@ fn a_pipe_is_not_opened() {
     .assert_eq(&run(&dir, &reading(0, 2), &["bpipe", "ba.txt"], false));
 }
 
-/// The part of WASI 0.2 that these tests call by itself.
-const INTERFACES: (&str, &str) = (
-    "import wasi:io/poll@0.2.0; import wasi:io/streams@0.2.0; import wasi:clocks/monotonic-clock@0.2.0;
-     import wasi:cli/stdin@0.2.0; import wasi:cli/stdout@0.2.0; import wasi:random/random@0.2.0;
-     import wasi:filesystem/types@0.2.0; import wasi:filesystem/preopens@0.2.0;
-     import wasi:sockets/tcp-create-socket@0.2.0; import wasi:sockets/udp-create-socket@0.2.0;",
-    r#"
-    package wasi:io@0.2.0 {
-      interface error { resource error; }
-      interface poll { resource pollable { ready: func() -> bool; block: func(); }
-        poll: func(in: list<borrow<pollable>>) -> list<u32>; }
-      interface streams { use error.{error}; use poll.{pollable};
-        variant stream-error { last-operation-failed(error), closed }
-        resource input-stream {
-          blocking-read: func(len: u64) -> result<list<u8>, stream-error>;
-          blocking-skip: func(len: u64) -> result<u64, stream-error>;
-          subscribe: func() -> pollable; }
-        resource output-stream {
-          write: func(contents: list<u8>) -> result<_, stream-error>;
-          blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
-          blocking-flush: func() -> result<_, stream-error>;
-          subscribe: func() -> pollable;
-          write-zeroes: func(len: u64) -> result<_, stream-error>;
-          blocking-write-zeroes-and-flush: func(len: u64) -> result<_, stream-error>;
-          blocking-splice: func(src: borrow<input-stream>, len: u64) -> result<u64, stream-error>; } }
-    }
-    package wasi:clocks@0.2.0 {
-      interface monotonic-clock { use wasi:io/poll@0.2.0.{pollable};
-        now: func() -> u64;
-        subscribe-duration: func(when: u64) -> pollable; subscribe-instant: func(when: u64) -> pollable; }
-    }
-    package wasi:cli@0.2.0 {
-      interface stdin { use wasi:io/streams@0.2.0.{input-stream}; get-stdin: func() -> input-stream; }
-      interface stdout { use wasi:io/streams@0.2.0.{output-stream}; get-stdout: func() -> output-stream; }
-    }
-    package wasi:filesystem@0.2.0 {
-      interface types { use wasi:io/streams@0.2.0.{input-stream};
-        enum descriptor-type { unknown, block-device, character-device, directory, fifo, symbolic-link, regular-file,
-          socket }
-        record directory-entry { %type: descriptor-type, name: string }
-        resource directory-entry-stream {
-          read-directory-entry: func() -> result<option<directory-entry>, error-code>; }
-        flags path-flags { symlink-follow }
-        flags open-flags { create, directory, exclusive, truncate }
-        flags descriptor-flags { read, write, file-integrity-sync, data-integrity-sync, requested-write-sync,
-          mutate-directory }
-        enum error-code { access, would-block, already, bad-descriptor, busy, deadlock, quota, exist, file-too-large,
-          illegal-byte-sequence, in-progress, interrupted, invalid, io, is-directory, loop, too-many-links,
-          message-size, name-too-long, no-device, no-entry, no-lock, insufficient-memory, insufficient-space,
-          not-directory, not-empty, not-recoverable, unsupported, no-tty, no-such-device, overflow, not-permitted,
-          pipe, read-only, invalid-seek, text-file-busy, cross-device }
-        resource descriptor {
-          sync: func() -> result<_, error-code>;
-          read-via-stream: func(offset: u64) -> result<input-stream, error-code>;
-          read-directory: func() -> result<directory-entry-stream, error-code>;
-          read: func(length: u64, offset: u64) -> result<tuple<list<u8>, bool>, error-code>;
-          open-at: func(path-flags: path-flags, path: string, open-flags: open-flags, %flags: descriptor-flags)
-            -> result<descriptor, error-code>; } }
-      interface preopens { use types.{descriptor}; get-directories: func() -> list<tuple<descriptor, string>>; }
-    }
-    package wasi:random@0.2.0 { interface random { get-random-bytes: func(len: u64) -> list<u8>; } }
-    package wasi:sockets@0.2.0 {
-      interface network {
-        enum error-code { unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout,
-          concurrency-conflict, not-in-progress, would-block, invalid-state, new-socket-limit, address-not-bindable,
-          address-in-use, remote-unreachable, connection-refused, connection-reset, connection-aborted,
-          datagram-too-large, name-unresolvable, temporary-resolver-failure, permanent-resolver-failure }
-        enum ip-address-family { ipv4, ipv6 } }
-      interface tcp { resource tcp-socket; }
-      interface udp { resource udp-socket; }
-      interface tcp-create-socket { use network.{error-code, ip-address-family}; use tcp.{tcp-socket};
-        create-tcp-socket: func(address-family: ip-address-family) -> result<tcp-socket, error-code>; }
-      interface udp-create-socket { use network.{error-code, ip-address-family}; use udp.{udp-socket};
-        create-udp-socket: func(address-family: ip-address-family) -> result<udp-socket, error-code>; }
-    }"#,
-);
-
 const FUNCTIONS: &str = r#"
   (import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
   (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))
@@ -293,7 +217,7 @@ const FUNCTIONS: &str = r#"
 "#;
 
 fn direct(bad: &str) -> Parts<'_> {
-    Parts { imports: FUNCTIONS, bad, world: INTERFACES, ..Parts::default() }
+    Parts { imports: FUNCTIONS, bad, world: WASI, ..Parts::default() }
 }
 
 /// What becomes of a message for each of these.

@@ -1,4 +1,5 @@
 //! Runs messages through guests and holds what comes out against what must always hold.
+#![allow(dead_code, reason = "not every fuzzer calls everything")]
 
 use std::{
     collections::BTreeMap,
@@ -19,11 +20,17 @@ use wappa_wasm::{
     LOG_LINE_BYTES_MAX, Level, Limits, Module, Mount, spawn_thread,
 };
 
-use crate::random::Budget;
+use crate::{
+    ledger::{Bounds, Ledger, Spent, alone},
+    random::Budget,
+};
 
 pub(crate) const MEMORY_LIMIT: usize = 2 << 20;
 pub(crate) const OUTPUT_LIMIT: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_millis(30);
+
+/// What reading JSON and lifting results may take in any case.
+const SPARE: usize = 2 << 20;
 
 /// After this long without the end of a case something hangs, however busy the machine is.
 const HANG: Duration = Duration::from_secs(300);
@@ -64,6 +71,9 @@ pub(crate) struct Tally {
     pub(crate) mistakes: u64,
     pub(crate) failed: BTreeMap<&'static str, u64>,
     pub(crate) refused_modules: u64,
+    /// The most that a turn of a guest took of what it may, and that a module took until it was loaded or refused.
+    pub(crate) spent: Spent,
+    pub(crate) loading: Spent,
 }
 
 /// Lines as a log needs them.
@@ -104,6 +114,32 @@ impl Lab {
         }
     }
 
+    /// When what is waited for must be there.
+    pub(crate) fn soon(&self) -> Instant {
+        Instant::now() + HANG
+    }
+
+    /// Does something with a guest of [`Lab::config`] that finishes so many messages at the most, and holds what it took
+    /// against the limits.
+    pub(crate) fn measured<R>(
+        &mut self,
+        timeout: Duration,
+        n_messages: usize,
+        told: &dyn Fn() -> String,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        let ledger = Ledger::begin();
+        let result = work();
+        let n = 1 + n_messages;
+        let bounds = Bounds {
+            cpu: timeout.saturating_mul(n as u32),
+            allocated: MEMORY_LIMIT + n * OUTPUT_LIMIT + SPARE,
+            memory: MEMORY_LIMIT,
+        };
+        self.tally.spent.max(ledger.close(&bounds, told));
+        result
+    }
+
     /// Calls, and checks what holds for every call.
     pub(crate) fn call(
         &mut self,
@@ -112,7 +148,8 @@ impl Lab {
         ctx: &CallContext<'_>,
     ) -> Result<(), CallError> {
         let before = message.clone();
-        let result = instance.call(message, ctx);
+        let told = || format!("{before:?}");
+        let result = self.measured(TIMEOUT, 1, &told, || instance.call(message, ctx));
         self.tally.messages += 1;
         assert!(
             message.size() <= OUTPUT_LIMIT.max(before.size()),
@@ -190,10 +227,11 @@ pub(crate) fn assert_same(message: &Message, other: &Message) {
 
 /// Runs cases, one after the other, on a thread of the right size; a failure names its seed.
 pub(crate) fn run(target: &'static str, cases: u64, mut case: impl FnMut(&mut Lab, u64) + Send + 'static) {
-    let budget = Budget::from_env(cases);
-    let beat = Arc::new(AtomicU64::new(budget.first));
-    watch(target, &beat);
     let worker = move || {
+        let _alone = alone();
+        let budget = Budget::from_env(cases);
+        let beat = Arc::new(AtomicU64::new(budget.first));
+        watch(target, &beat);
         let began = Instant::now();
         let mut lab = Lab::new();
         let mut seed = budget.first;
