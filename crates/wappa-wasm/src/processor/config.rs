@@ -96,7 +96,8 @@ pub(crate) struct WasmConfig {
     pub(crate) timeout: Duration,
 
     /// How large the memories and tables of one instance may become, with what else the host keeps for it past a
-    /// mebibyte. Growing past it fails inside the guest.
+    /// mebibyte. Growing past it fails inside the guest. All guests of the process together have a limit too, the flag
+    /// `--guest-memory-limit`, of which each has its share.
     #[config(default = "128MiB", bento = false)]
     pub(crate) memory_limit: Size,
 
