@@ -4,6 +4,7 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,6 +24,10 @@ pub trait Builder {
     fn metrics(&self) -> &Metrics;
     /// What the program shares with components.
     fn services(&self) -> &Services;
+    /// The directory of the file that describes what is being built; none where it is in no file.
+    fn config_dir(&self) -> Option<&Path> {
+        None
+    }
     /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, and one for
     /// the output's.
     fn lanes(&self) -> usize;
@@ -88,6 +93,12 @@ impl<'a> Context<'a> {
     /// What the program shares with components.
     pub fn services(&self) -> &Services {
         self.builder.services()
+    }
+
+    /// The directory of the config file, or of the file of resources, that the component is in; none where it is in no
+    /// file.
+    pub fn config_dir(&self) -> Option<&Path> {
+        self.builder.config_dir()
     }
 
     /// How many lanes there are; see [`Step::lane`](crate::Step::lane).

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     num::NonZero,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -88,6 +89,8 @@ struct Building<'a> {
     request: &'a BuildRequest<'a>,
     threads: usize,
     tally: Tally,
+    /// The directory of the file of what is being built.
+    dir: Option<Arc<Path>>,
     inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
     processors: HashMap<String, Resource<dyn Processor>>,
     outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
@@ -105,6 +108,7 @@ impl<'a> Building<'a> {
             request,
             threads: threads(request.config),
             tally: request.setting.tally.clone(),
+            dir: None,
             inputs: HashMap::new(),
             processors: HashMap::new(),
             outputs: HashMap::new(),
@@ -165,6 +169,15 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// Builds in the directory of the node's file. Nodes without one are below others, which are in it.
+    fn in_dir<T>(&mut self, node: &ComponentNode, build: impl FnOnce(&mut Self) -> T) -> T {
+        let Some(dir) = &node.dir else { return build(self) };
+        let outside = self.dir.replace(Arc::clone(dir));
+        let built = build(self);
+        self.dir = outside;
+        built
+    }
+
     fn under(&mut self, node: &ComponentNode, path: &str) -> Result<Vec<Box<dyn Processor>>, BuildError> {
         let build = |(idx, it)| self.processor(it, &format!("{path}.processors.{idx}"));
         node.processors.iter().enumerate().map(build).collect()
@@ -213,6 +226,10 @@ impl Builder for Building<'_> {
         &self.request.services
     }
 
+    fn config_dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     fn lanes(&self) -> usize {
         self.threads + 2
     }
@@ -241,7 +258,9 @@ impl Builder for Building<'_> {
         let place = |err: BuildError| err.placed(node.kind, &node.label, path);
         let component = self.component(node).map_err(place)?;
         let Build::Input(build) = component.build else { unreachable!("an input is built as one") };
-        let mut input = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        let mut input = self
+            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
+            .map_err(place)?;
         let replays = input.auto_replay_nacks();
         let observed = self.observed(node, path);
         if component.is_observed {
@@ -264,7 +283,9 @@ impl Builder for Building<'_> {
         let place = |err: BuildError| err.placed(node.kind, &node.label, path);
         let component = self.component(node).map_err(place)?;
         let Build::Processor(build) = component.build else { unreachable!("a processor is built as one") };
-        let processor = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        let processor = self
+            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
+            .map_err(place)?;
         if !component.is_observed {
             return Ok(processor);
         }
@@ -275,7 +296,9 @@ impl Builder for Building<'_> {
         let place = |err: BuildError| err.placed(node.kind, &node.label, path);
         let component = self.component(node).map_err(place)?;
         let Build::Output(build) = component.build else { unreachable!("an output is built as one") };
-        let mut output = build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)?;
+        let mut output = self
+            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
+            .map_err(place)?;
         if component.is_observed {
             let Setting { activity, output_bell, .. } = self.request.setting;
             output = Box::new(Line::new(output, self.observed(node, path), output_bell.bell(), activity));
@@ -291,7 +314,7 @@ impl Builder for Building<'_> {
         let place = |err: BuildError| err.placed(node.kind, &node.label, path);
         let component = self.component(node).map_err(place)?;
         let Build::Scanner(build) = component.build else { unreachable!("a scanner is built as one") };
-        build(&node.body, &mut Context::new(self, &node.label, path)).map_err(place)
+        self.in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path))).map_err(place)
     }
 
     fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {

@@ -1,6 +1,8 @@
 //! The wrapper around a component's body: which component it is, its label, the processors of its own.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
@@ -23,6 +25,9 @@ pub struct ComponentNode {
     pub processors: Vec<ComponentNode>,
     /// Where it is in the config.
     pub pos: Pos,
+    /// The directory of the file that it is in, for paths that are relative to it. None where it was not read out of a
+    /// file, or is below a component that was.
+    pub dir: Option<Arc<Path>>,
 }
 
 /// Without the body, which may hold secrets.
@@ -72,8 +77,12 @@ impl ComponentNode {
         if reader.is_linting() {
             (spec.lint)(&body, reader);
         }
-        let mut component =
-            ComponentNode { body, name: spec.name.to_string(), ..ComponentNode::none(kind, node.pos) };
+        let mut component = ComponentNode {
+            body,
+            name: spec.name.to_string(),
+            dir: reader.base_dir.clone(),
+            ..ComponentNode::none(kind, node.pos)
+        };
         for (key, value) in pairs {
             component.read_reserved(&named, own.is_some(), key, value, reader);
         }
@@ -92,7 +101,7 @@ impl ComponentNode {
     /// The component of a kind that does nothing; where there is one it is called `none`.
     pub(crate) fn none(kind: ComponentKind, pos: Pos) -> ComponentNode {
         let (label, name) = (String::new(), "none".to_string());
-        ComponentNode { kind, name, label, body: Node::null(pos), processors: Vec::new(), pos }
+        ComponentNode { kind, name, label, body: Node::null(pos), processors: Vec::new(), pos, dir: None }
     }
 
     /// Reads a key beside the body.

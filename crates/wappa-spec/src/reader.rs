@@ -1,7 +1,8 @@
 //! Reads configs out of a tree, and collects what is wrong with them in Bento's order.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::component::ComponentNode;
 use crate::lint::{Lint, Rule};
@@ -39,7 +40,7 @@ pub struct Reader<'r> {
     /// Labels of this file, and the line at which each was defined.
     labels: HashMap<String, u32>,
     /// Where the config file is, if it is a file.
-    pub(crate) base_dir: Option<PathBuf>,
+    pub(crate) base_dir: Option<Arc<Path>>,
     /// Off while a component is built: what was linted before is not linted again.
     is_linting: bool,
 }

@@ -1,7 +1,8 @@
 //! One config file, from its bytes to its lints: environment, YAML, overrides, reading, in Bento's order.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
@@ -23,7 +24,7 @@ pub struct Source {
     /// What was found before the tree was looked at.
     lints: Vec<Lint>,
     is_lint_disabled: bool,
-    dir: Option<PathBuf>,
+    dir: Option<Arc<Path>>,
 }
 
 /// Without the text, which may hold secrets.
@@ -83,7 +84,7 @@ impl Source {
     }
 
     /// Says in which directory the file is, for paths in it that are relative to it.
-    pub fn in_dir(self, dir: impl Into<PathBuf>) -> Source {
+    pub fn in_dir(self, dir: &Path) -> Source {
         Source { dir: Some(dir.into()), ..self }
     }
 

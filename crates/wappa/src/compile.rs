@@ -95,9 +95,8 @@ fn modules_of_config(
     findings.retain(|it| it.lint.is_error());
     match config {
         Some(config) if findings.is_empty() => {
-            let dir = origin.path().and_then(Path::parent);
             let paths = wasm::module_paths(&config);
-            Ok(Some(paths.iter().map(|it| module_file(it, dir)).collect()))
+            Ok(Some(paths.iter().map(|(path, dir)| module_file(path, dir.as_deref())).collect()))
         }
         _ => {
             lint::print(&findings, environment);

@@ -167,9 +167,7 @@ impl Reading<'_> {
             let read = |source: &Source| source.resources(self.registry, self.options);
             let more: Option<Resources> = match read_file(path) {
                 Ok(bytes) => {
-                    // Guests are looked for beside the main config, wherever their processor is described.
-                    let dir = origin.path().and_then(Path::parent);
-                    self.one(&path.display().to_string(), dir, &bytes, &mut findings, read)
+                    self.one(&path.display().to_string(), path.parent(), &bytes, &mut findings, read)
                 }
                 Err(finding) => {
                     findings.push(finding);

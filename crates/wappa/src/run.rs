@@ -46,7 +46,6 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
 /// What a stream can be built from.
 struct Ready {
     config: StreamConfig,
-    origin: Origin,
     logger: Logger,
     keeping: Keeping,
     bar: Arc<Bar>,
@@ -98,7 +97,7 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
-    Ok(Ready { config, origin, logger, keeping, bar })
+    Ok(Ready { config, logger, keeping, bar })
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.
@@ -192,7 +191,7 @@ fn start(
     environment: &Environment,
     registry: &dyn Registry,
 ) -> Result<ExitCode, String> {
-    let Ready { config, origin, logger, keeping, bar } = ready;
+    let Ready { config, logger, keeping, bar } = ready;
     let metrics = Metrics::default();
     let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
@@ -213,7 +212,7 @@ fn start(
         interrupted,
         guest_memory_limit: options.guest_memory_limit,
     };
-    wasm::provide(&mut services, config, origin.path(), providing, logger)
+    wasm::provide(&mut services, config, providing, logger)
         .map_err(|text| format!("Service closing due to: {text}"))?;
     let request = BuildRequest {
         config,

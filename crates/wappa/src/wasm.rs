@@ -14,7 +14,7 @@ use wappa_spec::{
 use wappa_wasm::{
     Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
     inspect::{Limits, Severity, Verdict},
-    processor::{self, ConfigDir, read_module},
+    processor::{self, read_module},
 };
 
 use crate::{
@@ -33,11 +33,10 @@ pub(crate) fn components() -> Vec<&'static Component> {
     vec![&PROCESSOR]
 }
 
-/// Makes the engine when the config has a guest, and tells components where the config is.
+/// Makes the engine when the config has a guest.
 pub(crate) fn provide(
     services: &mut Services,
     config: &StreamConfig,
-    config_path: Option<&Path>,
     providing: Providing,
     logger: &Logger,
 ) -> Result<(), String> {
@@ -61,9 +60,6 @@ pub(crate) fn provide(
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
     }
     services.insert(Arc::new(engine));
-    if let Some(dir) = config_path.and_then(Path::parent) {
-        services.insert(Arc::new(ConfigDir(dir.to_path_buf())));
-    }
     Ok(())
 }
 
@@ -118,8 +114,8 @@ fn cache(keeping: Keeping, logger: &Logger) -> Option<Arc<CodeCache>> {
     }
 }
 
-/// What is written in the fields `module_path` of a config.
-pub(crate) fn module_paths(config: &StreamConfig) -> Vec<String> {
+/// What is written in the fields `module_path` of a config, and the directory of the file that it is in.
+pub(crate) fn module_paths(config: &StreamConfig) -> Vec<(String, Option<Arc<Path>>)> {
     Guests::of(config).module_paths
 }
 
@@ -132,7 +128,22 @@ struct Guests {
     memory_bytes: u64,
     /// Where the first of them is.
     first: Pos,
-    module_paths: Vec<String>,
+    module_paths: Vec<(String, Option<Arc<Path>>)>,
+}
+
+/// Where a guest is.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    /// How many threads may want an instance at once.
+    n_threads: u64,
+    /// The directory of the file.
+    dir: Option<&'a Arc<Path>>,
+}
+
+impl At<'_> {
+    fn new(component: &ComponentNode, n_threads: u64) -> At<'_> {
+        At { n_threads, dir: component.dir.as_ref() }
+    }
 }
 
 impl Guests {
@@ -143,37 +154,37 @@ impl Guests {
         // What is under an input or output has one turn.
         let ends =
             [&config.input, &config.output].into_iter().chain(&resources.inputs).chain(&resources.outputs);
-        ends.for_each(|it| guests.add(it, 1));
+        ends.for_each(|it| guests.add(it, At::new(it, 1)));
         let threads = wappa_engine::threads(config) as u64;
         let others = config.pipeline.processors.iter().chain(&resources.processors);
-        others.for_each(|it| guests.add(it, threads));
+        others.for_each(|it| guests.add(it, At::new(it, threads)));
         guests
     }
 
-    fn add(&mut self, component: &ComponentNode, n_threads: u64) {
+    fn add(&mut self, component: &ComponentNode, at: At<'_>) {
         if component.kind == ComponentKind::Processor && component.name == PROCESSOR.spec.name {
-            self.add_guest(&component.body, n_threads);
+            self.add_guest(&component.body, at);
         } else {
-            self.search(&component.body, n_threads);
+            self.search(&component.body, at);
         }
-        component.processors.iter().for_each(|it| self.add(it, n_threads));
+        component.processors.iter().for_each(|it| self.add(it, at));
     }
 
     /// Whatever looks like a guest in a body counts as one: too large a pool costs nothing but addresses.
-    fn search(&mut self, node: &Node, n_threads: u64) {
-        node.as_seq().into_iter().flatten().for_each(|it| self.search(it, n_threads));
+    fn search(&mut self, node: &Node, at: At<'_>) {
+        node.as_seq().into_iter().flatten().for_each(|it| self.search(it, at));
         for (key, value) in node.as_map().into_iter().flatten() {
             match key.as_key() {
-                name if name == PROCESSOR.spec.name => self.add_guest(value, n_threads),
+                name if name == PROCESSOR.spec.name => self.add_guest(value, at),
                 "type" if value.as_str() == Some(PROCESSOR.spec.name) => {
-                    self.add_guest(node.get("plugin").unwrap_or(value), n_threads);
+                    self.add_guest(node.get("plugin").unwrap_or(value), at);
                 }
-                _ => self.search(value, n_threads),
+                _ => self.search(value, at),
             }
         }
     }
 
-    fn add_guest(&mut self, body: &Node, n_threads: u64) {
+    fn add_guest(&mut self, body: &Node, at: At<'_>) {
         if self.n == 0 {
             self.first = body.pos;
         }
@@ -181,11 +192,11 @@ impl Guests {
         let limit = body.get("memory_limit").and_then(Node::as_str).and_then(Size::parse);
         self.memory_bytes_max = self.memory_bytes_max.max(limit.map_or(0, Size::bytes));
         let max_instances = body.get("max_instances").and_then(Node::as_str).and_then(|it| it.parse().ok());
-        let n_instances = max_instances.filter(|it| *it != 0).unwrap_or(u64::MAX).min(n_threads);
+        let n_instances = max_instances.filter(|it| *it != 0).unwrap_or(u64::MAX).min(at.n_threads);
         let bytes = limit.map_or(Limits::default().memory_bytes, Size::bytes);
         self.memory_bytes = self.memory_bytes.saturating_add(bytes.saturating_mul(n_instances));
         let path = body.get("module_path").and_then(Node::as_str);
-        self.module_paths.extend(path.map(str::to_string));
+        self.module_paths.extend(path.map(|it| (it.to_string(), at.dir.cloned())));
     }
 }
 
@@ -265,7 +276,8 @@ processor_resources:
         let config = source.stream(registry, LintOptions::default()).config.expect("it is a config");
         let guests = Guests::of(&config);
         assert_eq!((guests.n, guests.memory_bytes_max), (6, 1 << 30));
-        assert_eq!(guests.module_paths, ["e", "a", "b", "c", "d", "f"]);
+        let module_paths: Vec<&str> = guests.module_paths.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(module_paths, ["e", "a", "b", "c", "d", "f"]);
         // That under the output once; of the others c has as many instances as it may.
         assert_eq!(guests.memory_bytes >> 20, 128 + 3 * (256 + 3 * 128) + 2 * 1024);
     }

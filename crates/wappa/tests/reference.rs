@@ -92,7 +92,7 @@ fn examples_are_clean() {
     for (name, text) in examples() {
         // Paths in examples are relative to the root of the repository.
         let lints = match Source::read(text.as_bytes(), |_| None) {
-            Ok(source) => source.in_dir(root()).stream(registry, options).lints,
+            Ok(source) => source.in_dir(&root()).stream(registry, options).lints,
             Err(lints) => lints,
         };
         problems.extend(lints.iter().map(|it| format!("{name}{it}")));

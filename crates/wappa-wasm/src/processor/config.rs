@@ -83,7 +83,7 @@ use wappa_spec::{Config, Map, Secret, Size};
 #[config(lint = super::lint::lint, lint_broken = super::lint::lint_broken)]
 pub(crate) struct WasmConfig {
     /// The path of the module: a `.wasm` file, or WebAssembly text (`.wat`). Relative to the working directory; when it
-    /// is not there, relative to the config file.
+    /// is not there, relative to the config or the file of resources that names it.
     pub(crate) module_path: String,
 
     /// The function exported by the module that is called for each message.

@@ -4,16 +4,25 @@ use std::path::Path;
 
 use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, printable_path};
 
-use super::{config::WasmConfig, known::ModuleFile, module_file};
+use super::{beside_config, config::WasmConfig, known::ModuleFile, module_file};
 use crate::{
     inspect::{Limits, Severity, Verdict},
     module::hex,
 };
 
+/// The addresses of a guest have 32 bits.
+const MEMORY_BYTES_MAX: u64 = 4 << 30;
+
 /// Reports everything that would keep the module from running, at the field that names it.
 pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
     if config.timeout.is_zero() {
         reader.error(Rule::Custom, node.get("timeout").unwrap_or(node), "timeout must be longer than 0s");
+    }
+    if MEMORY_BYTES_MAX < config.memory_limit.bytes() {
+        let at = node.get("memory_limit").unwrap_or(node);
+        let text = "memory_limit is more than 4GiB, and a memory of a guest is never larger";
+        let hint = "set 4GiB or less; only a component of several modules with a memory each could use more";
+        reader.push(Lint::warning(Rule::Custom, at.pos, text).on(at).hint(hint));
     }
     let limits = Limits { memory_bytes: config.memory_limit.bytes() };
     let module = lint_module(&config.module_path, &config.function, &limits, node, reader);
@@ -75,8 +84,19 @@ fn lint_module(
             None => lint,
         }
     };
-    let verdict = module.look_into(function, limits);
     let digest = hex(module.digest());
+    if let Some(other) = beside_config(path, reader.base_dir())
+        && ModuleFile::open(&other).is_ok_and(|it| it.digest() != module.digest())
+    {
+        let text = format!(
+            "`{}` in the working directory is used, as in Bento, and not `{}`, which is another module",
+            printable_path(&file),
+            printable_path(&other)
+        );
+        let lint = Lint::warning(Rule::Custom, at_path.pos, text).on(at_path);
+        reader.push(lint.hint("name the one that is meant so that it is found in one place only"));
+    }
+    let verdict = module.look_into(function, limits);
     let findings = match verdict.as_deref() {
         Ok(Verdict::Module(findings)) => findings,
         Ok(Verdict::NotAModule(refusal)) => {

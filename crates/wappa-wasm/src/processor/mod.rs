@@ -18,12 +18,12 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step,
+    BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step, cause_of_start,
 };
 use wappa_message::Mark;
 
 use crate::{
-    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Limits, Module, Mount,
+    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Kind, Limits, Module, Mount,
     log::RatedLog,
     module::{Digest, hex},
     stack::spawn_scoped_thread,
@@ -41,10 +41,6 @@ pub use series::SERIES;
 
 /// The entry of the table of components.
 pub const COMPONENT: Component = Component::processor::<WasmConfig>("wasm").categories(&["Utility"]);
-
-/// Where the config file is, for module paths that are relative to it. A service of the program.
-#[derive(Clone, Debug)]
-pub struct ConfigDir(pub PathBuf);
 
 /// How many lines a second a processor's guests may log together.
 const LOG_LINES_PER_SECOND: u32 = 100;
@@ -74,8 +70,7 @@ impl BuildProcessor for WasmConfig {
             return Err(BuildError::new("this program was started without a wasm engine"));
         };
         let engine = engine.as_ref().clone();
-        let dir = ctx.services().get::<ConfigDir>();
-        let file = module_file(&self.module_path, dir.as_ref().map(|it| it.0.as_path()));
+        let file = module_file(&self.module_path, ctx.config_dir());
         let logger = ctx.logger();
         let interrupt = Interrupt::new();
         // Compiling takes long: a stop during it ends the compiler too.
@@ -221,13 +216,18 @@ impl Maker {
 }
 
 /// The file of a module: relative to the working directory, as in Bento; when it is not there, relative to the
-/// config file.
+/// file that names it.
 pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     let direct = PathBuf::from(path);
-    match config_dir.map(|it| it.join(path)) {
-        Some(beside_config) if !direct.exists() && beside_config.exists() => beside_config,
+    match beside_config(path, config_dir) {
+        Some(beside) if !direct.exists() => beside,
         _ => direct,
     }
+}
+
+/// What the path of a module leads to beside the file that names it, if there is something.
+fn beside_config(path: &str, config_dir: Option<&Path>) -> Option<PathBuf> {
+    config_dir.map(|it| it.join(path)).filter(|it| it.exists())
 }
 
 /// What is in the file of a module; or why it cannot be had.
@@ -244,7 +244,13 @@ fn first_instance(guest: &Guest) -> Result<Instance, CallError> {
             let _context = guest.engine().enter();
             guest.instantiate(deadline)
         });
-        thread.expect("a thread can be started").join().expect("instantiating does not panic")
+        match thread {
+            Ok(thread) => thread.join().expect("instantiating does not panic"),
+            Err(err) => {
+                let text = format!("starting a thread: {}", cause_of_start(&err));
+                Err(CallError::new(Kind::Instance, text))
+            }
+        }
     })
 }
 
