@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -15,10 +16,18 @@ use crate::{descriptors::Place, waiting::on_a_thread};
 /// So many entries are read at once.
 const ENTRIES: usize = 64;
 
+/// Whether each entry comes with the number of its file, which costs a look at each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    With,
+    Without,
+}
+
 /// A directory that is being read. It has a descriptor of its own.
 #[derive(Debug)]
 pub(crate) struct Listing {
     directory: Arc<Mutex<Dir>>,
+    numbers: Numbers,
     ready: VecDeque<Entry>,
     is_at_end: bool,
     /// How many entries were taken.
@@ -31,17 +40,20 @@ pub(crate) struct Listing {
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) kind: FileType,
+    /// As wasmtime-wasi numbers files. 0 where nobody asked, and for a file that is gone meanwhile.
+    pub(crate) number: u64,
 }
 
 impl Listing {
     /// Begins to read.
-    pub(crate) async fn open(directory: Arc<File>, place: Place) -> io::Result<Listing> {
+    pub(crate) async fn open(directory: Arc<File>, place: Place, numbers: Numbers) -> io::Result<Listing> {
         // The mounts themselves are open for nothing but to be a beginning of paths.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory =
             on_a_thread(move || openat(&*directory, c".", flags, Mode::empty()).and_then(Dir::new)).await?;
         Ok(Listing {
             directory: Arc::new(Mutex::new(directory)),
+            numbers,
             ready: VecDeque::new(),
             is_at_end: false,
             at: 0,
@@ -57,10 +69,12 @@ impl Listing {
     /// The next entry, if there is another.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Entry>> {
         if self.ready.is_empty() && !self.is_at_end {
-            let directory = Arc::clone(&self.directory);
-            self.ready =
-                on_a_thread(move || read(&mut directory.lock().unwrap_or_else(PoisonError::into_inner)))
-                    .await?;
+            let (directory, numbers) = (Arc::clone(&self.directory), self.numbers);
+            // Looks at files are part of it: to change threads for each of them would cost many times as much.
+            self.ready = on_a_thread(move || {
+                read(&mut directory.lock().unwrap_or_else(PoisonError::into_inner), numbers)
+            })
+            .await?;
             self.is_at_end = self.ready.is_empty();
         }
         let entry = self.ready.pop_front();
@@ -75,7 +89,7 @@ impl Listing {
     }
 }
 
-fn read(directory: &mut Dir) -> io::Result<VecDeque<Entry>> {
+fn read(directory: &mut Dir, numbers: Numbers) -> io::Result<VecDeque<Entry>> {
     let mut entries = VecDeque::new();
     while let Some(entry) = directory.read() {
         let entry = entry?;
@@ -83,16 +97,25 @@ fn read(directory: &mut Dir) -> io::Result<VecDeque<Entry>> {
         if name == b"." || name == b".." {
             continue;
         }
-        let kind = match entry.file_type() {
-            // Not every file system says it here. A file that is gone meanwhile is of no kind any more.
-            FileType::Unknown => statat(directory.fd()?, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(FileType::Unknown, |it| FileType::from_raw_mode(it.st_mode)),
-            kind => kind,
-        };
-        entries.push_back(Entry { name: name.to_vec(), kind });
+        let (mut kind, mut number) = (entry.file_type(), 0);
+        // Not every file system says the kind here. A file that is gone meanwhile is of none any more.
+        if (kind == FileType::Unknown || numbers == Numbers::With)
+            && let Ok(stat) = statat(directory.fd()?, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+        {
+            kind = FileType::from_raw_mode(stat.st_mode);
+            number = number_of(stat.st_dev, stat.st_ino);
+        }
+        entries.push_back(Entry { name: name.to_vec(), kind, number });
         if entries.len() == ENTRIES {
             break;
         }
     }
     Ok(entries)
+}
+
+/// The number that wasmtime-wasi gives to a file, in `fd_filestat_get` say.
+fn number_of(device: u64, inode: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (device, inode).hash(&mut hasher);
+    hasher.finish()
 }

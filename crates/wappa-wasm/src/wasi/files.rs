@@ -3,19 +3,21 @@
 use std::{
     collections::HashMap,
     fs::File,
+    io,
     sync::{Arc, Weak},
 };
 
-use rustix::fs::FileType;
+use rustix::{
+    fs::{FileType, Mode, OFlags},
+    io::Errno,
+};
+use wappa_component::cause;
 use wasmtime::{Caller, component::Resource};
 use wasmtime_wasi::{
     ResourceTable, ResourceTableError, WasiCtxView, WasiView,
     filesystem::{Descriptor, WasiFilesystemCtxView},
     p1::wasi_snapshot_preview1 as calls,
-    p2::bindings::filesystem::{
-        preopens::Host as Preopens,
-        types::{HostDescriptor, PathFlags},
-    },
+    p2::bindings::filesystem::{preopens::Host as Preopens, types::HostDescriptor},
 };
 use wiggle::GuestMemory;
 
@@ -27,7 +29,7 @@ use super::{
 use crate::{
     descriptors::{Descriptors, FILES_MAX, Place},
     host::Host,
-    listing::{Entry, Listing},
+    listing::{Entry, Listing, Numbers},
     log::Level,
     waiting::finish,
 };
@@ -149,6 +151,28 @@ impl Host {
         files.mounted(&mut WasiFilesystemCtxView { ctx: ctx.filesystem(), table })
     }
 
+    /// wasmtime-wasi calls it an I/O error when the process is out of descriptors; the guest is told what it is, and the
+    /// log which limit is in the way.
+    pub(super) fn told(&mut self, errno: i32) -> i32 {
+        match errno {
+            ERRNO_IO if self.is_out_of_descriptors() => ERRNO_MFILE,
+            errno => errno,
+        }
+    }
+
+    /// Whether the process can open nothing, which is said then.
+    pub(crate) fn is_out_of_descriptors(&mut self) -> bool {
+        let opened = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        match opened {
+            Err(errno @ (Errno::MFILE | Errno::NFILE)) => {
+                let why = cause(&errno.into());
+                self.output.log(Level::Warn, &format!("a file is not opened: {why}"));
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A place for one more file; when there is none, the guest's log says which limit is in the way.
     pub(crate) fn take_place(&mut self) -> Option<Place> {
         match self.shared.descriptors.as_ref()?.take() {
@@ -218,7 +242,8 @@ pub(super) fn path_open(
             files.opened(wasi.ctx().table, &descriptors, number);
             Ok(ERRNO_SUCCESS)
         }
-        opened => opened,
+        Ok(errno) => Ok(host.told(errno)),
+        Err(err) => Err(err),
     }
 }
 
@@ -328,11 +353,14 @@ async fn list(
     target: &mut [u8],
 ) -> Result<(Listing, usize), i32> {
     let borrowed = || Resource::new_borrow(directory.rep());
-    let failed = |_| ERRNO_IO;
+    let failed = |err: io::Error| match Errno::from_io_error(&err) {
+        Some(Errno::MFILE | Errno::NFILE) => ERRNO_MFILE,
+        _ => ERRNO_IO,
+    };
     let mut listing = match listing {
         Ok(listing) => listing,
         Err((file, place)) => {
-            let mut listing = Listing::open(file, place).await.map_err(failed)?;
+            let mut listing = Listing::open(file, place, Numbers::With).await.map_err(failed)?;
             while listing.at() < cookie.saturating_sub(2) && listing.next().await.map_err(failed)?.is_some() {
             }
             listing
@@ -341,24 +369,25 @@ async fn list(
     let mut written = 0;
     let mut next = cookie;
     while written < target.len() {
+        let mut of_directory = async |name: &[u8]| {
+            let number = files.metadata_hash(borrowed()).await.map_or(0, |it| it.lower);
+            Entry { name: name.to_vec(), kind: FileType::Directory, number }
+        };
         let entry = match next {
-            0 => Entry { name: b".".to_vec(), kind: FileType::Directory },
-            1 => Entry { name: b"..".to_vec(), kind: FileType::Directory },
+            0 => of_directory(b".").await,
+            // Of the one above nothing is told.
+            1 => of_directory(b"..").await,
             _ => match listing.next().await.map_err(failed)? {
                 Some(entry) => entry,
                 None => break,
             },
         };
-        let Ok(name) = String::from_utf8(entry.name.clone()) else { return Err(ERRNO_ILSEQ) };
-        let hash = match next {
-            0 | 1 => files.metadata_hash(borrowed()).await,
-            _ => files.metadata_hash_at(borrowed(), PathFlags::empty(), name).await,
-        };
-        // A file that is gone meanwhile has no number any more.
-        let inode = hash.map_or(0, |it| it.lower);
+        if str::from_utf8(&entry.name).is_err() {
+            return Err(ERRNO_ILSEQ);
+        }
         let mut record = Vec::with_capacity(DIRENT_BYTES + entry.name.len());
         record.extend_from_slice(&(next + 1).to_le_bytes());
-        record.extend_from_slice(&inode.to_le_bytes());
+        record.extend_from_slice(&entry.number.to_le_bytes());
         record.extend_from_slice(&(entry.name.len() as u32).to_le_bytes());
         record.extend_from_slice(&[filetype(entry.kind), 0, 0, 0]);
         record.extend_from_slice(&entry.name);

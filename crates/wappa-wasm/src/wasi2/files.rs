@@ -26,14 +26,27 @@ use wasmtime_wasi::{
 };
 
 use super::View;
-use crate::{descriptors::Place, listing::Listing, wasi::PATH_BYTES_MAX};
+use crate::{
+    descriptors::Place,
+    listing::{Listing, Numbers},
+    wasi::PATH_BYTES_MAX,
+};
 
 impl View<'_> {
     fn files<T>(
         &mut self,
         call: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
     ) -> FsResult<T> {
-        self.on_files(async |mut files| call(&mut files).await).map_err(FsError::trap)?
+        let done = self.on_files(async |mut files| call(&mut files).await).map_err(FsError::trap)?;
+        match &done {
+            Err(err)
+                if matches!(err.downcast_ref(), Some(FailedWith::Io))
+                    && self.host().map_err(FsError::trap)?.is_out_of_descriptors() =>
+            {
+                Err(FailedWith::Quota.into())
+            }
+            _ => done,
+        }
     }
 
     /// A place for one more file.
@@ -143,7 +156,7 @@ impl types::HostDescriptor for View<'_> {
             Descriptor::File(_) => return Err(FailedWith::NotDirectory.into()),
         };
         let listing = self.files(async |it| {
-            let listing = Listing::open(directory, place).await?;
+            let listing = Listing::open(directory, place, Numbers::Without).await?;
             Ok(it.table.push(listing)?)
         })?;
         Ok(Resource::new_own(listing.rep()))

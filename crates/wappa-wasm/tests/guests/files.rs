@@ -263,3 +263,30 @@ const OPENING: &str = r#"(module
       (i32.store (i32.const 200) (i32.add (i32.load (i32.const 200)) (i32.const 1)))
       (br $again)))
     (call $set_bytes (i32.const 200) (i32.const 4))))"#;
+
+/// What a directory says of a file is what the file says of itself: first the bytes that both numbers have, then whether
+/// they are the same.
+#[test]
+fn a_file_has_one_number() {
+    let dir = Dir::new("numbers");
+    fs::write(dir.0.join("only.txt"), "").expect("it can be written");
+    let wat = r#"(module
+      (import "wasi_snapshot_preview1" "fd_readdir" (func $readdir (param i32 i32 i32 i64 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "path_filestat_get" (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+      (import "bento_wasm" "v0_msg_set_bytes" (func $set_bytes (param i32 i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "only.txt")
+      (func (export "process") (local $number i64)
+        ;; The third entry, behind `.` and `..`: its number is behind its cookie.
+        (drop (call $readdir (i32.const 3) (i32.const 256) (i32.const 4096) (i64.const 2) (i32.const 16)))
+        (local.set $number (i64.load (i32.const 264)))
+        (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 64)))
+        (if (i64.ne (local.get $number) (i64.const 0))
+          (then
+            (if (i64.eq (local.get $number) (i64.load (i32.const 72)))
+              (then (call $set_bytes (i32.const 0) (i32.const 4))))))))"#;
+    expect![[r#"
+        "only"
+    "#]]
+    .assert_eq(&run(&dir, wat, &[""], false));
+}
