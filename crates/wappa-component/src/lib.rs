@@ -33,7 +33,7 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
-    cause::cause,
+    cause::{cause, cause_of_start},
     component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
     context::{Builder, Context, Services},
     counted::counted,

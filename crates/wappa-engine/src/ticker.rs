@@ -1,6 +1,7 @@
 //! A counter that goes up about once a millisecond while somebody works, and costs a load to read.
 
 use std::{
+    io,
     sync::{
         Arc, Condvar, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -8,6 +9,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use wappa_component::cause_of_start;
 
 /// How often the counter goes up.
 const TICK: Duration = Duration::from_millis(1);
@@ -23,10 +26,13 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     /// Starts the thread that counts. It ends when the ticker is dropped.
-    pub(crate) fn start() -> std::io::Result<Arc<Ticker>> {
+    pub(crate) fn start() -> io::Result<Arc<Ticker>> {
         let ticker = Arc::new(Ticker::default());
         let weak = Arc::downgrade(&ticker);
-        thread::Builder::new().name("ticker".to_string()).stack_size(64 * 1024).spawn(move || run(&weak))?;
+        let builder = thread::Builder::new().name("ticker".to_string()).stack_size(64 * 1024);
+        builder.spawn(move || run(&weak)).map_err(|err| {
+            io::Error::new(err.kind(), format!("starting a thread: {}", cause_of_start(&err)))
+        })?;
         Ok(ticker)
     }
 

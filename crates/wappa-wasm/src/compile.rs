@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use child::{child_main, child_main_with};
 pub use parent::ChildCompiler;
+pub(crate) use parent::THREADS_MAX;
 pub use wire::{Answer, Job};
 
 /// Makes code from modules. Called once per module, by any thread; may block for as long as its own bounds allow.

@@ -10,8 +10,9 @@ use std::{
     },
 };
 
+use rustix::process::{Resource, getrlimit};
 use wappa_component::{Account, Ledger};
-use wasmtime::{Linker, component};
+use wasmtime::{Caller, Linker, component};
 
 use crate::{
     CodeCache, EngineError,
@@ -22,6 +23,7 @@ use crate::{
     error::one_line,
     functions::Functions,
     host::Host,
+    inspect::NOTHING_TO_DO,
     machine::guest_memory_default,
     module::{Digest, Loaded},
     settings::{compile_settings, pooling_settings},
@@ -31,6 +33,12 @@ use crate::{
 
 /// The smallest size of a pooled memory: raising one guest's limit must not cost the others their slots.
 const POOLED_MEMORY_BYTES_MIN: usize = 128 << 20;
+
+/// And no memory of a guest is larger, since its addresses have 32 bits.
+const POOLED_MEMORY_BYTES_MAX: usize = 4 << 30;
+
+/// What each memory takes of the addresses, whatever its limit: the engine leaves out checks for it.
+const MEMORY_RESERVED_BYTES: u64 = 4 << 30;
 
 /// Slots beside those asked for: a replacement may be made while the store of its predecessor still goes.
 const SPARE_INSTANCES: u32 = 8;
@@ -113,6 +121,9 @@ impl Side {
         v0::link(&mut functions)?;
         v1::link(&mut functions)?;
         wasi::link(&mut functions)?;
+        for (module, name, _) in NOTHING_TO_DO {
+            functions.add(module, name, |_: Caller<'_, Host>, _: u32| Ok(()))?;
+        }
         let mut components = component::Linker::new(&engine);
         processor_world::link(&mut components)?;
         wasi2::link(&mut components)?;
@@ -126,11 +137,15 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Engine, EngineError> {
         let refused = |err: wasmtime::Error| EngineError::Config(one_line(&format!("{err:#}")));
         let on_demand = Side::new(&compile_settings()).map_err(refused)?;
-        let memory = config.memory_limit_max.max(POOLED_MEMORY_BYTES_MIN);
+        let memory = config.memory_limit_max.clamp(POOLED_MEMORY_BYTES_MIN, POOLED_MEMORY_BYTES_MAX);
         let (pooled, no_pool) =
             match Side::new(&pooling_settings(config.instances.saturating_add(SPARE_INSTANCES), memory)) {
                 Ok(side) => (Some(side), None),
-                Err(err) => (None, Some(one_line(&format!("{err:#}")))),
+                Err(err) => {
+                    let room =
+                        address_space().and_then(|it| too_little(it, config.instances)).unwrap_or_default();
+                    (None, Some(one_line(&format!("{err:#}")) + &room))
+                }
             };
         let engines = pooled.iter().chain([&on_demand]).map(|it| it.engine.weak()).collect();
         let clock = Clock::start(engines).map_err(EngineError::Ticker)?;
@@ -169,9 +184,10 @@ impl Engine {
         Ok(CallContext { engine: self, part, _running: running, _thread: PhantomData })
     }
 
-    /// The size of a pooled memory.
-    pub(crate) fn pooled_memory(&self) -> usize {
-        self.0.pooled_memory
+    /// Whether a guest with this limit finds room for its memory in the pool: a slot that is smaller than the limit would
+    /// be another limit.
+    pub(crate) fn is_poolable(&self, memory_limit: usize) -> bool {
+        memory_limit.min(POOLED_MEMORY_BYTES_MAX) <= self.0.pooled_memory
     }
 
     pub(crate) fn pooled(&self) -> Option<&Side> {
@@ -202,6 +218,22 @@ impl Engine {
         });
         Arc::clone(modules.entry(*digest).or_default())
     }
+}
+
+/// How many bytes of addresses the process may have, where that is limited.
+fn address_space() -> Option<u64> {
+    getrlimit(Resource::As).current
+}
+
+/// What is to be said where the addresses do not suffice for all instances.
+fn too_little(bytes: u64, instances: u32) -> Option<String> {
+    let n = bytes / MEMORY_RESERVED_BYTES;
+    (n < u64::from(instances)).then(|| {
+        format!(
+            "; `ulimit -v` leaves addresses for {n} instances at once, of {instances} that there may be, and a message that \
+             has none fails: raise it, or set `max_instances`"
+        )
+    })
 }
 
 impl Drop for Inner {

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, io};
 
+use rustix::io::Errno;
+use wappa_component::cause_of_start;
 use wappa_message::Message;
 use wappa_spec::is_printable;
 use wasmtime::Trap;
@@ -79,7 +81,7 @@ pub enum GuestError {
         limit: usize,
     },
     /// What the guest's files would be waited for with cannot be made.
-    #[error("making ready to wait for files: {0}")]
+    #[error("starting a thread to wait for files: {}", cause_of_start(.0))]
     Threads(#[source] io::Error),
     /// A directory that was to be visible to the guest cannot be opened.
     #[error("opening the mount `{host}`: {source}")]
@@ -98,7 +100,7 @@ pub enum EngineError {
     #[error("making the wasm engine: {0}")]
     Config(String),
     /// The ticker's thread could not be started.
-    #[error("starting the ticker of the wasm engine: {0}")]
+    #[error("starting the ticker of the wasm engine: {}", cause_of_start(.0))]
     Ticker(#[source] io::Error),
 }
 
@@ -297,6 +299,21 @@ pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
         Some(other) => one_line(&other.to_string()),
         None => one_line(&error.root_cause().to_string()),
     }
+}
+
+/// What the machine refused the host, which is no failure of the guest; one line with the limit that is in the way.
+pub(crate) fn refusal_of_machine(error: &wasmtime::Error) -> Option<String> {
+    let errno = error.chain().find_map(|it| {
+        let of_system = it.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+        of_system.or_else(|| it.downcast_ref::<Errno>().copied())
+    })?;
+    let cause = cause_of_start(&errno.into());
+    Some(match errno {
+        Errno::NOMEM => format!(
+            "{cause}: an instance needs 4 GiB of addresses for each memory, or the machine has no memory left (`ulimit -v`)"
+        ),
+        _ => cause,
+    })
 }
 
 /// Line breaks and whatever else is not printable would let a guest forge lines of the log.

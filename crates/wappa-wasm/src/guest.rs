@@ -223,8 +223,7 @@ impl fmt::Debug for Guest {
 impl Guest {
     /// Checks that the module is one that the config fits, and links it. Makes no instance.
     pub fn new(engine: &Engine, module: &Module, config: GuestConfig) -> Result<Guest, GuestError> {
-        // A slot that is smaller than the limit would be another limit.
-        let pooled = module.loaded.pooled.as_ref().filter(|_| config.limits.memory <= engine.pooled_memory());
+        let pooled = module.loaded.pooled.as_ref().filter(|_| engine.is_poolable(config.limits.memory));
         let code = match pooled {
             Some(code) => code,
             None => module.loaded.on_demand(engine).map_err(|err| GuestError::Import(err.to_string()))?,

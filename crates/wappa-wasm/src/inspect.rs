@@ -28,6 +28,7 @@ pub(crate) use features::ENGINE_FEATURES;
 pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
 pub(crate) use format::read_u32;
 pub use format::{NotAModule, to_binary};
+pub(crate) use host::NOTHING_TO_DO;
 pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
 pub(crate) use problems::TABLE_ELEMENTS_MAX;
 pub use problems::{Limits, Problem, Severity};

@@ -13,7 +13,7 @@ use crate::{
     CallContext, CallError, Guest, Kind,
     component::{self, ProcessFunc},
     engine::Running,
-    error::{Stop, trap_reason},
+    error::{Stop, refusal_of_machine, trap_reason},
     exports::free_all,
     frames,
     guest::Shared,
@@ -363,6 +363,9 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
             },
             Stop::Interrupted => described,
         };
+    }
+    if let Some(reason) = refusal_of_machine(error) {
+        return CallError::new(Kind::HostCall, reason).with_frames(frames::of(error));
     }
     let mut reason = trap_reason(error);
     let refused = host.limiter.was_refused();

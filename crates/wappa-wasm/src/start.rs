@@ -6,7 +6,7 @@ use wasmtime_wasi::WasiView;
 use crate::{
     CallError, Guest, Kind,
     component::{PACKAGE, WitDisposition},
-    error::Stop,
+    error::{Stop, refusal_of_machine},
     exports::Exports,
     guest::{Linked, Shared},
     host::Host,
@@ -176,6 +176,9 @@ pub(crate) fn transform_of(component: &component::Component, engine: &wasmtime::
 
 /// A failure before the first message.
 fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
+    if let Some(reason) = refusal_of_machine(error) {
+        return CallError::new(Kind::Instance, format!("{what}: {reason}"));
+    }
     let mut described = describe(host, error);
     if described.kind() == Kind::Interrupted {
         return described;

@@ -4,7 +4,7 @@
 //! writes to, say, is not opened; a disk may take its time. Each guest has its own few, so that it can only use up those,
 //! and the files of all other guests are read as before.
 
-use std::{fmt, io};
+use std::{fmt, io, sync::OnceLock, thread, time::Duration};
 
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use wappa_component::{Account, Charge};
@@ -15,9 +15,10 @@ const THREADS_MAX: usize = 32;
 /// What one of them takes of the memory: of its stack it uses little.
 const THREAD_BYTES: usize = 32 << 10;
 
-/// They come into being when they are needed, and end when they have been idle for some seconds.
+/// They come into being when they are needed, and live as long as the guest.
 pub(crate) struct Threads {
     runtime: Option<Runtime>,
+    has_first: OnceLock<()>,
     _charge: Charge,
 }
 
@@ -35,13 +36,20 @@ impl Threads {
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(THREADS_MAX)
             .thread_name("wasm-files")
+            .thread_keep_alive(Duration::MAX)
             .build()?;
-        Ok(Threads { runtime: Some(runtime), _charge: charge })
+        Ok(Threads { runtime: Some(runtime), has_first: OnceLock::new(), _charge: charge })
     }
 
-    /// While the guard lives, what wasmtime-wasi hands to a thread goes to one of these.
-    pub(crate) fn enter(&self) -> Option<EnterGuard<'_>> {
-        self.runtime.as_ref().map(Runtime::enter)
+    /// While the guard lives, what wasmtime-wasi hands to a thread goes to one of these. An error when there can be none.
+    pub(crate) fn enter(&self) -> io::Result<Option<EnterGuard<'_>>> {
+        let Some(runtime) = &self.runtime else { return Ok(None) };
+        if self.has_first.get().is_none() {
+            // Where the system gives no thread, tokio panics, unless there is one that can do the work.
+            thread::Builder::new().spawn(|| ())?;
+            self.has_first.get_or_init(|| drop(runtime.spawn_blocking(|| ())));
+        }
+        Ok(Some(runtime.enter()))
     }
 }
 

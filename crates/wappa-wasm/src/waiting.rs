@@ -15,6 +15,7 @@ use std::{
 };
 
 use tokio::task::JoinHandle;
+use wappa_component::cause_of_start;
 
 use crate::{error::Stop, guest::Shared, threads::Threads};
 
@@ -35,7 +36,13 @@ pub(crate) fn finish<T>(
     shared: &Shared,
     deadline: &mut Option<u64>,
 ) -> Result<T, Stop> {
-    let _on_own_threads = shared.threads.as_ref().and_then(Threads::enter);
+    let _on_own_threads = match shared.threads.as_ref().map(Threads::enter).transpose() {
+        Ok(guard) => guard,
+        Err(err) => {
+            let text = format!("starting a thread to wait for files: {}", cause_of_start(&err));
+            return Err(Stop::HostCall(text.into()));
+        }
+    };
     let mut call = pin!(call);
     // The common case is ready at once and needs no clock and no waker.
     if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

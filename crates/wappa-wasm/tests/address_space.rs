@@ -25,4 +25,5 @@ fn without_the_address_space_for_a_pool_instances_are_made_on_demand() {
     };
     let why = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
     assert!(!why.is_empty() && !why.contains('\n'), "{why}");
+    assert!(why.contains("`ulimit -v` leaves addresses for 3 instances at once, of 64"), "{why}");
 }

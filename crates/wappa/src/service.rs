@@ -17,7 +17,7 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use wappa_component::{Level, Logger, counted};
+use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
 use crate::{metrics::Exporter, progress::Drawing};
@@ -98,7 +98,7 @@ impl Events {
                 }
             }
         };
-        thread::Builder::new().name("signals".to_string()).spawn(forward)?;
+        thread::Builder::new().name("signals".to_string()).spawn(forward).map_err(not_started)?;
         Ok(Events { tx, rx, was_signaled, starting })
     }
 
@@ -122,6 +122,10 @@ impl Events {
             _ => false,
         }
     }
+}
+
+fn not_started(err: io::Error) -> io::Error {
+    io::Error::new(err.kind(), format!("starting a thread: {}", cause_of_start(&err)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,7 +165,7 @@ impl Service {
             let _ = tx.send(Event::Ended(stream.run()));
         };
         let began = Instant::now();
-        thread::Builder::new().name("stream".to_string()).spawn(run)?;
+        thread::Builder::new().name("stream".to_string()).spawn(run).map_err(not_started)?;
         match self.wait(None) {
             Some(Event::Signal(signal)) => self.stop_after(signal, began),
             Some(Event::Ended(result)) => {

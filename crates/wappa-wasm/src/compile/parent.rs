@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wappa_component::cause_of_start;
 use wappa_spec::is_printable;
 
 use super::wire::{Answer, Incoming, Job, request_header};
@@ -24,7 +25,7 @@ const SLICE: Duration = Duration::from_millis(20);
 const STDERR_BYTES_MAX: usize = 8 << 10;
 
 /// More threads than this save little, and each takes address space.
-const THREADS_MAX: usize = 8;
+pub(crate) const THREADS_MAX: usize = 8;
 
 /// Compiles in a child process that runs [`super::child_main`], within a budget.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ impl ChildCompiler {
 
     fn failed(&self, err: impl Into<io::Error>) -> CompileError {
         let program = self.program.display().to_string();
-        CompileError::Process { program, reason: err.into().to_string() }
+        CompileError::Process { program, reason: cause_of_start(&err.into()) }
     }
 
     fn spawn(&self, threads: usize) -> io::Result<Child> {

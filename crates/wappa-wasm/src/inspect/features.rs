@@ -5,6 +5,8 @@ use wasmparser::{
     WasmFeatures,
 };
 
+use super::{Inspection, origin::Toolchain};
+
 /// What guests may use. The engine's settings are made from this, and whatever is compiled was found valid with exactly
 /// these proposals before.
 ///
@@ -34,6 +36,26 @@ pub struct Proposal {
 
 const fn proposal(name: &'static str, feature: WasmFeatures, hint: &'static str) -> Proposal {
     Proposal { name, hint, feature }
+}
+
+impl Inspection {
+    /// Whether it was an optimizer that made use of the proposal: compilers do not, for languages that keep their objects in
+    /// a memory.
+    pub(super) fn is_of_optimizer(&self, proposal: &Proposal) -> bool {
+        let of_any = WasmFeatures::FUNCTION_REFERENCES
+            .union(WasmFeatures::CUSTOM_DESCRIPTORS)
+            .union(WasmFeatures::COMPACT_IMPORTS);
+        let needs = |feature| self.refused.iter().any(|it| it.feature == feature);
+        let has_memory = self.memories.iter().any(|it| !it.is_imported);
+        let of_it = match self.toolchain() {
+            // What was made for a collector uses what comes with it.
+            Toolchain::Unknown if needs(WasmFeatures::GC) && !needs(WasmFeatures::COMPACT_IMPORTS) => {
+                WasmFeatures::empty()
+            }
+            _ => of_any.union(WasmFeatures::GC),
+        };
+        self.component.is_none() && has_memory && of_it.contains(proposal.feature)
+    }
 }
 
 /// Everything that the parser knows and the engine refuses, the likely ones first.

@@ -103,6 +103,11 @@ pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
     ("sock_shutdown", "ii:i"),
 ];
 
+/// What toolchains import beside the interfaces, and what there is nothing to do for: import module, name, type.
+///
+/// Emscripten's libraries tell their host that the memory has grown, since JavaScript would have to look at it anew.
+pub(crate) const NOTHING_TO_DO: [(&str, &str, &str); 1] = [("env", "emscripten_notify_memory_growth", "i:")];
+
 /// What the host provides under the name of an import module, with types; none when it knows no such module.
 pub(super) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static str)>> {
     if V0_MODULES.contains(&module) {
@@ -124,8 +129,11 @@ pub(super) fn since(function: &str) -> Option<&'static str> {
 /// Every function that a guest may import: import module, name, type.
 pub fn provided_functions() -> impl Iterator<Item = (&'static str, &'static str, Signature)> {
     let modules = V0_MODULES.into_iter().chain([V1_MODULE, WASI_MODULE]);
-    modules.flat_map(|module| {
+    let functions = modules.flat_map(|module| {
         let functions = functions_of(module).unwrap_or_default().into_iter();
-        functions.map(move |(name, letters)| (module, name, Signature::from_letters(letters)))
-    })
+        functions.map(move |(name, letters)| (module, name, letters))
+    });
+    functions
+        .chain(NOTHING_TO_DO)
+        .map(|(module, name, letters)| (module, name, Signature::from_letters(letters)))
 }

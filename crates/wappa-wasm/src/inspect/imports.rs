@@ -1,7 +1,7 @@
 //! What a core module imports and cannot have, and where such imports come from.
 
 use super::Inspection;
-use super::host::{self, V0_MODULES, V1_MODULE, WASI_MODULE};
+use super::host::{self, NOTHING_TO_DO, V0_MODULES, V1_MODULE, WASI_MODULE};
 use super::problems::{NAMED_MAX, Problem, error};
 use super::text::{did_you_mean, enumerated, quoted, safe};
 use super::types::{Import, Item, Signature};
@@ -9,7 +9,14 @@ use super::types::{Import, Item, Signature};
 impl Inspection {
     pub(super) fn check_imports(&self, problems: &mut Vec<Problem>) {
         let mut unknown: Vec<(&str, Vec<&Import>)> = Vec::new();
-        for import in &self.imports {
+        // A memory that threads share has to be imported: that there are none is told.
+        let is_shared = self.memories.iter().any(|it| it.is_imported && it.is_shared);
+        for import in self.imports.iter().filter(|it| !(is_shared && is_memory(it))) {
+            let is_it = |known: &&(&str, &str, &str)| known.0 == import.module && known.1 == import.name;
+            if let Some((.., letters)) = NOTHING_TO_DO.iter().find(is_it) {
+                problems.extend(check_type(import, letters));
+                continue;
+            }
             match host::functions_of(&import.module) {
                 Some(functions) => problems.extend(check_known(import, &functions)),
                 None => match unknown.iter_mut().find(|(module, _)| *module == import.module) {
@@ -34,11 +41,16 @@ fn full_name(import: &Import) -> String {
 }
 
 fn check_known(import: &Import, functions: &[(&str, &str)]) -> Option<Problem> {
-    let name = full_name(import);
     let Some((_, letters)) = functions.iter().find(|(it, _)| *it == import.name) else {
+        let name = full_name(import);
         let text = format!("imports {name}, but there is no such function in `{}`", import.module);
         return Some(error(text, Some(hint_for_function(import, functions))));
     };
+    check_type(import, letters)
+}
+
+fn check_type(import: &Import, letters: &str) -> Option<Problem> {
+    let name = full_name(import);
     let wanted = Signature::from_letters(letters);
     match &import.item {
         Item::Function(signature) if *signature == wanted => None,
@@ -68,6 +80,11 @@ fn hint_for_function(import: &Import, functions: &[(&str, &str)]) -> String {
             (None, _) => format!("a newer Wappa may have it; this is {version}"),
         };
     }
+    if import.module == WASI_MODULE && import.name.starts_with("sock_") {
+        return "sockets are no part of WASI preview 1, some runtimes add them; a guest has no network: build without it, \
+                and let inputs and outputs talk to servers"
+            .to_owned();
+    }
     match meant {
         Some(meant) => format!("did you mean {meant}?"),
         None if is_v0(import) => {
@@ -87,7 +104,7 @@ fn is_major(text: &str) -> bool {
 /// One problem for all that is imported from a module that the host does not know.
 fn nobody_provides(module: &str, imports: &[&Import]) -> Problem {
     let names = enumerated(imports.iter().map(|it| full_name(it)), NAMED_MAX);
-    let text = if imports.iter().any(|it| it.item == Item::Memory) {
+    let text = if imports.iter().any(|it| is_memory(it)) {
         format!("imports {names}: a guest must bring its own memory")
     } else {
         format!("imports {names}, which nobody provides")
@@ -95,16 +112,20 @@ fn nobody_provides(module: &str, imports: &[&Import]) -> Problem {
     error(text, Some(hint_for_module(module, imports)))
 }
 
+fn is_memory(import: &Import) -> bool {
+    import.item == Item::Memory
+}
+
 /// Where such imports come from, and how to build without them.
 fn hint_for_module(module: &str, imports: &[&Import]) -> String {
-    let has = |name: &str| imports.iter().any(|it| it.name == name);
     let starts = |prefix: &str| imports.iter().any(|it| it.name.starts_with(prefix));
+    let is_of_assemblyscript = |it: &&Import| name_in_assemblyscript(it).is_some();
     let hint = match module {
-        _ if imports.iter().any(|it| it.item == Item::Memory) => {
+        _ if imports.iter().any(|it| is_memory(it)) => {
             "link without `--import-memory` (AssemblyScript: without `--importMemory`)"
         }
-        "env" if has("abort") => {
-            "the module was built by AssemblyScript: build with `--use abort=` and a failed assertion becomes a trap"
+        "env" if imports.iter().copied().any(|it| is_of_assemblyscript(&it)) => {
+            return hint_for_assemblyscript(imports);
         }
         "env" if starts("v0_msg_") => {
             "name the import module: `bento_wasm`, not the compiler's default `env`"
@@ -114,13 +135,16 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
             "the module was built by Emscripten for a browser: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
         }
         "env" => "a function was declared and never linked: link it, or build for `wasm32-wasip1`",
+        "wasi" if starts("thread") => {
+            "build without threads (no `-pthread`, not for `wasm32-wasip1-threads`); a stream runs one instance a thread"
+        }
+        "wasix_32v1" | "wasix_64v1" => {
+            "the module was built for WASIX, which one other runtime has: build for `wasm32-wasip1`"
+        }
         "gojs" | "go" => {
             "the module was built by Go for a browser: build with `GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared`"
         }
         "wasi_unstable" => "this is WASI as it was before preview 1: build with a current toolchain",
-        "redpanda_transform" => {
-            "this is a Redpanda data transform; only guests of the `wasm` processor run here"
-        }
         "a" => {
             "the module was built by Emscripten with minified imports: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
         }
@@ -132,9 +156,6 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
             "the module was built with wasm-bindgen for Node or a browser: build without it, for `wasm32-wasip1`, and \
              turn off features like `js` of the crates it uses"
         }
-        _ if module.starts_with("extism:") => {
-            "this is an Extism plugin; only guests of the `wasm` processor run here"
-        }
         _ if ["wasi:", "cm32p2"].iter().any(|it| module.starts_with(it)) => {
             "this is the core of a component, without the types of one: make it a component with `wasm-tools component \
              new`, or link what wit-bindgen generated for it (`…_component_type.o` in C)"
@@ -142,6 +163,37 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
         _ => return hint_for_unknown(module),
     };
     hint.to_owned()
+}
+
+/// The name that an author in AssemblyScript knows for what its compiler imports from a host in JavaScript.
+fn name_in_assemblyscript(import: &Import) -> Option<String> {
+    let objects = ["console", "crypto", "Date", "Math", "performance", "process"];
+    let n_params = import.item.as_function()?.params.len();
+    match import.name.as_str() {
+        // Others have functions of these names, of other types.
+        "abort" if n_params == 4 => Some("abort".to_owned()),
+        "trace" if n_params == 7 => Some("trace".to_owned()),
+        "seed" if n_params == 0 => Some("Math.random".to_owned()),
+        name if name.split_once('.').is_some_and(|(object, _)| objects.contains(&object)) => {
+            Some(name.to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn hint_for_assemblyscript(imports: &[&Import]) -> String {
+    let names = imports.iter().filter_map(|it| name_in_assemblyscript(it));
+    let names: Vec<String> = names.filter(|it| it != "abort").map(|it| quoted(&it)).collect();
+    if names.is_empty() {
+        return "the module was built by AssemblyScript: build with `--use abort=` and a failed assertion becomes a trap"
+            .to_owned();
+    }
+    let need = if names.len() == 1 { "needs" } else { "need" };
+    let names = enumerated(names.into_iter(), NAMED_MAX);
+    format!(
+        "the module was built by AssemblyScript, where {names} {need} a shim outside of a browser: `npm install \
+         @assemblyscript/wasi-shim`, and build with `--config node_modules/@assemblyscript/wasi-shim/asconfig.json`"
+    )
 }
 
 fn hint_for_unknown(module: &str) -> String {

@@ -1,6 +1,36 @@
 //! Which toolchain made a guest, and what to do differently with it.
 
-use super::{Inspection, Problem, problems::error, text::safe, types::Item};
+use super::{
+    Inspection, Problem,
+    imports::is_v0,
+    problems::error,
+    text::safe,
+    types::{Import, Item},
+};
+use crate::inspect::{Tier, V1_MODULE};
+
+/// What a core module is instead of a guest, however it exports its functions. What else there is to say about it
+/// would be wrong, or different once it is built as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// What a compiler writes for the linker.
+    ObjectFile,
+    /// What a dynamic loader would put somewhere into the memory of another module.
+    PositionIndependent,
+    /// For another host.
+    Plugin(&'static str),
+}
+
+impl Foreign {
+    /// With its article.
+    pub(super) fn noun(self) -> String {
+        match self {
+            Foreign::ObjectFile => "an object file".to_owned(),
+            Foreign::PositionIndependent => "position-independent code".to_owned(),
+            Foreign::Plugin(host) => format!("a plugin for {host}"),
+        }
+    }
+}
 
 /// As far as the module says, or its marks tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +95,50 @@ impl Inspection {
         }
     }
 
+    /// What it is, where it is no guest.
+    pub(super) fn foreign(&self) -> Option<Foreign> {
+        if self.tier() == Tier::Component {
+            None
+        } else if self.is_object_file() {
+            Some(Foreign::ObjectFile)
+        } else if self.is_position_independent() {
+            Some(Foreign::PositionIndependent)
+        } else {
+            self.host_of_plugin().map(Foreign::Plugin)
+        }
+    }
+
+    /// The host that a plugin is for. None for what is written for this one, whatever else it imports.
+    fn host_of_plugin(&self) -> Option<&'static str> {
+        let is_ours = |it: &Import| it.module == V1_MODULE || is_v0(it);
+        let imports = |module: &str, name: &str| {
+            self.imports.iter().any(|it| it.module.starts_with(module) && it.name.starts_with(name))
+        };
+        let is_of_proxy = imports("env", "proxy_")
+            || self.exports.iter().any(|it| it.name.starts_with("proxy_abi_version_"));
+        match () {
+            () if self.imports.iter().any(is_ours) => None,
+            () if is_of_proxy => Some("Envoy or another proxy (proxy-wasm)"),
+            () if imports("extism:", "") => Some("Extism"),
+            () if imports("redpanda_transform", "") => Some("Redpanda's data transforms"),
+            () if imports("wapc", "") => Some("waPC"),
+            () if imports("http_handler", "") => Some("http-wasm"),
+            () if imports("env", "opa_") => Some("Open Policy Agent"),
+            () => None,
+        }
+    }
+
+    /// Whether only a loader that knows its sections could place it.
+    fn is_position_independent(&self) -> bool {
+        let is_base =
+            |it: &Import| it.module == "env" && it.name == "__memory_base" && it.item == Item::Global;
+        self.imports.iter().any(is_base)
+            || self.custom_sections.iter().any(|(name, _)| name.starts_with("dylink"))
+    }
+
     /// Whether it is what a compiler writes for the linker. A linked module may have kept what is for the linker, but
     /// only a linked one has exports.
-    pub(super) fn is_object_file(&self) -> bool {
+    fn is_object_file(&self) -> bool {
         let is_placeholder = self
             .imports
             .iter()
@@ -76,13 +147,28 @@ impl Inspection {
         is_placeholder || is_for_linker && self.exports.is_empty()
     }
 
-    pub(super) fn of_object_file(&self) -> Problem {
-        let hint = match self.toolchain() {
-            Toolchain::C => "leave out `-c`, or link it with `wasm-ld`",
-            Toolchain::Rust => "build with `--crate-type cdylib`, without `--emit obj`",
-            _ => "link it with `wasm-ld`; with clang, leave out `-c`",
+    pub(super) fn of_foreign(&self, foreign: Foreign) -> Problem {
+        let (why, hint) = match foreign {
+            Foreign::ObjectFile => {
+                let hint = match self.toolchain() {
+                    Toolchain::C => "leave out `-c`, or link it with `wasm-ld`",
+                    Toolchain::Rust => "build with `--crate-type cdylib`, without `--emit obj`",
+                    _ => "link it with `wasm-ld`; with clang, leave out `-c`",
+                };
+                ("which is not linked yet", hint)
+            }
+            Foreign::PositionIndependent => (
+                "which needs a dynamic loader and the memory of another module",
+                "link it as a module of its own: without `-shared`, `-pie` and `-fPIC` (Emscripten: without \
+                 `-sSIDE_MODULE` and `-sMAIN_MODULE`)",
+            ),
+            Foreign::Plugin(_) => (
+                "not a guest",
+                "what runs here handles one message a call, and reads it through the functions of `wappa` or \
+                 `bento_wasm`: `wappa new` begins such a guest, into which the logic can be moved",
+            ),
         };
-        error("is an object file, which is not linked yet".to_owned(), Some(hint.to_owned()))
+        error(format!("is {}, {why}", foreign.noun()), Some(hint.to_owned()))
     }
 
     /// How to build a module that can be called instead of a program that can be run.

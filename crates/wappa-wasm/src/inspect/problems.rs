@@ -2,7 +2,7 @@
 
 use super::host::HOOKS;
 use super::imports::is_v0;
-use super::text::{bytes, did_you_mean, mebibytes_up, quoted};
+use super::text::{bytes, did_you_mean, enumerated, mebibytes_up, quoted};
 use super::types::{Export, Item, Signature, ValueType};
 use super::{Inspection, Tier, WORLD_PACKAGE};
 use crate::rewrite::MEMORY_EXPORT;
@@ -83,9 +83,8 @@ impl Inspection {
             let hint = "make it a component with `wasm-tools component new`, or link what wit-bindgen generated for it \
                         (in C: `…_component_type.o`)";
             problems.push(error(text, Some(hint.to_owned())));
-        } else if self.is_object_file() {
-            // What else there is to say about it is different once it is linked.
-            return vec![self.of_object_file()];
+        } else if let Some(foreign) = self.foreign() {
+            return vec![self.of_foreign(foreign)];
         } else {
             self.check_function(function, &mut problems);
             self.check_imports(&mut problems);
@@ -96,11 +95,26 @@ impl Inspection {
             self.check_allocators(&mut problems);
             self.check_hooks(&mut problems);
         }
-        for proposal in &self.refused {
-            let text = format!("uses the WebAssembly proposal {}, which is not accepted", proposal.name);
-            problems.push(error(text, Some(proposal.hint.to_owned())));
-        }
+        self.check_features(&mut problems);
         problems
+    }
+
+    /// Proposals with one way out are told together.
+    fn check_features(&self, problems: &mut Vec<Problem>) {
+        let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+        for proposal in &self.refused {
+            let hint = if self.is_of_optimizer(proposal) { OPTIMIZER_HINT } else { proposal.hint };
+            match told.iter_mut().find(|it| it.0 == hint) {
+                Some((_, names)) => names.push(proposal.name),
+                None => told.push((hint, vec![proposal.name])),
+            }
+        }
+        for (hint, names) in told {
+            let (noun, verb) = if names.len() == 1 { ("proposal", "is") } else { ("proposals", "are") };
+            let names = enumerated(names.iter().map(|it| (*it).to_owned()), NAMED_MAX);
+            let text = format!("uses the WebAssembly {noun} {names}, which {verb} not accepted");
+            problems.push(error(text, Some(hint.to_owned())));
+        }
     }
 
     fn check_function(&self, function: &str, problems: &mut Vec<Problem>) {
@@ -329,6 +343,10 @@ impl Inspection {
 }
 
 const TYPE_HINT: &str = "export it with that type or not at all";
+
+/// What is on in any case is not named; what is named is what compilers use today.
+const OPTIMIZER_HINT: &str = "`wasm-opt -all` (`--all-features`) rewrites a module with whatever it knows: name what the \
+                              compiler has used, `wasm-opt --enable-bulk-memory --enable-nontrapping-float-to-int`";
 
 pub(super) fn error(text: String, hint: Option<String>) -> Problem {
     Problem { severity: Severity::Error, text, hint }

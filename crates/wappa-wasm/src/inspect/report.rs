@@ -118,7 +118,9 @@ impl Inspection {
 
     fn describe_tier(&self) -> String {
         match (self.tier(), &self.component) {
-            (Tier::V0, _) if self.is_object_file() => "none: it is an object file".to_owned(),
+            (Tier::V0 | Tier::V1, _) if let Some(foreign) = self.foreign() => {
+                format!("none: it is {}", foreign.noun())
+            }
             (Tier::V0, _) if self.has_no_interface() => {
                 "none: it imports no function of a guest interface, and exports none to call".to_owned()
             }

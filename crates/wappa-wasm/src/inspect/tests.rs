@@ -516,7 +516,7 @@ fn all_that_is_provided_is_accepted() {
     }
     wat += "(memory 1) (func (export \"allocate\") (param i32) (result i32) i32.const 0) (func (export \"process\")))";
     let inspection = Inspection::of(wat.as_bytes()).expect("no module");
-    assert_eq!(inspection.imports.len(), 4 + 4 + 22 + 46);
+    assert_eq!(inspection.imports.len(), 4 + 4 + 22 + 46 + 1);
     assert_eq!(inspection.problems("process", &Limits::default()), []);
 }
 

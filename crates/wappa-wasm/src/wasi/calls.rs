@@ -129,7 +129,8 @@ pub(super) fn drive(
 ) -> wasmtime::Result<i32> {
     let (data, host) = memory(&mut caller)?;
     let mut memory = GuestMemory::Unshared(data);
-    finish(call(&mut host.wasi, &mut memory), &host.shared, &mut host.deadline)?
+    let done = finish(call(&mut host.wasi, &mut memory), &host.shared, &mut host.deadline)?;
+    done.map(|errno| host.told(errno))
 }
 
 /// The guest's memory and the host, which may copy as much for this call as for any.
