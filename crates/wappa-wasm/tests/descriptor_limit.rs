@@ -49,9 +49,8 @@ fn a_guest_that_opens_a_file_is_told() {
     let run = move || {
         let engine = Engine::new(EngineConfig::default()).expect("an engine");
         let module = Module::new(&engine, OPENS.as_bytes()).expect("a module");
-        let mut config = GuestConfig::default();
-        config.mounts = vec![Mount { host: mount, guest: "/d".to_owned(), writable: false }];
-        config.log = Some(of_guest);
+        let mounts = vec![Mount { host: mount, guest: "/d".to_owned(), writable: false }];
+        let config = GuestConfig { mounts, log: Some(of_guest), ..GuestConfig::default() };
         let guest = Guest::new(&engine, &module, config).expect("a guest");
         let soon = Instant::now() + Duration::from_secs(30);
         let mut instance = guest.instantiate(soon).expect("an instance");
