@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use wappa_spec::{ComponentKind, Config, Node, Spec, Status};
+use wappa_spec::{ComponentKind, Config, Node, Registry, Spec, Status};
 
-use crate::{Context, Input, Output, Processor, ScannerFactory};
+use crate::{Context, Exporter, Input, Logger, Output, Processor, ScannerFactory};
 
 /// The config of an input knows how to build it.
 pub trait BuildInput: Config {
@@ -28,6 +28,12 @@ pub trait BuildOutput: Config {
 pub trait BuildScanner: Config {
     /// Builds it.
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn ScannerFactory>, BuildError>;
+}
+
+/// The config of a metrics exporter knows how to build it.
+pub trait BuildExporter: Config {
+    /// Builds it. Whatever it has to say goes to this log.
+    fn build(self, logger: Logger) -> Result<Box<dyn Exporter>, BuildError>;
 }
 
 /// Why a component could not be built. Says where it is once; whoever builds it adds that.
@@ -74,6 +80,7 @@ pub struct Component {
 }
 
 type BuildFn<T> = fn(&Node, &mut Context<'_>) -> Result<T, BuildError>;
+type BuildExporterFn = fn(&Node, &dyn Registry, Logger) -> Result<Box<dyn Exporter>, BuildError>;
 
 /// How a component is built, by its kind.
 #[derive(Clone, Copy, Debug)]
@@ -86,39 +93,39 @@ pub enum Build {
     Output(BuildFn<Box<dyn Output>>),
     /// A scanner.
     Scanner(BuildFn<Box<dyn ScannerFactory>>),
-    /// Something that is not part of the stream: the program builds it.
-    Elsewhere,
+    /// A metrics exporter, which is not part of the stream: the program builds it.
+    Exporter(BuildExporterFn),
 }
 
 impl Component {
     /// An input whose config is `C`.
     pub const fn input<C: BuildInput>(name: &'static str) -> Component {
-        let build = Build::Input(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        let build = Build::Input(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Input, name), build, is_observed: true }
     }
 
     /// A processor whose config is `C`.
     pub const fn processor<C: BuildProcessor>(name: &'static str) -> Component {
-        let build = Build::Processor(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        let build = Build::Processor(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Processor, name), build, is_observed: true }
     }
 
     /// An output whose config is `C`.
     pub const fn output<C: BuildOutput>(name: &'static str) -> Component {
-        let build = Build::Output(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        let build = Build::Output(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Output, name), build, is_observed: true }
     }
 
     /// A scanner whose config is `C`.
     pub const fn scanner<C: BuildScanner>(name: &'static str) -> Component {
-        let build = Build::Scanner(|node, ctx| read::<C>(node, ctx)?.build(ctx));
+        let build = Build::Scanner(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Scanner, name), build, is_observed: false }
     }
 
-    /// A metrics exporter whose config is `C`; the program builds it.
-    pub const fn metrics<C: Config>(name: &'static str) -> Component {
-        let spec = Spec::new::<C>(ComponentKind::Metrics, name);
-        Component { spec, build: Build::Elsewhere, is_observed: false }
+    /// A metrics exporter whose config is `C`.
+    pub const fn metrics<C: BuildExporter>(name: &'static str) -> Component {
+        let build = Build::Exporter(|node, registry, logger| read::<C>(node, registry)?.build(logger));
+        Component { spec: Spec::new::<C>(ComponentKind::Metrics, name), build, is_observed: false }
     }
 
     /// The same, listed under these categories.
@@ -137,8 +144,8 @@ impl Component {
     }
 }
 
-fn read<C: Config>(node: &Node, ctx: &Context<'_>) -> Result<C, BuildError> {
-    C::from_body(node, ctx.registry()).map_err(|lints| {
+fn read<C: Config>(node: &Node, registry: &dyn Registry) -> Result<C, BuildError> {
+    C::from_body(node, registry).map_err(|lints| {
         let texts: Vec<String> = lints.iter().map(|it| it.message.clone()).collect();
         BuildError::new(texts.join("; "))
     })

@@ -6,7 +6,8 @@
 //! - an [`Input`] hands over a [`Parcel`]: everything it has ready, with one shared [`Ack`];
 //! - a [`Processor`] works on a [`Part`]: a run of whole batches of a parcel;
 //! - an [`Output`] takes a [`Delivery`], a part with the duty to answer for it, and says which messages failed;
-//! - a [`Scanner`] finds messages in a stream of bytes.
+//! - a [`Scanner`] finds messages in a stream of bytes;
+//! - an [`Exporter`] shows what was counted.
 
 mod ack;
 mod cause;
@@ -14,6 +15,7 @@ mod component;
 mod context;
 mod counted;
 mod delivery;
+mod exporter;
 mod files;
 mod growth;
 mod input;
@@ -34,17 +36,20 @@ mod wait;
 pub use crate::{
     ack::{Ack, AckSink, Failure},
     cause::{cause, cause_of_start},
-    component::{Build, BuildError, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component},
+    component::{
+        Build, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component,
+    },
     context::{Builder, Context, Services},
     counted::counted,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
+    exporter::Exporter,
     files::{NotRead, read_file},
     growth::Growth,
     input::{ConnectError, Input, ReadError},
     interpolate::interpolate,
     ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},
-    metrics::{Counter, Metrics, Sample, Series, SeriesSpec, Timing, TimingSnapshot},
+    metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
     output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
     part::{Batches, Outline, Part},

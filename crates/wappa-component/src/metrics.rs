@@ -1,10 +1,11 @@
-//! Counters and timings, with Bento's names and labels. Exporters read them; components only add.
+//! Counters, gauges and timings, with Bento's names and labels. Components add; exporters read and reset nothing, so
+//! there may be several of them.
 
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,16 +26,19 @@ pub struct Series {
 #[derive(Clone, Debug)]
 enum Value {
     Counter(Counter),
+    Gauge(Gauge),
     Timing(Timing),
 }
 
 /// What a series holds now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sample {
-    /// How often.
+    /// How often, since the stream began.
     Counter(u64),
-    /// How long.
-    Timing(TimingSnapshot),
+    /// How much there is.
+    Gauge(i64),
+    /// How long, since the stream began.
+    Timing(Histogram),
 }
 
 /// A name under which a stream counts or measures, and what it means: a line of the reference.
@@ -75,54 +79,71 @@ macro_rules! series {
 impl Metrics {
     /// The counter with this name and these labels; it exists, with 0, from here on.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
-        let new = Value::Counter(Counter::default());
-        match self.series(name, labels, new) {
+        match self.series(name, labels, || Value::Counter(Counter::default())) {
             Value::Counter(it) => it,
-            Value::Timing(_) => panic!("`{name}` is a timing, not a counter"),
+            other => panic!("`{name}` is {}, not a counter", other.what()),
+        }
+    }
+
+    /// The gauge with this name and these labels; it exists, with 0, from here on.
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
+        match self.series(name, labels, || Value::Gauge(Gauge::default())) {
+            Value::Gauge(it) => it,
+            other => panic!("`{name}` is {}, not a gauge", other.what()),
         }
     }
 
     /// The timing with this name and these labels.
     pub fn timing(&self, name: &str, labels: &[(&str, &str)]) -> Timing {
-        let new = Value::Timing(Timing::default());
-        match self.series(name, labels, new) {
+        match self.series(name, labels, || Value::Timing(Timing::default())) {
             Value::Timing(it) => it,
-            Value::Counter(_) => panic!("`{name}` is a counter, not a timing"),
+            other => panic!("`{name}` is {}, not a timing", other.what()),
         }
     }
 
-    /// All series, ordered by name and labels, each with what it holds.
+    /// All series, ordered by name and labels, each with what it holds. Nothing is reset: who wants to know what came
+    /// since he last looked keeps what he saw, see [`Sample::since`].
     pub fn samples(&self) -> Vec<(Series, Sample)> {
-        self.sampled(Counter::get, Timing::snapshot)
-    }
-
-    /// The same, and all start from zero again.
-    pub fn take_samples(&self) -> Vec<(Series, Sample)> {
-        self.sampled(Counter::take, Timing::take)
-    }
-
-    fn sampled(
-        &self,
-        counter: fn(&Counter) -> u64,
-        timing: fn(&Timing) -> TimingSnapshot,
-    ) -> Vec<(Series, Sample)> {
+        // Nothing is counted while the lock is held.
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sample = |(series, value): (Series, Value)| {
-            let sample = match &value {
-                Value::Counter(it) => Sample::Counter(counter(it)),
-                Value::Timing(it) => Sample::Timing(timing(it)),
-            };
-            (series, sample)
-        };
-        all.into_iter().map(sample).collect()
+        all.into_iter().map(|(series, value)| (series, value.sample())).collect()
     }
 
-    fn series(&self, name: &str, labels: &[(&str, &str)], new: Value) -> Value {
+    fn series(&self, name: &str, labels: &[(&str, &str)], new: impl FnOnce() -> Value) -> Value {
         let mut labels: Vec<_> =
             labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         labels.sort();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(Series { name: name.to_string(), labels }).or_insert(new).clone()
+        all.entry(Series { name: name.to_string(), labels }).or_insert_with(new).clone()
+    }
+}
+
+impl Value {
+    fn what(&self) -> &'static str {
+        match self {
+            Value::Counter(_) => "a counter",
+            Value::Gauge(_) => "a gauge",
+            Value::Timing(_) => "a timing",
+        }
+    }
+
+    fn sample(&self) -> Sample {
+        match self {
+            Value::Counter(it) => Sample::Counter(it.get()),
+            Value::Gauge(it) => Sample::Gauge(it.get()),
+            Value::Timing(it) => Sample::Timing(it.histogram()),
+        }
+    }
+}
+
+impl Sample {
+    /// What came after `earlier`, a sample of the same series. What a gauge holds is not counted and stays.
+    pub fn since(self, earlier: &Sample) -> Sample {
+        match (self, earlier) {
+            (Sample::Counter(it), Sample::Counter(earlier)) => Sample::Counter(it.saturating_sub(*earlier)),
+            (Sample::Timing(it), Sample::Timing(earlier)) => Sample::Timing(it.since(earlier)),
+            (it, _) => it,
+        }
     }
 }
 
@@ -142,10 +163,26 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+}
 
-    /// The same, and it starts from zero again.
-    pub fn take(&self) -> u64 {
-        self.0.swap(0, Ordering::Relaxed)
+/// A number that goes up and down. Cloning shares.
+#[derive(Clone, Debug, Default)]
+pub struct Gauge(Arc<AtomicI64>);
+
+impl Gauge {
+    /// Says how much there is.
+    pub fn set(&self, n: i64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// Adds, or takes away what is negative.
+    pub fn add(&self, n: i64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// How much there is.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -159,19 +196,11 @@ struct Buckets {
     sum_ns: AtomicU64,
 }
 
-/// The quantiles of a timing, in nanoseconds; exact to an eighth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimingSnapshot {
-    /// How many durations were recorded.
-    pub count: u64,
-    /// Their sum.
-    pub sum_ns: u64,
-    /// Half of them were not longer.
-    pub p50_ns: u64,
-    /// Nine tenths of them were not longer.
-    pub p90_ns: u64,
-    /// All but a hundredth of them were not longer.
-    pub p99_ns: u64,
+/// How many durations there were of which length, exact to an eighth of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    counts: Vec<u64>,
+    sum_ns: u64,
 }
 
 const BUCKETS_PER_POWER_BITS: u32 = 3;
@@ -193,34 +222,50 @@ impl Timing {
     }
 
     /// What was recorded.
-    pub fn snapshot(&self) -> TimingSnapshot {
-        self.read(|it| it.load(Ordering::Relaxed))
+    pub fn histogram(&self) -> Histogram {
+        let counts = self.0.counts.iter().map(|it| it.load(Ordering::Relaxed)).collect();
+        Histogram { counts, sum_ns: self.0.sum_ns.load(Ordering::Relaxed) }
+    }
+}
+
+impl Histogram {
+    /// How many durations were recorded.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
     }
 
-    /// The same, and it starts from zero again.
-    pub fn take(&self) -> TimingSnapshot {
-        self.read(|it| it.swap(0, Ordering::Relaxed))
+    /// Their sum.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.sum_ns)
     }
 
-    fn read(&self, read: fn(&AtomicU64) -> u64) -> TimingSnapshot {
-        let counts: Vec<u64> = self.0.counts.iter().map(read).collect();
-        let count: u64 = counts.iter().sum();
-        let quantile = |of_hundred: u64| {
-            let rank = (count * of_hundred).div_ceil(100);
-            let mut seen = 0;
-            let reached = |n: &u64| {
-                seen += n;
-                rank <= seen
-            };
-            if count == 0 { 0 } else { upper_bound(counts.iter().position(reached).unwrap_or(N_BUCKETS - 1)) }
+    /// How long those were at most, in nanoseconds, that are the shortest `fraction` of all, 0.5 for half of them; 0
+    /// where there is none.
+    pub fn quantile_ns(&self, fraction: f64) -> u64 {
+        let count = self.count();
+        let rank = ((count as f64 * fraction).ceil() as u64).clamp(1, count.max(1));
+        let mut seen = 0;
+        let reached = |n: &u64| {
+            seen += n;
+            rank <= seen
         };
-        TimingSnapshot {
-            count,
-            sum_ns: read(&self.0.sum_ns),
-            p50_ns: quantile(50),
-            p90_ns: quantile(90),
-            p99_ns: quantile(99),
+        self.counts.iter().position(reached).map_or(0, upper_bound)
+    }
+
+    /// How many durations were no longer than this one.
+    pub fn n_up_to(&self, bound: Duration) -> u64 {
+        let ns = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+        // A bucket counts where it lies below the bound entirely.
+        let n_below = bucket_of(ns) + usize::from(upper_bound(bucket_of(ns)) == ns);
+        self.counts[..n_below].iter().sum()
+    }
+
+    fn since(mut self, earlier: &Histogram) -> Histogram {
+        for (count, earlier) in self.counts.iter_mut().zip(&earlier.counts) {
+            *count = count.saturating_sub(*earlier);
         }
+        self.sum_ns = self.sum_ns.wrapping_sub(earlier.sum_ns);
+        self
     }
 }
 
@@ -252,26 +297,65 @@ mod tests {
         let metrics = Metrics::default();
         metrics.counter("n", &[("path", "p"), ("label", "")]).add(2);
         metrics.counter("n", &[("label", ""), ("path", "p")]).add(3);
+        metrics.gauge("m", &[]).set(7);
+        metrics.gauge("m", &[]).add(-9);
         let samples = metrics.samples();
-        assert_eq!(samples.len(), 1);
-        assert_eq!(samples[0].1, Sample::Counter(5));
+        let names: Vec<&str> = samples.iter().map(|it| it.0.name.as_str()).collect();
+        assert_eq!(names, ["m", "n"]);
+        assert_eq!((&samples[0].1, &samples[1].1), (&Sample::Gauge(-2), &Sample::Counter(5)));
+    }
+
+    #[test]
+    fn thousands_of_series_are_found_in_no_time() {
+        let metrics = Metrics::default();
+        for _ in 0..2 {
+            for idx in 0..20_000 {
+                metrics.counter("n", &[("path", &idx.to_string())]).add(1);
+            }
+        }
+        assert!(metrics.samples().iter().all(|it| it.1 == Sample::Counter(2)));
     }
 
     #[test]
     fn quantiles_are_exact_to_an_eighth() {
         let timing = Timing::default();
+        assert_eq!(timing.histogram().quantile_ns(0.5), 0);
         for us in 1..=1000 {
             timing.record(Duration::from_micros(us));
         }
-        let snapshot = timing.snapshot();
-        assert_eq!(snapshot.count, 1000);
-        for (expected, got) in
-            [(500_000, snapshot.p50_ns), (900_000, snapshot.p90_ns), (990_000, snapshot.p99_ns)]
-        {
+        let histogram = timing.histogram();
+        assert_eq!((histogram.count(), histogram.sum()), (1000, Duration::from_micros(500_500)));
+        for (fraction, expected) in [(0.5, 500_000), (0.9, 900_000), (0.99, 990_000), (1.0, 1_000_000)] {
+            let got = histogram.quantile_ns(fraction);
             assert!((expected..=expected + expected / 8).contains(&got), "{expected} {got}");
+        }
+        for (us, least) in [(1, 0), (8, 7), (500, 440), (1000, 880), (2000, 1000)] {
+            let n = histogram.n_up_to(Duration::from_micros(us));
+            assert!((least..=us.min(1000)).contains(&n), "{us} {n}");
         }
         timing.record(Duration::MAX);
         timing.record(Duration::ZERO);
-        assert_eq!(timing.snapshot().count, 1002);
+        assert_eq!(timing.histogram().count(), 1002);
+        assert_eq!(timing.histogram().n_up_to(Duration::MAX), 1002);
+    }
+
+    #[test]
+    fn two_who_read_see_all_of_it_each() {
+        let metrics = Metrics::default();
+        let (counter, timing) = (metrics.counter("c", &[]), metrics.timing("t", &[]));
+        counter.add(2);
+        timing.record(Duration::from_nanos(3));
+        let earlier = metrics.samples();
+        counter.add(5);
+        timing.record(Duration::from_nanos(5));
+        timing.record(Duration::from_nanos(5));
+        for _ in 0..2 {
+            let now = metrics.samples();
+            assert_eq!(now[0].1, Sample::Counter(7));
+            let [count, time] = [0, 1].map(|idx| now[idx].1.clone().since(&earlier[idx].1));
+            assert_eq!(count, Sample::Counter(5));
+            let Sample::Timing(time) = time else { panic!("a timing") };
+            assert_eq!((time.count(), time.sum(), time.quantile_ns(0.5)), (2, Duration::from_nanos(10), 5));
+        }
     }
 }

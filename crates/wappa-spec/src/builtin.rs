@@ -1,7 +1,5 @@
 //! The components that are nothing but a choice in the config and need no code of their own.
 
-use std::time::Duration;
-
 use wappa_spec_macros::Config;
 
 use crate::spec::{ComponentKind, Spec};
@@ -14,26 +12,8 @@ pub struct NoBuffer;
 #[derive(Config, Clone, Copy, Debug)]
 pub struct NoTracer;
 
-/// Sends no metrics.
-#[derive(Config, Clone, Copy, Debug)]
-pub struct NoMetrics;
-
-/// Prints metrics as log lines, at the end of the stream and, if wanted, at intervals.
-#[derive(Config, Clone, Copy, Debug)]
-pub struct LoggerMetrics {
-    /// How often the metrics are printed while the stream runs; when empty only at its end.
-    #[config(example = "30s")]
-    pub push_interval: Option<Duration>,
-
-    /// Whether counters and timings start at zero again each time they were printed.
-    #[config(default = "false")]
-    pub flush_metrics: bool,
-}
-
 const SPECS: &[&Spec] = &[
     &Spec::new::<NoBuffer>(ComponentKind::Buffer, "none"),
-    &Spec::new::<LoggerMetrics>(ComponentKind::Metrics, "logger"),
-    &Spec::new::<NoMetrics>(ComponentKind::Metrics, "none"),
     &Spec::new::<NoTracer>(ComponentKind::Tracer, "none"),
 ];
 

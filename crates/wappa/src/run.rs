@@ -18,7 +18,7 @@ use crate::{
     environment::Environment,
     globs, lint,
     log::{Log, LogSetting, Target},
-    metrics::Exporter,
+    metrics::Push,
     panics, picture,
     progress::{Bar, Drawing},
     service::{Events, Service},
@@ -193,7 +193,7 @@ fn start(
 ) -> Result<ExitCode, String> {
     let Ready { config, logger, keeping, bar } = ready;
     let metrics = Metrics::default();
-    let exporter = Exporter::new(&config.metrics, registry, metrics.clone())
+    let push = Push::new(&config.metrics, registry, metrics.clone(), logger)
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
     let failed = |err: io::Error| format!("Service closing due to: {err}");
     let world = World::real().map_err(failed)?;
@@ -234,7 +234,7 @@ fn start(
         stop: setting.stop().clone(),
         tally,
         activity: setting.activity().clone(),
-        exporter,
+        push,
         shutdown_delay: config.shutdown_delay,
         shutdown_timeout: config.shutdown_timeout,
         events,

@@ -20,7 +20,7 @@ use signal_hook::{
 use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
-use crate::{metrics::Exporter, progress::Drawing};
+use crate::{metrics::Push, progress::Drawing};
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub(crate) struct Service {
     /// What components are doing.
     pub(crate) activity: Activity,
     /// Where metrics go.
-    pub(crate) exporter: Exporter,
+    pub(crate) push: Push,
     /// How long to wait before a stop.
     pub(crate) shutdown_delay: Duration,
     /// How long a stop may take.
@@ -182,7 +182,7 @@ impl Service {
     fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
         loop {
             let left = until.map(|it| it.saturating_duration_since(Instant::now()));
-            let until_push = self.exporter.until_push();
+            let until_push = self.push.until_next();
             let event = match [left, until_push].into_iter().flatten().min() {
                 Some(timeout) => self.events.rx.recv_timeout(timeout),
                 None => self.events.rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -193,8 +193,8 @@ impl Service {
                 Err(RecvTimeoutError::Timeout) if left.is_some_and(|it| it.is_zero()) => return None,
                 Err(RecvTimeoutError::Timeout) => (),
             }
-            if self.exporter.until_push().is_some_and(|it| it.is_zero()) {
-                self.exporter.push(&self.logger);
+            if self.push.until_next().is_some_and(|it| it.is_zero()) {
+                self.push.push();
             }
         }
     }
@@ -315,7 +315,7 @@ impl Service {
             self.logger.log(level, &format!("{n_messages} read and not delivered"));
         }
         self.tell_totals(took);
-        self.exporter.push(&self.logger);
+        self.push.push();
         Ok(code)
     }
 

@@ -19,6 +19,20 @@ pub(crate) struct Stdin {
     pub(crate) auto_replay_nacks: bool,
 }
 
+/// Prints metrics as log lines, at the end of the stream and, if wanted, at intervals.
+#[derive(Config)]
+pub(crate) struct LoggerMetrics {
+    /// How often the metrics are printed while the stream runs; when empty only at its end.
+    pub(crate) push_interval: Option<Duration>,
+    /// Whether counters and timings start at zero again each time they were printed.
+    #[config(default = "false")]
+    pub(crate) flush_metrics: bool,
+}
+
+/// Sends no metrics.
+#[derive(Config)]
+pub(crate) struct NoMetrics;
+
 /// Cuts at line ends.
 #[derive(Config)]
 pub(crate) struct Lines {
@@ -172,7 +186,7 @@ fn lint_wasm(config: &Wasm, node: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-use ComponentKind::{Input, Output, Processor, Scanner};
+use ComponentKind::{Input, Metrics, Output, Processor, Scanner};
 
 pub(crate) const SPECS: &[&Spec] = &[
     &Spec::new::<Stdin>(Input, "stdin").categories(&["Local"]),
@@ -190,6 +204,8 @@ pub(crate) const SPECS: &[&Spec] = &[
     &Spec::new::<Switch>(Processor, "switch"),
     &Spec::new::<Try>(Processor, "try"),
     &Spec::new::<Wasm>(Processor, "wasm").status(wappa_spec::Status::Experimental).categories(&["Utility"]),
+    &Spec::new::<LoggerMetrics>(Metrics, "logger"),
+    &Spec::new::<NoMetrics>(Metrics, "none"),
     &Spec::new::<Lines>(Scanner, "lines"),
 ];
 

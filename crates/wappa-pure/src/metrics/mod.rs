@@ -1,0 +1,6 @@
+//! Metrics exporters that need no connection.
+
+components! {
+    logger,
+    none,
+}
