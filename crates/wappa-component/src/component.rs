@@ -1,10 +1,10 @@
 //! The description of a component together with the way to build it: what a table of components holds.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use wappa_spec::{ComponentKind, Config, Node, Registry, Spec, Status};
 
-use crate::{Context, Exporter, Input, Logger, Output, Processor, ScannerFactory};
+use crate::{Cache, Context, Exporter, Input, Logger, Output, Processor, RateLimit, ScannerFactory};
 
 /// The config of an input knows how to build it.
 pub trait BuildInput: Config {
@@ -28,6 +28,18 @@ pub trait BuildOutput: Config {
 pub trait BuildScanner: Config {
     /// Builds it.
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn ScannerFactory>, BuildError>;
+}
+
+/// The config of a cache knows how to build it.
+pub trait BuildCache: Config {
+    /// Builds it.
+    fn build(self, ctx: &mut Context<'_>) -> Result<Arc<dyn Cache>, BuildError>;
+}
+
+/// The config of a rate limit knows how to build it.
+pub trait BuildRateLimit: Config {
+    /// Builds it.
+    fn build(self, ctx: &mut Context<'_>) -> Result<Arc<dyn RateLimit>, BuildError>;
 }
 
 /// The config of a metrics exporter knows how to build it.
@@ -93,6 +105,10 @@ pub enum Build {
     Output(BuildFn<Box<dyn Output>>),
     /// A scanner.
     Scanner(BuildFn<Box<dyn ScannerFactory>>),
+    /// A cache.
+    Cache(BuildFn<Arc<dyn Cache>>),
+    /// A rate limit.
+    RateLimit(BuildFn<Arc<dyn RateLimit>>),
     /// A metrics exporter, which is not part of the stream: the program builds it.
     Exporter(BuildExporterFn),
 }
@@ -120,6 +136,18 @@ impl Component {
     pub const fn scanner<C: BuildScanner>(name: &'static str) -> Component {
         let build = Build::Scanner(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Scanner, name), build, is_observed: false }
+    }
+
+    /// A cache whose config is `C`.
+    pub const fn cache<C: BuildCache>(name: &'static str) -> Component {
+        let build = Build::Cache(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Cache, name), build, is_observed: true }
+    }
+
+    /// A rate limit whose config is `C`.
+    pub const fn rate_limit<C: BuildRateLimit>(name: &'static str) -> Component {
+        let build = Build::RateLimit(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::RateLimit, name), build, is_observed: true }
     }
 
     /// A metrics exporter whose config is `C`.

@@ -11,7 +11,8 @@ use std::{
 use wappa_spec::{ComponentNode, Registry};
 
 use crate::{
-    BuildError, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse, ScannerFactory,
+    BuildError, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse, RateLimit,
+    ScannerFactory,
 };
 
 /// What builds components, and what they share. Implemented by the engine.
@@ -55,6 +56,10 @@ pub trait Builder {
     fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError>;
     /// The output resource with this label.
     fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError>;
+    /// The cache with this label, shared.
+    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError>;
+    /// The rate limit with this label, shared.
+    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError>;
 }
 
 /// The surroundings of one component that is being built.
@@ -174,6 +179,16 @@ impl<'a> Context<'a> {
     /// The output resource with this label.
     pub fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
         self.builder.output_resource(label)
+    }
+
+    /// The cache with this label, shared with all others who ask for it.
+    pub fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
+        self.builder.cache(label)
+    }
+
+    /// The rate limit with this label, shared with all others who ask for it.
+    pub fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
+        self.builder.rate_limit(label)
     }
 }
 

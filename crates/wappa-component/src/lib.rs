@@ -7,9 +7,11 @@
 //! - a [`Processor`] works on a [`Part`]: a run of whole batches of a parcel;
 //! - an [`Output`] takes a [`Delivery`], a part with the duty to answer for it, and says which messages failed;
 //! - a [`Scanner`] finds messages in a stream of bytes;
+//! - a [`Cache`] keeps values by key, and a [`RateLimit`] says when something may go on, for all who share them;
 //! - an [`Exporter`] shows what was counted.
 
 mod ack;
+mod cache;
 mod cause;
 mod component;
 mod context;
@@ -28,6 +30,7 @@ mod parcel;
 mod part;
 mod processor;
 mod progress;
+mod rate_limit;
 mod returns;
 mod scanner;
 mod step;
@@ -35,9 +38,11 @@ mod wait;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},
+    cache::{Cache, CacheError},
     cause::{cause, cause_of_start},
     component::{
-        Build, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor, BuildScanner, Component,
+        Build, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
+        BuildRateLimit, BuildScanner, Component,
     },
     context::{Builder, Context, Services},
     counted::counted,
@@ -55,6 +60,7 @@ pub use crate::{
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},
+    rate_limit::RateLimit,
     returns::Returns,
     scanner::{Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},

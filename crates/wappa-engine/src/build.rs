@@ -8,8 +8,8 @@ use std::{
 };
 
 use wappa_component::{
-    Build, BuildError, Builder, Component, Context, Input, InputBell, Logger, Metrics, Output, OutputBell,
-    Processor, Pulse, ScannerFactory, Services,
+    Build, BuildError, Builder, Cache, Component, Context, Input, InputBell, Logger, Metrics, Output,
+    OutputBell, Processor, Pulse, RateLimit, ScannerFactory, Services,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
 
@@ -18,6 +18,7 @@ use crate::{
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
     replay::Replay,
+    resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
     stream::{Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
@@ -94,6 +95,8 @@ struct Building<'a> {
     inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
     processors: HashMap<String, Resource<dyn Processor>>,
     outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
+    caches: HashMap<String, Resource<dyn Cache>>,
+    rate_limits: HashMap<String, Resource<dyn RateLimit>>,
 }
 
 /// How far a resource is.
@@ -112,6 +115,8 @@ impl<'a> Building<'a> {
             inputs: HashMap::new(),
             processors: HashMap::new(),
             outputs: HashMap::new(),
+            caches: HashMap::new(),
+            rate_limits: HashMap::new(),
         }
     }
 
@@ -122,7 +127,8 @@ impl<'a> Building<'a> {
     /// Labels of resources are unique among all kinds; Bento's texts.
     fn check_labels(&self) -> Result<(), BuildError> {
         let resources = self.resources();
-        let all = resources.processors.iter().chain(&resources.inputs).chain(&resources.outputs);
+        let all = resources.rate_limits.iter().chain(&resources.caches).chain(&resources.processors);
+        let all = all.chain(&resources.inputs).chain(&resources.outputs);
         let mut seen: HashSet<&str> = HashSet::new();
         for node in all {
             if node.label.is_empty() {
@@ -138,6 +144,12 @@ impl<'a> Building<'a> {
 
     fn all_resources(&mut self) -> Result<(), BuildError> {
         let resources = self.resources();
+        for node in &resources.rate_limits {
+            self.rate_limit(&node.label)?;
+        }
+        for node in &resources.caches {
+            self.cache(&node.label)?;
+        }
         for node in &resources.processors {
             self.processor_resource(&node.label)?;
         }
@@ -354,5 +366,33 @@ impl Builder for Building<'_> {
             ComponentKind::Output,
         )?;
         Ok(Box::new(SharedOutput(shared)))
+    }
+
+    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
+        const PATH: &str = "root.cache_resources";
+        let nodes = &self.resources().caches;
+        let build = |it: &mut Building<'_>, node: &ComponentNode| -> Result<Arc<dyn Cache>, BuildError> {
+            let place = |err: BuildError| err.placed(node.kind, &node.label, PATH);
+            let Build::Cache(build) = it.component(node).map_err(place)?.build else {
+                unreachable!("a cache is built as one")
+            };
+            let cache = build(&node.body, &mut Context::new(it, &node.label, PATH)).map_err(place)?;
+            Ok(Arc::new(ObservedCache::new(cache, it.observed(node, PATH))))
+        };
+        resource(self, label, nodes, |it| &mut it.caches, build, ComponentKind::Cache)
+    }
+
+    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
+        const PATH: &str = "root.rate_limit_resources";
+        let nodes = &self.resources().rate_limits;
+        let build = |it: &mut Building<'_>, node: &ComponentNode| -> Result<Arc<dyn RateLimit>, BuildError> {
+            let place = |err: BuildError| err.placed(node.kind, &node.label, PATH);
+            let Build::RateLimit(build) = it.component(node).map_err(place)?.build else {
+                unreachable!("a rate limit is built as one")
+            };
+            let limit = build(&node.body, &mut Context::new(it, &node.label, PATH)).map_err(place)?;
+            Ok(Arc::new(ObservedRateLimit::new(limit, it.observed(node, PATH))))
+        };
+        resource(self, label, nodes, |it| &mut it.rate_limits, build, ComponentKind::RateLimit)
     }
 }

@@ -14,6 +14,7 @@ mod panics;
 mod quiet;
 mod recall;
 mod replay;
+mod resources;
 mod schedule;
 mod series;
 mod shared;

@@ -20,4 +20,12 @@ wappa_component::series! {
     OUTPUT_CONNECTION_FAILED: counter "output_connection_failed", [], "Attempts to connect that failed.";
     OUTPUT_CONNECTION_LOST: counter "output_connection_lost", [], "How often a connection was lost.";
     OUTPUT_LATENCY_NS: timing "output_latency_ns", [], "How long the writing of a batch took, as a share of its part.";
+    CACHE_SUCCESS: counter "cache_success", ["operation"], "What the cache did as it was asked to; `operation` is `get`, `exists`, `set`, `add` or `delete`.";
+    CACHE_ERROR: counter "cache_error", ["operation"], "What it could not do.";
+    CACHE_NOT_FOUND: counter "cache_not_found", ["operation"], "Values that were asked for and not there.";
+    CACHE_DUPLICATE: counter "cache_duplicate", ["operation"], "Values that were to be added and there already.";
+    CACHE_LATENCY_NS: timing "cache_latency_ns", ["operation"], "How long a call of the cache took.";
+    RATE_LIMIT_CHECKED: counter "rate_limit_checked", [], "How often somebody asked the rate limit.";
+    RATE_LIMIT_TRIGGERED: counter "rate_limit_triggered", [], "How often somebody was told to wait.";
+    RATE_LIMIT_ERROR: counter "rate_limit_error", [], "How often the rate limit could not tell.";
 }

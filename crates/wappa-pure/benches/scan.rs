@@ -8,13 +8,14 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Read, Write},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use memchr::memchr_iter;
 use wappa_component::{
-    Build, BuildError, Builder, Context, Delivery, Input, InputBell, Logger, Metrics, Output, OutputBell,
-    Processor, Pulse, ReadError, ScannerFactory, Services, Step, Waits,
+    Build, BuildError, Builder, Cache, Context, Delivery, Input, InputBell, Logger, Metrics, Output,
+    OutputBell, Processor, Pulse, RateLimit, ReadError, ScannerFactory, Services, Step, Waits,
 };
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
@@ -236,6 +237,14 @@ impl Builder for Building {
     }
 
     fn output_resource(&mut self, _: &str) -> Result<Box<dyn Output>, BuildError> {
+        Err(BuildError::new("there are no resources"))
+    }
+
+    fn cache(&mut self, _: &str) -> Result<Arc<dyn Cache>, BuildError> {
+        Err(BuildError::new("there are no resources"))
+    }
+
+    fn rate_limit(&mut self, _: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
         Err(BuildError::new("there are no resources"))
     }
 }

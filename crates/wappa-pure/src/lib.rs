@@ -16,6 +16,7 @@ macro_rules! components {
 mod back_off;
 mod base;
 mod batching;
+mod cache;
 mod duration;
 mod fault;
 mod glob;
@@ -25,6 +26,7 @@ mod metrics;
 mod output;
 mod path;
 mod processor;
+mod rate_limit;
 mod reader;
 mod scanner;
 #[cfg(test)]
@@ -37,8 +39,17 @@ pub use batching::SERIES;
 pub use glob::{PathPattern, Search, Searched};
 pub use output::way_out::lint_stream;
 
-/// All components of this crate, for the program's table: inputs, processors, outputs, scanners, metrics exporters.
+/// All components of this crate, for the program's table: inputs, processors, outputs, caches, rate limits, scanners,
+/// metrics exporters.
 pub fn components() -> Vec<&'static Component> {
-    [input::COMPONENTS, processor::COMPONENTS, output::COMPONENTS, scanner::COMPONENTS, metrics::COMPONENTS]
-        .concat()
+    [
+        input::COMPONENTS,
+        processor::COMPONENTS,
+        output::COMPONENTS,
+        cache::COMPONENTS,
+        rate_limit::COMPONENTS,
+        scanner::COMPONENTS,
+        metrics::COMPONENTS,
+    ]
+    .concat()
 }

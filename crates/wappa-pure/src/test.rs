@@ -1,5 +1,6 @@
 //! What the tests of components share: a builder, a clock that tests move, and text in, text out.
 
+mod cache_conformance;
 mod components;
 mod conformance;
 mod harness;

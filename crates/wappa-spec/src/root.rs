@@ -41,6 +41,10 @@ pub struct Resources {
     pub processors: Vec<ComponentNode>,
     /// Of `output_resources`.
     pub outputs: Vec<ComponentNode>,
+    /// Of `cache_resources`.
+    pub caches: Vec<ComponentNode>,
+    /// Of `rate_limit_resources`.
+    pub rate_limits: Vec<ComponentNode>,
 }
 
 impl Resources {
@@ -49,6 +53,8 @@ impl Resources {
         self.inputs.extend(other.inputs);
         self.processors.extend(other.processors);
         self.outputs.extend(other.outputs);
+        self.caches.extend(other.caches);
+        self.rate_limits.extend(other.rate_limits);
     }
 }
 
@@ -233,7 +239,6 @@ struct Root {
 /// The root of a file of resources.
 #[derive(Config)]
 #[config(lint = lint_resource_file)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
 struct ResourceRoot {
     /// Inputs that are found by their label.
     #[config(child = "input", resource)]
@@ -269,6 +274,8 @@ impl StreamConfig {
                 inputs: root.input_resources,
                 processors: root.processor_resources,
                 outputs: root.output_resources,
+                caches: root.cache_resources,
+                rate_limits: root.rate_limit_resources,
             },
             logger: root.logger,
             metrics: root.metrics,
@@ -297,6 +304,8 @@ impl Resources {
             inputs: root.input_resources,
             processors: root.processor_resources,
             outputs: root.output_resources,
+            caches: root.cache_resources,
+            rate_limits: root.rate_limit_resources,
         })
     }
 }

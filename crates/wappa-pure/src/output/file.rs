@@ -34,9 +34,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a wait for the reader of a named pipe goes without a look at whether there is one.
 const READER_WAIT: Duration = Duration::from_millis(50);
 
-/// How much of a path is shown, in characters: messages make paths.
-const SHOWN_MAX: usize = 200;
-
 const STOPPED: &str = "the stream was stopped";
 
 /// Writes messages to files.
@@ -129,33 +126,7 @@ fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
 
 /// The path that a text means; the error is why no file can ever have it.
 fn named(text: &[u8], is_below: bool) -> Result<Vec<u8>, String> {
-    let from = if is_below { text.iter().take_while(|it| **it == b'/').count() } else { 0 };
-    let path = path::clean(&text[from..]);
-    let refused = |why: &str| Err(format!("open {}: {why}", shown(&path)));
-    if path.contains(&0) {
-        return refused("a path cannot have a NUL in it");
-    }
-    if is_below && (path == b".." || path.starts_with(b"../")) {
-        return refused("it leads out of `root`");
-    }
-    if path == b"." || path == b"/" || path == b".." || path.ends_with(b"/..") {
-        return refused("it is the path of a directory");
-    }
-    Ok(path)
-}
-
-/// A path for a text: short, in one line, and whatever it is made of.
-fn shown(path: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&path[..path.len().min(SHOWN_MAX * 4)]);
-    let mut out = String::new();
-    for (n, it) in text.chars().enumerate() {
-        if n == SHOWN_MAX {
-            out.push('…');
-            break;
-        }
-        if it.is_control() { out.extend(it.escape_debug()) } else { out.push(it) }
-    }
-    out
+    path::of_file(text, is_below.then_some("root"))
 }
 
 impl BuildOutput for FileConfig {
@@ -278,7 +249,7 @@ impl Files {
             file = self.open(file.path, step).map_err(|it| (0, it))?;
             result = self.write_to(&mut file, messages, step);
             if result.is_ok() && file.is_deleted() {
-                result = Err((0, Mark::new(format!("write {}: it is deleted again and again", shown(&file.path)))));
+                result = Err((0, Mark::new(format!("write {}: it is deleted again and again", path::shown(&file.path)))));
             }
         }
         // After a failure it is opened anew, unless something of it is still to be written, or to be read in a pipe.
@@ -306,7 +277,7 @@ impl Files {
     }
 
     fn say_moved(&self, file: &Open) {
-        let path = shown(&file.path);
+        let path = path::shown(&file.path);
         self.logger.info(&format!("`{path}` was moved away or deleted while it was open, and is opened anew"));
     }
 
@@ -379,7 +350,7 @@ impl Files {
         if !has_none() {
             return true;
         }
-        self.logger.warn(&format!("the named pipe `{}` has no reader, and is waited for", shown(path)));
+        self.logger.warn(&format!("the named pipe `{}` has no reader, and is waited for", path::shown(path)));
         while step.sleep(READER_WAIT) {
             if !has_none() {
                 return true;
@@ -393,7 +364,7 @@ impl Files {
         let is = |errno: Errno| err.raw_os_error() == Some(errno.raw_os_error());
         let leads_out = matches!(self.base, Base::Below(_)) && is(Errno::XDEV);
         let why = if leads_out { "it leads out of `root`".to_string() } else { cause(err) };
-        let text = format!("{call} {}: {why}", shown(path.as_os_str().as_bytes()));
+        let text = format!("{call} {}: {why}", path::shown(path.as_os_str().as_bytes()));
         let is_hopeless = leads_out || is(Errno::NAMETOOLONG) || is(Errno::ILSEQ);
         match is_hopeless && self.fixed_path.is_none() {
             true => Mark::of_hopeless(text),
@@ -441,7 +412,7 @@ impl Open {
         }
         match ioctl_fionread(&self.descriptor) {
             Ok(n_bytes) if 0 < n_bytes => {
-                let path = shown(&self.path);
+                let path = path::shown(&self.path);
                 Err(format!("the reader of the named pipe `{path}` is gone and has left {n_bytes} bytes in it, which are lost"))
             }
             _ => Ok(()),
@@ -467,7 +438,7 @@ impl Open {
             self.rest = encoded.rest_of_message(halt.written, n_before);
         }
         let reason = match halt.errno {
-            Some(errno) => fault::failed("write", shown(&self.path), errno),
+            Some(errno) => fault::failed("write", path::shown(&self.path), errno),
             None => STOPPED.to_string(),
         };
         (n_whole, Mark::new(reason))
@@ -637,7 +608,7 @@ mod tests {
         let mut output = output(&mut harness, &path, "lines");
         let mut write = |content: &str| harness.write(&mut output, &[content]).replace(&root, "DIR");
         assert_eq!(write("a\0\nb"), r"failed: open DIR/a\0\nb: a path cannot have a NUL in it");
-        let cut = "x".repeat(SHOWN_MAX - root.len() - 1);
+        let cut = "x".repeat(path::SHOWN_MAX - root.len() - 1);
         assert_eq!(write(&long), format!("failed: open DIR/{cut}…: file name too long"));
     }
 

@@ -16,4 +16,5 @@ components! {
     drop_on,
     inproc,
     resource,
+    cache,
 }

@@ -12,5 +12,11 @@ components! {
     insert_part,
     bounds_check,
     split,
+    cache,
+    cached,
+    dedupe,
+    rate_limit,
     resource,
 }
+
+pub(crate) use cache::ttl_for;

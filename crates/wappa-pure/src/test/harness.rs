@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,9 +12,9 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, Build, BuildError, Builder, Component, Context, Delivery, Input, InputBell, Level,
-    LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, ReadError, Sample, ScannerFactory,
-    Services, Step, Waits,
+    Answer, Batches, Build, BuildError, Builder, Cache, Component, Context, Delivery, Input, InputBell,
+    Level, LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError,
+    Sample, ScannerFactory, Services, Step, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -39,7 +40,11 @@ impl Default for Harness {
         services.insert(Arc::clone(&recorder));
         let held: Arc<Held> = Arc::default();
         services.insert(Arc::clone(&held));
+        let time: Arc<Time> = Arc::default();
         let builder = TestBuilder {
+            time: Arc::clone(&time),
+            caches: HashMap::new(),
+            rate_limits: HashMap::new(),
             registry: specs(),
             logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
             metrics: Metrics::default(),
@@ -47,7 +52,7 @@ impl Default for Harness {
             resources: Vec::new(),
             is_rung: Arc::default(),
         };
-        Harness { builder, time: Arc::default(), recorder, held, log }
+        Harness { builder, time, recorder, held, log }
     }
 }
 
@@ -102,6 +107,20 @@ impl Harness {
         let mut output = self.try_output(config).expect("the component can be built");
         output.connect().expect("the output can be connected");
         output
+    }
+
+    /// A cache that no label stands for.
+    pub(crate) fn cache(&mut self, config: &str) -> Arc<dyn Cache> {
+        self.resource(ComponentKind::Cache, &format!("{{label: its_own, {config}}}"));
+        let cache = self.cache_of("its_own");
+        self.builder.resources.pop();
+        self.builder.caches.remove("its_own");
+        cache
+    }
+
+    /// The cache with this label.
+    pub(crate) fn cache_of(&mut self, label: &str) -> Arc<dyn Cache> {
+        self.builder.cache(label).expect("the cache can be built")
     }
 
     pub(crate) fn scanner(&mut self, config: &str) -> Box<dyn ScannerFactory> {
@@ -424,6 +443,9 @@ impl LogSink for Log {
 }
 
 struct TestBuilder {
+    time: Arc<Time>,
+    caches: HashMap<String, Arc<dyn Cache>>,
+    rate_limits: HashMap<String, Arc<dyn RateLimit>>,
     registry: Vec<&'static Spec>,
     logger: Logger,
     metrics: Metrics,
@@ -479,7 +501,7 @@ impl Builder for TestBuilder {
     }
 
     fn pulse(&self) -> Arc<dyn Pulse> {
-        Arc::new(Time::default())
+        Arc::clone(&self.time) as Arc<dyn Pulse>
     }
 
     fn output_bell(&self) -> OutputBell {
@@ -522,5 +544,25 @@ impl Builder for TestBuilder {
     fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
         let node = self.find(ComponentKind::Output, label)?;
         self.output(&node, "root.output_resources")
+    }
+
+    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
+        if let Some(cache) = self.caches.get(label) {
+            return Ok(Arc::clone(cache));
+        }
+        let (node, path) = (&self.find(ComponentKind::Cache, label)?, "root.cache_resources");
+        let cache = build!(self, node, path, Cache)?;
+        self.caches.insert(label.to_string(), Arc::clone(&cache));
+        Ok(cache)
+    }
+
+    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
+        if let Some(limit) = self.rate_limits.get(label) {
+            return Ok(Arc::clone(limit));
+        }
+        let (node, path) = (&self.find(ComponentKind::RateLimit, label)?, "root.rate_limit_resources");
+        let limit = build!(self, node, path, RateLimit)?;
+        self.rate_limits.insert(label.to_string(), Arc::clone(&limit));
+        Ok(limit)
     }
 }

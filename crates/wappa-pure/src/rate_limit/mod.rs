@@ -1,0 +1,5 @@
+//! Rate limits without a foreign client, one file each.
+
+components! {
+    local,
+}
