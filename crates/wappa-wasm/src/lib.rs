@@ -279,24 +279,7 @@ mod wrap;
 
 pub use wappa_component::Account;
 
-pub use crate::{
-    cache::{CACHE_BYTES_MAX, CodeCache},
-    compile::{Budget, ChildCompiler, Compile, CompileError, child_main},
-    compiler::{CompileInProcess, precompile},
-    engine::{CallContext, Engine, EngineConfig},
-    error::{CallError, EngineError, GuestError, Kind, ModuleError},
-    footprint::Footprint,
-    frames::Frame,
-    guest::{Guest, GuestConfig, Limits, Mount},
-    instance::{Called, Instance},
-    interrupt::Interrupt,
-    log::{GuestLog, LOG_LINE_BYTES_MAX, Level},
-    metrics::{GuestMetrics, Ticks},
-    module::Module,
-    pace::Pace,
-    run::{Outcome, Run},
-    stack::{GUEST_STACK_BYTES, StackError, THREAD_STACK_BYTES, spawn_thread},
-};
+pub use crate::{cache::{CACHE_BYTES_MAX, CodeCache}, compile::{Budget, ChildCompiler, Compile, CompileError, child_main}, compile::compiler::{CompileInProcess, precompile}, engine::{CallContext, Engine, EngineConfig}, host::error::{CallError, EngineError, GuestError, Kind, ModuleError}, file::footprint::Footprint, compile::frames::Frame, guest::{Guest, GuestConfig, Limits, Mount}, guest::instance::{Called, Instance}, host::interrupt::Interrupt, host::log::{GuestLog, LOG_LINE_BYTES_MAX, Level}, host::metrics::{GuestMetrics, Ticks}, engine::module::Module, host::pace::Pace, host::run::{Outcome, Run}, host::stack::{GUEST_STACK_BYTES, StackError, THREAD_STACK_BYTES, spawn_thread}};
 
 /// The program in the guide compiles.
 #[cfg(doctest)]

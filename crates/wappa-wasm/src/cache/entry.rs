@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, fs::File, io, ops::Range, os::unix::fs::FileExt, thread};
 
 use super::Digest;
-use crate::load::is_component;
+use crate::compile::load::is_component;
 
 /// Ends every file of the cache.
 const MAGIC: &[u8; 8] = b"wappacc\n";

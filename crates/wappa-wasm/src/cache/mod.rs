@@ -14,7 +14,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::{Level, load::Compiled, module::Digest};
+use crate::{Level, compile::load::Compiled, engine::module::Digest};
 use directory::{Directory, Unusable};
 use entry::{Flaw, Key, Trailer, trailer};
 use notes::Notes;

@@ -5,7 +5,7 @@ use super::imports::is_v0;
 use super::text::{bytes, did_you_mean, enumerated, mebibytes_up, quoted};
 use super::types::{Export, Item, Signature, ValueType};
 use super::{Inspection, Tier, WORLD_PACKAGE};
-use crate::rewrite::MEMORY_EXPORT;
+use crate::file::rewrite::MEMORY_EXPORT;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::component;
+use crate::tier::component;
 
 /// The WIT package of the component tier.
 pub const WORLD_PACKAGE: &str = component::PACKAGE;

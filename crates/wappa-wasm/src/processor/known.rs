@@ -8,11 +8,7 @@ use std::{
 };
 
 use super::{read_module, versions::Look};
-use crate::{
-    ChildCompiler, CodeCache,
-    inspect::{Limits, Verdict},
-    module::{Digest, digest_of},
-};
+use crate::{ChildCompiler, CodeCache, inspect::{Limits, Verdict}, engine::module::{Digest, digest_of}};
 
 /// A lint has no services, so these are the process's. Unset, every lint validates everything.
 static KEPT: OnceLock<Arc<CodeCache>> = OnceLock::new();

@@ -22,12 +22,7 @@ use wappa_component::{
 };
 use wappa_message::Mark;
 
-use crate::{
-    CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Kind, Limits, Module, Mount,
-    log::RatedLog,
-    module::{Digest, hex},
-    stack::spawn_scoped_thread,
-};
+use crate::{CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Kind, Limits, Module, Mount, host::log::RatedLog, engine::module::{Digest, hex}, host::stack::spawn_scoped_thread};
 use config::WasmConfig;
 use known::ModuleFile;
 use lanes::Lanes;
@@ -205,7 +200,7 @@ impl Maker {
     /// digest.
     fn load(&self, digest: &str) -> Result<Option<(Guest, String)>, String> {
         let bytes = read_module(&self.file)?;
-        if crate::module::sha256_of(&bytes) == digest {
+        if crate::engine::module::sha256_of(&bytes) == digest {
             return Ok(None);
         }
         let module = self.module(&bytes)?;

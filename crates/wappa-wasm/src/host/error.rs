@@ -1,0 +1,326 @@
+//! What can go wrong: with a module or a guest before the first message, and with one message afterwards.
+
+use std::{borrow::Cow, fmt, io};
+
+use rustix::io::Errno;
+use wappa_component::cause_of_start;
+use wappa_message::Message;
+use wappa_spec::is_printable;
+use wasmtime::Trap;
+
+use crate::{compile::CompileError, compile::frames::Frame};
+
+/// The module cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// Not a module, in neither form; one that breaks the rules, or needs proposals that are refused; or one that
+    /// carries the types of a component, of which none can be made. The text says which, and where.
+    #[error("{0}")]
+    Unfit(String),
+    /// The digest is not the one that was asked for.
+    #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
+    Digest {
+        /// What was asked for.
+        expected: String,
+        /// What the module has.
+        found: String,
+    },
+    /// The compiler failed or ran into its limits.
+    #[error("compiling the module: {0}")]
+    Compile(CompileError),
+    /// What the compiler returned does not load.
+    #[error("loading the compiled module: {0}")]
+    Load(String),
+}
+
+impl From<CompileError> for ModuleError {
+    fn from(err: CompileError) -> ModuleError {
+        match err {
+            CompileError::Unfit(reason) => ModuleError::Unfit(reason),
+            other => ModuleError::Compile(other),
+        }
+    }
+}
+
+/// The module cannot be a guest with this config.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// The function is not exported. Which ones would do is part of the text.
+    #[error("the module exports no function `{function}`{hint}")]
+    NoFunction {
+        /// The name that was looked for.
+        function: String,
+        /// Empty, or what is there instead.
+        hint: String,
+    },
+    /// The function takes parameters, or something else of this name is exported.
+    #[error("the export `{function}` is {found}, expected a function without parameters (`function`)")]
+    WrongFunction {
+        /// The name.
+        function: String,
+        /// What it is.
+        found: String,
+    },
+    /// A component of another world.
+    #[error("the component exports no `{interface}`, so it is no processor")]
+    NotAProcessor {
+        /// What it would export.
+        interface: String,
+    },
+    /// Imports that nobody provides, or with another type.
+    #[error("{0}")]
+    Import(String),
+    /// The module needs more than `memory_limit` to start with.
+    #[error(
+        "the module starts with {needed} bytes of memory, more than `memory_limit` allows ({limit} bytes)"
+    )]
+    Memory {
+        /// Its memories at their smallest, and what else an instance costs the host.
+        needed: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// What the guest's files would be waited for with cannot be made.
+    #[error("starting a thread to wait for files: {}", cause_of_start(.0))]
+    Threads(#[source] io::Error),
+    /// A directory that was to be visible to the guest cannot be opened.
+    #[error("opening the mount `{host}`: {source}")]
+    Mount {
+        /// The directory of the host.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The settings are refused by this machine.
+    #[error("making the wasm engine: {0}")]
+    Config(String),
+    /// The ticker's thread could not be started.
+    #[error("starting the ticker of the wasm engine: {}", cause_of_start(.0))]
+    Ticker(#[source] io::Error),
+}
+
+/// What a message failed of. The names are part of the mark and do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The guest trapped.
+    Trap,
+    /// The message took longer than `timeout`.
+    Timeout,
+    /// The guest trapped in a message during which a growth of its memory was refused.
+    Memory,
+    /// The message became larger than `output_limit`.
+    Output,
+    /// The guest called `proc_exit`.
+    Exit,
+    /// A host function could not do what it was asked for.
+    HostCall,
+    /// There was no instance and none could be made.
+    Instance,
+    /// The guest said so.
+    Fail,
+    /// The host is shutting down. The message is neither marked nor sent.
+    Interrupted,
+}
+
+impl Kind {
+    /// The word for it in marks and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Trap => "trap",
+            Kind::Timeout => "timeout",
+            Kind::Memory => "memory",
+            Kind::Output => "output",
+            Kind::Exit => "exit",
+            Kind::HostCall => "host call",
+            Kind::Instance => "instance",
+            Kind::Fail => "fail",
+            Kind::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why one message failed.
+///
+/// After [`Kind::HostCall`] from a call that went to its end ([`CallError::changes_kept`]), the message carries what
+/// the guest changed; after everything else it is exactly as it came in.
+#[derive(Debug)]
+pub struct CallError(Box<Inner>);
+
+/// So much of a reason is kept of each message, whatever else its part holds.
+const SHORT_REASON_BYTES: usize = 200;
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    reason: String,
+    frames: Vec<Frame>,
+    changes_kept: bool,
+    sent: Vec<Message>,
+}
+
+impl CallError {
+    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> CallError {
+        CallError(Box::new(Inner {
+            kind,
+            reason: one_line(&reason.into()),
+            frames: Vec::new(),
+            changes_kept: false,
+            sent: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn with_frames(mut self, frames: Vec<Frame>) -> CallError {
+        self.0.frames = frames;
+        self
+    }
+
+    pub(crate) fn take_frames(&mut self) -> Vec<Frame> {
+        std::mem::take(&mut self.0.frames)
+    }
+
+    pub(crate) fn keeping_changes(mut self) -> CallError {
+        self.0.changes_kept = true;
+        self
+    }
+
+    pub(crate) fn with_sent(mut self, sent: Vec<Message>) -> CallError {
+        self.0.sent = sent;
+        self
+    }
+
+    /// What the guest sent before the message that failed, from [`Instance::call`](crate::Instance::call): these go on
+    /// before it. There are some only where the changes are kept.
+    pub fn take_sent(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.0.sent)
+    }
+
+    /// What it failed of.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Why, in one line, without the kind.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// The guest's call stack, innermost first; empty where there is none to tell of.
+    pub fn frames(&self) -> &[Frame] {
+        &self.0.frames
+    }
+
+    /// The same as text, a line for each frame, made when it is asked for. It is bounded: 20 frames, each with no more
+    /// than 300 bytes of a name.
+    pub fn backtrace(&self) -> Option<String> {
+        crate::compile::frames::text(&self.0.frames)
+    }
+
+    /// Whether the message carries what the guest changed before and after the failure.
+    pub fn changes_kept(&self) -> bool {
+        self.0.changes_kept
+    }
+
+    /// What is kept of it while its message is on its way, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.reason.len() + self.0.frames.iter().map(Frame::bytes).sum::<usize>()
+    }
+
+    /// Keeps no more than the beginning of the reason.
+    #[cold]
+    pub(crate) fn shorten(&mut self) {
+        self.0.frames = Vec::new();
+        if SHORT_REASON_BYTES < self.0.reason.len() {
+            let end = self.0.reason.floor_char_boundary(SHORT_REASON_BYTES);
+            self.0.reason = format!("{}…", &self.0.reason[..end]);
+        }
+    }
+
+    /// The text for the message's mark, one line: `trap: unreachable`.
+    pub fn mark_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind.as_str(), self.0.reason)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Why the host ends a guest: travels through the guest's frames as an error that no guest can catch.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Timeout,
+    Interrupted,
+    Exit(u32),
+    Output(String),
+    HostCall(Cow<'static, str>),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Timeout => f.write_str("over the deadline"),
+            Stop::Interrupted => f.write_str("interrupted by shutdown"),
+            Stop::Exit(code) => write!(f, "the guest exited with code {code}"),
+            Stop::Output(text) => f.write_str(text),
+            Stop::HostCall(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// Whether the error must end the whole call, as against one that a host function reports and survives.
+pub(crate) fn is_stop(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Stop>().is_some()
+}
+
+/// The reason for an error out of guest code that is not a [`Stop`], one line.
+pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "unreachable".into(),
+        Some(Trap::IntegerDivisionByZero) => "integer divide by zero".into(),
+        Some(Trap::IntegerOverflow) => "integer overflow".into(),
+        Some(Trap::BadConversionToInteger) => "invalid conversion to integer".into(),
+        Some(Trap::MemoryOutOfBounds) => "out of bounds memory access".into(),
+        Some(Trap::HeapMisaligned) => "misaligned memory access".into(),
+        Some(Trap::TableOutOfBounds) => "out of bounds table access".into(),
+        Some(Trap::IndirectCallToNull) => "indirect call to a null table element".into(),
+        Some(Trap::BadSignature) => "indirect call of a function with another type".into(),
+        Some(Trap::StackOverflow) => "stack overflow".into(),
+        Some(other) => one_line(&other.to_string()),
+        None => one_line(&error.root_cause().to_string()),
+    }
+}
+
+/// What the machine refused the host, which is no failure of the guest; one line with the limit that is in the way.
+pub(crate) fn refusal_of_machine(error: &wasmtime::Error) -> Option<String> {
+    let errno = error.chain().find_map(|it| {
+        let of_system = it.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+        of_system.or_else(|| it.downcast_ref::<Errno>().copied())
+    })?;
+    let cause = cause_of_start(&errno.into());
+    Some(match errno {
+        Errno::NOMEM => format!(
+            "{cause}: an instance needs 4 GiB of addresses for each memory, or the machine has no memory left (`ulimit -v`)"
+        ),
+        _ => cause,
+    })
+}
+
+/// Line breaks and whatever else is not printable would let a guest forge lines of the log.
+pub(crate) fn one_line(text: &str) -> String {
+    if text.chars().all(is_printable) {
+        return text.to_string();
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+    lines.join("; ").chars().map(|it| if is_printable(it) { it } else { '\u{fffd}' }).collect()
+}

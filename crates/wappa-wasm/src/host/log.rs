@@ -1,0 +1,569 @@
+//! What a guest writes to standard output, standard error and the log: lines, bounded in length and rate; and what it
+//! counts.
+//!
+//! A line goes to the host's log as soon as its newline is there. A text without a newline is cut into lines of the
+//! bound; what is left over is logged when the instance ends. The rate counts for all instances of a guest together,
+//! because a guest that traps gets a new instance with every message.
+//!
+//! A call that may be run again holds its lines and counts back until it has succeeded.
+
+use std::{
+    collections::BTreeMap,
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use wappa_spec::is_printable;
+use wasmtime_wasi::{
+    async_trait,
+    cli::{IsTerminal, StdoutStream},
+    p2::{OutputStream, Pollable, StreamResult},
+};
+
+use crate::{host::metrics::GuestMetrics, host::waiting::look};
+
+/// The longest line; what comes after it is a line of its own.
+pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
+
+/// So much of one text is looked at: more lines than that are over every rate, and cutting them up takes time.
+const TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// So much is written to a stream at once; before there is more, the time is looked at.
+const PIECE_BYTES: usize = 64 << 10;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The guest said so.
+    Trace,
+    /// The guest said so.
+    Debug,
+    /// A line on standard output, or the guest said so.
+    Info,
+    /// A line on standard error, or a note about lines that were dropped, or the guest said so.
+    Warn,
+    /// A mistake of the guest that fails no message, or the guest said so.
+    Error,
+}
+
+impl Level {
+    /// The level by its number in guest interface v1.
+    pub(crate) fn from_number(number: u32) -> Option<Level> {
+        let all = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+        all.get(number as usize).copied()
+    }
+}
+
+/// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
+pub trait GuestLog: Send + Sync {
+    /// Whether a line of this level would be written. One that would not does not count for the rate.
+    fn is_enabled(&self, level: Level) -> bool {
+        let _ = level;
+        true
+    }
+
+    /// One line, without its newline and without control characters other than tabs.
+    fn log(&self, level: Level, text: &str);
+}
+
+/// Writes to the log within the rate.
+pub(crate) struct RatedLog {
+    log: Option<Arc<dyn GuestLog>>,
+    lines_per_second: u32,
+    /// What one is called, in the line that counts what was too much.
+    what: &'static str,
+    rate: Mutex<Rate>,
+}
+
+struct Rate {
+    since: Instant,
+    lines: u32,
+    dropped: u64,
+}
+
+impl fmt::Debug for RatedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RatedLog").field("lines_per_second", &self.lines_per_second).finish_non_exhaustive()
+    }
+}
+
+impl RatedLog {
+    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32, what: &'static str) -> RatedLog {
+        let rate = Rate { since: Instant::now(), lines: 0, dropped: 0 };
+        RatedLog { log, lines_per_second, what, rate: Mutex::new(rate) }
+    }
+
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        let Some(log) = self.log.as_ref().filter(|it| it.is_enabled(level)) else { return };
+        let mut rate = lock(&self.rate);
+        let now = Instant::now();
+        if INTERVAL <= now.duration_since(rate.since) {
+            rate.since = now;
+            rate.lines = 0;
+            say_dropped(log.as_ref(), self.what, &mut rate);
+        }
+        if self.lines_per_second <= rate.lines {
+            rate.dropped += 1;
+            return;
+        }
+        rate.lines += 1;
+        log.log(level, text);
+    }
+
+    fn is_enabled(&self, level: Level) -> bool {
+        self.log.as_ref().is_some_and(|it| it.is_enabled(level))
+    }
+
+    /// Counts a line that is not even looked at.
+    fn drop_line(&self) {
+        lock(&self.rate).dropped += 1;
+    }
+}
+
+impl Drop for RatedLog {
+    fn drop(&mut self) {
+        if let Some(log) = &self.log {
+            say_dropped(log.as_ref(), self.what, &mut lock(&self.rate));
+        }
+    }
+}
+
+fn say_dropped(log: &dyn GuestLog, what: &str, rate: &mut Rate) {
+    let dropped = mem::take(&mut rate.dropped);
+    if 0 < dropped {
+        let s = if dropped == 1 { "" } else { "s" };
+        log.log(Level::Warn, &format!("{dropped} {what}{s} of the guest dropped: over the rate of its log"));
+    }
+}
+
+/// Everything that one instance says.
+pub(crate) struct Output {
+    log: Arc<RatedLog>,
+    metrics: Option<Arc<dyn GuestMetrics>>,
+    /// Whether anything was written since it was last asked; only the guest's own thread looks.
+    wrote: AtomicBool,
+    lines: Mutex<Lines>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    explanation: Explanation,
+    /// What is held back; `None`: nothing is.
+    held: Option<Held>,
+}
+
+/// Which line says why a guest failed: the last one, unless a runtime has told of a panic, behind which it prints stacks
+/// and advice.
+#[derive(Debug, Default)]
+struct Explanation {
+    last: String,
+    panic: String,
+    /// The line of the panic says where; the next one says why.
+    is_half: bool,
+    /// The lines behind a panic in Go say where.
+    wants_place: bool,
+}
+
+impl Explanation {
+    fn take(&mut self, line: &str) {
+        let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        if self.is_half {
+            // Rust: `thread 'main' panicked at src/lib.rs:3:5:`, and the message.
+            self.panic = format!("{} {line}", self.panic);
+            self.is_half = false;
+        } else if self.panic.is_empty() {
+            // Go, TinyGo, and Rust.
+            let is_panic = line.starts_with("panic: ") || line.starts_with("fatal error: ");
+            let is_rust = line.starts_with("thread '") && line.contains(" panicked at ");
+            if is_panic || is_rust {
+                self.panic = line.to_string();
+                self.is_half = is_rust && line.ends_with(':');
+                self.wants_place = is_panic;
+            }
+        } else if self.wants_place
+            && let Some(place) = place_in_go(line)
+            && !["panic(", "runtime.", "goroutine "].iter().any(|it| self.last.starts_with(it))
+        {
+            self.panic = format!("{}, at {place}", self.panic);
+            self.wants_place = false;
+        }
+        self.last = line.to_string();
+    }
+
+    fn text(&self) -> Option<String> {
+        let text = if self.panic.is_empty() { &self.last } else { &self.panic };
+        (!text.is_empty()).then(|| text.clone())
+    }
+}
+
+/// The place in a line of a Go stack below a function's name: `/a/main.go:6 +0x1`.
+fn place_in_go(line: &str) -> Option<&str> {
+    let place = line.split(' ').next()?;
+    let (_, number) = place.split_once(".go:")?;
+    (!number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())).then_some(place)
+}
+
+/// The most that is held back of one call, in bytes; what is more is dropped, and that is said.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Default)]
+struct Held {
+    lines: Vec<(Level, String)>,
+    counts: BTreeMap<String, u64>,
+    bytes: usize,
+    dropped: u64,
+    /// What had no newline yet when holding began, of standard output and of standard error.
+    unfinished: (Vec<u8>, Vec<u8>),
+}
+
+impl Held {
+    /// Whether there is room for so many bytes.
+    fn takes(&mut self, bytes: usize) -> bool {
+        // An entry has a price of its own.
+        let fits = self.bytes + bytes + 64 <= HELD_BYTES_MAX;
+        if fits {
+            self.bytes += bytes + 64;
+        }
+        fits
+    }
+}
+
+impl Output {
+    pub(crate) fn new(log: Arc<RatedLog>, metrics: Option<Arc<dyn GuestMetrics>>) -> Arc<Output> {
+        Arc::new(Output { log, metrics, wrote: AtomicBool::new(false), lines: Mutex::new(Lines::default()) })
+    }
+
+    /// Logs one line of the host about the guest.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        self.say(&mut lock(&self.lines), level, text);
+    }
+
+    /// Logs a text of the guest, line by line. What it says of errors explains a trap that follows.
+    pub(crate) fn log_text(&self, level: Level, text: &[u8]) {
+        self.wrote.store(true, Ordering::Relaxed);
+        let mut lines = lock(&self.lines);
+        let (text, rest) = text.split_at(text.len().min(TEXT_BYTES_MAX));
+        for line in text.split(|it| *it == b'\n').flat_map(|it| it.chunks(LOG_LINE_BYTES_MAX)) {
+            let line = printable(line);
+            if line.trim().is_empty() {
+                continue;
+            }
+            self.say(&mut lines, level, &line);
+            if level == Level::Error {
+                lines.explanation.take(&line);
+            }
+        }
+        if !rest.is_empty() && self.log.is_enabled(level) {
+            match &mut lines.held {
+                Some(held) => held.dropped += 1,
+                None => self.log.drop_line(),
+            }
+        }
+    }
+
+    /// Adds to a counter.
+    pub(crate) fn count(&self, name: &str, delta: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        let mut lines = lock(&self.lines);
+        let Some(held) = &mut lines.held else { return metrics.count(name, delta) };
+        if let Some(sum) = held.counts.get_mut(name) {
+            *sum = sum.saturating_add(delta);
+        } else if held.takes(name.len()) {
+            held.counts.insert(name.to_string(), delta);
+        } else {
+            held.dropped += 1;
+        }
+    }
+
+    /// Holds lines and counts back from now on.
+    pub(crate) fn hold(&self) {
+        let mut lines = lock(&self.lines);
+        let unfinished = (lines.out.clone(), lines.err.clone());
+        lines.held = Some(Held { unfinished, ..Held::default() });
+    }
+
+    /// What was held back goes on, or is forgotten; nothing is held back any more.
+    pub(crate) fn release(&self, keep: bool) {
+        let mut lines = lock(&self.lines);
+        let Some(held) = lines.held.take() else { return };
+        if !keep {
+            (lines.out, lines.err) = held.unfinished;
+            return;
+        }
+        for (level, line) in &held.lines {
+            self.log.log(*level, line);
+        }
+        if let Some(metrics) = &self.metrics {
+            held.counts.iter().for_each(|(name, delta)| metrics.count(name, *delta));
+        }
+        if 0 < held.dropped {
+            let text = format!("{} lines or counts of the guest dropped: too many in one call", held.dropped);
+            self.log.log(Level::Warn, &text);
+        }
+    }
+
+    fn say(&self, lines: &mut Lines, level: Level, text: &str) {
+        let Some(held) = &mut lines.held else { return self.log.log(level, text) };
+        if !self.log.is_enabled(level) {
+            return;
+        }
+        if held.takes(text.len()) {
+            held.lines.push((level, text.to_string()));
+        } else {
+            held.dropped += 1;
+        }
+    }
+
+    /// A new message begins: lines before it do not explain its failure, one that is not finished included.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        if self.wrote.load(Ordering::Relaxed) {
+            self.wrote.store(false, Ordering::Relaxed);
+            self.end_message();
+        }
+    }
+
+    #[cold]
+    fn end_message(&self) {
+        let mut lines = lock(&self.lines);
+        let unfinished = printable(&mem::take(&mut lines.err));
+        if !unfinished.trim().is_empty() {
+            self.say(&mut lines, Level::Warn, &unfinished);
+        }
+        lines.explanation = Explanation::default();
+    }
+
+    /// What the guest wrote to standard error since the message began that says best why it failed, finished or not.
+    pub(crate) fn last_err(&self) -> Option<String> {
+        if !self.wrote.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut lines = lock(&self.lines);
+        let partial = printable(&lines.err);
+        lines.explanation.take(&partial);
+        lines.explanation.text()
+    }
+
+    fn write(&self, stderr: bool, bytes: &[u8]) {
+        self.wrote.store(true, Ordering::Relaxed);
+        let mut lines = lock(&self.lines);
+        let level = if stderr { Level::Warn } else { Level::Info };
+        // Taken out, so that the log can be written to meanwhile.
+        let mut buffer = mem::take(if stderr { &mut lines.err } else { &mut lines.out });
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = LOG_LINE_BYTES_MAX - buffer.len();
+            let window = &rest[..rest.len().min(room)];
+            let newline = window.iter().position(|it| *it == b'\n');
+            buffer.extend_from_slice(&window[..newline.unwrap_or(window.len())]);
+            rest = &rest[newline.map_or(window.len(), |at| at + 1)..];
+            if newline.is_some() || buffer.len() == LOG_LINE_BYTES_MAX {
+                let text = printable(&buffer);
+                buffer.clear();
+                if !text.trim().is_empty() {
+                    self.say(&mut lines, level, &text);
+                    if stderr {
+                        lines.explanation.take(&text);
+                    }
+                }
+            }
+        }
+        *(if stderr { &mut lines.err } else { &mut lines.out }) = buffer;
+    }
+
+    /// The instance ends: what has no newline is a line now.
+    pub(crate) fn finish(&self) {
+        self.release(true);
+        let mut lines = lock(&self.lines);
+        for (buffer, level) in
+            [(mem::take(&mut lines.out), Level::Info), (mem::take(&mut lines.err), Level::Warn)]
+        {
+            let text = printable(&buffer);
+            if !text.trim().is_empty() {
+                self.log.log(level, &text);
+            }
+        }
+    }
+}
+
+/// Control characters would let a guest write to the terminal of whoever reads the log.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_suffix('\r').unwrap_or(&text);
+    text.chars().map(|c| if !is_printable(c) && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of the two streams, as WASI wants it.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    output: Arc<Output>,
+    stderr: bool,
+    /// What was written since the time was last looked at, in bytes.
+    unseen: usize,
+}
+
+impl Stream {
+    pub(crate) fn new(output: &Arc<Output>, stderr: bool) -> Stream {
+        Stream { output: Arc::clone(output), stderr, unseen: 0 }
+    }
+}
+
+impl IsTerminal for Stream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stream {
+    // Preview 1 writes through `p2_stream` alone; this one has no other caller here.
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        StdoutStream::async_stream(&std::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(Stream::new(&self.output, self.stderr))
+    }
+}
+
+#[async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {
+        if PIECE_BYTES <= self.unseen {
+            self.unseen = 0;
+            look().await;
+        }
+    }
+}
+
+#[async_trait]
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
+        self.unseen += bytes.len();
+        self.output.write(self.stderr, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(PIECE_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes what matters at least as much as a warning.
+    #[derive(Default)]
+    struct Warnings(Mutex<Vec<String>>);
+
+    impl GuestLog for Warnings {
+        fn is_enabled(&self, level: Level) -> bool {
+            matches!(level, Level::Warn | Level::Error)
+        }
+
+        fn log(&self, _: Level, text: &str) {
+            lock(&self.0).push(text.to_string());
+        }
+    }
+
+    #[test]
+    fn lines_below_the_level_do_not_count() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3, "guest")), None);
+        for number in 0..1000 {
+            output.log_text(Level::Debug, b"not seen");
+            output.write(false, b"nor this\n");
+            if number % 500 == 0 {
+                output.log_text(Level::Warn, b"seen");
+            }
+        }
+        output.hold();
+        (0..HELD_BYTES_MAX / 64).for_each(|_| output.log_text(Level::Info, b"not even held"));
+        output.log_text(Level::Error, b"held");
+        output.release(true);
+        drop(output);
+        assert_eq!(*lock(&log.0), ["seen", "seen", "held"]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_finished_belongs_to_its_message() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100, "guest")), None);
+        output.begin();
+        output.write(true, b"of the first");
+        assert_eq!(output.last_err().as_deref(), Some("of the first"));
+        output.begin();
+        assert_eq!(output.last_err(), None);
+        output.write(true, b"of the second");
+        assert_eq!(output.last_err().as_deref(), Some("of the second"));
+        output.finish();
+        assert_eq!(*lock(&log.0), ["of the first", "of the second"]);
+    }
+
+    #[test]
+    fn a_panic_explains_more_than_the_last_line() {
+        let text = |lines: &[&str]| {
+            let mut explanation = Explanation::default();
+            lines.iter().for_each(|it| explanation.take(it));
+            explanation.text()
+        };
+        assert_eq!(text(&[]), None);
+        assert_eq!(text(&["one", "two", " "]).as_deref(), Some("two"));
+        let go = [
+            "panic: no such order",
+            "",
+            "goroutine 1 [running]:",
+            "main.process(...)",
+            "\t/a/main.go:6 +0x1",
+        ];
+        assert_eq!(text(&go).as_deref(), Some("panic: no such order, at /a/main.go:6"));
+        let of_runtime = [
+            "panic: runtime error: index out of range [5] with length 3",
+            "goroutine 1 [running]:",
+            "panic({0x1, 0x2})",
+            "\t/go/src/runtime/panic.go:787 +0x2",
+            "runtime.goPanicIndex()",
+            "\t/go/src/runtime/panic.go:115 +0x7",
+            "main.process()",
+            "\t/a/b.go:12 +0x1d",
+            "main.main()",
+            "\t/a/b.go:20 +0x1d",
+        ];
+        let expected = "panic: runtime error: index out of range [5] with length 3, at /a/b.go:12";
+        assert_eq!(text(&of_runtime).as_deref(), Some(expected));
+        let fatal = ["fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive]:"];
+        assert_eq!(text(&fatal).as_deref(), Some(fatal[0]));
+        let rust = ["thread '<unnamed>' panicked at src/lib.rs:3:5:", "no such order", "note: run with more"];
+        assert_eq!(
+            text(&rust).as_deref(),
+            Some("thread '<unnamed>' panicked at src/lib.rs:3:5: no such order")
+        );
+    }
+}

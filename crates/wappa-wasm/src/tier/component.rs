@@ -1,0 +1,362 @@
+//! Tier component: the world `wappa:processor/processor` of `guest/wit/processor.wit`.
+//!
+//! A call gets a batch of messages by number. Each has a number that no other batch of the instance ever had, so that
+//! a guest which keeps one, or whose collector drops it late, can do no harm.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use wappa_message::{Message, Value};
+use wasmtime::{
+    StoreContextMut,
+    component::{ComponentType, Lift, Linker, Lower, Resource, TypedFunc},
+};
+
+use crate::{CallError, Kind, host::error::Stop, host::functions::Interface, host::Host, host::log::Level, host::metrics::check_name, host::pace::Pace, host::run::Disposition, tier::v1::reason_of};
+
+/// The package, without its version.
+pub(crate) const PACKAGE: &str = "wappa:processor";
+
+/// The version of the package that this host has.
+pub(crate) const VERSION: &str = "0.1.0";
+
+/// The batches of an instance that its guest has not dropped may be so many; one with more is retired.
+const LIVE_MAX: u32 = 1000;
+
+/// A call gets no more content than this, in bytes, unless a single message is larger.
+const CALL_BYTES_MAX: usize = 1 << 20;
+
+/// What a call may cost the host beside what messages may become.
+const CALL_OVERHEAD_BYTES: usize = 1 << 20;
+
+/// The batches that were handed to an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    last: u32,
+    /// Not dropped by the guest yet.
+    live: u32,
+    /// The first message of the open batch, and how many there are; none between two calls.
+    open: Option<(usize, usize)>,
+    /// Whether the guest has asked for a content of the last batch.
+    was_read: Cell<bool>,
+}
+
+impl Batches {
+    /// Opens a batch. The number is new.
+    pub(crate) fn open(&mut self, first: usize, n_messages: usize) -> Resource<BatchTag> {
+        self.last = self.last.checked_add(1).expect("a guest that ran out of numbers is not called");
+        self.live = self.live.saturating_add(1);
+        self.open = Some((first, n_messages));
+        self.was_read.set(false);
+        Resource::new_own(self.last)
+    }
+
+    /// Nobody may use it any more.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Whether the guest has asked for a content of the last batch.
+    pub(crate) fn was_read(&self) -> bool {
+        self.was_read.get()
+    }
+
+    /// Whether the guest keeps more batches than anybody needs, or numbers run out.
+    pub(crate) fn is_worn(&self) -> bool {
+        LIVE_MAX < self.live || self.is_at_end()
+    }
+
+    /// Whether there is no number left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.last == u32::MAX
+    }
+
+    /// The index in the run of a message of the open batch.
+    fn find(&self, batch: &Resource<BatchTag>, index: u32) -> wasmtime::Result<usize> {
+        let (first, n) = self.find_all(batch)?;
+        if n <= index as usize {
+            return Err(mistake(format!("there is no message {index} in a batch of {n}")));
+        }
+        Ok(first + index as usize)
+    }
+
+    fn find_all(&self, batch: &Resource<BatchTag>) -> wasmtime::Result<(usize, usize)> {
+        match self.open {
+            Some(open) if batch.rep() == self.last => Ok(open),
+            _ => Err(mistake("a batch is used after the call that it was for".into())),
+        }
+    }
+}
+
+/// `process` of a component: one disposition per message of the batch.
+pub(crate) type ProcessFunc = TypedFunc<(Resource<BatchTag>,), (Vec<WitDisposition>,)>;
+
+/// Stands for a batch in the types of functions.
+#[derive(Debug)]
+pub(crate) struct BatchTag;
+
+/// A metadata value as the world writes it.
+#[derive(Clone, Debug, ComponentType, Lift, Lower)]
+#[component(variant)]
+pub(crate) enum WitValue {
+    #[component(name = "text")]
+    Text(String),
+    #[component(name = "bytes")]
+    Bytes(Vec<u8>),
+    #[component(name = "json")]
+    Json(String),
+}
+
+/// A message that a guest sends in the place of another.
+#[derive(Debug, ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct WitMessage {
+    pub(crate) content: Vec<u8>,
+    pub(crate) metadata: Vec<(String, WitValue)>,
+}
+
+/// What the guest says is to happen to a message.
+#[derive(Debug, ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum WitDisposition {
+    #[component(name = "keep")]
+    Keep,
+    #[component(name = "filter")]
+    Filter,
+    #[component(name = "content")]
+    Content(Vec<u8>),
+    #[component(name = "send")]
+    Send(Vec<WitMessage>),
+    #[component(name = "fail")]
+    Fail(String),
+}
+
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "made by lifting alone")]
+enum WitLevel {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+type Store<'a> = StoreContextMut<'a, Host>;
+type Batch = Resource<BatchTag>;
+
+/// Provides the imports of the world.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let interface = |name: &str| format!("{PACKAGE}/{name}@{VERSION}");
+    let mut types = Interface::new(linker, &interface("types"))?;
+    types.add_resource::<BatchTag>("batch", |mut store: Store<'_>| {
+        let batches = &mut store.data_mut().batches;
+        batches.live = batches.live.saturating_sub(1);
+        Ok(())
+    })?;
+    types.add("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
+        Ok((store.data().batches.find_all(&batch)?.1 as u32,))
+    })?;
+    types.add("[method]batch.content", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
+        let idx = host.batches.find(&batch, index)?;
+        host.batches.was_read.set(true);
+        host.work.print(idx)?;
+        Ok((host.work.run.messages[idx].content().clone(),))
+    })?;
+    types.add("[method]batch.contents", |mut store: Store<'_>, (batch,): (Batch,)| {
+        contents(store.data_mut(), &batch)
+    })?;
+    types.add(
+        "[method]batch.get-metadata",
+        |store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
+            let host = store.data();
+            let idx = host.batches.find(&batch, index)?;
+            let value = host.work.metadata(idx).get(&key);
+            check_copy(host, value.map_or(0, Value::text_len))?;
+            Ok((value.map(to_wit),))
+        },
+    )?;
+    types.add("[method]batch.metadata", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
+        let idx = host.batches.find(&batch, index)?;
+        let metadata = host.work.metadata(idx).clone();
+        let mut pairs = Vec::with_capacity(metadata.len());
+        let mut bytes = 0;
+        for (key, value) in metadata.iter() {
+            // There may be a great many, and values take time to write.
+            host.enter()?;
+            bytes += key.len() + value.text_len();
+            check_copy(host, bytes)?;
+            if let Ok(key) = str::from_utf8(key) {
+                pairs.push((key.to_string(), to_wit(value)));
+            }
+        }
+        Ok((pairs,))
+    })?;
+    types.add(
+        "[method]batch.set-metadata",
+        |mut store: Store<'_>, (batch, index, key, value): (Batch, u32, String, WitValue)| {
+            let host = store.data_mut();
+            let idx = host.batches.find(&batch, index)?;
+            let value = host.work.value_of(value, 0)?;
+            Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
+        },
+    )?;
+    types.add(
+        "[method]batch.delete-metadata",
+        |mut store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
+            let host = store.data_mut();
+            let idx = host.batches.find(&batch, index)?;
+            Ok((host.work.delete_metadata(idx, key.as_bytes())?,))
+        },
+    )?;
+    types.add("[method]batch.error", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        Ok((host.work.error(idx).map(|it| it.as_str().to_string()),))
+    })?;
+    types.add("[method]batch.clear-error", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data_mut();
+        let idx = host.batches.find(&batch, index)?;
+        host.work.clear_error(idx);
+        Ok(())
+    })?;
+    types.add("[method]batch.position", |store: Store<'_>, (batch, index): (Batch, u32)| {
+        let host = store.data();
+        let idx = host.batches.find(&batch, index)?;
+        Ok((host.work.run.position(idx),))
+    })?;
+
+    let mut log = Interface::new(linker, &interface("log"))?;
+    log.add("log", |store: Store<'_>, (level, text): (WitLevel, String)| {
+        let level = Level::from_number(level as u32).unwrap_or(Level::Error);
+        store.data().output.log_text(level, text.as_bytes());
+        Ok(())
+    })?;
+    let mut metrics = Interface::new(linker, &interface("metrics"))?;
+    metrics.add("counter-add", |store: Store<'_>, (name, delta): (String, u64)| {
+        let name = check_name(name.as_bytes()).map_err(|why| mistake(format!("`counter-add`: {why}")))?;
+        store.data().output.count(name, delta);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn contents(host: &mut Host, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
+    let (first, n) = host.batches.find_all(batch)?;
+    host.batches.was_read.set(true);
+    for idx in first..first + n {
+        host.work.print(idx)?;
+    }
+    let messages = &host.work.run.messages[first..first + n];
+    if let [message] = messages {
+        let end = message.content().len() as u32;
+        return Ok(((message.content().clone(), vec![end]),));
+    }
+    let bytes: usize = messages.iter().map(|it| it.content().len()).sum();
+    // A guest that did not read so far may have been given more than it can take.
+    check_copy(host, bytes)?;
+    let mut all = Vec::with_capacity(bytes);
+    let mut ends = Vec::with_capacity(n);
+    for message in messages {
+        all.extend_from_slice(message.content());
+        ends.push(all.len() as u32);
+    }
+    Ok(((all.into(), ends),))
+}
+
+/// An error when the host would copy more for the guest than the guest can take: escapes make a text several times as
+/// long as the value.
+fn check_copy(host: &Host, bytes: usize) -> wasmtime::Result<()> {
+    if host.shared.copy_limit() < bytes {
+        return Err(mistake(format!("all of it is {bytes} bytes, more than the guest's memory may have")));
+    }
+    Ok(())
+}
+
+/// How many leading messages of `messages` one call gets, by the lane's pace. A guest that does not read contents is
+/// not bounded by what it would read.
+pub(crate) fn n_for_call(messages: &[Message], pace: &Pace) -> usize {
+    let n_max = pace.n_messages();
+    if !pace.reads() {
+        return n_max.min(messages.len());
+    }
+    let mut bytes = 0;
+    let fitting = messages.iter().take(n_max).take_while(|it| {
+        bytes += it.content_size();
+        bytes <= CALL_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+/// What lifting the results of a call may cost the host, in bytes.
+pub(crate) fn fuel(messages: &[Message], output_limit: usize) -> usize {
+    let bytes: usize = messages.iter().map(Message::size).sum();
+    output_limit.max(bytes).saturating_add(CALL_OVERHEAD_BYTES)
+}
+
+/// Does to the messages of a call what the guest says. Whether the instance may go on.
+pub(crate) fn apply(host: &mut Host, first: usize, dispositions: Vec<WitDisposition>) -> bool {
+    let mut is_sound = true;
+    let work = &mut host.work;
+    for (idx, disposition) in (first..).zip(dispositions) {
+        let disposition = match disposition {
+            WitDisposition::Keep => continue,
+            WitDisposition::Filter => Disposition { is_replaced: true, ..Disposition::default() },
+            WitDisposition::Content(content) => match work.check_output(idx, content.len()) {
+                Ok(()) => {
+                    let message = &mut work.run.messages[idx];
+                    work.run.growth.grown += content.len().saturating_sub(message.content_size());
+                    message.set_content(content.into());
+                    continue;
+                }
+                Err(stop) => too_large(&stop),
+            },
+            WitDisposition::Send(messages) => match work.messages_of(idx, messages) {
+                Ok((emitted, grown)) => {
+                    work.run.growth.grown += grown;
+                    Disposition { emitted, is_replaced: true, ..Disposition::default() }
+                }
+                Err(stop) => too_large(&stop),
+            },
+            WitDisposition::Fail(reason) => {
+                let err = CallError::new(Kind::Fail, reason_of(reason.as_bytes()));
+                Disposition { failed: Some(err), ..Disposition::default() }
+            }
+        };
+        if let Some(err) = &disposition.failed {
+            work.restore_one(idx);
+            is_sound &= err.kind() == Kind::Fail;
+        }
+        work.run.dispose(idx, disposition);
+    }
+    work.keep_changes();
+    is_sound
+}
+
+fn too_large(stop: &Stop) -> Disposition {
+    let kind = if matches!(stop, Stop::Output(_)) { Kind::Output } else { Kind::HostCall };
+    Disposition { failed: Some(CallError::new(kind, stop.to_string())), ..Disposition::default() }
+}
+
+fn to_wit(value: &Value) -> WitValue {
+    match value {
+        Value::Text(text) => match str::from_utf8(text) {
+            Ok(text) => WitValue::Text(text.to_string()),
+            Err(_) => WitValue::Bytes(text.to_vec()),
+        },
+        other => WitValue::Json(other.to_json()),
+    }
+}
+
+#[cold]
+fn mistake(text: String) -> wasmtime::Error {
+    Stop::HostCall(text.into()).into()
+}
