@@ -232,54 +232,49 @@
 //! }
 //! ```
 
-mod arena;
 mod cache;
-mod clock;
 pub mod compile;
-mod compiler;
-mod component;
-mod descriptors;
 mod engine;
-mod error;
-mod exports;
-mod footprint;
-mod frames;
-mod functions;
+mod file;
 mod guest;
 mod host;
 pub mod inspect;
-mod instance;
-mod interrupt;
-pub mod json;
-mod limiter;
-mod listing;
-mod load;
-mod log;
-mod machine;
-mod metrics;
-mod module;
-mod pace;
-mod prepare;
+mod interface;
 pub mod processor;
-pub mod rewrite;
-mod run;
-mod settings;
-mod slots;
-mod source_lines;
-mod stack;
-mod start;
-mod threads;
-mod v0;
-mod v1;
-mod waiting;
+mod tier;
 mod wasi;
-mod wasi2;
-mod work;
-mod wrap;
 
 pub use wappa_component::Account;
 
-pub use crate::{cache::{CACHE_BYTES_MAX, CodeCache}, compile::{Budget, ChildCompiler, Compile, CompileError, child_main}, compile::compiler::{CompileInProcess, precompile}, engine::{CallContext, Engine, EngineConfig}, host::error::{CallError, EngineError, GuestError, Kind, ModuleError}, file::footprint::Footprint, compile::frames::Frame, guest::{Guest, GuestConfig, Limits, Mount}, guest::instance::{Called, Instance}, host::interrupt::Interrupt, host::log::{GuestLog, LOG_LINE_BYTES_MAX, Level}, host::metrics::{GuestMetrics, Ticks}, engine::module::Module, host::pace::Pace, host::run::{Outcome, Run}, host::stack::{GUEST_STACK_BYTES, StackError, THREAD_STACK_BYTES, spawn_thread}};
+pub use crate::{
+    cache::{CACHE_BYTES_MAX, CodeCache},
+    compile::{
+        Budget, ChildCompiler, Compile, CompileError, child_main,
+        compiler::{CompileInProcess, precompile},
+        error::ModuleError,
+        frames::Frame,
+        settings::GUEST_STACK_BYTES,
+    },
+    engine::{CallContext, Engine, EngineConfig, error::EngineError, module::Module},
+    file::{footprint::Footprint, rewrite},
+    guest::{
+        Guest, GuestConfig,
+        error::GuestError,
+        instance::{Called, Instance},
+    },
+    host::{
+        error::{CallError, Kind},
+        interrupt::Interrupt,
+        json,
+        log::{GuestLog, LOG_LINE_BYTES_MAX},
+        metrics::{GuestMetrics, Ticks},
+        pace::Pace,
+        run::{Outcome, Run},
+        shared::{Limits, Mount},
+        stack::{StackError, THREAD_STACK_BYTES, spawn_thread},
+    },
+    interface::Level,
+};
 
 /// The program in the guide compiles.
 #[cfg(doctest)]

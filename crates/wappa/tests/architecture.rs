@@ -203,3 +203,95 @@ fn lines_end_where_their_text_ends() {
         found
     });
 }
+
+/// The folders of `wappa-wasm`, in the order of their dependencies: each uses itself and those before it.
+const FOLDERS_OF_WASM: [&str; 11] = [
+    "interface",
+    "file",
+    "inspect",
+    "compile",
+    "cache",
+    "host",
+    "wasi",
+    "tier",
+    "engine",
+    "guest",
+    "processor",
+];
+
+#[test]
+fn folders_of_wasm_use_those_before_them() {
+    let source = root().join("crates/wappa-wasm/src");
+    let folders: BTreeSet<String> = fs::read_dir(&source)
+        .expect("the crate is there")
+        .map(|it| it.expect("it can be listed").file_name().into_string().expect("a name is text"))
+        .filter(|it| it != "lib.rs")
+        .collect();
+    assert_eq!(folders, FOLDERS_OF_WASM.map(str::to_owned).into(), "every file is in a folder of the list");
+    let mut problems = Vec::new();
+    for (rank, folder) in FOLDERS_OF_WASM.iter().enumerate() {
+        let mut files = Vec::new();
+        rust_files_below(&source.join(folder), &mut files);
+        for file in files {
+            let text = fs::read_to_string(&file).expect("it can be read");
+            for used in used_by(&text) {
+                if !FOLDERS_OF_WASM[..=rank].contains(&used.as_str()) {
+                    problems.push(format!("{} uses `crate::{used}`", file.display()));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// All files but those of tests, which may use what they like.
+fn rust_files_below(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("it can be listed") {
+        let path = entry.expect("it can be listed").path();
+        let is_of_tests = path.file_stem().is_some_and(|it| it == "tests");
+        if path.is_dir() && !is_of_tests {
+            rust_files_below(&path, files);
+        } else if !is_of_tests && path.extension().is_some_and(|it| it == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// What follows `crate::` in code: the first name of each path, those of a list in braces too.
+fn used_by(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code: String =
+        code.lines().filter(|it| !it.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut used = BTreeSet::new();
+    for behind in code.split("crate::").skip(1) {
+        let Some(list) = behind.strip_prefix('{') else {
+            used.insert(first_name(behind));
+            continue;
+        };
+        let (mut depth, mut is_first) = (0, true);
+        for (at, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => is_first = true,
+                _ if is_first && !c.is_whitespace() => {
+                    used.insert(first_name(&list[at..]));
+                    is_first = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    used
+}
+
+fn first_name(path: &str) -> String {
+    path.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect()
+}
+
+#[test]
+fn paths_are_found() {
+    let text = "use crate::{\n    host::{Host, error::Stop},\n    file,\n};\nuse crate::tier::v0;\n// crate::not\nfn f() { crate::wasi::link() }";
+    assert_eq!(used_by(text), ["host", "file", "tier", "wasi"].map(str::to_owned).into());
+}

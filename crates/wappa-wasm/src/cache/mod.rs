@@ -14,7 +14,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::{Level, compile::load::Compiled, engine::module::Digest};
+use crate::{compile::load::Compiled, file::digest::Digest, interface::Level};
 use directory::{Directory, Unusable};
 use entry::{Flaw, Key, Trailer, trailer};
 use notes::Notes;

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::Level;
+use crate::interface::Level;
 
 type Log = Box<dyn Fn(Level, &str) + Send + Sync>;
 

@@ -48,7 +48,7 @@ impl Hasher for Sha256Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{inspect::to_binary, file::rewrite::export_memory, file::wrap::wrap};
+    use crate::{file::format::to_binary, file::rewrite::export_memory, file::wrap::wrap};
 
     /// When this fails, what is compiled of a file has changed: count [`PREPARATION`] up, and then change the digest.
     #[test]
@@ -64,7 +64,7 @@ mod tests {
             hasher.update(export_memory(&binary));
         }
         hasher.update(wrap(&with_types()).expect("it has the types"));
-        let found = crate::engine::module::hex(&hasher.finalize().into());
+        let found = crate::file::digest::hex(&hasher.finalize().into());
         expect_test::expect!["1: 0d994da01dbbb2598675190f83565a109b9b2da2553e4c0b1dcd5139bbee0cc7"]
             .assert_eq(&format!("{PREPARATION}: {found}"));
     }

@@ -11,7 +11,7 @@ use super::{
     CompileError,
     wire::{Answer, Job, Request, write_answer},
 };
-use crate::{compile::compiler::precompile, inspect::Verdict, compile::source_lines::source_lines};
+use crate::{compile::compiler::precompile, compile::source_lines::source_lines, inspect::Verdict};
 
 /// What one thread may map beside the memory that it uses: its stack, and the address space that its allocator
 /// sets aside (64 MiB with glibc).

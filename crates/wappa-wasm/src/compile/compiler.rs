@@ -2,7 +2,13 @@
 
 use std::{panic::catch_unwind, sync::Mutex, thread};
 
-use crate::{compile::{Compile, CompileError, THREADS_MAX}, host::error::one_line, file::prepare::prepare, compile::settings::compile_settings, file::wrap::is_component};
+use crate::{
+    compile::settings::compile_settings,
+    compile::{Compile, CompileError, THREADS_MAX},
+    file::prepare::prepare,
+    file::text::one_line,
+    file::wrap::is_component,
+};
 
 /// Compiles in this process, without any bound.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,7 +7,23 @@ use std::{
 
 use wasmtime::{Module, Precompiled, component::Component};
 
-use crate::{ModuleError, host::error::one_line, engine::module::Code};
+use crate::{compile::error::ModuleError, file::text::one_line};
+
+/// Code that can be linked.
+pub(crate) enum Code {
+    Core(wasmtime::Module),
+    Component(wasmtime::component::Component),
+}
+
+impl Code {
+    /// Whether a core module exports a function of this name.
+    pub(crate) fn has_function(&self, name: &str) -> bool {
+        match self {
+            Code::Core(wasm) => matches!(wasm.get_export(name), Some(wasmtime::ExternType::Func(_))),
+            Code::Component(_) => false,
+        }
+    }
+}
 
 /// Code that [`crate::precompile`] of this build made of a valid module.
 ///

@@ -7,7 +7,13 @@
 //! `Compile` is the hook: whoever embeds the engine may compile in process, or elsewhere.
 
 mod child;
+pub(crate) mod compiler;
+pub(crate) mod error;
+pub(crate) mod frames;
+pub(crate) mod load;
 mod parent;
+pub(crate) mod settings;
+pub(crate) mod source_lines;
 mod wire;
 
 use std::fmt::Debug;

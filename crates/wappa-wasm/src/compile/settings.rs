@@ -7,7 +7,10 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::{inspect::ENGINE_FEATURES, host::stack::GUEST_STACK_BYTES};
+use crate::interface::ENGINE_FEATURES;
+
+/// How much stack a guest may use: more than Wasmtime's default, because Bento's engine allows more.
+pub const GUEST_STACK_BYTES: usize = 4 << 20;
 
 /// Resident pages that a slot keeps for its next instance: small guests are reset two to three times cheaper.
 const KEEP_RESIDENT_BYTES: usize = 64 << 10;

@@ -9,7 +9,7 @@ use addr2line::{Context, gimli};
 use gimli::{Dwarf, EndianSlice, LittleEndian};
 use wasmparser::{Parser, Payload};
 
-use crate::{host::error::one_line, compile::frames::demangled, file::prepare::prepare};
+use crate::{compile::frames::demangled, file::prepare::prepare, file::text::one_line};
 
 /// How many functions that were inlined into each other are told for one frame.
 const INLINED_MAX: usize = 20;

@@ -1,5 +1,8 @@
 //! The engine: two allocators of instances with equal compile settings, their linkers, the ticker, the modules.
 
+pub(crate) mod error;
+pub(crate) mod module;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -14,7 +17,27 @@ use rustix::process::{Resource, getrlimit};
 use wappa_component::{Account, Ledger};
 use wasmtime::{Caller, Linker, component};
 
-use crate::{CodeCache, EngineError, host::clock::Clock, compile::Compile, compile::compiler::CompileInProcess, tier::component as processor_world, host::error::one_line, host::functions::Functions, host::Host, inspect::NOTHING_TO_DO, host::machine::guest_memory_default, engine::module::{Digest, Loaded}, compile::settings::{compile_settings, pooling_settings}, host::stack::{StackError, check_thread}, tier::v0, tier::v1, wasi::preview1, wasi::preview2};
+use crate::{
+    cache::CodeCache,
+    compile::Compile,
+    compile::compiler::CompileInProcess,
+    compile::settings::{compile_settings, pooling_settings},
+    engine::error::EngineError,
+    engine::module::Loaded,
+    file::digest::Digest,
+    file::text::one_line,
+    host::Host,
+    host::clock::Clock,
+    host::functions::Functions,
+    host::machine::guest_memory_default,
+    host::stack::{StackError, check_thread},
+    interface::NOTHING_TO_DO,
+    tier::component as processor_world,
+    tier::v0,
+    tier::v1,
+    wasi::preview1,
+    wasi::preview2,
+};
 
 /// The smallest size of a pooled memory: raising one guest's limit must not cost the others their slots.
 const POOLED_MEMORY_BYTES_MIN: usize = 128 << 20;
@@ -105,13 +128,13 @@ impl Side {
         let mut functions = Functions::new(&engine);
         v0::link(&mut functions)?;
         v1::link(&mut functions)?;
-        wasi::link(&mut functions)?;
+        preview1::link(&mut functions)?;
         for (module, name, _) in NOTHING_TO_DO {
             functions.add(module, name, |_: Caller<'_, Host>, _: u32| Ok(()))?;
         }
         let mut components = component::Linker::new(&engine);
         processor_world::link(&mut components)?;
-        wasi2::link(&mut components)?;
+        preview2::link(&mut components)?;
         Ok(Side { engine, linker: functions.into_linker(), components })
     }
 }

@@ -1,37 +1,26 @@
 //! Modules: from a file's bytes to loaded code, compiled once per digest and shared.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     sync::{Arc, OnceLock, PoisonError},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CodeCache, Engine, Footprint, ModuleError, compile::load::{self, Compiled}};
-
-/// SHA-256 of the file.
-pub(crate) type Digest = [u8; 32];
+use crate::{
+    cache::CodeCache,
+    compile::error::ModuleError,
+    compile::load::Code,
+    compile::load::{self, Compiled},
+    engine::Engine,
+    file::digest::{Digest, hex},
+    file::footprint::Footprint,
+};
 
 /// A module whose code is loaded. Clones are one and the same.
 #[derive(Clone)]
 pub struct Module {
     pub(crate) loaded: Arc<Loaded>,
-}
-
-/// Code that can be linked.
-pub(crate) enum Code {
-    Core(wasmtime::Module),
-    Component(wasmtime::component::Component),
-}
-
-impl Code {
-    /// Whether a core module exports a function of this name.
-    pub(crate) fn has_function(&self, name: &str) -> bool {
-        match self {
-            Code::Core(wasm) => matches!(wasm.get_export(name), Some(wasmtime::ExternType::Func(_))),
-            Code::Component(_) => false,
-        }
-    }
 }
 
 /// The code of a module, in the form of each allocator that can take it.
@@ -172,21 +161,4 @@ impl Loaded {
         let code = load::load(&engine.on_demand().engine, &self.compiled)?;
         Ok(self.on_demand.get_or_init(|| code))
     }
-}
-
-/// The SHA-256 of a file's bytes.
-pub(crate) fn digest_of(file: &[u8]) -> Digest {
-    Sha256::digest(file).into()
-}
-
-/// The same in hexadecimal digits.
-pub(crate) fn sha256_of(file: &[u8]) -> String {
-    hex(&digest_of(file))
-}
-
-pub(crate) fn hex(digest: &Digest) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
 }

@@ -12,7 +12,7 @@ use wasmparser::{
     ComponentTypeRef, ElementItems, Encoding, Instance, Parser, Payload,
 };
 
-use crate::inspect;
+use super::format;
 
 /// Core instances, memories and tables of one component, each. Toolchains make components of a dozen; each costs the
 /// host memory that no guest sees, and a memory costs address space.
@@ -67,7 +67,7 @@ impl Footprint {
     /// Of a file, binary or text, that was or will be found valid. `Err`: more than any guest may have, in words: "makes
     /// more than 200 core instances".
     pub fn of(file: &[u8]) -> Result<Footprint, String> {
-        match inspect::to_binary(file) {
+        match format::to_binary(file) {
             Ok(wasm) => Footprint::of_binary(&wasm),
             // Whoever validates says it better.
             Err(_) => Ok(Footprint::default()),

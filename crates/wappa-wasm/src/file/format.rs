@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::{bytes_exact, quoted};
+use super::text::{bytes_exact, quoted, safe};
 use crate::file::wrap::is_component;
 
 /// Why a file is not a guest. Every text stands alone on one line.
@@ -72,7 +72,7 @@ pub fn to_binary(file: &[u8]) -> Result<Cow<'_, [u8]>, NotAModule> {
 }
 
 /// Whether a file is a module in text form.
-pub(super) fn is_text(file: &[u8]) -> bool {
+pub(crate) fn is_text(file: &[u8]) -> bool {
     as_text(file).is_some()
 }
 
@@ -253,6 +253,6 @@ fn text_error(rendered: &str) -> NotAModule {
 }
 
 /// A text that may quote the file, made safe for a log.
-pub(super) fn quoted_whole(text: &str) -> String {
-    super::text::safe(&text.replace('\n', ": "), 300)
+pub(crate) fn quoted_whole(text: &str) -> String {
+    safe(&text.replace('\n', ": "), 300)
 }

@@ -3,7 +3,14 @@
 
 use std::borrow::Cow;
 
-use crate::{Footprint, host::error::one_line, inspect::{self, to_binary}, file::rewrite::export_memory, file::wrap::{is_component, wrap}};
+use crate::{
+    file::footprint::Footprint,
+    file::format::to_binary,
+    file::rewrite::export_memory,
+    file::text::one_line,
+    file::wrap::{is_component, wrap},
+    interface,
+};
 
 /// What is compiled of a file. An error is one line.
 pub(crate) fn prepare(file: &[u8]) -> Result<Cow<'_, [u8]>, String> {
@@ -32,7 +39,8 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 
 /// Finds a module valid with what guests may use, which is less than what the engine understands.
 fn validate(wasm: &[u8]) -> Result<(), String> {
-    let features = if is_component(wasm) { inspect::COMPONENT_FEATURES } else { inspect::ACCEPTED_FEATURES };
+    let features =
+        if is_component(wasm) { interface::COMPONENT_FEATURES } else { interface::ACCEPTED_FEATURES };
     match wasmparser::Validator::new_with_features(features).validate_all(wasm) {
         Ok(_) => Ok(()),
         Err(err) => Err(format!("the module is not valid: {}", one_line(&err.to_string()))),

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use wasm_encoder::{Encode, ExportKind, SectionId};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-use crate::inspect::{WASI_MODULE, read_u32};
+use crate::{file::format::read_u32, interface::WASI_MODULE};
 
 /// The name that the added export gets, unless WASI needs another one.
 pub const MEMORY_EXPORT: &str = "wappa:memory";

@@ -3,7 +3,7 @@
 use wappa_spec::is_printable;
 
 /// A size, rounded for reading: `1.9MiB`.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if n < 1024 {
         return format!("{n}B");
@@ -23,27 +23,27 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 /// A number of bytes to the last one.
-pub(super) fn bytes_exact(n: u64) -> String {
+pub(crate) fn bytes_exact(n: u64) -> String {
     counted(n, "byte")
 }
 
 /// A number of things: `1 page`, `2 pages`.
-pub(super) fn counted(n: u64, thing: &str) -> String {
+pub(crate) fn counted(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The smallest whole number of MiB that holds `n` bytes, as a config would say it.
-pub(super) fn mebibytes_up(n: u64) -> String {
+pub(crate) fn mebibytes_up(n: u64) -> String {
     format!("{}MiB", n.div_ceil(1 << 20))
 }
 
 /// A name from the module, between backticks, without control characters and not too long.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("`{}`", safe(name, 100))
 }
 
 /// `a`, `a and b`, `a, b and 3 more`: so many by name, and how many more there are.
-pub(super) fn enumerated(names: impl ExactSizeIterator<Item = String>, named_max: usize) -> String {
+pub(crate) fn enumerated(names: impl ExactSizeIterator<Item = String>, named_max: usize) -> String {
     let n = names.len();
     let mut names: Vec<String> = names.take(named_max).collect();
     if n > named_max {
@@ -57,7 +57,7 @@ pub(super) fn enumerated(names: impl ExactSizeIterator<Item = String>, named_max
 }
 
 /// Text from the module without control characters, cut after so many characters.
-pub(super) fn safe(text: &str, chars_max: usize) -> String {
+pub(crate) fn safe(text: &str, chars_max: usize) -> String {
     let mut out = String::new();
     for (n, c) in text.chars().enumerate() {
         if n == chars_max {
@@ -71,6 +71,15 @@ pub(super) fn safe(text: &str, chars_max: usize) -> String {
         }
     }
     out
+}
+
+/// Line breaks and whatever else is not printable would let a guest forge lines of the log.
+pub(crate) fn one_line(text: &str) -> String {
+    if text.chars().all(is_printable) {
+        return text.to_string();
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+    lines.join("; ").chars().map(|it| if is_printable(it) { it } else { '\u{fffd}' }).collect()
 }
 
 /// How many single edits (insert, remove, replace, swap) turn one name into the other.
@@ -95,7 +104,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The candidate that was probably meant, if any is close enough.
-pub(super) fn did_you_mean<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong. Longer names than anyone types cannot be meant, and would cost time.
     let allowed = (wanted.chars().count() / 3).max(1);
     candidates

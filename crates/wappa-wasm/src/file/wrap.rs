@@ -16,7 +16,7 @@ use wasi_preview1_component_adapter_provider::{
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
-use crate::{host::error::one_line, inspect::WASI_MODULE};
+use crate::{file::text::one_line, interface::WASI_MODULE};
 
 /// What the names of custom sections with the types of a component begin with.
 pub(crate) const TYPE_SECTION_PREFIX: &str = "component-type";

@@ -9,7 +9,24 @@ use std::{
 use wappa_message::Message;
 use wasmtime::{AsContextMut, Func, Store, TypedFunc, Val};
 
-use crate::{CallContext, CallError, Guest, Kind, tier::component::{self, ProcessFunc}, engine::Running, host::error::{Stop, refusal_of_machine, trap_reason}, host::exports::free_all, compile::frames, guest::Shared, host::Host, host::log::Level, host::run::{Disposition, Run}, guest::slots::{NoSlot, Slot}, guest::start::{NotStarted, start}, host::work::Phase};
+use crate::{
+    compile::frames,
+    engine::CallContext,
+    engine::Running,
+    guest::Guest,
+    guest::slots::{NoSlot, Slot},
+    guest::start::{NotStarted, start},
+    host::Host,
+    host::error::CallError,
+    host::error::Kind,
+    host::error::{Stop, refusal_of_machine, trap_reason},
+    host::exports::free_all,
+    host::run::{Disposition, Run},
+    host::shared::Shared,
+    host::work::Phase,
+    interface::Level,
+    tier::component::{self, ProcessFunc},
+};
 
 /// A guest that is alive. It may move between threads, one call at a time.
 ///

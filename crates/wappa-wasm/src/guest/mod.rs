@@ -1,52 +1,45 @@
 //! Guests: a module with the function to call, its limits and what it sees of the world, linked once.
 
+pub(crate) mod error;
+pub(crate) mod instance;
+pub(crate) mod slots;
+pub(crate) mod start;
+
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use wappa_component::Account;
 use wasmtime::{ExternType, InstancePre, component};
 
-use crate::{CallError, Engine, GuestError, Interrupt, Module, host::clock::Clock, tier::component::{PACKAGE, VERSION}, host::descriptors::Descriptors, engine::Side, host::error::one_line, host::exports::Allocator, host::Host, inspect::provided_functions, guest::instance::Instance, host::limiter::MemoryLimiter, host::log::{GuestLog, Output, RatedLog}, host::metrics::{GuestMetrics, Ticks}, engine::module::Code, guest::slots::Slots, guest::start::{CLOSE, INIT, transform_of}, host::threads::Threads, wasi::preview1};
-
-/// What one guest may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest one message may take, allocator and frees included; and the start of an instance.
-    pub timeout: Duration,
-    /// Memories and tables of one instance, in bytes, and what else the host keeps for it past a mebibyte. Growing past
-    /// it fails inside the guest.
-    pub memory: usize,
-    /// What one message may become, in bytes, content and metadata together. One that does not grow is never refused.
-    pub output: usize,
-    /// How many lines a second the guest's instances may write to the log together; the others are counted.
-    pub log_lines_per_second: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            timeout: Duration::from_secs(10),
-            memory: 128 << 20,
-            output: 64 << 20,
-            log_lines_per_second: 100,
-        }
-    }
-}
-
-/// A directory of the host that the guest sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// The directory.
-    pub host: PathBuf,
-    /// Its name for the guest.
-    pub guest: String,
-    /// Whether the guest may change what is in it.
-    pub writable: bool,
-}
+use crate::{
+    compile::load::Code,
+    engine::Engine,
+    engine::Side,
+    engine::module::Module,
+    file::text::one_line,
+    guest::error::GuestError,
+    guest::instance::Instance,
+    guest::slots::Slots,
+    guest::start::transform_of,
+    host::Host,
+    host::descriptors::Descriptors,
+    host::error::CallError,
+    host::exports::Allocator,
+    host::interrupt::Interrupt,
+    host::limiter::MemoryLimiter,
+    host::log::{GuestLog, Output, RatedLog},
+    host::metrics::{GuestMetrics, Ticks},
+    host::shared::{Limits, Mount, Shared},
+    host::threads::Threads,
+    interface::CLOSE,
+    interface::INIT,
+    interface::provided_functions,
+    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    wasi::preview1,
+};
 
 /// How a guest is made. By default it sees nothing of the world.
 #[derive(Clone)]
@@ -106,58 +99,6 @@ impl fmt::Debug for GuestConfig {
             .field("max_instances", &self.max_instances)
             .field("mounts", &self.mounts)
             .finish_non_exhaustive()
-    }
-}
-
-/// What all instances of a guest share.
-pub(crate) struct Shared {
-    pub(crate) limits: Limits,
-    pub(crate) config: Vec<(String, String)>,
-    pub(crate) ticks: Option<Arc<dyn Ticks>>,
-    /// Messages are given to a component one by one: effects of a call that is repeated would be there twice.
-    pub(crate) is_one_by_one: bool,
-    pub(crate) interrupt: Interrupt,
-    pub(crate) clock: Arc<Clock>,
-    /// The function of a core module; the interface of a component.
-    pub(crate) function: String,
-    /// The name by which memory 0 is exported.
-    pub(crate) memory: Option<String>,
-    pub(crate) allocator: Allocator,
-    /// `_start` or `_initialize`, if there is one.
-    pub(crate) start: Option<&'static str>,
-    /// Whether there is `wappa_init`, and `wappa_close`.
-    pub(crate) has_init: bool,
-    pub(crate) has_close: bool,
-    /// Who pays for what it holds.
-    pub(crate) account: Account,
-    /// What an instance costs the host beside its memories and tables, in bytes.
-    pub(crate) footprint: usize,
-    /// As much of that as counts against its own limit.
-    pub(crate) footprint_charged: usize,
-    /// Where files are waited for; absent where there are none.
-    pub(crate) threads: Option<Threads>,
-    /// How many files may be open; absent where there are none.
-    pub(crate) descriptors: Option<Arc<Descriptors>>,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("function", &self.function).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// When a call must be over; its time begins now when nobody asked before.
-    pub(crate) fn deadline(&self, deadline: &mut Option<u64>) -> u64 {
-        *deadline.get_or_insert_with(|| {
-            let timeout = u64::try_from(self.limits.timeout.as_nanos()).unwrap_or(u64::MAX);
-            self.clock.now().saturating_add(timeout)
-        })
-    }
-
-    /// What one WASI call may make the host copy: no more than the guest can have, and enough for a small one.
-    pub(crate) fn copy_limit(&self) -> usize {
-        self.limits.memory.max(1 << 20)
     }
 }
 
@@ -316,7 +257,7 @@ impl Inner {
         began: Instant,
     ) -> Result<(wasmtime_wasi::p1::WasiP1Ctx, Arc<Output>), (String, std::io::Error)> {
         let output = Output::new(Arc::clone(&self.log), self.metrics.clone());
-        Ok((wasi::context(&self.env, &self.args, &self.mounts, &output, began)?, output))
+        Ok((preview1::context(&self.env, &self.args, &self.mounts, &output, began)?, output))
     }
 }
 
@@ -373,8 +314,9 @@ fn interface_of(
         let found = "not there: a component is called by its `process`".to_string();
         return Err(GuestError::WrongFunction { function: function.to_string(), found });
     }
-    transform_of(wasm, engine)
-        .ok_or_else(|| GuestError::NotAProcessor { interface: format!("{PACKAGE}/transform@{VERSION}") })
+    transform_of(wasm, engine).ok_or_else(|| GuestError::NotAProcessor {
+        interface: format!("{WORLD_PACKAGE}/transform@{WORLD_VERSION}"),
+    })
 }
 
 /// Links the module, or names all imports that cannot be had.

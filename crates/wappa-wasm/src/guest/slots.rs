@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Interrupt;
+use crate::host::interrupt::Interrupt;
 
 /// A raised interrupt does not wake a wait for a slot by itself; this is how soon it is seen.
 const SLICE: Duration = Duration::from_millis(5);

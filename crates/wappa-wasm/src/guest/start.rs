@@ -3,7 +3,23 @@
 use wasmtime::{Store, TypedFunc, UpdateDeadline, Val, component};
 use wasmtime_wasi::WasiView;
 
-use crate::{CallError, Guest, Kind, tier::component::{PACKAGE, WitDisposition}, host::error::{Stop, refusal_of_machine}, host::exports::Exports, guest::{Linked, Shared}, host::Host, guest::instance::{Entry, describe}, host::limiter::Limit, tier::v1::reason_of, wasi::preview1::RESOURCES_MAX};
+use crate::{
+    guest::Guest,
+    guest::Linked,
+    guest::instance::{Entry, describe},
+    host::Host,
+    host::error::CallError,
+    host::error::Kind,
+    host::error::{Stop, refusal_of_machine},
+    host::exports::Exports,
+    host::limiter::Limit,
+    host::shared::Shared,
+    interface::{CLOSE, INIT},
+    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    tier::component::WitDisposition,
+    tier::v1::reason_of,
+    wasi::preview1::RESOURCES_MAX,
+};
 
 pub(crate) enum NotStarted {
     /// The pool is used up.
@@ -103,10 +119,6 @@ fn start_core(
     Ok((store, entry, close))
 }
 
-/// Optional exports of a guest of interface v1.
-pub(crate) const INIT: &str = "wappa_init";
-pub(crate) const CLOSE: &str = "wappa_close";
-
 fn call(store: &mut Store<Host>, instance: &wasmtime::Instance, name: &str) -> wasmtime::Result<Vec<Val>> {
     let Some(func) = instance.get_func(&mut *store, name) else { wasmtime::bail!("`{name}` is not there") };
     let mut results = vec![Val::I32(0); func.ty(&*store).results().len()];
@@ -158,7 +170,8 @@ fn start_component(
 
 /// The name of the interface that a component exports to be a processor, if it does.
 pub(crate) fn transform_of(component: &component::Component, engine: &wasmtime::Engine) -> Option<String> {
-    let prefix = format!("{PACKAGE}/transform@0.1.");
+    let (minor, _) = WORLD_VERSION.rsplit_once('.').expect("a version has three numbers");
+    let prefix = format!("{WORLD_PACKAGE}/transform@{minor}.");
     let ty = component.component_type();
     ty.exports(engine).map(|(name, _)| name.to_string()).find(|name| name.starts_with(&prefix))
 }

@@ -5,104 +5,9 @@ use std::{borrow::Cow, fmt, io};
 use rustix::io::Errno;
 use wappa_component::cause_of_start;
 use wappa_message::Message;
-use wappa_spec::is_printable;
 use wasmtime::Trap;
 
-use crate::{compile::CompileError, compile::frames::Frame};
-
-/// The module cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModuleError {
-    /// Not a module, in neither form; one that breaks the rules, or needs proposals that are refused; or one that
-    /// carries the types of a component, of which none can be made. The text says which, and where.
-    #[error("{0}")]
-    Unfit(String),
-    /// The digest is not the one that was asked for.
-    #[error("the module's SHA-256 is {found}, expected {expected} (`sha256`)")]
-    Digest {
-        /// What was asked for.
-        expected: String,
-        /// What the module has.
-        found: String,
-    },
-    /// The compiler failed or ran into its limits.
-    #[error("compiling the module: {0}")]
-    Compile(CompileError),
-    /// What the compiler returned does not load.
-    #[error("loading the compiled module: {0}")]
-    Load(String),
-}
-
-impl From<CompileError> for ModuleError {
-    fn from(err: CompileError) -> ModuleError {
-        match err {
-            CompileError::Unfit(reason) => ModuleError::Unfit(reason),
-            other => ModuleError::Compile(other),
-        }
-    }
-}
-
-/// The module cannot be a guest with this config.
-#[derive(Debug, thiserror::Error)]
-pub enum GuestError {
-    /// The function is not exported. Which ones would do is part of the text.
-    #[error("the module exports no function `{function}`{hint}")]
-    NoFunction {
-        /// The name that was looked for.
-        function: String,
-        /// Empty, or what is there instead.
-        hint: String,
-    },
-    /// The function takes parameters, or something else of this name is exported.
-    #[error("the export `{function}` is {found}, expected a function without parameters (`function`)")]
-    WrongFunction {
-        /// The name.
-        function: String,
-        /// What it is.
-        found: String,
-    },
-    /// A component of another world.
-    #[error("the component exports no `{interface}`, so it is no processor")]
-    NotAProcessor {
-        /// What it would export.
-        interface: String,
-    },
-    /// Imports that nobody provides, or with another type.
-    #[error("{0}")]
-    Import(String),
-    /// The module needs more than `memory_limit` to start with.
-    #[error(
-        "the module starts with {needed} bytes of memory, more than `memory_limit` allows ({limit} bytes)"
-    )]
-    Memory {
-        /// Its memories at their smallest, and what else an instance costs the host.
-        needed: u64,
-        /// The limit.
-        limit: usize,
-    },
-    /// What the guest's files would be waited for with cannot be made.
-    #[error("starting a thread to wait for files: {}", cause_of_start(.0))]
-    Threads(#[source] io::Error),
-    /// A directory that was to be visible to the guest cannot be opened.
-    #[error("opening the mount `{host}`: {source}")]
-    Mount {
-        /// The directory of the host.
-        host: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// The engine could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The settings are refused by this machine.
-    #[error("making the wasm engine: {0}")]
-    Config(String),
-    /// The ticker's thread could not be started.
-    #[error("starting the ticker of the wasm engine: {}", cause_of_start(.0))]
-    Ticker(#[source] io::Error),
-}
+use crate::{compile::frames::Frame, file::text::one_line};
 
 /// What a message failed of. The names are part of the mark and do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -314,13 +219,4 @@ pub(crate) fn refusal_of_machine(error: &wasmtime::Error) -> Option<String> {
         ),
         _ => cause,
     })
-}
-
-/// Line breaks and whatever else is not printable would let a guest forge lines of the log.
-pub(crate) fn one_line(text: &str) -> String {
-    if text.chars().all(is_printable) {
-        return text.to_string();
-    }
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
-    lines.join("; ").chars().map(|it| if is_printable(it) { it } else { '\u{fffd}' }).collect()
 }

@@ -9,7 +9,10 @@ use wasmtime::{
     AsContextMut, Func, Instance, Memory, StoreContextMut, TypedFunc, Val, ValType, WasmParams, WasmResults,
 };
 
-use crate::{host::error::{Stop, is_stop, trap_reason}, host::Host};
+use crate::{
+    host::Host,
+    host::error::{Stop, is_stop, trap_reason},
+};
 
 /// A host function calls the guest's allocator, which calls a host function, and so on: how far that may go.
 const DEPTH_MAX: u32 = 16;

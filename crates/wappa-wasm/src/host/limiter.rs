@@ -6,7 +6,10 @@
 use wappa_component::{Charge, Refused};
 use wasmtime::ResourceLimiter;
 
-use crate::{file::footprint::PARTS_MAX, guest::Shared, inspect::TABLE_ELEMENTS_MAX, compile::settings::TABLE_ELEMENTS};
+use crate::{
+    compile::settings::TABLE_ELEMENTS, file::footprint::PARTS_MAX, host::shared::Shared,
+    inspect::TABLE_ELEMENTS_MAX,
+};
 
 /// What one element of a table takes.
 const TABLE_ELEMENT_BYTES: usize = 8;

@@ -24,7 +24,7 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::{host::metrics::GuestMetrics, host::waiting::look};
+use crate::{host::metrics::GuestMetrics, host::waiting::look, interface::Level};
 
 /// The longest line; what comes after it is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
@@ -36,29 +36,6 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 const PIECE_BYTES: usize = 64 << 10;
 
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How much a line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// The guest said so.
-    Trace,
-    /// The guest said so.
-    Debug,
-    /// A line on standard output, or the guest said so.
-    Info,
-    /// A line on standard error, or a note about lines that were dropped, or the guest said so.
-    Warn,
-    /// A mistake of the guest that fails no message, or the guest said so.
-    Error,
-}
-
-impl Level {
-    /// The level by its number in guest interface v1.
-    pub(crate) fn from_number(number: u32) -> Option<Level> {
-        let all = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
-        all.get(number as usize).copied()
-    }
-}
 
 /// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
 pub trait GuestLog: Send + Sync {

@@ -1,10 +1,45 @@
 //! The host's side of one instance: the data of its store.
 
+pub(crate) mod arena;
+pub(crate) mod batches;
+pub(crate) mod clock;
+pub(crate) mod descriptors;
+pub(crate) mod error;
+pub(crate) mod exports;
+pub(crate) mod files;
+pub(crate) mod functions;
+pub(crate) mod interrupt;
+pub mod json;
+pub(crate) mod lifted;
+pub(crate) mod limiter;
+pub(crate) mod listing;
+pub(crate) mod log;
+pub(crate) mod machine;
+pub(crate) mod memory;
+pub(crate) mod metrics;
+pub(crate) mod pace;
+pub(crate) mod run;
+pub(crate) mod shared;
+pub(crate) mod stack;
+pub(crate) mod threads;
+pub(crate) mod waiting;
+pub(crate) mod work;
+
 use std::{fmt, sync::Arc, time::Instant};
 
 use wasmtime_wasi::{WasiCtxView, WasiView, p1::WasiP1Ctx};
 
-use crate::{tier::component::Batches, host::error::Stop, host::exports::Exports, guest::Shared, host::limiter::MemoryLimiter, host::log::{Level, Output}, wasi::preview1::Files, host::work::{Phase, Work}};
+use crate::{
+    host::batches::Batches,
+    host::error::Stop,
+    host::exports::Exports,
+    host::files::Files,
+    host::limiter::MemoryLimiter,
+    host::log::Output,
+    host::shared::Shared,
+    host::work::{Phase, Work},
+    interface::Level,
+};
 
 /// What the host must free after one message at most. Each entry stands for one allocation inside the guest.
 const FREES_MAX: usize = 1 << 20;

@@ -6,7 +6,7 @@
 use wappa_component::{Account, Charge};
 use wappa_message::Message;
 
-use crate::{CallError, host::pace::Pace};
+use crate::{host::error::CallError, host::pace::Pace};
 
 /// Messages on their way through a guest, batch by batch.
 ///
@@ -328,7 +328,7 @@ fn outcome(message: Message, disposition: Disposition) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::host::error::Kind;
 
     #[test]
     fn reasons_count_and_are_short_where_there_is_no_room() {

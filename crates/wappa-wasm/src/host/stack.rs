@@ -9,8 +9,7 @@ use std::{
     thread::{self, JoinHandle, Scope, ScopedJoinHandle},
 };
 
-/// How much stack a guest may use: more than Wasmtime's default, because Bento's engine allows more.
-pub const GUEST_STACK_BYTES: usize = 4 << 20;
+use crate::compile::settings::GUEST_STACK_BYTES;
 
 /// The stack of a thread that calls guests: the guest's, and as much again for the host around it.
 pub const THREAD_STACK_BYTES: usize = 8 << 20;

@@ -17,7 +17,7 @@ use std::{
 use tokio::task::JoinHandle;
 use wappa_component::cause_of_start;
 
-use crate::{host::error::Stop, guest::Shared, host::threads::Threads};
+use crate::{host::error::Stop, host::shared::Shared, host::threads::Threads};
 
 /// How soon an interrupt is seen during such a wait.
 const SLICE: Duration = Duration::from_millis(5);

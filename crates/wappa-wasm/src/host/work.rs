@@ -6,7 +6,15 @@
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata, Value, pair_bytes};
 
-use crate::{CallError, Kind, host::arena::Arena, tier::component::{WitMessage, WitValue}, host::error::Stop, host::json::{self, Refused}, host::run::{Disposition, Run}};
+use crate::{
+    host::arena::Arena,
+    host::error::CallError,
+    host::error::Kind,
+    host::error::Stop,
+    host::json::{self, Refused},
+    host::lifted::{WitMessage, WitValue},
+    host::run::{Disposition, Run},
+};
 
 /// What reading a JSON value may cost in any case.
 const JSON_SPARE_BYTES: usize = 1 << 20;

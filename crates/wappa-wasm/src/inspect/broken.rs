@@ -2,7 +2,7 @@
 
 use wasmparser::{BinaryReaderError, KnownCustom, Name, Parser, Payload, TypeRef};
 
-use super::{
+use crate::file::{
     format::{self, NotAModule},
     text,
 };

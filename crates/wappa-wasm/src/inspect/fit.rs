@@ -2,11 +2,12 @@
 
 use super::component::{Component, Extern, Function, Item};
 use super::problems::{NAMED_MAX, Problem, error};
-use super::text::{did_you_mean, enumerated, quoted, safe};
-use super::world::{
-    EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, WORLD_PACKAGE, WORLD_VERSION, wasi_interfaces,
-};
+use super::world::{EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, wasi_interfaces};
 use super::{Inspection, origin::Toolchain};
+use crate::{
+    file::text::{did_you_mean, enumerated, quoted, safe},
+    interface::{WORLD_PACKAGE, WORLD_VERSION},
+};
 
 /// The function that the processor calls in a component.
 const FUNCTION: &str = "process";

@@ -1,10 +1,10 @@
 //! What a core module imports and cannot have, and where such imports come from.
 
 use super::Inspection;
-use super::host::{self, NOTHING_TO_DO, V0_MODULES, V1_MODULE, WASI_MODULE};
 use super::problems::{NAMED_MAX, Problem, error};
-use super::text::{did_you_mean, enumerated, quoted, safe};
-use super::types::{Import, Item, Signature};
+use super::types::{Import, Item};
+use crate::file::text::{did_you_mean, enumerated, quoted, safe};
+use crate::interface::{self, NOTHING_TO_DO, Signature, V0_MODULES, V1_MODULE, WASI_MODULE};
 
 impl Inspection {
     pub(super) fn check_imports(&self, problems: &mut Vec<Problem>) {
@@ -17,7 +17,7 @@ impl Inspection {
                 problems.extend(check_type(import, letters));
                 continue;
             }
-            match host::functions_of(&import.module) {
+            match interface::functions_of(&import.module) {
                 Some(functions) => problems.extend(check_known(import, &functions)),
                 None => match unknown.iter_mut().find(|(module, _)| *module == import.module) {
                     Some((_, imports)) => imports.push(import),

@@ -10,40 +10,42 @@ mod component;
 mod core_module;
 mod features;
 mod fit;
-mod format;
-mod host;
 mod imports;
 mod json;
 mod origin;
 mod problems;
 mod report;
-mod text;
 mod types;
 mod verdict;
 mod wit;
 mod world;
 
+pub use crate::file::format::{NotAModule, to_binary};
+pub use crate::interface::{
+    ACCEPTED_FEATURES, COMPONENT_FEATURES, Signature, V0_MODULES, V1_MODULE, ValueType, WASI_MODULE,
+    WORLD_PACKAGE, WORLD_VERSION, provided_functions,
+};
 pub use component::{Component, Extern, Function, Item as ComponentItem};
-pub(crate) use features::ENGINE_FEATURES;
-pub use features::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Proposal};
-pub(crate) use format::read_u32;
-pub use format::{NotAModule, to_binary};
-pub(crate) use host::NOTHING_TO_DO;
-pub use host::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
+pub use features::Proposal;
 pub(crate) use problems::TABLE_ELEMENTS_MAX;
 pub use problems::{Limits, Problem, Severity};
-pub use types::{Export, Import, Item, Memory, Producer, Signature, Table, ValueType};
+pub use types::{Export, Import, Item, Memory, Producer, Table};
 pub use verdict::{Findings, Refusal, Verdict};
-pub use world::{WORLD_PACKAGE, WORLD_VERSION};
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use text::safe;
 use wasmparser::{BinaryReaderError, Parser, ValidPayload, Validator, WasmFeatures, types::Types};
 
-use crate::Footprint;
-use crate::file::wrap::{is_component, wrap};
+use crate::{
+    file::{
+        footprint::Footprint,
+        format,
+        text::safe,
+        wrap::{is_component, wrap},
+    },
+    interface,
+};
 
 /// What a guest is, as far as one can tell without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +143,7 @@ impl Inspection {
 
     /// Which guest interface the guest is written for.
     pub fn tier(&self) -> Tier {
-        let is_hook = |it: &Export| host::HOOKS.iter().any(|(name, _)| it.name == *name);
+        let is_hook = |it: &Export| interface::HOOKS.iter().any(|(name, _)| it.name == *name);
         if self.component.is_some() || self.not_wrapped.is_some() {
             Tier::Component
         } else if self.imports.iter().any(|it| it.module == V1_MODULE) || self.exports.iter().any(is_hook) {
@@ -159,9 +161,9 @@ impl Inspection {
     /// The oldest Wappa that has every function of guest interface v1 that the guest imports.
     pub fn since(&self) -> &'static str {
         let v1 = self.imports.iter().filter(|it| it.module == V1_MODULE);
-        let since = v1.filter_map(|it| host::since(&it.name));
+        let since = v1.filter_map(|it| interface::since(&it.name));
         let numbers = |version: &str| version.split('.').map(|it| it.parse::<u64>().ok()).collect::<Vec<_>>();
-        since.max_by_key(|it| numbers(it)).unwrap_or(host::V1_SINCE)
+        since.max_by_key(|it| numbers(it)).unwrap_or(interface::V1_SINCE)
     }
 
     /// The type of an exported function of a core module; none when there is no such export, or it is something

@@ -4,10 +4,9 @@ use super::{
     Inspection, Problem,
     imports::is_v0,
     problems::error,
-    text::safe,
     types::{Import, Item},
 };
-use crate::inspect::{Tier, V1_MODULE};
+use crate::{file::text::safe, inspect::Tier, interface::V1_MODULE};
 
 /// What a core module is instead of a guest, however it exports its functions. What else there is to say about it
 /// would be wrong, or different once it is built as it should be.

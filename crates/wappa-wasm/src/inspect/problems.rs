@@ -1,11 +1,11 @@
 //! Why a guest would not run here, or not as its author hopes: everything at once, each with a way out.
 
-use super::host::HOOKS;
 use super::imports::is_v0;
-use super::text::{bytes, did_you_mean, enumerated, mebibytes_up, quoted};
-use super::types::{Export, Item, Signature, ValueType};
-use super::{Inspection, Tier, WORLD_PACKAGE};
+use super::types::{Export, Item};
+use super::{Inspection, Tier};
 use crate::file::rewrite::MEMORY_EXPORT;
+use crate::file::text::{bytes, did_you_mean, enumerated, mebibytes_up, quoted};
+use crate::interface::{HOOKS, Signature, ValueType, WORLD_PACKAGE};
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

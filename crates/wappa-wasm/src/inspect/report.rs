@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::component::{Component, Extern, Item};
-use super::text::{bytes, bytes_exact, counted, quoted, safe};
 use super::types::Memory;
 use super::{Inspection, Problem, Tier, WORLD_PACKAGE};
+use crate::file::text::{bytes, bytes_exact, counted, quoted, safe};
 
 /// Facts only; `Inspection::report` also says what is wrong.
 impl fmt::Display for Inspection {

@@ -5,13 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::tier::component;
-
-/// The WIT package of the component tier.
-pub const WORLD_PACKAGE: &str = component::PACKAGE;
-
-/// Its version in this Wappa.
-pub const WORLD_VERSION: &str = component::VERSION;
+use crate::interface::WORLD_PACKAGE;
 
 /// The major version that runs here, and the minor versions of it that were ever released.
 const MAJOR: u64 = 0;

@@ -1,7 +1,6 @@
 //! The functions that a guest finds here: guest interfaces v0 and v1, and WASI preview 1, with their types.
 
-use super::types::Signature;
-use crate::guest::start::{CLOSE, INIT};
+use super::signature::Signature;
 
 /// The import modules of guest interface v0. Benthos and Redpanda Connect use the second name for the same
 /// functions.
@@ -14,7 +13,7 @@ pub const V1_MODULE: &str = "wappa";
 pub const WASI_MODULE: &str = "wasi_snapshot_preview1";
 
 /// Guest interface v0. `i` is i32, `I` is i64; parameters, a colon, results.
-pub(super) const V0_FUNCTIONS: [(&str, &str); 4] = [
+pub(crate) const V0_FUNCTIONS: [(&str, &str); 4] = [
     ("v0_msg_as_bytes", ":I"),
     ("v0_msg_set_bytes", "ii:"),
     ("v0_msg_get_meta", "ii:I"),
@@ -22,10 +21,10 @@ pub(super) const V0_FUNCTIONS: [(&str, &str); 4] = [
 ];
 
 /// The version of Wappa that guest interface v1 came with.
-pub(super) const V1_SINCE: &str = "0.1.0";
+pub(crate) const V1_SINCE: &str = "0.1.0";
 
 /// Guest interface v1, in the same notation, and the version of Wappa that each function came with.
-pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
+pub(crate) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
     ("v1_content_len", ":i", "0.1.0"),
     ("v1_content_read", "iii:i", "0.1.0"),
     ("v1_content_write", "ii:", "0.1.0"),
@@ -50,11 +49,15 @@ pub(super) const V1_FUNCTIONS: [(&str, &str, &str); 22] = [
     ("v1_random", "ii:", "0.1.0"),
 ];
 
+/// Optional exports of a guest of interface v1.
+pub(crate) const INIT: &str = "wappa_init";
+pub(crate) const CLOSE: &str = "wappa_close";
+
 /// What a guest may export beside its function: run before the first message, and when an instance is retired.
-pub(super) const HOOKS: [(&str, &str); 2] = [(INIT, ":i"), (CLOSE, ":")];
+pub(crate) const HOOKS: [(&str, &str); 2] = [(INIT, ":i"), (CLOSE, ":")];
 
 /// All of WASI preview 1, in the same notation.
-pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
+pub(crate) const WASI_FUNCTIONS: [(&str, &str); 46] = [
     ("args_get", "ii:i"),
     ("args_sizes_get", "ii:i"),
     ("clock_res_get", "ii:i"),
@@ -109,7 +112,7 @@ pub(super) const WASI_FUNCTIONS: [(&str, &str); 46] = [
 pub(crate) const NOTHING_TO_DO: [(&str, &str, &str); 1] = [("env", "emscripten_notify_memory_growth", "i:")];
 
 /// What the host provides under the name of an import module, with types; none when it knows no such module.
-pub(super) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static str)>> {
+pub(crate) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static str)>> {
     if V0_MODULES.contains(&module) {
         Some(V0_FUNCTIONS.to_vec())
     } else if module == V1_MODULE {
@@ -122,7 +125,7 @@ pub(super) fn functions_of(module: &str) -> Option<Vec<(&'static str, &'static s
 }
 
 /// The version of Wappa that a function of guest interface v1 came with.
-pub(super) fn since(function: &str) -> Option<&'static str> {
+pub(crate) fn since(function: &str) -> Option<&'static str> {
     V1_FUNCTIONS.iter().find(|(name, ..)| *name == function).map(|(_, _, since)| *since)
 }
 

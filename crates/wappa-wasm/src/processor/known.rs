@@ -8,7 +8,13 @@ use std::{
 };
 
 use super::{read_module, versions::Look};
-use crate::{ChildCompiler, CodeCache, inspect::{Limits, Verdict}, engine::module::{Digest, digest_of}};
+use crate::{
+    cache::CodeCache,
+    compile::ChildCompiler,
+    file::digest::Digest,
+    file::digest::digest_of,
+    inspect::{Limits, Verdict},
+};
 
 /// A lint has no services, so these are the process's. Unset, every lint validates everything.
 static KEPT: OnceLock<Arc<CodeCache>> = OnceLock::new();

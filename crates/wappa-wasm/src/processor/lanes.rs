@@ -14,7 +14,7 @@ use std::{
 use wappa_component::Step;
 
 use super::recycle::{Growth, Spare};
-use crate::{Instance, Pace};
+use crate::{guest::instance::Instance, host::pace::Pace};
 
 /// A lane that waits for an instance looks this often whether the stream is given up.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);

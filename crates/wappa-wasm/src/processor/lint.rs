@@ -5,7 +5,10 @@ use std::path::Path;
 use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, printable_path};
 
 use super::{beside_config, config::WasmConfig, known::ModuleFile, module_file};
-use crate::{inspect::{Limits, Severity, Verdict}, engine::module::hex};
+use crate::{
+    file::digest::hex,
+    inspect::{Limits, Severity, Verdict},
+};
 
 /// The addresses of a guest have 32 bits.
 const MEMORY_BYTES_MAX: u64 = 4 << 30;

@@ -22,7 +22,12 @@ use wappa_component::{
 };
 use wappa_message::Mark;
 
-use crate::{CallError, Engine, Guest, GuestConfig, Instance, Interrupt, Kind, Limits, Module, Mount, host::log::RatedLog, engine::module::{Digest, hex}, host::stack::spawn_scoped_thread};
+use crate::{
+    engine::Engine, engine::module::Module, file::digest::Digest, file::digest::hex, guest::Guest,
+    guest::GuestConfig, guest::instance::Instance, host::error::CallError, host::error::Kind,
+    host::interrupt::Interrupt, host::log::RatedLog, host::shared::Limits, host::shared::Mount,
+    host::stack::spawn_scoped_thread,
+};
 use config::WasmConfig;
 use known::ModuleFile;
 use lanes::Lanes;
@@ -200,7 +205,7 @@ impl Maker {
     /// digest.
     fn load(&self, digest: &str) -> Result<Option<(Guest, String)>, String> {
         let bytes = read_module(&self.file)?;
-        if crate::engine::module::sha256_of(&bytes) == digest {
+        if crate::file::digest::sha256_of(&bytes) == digest {
             return Ok(None);
         }
         let module = self.module(&bytes)?;

@@ -8,7 +8,7 @@ use std::{
 use wappa_component::{Counter, Logger, Metrics, Pulse};
 
 use super::series;
-use crate::{GuestLog, GuestMetrics, Level, Ticks};
+use crate::{host::log::GuestLog, host::metrics::GuestMetrics, host::metrics::Ticks, interface::Level};
 
 /// The log of the processor.
 pub(super) struct LogOfGuest(pub(super) Logger);

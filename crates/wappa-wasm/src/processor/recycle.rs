@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{Guest, Instance, spawn_thread};
+use crate::{guest::Guest, guest::instance::Instance, host::stack::spawn_thread};
 
 /// Growth before this many messages may be a guest that builds up its working set.
 const SETTLED_MESSAGES: u64 = 1000;

@@ -10,7 +10,9 @@ use super::{
     lanes::{Alive, Borrowed},
     recycle::{Advice, Spare},
 };
-use crate::{CallContext, CallError, Kind, Outcome, Run};
+use crate::{
+    engine::CallContext, host::error::CallError, host::error::Kind, host::run::Outcome, host::run::Run,
+};
 
 /// After an instance could not be made the next attempt waits, longer each time.
 const INSTANCE_BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -232,7 +234,7 @@ impl Wasm {
         let text = format!("{} ({})", err.mark_text(), self.path);
         if err.kind() == Kind::HostCall && err.changes_kept() {
             // The message goes on and may look as if the guest had wanted it so. Bento logs each of these, too.
-            self.mistakes.log(crate::Level::Error, &text);
+            self.mistakes.log(crate::interface::Level::Error, &text);
         }
         step.mark(message, Mark::new(text));
         self.log_backtrace(err);

@@ -13,7 +13,7 @@ use std::{
 
 use wappa_component::{Counter, Logger};
 
-use crate::{Guest, spawn_thread};
+use crate::{guest::Guest, host::stack::spawn_thread};
 
 /// How often the file is looked at. It must look the same twice, so that one that is half written is left alone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);

@@ -3,25 +3,28 @@
 //! A call gets a batch of messages by number. Each has a number that no other batch of the instance ever had, so that
 //! a guest which keeps one, or whose collector drops it late, can do no harm.
 
-use std::cell::Cell;
-
 use bytes::Bytes;
 use wappa_message::{Message, Value};
 use wasmtime::{
     StoreContextMut,
-    component::{ComponentType, Lift, Linker, Lower, Resource, TypedFunc},
+    component::{ComponentType, Lift, Linker, Resource, TypedFunc},
 };
 
-use crate::{CallError, Kind, host::error::Stop, host::functions::Interface, host::Host, host::log::Level, host::metrics::check_name, host::pace::Pace, host::run::Disposition, tier::v1::reason_of};
-
-/// The package, without its version.
-pub(crate) const PACKAGE: &str = "wappa:processor";
-
-/// The version of the package that this host has.
-pub(crate) const VERSION: &str = "0.1.0";
-
-/// The batches of an instance that its guest has not dropped may be so many; one with more is retired.
-const LIVE_MAX: u32 = 1000;
+use crate::{
+    host::Host,
+    host::batches::{BatchTag, mistake},
+    host::error::CallError,
+    host::error::Kind,
+    host::error::Stop,
+    host::functions::Interface,
+    host::lifted::{WitMessage, WitValue},
+    host::metrics::check_name,
+    host::pace::Pace,
+    host::run::Disposition,
+    interface::Level,
+    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    tier::v1::reason_of,
+};
 
 /// A call gets no more content than this, in bytes, unless a single message is larger.
 const CALL_BYTES_MAX: usize = 1 << 20;
@@ -29,91 +32,8 @@ const CALL_BYTES_MAX: usize = 1 << 20;
 /// What a call may cost the host beside what messages may become.
 const CALL_OVERHEAD_BYTES: usize = 1 << 20;
 
-/// The batches that were handed to an instance.
-#[derive(Debug, Default)]
-pub(crate) struct Batches {
-    last: u32,
-    /// Not dropped by the guest yet.
-    live: u32,
-    /// The first message of the open batch, and how many there are; none between two calls.
-    open: Option<(usize, usize)>,
-    /// Whether the guest has asked for a content of the last batch.
-    was_read: Cell<bool>,
-}
-
-impl Batches {
-    /// Opens a batch. The number is new.
-    pub(crate) fn open(&mut self, first: usize, n_messages: usize) -> Resource<BatchTag> {
-        self.last = self.last.checked_add(1).expect("a guest that ran out of numbers is not called");
-        self.live = self.live.saturating_add(1);
-        self.open = Some((first, n_messages));
-        self.was_read.set(false);
-        Resource::new_own(self.last)
-    }
-
-    /// Nobody may use it any more.
-    pub(crate) fn close(&mut self) {
-        self.open = None;
-    }
-
-    /// Whether the guest has asked for a content of the last batch.
-    pub(crate) fn was_read(&self) -> bool {
-        self.was_read.get()
-    }
-
-    /// Whether the guest keeps more batches than anybody needs, or numbers run out.
-    pub(crate) fn is_worn(&self) -> bool {
-        LIVE_MAX < self.live || self.is_at_end()
-    }
-
-    /// Whether there is no number left.
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.last == u32::MAX
-    }
-
-    /// The index in the run of a message of the open batch.
-    fn find(&self, batch: &Resource<BatchTag>, index: u32) -> wasmtime::Result<usize> {
-        let (first, n) = self.find_all(batch)?;
-        if n <= index as usize {
-            return Err(mistake(format!("there is no message {index} in a batch of {n}")));
-        }
-        Ok(first + index as usize)
-    }
-
-    fn find_all(&self, batch: &Resource<BatchTag>) -> wasmtime::Result<(usize, usize)> {
-        match self.open {
-            Some(open) if batch.rep() == self.last => Ok(open),
-            _ => Err(mistake("a batch is used after the call that it was for".into())),
-        }
-    }
-}
-
 /// `process` of a component: one disposition per message of the batch.
 pub(crate) type ProcessFunc = TypedFunc<(Resource<BatchTag>,), (Vec<WitDisposition>,)>;
-
-/// Stands for a batch in the types of functions.
-#[derive(Debug)]
-pub(crate) struct BatchTag;
-
-/// A metadata value as the world writes it.
-#[derive(Clone, Debug, ComponentType, Lift, Lower)]
-#[component(variant)]
-pub(crate) enum WitValue {
-    #[component(name = "text")]
-    Text(String),
-    #[component(name = "bytes")]
-    Bytes(Vec<u8>),
-    #[component(name = "json")]
-    Json(String),
-}
-
-/// A message that a guest sends in the place of another.
-#[derive(Debug, ComponentType, Lift)]
-#[component(record)]
-pub(crate) struct WitMessage {
-    pub(crate) content: Vec<u8>,
-    pub(crate) metadata: Vec<(String, WitValue)>,
-}
 
 /// What the guest says is to happen to a message.
 #[derive(Debug, ComponentType, Lift)]
@@ -153,11 +73,11 @@ type Batch = Resource<BatchTag>;
 
 /// Provides the imports of the world.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    let interface = |name: &str| format!("{PACKAGE}/{name}@{VERSION}");
+    let interface = |name: &str| format!("{WORLD_PACKAGE}/{name}@{WORLD_VERSION}");
     let mut types = Interface::new(linker, &interface("types"))?;
     types.add_resource::<BatchTag>("batch", |mut store: Store<'_>| {
         let batches = &mut store.data_mut().batches;
-        batches.live = batches.live.saturating_sub(1);
+        batches.dropped();
         Ok(())
     })?;
     types.add("[method]batch.len", |store: Store<'_>, (batch,): (Batch,)| {
@@ -166,7 +86,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     types.add("[method]batch.content", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
         let host = store.data_mut();
         let idx = host.batches.find(&batch, index)?;
-        host.batches.was_read.set(true);
+        host.batches.read();
         host.work.print(idx)?;
         Ok((host.work.run.messages[idx].content().clone(),))
     })?;
@@ -251,7 +171,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 
 fn contents(host: &mut Host, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32>),)> {
     let (first, n) = host.batches.find_all(batch)?;
-    host.batches.was_read.set(true);
+    host.batches.read();
     for idx in first..first + n {
         host.work.print(idx)?;
     }
@@ -354,9 +274,4 @@ fn to_wit(value: &Value) -> WitValue {
         },
         other => WitValue::Json(other.to_json()),
     }
-}
-
-#[cold]
-fn mistake(text: String) -> wasmtime::Error {
-    Stop::HostCall(text.into()).into()
 }

@@ -7,7 +7,14 @@ use bytes::Bytes;
 use wappa_message::Value;
 use wasmtime::{AsContextMut, Caller, Memory, StoreContextMut};
 
-use crate::{host::error::Stop, host::exports::{allocate, deallocate}, host::functions::Functions, host::Host, inspect::V0_MODULES};
+use crate::{
+    host::Host,
+    host::error::Stop,
+    host::exports::{allocate, deallocate},
+    host::functions::Functions,
+    host::memory::{range, range_mut},
+    interface::V0_MODULES,
+};
 
 /// Provides the functions.
 pub(crate) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
@@ -31,7 +38,7 @@ fn as_bytes(mut caller: Caller<'_, Host>) -> wasmtime::Result<u64> {
     let Some(pointer) = allocate_for(&mut ctx, bytes)? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);
     // The allocator may have been as bold as to set the content meanwhile.
-    match slice_mut(data, pointer, bytes).filter(|_| host.work.content().len() == bytes) {
+    match range_mut(data, pointer, bytes).filter(|_| host.work.content().len() == bytes) {
         Some(target) => target.copy_from_slice(host.work.content()),
         None => return Ok(no_room(host)),
     }
@@ -44,7 +51,7 @@ fn set_bytes(mut caller: Caller<'_, Host>, pointer: u32, bytes: u32) -> wasmtime
         return Ok(());
     }
     let (data, host) = memory(&ctx)?.data_and_store_mut(&mut ctx);
-    let Some(content) = slice(data, pointer, bytes) else {
+    let Some(content) = range(data, pointer, bytes as usize) else {
         host.fail_softly("failed to read out-bound memory: prevented read");
         return Ok(());
     };
@@ -59,7 +66,7 @@ fn get_meta(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -> w
     }
     let memory = memory(&ctx)?;
     let (data, host) = memory.data_and_store_mut(&mut ctx);
-    let Some(key) = slice(data, key_pointer, key_bytes) else {
+    let Some(key) = range(data, key_pointer, key_bytes as usize) else {
         host.fail_softly("failed to read out-bound meta key memory: prevented read");
         return Ok(0);
     };
@@ -73,7 +80,7 @@ fn get_meta(mut caller: Caller<'_, Host>, key_pointer: u32, key_bytes: u32) -> w
     let Some(value) = value else { return Ok(no_room(ctx.data_mut())) };
     let Some(pointer) = allocate_for(&mut ctx, value.len())? else { return Ok(0) };
     let (data, host) = memory.data_and_store_mut(&mut ctx);
-    match slice_mut(data, pointer, value.len()) {
+    match range_mut(data, pointer, value.len()) {
         Some(target) => target.copy_from_slice(&value),
         None => return Ok(no_room(host)),
     }
@@ -106,7 +113,7 @@ fn take_text(
     what: &str,
 ) -> wasmtime::Result<Option<Bytes>> {
     let (data, host) = memory(ctx)?.data_and_store_mut(&mut *ctx);
-    let Some(text) = slice(data, pointer, bytes) else {
+    let Some(text) = range(data, pointer, bytes as usize) else {
         host.fail_softly(format!("failed to read out-bound meta {what} memory: prevented read"));
         return Ok(None);
     };
@@ -138,18 +145,6 @@ fn memory(ctx: &StoreContextMut<'_, Host>) -> Result<Memory, Stop> {
 fn no_room(host: &mut Host) -> u64 {
     host.fail_softly("failed to allocate in-bound memory: failed to write in-bound memory");
     0
-}
-
-#[inline]
-fn slice(data: &[u8], pointer: u32, bytes: u32) -> Option<&[u8]> {
-    let from = pointer as usize;
-    data.get(from..from.checked_add(bytes as usize)?)
-}
-
-#[inline]
-fn slice_mut(data: &mut [u8], pointer: u32, bytes: usize) -> Option<&mut [u8]> {
-    let from = pointer as usize;
-    data.get_mut(from..from.checked_add(bytes)?)
 }
 
 /// Pointer and length as one number. The length fitted 32 bits when it was allocated.

@@ -13,7 +13,18 @@ use bytes::Bytes;
 use wappa_message::Value;
 use wasmtime::{AsContextMut, Caller};
 
-use crate::{host::error::Stop, host::exports::free_all, host::functions::Functions, host::Host, inspect::V1_MODULE, host::log::Level, host::metrics::check_name, wasi::preview1::find_memory, host::work::{Phase, Work}};
+use crate::{
+    host::Host,
+    host::error::Stop,
+    host::exports::free_all,
+    host::functions::Functions,
+    host::memory::{range, range_mut},
+    host::metrics::check_name,
+    host::work::{Phase, Work},
+    interface::Level,
+    interface::V1_MODULE,
+    wasi::preview1::find_memory,
+};
 
 /// A longer key is looked for as it is, valid or not: finding out takes time, and hardly any is there.
 const KEY_BYTES_READ: usize = 1 << 20;
@@ -399,8 +410,7 @@ fn slice<'a>(
     if bytes == 0 {
         return Ok(&[]);
     }
-    let (from, bytes) = (pointer as usize, bytes as usize);
-    from.checked_add(bytes).and_then(|end| data.get(from..end)).ok_or_else(|| out_of_range(function, what))
+    range(data, pointer, bytes as usize).ok_or_else(|| out_of_range(function, what))
 }
 
 #[inline]
@@ -408,8 +418,7 @@ fn slice_mut(data: &mut [u8], pointer: u32, bytes: usize) -> Option<&mut [u8]> {
     if bytes == 0 {
         return Some(&mut []);
     }
-    let from = pointer as usize;
-    data.get_mut(from..from.checked_add(bytes)?)
+    range_mut(data, pointer, bytes)
 }
 
 /// A key to look for.

@@ -8,7 +8,6 @@ mod calls;
 mod files;
 
 pub(crate) use calls::PATH_BYTES_MAX;
-pub(crate) use files::Files;
 
 use std::{
     sync::Arc,
@@ -18,7 +17,15 @@ use std::{
 use wasmtime::{Caller, Extern, Memory};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtx, p1::WasiP1Ctx};
 
-use crate::{host::error::Stop, host::functions::Functions, guest::Mount, host::Host, inspect::WASI_MODULE, host::log::{Output, Stream}};
+use crate::{
+    host::Host,
+    host::error::Stop,
+    host::functions::Functions,
+    host::log::{Output, Stream},
+    host::memory::{range, range_mut},
+    host::shared::Mount,
+    interface::WASI_MODULE,
+};
 
 const ERRNO_SUCCESS: i32 = 0;
 const ERRNO_FAULT: i32 = 21;
@@ -208,16 +215,6 @@ pub(crate) fn find_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
 fn look_up_memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     let shared = Arc::clone(&caller.data().shared);
     caller.get_export(shared.memory.as_deref()?).and_then(Extern::into_memory)
-}
-
-fn range(data: &[u8], from: u32, bytes: usize) -> Option<&[u8]> {
-    let from = from as usize;
-    data.get(from..from.checked_add(bytes)?)
-}
-
-fn range_mut(data: &mut [u8], from: u32, bytes: usize) -> Option<&mut [u8]> {
-    let from = from as usize;
-    data.get_mut(from..from.checked_add(bytes)?)
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {

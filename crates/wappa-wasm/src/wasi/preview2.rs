@@ -17,7 +17,7 @@ use wasmtime_wasi::{
     sockets::{WasiSockets, WasiSocketsView},
 };
 
-use crate::{host::error::Stop, host::Host, host::waiting::finish};
+use crate::{host::Host, host::error::Stop, host::waiting::finish};
 
 /// The host, as the interfaces see it. Every way to it looks at the time first.
 pub(crate) struct View<'a>(&'a mut Host);

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use wasmparser::{Parser, Payload, Validator};
 
 use super::*;
-use crate::inspect::ACCEPTED_FEATURES;
+use crate::interface::ACCEPTED_FEATURES;
 
 /// Lists the sections of a module with their sizes, and its exports.
 fn sections(wasm: &[u8]) -> String {

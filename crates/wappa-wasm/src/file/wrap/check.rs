@@ -10,7 +10,7 @@ use std::{
 
 use wit_parser::{PackageName, decoding::decode_world};
 
-use crate::host::error::one_line;
+use crate::file::text::one_line;
 
 /// How many packages the types may name. A guest of ours needs `wappa:processor` and those of WASI.
 const PACKAGES_MAX: usize = 100;

@@ -11,7 +11,7 @@ use super::{
     files::{self, ERRNO_NAMETOOLONG},
     find_memory,
 };
-use crate::{host::functions::Functions, host::Host, inspect::WASI_MODULE, host::waiting::finish};
+use crate::{host::Host, host::functions::Functions, host::waiting::finish, interface::WASI_MODULE};
 
 /// The longest path: no system takes a longer one, and finding that out takes time.
 pub(crate) const PATH_BYTES_MAX: usize = 4096;

@@ -26,7 +26,11 @@ use wasmtime_wasi::{
 };
 
 use super::View;
-use crate::{host::descriptors::Place, host::listing::{Listing, Numbers}, wasi::preview1::PATH_BYTES_MAX};
+use crate::{
+    host::descriptors::Place,
+    host::listing::{Listing, Numbers},
+    wasi::preview1::PATH_BYTES_MAX,
+};
 
 impl View<'_> {
     fn files<T>(

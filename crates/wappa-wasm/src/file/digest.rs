@@ -1,0 +1,25 @@
+//! The digest of a file's bytes.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 of the file.
+pub(crate) type Digest = [u8; 32];
+
+/// The SHA-256 of a file's bytes.
+pub(crate) fn digest_of(file: &[u8]) -> Digest {
+    Sha256::digest(file).into()
+}
+
+/// The same in hexadecimal digits.
+pub(crate) fn sha256_of(file: &[u8]) -> String {
+    hex(&digest_of(file))
+}
+
+pub(crate) fn hex(digest: &Digest) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}

@@ -1,0 +1,4 @@
+//! WASI: what a guest sees of the world.
+
+pub(crate) mod preview1;
+pub(crate) mod preview2;
