@@ -531,8 +531,8 @@ mod tests {
     #[test]
     fn it_is_told_with_everything_else_that_is_wrong() {
         let problems = |wat: &str| {
-            let inspection = inspect::Inspection::of(wat.as_bytes()).expect("it is a module");
-            let problems = inspection.problems("process", &inspect::Limits { memory_bytes: 1 << 20 });
+            let inspection = crate::inspect::Inspection::of(wat.as_bytes()).expect("it is a module");
+            let problems = inspection.problems("process", &crate::inspect::Limits { memory_bytes: 1 << 20 });
             let texts: Vec<String> = problems.into_iter().map(|it| it.text).collect();
             texts.join("\n")
         };

@@ -551,8 +551,9 @@ fn hooks_of_v1() {
 
 #[test]
 fn bytes_are_rounded() {
-    let text: Vec<String> =
-        [0, 1023, 1024, 1536, 1 << 20, (1 << 20) - 1, 134_217_729, u64::MAX].map(text::bytes).to_vec();
+    let text: Vec<String> = [0, 1023, 1024, 1536, 1 << 20, (1 << 20) - 1, 134_217_729, u64::MAX]
+        .map(crate::file::text::bytes)
+        .to_vec();
     expect!["0B 1023B 1KiB 1.5KiB 1MiB 1024KiB 128MiB 16384PiB"].assert_eq(&text.join(" "));
 }
 
