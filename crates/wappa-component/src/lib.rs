@@ -56,7 +56,7 @@ pub use crate::{
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
     output::{Output, OutputBell, WriteError},
-    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices},
+    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},

@@ -28,6 +28,49 @@ pub struct Parcel {
 enum Content {
     Slices(Slices),
     Part(Part),
+    /// Several runs, and where their batches end.
+    Runs(Vec<Run>, Vec<u32>),
+}
+
+/// Messages next to each other of a batch that is put together: as they came in, where nobody has looked at them.
+#[derive(Debug)]
+pub enum Run {
+    /// Ranges of a buffer.
+    Slices(Slices),
+    /// Messages.
+    Messages(Vec<Message>),
+}
+
+impl Run {
+    /// How many messages there are.
+    pub fn n_messages(&self) -> usize {
+        match self {
+            Run::Slices(slices) => slices.ranges.len(),
+            Run::Messages(messages) => messages.len(),
+        }
+    }
+}
+
+fn size_of(run: &Run) -> usize {
+    match run {
+        Run::Slices(slices) => slices.sizes().sum(),
+        Run::Messages(messages) => messages.iter().map(Message::size).sum(),
+    }
+}
+
+/// The messages of all runs, in batches.
+fn part_of(runs: Vec<Run>, ends: Vec<u32>) -> Part {
+    let mut messages = Vec::with_capacity(ends.last().copied().unwrap_or(0) as usize);
+    for run in runs {
+        match run {
+            Run::Slices(slices) => messages.extend(slices.iter()),
+            Run::Messages(own) => messages.extend(own),
+        }
+    }
+    for (idx, message) in messages.iter_mut().enumerate() {
+        message.set_origin(idx as u32);
+    }
+    Part::new(messages, Batches::Ends(ends))
 }
 
 /// Messages that are ranges of one buffer and share their metadata.
@@ -46,11 +89,26 @@ pub struct Slices {
 impl Slices {
     /// The messages, in order, each with its index as its origin.
     pub fn messages(&self) -> Vec<Message> {
+        self.iter().collect()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Message> {
         let of = |(origin, (start, end)): (usize, &(u32, u32))| {
             let content = self.buffer.slice(*start as usize..*end as usize);
             Message::of_input(content, self.metadata.clone(), origin as u32)
         };
-        self.ranges.iter().enumerate().map(of).collect()
+        self.ranges.iter().enumerate().map(of)
+    }
+
+    /// Keeps the first `n_messages` messages and returns the others.
+    pub fn split_off(&mut self, n_messages: usize) -> Slices {
+        let ranges = self.ranges.split_off(n_messages);
+        Slices { buffer: self.buffer.clone(), ranges, metadata: self.metadata.clone() }
+    }
+
+    /// The size of each message's content, in bytes.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.ranges.iter().map(|(start, end)| (end - start) as usize)
     }
 
     /// One message, with origin 0.
@@ -78,6 +136,27 @@ impl Parcel {
             Batches::Ends(ends) => Some(ends.clone()),
         };
         Parcel { content: Content::Part(Part::new(messages, batches)), origin_ends, ack, growth: None }
+    }
+
+    /// A parcel of batches that are put together of several runs, each message with an origin of its own. The messages are
+    /// made when it is opened, outside of the input's turn.
+    pub fn of_runs(runs: Vec<Run>, ends: Vec<u32>, ack: Ack) -> Parcel {
+        assert_eq!(
+            ack.origins().len(),
+            runs.iter().map(Run::n_messages).sum::<usize>(),
+            "one origin for each message"
+        );
+        Parcel { content: Content::Runs(runs, ends.clone()), origin_ends: Some(ends), ack, growth: None }
+    }
+
+    /// The messages as one run, without their batches, and the ack. Those that are a buffer's have their indices as their
+    /// origins.
+    pub fn into_run(self) -> (Run, Ack) {
+        match self.content {
+            Content::Slices(slices) => (Run::Slices(slices), self.ack),
+            Content::Part(part) => (Run::Messages(part.into_messages()), self.ack),
+            Content::Runs(runs, ends) => (Run::Messages(part_of(runs, ends).into_messages()), self.ack),
+        }
     }
 
     /// A parcel that processors have worked on since it was read: the messages know their origins.
@@ -117,6 +196,7 @@ impl Parcel {
         match &self.content {
             Content::Slices(slices) => slices.ranges.is_empty(),
             Content::Part(part) => part.n_messages() == 0,
+            Content::Runs(runs, _) => runs.iter().all(|it| it.n_messages() == 0),
         }
     }
 
@@ -131,6 +211,7 @@ impl Parcel {
             Growth::of(match &self.content {
                 Content::Slices(slices) => slices.buffer.len(),
                 Content::Part(part) => part.size(),
+                Content::Runs(runs, _) => runs.iter().map(size_of).sum(),
             })
         })
     }
@@ -151,6 +232,7 @@ impl Parcel {
         let part = match self.content {
             Content::Slices(slices) => Part::singles(slices.messages()),
             Content::Part(part) => part,
+            Content::Runs(runs, ends) => part_of(runs, ends),
         };
         (part, self.origin_ends, self.ack)
     }
@@ -166,9 +248,14 @@ impl Parcel {
     /// The copy shares their contents.
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
         let Parcel { content, origin_ends, ack, growth } = self;
+        let content = match content {
+            Content::Runs(runs, ends) => Content::Part(part_of(runs, ends)),
+            content => content,
+        };
         let messages = match &content {
             Content::Slices(slices) => PristineContent::Slices(slices.clone()),
             Content::Part(part) => PristineContent::Messages(part.messages().to_vec()),
+            Content::Runs(..) => unreachable!("they were just put together"),
         };
         let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
         Parcel { content, origin_ends, ack, growth }

@@ -287,9 +287,10 @@ impl Schedule {
         matches!(self.inlet, Inlet::Awaited(..))
     }
 
-    /// The number that the next parcel gets. Called by whoever has the input, for a parcel that has batches:
-    /// a number that is never written would hold up all others.
+    /// The number that the next parcel gets, which is at work from here on. Called by whoever has the input, for a parcel that
+    /// has batches: a number that is never written would hold up all others.
     pub(crate) fn number_parcel(&mut self) -> u64 {
+        self.n_at_work += 1;
         self.next_parcel += 1;
         self.next_parcel - 1
     }
@@ -387,6 +388,12 @@ impl Schedule {
     /// The job was written, or nothing of it is left to write.
     pub(crate) fn passed(&mut self, place_behind: Place) {
         self.due_next = place_behind;
+    }
+
+    /// The job of a parcel that was numbered; see [`Schedule::start`].
+    pub(crate) fn start_numbered(&mut self, job: Job) -> Job {
+        self.n_at_work -= 1;
+        self.start(job)
     }
 
     /// A new job, or what is left of one: cuts off as much as one turn should take, to be worked on by the

@@ -226,21 +226,28 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
             (Asked::More, None)
         }
     };
-    // Messages are made, and an ack is dropped, before the lock is taken.
-    let opened = parcel.map(|parcel| {
-        let growth = parcel.growth();
-        (parcel.open(), growth)
-    });
+    let Some(parcel) = parcel else {
+        let mut schedule = shared.schedule.lock();
+        schedule.return_input(source, asked, is_exhausted);
+        call_others(shared, &schedule);
+        return None;
+    };
+    // Others may read while the messages are made, which takes longer than the lock.
+    let number = {
+        let mut schedule = shared.schedule.lock();
+        let number = schedule.number_parcel();
+        schedule.return_input(source, asked, is_exhausted);
+        call_others(shared, &schedule);
+        number
+    };
+    let growth = parcel.growth();
+    let mut job = Job::of_parcel(number, parcel.open(), growth);
+    // Processors under the input have made something of it already.
+    job.charges = step.take_charges();
     let mut schedule = shared.schedule.lock();
-    let job = opened.map(|(opened, growth)| {
-        let mut job = Job::of_parcel(schedule.number_parcel(), opened, growth);
-        // Processors under the input have made something of it already.
-        job.charges = step.take_charges();
-        schedule.start(job)
-    });
-    schedule.return_input(source, asked, is_exhausted);
+    let job = schedule.start_numbered(job);
     call_others(shared, &schedule);
-    job.map(Task::Work)
+    Some(Task::Work(job))
 }
 
 /// Runs a job through the processors it has not seen.

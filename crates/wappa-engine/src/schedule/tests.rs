@@ -58,7 +58,7 @@ fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
     let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
     let growth = parcel.growth();
     let job = Job::of_parcel(schedule.number_parcel(), parcel.open(), growth);
-    let job = schedule.start(job);
+    let job = schedule.start_numbered(job);
     schedule.return_input(source, Asked::More, false);
     job
 }
@@ -401,7 +401,7 @@ fn random_walk(seed: u64) {
                 );
                 let growth = parcel.growth();
                 let job = Job::of_parcel(it.number_parcel(), parcel.open(), growth);
-                let job = it.start(job);
+                let job = it.start_numbered(job);
                 it.return_input(source, Asked::More, false);
                 held.push(Task::Work(job));
             }

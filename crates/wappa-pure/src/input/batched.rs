@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use wappa_component::{
     Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Growth, Input, PARCEL_BYTES_MAX,
-    PARCEL_MESSAGES_MAX, Parcel, Part, Processor, ReadError, Step, Waits, run_children, stopped,
+    PARCEL_MESSAGES_MAX, Parcel, Processor, ReadError, Run, Slices, Step, Waits, run_children, stopped,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config};
@@ -120,8 +120,11 @@ struct Batched {
 /// A batch, and whom to tell what became of it.
 #[derive(Default)]
 struct Batch {
-    messages: Vec<Message>,
+    /// One for each of the sources.
+    runs: Vec<Run>,
     sources: Vec<Contribution>,
+    n_messages: usize,
+    n_bytes: usize,
     /// What was charged for what processors under the child have made of them.
     charges: Charges,
 }
@@ -129,19 +132,20 @@ struct Batch {
 #[derive(Default)]
 struct OpenBatch {
     batch: Batch,
-    n_bytes: usize,
     /// What processors under the input have made its messages grow by.
     grown: usize,
     /// When the period is over.
     due: Option<Duration>,
 }
 
-/// The messages of one parcel in one batch; they are next to each other.
+/// Who is told of the messages of one parcel in one batch; they are next to each other.
 struct Contribution {
-    /// Answers for the whole parcel, as every piece of it does; nothing once it has.
+    /// Nothing once it has answered.
     ack: Option<Ack>,
-    /// The origins of the messages, in the parcel.
-    origins: Vec<u32>,
+    n_messages: usize,
+    /// The origins of the messages, in the parcel, for which every piece of it answers. `None`: the messages are those that
+    /// the ack answers for.
+    origins: Option<Vec<u32>>,
 }
 
 impl Input for Batched {
@@ -155,9 +159,9 @@ impl Input for Batched {
             }
             match self.child.read(waits, step) {
                 Ok(parcel) => self.collect(parcel, step.take_charges(), step.now()),
-                Err(ReadError::EndOfInput) if !self.open.batch.messages.is_empty() => self.complete_in_time(),
+                Err(ReadError::EndOfInput) if 0 < self.open.batch.n_messages => self.complete_in_time(),
                 // That it has no more may have shown only now.
-                Err(ReadError::NotReady) if !self.open.batch.messages.is_empty() && self.is_time(step) => (),
+                Err(ReadError::NotReady) if 0 < self.open.batch.n_messages && self.is_time(step) => (),
                 Err(err) => {
                     self.open.due.into_iter().for_each(|it| waits.until(it));
                     return Err(err);
@@ -182,7 +186,7 @@ impl Input for Batched {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.ready.is_empty() && self.open.batch.messages.is_empty() && self.child.is_exhausted()
+        self.ready.is_empty() && self.open.batch.n_messages == 0 && self.child.is_exhausted()
     }
 
     fn takes_back(&self) -> bool {
@@ -200,51 +204,101 @@ impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
     fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
-        let (part, _, ack) = parcel.open();
-        // A message that is left of many keeps the buffer of all of them alive.
-        let copies = part.n_messages() * 2 < ack.origins().len();
-        let mut origins = Vec::new();
-        for mut message in part.into_messages() {
-            if copies {
-                message.set_content(Bytes::copy_from_slice(message.content()));
-            }
-            if self.open.batch.messages.is_empty() {
-                self.open.due = self.policy.period().map(|it| now + it);
-            }
-            origins.push(message.origin());
-            self.open.n_bytes += message.content().len();
-            self.open.batch.messages.push(message);
-            let (n_messages, n_bytes) = (self.open.batch.messages.len(), self.open.n_bytes);
-            if let Some(mechanism) = self.policy.limit(Collected { n_messages, n_bytes }) {
-                self.policy.count(mechanism);
-                self.contribute(ack.share(), std::mem::take(&mut origins));
-                self.complete();
-            }
+        match parcel.into_run() {
+            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, now),
+            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, now),
         }
-        let is_heavy = GROWN_BYTES_MAX <= self.open.grown;
-        if origins.is_empty() {
+        match self.open.batch.n_messages {
             // All of it is in batches by now, or nothing ever was there.
-            ack.answer(Vec::new());
-            if let Some(last) = self.ready.back_mut() {
-                last.charges.append(charges);
+            0 => {
+                if let Some(last) = self.ready.back_mut() {
+                    last.charges.append(charges);
+                }
             }
-        } else {
-            self.contribute(ack, origins);
-            self.open.batch.charges.append(charges);
+            _ => self.open.batch.charges.append(charges),
         }
-        if is_heavy {
+        if GROWN_BYTES_MAX <= self.open.grown {
             self.complete();
         }
     }
 
-    fn contribute(&mut self, ack: Ack, origins: Vec<u32>) {
-        self.open.batch.sources.push(Contribution { ack: Some(ack), origins });
+    /// Adds messages that nobody has looked at, without making any: that is for whoever works on them.
+    fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, now: Duration) {
+        while !slices.ranges.is_empty() {
+            let (n_messages, n_bytes, mechanism) = self.room_for(slices.sizes(), now);
+            let n_left = slices.ranges.len() - n_messages;
+            let rest = (0 < n_left).then(|| {
+                let first = ack.origins().start + n_messages as u32;
+                (slices.split_off(n_messages), ack.split_off(first))
+            });
+            let source = Contribution { ack: Some(ack), n_messages, origins: None };
+            self.add(Run::Slices(slices), source, n_bytes, mechanism);
+            match rest {
+                Some((rest, rest_ack)) => (slices, ack) = (rest, rest_ack),
+                None => return,
+            }
+        }
+        ack.delivered();
+    }
+
+    fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, now: Duration) {
+        // A message that is left of many keeps the buffer of all of them alive.
+        if messages.len() * 2 < ack.origins().len() {
+            for message in &mut messages {
+                let copy = Bytes::copy_from_slice(message.content());
+                message.set_content(copy);
+            }
+        }
+        while !messages.is_empty() {
+            let sizes = messages.iter().map(|it| it.content().len());
+            let (n_messages, n_bytes, mechanism) = self.room_for(sizes, now);
+            let rest = messages.split_off(n_messages);
+            let origins = messages.iter().map(Message::origin).collect();
+            let source = Contribution { ack: Some(ack.share()), n_messages, origins: Some(origins) };
+            self.add(Run::Messages(messages), source, n_bytes, mechanism);
+            messages = rest;
+        }
+        // Every message has its piece.
+        ack.answer(Vec::new());
+    }
+
+    /// How many messages of these sizes the batch takes, and of how many bytes; and why it is complete then.
+    fn room_for(
+        &mut self,
+        sizes: impl Iterator<Item = usize>,
+        now: Duration,
+    ) -> (usize, usize, Option<Mechanism>) {
+        if self.open.batch.n_messages == 0 {
+            self.open.due = self.policy.period().map(|it| now + it);
+        }
+        let Batch { n_messages, n_bytes, .. } = self.open.batch;
+        let mut collected = Collected { n_messages, n_bytes };
+        for size in sizes {
+            collected.n_messages += 1;
+            collected.n_bytes += size;
+            if let Some(mechanism) = self.policy.limit(collected) {
+                return (collected.n_messages - n_messages, collected.n_bytes - n_bytes, Some(mechanism));
+            }
+        }
+        (collected.n_messages - n_messages, collected.n_bytes - n_bytes, None)
+    }
+
+    fn add(&mut self, run: Run, source: Contribution, n_bytes: usize, mechanism: Option<Mechanism>) {
+        let batch = &mut self.open.batch;
+        batch.n_messages += source.n_messages;
+        batch.n_bytes += n_bytes;
+        batch.runs.push(run);
+        batch.sources.push(source);
+        if let Some(mechanism) = mechanism {
+            self.policy.count(mechanism);
+            self.complete();
+        }
     }
 
     /// Closes the batch that is collected because its time is over: its period's, or the stream's, which counts as the
     /// same, as in Bento.
     fn complete_in_time(&mut self) {
-        if !self.open.batch.messages.is_empty() {
+        if 0 < self.open.batch.n_messages {
             self.policy.count(Mechanism::Period);
         }
         self.complete();
@@ -253,41 +307,39 @@ impl Batched {
     /// Closes the batch that is collected, if there is anything in it.
     fn complete(&mut self) {
         let open = std::mem::take(&mut self.open);
-        if !open.batch.messages.is_empty() {
+        if 0 < open.batch.n_messages {
             self.ready.push_back(open.batch);
         }
     }
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut messages, mut sources, charges } =
+        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, charges } =
             self.ready.pop_front().expect("a batch is complete");
         step.put_charges(charges);
-        let mut ends = vec![messages.len() as u32];
-        let size = |it: &[Message]| it.iter().map(|it| it.content().len()).sum::<usize>();
-        let mut n_bytes = size(&messages);
-        while let Some(next) = self.ready.pop_front() {
-            n_bytes += size(&next.messages);
-            if PARCEL_MESSAGES_MAX < messages.len() + next.messages.len() || PARCEL_BYTES_MAX < n_bytes {
-                self.ready.push_front(next);
-                break;
-            }
-            messages.extend(next.messages);
+        let mut ends = vec![n_messages as u32];
+        while let Some(next) = self.ready.pop_front_if(|next| {
+            n_messages + next.n_messages <= PARCEL_MESSAGES_MAX && n_bytes + next.n_bytes <= PARCEL_BYTES_MAX
+        }) {
+            n_messages += next.n_messages;
+            n_bytes += next.n_bytes;
+            runs.extend(next.runs);
             sources.extend(next.sources);
             step.put_charges(next.charges);
-            ends.push(messages.len() as u32);
+            ends.push(n_messages as u32);
         }
-        for (idx, message) in messages.iter_mut().enumerate() {
-            message.set_origin(idx as u32);
+        let ack = Ack::new(n_messages as u32, move |failures: Vec<Failure>| answer(sources, failures));
+        let parcel = Parcel::of_runs(runs, ends, ack);
+        if self.processors.is_empty() {
+            return parcel;
         }
-        let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| answer(sources, failures));
-        let mut part = Part::new(messages, wappa_component::Batches::Ends(ends.clone()));
+        let (mut part, ends, ack) = parcel.open();
         step.begin();
         step.begin_part(Growth::of(part.size()));
         let done = run_children(&self.processors, &mut part, step);
         // What comes of a batch is one batch.
         part.join_places();
-        Parcel::of_finished(part, done, Some(ends), ack, stopped())
+        Parcel::of_finished(part, done, ends, ack, stopped())
     }
 }
 
@@ -296,15 +348,16 @@ fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
     let mut failures = failures.into_iter().peekable();
     let mut begin = 0;
     for mut source in sources {
-        let origins = std::mem::take(&mut source.origins);
-        let end = begin + origins.len() as u32;
+        let Some(ack) = source.ack.take() else { continue };
+        let first = ack.origins().start;
+        let end = begin + source.n_messages as u32;
         let mut own = Vec::new();
         while let Some(Failure { origin, reason }) = failures.next_if(|it| it.origin < end) {
-            own.push(Failure { origin: origins[(origin - begin) as usize], reason });
+            let idx = origin - begin;
+            let origin = source.origins.as_ref().map_or(first + idx, |it| it[idx as usize]);
+            own.push(Failure { origin, reason });
         }
-        if let Some(ack) = source.ack.take() {
-            ack.answer(own);
-        }
+        ack.answer(own);
         begin = end;
     }
 }
@@ -312,9 +365,13 @@ fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
 impl Drop for Contribution {
     /// What is collected when the stream is given up did not arrive, and only that.
     fn drop(&mut self) {
-        if let Some(ack) = self.ack.take() {
-            let failure = |origin: &u32| Failure { origin: *origin, reason: stopped() };
-            ack.answer(self.origins.iter().map(failure).collect());
+        let Some(ack) = self.ack.take() else { return };
+        match &self.origins {
+            None => ack.failed(stopped()),
+            Some(origins) => {
+                let failure = |origin: &u32| Failure { origin: *origin, reason: stopped() };
+                ack.answer(origins.iter().map(failure).collect());
+            }
         }
     }
 }

@@ -22,10 +22,14 @@ enum Needs {
     None,
 }
 
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed * 2 + 1)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
@@ -136,7 +140,7 @@ fn conform(config: &str, needs: Needs) {
     for seed in 0..SEEDS {
         let mut harness = Harness::default();
         let rooms = [1, 2, 1000];
-        let mut random = Random(seed * 2 + 1);
+        let mut random = Random::new(seed);
         let mut late = |name: &str| {
             let room = rooms[random.below(3) as usize];
             format!("{{late: {{name: {name}, room: {room}}}}}")
