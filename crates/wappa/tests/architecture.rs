@@ -10,8 +10,9 @@ use std::{
 use serde_json::Value;
 
 /// Each crate of the workspace with those that it may depend on, tests included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 8] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("wappa-message", &[]),
+    ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
     ("wappa-spec", &["wappa-spec-macros"]),
     ("wappa-component", &["wappa-message", "wappa-spec"]),

@@ -1,5 +1,6 @@
 //! JSON in and out, by Bento's rules: names ordered, numbers as they were written, no escapes for HTML.
 
+mod base64;
 mod error;
 mod number;
 mod print;

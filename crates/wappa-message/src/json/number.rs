@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Write;
 
 /// Writes a whole number.
-pub(super) fn write_int(number: i64, out: &mut impl Write) {
+pub(super) fn write_int(number: impl std::fmt::Display, out: &mut impl Write) {
     let mut short = Short::default();
     write!(short, "{number}").expect("there is room");
     out.write(short.as_slice());

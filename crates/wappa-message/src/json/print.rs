@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Write, number, scan::Notes, string};
+use super::{Write, base64, number, scan::Notes, string};
 use crate::value::{Key, Object, Slot, Value};
 
 /// Writes a value.
@@ -12,9 +12,12 @@ pub(crate) fn write(value: &Value, out: &mut impl Write) {
         Value::Bool(true) => out.write(b"true"),
         Value::Bool(false) => out.write(b"false"),
         Value::Int(it) => number::write_int(*it, out),
+        Value::Uint(it) => number::write_int(*it, out),
         Value::Float(it) => number::write(*it, out),
         Value::Number(it) => out.write(it.as_slice()),
         Value::Text(it) => string::write(it, out),
+        Value::Bytes(it) => base64::write(it, out),
+        Value::Time(it) => string::write(it.to_string().as_bytes(), out),
         Value::Array(array) => match array.unread() {
             Some((text, notes)) if write_unread(text, notes, out) => (),
             _ => {

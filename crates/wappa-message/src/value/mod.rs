@@ -1,18 +1,22 @@
 //! Typed values: what metadata hold, and what content is as a structure.
 
 mod array;
+mod binary;
 mod object;
 mod slot;
 mod text;
+mod time;
 
 use std::{error::Error, fmt};
 
 use bytes::Bytes;
 
 pub use array::Array;
+pub use binary::Binary;
 pub use object::Object;
 pub(crate) use slot::{Key, Slot};
 pub use text::{Number, Text};
+pub use time::Time;
 
 use crate::json::{self, JsonError, Write};
 
@@ -34,12 +38,18 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number without a sign.
+    Uint(u64),
     /// A floating-point number.
     Float(f64),
     /// A number as it was written, where that is more than a machine number says.
     Number(Number),
     /// Text; in metadata it may be any bytes.
     Text(Text),
+    /// Bytes that are no text.
+    Bytes(Binary),
+    /// A point in time.
+    Time(Time),
     /// A list.
     Array(Array),
     /// Names and values.
@@ -95,8 +105,8 @@ impl Value {
         json::document(document, |scan| scan.value(0).map(|range| slot::open(document, range)))
     }
 
-    /// The value as Bento turns it into text: text as it is, `null`, numbers in decimal, the rest as JSON, in which `<`,
-    /// `>` and `&` are escaped.
+    /// The value as Bento turns it into text: text and bytes as they are, `null`, numbers in decimal, times by RFC 3339,
+    /// the rest as JSON, in which `<`, `>` and `&` are escaped.
     ///
     /// A floating-point number has an exponent below 1e-4 and from 1e6 on, unlike in JSON.
     /// Source: Bento's `IToString`; compatibility reference, section 1.3.
@@ -104,6 +114,7 @@ impl Value {
         let mut out = Vec::new();
         match self {
             Value::Text(text) => return text.to_bytes(),
+            Value::Bytes(bytes) => return bytes.to_bytes(),
             other => other.write_text(&mut out),
         }
         Bytes::from(out)
@@ -112,6 +123,8 @@ impl Value {
     fn write_text(&self, out: &mut impl Write) {
         match self {
             Value::Text(text) => out.write(text),
+            Value::Bytes(bytes) => out.write(bytes),
+            Value::Time(time) => out.write(time.to_string().as_bytes()),
             Value::Float(it) => json::write_float_text(*it, out),
             Value::Array(_) | Value::Object(_) => json::write(self, &mut json::Escaped(out)),
             other => json::write(other, out),
@@ -219,9 +232,11 @@ impl Value {
     /// What is allocated beside the value's own place; `held` is a source that was counted already.
     fn allocated(&self, held: &Bytes) -> usize {
         match self {
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => 0,
             Value::Number(it) => it.allocated(),
             Value::Text(it) => it.allocated(),
+            Value::Bytes(it) => it.allocated(),
+            Value::Time(it) => it.allocated(),
             Value::Array(it) => it.allocated(held),
             Value::Object(it) => it.allocated(held),
         }

@@ -272,6 +272,7 @@ fn to_wit(value: &Value) -> WitValue {
             Ok(text) => WitValue::Text(text.to_string()),
             Err(_) => WitValue::Bytes(text.to_vec()),
         },
+        Value::Bytes(bytes) => WitValue::Bytes(bytes.to_vec()),
         other => WitValue::Json(other.to_json()),
     }
 }

@@ -1,0 +1,275 @@
+//! Evaluating a mapping on one message of a batch.
+//!
+//! What is evaluated shares with what it came from; only what an assignment changes is copied. Everything is bounded:
+//! steps, what is made, maps that call each other, and the machine's own stack.
+
+mod arithmetic;
+mod assign;
+mod budget;
+mod context;
+mod query;
+mod slice;
+
+use bytes::Bytes;
+use wappa_message::{Message, Metadata, Value};
+
+pub(crate) use arithmetic::operate;
+pub(crate) use context::Context;
+
+use crate::{
+    error::{Error, Result},
+    program::{Program, Statement, StatementKind},
+    value::Evaluated,
+};
+pub(crate) use budget::Budget;
+
+/// Evaluates a program for one message.
+pub(crate) struct Machine<'a> {
+    program: Option<&'a Program>,
+    batch: &'a mut [Message],
+    /// The message that is mapped.
+    index: usize,
+    document: Document,
+    /// What is made: of the message, or of the map that is called.
+    root: Evaluated,
+    /// The document is what is made, as long as nothing else took its place.
+    is_in_place: bool,
+    /// The metadata, once one was changed.
+    metadata: Option<Metadata>,
+    /// The variables of the statements, or of the map that is called.
+    variables: Vec<Option<Evaluated>>,
+    map_depth: usize,
+    depth: usize,
+    budget: Budget,
+}
+
+/// The document of the message, read when somebody asks.
+enum Document {
+    Unread,
+    Read(Evaluated),
+    /// There is none, for this reason.
+    None(String),
+}
+
+/// What a mapping made of a message.
+#[derive(Debug)]
+pub struct Mapped {
+    content: Content,
+    metadata: Option<Metadata>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Unchanged,
+    Deleted,
+    Bytes(Bytes),
+    Value(Value),
+}
+
+impl Mapped {
+    /// Whether the message is filtered.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.content, Content::Deleted)
+    }
+
+    /// Makes the message what the mapping made of it, and says whether it stays.
+    pub fn apply(self, message: &mut Message) -> bool {
+        if let Some(metadata) = self.metadata {
+            *message.metadata_mut() = metadata;
+        }
+        match self.content {
+            Content::Unchanged => true,
+            Content::Deleted => false,
+            Content::Bytes(bytes) => {
+                message.set_content(bytes);
+                true
+            }
+            Content::Value(value) => {
+                message.set_value(value);
+                true
+            }
+        }
+    }
+}
+
+/// Why a mapping failed on a message: one line, in Bento's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn new(text: String) -> Failure {
+        Failure(text)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn new(program: Option<&'a Program>, batch: &'a mut [Message], index: usize) -> Machine<'a> {
+        Machine {
+            program,
+            batch,
+            index,
+            document: Document::Unread,
+            root: Evaluated::Nothing,
+            is_in_place: false,
+            metadata: None,
+            variables: Vec::new(),
+            map_depth: 0,
+            depth: 0,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Runs all statements; in place: the document is what is made.
+    pub(crate) fn run(mut self, is_in_place: bool) -> std::result::Result<Mapped, Failure> {
+        let Some(program) = self.program else { return Err(Failure("there is no mapping".to_string())) };
+        if 0 < program.n_variables {
+            self.variables.resize(program.n_variables, None);
+        }
+        if is_in_place && self.read_document() {
+            self.is_in_place = true;
+            if let Document::Read(document) = &mut self.document {
+                self.root = std::mem::replace(document, Evaluated::Nothing);
+            }
+        }
+        let ctx = Context::new(self.index as i64);
+        for statement in &program.statements {
+            if let Err(err) = self.statement(statement, ctx, true) {
+                let no_document = match &self.document {
+                    Document::None(why) => Some(why.as_str()),
+                    _ => None,
+                };
+                return Err(Failure(err.in_mapping(statement.line, no_document).to_string()));
+            }
+        }
+        let content = match self.root {
+            Evaluated::Nothing => Content::Unchanged,
+            Evaluated::Deleted => Content::Deleted,
+            Evaluated::Value(Value::Text(text)) => Content::Bytes(text.to_bytes()),
+            Evaluated::Value(Value::Bytes(bytes)) => Content::Bytes(bytes.to_bytes()),
+            Evaluated::Value(value) => Content::Value(value),
+        };
+        Ok(Mapped { content, metadata: self.metadata })
+    }
+
+    fn statement(&mut self, statement: &Statement, ctx: Context<'_>, has_metadata: bool) -> Result<()> {
+        match &statement.kind {
+            StatementKind::Assign(target, query) => match self.evaluate(query, ctx)? {
+                Evaluated::Nothing => Ok(()),
+                value => self.assign(target, value, has_metadata),
+            },
+            StatementKind::If(branches) => {
+                for (idx, (condition, statements)) in branches.iter().enumerate() {
+                    if let Some(condition) = condition {
+                        let value = self
+                            .evaluate(condition, ctx)
+                            .map_err(|err| err.within(format!("failed to check if condition {}", idx + 1)))?;
+                        match value {
+                            Evaluated::Value(Value::Bool(true)) => (),
+                            Evaluated::Value(Value::Bool(false)) => continue,
+                            other => return Err(query::not_a_truth(condition, &other)),
+                        }
+                    }
+                    for statement in statements {
+                        self.statement(statement, ctx, has_metadata)?;
+                    }
+                    return Ok(());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the document of the message, and says whether there is one.
+    fn read_document(&mut self) -> bool {
+        if let Document::Unread = self.document {
+            self.document = match self.batch.get_mut(self.index).map(document_of) {
+                Some(Ok(value)) => Document::Read(Evaluated::Value(value)),
+                Some(Err(why)) => Document::None(why),
+                None => Document::None(EMPTY.to_string()),
+            };
+        }
+        matches!(self.document, Document::Read(_))
+    }
+
+    /// The context of queries outside of all methods: the document, if there is one.
+    fn document(&mut self) -> Option<&Evaluated> {
+        if self.is_in_place {
+            return Some(&self.root);
+        }
+        if !self.read_document() {
+            return None;
+        }
+        match &self.document {
+            Document::Read(document) => Some(document),
+            _ => None,
+        }
+    }
+
+    /// The messages of the batch.
+    pub(crate) fn n_messages(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// The message that functions look at, if there is one: places behind the last count from the end.
+    pub(crate) fn message(&mut self, ctx: Context<'_>) -> Option<&mut Message> {
+        let len = self.batch.len() as i64;
+        let index = if ctx.index < 0 { ctx.index.checked_add(len)? } else { ctx.index };
+        self.batch.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// The document of the message that functions look at.
+    pub(crate) fn json(&mut self, ctx: Context<'_>) -> Result<Value> {
+        if self.is_in_place && ctx.index == self.index as i64 {
+            return Ok(self.root.clone().into_value());
+        }
+        let message = self.message(ctx).ok_or_else(|| Error::new("target message part does not exist"))?;
+        if message.content().is_empty() {
+            return Err(Error::new("target message part does not exist"));
+        }
+        message.value().cloned().map_err(|err| Error::new(err.to_string()))
+    }
+
+    /// The metadata that are being made.
+    pub(crate) fn metadata(&self) -> &Metadata {
+        match &self.metadata {
+            Some(metadata) => metadata,
+            None => self.batch[self.index].metadata(),
+        }
+    }
+
+    /// The same, to be changed.
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        self.metadata.get_or_insert_with(|| self.batch[self.index].metadata().clone())
+    }
+
+    pub(crate) fn root(&self) -> &Evaluated {
+        &self.root
+    }
+
+    pub(crate) fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+}
+
+/// Why there is no document where there is no content.
+const EMPTY: &str = "message is empty";
+
+fn document_of(message: &mut Message) -> std::result::Result<Value, String> {
+    if message.content().is_empty() {
+        return Err(EMPTY.to_string());
+    }
+    message.value().cloned().map_err(|err| format!("parse as json: {err}"))
+}

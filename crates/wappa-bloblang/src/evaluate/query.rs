@@ -1,0 +1,444 @@
+//! Evaluating queries.
+
+use wappa_message::{Object, Text, Value};
+
+use super::{Context, Machine, arithmetic, slice};
+use crate::{
+    error::{Error, MAP_DEPTH_MAX, Result},
+    program::{Apply, Binary, Case, Expr, Field, FieldRoot, FunctionCall, If, Match, MethodCall, Operator},
+    registry::bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
+    value::{
+        Evaluated, compare, convert, go,
+        types::Type,
+    },
+};
+
+/// So many queries one within another are evaluated on the stack of the thread.
+const DEPTH_ON_STACK: usize = 128;
+
+/// So many more are evaluated on each further stack,
+const DEPTH_PER_STACK: usize = 512;
+
+/// which is this large: only what is touched of it costs memory.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many queries may be evaluated one within another.
+const DEPTH_MAX: usize = 100_000;
+
+impl Machine<'_> {
+    /// Evaluates a query.
+    #[inline]
+    pub(crate) fn evaluate(&mut self, query: &Expr, ctx: Context<'_>) -> Result<Evaluated> {
+        self.budget.step()?;
+        match query {
+            Expr::Literal(literal) => Ok(literal.value.clone()),
+            Expr::Field(field) => self.field(field, ctx),
+            Expr::Variable(variable) => match self.variables.get(variable.slot) {
+                Some(Some(value)) => Ok(value.clone()),
+                _ => Err(undefined(&variable.name)),
+            },
+            _ => {
+                self.depth += 1;
+                let is_full = self.depth == DEPTH_ON_STACK || self.depth.is_multiple_of(DEPTH_PER_STACK);
+                let result = match is_full {
+                    false => self.inner(query, ctx),
+                    true => self.on_another_stack(query, ctx),
+                };
+                self.depth -= 1;
+                result
+            }
+        }
+    }
+
+    #[cold]
+    fn on_another_stack(&mut self, query: &Expr, ctx: Context<'_>) -> Result<Evaluated> {
+        if DEPTH_MAX < self.depth {
+            return Err(Error::new(format!("more than {DEPTH_MAX} queries one within another")));
+        }
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("mapping".to_string()).stack_size(STACK_BYTES);
+            match thread.spawn_scoped(scope, || self.inner(query, ctx)).map(|it| it.join()) {
+                Ok(Ok(result)) => result,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(err) => Err(Error::new(format!("there is no thread for a query this deep: {err}"))),
+            }
+        })
+    }
+
+    fn inner(&mut self, query: &Expr, ctx: Context<'_>) -> Result<Evaluated> {
+        match query {
+            Expr::Literal(_) | Expr::Field(_) | Expr::Variable(_) => unreachable!("they hold no other query"),
+            Expr::Get(get) => {
+                let value = self.evaluate(&get.0, ctx)?.into_value();
+                Ok(get.1.get(&value).into())
+            }
+            Expr::Metadata(Some(key)) => {
+                Ok(self.metadata().get(key).cloned().unwrap_or_default().into())
+            }
+            Expr::Metadata(None) => all_metadata(self.metadata()).map(Evaluated::Value),
+            Expr::Not(query) => match self.evaluate(query, ctx)? {
+                Evaluated::Value(Value::Bool(it)) => Ok(Value::Bool(!it).into()),
+                other => {
+                    Err(Error::of_evaluated(&other, &[Type::Bool]).from_query(|| query.annotation()))
+                }
+            },
+            Expr::Binary(binary) => self.binary(binary, ctx),
+            Expr::Match(it) => self.matched(it, ctx),
+            Expr::If(it) => self.conditional(it, ctx),
+            Expr::Lambda(lambda) => {
+                let value = match ctx.this() {
+                    Some(value) => value.clone(),
+                    None => self.document().cloned().ok_or_else(|| {
+                        Error::no_context(String::new())
+                            .within(format!("failed to capture context {}", lambda.name))
+                    })?,
+                };
+                let ctx = ctx.popped();
+                match &*lambda.name {
+                    "_" => self.evaluate(&lambda.body, ctx),
+                    _ => {
+                        let named = ctx.name(&lambda.name, value);
+                        self.evaluate(&lambda.body, ctx.with_named(&named))
+                    }
+                }
+            }
+            Expr::Map(map) => {
+                let value = self.evaluate(&map.0, ctx)?;
+                self.evaluate(&map.1, ctx.with(&value))
+            }
+            Expr::Apply(apply) => self.apply(apply, ctx),
+            Expr::Index(index) => {
+                let value = self.evaluate(&index.0, ctx)?.into_value();
+                let place = self.evaluate(&index.1, ctx)?.into_value();
+                let place = convert::int(&place).map_err(|err| err.within("index"))?;
+                slice::element(&value, place).map(Evaluated::Value)
+            }
+            Expr::Slice(it) => {
+                let value = self.evaluate(&it.target, ctx)?.into_value();
+                let mut bound = |query: &Option<Expr>, what: &str| match query {
+                    None => Ok(None),
+                    Some(query) => {
+                        let value = self.evaluate(query, ctx)?.into_value();
+                        convert::int(&value).map(Some).map_err(|err| err.within(what))
+                    }
+                };
+                let start = bound(&it.start, "slice start bound")?;
+                let end = bound(&it.end, "slice end bound")?;
+                let step = bound(&it.step, "slice step")?;
+                if step == Some(0) {
+                    return Err(Error::new("slice step cannot be zero"));
+                }
+                self.budget.bytes(value.size())?;
+                slice::slice(&value, start, end, step).map(Evaluated::Value)
+            }
+            Expr::Array(queries) => {
+                let mut values = Vec::with_capacity(queries.len());
+                for query in queries {
+                    if let Evaluated::Value(value) = self.evaluate(query, ctx)? {
+                        values.push(value);
+                    }
+                }
+                self.budget.values(values.len())?;
+                Ok(Value::array(values)?.into())
+            }
+            Expr::Object(pairs) => self.object(pairs, ctx),
+            Expr::Function(call) => self.function(call, ctx),
+            Expr::Method(call) => self.method(call, ctx),
+        }
+    }
+
+    fn field(&mut self, field: &Field, ctx: Context<'_>) -> Result<Evaluated> {
+        let value = match &field.root {
+            FieldRoot::Root => &self.root,
+            FieldRoot::Named(name) => ctx
+                .named(name)
+                .ok_or_else(|| Error::new(format!("named context {name} was not found")))?,
+            FieldRoot::This => match ctx.this() {
+                Some(this) => this,
+                None => self.document().ok_or_else(|| Error::no_context(field.path.to_dots()))?,
+            },
+        };
+        if field.path.is_empty() {
+            return Ok(value.clone());
+        }
+        match value {
+            Evaluated::Value(value) => Ok(field.path.get(value).into()),
+            _ => Ok(Value::Null.into()),
+        }
+    }
+
+    fn binary(&mut self, binary: &Binary, ctx: Context<'_>) -> Result<Evaluated> {
+        match binary.operator {
+            Operator::Coalesce => match self.evaluate(&binary.left, ctx) {
+                Ok(value) if !value.is_null() => Ok(value),
+                _ => self.evaluate(&binary.right, ctx),
+            },
+            Operator::And | Operator::Or => {
+                let left = self.truth(&binary.left, ctx)?;
+                if left == (binary.operator == Operator::Or) {
+                    return Ok(Value::Bool(left).into());
+                }
+                self.truth(&binary.right, ctx).map(|it| Value::Bool(it).into())
+            }
+            operator => {
+                let left = self.evaluate(&binary.left, ctx)?;
+                let right = self.evaluate(&binary.right, ctx)?;
+                if operator == Operator::Add
+                    && let (Evaluated::Value(Value::Text(left)), Evaluated::Value(Value::Text(right))) =
+                        (&left, &right)
+                {
+                    self.budget.bytes(left.len() + right.len())?;
+                }
+                let (left, right) = ((&binary.left, &left), (&binary.right, &right));
+                arithmetic::operate(operator, left, right).map(Evaluated::Value)
+            }
+        }
+    }
+
+    fn truth(&mut self, query: &Expr, ctx: Context<'_>) -> Result<bool> {
+        match self.evaluate(query, ctx)? {
+            Evaluated::Value(value) => convert::truth(&value),
+            other => Err(Error::of_evaluated(&other, &[Type::Bool])),
+        }
+    }
+
+    fn matched(&mut self, it: &Match, ctx: Context<'_>) -> Result<Evaluated> {
+        let value = match (&it.target, ctx.this()) {
+            (Some(target), _) => self.evaluate(target, ctx)?,
+            (None, Some(this)) => this.clone(),
+            (None, None) => self.document().cloned().unwrap_or(Evaluated::Value(Value::Null)),
+        };
+        let ctx = ctx.with(&value);
+        for (idx, (case, result)) in it.cases.iter().enumerate() {
+            let is_matched = match case {
+                Case::Any => true,
+                Case::Equal(expected) => match (&value, expected) {
+                    (Evaluated::Value(value), Evaluated::Value(expected)) => {
+                        compare::is_equal(value, expected)
+                    }
+                    _ => false,
+                },
+                Case::True(query) => {
+                    let result = self
+                        .evaluate(query, ctx)
+                        .map_err(|err| err.within(format!("failed to check match case {idx}")))?;
+                    matches!(result, Evaluated::Value(Value::Bool(true)))
+                }
+            };
+            if is_matched {
+                return self.evaluate(result, ctx);
+            }
+        }
+        Ok(Evaluated::Nothing)
+    }
+
+    fn conditional(&mut self, it: &If, ctx: Context<'_>) -> Result<Evaluated> {
+        for (idx, (condition, result)) in it.branches.iter().enumerate() {
+            let value = self.evaluate(condition, ctx).map_err(|err| {
+                err.within(match idx {
+                    0 => "failed to check if condition".to_string(),
+                    idx => format!("failed to check if condition {idx}"),
+                })
+            })?;
+            match value {
+                Evaluated::Value(Value::Bool(true)) => return self.evaluate(result, ctx),
+                // `null` is as good as false.
+                Evaluated::Value(Value::Bool(false) | Value::Null) => (),
+                other => return Err(not_a_truth(condition, &other)),
+            }
+        }
+        match &it.otherwise {
+            Some(otherwise) => self.evaluate(otherwise, ctx),
+            None => Ok(Evaluated::Nothing),
+        }
+    }
+
+    fn object(&mut self, pairs: &[(Expr, Expr)], ctx: Context<'_>) -> Result<Evaluated> {
+        let mut list: Vec<(Text, Value)> = Vec::with_capacity(pairs.len());
+        for (name, query) in pairs {
+            let name = match name.as_literal() {
+                Some(Evaluated::Value(Value::Text(name))) => name.clone(),
+                _ => match self.evaluate(name, ctx).map_err(|err| err.within("failed to resolve key"))? {
+                    Evaluated::Value(Value::Text(name)) => name,
+                    Evaluated::Value(Value::Bytes(name)) => Text::from(name.to_bytes()),
+                    other => {
+                        let kind = go::type_name(&other.into_value());
+                        return Err(Error::new(format!("mapping returned invalid key type: {kind}")));
+                    }
+                },
+            };
+            let value = self.evaluate(query, ctx).map_err(|err| {
+                err.within(format!("failed to resolve '{}' value", String::from_utf8_lossy(&name)))
+            })?;
+            if let Evaluated::Value(value) = value {
+                list.push((name, value));
+            }
+        }
+        self.budget.values(2 * list.len())?;
+        Ok(Value::object(list)?.into())
+    }
+
+    fn apply(&mut self, apply: &Apply, ctx: Context<'_>) -> Result<Evaluated> {
+        let evaluations;
+        let given = match apply.args.is_dynamic() {
+            false => apply.args.as_fixed(),
+            true => {
+                let params = crate::methods::APPLY.params;
+                evaluations = apply.args.evaluate(params, self, ctx, || "method 'apply'".to_string())?;
+                evaluations.given()
+            }
+        };
+        let value = self.evaluate(&apply.target, ctx)?;
+        self.call_map(&given.text(0), &value, ctx)
+    }
+
+    /// Calls a map on a value. It has variables of its own, and makes something of its own.
+    pub(crate) fn call_map(
+        &mut self,
+        name: &str,
+        value: &Evaluated,
+        ctx: Context<'_>,
+    ) -> Result<Evaluated> {
+        let program = self.program.ok_or_else(|| Error::new("no maps were found"))?;
+        let map = program
+            .maps
+            .iter()
+            .find(|it| it.name == name)
+            .ok_or_else(|| Error::new(format!("map {name} was not found")))?;
+        if MAP_DEPTH_MAX <= self.map_depth {
+            return Err(Error::stacks(&format!("map {name}")));
+        }
+        self.map_depth += 1;
+        let root = std::mem::replace(&mut self.root, Evaluated::Nothing);
+        let variables = std::mem::replace(&mut self.variables, vec![None; map.n_variables]);
+        let in_place = InPlace::leave(self, &root);
+        let ctx = ctx.with(value);
+        let mut result = Ok(());
+        for statement in &map.statements {
+            result = self.statement(statement, ctx, false).map_err(|err| err.in_map(statement.line));
+            if result.is_err() {
+                break;
+            }
+        }
+        let made = std::mem::replace(&mut self.root, root);
+        self.variables = variables;
+        in_place.enter(self);
+        self.map_depth -= 1;
+        result.map(|()| made)
+    }
+
+    fn function(&mut self, call: &FunctionCall, ctx: Context<'_>) -> Result<Evaluated> {
+        if let BoundFunction::Prepared(prepared) = &call.bound {
+            return prepared(self, ctx);
+        }
+        let evaluations;
+        let given = match call.args.is_dynamic() {
+            false => call.args.as_fixed(),
+            true => {
+                let what = || format!("function '{}'", call.function.name);
+                evaluations = call.args.evaluate(call.function.params, self, ctx, what)?;
+                evaluations.given()
+            }
+        };
+        match (call.function.body, &call.bound) {
+            (FunctionBody::Machine(body), _) => body(self, ctx, given),
+            (FunctionBody::Stateful(_, body), BoundFunction::Stateful(state)) => body(self, ctx, given, state),
+            (FunctionBody::Prepared(prepare), BoundFunction::AtCall(Some(environment))) => {
+                prepare(given, environment)?(self, ctx)
+            }
+            (FunctionBody::Deleted, _) => Ok(Evaluated::Deleted),
+            _ => Ok(Evaluated::Nothing),
+        }
+    }
+
+    fn method(&mut self, call: &MethodCall, ctx: Context<'_>) -> Result<Evaluated> {
+        // Arguments come first, as in Bento.
+        let evaluations;
+        let given = match call.args.is_dynamic() {
+            false => call.args.as_fixed(),
+            true => {
+                let what = || format!("method '{}'", call.method.name);
+                evaluations = call.args.evaluate(call.method.params, self, ctx, what)?;
+                evaluations.given()
+            }
+        };
+        if let MethodBody::Lazy(body) = call.method.body {
+            return body(self, ctx, &call.target, given);
+        }
+        let at_call;
+        let prepared = match (&call.bound, call.method.body) {
+            (BoundMethod::Prepared(prepared), _) => Some(prepared),
+            (BoundMethod::AtCall, MethodBody::Prepared(prepare)) => {
+                at_call = prepare(given)?;
+                Some(&at_call)
+            }
+            _ => None,
+        };
+        let target = match self.evaluate(&call.target, ctx)? {
+            Evaluated::Value(value) => value,
+            other => {
+                return Err(Error::of_evaluated(&other, &[]).from_query(|| call.target.annotation()));
+            }
+        };
+        let result = match (prepared, call.method.body) {
+            (Some(prepared), _) => prepared(self, target),
+            (None, MethodBody::Value(body)) => body(target, given),
+            (None, MethodBody::Counted(body)) => body(self, target, given),
+            (None, MethodBody::Query(body)) => body(self, ctx, target, given),
+            (None, MethodBody::Prepared(_) | MethodBody::Lazy(_)) => unreachable!("these were handled"),
+        };
+        result.map(Evaluated::Value).map_err(|err| err.from_query(|| call.target.annotation()))
+    }
+}
+
+/// While a map is called, what is made is not the document, even where the mapping works in place.
+struct InPlace(Option<super::Document>);
+
+impl InPlace {
+    fn leave(machine: &mut Machine<'_>, root: &Evaluated) -> InPlace {
+        if !machine.is_in_place {
+            return InPlace(None);
+        }
+        machine.is_in_place = false;
+        let document = super::Document::Read(root.clone());
+        InPlace(Some(std::mem::replace(&mut machine.document, document)))
+    }
+
+    fn enter(self, machine: &mut Machine<'_>) {
+        if let Some(document) = self.0 {
+            machine.is_in_place = true;
+            machine.document = document;
+        }
+    }
+}
+
+/// All metadata as one object. What is as deep as a value may be has no room in it and stands there as its text.
+pub(crate) fn all_metadata(metadata: &wappa_message::Metadata) -> Result<Value> {
+    let mut object = Object::default();
+    for (key, value) in metadata.iter() {
+        if object.insert(key.clone(), value.clone()).is_err() {
+            object.insert(key.clone(), Value::Text(value.to_text().into()))?;
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+#[cold]
+fn undefined(name: &str) -> Error {
+    Error::new(format!("variable '{name}' undefined"))
+}
+
+/// What a condition resulted in that is neither true nor false.
+#[cold]
+pub(super) fn not_a_truth(condition: &Expr, value: &Evaluated) -> Error {
+    let (mut shown, kind) = (String::new(), match value {
+        Evaluated::Value(value) => go::type_name(value),
+        Evaluated::Deleted => "value.Delete",
+        Evaluated::Nothing => "value.Nothing",
+    });
+    match value {
+        Evaluated::Value(value) => go::print(value, &mut shown),
+        _ => shown.push_str("<nil>"),
+    }
+    Error::new(format!("{} resolved to a non-boolean value {shown} ({kind})", condition.annotation()))
+}

@@ -1,0 +1,43 @@
+//! All functions.
+
+mod general;
+mod message;
+mod random;
+mod world;
+
+use crate::registry::{Function, args::Args};
+
+/// The functions of each file.
+pub(crate) const TABLE: &[&[Function]] =
+    &[general::FUNCTIONS, message::FUNCTIONS, random::FUNCTIONS, world::FUNCTIONS];
+
+/// What Bento has, and Wappa does not have yet.
+pub(crate) const MISSING: &[&str] = &[
+    "cache_add",
+    "cache_delete",
+    "cache_get",
+    "cache_set",
+    "cosine_similarity",
+    "fake",
+    "flow_id",
+    "snowflake_id",
+    "tracing_id",
+    "tracing_span",
+    "ulid",
+];
+
+/// What errors call a call, where that is not the name of the function.
+pub(crate) fn annotation(function: &Function, args: &Args) -> Option<String> {
+    let what = match function.name {
+        "json" => {
+            let path = args.fixed_text(0)?;
+            return Some(format!("json path `{path}`"));
+        }
+        "metadata" => "metadata",
+        "meta" => "meta",
+        "root_meta" => "root_meta",
+        _ => return None,
+    };
+    let key = args.fixed_text(0)?;
+    Some(if key.is_empty() { format!("{what} object") } else { format!("{what} field {key}") })
+}

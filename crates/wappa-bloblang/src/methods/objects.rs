@@ -1,0 +1,808 @@
+//! Methods on lists and objects.
+
+use std::{cmp::Ordering, collections::BTreeSet};
+
+use wappa_message::{Array, Object, Text, Value};
+
+use super::strings::bytes_of;
+use crate::{
+    error::{Error, Result},
+    evaluate::{Context, Machine},
+    program::Expr,
+    registry::{
+        Category, Constant, Method, Param,
+        args::Given,
+        bound::{MethodBody, PreparedMethod},
+        example,
+    },
+    value::{
+        Evaluated, compare, convert,
+        path::{Path, without},
+        types::Type,
+    },
+};
+
+const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
+    Method::new(name, Category::Objects, description, body)
+}
+
+fn array(value: Value) -> Result<Array> {
+    match value {
+        Value::Array(it) => Ok(it),
+        other => Err(Error::of_type(&other, &[Type::Array])),
+    }
+}
+
+fn object(value: Value) -> Result<Object> {
+    match value {
+        Value::Object(it) => Ok(it),
+        other => Err(Error::of_type(&other, &[Type::Object])),
+    }
+}
+
+/// A name and its value, as queries on objects see them.
+fn pair(key: Text, value: Value) -> Result<Value> {
+    Ok(Value::object([("key", Value::Text(key)), ("value", value)])?)
+}
+
+/// Whether a query is true of each element; anything but true and false fails.
+fn each_truth(
+    machine: &mut Machine<'_>,
+    ctx: Context<'_>,
+    value: Value,
+    query: &Expr,
+    mut see: impl FnMut(usize, bool) -> bool,
+    (fails, is_no_truth): (&str, &str),
+) -> Result<()> {
+    for (idx, it) in array(value)?.iter().enumerate() {
+        let it = Evaluated::Value(it);
+        let result = machine.evaluate(query, ctx.with(&it)).map_err(|err| err.within(format!("{fails} {idx}")))?;
+        let Evaluated::Value(Value::Bool(truth)) = result else {
+            let err = Error::of_evaluated(&result, &[Type::Bool]);
+            return Err(err.within(format!("{is_no_truth} {idx}")));
+        };
+        if !see(idx, truth) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+const ELEMENT: (&str, &str) = ("element", "element");
+const FOUND: (&str, &str) =
+    ("query returned an error for index", "query returned a non-boolean value for index");
+
+fn all(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    // Of an empty list it is not true, as in Bento.
+    let mut is_true = matches!(&value, Value::Array(it) if !it.is_empty());
+    let see = |_, truth| {
+        is_true &= truth;
+        truth
+    };
+    each_truth(machine, ctx, value, args.query(0), see, ELEMENT)?;
+    Ok(Value::Bool(is_true))
+}
+
+fn any(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let mut is_true = false;
+    let see = |_, truth: bool| {
+        is_true |= truth;
+        !truth
+    };
+    each_truth(machine, ctx, value, args.query(0), see, ELEMENT)?;
+    Ok(Value::Bool(is_true))
+}
+
+fn find_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let mut found = -1;
+    let see = |idx, truth: bool| {
+        if truth {
+            found = idx as i64;
+        }
+        !truth
+    };
+    each_truth(machine, ctx, value, args.query(0), see, FOUND)?;
+    Ok(Value::Int(found))
+}
+
+fn find_all_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let mut found = Vec::new();
+    let see = |idx, truth: bool| {
+        if truth {
+            found.push(Value::Int(idx as i64));
+        }
+        true
+    };
+    each_truth(machine, ctx, value, args.query(0), see, FOUND)?;
+    Ok(Value::array(found)?)
+}
+
+fn map_each(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let query = args.query(0);
+    let fail = |err: Error, what: &dyn std::fmt::Display| {
+        err.from_query(|| query.annotation()).within(format!("failed to process element {what}"))
+    };
+    match value {
+        Value::Array(array) => {
+            machine.budget().values(array.len())?;
+            let mut values = Vec::with_capacity(array.len());
+            for (idx, it) in array.iter().enumerate() {
+                let it = Evaluated::Value(it);
+                match machine.evaluate(query, ctx.with(&it)).map_err(|err| fail(err, &idx))? {
+                    Evaluated::Value(value) => values.push(value),
+                    Evaluated::Nothing => values.push(it.into_value()),
+                    Evaluated::Deleted => (),
+                }
+            }
+            Ok(Value::array(values)?)
+        }
+        Value::Object(object) => {
+            machine.budget().values(2 * object.len())?;
+            let mut pairs = Vec::new();
+            for (name, it) in object.iter() {
+                let both = Evaluated::Value(pair(name.clone(), it.clone())?);
+                let result = machine.evaluate(query, ctx.with(&both));
+                match result.map_err(|err| fail(err, &String::from_utf8_lossy(&name)))? {
+                    Evaluated::Value(value) => pairs.push((name, value)),
+                    Evaluated::Nothing => pairs.push((name, it)),
+                    Evaluated::Deleted => (),
+                }
+            }
+            Ok(Value::object(pairs)?)
+        }
+        other => Err(Error::of_type(&other, &[Type::Array])),
+    }
+}
+
+fn map_each_key(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let object = object(value)?;
+    machine.budget().values(2 * object.len())?;
+    let mut pairs = Vec::new();
+    for (name, it) in object.iter() {
+        let key = Evaluated::Value(Value::Text(name.clone()));
+        match machine.evaluate(args.query(0), ctx.with(&key))? {
+            Evaluated::Value(Value::Text(new)) => pairs.push((new, it)),
+            Evaluated::Nothing => pairs.push((name, it)),
+            other => {
+                let err = Error::of_evaluated(&other, &[Type::String]);
+                return Err(err.within("unexpected result from key mapping"));
+            }
+        }
+    }
+    Ok(Value::object(pairs)?)
+}
+
+fn filter(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let query = args.query(0);
+    let is_true = |it: Evaluated| matches!(it, Evaluated::Value(Value::Bool(true)));
+    match value {
+        Value::Array(array) => {
+            machine.budget().values(array.len())?;
+            let mut values = Vec::new();
+            for it in array.iter() {
+                let it = Evaluated::Value(it);
+                if is_true(machine.evaluate(query, ctx.with(&it))?) {
+                    values.push(it.into_value());
+                }
+            }
+            Ok(Value::array(values)?)
+        }
+        Value::Object(object) => {
+            machine.budget().values(2 * object.len())?;
+            let mut pairs = Vec::new();
+            for (name, it) in object.iter() {
+                let both = Evaluated::Value(pair(name.clone(), it.clone())?);
+                if is_true(machine.evaluate(query, ctx.with(&both))?) {
+                    pairs.push((name, it));
+                }
+            }
+            Ok(Value::object(pairs)?)
+        }
+        other => Err(Error::of_type(&other, &[Type::Array, Type::Object])),
+    }
+}
+
+fn fold(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let mut tally = args.value(0).clone();
+    for it in array(value)?.iter() {
+        let both = Evaluated::Value(Value::object([("tally", tally), ("value", it)])?);
+        tally = machine.evaluate(args.query(1), ctx.with(&both))?.into_value();
+    }
+    Ok(tally)
+}
+
+/// Sorts by comparisons that may fail: the first failure is what counts.
+fn sorted<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Result<Ordering>) -> Result<()> {
+    let mut failure = None;
+    list.sort_by(|one, other| {
+        if failure.is_some() {
+            return Ordering::Equal;
+        }
+        compare(one, other).unwrap_or_else(|err| {
+            failure = Some(err);
+            Ordering::Equal
+        })
+    });
+    failure.map_or(Ok(()), Err)
+}
+
+/// How two values are ordered, each with its place in the list for errors.
+fn ordered(
+    what: &str,
+    (left_idx, left): (usize, &Value),
+    (right_idx, right): (usize, &Value),
+    from: &dyn Fn(Error) -> Error,
+) -> Result<Ordering> {
+    let at = |idx: usize, err: Error| from(err).within(format!("{what} element {idx}"));
+    match left {
+        Value::Text(_) | Value::Bytes(_) => {
+            let right = convert::text(right).map_err(|err| at(right_idx, err))?;
+            Ok(bytes_of(left).map_err(|err| at(left_idx, err))?.cmp(&*right))
+        }
+        _ => match convert::number_of(left) {
+            Some(number) => {
+                let right = convert::number(right).map_err(|err| at(right_idx, err))?;
+                Ok(number.total_cmp(&right))
+            }
+            None => Err(at(left_idx, Error::of_type(left, &[Type::Number, Type::String]))),
+        },
+    }
+}
+
+fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let array = array(value)?;
+    machine.budget().values(array.len())?;
+    let mut list: Vec<(usize, Value)> = array.iter().enumerate().collect();
+    match args.opt_query(0) {
+        None => {
+            // Each one is looked at, also where there is nothing to compare it with.
+            let plain: &dyn Fn(Error) -> Error = &|err| err;
+            sorted(&mut list, |one, other| ordered("sort", (one.0, &one.1), (other.0, &other.1), plain))?;
+        }
+        Some(query) => {
+            let mut is_less = |left: &Value, right: &Value| -> Result<bool> {
+                let both = [("left", left.clone()), ("right", right.clone())];
+                let both = Evaluated::Value(Value::object(both)?);
+                match machine.evaluate(query, ctx.with(&both))? {
+                    Evaluated::Value(Value::Bool(it)) => Ok(it),
+                    other => {
+                        let err = Error::of_evaluated(&other, &[Type::Bool]);
+                        Err(err.from_query(|| "sort argument".to_string()))
+                    }
+                }
+            };
+            // What is no order at all still comes to an end.
+            merge_sort(&mut list, &mut |one: &(usize, Value), other: &(usize, Value)| is_less(&one.1, &other.1))?;
+        }
+    }
+    Ok(Value::array(list.into_iter().map(|(_, it)| it))?)
+}
+
+/// Sorts with a comparison of which nothing is known, not even that it is an order.
+fn merge_sort<T: Clone>(list: &mut [T], is_less: &mut impl FnMut(&T, &T) -> Result<bool>) -> Result<()> {
+    if list.len() < 2 {
+        return Ok(());
+    }
+    let middle = list.len() / 2;
+    merge_sort(&mut list[..middle], is_less)?;
+    merge_sort(&mut list[middle..], is_less)?;
+    let (left, right) = (list[..middle].to_vec(), list[middle..].to_vec());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    for place in list {
+        let takes_right = match (left.peek(), right.peek()) {
+            (Some(one), Some(other)) => is_less(other, one)?,
+            (None, _) => true,
+            (_, None) => false,
+        };
+        *place = if takes_right { right.next() } else { left.next() }.expect("there are as many as places");
+    }
+    Ok(())
+}
+
+fn sort_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let array = array(value)?;
+    machine.budget().values(array.len())?;
+    let query = args.query(0);
+    let mut list = Vec::with_capacity(array.len());
+    for (idx, it) in array.iter().enumerate() {
+        let it = Evaluated::Value(it);
+        // Of a single element nothing is asked.
+        let key = match array.len() {
+            1 => Value::Null,
+            _ => machine.evaluate(query, ctx.with(&it))?.into_value(),
+        };
+        list.push((idx, key, it.into_value()));
+    }
+    let from: &dyn Fn(Error) -> Error = &|err| err.from_query(|| query.annotation());
+    sorted(&mut list, |one, other| ordered("sort_by", (one.0, &one.1), (other.0, &other.1), from))?;
+    Ok(Value::array(list.into_iter().map(|(.., it)| it))?)
+}
+
+fn unique(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let array = array(value)?;
+    machine.budget().values(array.len())?;
+    let (mut texts, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+    let mut values = Vec::new();
+    for (idx, it) in array.iter().enumerate() {
+        let at = |err: Error| err.within(format!("index {idx}"));
+        let it = Evaluated::Value(it);
+        let key = match args.opt_query(0) {
+            None => it.clone(),
+            Some(query) => machine.evaluate(query, ctx.with(&it)).map_err(at)?,
+        };
+        let key = match &key {
+            Evaluated::Value(value) => value,
+            other => return Err(at(Error::of_evaluated(other, &[Type::String, Type::Number]))),
+        };
+        let is_new = match (convert::text_of(key), convert::number_of(key)) {
+            (Some(text), _) => texts.insert(text.into_owned()),
+            // Zero is zero, whatever its sign.
+            (None, Some(number)) => numbers.insert((number + 0.0).to_bits()),
+            (None, None) => return Err(at(Error::of_type(key, &[Type::String, Type::Number]))),
+        };
+        if is_new {
+            values.push(it.into_value());
+        }
+    }
+    Ok(Value::array(values)?)
+}
+
+/// What two values with the same name become where they are merged.
+fn collided(into: Value, from: Value) -> Result<Value> {
+    let list = |it: Value| match it {
+        Value::Array(it) => it.iter().collect::<Vec<_>>(),
+        other => vec![other],
+    };
+    Ok(Value::array(list(into).into_iter().chain(list(from)))?)
+}
+
+/// Puts what is in one object into another one. Only what both have is looked at.
+fn merged(into: &mut Object, from: &Object, collided: &dyn Fn(Value, Value) -> Result<Value>) -> Result<()> {
+    for (name, value) in from.iter() {
+        let both = match (into.get(&name), &value) {
+            (None, _) => value,
+            (Some(Value::Object(mut inner)), Value::Object(other)) => {
+                merged(&mut inner, other, collided)?;
+                Value::Object(inner)
+            }
+            (Some(inner), _) => collided(inner, value)?,
+        };
+        into.insert(name, both)?;
+    }
+    Ok(())
+}
+
+fn merge(
+    value: Value,
+    from: &Value,
+    collided: &dyn Fn(Value, Value) -> Result<Value>,
+) -> Result<Value> {
+    match value {
+        Value::Array(array) => {
+            let more = match from {
+                Value::Array(it) => it.iter().collect(),
+                other => vec![other.clone()],
+            };
+            Ok(Value::array(array.iter().chain(more))?)
+        }
+        Value::Object(mut object) => {
+            // What is no object has no names.
+            if let Value::Object(from) = from {
+                merged(&mut object, from, collided)?;
+            }
+            Ok(Value::Object(object))
+        }
+        other => Err(Error::of_type(&other, &[Type::Object, Type::Array])),
+    }
+}
+
+fn sum(value: Value, _: Given<'_>) -> Result<Value> {
+    match &value {
+        Value::Array(array) => {
+            let mut total = 0.0;
+            let mut failure = None;
+            for (idx, it) in array.iter().enumerate() {
+                match convert::number(&it) {
+                    Ok(it) => total += it,
+                    Err(err) => failure = Some(err.within(format!("index {idx}"))),
+                }
+            }
+            failure.map_or(Ok(Value::Float(total)), Err)
+        }
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Number(_) => Ok(value),
+        _ => Err(Error::of_type(&value, &[Type::Array])),
+    }
+}
+
+fn index(value: Value, args: Given<'_>) -> Result<Value> {
+    let len = match &value {
+        Value::Array(array) => array.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        other => return Err(Error::of_type(other, &[Type::Array])),
+    };
+    let place = args.int(0);
+    let place = if place < 0 { place.saturating_add(len as i64) } else { place };
+    let Some(idx) = usize::try_from(place).ok().filter(|it| *it < len) else {
+        return Err(Error::new(format!("index '{place}' was out of bounds for array size: {len}")));
+    };
+    Ok(match &value {
+        Value::Array(array) => array.get(idx).expect("it is there"),
+        Value::Bytes(bytes) => Value::Int(bytes[idx].into()),
+        _ => unreachable!("it has a length"),
+    })
+}
+
+fn joined(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    let (array, delimiter) = (array(value)?, args.bytes(0));
+    machine.budget().steps(array.len() as u64)?;
+    let mut out = Vec::new();
+    for (idx, it) in array.iter().enumerate() {
+        if 0 < idx {
+            out.extend_from_slice(delimiter);
+        }
+        let text = bytes_of(&it).map_err(|err| err.within(format!("failed to join element {idx}")))?;
+        machine.budget().bytes(text.len() + delimiter.len())?;
+        out.extend_from_slice(text);
+    }
+    Ok(Value::Text(Text::from(out)))
+}
+
+fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+    fn walk(
+        machine: &mut Machine<'_>,
+        prefix: &str,
+        value: Value,
+        has_empty: bool,
+        out: &mut Vec<(String, Value)>,
+    ) -> Result<()> {
+        let children: Vec<(String, Value)> = match &value {
+            Value::Object(object) if !object.is_empty() => object
+                .iter()
+                .map(|(name, it)| {
+                    let name = String::from_utf8_lossy(&name).replace('~', "~0").replace('.', "~1");
+                    (name, it)
+                })
+                .collect(),
+            Value::Array(array) if !array.is_empty() => {
+                array.iter().enumerate().map(|(idx, it)| (idx.to_string(), it)).collect()
+            }
+            Value::Object(_) | Value::Array(_) if !has_empty => return Ok(()),
+            _ => {
+                machine.budget().bytes(prefix.len())?;
+                out.push((prefix.to_string(), value));
+                return Ok(());
+            }
+        };
+        for (name, it) in children {
+            machine.budget().step()?;
+            let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+            machine.budget().bytes(path.len())?;
+            walk(machine, &path, it, has_empty, out)?;
+        }
+        Ok(())
+    }
+    if !matches!(value, Value::Array(_) | Value::Object(_)) {
+        return Err(Error::new("not an object or array"));
+    }
+    let mut out = Vec::new();
+    let is_empty = matches!(&value, Value::Array(it) if it.is_empty())
+        || matches!(&value, Value::Object(it) if it.is_empty());
+    if !is_empty {
+        walk(machine, "", value, args.flag(0), &mut out)?;
+    }
+    Ok(Value::object(out)?)
+}
+
+fn explode(args: Given<'_>) -> Result<PreparedMethod> {
+    let text = args.text(0).into_owned();
+    let path = Path::of_dots(&text);
+    Ok(Box::new(move |machine, value| {
+        let object = object(value)?;
+        let target = path.get(&Value::Object(object.clone()));
+        let rest = without(&object, std::slice::from_ref(&path))?;
+        let mut with = |it: Value| -> Result<Value> {
+            machine.budget().step()?;
+            let mut one = Value::Object(rest.clone());
+            // As in Bento, what does not fit there is left out.
+            let _ = path.set(&mut one, it);
+            Ok(one)
+        };
+        match target {
+            Value::Array(array) => {
+                let values: Result<Vec<Value>> = array.iter().map(&mut with).collect();
+                Ok(Value::array(values?)?)
+            }
+            Value::Object(object) => {
+                let pairs: Result<Vec<(Text, Value)>> =
+                    object.iter().map(|(name, it)| Ok((name, with(it)?))).collect();
+                Ok(Value::object(pairs?)?)
+            }
+            other => {
+                let kind = Type::of(&other);
+                Err(Error::new(format!("expected array or object value at path '{text}', found: {kind}")))
+            }
+        }
+    }))
+}
+
+fn paths_of(args: Given<'_>) -> Result<Vec<Path>> {
+    let mut paths = Vec::with_capacity(args.len());
+    for (idx, it) in args.values().enumerate() {
+        let text = convert::text(it).map_err(|err| err.within(format!("argument {idx}")))?;
+        paths.push(Path::of_dots(&String::from_utf8_lossy(&text)));
+    }
+    Ok(paths)
+}
+
+fn squash(value: Value, _: Given<'_>) -> Result<Value> {
+    let mut out = Value::Object(Object::default());
+    for (idx, it) in array(value)?.iter().enumerate() {
+        if !matches!(it, Value::Object(_)) {
+            let err = Error::of_type(&it, &[Type::Object]);
+            return Err(err.within(format!("index {idx}")));
+        }
+        out = merge(out, &it, &collided)?;
+    }
+    Ok(out)
+}
+
+fn zip(value: Value, args: Given<'_>) -> Result<Value> {
+    let mut lists = vec![array(value)?];
+    for it in args.values() {
+        lists.push(array(it.clone())?);
+    }
+    let n = lists[0].len();
+    if lists.iter().any(|it| it.len() != n) {
+        return Err(Error::new("can't zip different length array values"));
+    }
+    let row = |idx: usize| Ok(Value::array(lists.iter().filter_map(|it| it.get(idx)))?);
+    let rows: Result<Vec<Value>> = (0..n).map(row).collect();
+    Ok(Value::array(rows?)?)
+}
+
+const QUERY: &[Param] = &[Param::query("query", "A query, evaluated on each element.")];
+const TEST: &[Param] = &[Param::query("test", "A query, evaluated on each element.")];
+const VALUE: &[Param] = &[Param::any("value", "The value.")];
+const WITH: &[Param] = &[Param::any("with", "The other value.")];
+
+pub(super) const METHODS: &[Method] = &[
+    new("all", "Whether a query is true of all elements of a list. Of an empty one it is not.", MethodBody::Query(all))
+        .params(TEST)
+        .examples(&[example("root = this.all(it -> it > 1)", &[("[2,3]", "true"), ("[1,2]", "false"), ("[]", "false")])]),
+    new("any", "Whether a query is true of one element of a list at least.", MethodBody::Query(any))
+        .params(TEST)
+        .examples(&[example("root = this.any(it -> it > 1)", &[("[1,2]", "true"), ("[]", "false")])]),
+    new("append", "The list with more elements at its end.", MethodBody::Value(|value, args| {
+        let mut array = array(value)?;
+        for it in args.values() {
+            array.push(it.clone())?;
+        }
+        Ok(Value::Array(array))
+    }))
+    .variadic()
+    .examples(&[example(r#"root = this.append("x", [1])"#, &[("[0]", r#"[0,"x",[1]]"#)])]),
+    new(
+        "assign",
+        "Puts the names and values of another object into this one; where both have a name, the other one's value counts. \
+         Lists are put together.",
+        MethodBody::Value(|value, args| merge(value, args.value(0), &|_, from| Ok(from))),
+    )
+    .params(WITH)
+    .examples(&[example(
+        r#"root = this.a.assign(this.b)"#,
+        &[(r#"{"a":{"x":1,"y":{"z":1}},"b":{"x":2,"y":{"w":2}}}"#, r#"{"x":2,"y":{"w":2,"z":1}}"#)],
+    )]),
+    new(
+        "merge",
+        "Puts the names and values of another object into this one; where both have a name, both values are kept in a list. \
+         Lists are put together.",
+        MethodBody::Value(|value, args| merge(value, args.value(0), &collided)),
+    )
+    .params(WITH)
+    .examples(&[example(
+        "root = this.a.merge(this.b)",
+        &[(r#"{"a":{"x":1,"y":2},"b":{"x":3}}"#, r#"{"x":[1,3],"y":2}"#)],
+    )]),
+    new(
+        "collapse",
+        "An object of all values that hold nothing else, under their whole paths. Empty lists and objects are left out.",
+        MethodBody::Counted(collapse),
+    )
+    .params(&[Param::flag("include_empty", "Whether empty lists and objects are kept.").or(Constant::Bool(false))])
+    .examples(&[
+        example("root = this.collapse()", &[(r#"{"a":[{"b":1},{}],"c.d":2}"#, r#"{"a.0.b":1,"c~1d":2}"#)]),
+        example("root = this.collapse(true)", &[(r#"{"a":[{}]}"#, r#"{"a.0":{}}"#)]),
+    ]),
+    new("concat", "The list with the elements of other lists at its end.", MethodBody::Value(|value, args| {
+        let mut array = array(value)?;
+        for it in args.values() {
+            let Value::Array(more) = it else { return Err(Error::of_type(it, &[Type::Array])) };
+            for it in more.iter() {
+                array.push(it)?;
+            }
+        }
+        Ok(Value::Array(array))
+    }))
+    .variadic()
+    .examples(&[example("root = this.concat([2], [3, 4])", &[("[1]", "[1,2,3,4]")])]),
+    new("enumerated", "The list with each element as an object of its place, `index`, and itself, `value`.", MethodBody::Value(
+        |value, _| {
+            let object = |(idx, it): (usize, Value)| {
+                Ok(Value::object([("index", Value::Int(idx as i64)), ("value", it)])?)
+            };
+            let values: Result<Vec<Value>> = array(value)?.iter().enumerate().map(object).collect();
+            Ok(Value::array(values?)?)
+        },
+    ))
+    .examples(&[example("root = this.enumerated()", &[(r#"["a"]"#, r#"[{"index":0,"value":"a"}]"#)])]),
+    new(
+        "explode",
+        "One document for each element of a list in it, or each value of an object in it, which takes the place of the list.",
+        MethodBody::Prepared(explode),
+    )
+    .params(&[Param::text("path", "Where the list or object is.")])
+    .examples(&[example(
+        r#"root = this.explode("a")"#,
+        &[(r#"{"a":[1,2],"b":0}"#, r#"[{"a":1,"b":0},{"a":2,"b":0}]"#), (r#"{"a":{"x":1}}"#, r#"{"x":{"a":1}}"#)],
+    )]),
+    new(
+        "filter",
+        "What of a list, or of an object, a query is true of. On objects the query sees `key` and `value`.",
+        MethodBody::Query(filter),
+    )
+    .params(TEST)
+    .examples(&[
+        example("root = this.filter(it -> it > 1)", &[("[1,2,3]", "[2,3]")]),
+        example(r#"root = this.filter(it -> it.key != "a")"#, &[(r#"{"a":1,"b":2}"#, r#"{"b":2}"#)]),
+    ]),
+    new("find", "The place of the first element that is equal to a value, or -1.", MethodBody::Value(|value, args| {
+        let found = array(value)?.iter().position(|it| compare::is_equal(args.value(0), &it));
+        Ok(Value::Int(found.map_or(-1, |it| it as i64)))
+    }))
+    .params(VALUE)
+    .examples(&[example("root = this.find(2)", &[("[1,2,2]", "1"), ("[]", "-1")])]),
+    new("find_all", "The places of all elements that are equal to a value.", MethodBody::Value(|value, args| {
+        let array = array(value)?;
+        let found = array.iter().enumerate().filter(|(_, it)| compare::is_equal(args.value(0), it));
+        Ok(Value::array(found.map(|(idx, _)| Value::Int(idx as i64)))?)
+    }))
+    .params(VALUE)
+    .examples(&[example("root = this.find_all(2)", &[("[1,2,2]", "[1,2]")])]),
+    new("find_by", "The place of the first element that a query is true of, or -1.", MethodBody::Query(find_by))
+        .params(QUERY)
+        .examples(&[example("root = this.find_by(it -> it > 1)", &[("[1,2,3]", "1")])]),
+    new("find_all_by", "The places of all elements that a query is true of.", MethodBody::Query(find_all_by))
+        .params(QUERY)
+        .examples(&[example("root = this.find_all_by(it -> it > 1)", &[("[1,2,3]", "[1,2]")])]),
+    new("flatten", "The list with what is in lists in it in their place.", MethodBody::Counted(|machine, value, _| {
+        let mut values = Vec::new();
+        for it in array(value)?.iter() {
+            match it {
+                Value::Array(inner) => {
+                    machine.budget().values(inner.len())?;
+                    values.extend(inner.iter());
+                }
+                other => values.push(other),
+            }
+        }
+        Ok(Value::array(values)?)
+    }))
+    .examples(&[example("root = this.flatten()", &[("[1,[2,[3]],[]]", "[1,2,[3]]")])]),
+    new(
+        "fold",
+        "Goes through a list with a value that a query makes anew at each element: the query sees `tally`, what was made so \
+         far, and `value`, the element.",
+        MethodBody::Query(fold),
+    )
+    .params(&[Param::any("initial", "What `tally` is at the first element."), Param::query("query", "The query.")])
+    .examples(&[example("root = this.fold(0, it -> it.tally + it.value)", &[("[1,2,3]", "6")])]),
+    new("get", "What is at a path, or `null`.", MethodBody::Value(|value, args| {
+        Ok(Path::of_dots(&args.text(0)).get(&value))
+    }))
+    .params(&[Param::text("path", "A path, with points between its names.")])
+    .examples(&[example(r#"root = this.get("a.b")"#, &[(r#"{"a":{"b":1}}"#, "1")])]),
+    new("set", "The value with something set at a path, or deleted there.", MethodBody::Lazy(set))
+        .params(&[
+            Param::text("path", "A path, with points between its names."),
+            Param::query("value", "What is set; `deleted()` deletes."),
+        ])
+        .examples(&[
+            example(r#"root = this.set("a.b", 2)"#, &[(r#"{"a":1,"c":3}"#, r#"Error("failed assignment (line 1): encountered value collision whilst building path")"#), (
+                r#"{"c":3}"#,
+                r#"{"a":{"b":2},"c":3}"#,
+            )]),
+            example(r#"root = this.set("a", deleted())"#, &[(r#"{"a":1,"c":3}"#, r#"{"c":3}"#)]),
+        ]),
+    new("index", "The element at a place, which may count from the end: -1 is the last one.", MethodBody::Value(index))
+        .params(&[Param::int("index", "The place.")])
+        .examples(&[example("root = this.index(-1)", &[("[1,2,3]", "3"), (
+            "[]",
+            r#"Error("failed assignment (line 1): field `this`: index '-1' was out of bounds for array size: 0")"#,
+        )])]),
+    new("join", "The texts of a list, one behind the other, with a delimiter between them.", MethodBody::Counted(joined))
+        .params(&[Param::text("delimiter", "The delimiter.").optional()])
+        .examples(&[example(r#"root = this.join("-")"#, &[(r#"["a","b"]"#, "a-b")])]),
+    new("keys", "The names of an object, in order.", MethodBody::Value(|value, _| {
+        Ok(Value::array(object(value)?.keys().map(Value::Text))?)
+    }))
+    .examples(&[example("root = this.keys()", &[(r#"{"b":1,"a":2}"#, r#"["a","b"]"#)])]),
+    new("key_values", "The names and values of an object as a list of objects, in the order of the names.", MethodBody::Value(
+        |value, _| {
+            let pairs: Result<Vec<Value>> = object(value)?.iter().map(|(key, it)| pair(key, it)).collect();
+            Ok(Value::array(pairs?)?)
+        },
+    ))
+    .examples(&[example("root = this.key_values()", &[(r#"{"a":1}"#, r#"[{"key":"a","value":1}]"#)])]),
+    new("values", "The values of an object, in the order of their names.", MethodBody::Value(|value, _| {
+        Ok(Value::array(object(value)?.iter().map(|(_, it)| it))?)
+    }))
+    .examples(&[example("root = this.values()", &[(r#"{"b":1,"a":2}"#, "[2,1]")])]),
+    new(
+        "map_each",
+        "The list, or object, with what a query makes of each element, or value. What is deleted is left out. On objects the \
+         query sees `key` and `value`.",
+        MethodBody::Query(map_each),
+    )
+    .params(QUERY)
+    .examples(&[
+        example("root = this.map_each(it -> it * 2)", &[("[1,2]", "[2,4]")]),
+        example("root = this.map_each(it -> it.value + 1)", &[(r#"{"a":1}"#, r#"{"a":2}"#)]),
+    ]),
+    new("map_each_key", "The object with what a query makes of each name.", MethodBody::Query(map_each_key))
+        .params(&[Param::query("query", "A query, evaluated on each name.")])
+        .examples(&[example("root = this.map_each_key(it -> it.uppercase())", &[(r#"{"a":1}"#, r#"{"A":1}"#)])]),
+    new("sort", "The list in order: numbers or texts, or as a query says that sees `left` and `right`.", MethodBody::Query(sort))
+        .params(&[Param::query("compare", "Whether `left` comes before `right`.").optional()])
+        .examples(&[
+            example("root = this.sort()", &[("[3,1,2]", "[1,2,3]"), (r#"["b","a"]"#, r#"["a","b"]"#)]),
+            example("root = this.sort(it -> it.left > it.right)", &[("[3,1,2]", "[3,2,1]")]),
+        ]),
+    new("sort_by", "The list in the order of what a query makes of each element.", MethodBody::Query(sort_by))
+        .params(QUERY)
+        .examples(&[example(
+            "root = this.sort_by(it -> it.n)",
+            &[(r#"[{"n":2},{"n":1}]"#, r#"[{"n":1},{"n":2}]"#)],
+        )]),
+    new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Value(squash))
+        .examples(&[example("root = this.squash()", &[(r#"[{"a":1},{"a":2,"b":3}]"#, r#"{"a":[1,2],"b":3}"#)])]),
+    new("sum", "The sum of a list of numbers.", MethodBody::Value(sum))
+        .examples(&[example("root = this.sum()", &[("[1,2.5]", "3.5"), ("[]", "0")])]),
+    new("unique", "The list without elements that came before: texts and numbers.", MethodBody::Query(unique))
+        .params(&[Param::query("emit", "What is compared of each element.").optional()])
+        .examples(&[example("root = this.unique()", &[(r#"["a","b","a",1,1.0]"#, r#"["a","b",1]"#)])]),
+    new("with", "The object with nothing but these paths.", MethodBody::Prepared(|args| {
+        let paths = paths_of(args)?;
+        Ok(Box::new(move |_, value| {
+            let object = object(value)?;
+            Ok(Value::Object(crate::value::path::with(&object, &paths)?))
+        }))
+    }))
+    .variadic()
+    .examples(&[example(
+        r#"root = this.with("a.b", "c")"#,
+        &[(r#"{"a":{"b":1,"x":2},"c":3,"d":4}"#, r#"{"a":{"b":1},"c":3}"#)],
+    )]),
+    new("without", "The object without these paths.", MethodBody::Prepared(|args| {
+        let paths = paths_of(args)?;
+        Ok(Box::new(move |_, value| Ok(Value::Object(without(&object(value)?, &paths)?))))
+    }))
+    .variadic()
+    .examples(&[example(
+        r#"root = this.without("a.b", "c")"#,
+        &[(r#"{"a":{"b":1,"x":2},"c":3,"d":4}"#, r#"{"a":{"x":2},"d":4}"#)],
+    )]),
+    new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Value(zip))
+        .variadic()
+        .examples(&[example(r#"root = this.a.zip(this.b)"#, &[(r#"{"a":[1,2],"b":["x","y"]}"#, r#"[[1,"x"],[2,"y"]]"#)])]),
+];
+
+fn set(machine: &mut Machine<'_>, ctx: Context<'_>, target: &Expr, args: Given<'_>) -> Result<Evaluated> {
+    let path = Path::of_dots(&args.text(0));
+    let new = machine.evaluate(args.query(1), ctx)?;
+    let mut value = machine.evaluate(target, ctx)?.into_value();
+    match new {
+        Evaluated::Deleted => path.delete(&mut value).map_err(Error::new)?,
+        new => path.set(&mut value, new.into_value())?,
+    }
+    Ok(value.into())
+}

@@ -1,0 +1,196 @@
+//! From text to a program.
+//!
+//! The grammar has no tokens: a place is read in one way after the other, and what each expected is told where none
+//! succeeds. The order of the ways, what ends the search for good, and the places of errors are Bento's.
+
+mod fail;
+mod literal;
+mod query;
+mod statement;
+mod tail;
+mod text;
+
+pub use fail::ParseError;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    environment::Environment,
+    program::{Map, Program},
+};
+use fail::{Fail, Parsed};
+
+/// How many queries and statements may stand one within another.
+const DEPTH_MAX: usize = 150;
+
+/// How many steps behind one another a query may have: methods, operators.
+const LENGTH_MAX: usize = 1000;
+
+/// How many files may import each other, one within another.
+const IMPORT_DEPTH_MAX: usize = 20;
+
+/// How many times as many steps as there are characters a text takes at most, beside this many.
+const WORK_PER_BYTE: usize = 64;
+const WORK_MIN: usize = 100_000;
+
+/// Reads one text, with the files it imports.
+struct Parser<'a> {
+    source: &'a str,
+    at: usize,
+    environment: &'a Environment,
+    /// Where paths of imports begin, under the directory of the environment.
+    dir: PathBuf,
+    import_depth: usize,
+    depth: usize,
+    /// How many more queries are tried, so that no text takes time without bound.
+    work: usize,
+    /// The names of values around the place, the innermost last.
+    named: Vec<Arc<str>>,
+    /// The variables of the statements around the place.
+    variables: Vec<String>,
+    maps: Vec<Map>,
+    reads_batch: bool,
+}
+
+impl Program {
+    /// Reads a mapping.
+    pub fn parse(source: &str, environment: &Environment) -> Result<Program, ParseError> {
+        let mut parser = Parser::new(source, environment);
+        parser.program().map_err(|fail| ParseError::new(source, &fail))
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn new(source: &'a str, environment: &'a Environment) -> Parser<'a> {
+        Parser {
+            source,
+            at: 0,
+            environment,
+            dir: PathBuf::new(),
+            import_depth: 0,
+            depth: 0,
+            work: source.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN),
+            named: Vec::new(),
+            variables: Vec::new(),
+            maps: Vec::new(),
+            reads_batch: false,
+        }
+    }
+
+    fn into_program(self, statements: Vec<crate::program::Statement>) -> Program {
+        Program {
+            statements,
+            maps: self.maps,
+            n_variables: self.variables.len(),
+            reads_batch: self.reads_batch,
+        }
+    }
+
+    /// The line on which a place is, counted from another place on.
+    fn line(&self, from: usize, at: usize) -> usize {
+        self.source[from..at].matches('\n').count() + 1
+    }
+
+    /// The number of a variable.
+    fn variable(&mut self, name: &str) -> usize {
+        self.variables.iter().position(|it| it == name).unwrap_or_else(|| {
+            self.variables.push(name.to_string());
+            self.variables.len() - 1
+        })
+    }
+
+    /// Goes one deeper.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == DEPTH_MAX {
+            let why = format!("more than {DEPTH_MAX} queries one within another");
+            return Err(Fail::fatal(self.at, why));
+        }
+        if self.work == 0 {
+            return Err(Fail::fatal(self.at, "there are too many ways to read the mapping"));
+        }
+        self.work -= 1;
+        self.depth += 1;
+        let n_named = self.named.len();
+        let result = read(self);
+        self.named.truncate(n_named);
+        self.depth -= 1;
+        result
+    }
+
+    /// Tries something that may well not succeed; then the place is where it was.
+    fn maybe<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<Option<T>> {
+        let begin = self.at;
+        match read(self) {
+            Ok(value) => Ok(Some(value)),
+            Err(fail) if fail.is_fatal() => Err(fail),
+            Err(_) => {
+                self.at = begin;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A list of things with a delimiter between them, from its beginning to its end.
+    fn delimited<T>(
+        &mut self,
+        open: impl FnOnce(&mut Self) -> Parsed<()>,
+        mut element: impl FnMut(&mut Self) -> Parsed<T>,
+        mut delimiter: impl FnMut(&mut Self) -> Parsed<()>,
+        mut close: impl FnMut(&mut Self) -> Parsed<()>,
+    ) -> Parsed<Vec<T>> {
+        open(self)?;
+        let mut list = Vec::new();
+        loop {
+            let begin = self.at;
+            match element(self) {
+                Ok(it) => list.push(it),
+                Err(fail) => {
+                    // The end may stand behind a delimiter as well.
+                    self.at = begin;
+                    return match close(self) {
+                        Ok(()) => Ok(list),
+                        Err(_) => Err(fail),
+                    };
+                }
+            }
+            let begin = self.at;
+            if let Err(mut fail) = delimiter(self) {
+                self.at = begin;
+                return match close(self) {
+                    Ok(()) => Ok(list),
+                    Err(other) => {
+                        fail.add(*other);
+                        Err(fail)
+                    }
+                };
+            }
+        }
+    }
+
+    /// Reads a file to be imported; gives its text and the directory in which it is.
+    fn import(&self, at: usize, path: &str) -> Parsed<(String, PathBuf)> {
+        let fail = |why: String| Fail::fatal(at, format!("failed to read import: {why}"));
+        if IMPORT_DEPTH_MAX <= self.import_depth {
+            return Err(fail(format!("more than {IMPORT_DEPTH_MAX} files import each other")));
+        }
+        let place = self.dir.join(path);
+        let content = self.environment.read(&place).map_err(fail)?;
+        let dir = place.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok((String::from_utf8_lossy(&content).into_owned(), dir))
+    }
+
+    /// A parser of an imported text.
+    fn of_import<'b>(&self, source: &'b str, dir: PathBuf) -> Parser<'b>
+    where
+        'a: 'b,
+    {
+        let mut parser = Parser::new(source, self.environment);
+        parser.dir = dir;
+        parser.import_depth = self.import_depth + 1;
+        parser
+    }
+}
+

@@ -1,0 +1,263 @@
+//! What follows the beginning of a query: fields, methods, maps, brackets. And the arguments of functions and methods.
+
+use super::{
+    LENGTH_MAX, Parser,
+    fail::{Fail, OrElse, Parsed, one_of},
+};
+use crate::{
+    program::{Apply, Expr, FunctionCall, Literal, MethodCall, Slice, Variable},
+    registry::{
+        self, Found,
+        args::Args,
+        bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
+    },
+    value::{Evaluated, path::Path},
+};
+
+impl<'a> Parser<'a> {
+    /// A query with everything that follows it.
+    pub(super) fn with_tails(&mut self) -> Parsed<Expr> {
+        let is_not = self.peek() == Some(b'!');
+        if is_not {
+            self.at += 1;
+            self.skip_spaces();
+        }
+        let mut query = self.primary()?;
+        let mut n_tails = 0;
+        loop {
+            n_tails += 1;
+            if LENGTH_MAX < n_tails {
+                let why = format!("more than {LENGTH_MAX} methods one behind another");
+                return Err(Fail::fatal(self.at, why));
+            }
+            if self.peek() == Some(b'[') {
+                let begin = self.at;
+                match self.bracket_bounds() {
+                    Ok(bounds) => {
+                        query = bounds.of(query);
+                        continue;
+                    }
+                    // What is wrong there is told by whoever expects something else here.
+                    Err(_) => self.at = begin,
+                }
+            }
+            if self.peek() != Some(b'.') {
+                return Ok(if is_not { Expr::Not(Box::new(query)) } else { query });
+            }
+            self.at += 1;
+            self.skip_blanks();
+            query = self.tail(query)?;
+        }
+    }
+
+    /// What stands behind a point.
+    fn tail(&mut self, target: Expr) -> Parsed<Expr> {
+        enum Tail<'a> {
+            Map(Expr),
+            Method(&'a str, Args, &'static registry::Method, usize),
+            Field(String),
+        }
+        let tail = one_of!(
+            self,
+            (|parser: &mut Self| {
+                parser.character(b'(', "method")?;
+                parser.skip_blanks();
+                let query = parser.query()?;
+                parser.skip_blanks();
+                parser.character(b')', ")")?;
+                Ok(Tail::Map(query))
+            })(self),
+            (|parser: &mut Self| {
+                let name = parser.snake_case("method")?;
+                let args = parser.arguments()?;
+                let method = match registry::method(name) {
+                    Found::Here(method) => method,
+                    Found::Missing => {
+                        let why = format!("`{name}` is a Bento method that Wappa does not have yet");
+                        return Err(Fail::fatal(parser.at, why));
+                    }
+                    Found::Unknown => {
+                        return Err(Fail::fatal(parser.at, format!("unrecognised method '{name}'")));
+                    }
+                };
+                let args = Args::bind(method.params, args).map_err(|why| Fail::fatal(parser.at, why))?;
+                Ok(Tail::Method(name, args, method, parser.at))
+            })(self),
+            self.quoted_or_name("field path").map(Tail::Field),
+        )
+        .required()?;
+        match tail {
+            Tail::Map(query) => Ok(Expr::Map(Box::new((target, query)))),
+            Tail::Field(name) => Ok(get(target, Path::of_name(&name))),
+            Tail::Method(name, args, method, at) => {
+                if matches!(name, "from" | "from_all") {
+                    self.reads_batch = true;
+                }
+                bind_method(target, args, method).map_err(|why| Fail::fatal(at, why))
+            }
+        }
+    }
+
+    /// `[index]` or `[from:to:step]`.
+    fn bracket_bounds(&mut self) -> Parsed<Bounds> {
+        self.character(b'[', "[")?;
+        self.skip_blanks();
+        let mut start = None;
+        if self.peek() != Some(b':') {
+            let query = self.query()?;
+            self.skip_blanks();
+            if self.peek() == Some(b']') {
+                self.at += 1;
+                return Ok(Bounds::Index(query));
+            }
+            start = Some(query);
+        }
+        self.character(b':', ":")?;
+        self.skip_blanks();
+        let (mut end, mut step) = (None, None);
+        if !matches!(self.peek(), Some(b':' | b']')) {
+            end = Some(self.query()?);
+            self.skip_blanks();
+        }
+        if self.peek() == Some(b':') {
+            self.at += 1;
+            self.skip_blanks();
+            if self.peek() != Some(b']') {
+                step = Some(self.query()?);
+                self.skip_blanks();
+            }
+        }
+        self.character(b']', "closing bracket")?;
+        Ok(Bounds::Slice(start, end, step))
+    }
+
+    pub(super) fn function(&mut self) -> Parsed<Expr> {
+        let name = self.snake_case("function")?;
+        let args = self.arguments()?;
+        let at = self.at;
+        let function = match registry::function(name) {
+            Found::Here(function) => function,
+            Found::Missing => {
+                return Err(Fail::fatal(at, format!("`{name}` is a Bento function that Wappa does not have yet")));
+            }
+            Found::Unknown => return Err(Fail::fatal(at, format!("unrecognised function '{name}'"))),
+        };
+        let args = Args::bind(function.params, args).map_err(|why| Fail::fatal(at, why))?;
+        match function.body {
+            FunctionBody::Deleted => return Ok(word(Evaluated::Deleted, "delete")),
+            FunctionBody::Nothing => return Ok(word(Evaluated::Nothing, "nothing")),
+            _ => (),
+        }
+        if name == "var"
+            && let Some(name) = args.fixed_text(0)
+        {
+            let slot = self.variable(&name);
+            return Ok(Expr::Variable(Box::new(Variable { name: name.into_owned(), slot })));
+        }
+        let bound = match function.body {
+            FunctionBody::Prepared(prepare) if !args.is_dynamic() => {
+                let prepared = prepare(args.as_fixed(), self.environment);
+                BoundFunction::Prepared(prepared.map_err(|err| Fail::fatal(at, err.to_string()))?)
+            }
+            FunctionBody::Prepared(_) => BoundFunction::AtCall(Some(self.environment.clone())),
+            FunctionBody::Stateful(check, _) => {
+                if !args.is_dynamic() {
+                    check(args.as_fixed()).map_err(|err| Fail::fatal(at, err.to_string()))?;
+                }
+                BoundFunction::Stateful(Default::default())
+            }
+            _ => BoundFunction::AtCall(None),
+        };
+        let annotation = crate::functions::annotation(function, &args);
+        Ok(Expr::Function(Box::new(FunctionCall { function, args, bound, annotation })))
+    }
+
+    fn arguments(&mut self) -> Parsed<Vec<(Option<&'a str>, Expr)>> {
+        self.delimited(
+            |parser| {
+                parser.character(b'(', "function arguments")?;
+                parser.skip_blanks();
+                Ok(())
+            },
+            |parser| {
+                one_of!(
+                    parser,
+                    (|parser: &mut Self| {
+                        let name = parser.snake_case("snake-case")?;
+                        parser.character(b':', ":")?;
+                        parser.skip_spaces();
+                        let value = parser.query().called("argument value").required()?;
+                        Ok((Some(name), value))
+                    })(parser),
+                    parser.query().map(|it| (None, it)),
+                )
+                .called("function argument")
+                .required()
+            },
+            |parser| {
+                parser.skip_spaces();
+                parser.character(b',', "comma").required()?;
+                parser.skip_blanks();
+                Ok(())
+            },
+            |parser| {
+                parser.skip_blanks();
+                parser.character(b')', "closing bracket").required()
+            },
+        )
+    }
+}
+
+/// What stands in brackets.
+enum Bounds {
+    Index(Expr),
+    Slice(Option<Expr>, Option<Expr>, Option<Expr>),
+}
+
+impl Bounds {
+    fn of(self, target: Expr) -> Expr {
+        match self {
+            Bounds::Index(index) => Expr::Index(Box::new((target, index))),
+            Bounds::Slice(start, end, step) => Expr::Slice(Box::new(Slice { target, start, end, step })),
+        }
+    }
+}
+
+fn word(value: Evaluated, annotation: &str) -> Expr {
+    Expr::Literal(Box::new(Literal { value, annotation: Some(annotation.to_string()) }))
+}
+
+/// A path in what a query results in. Behind a path it is a longer path.
+fn get(target: Expr, path: Path) -> Expr {
+    match target {
+        Expr::Field(mut field) => {
+            field.path.join(path);
+            Expr::Field(field)
+        }
+        Expr::Get(mut get) => {
+            get.1.join(path);
+            Expr::Get(get)
+        }
+        target => Expr::Get(Box::new((target, path))),
+    }
+}
+
+fn bind_method(target: Expr, args: Args, method: &'static registry::Method) -> Result<Expr, String> {
+    match method.name {
+        "get" => {
+            if let Some(path) = args.fixed_text(0) {
+                return Ok(get(target, Path::of_dots(&path)));
+            }
+        }
+        "not" => return Ok(Expr::Not(Box::new(target))),
+        "apply" => return Ok(Expr::Apply(Box::new(Apply { target, args }))),
+        _ => (),
+    }
+    let bound = match method.body {
+        MethodBody::Prepared(prepare) if !args.is_dynamic() => {
+            BoundMethod::Prepared(prepare(args.as_fixed()).map_err(|err| err.to_string())?)
+        }
+        _ => BoundMethod::AtCall,
+    };
+    Ok(Expr::Method(Box::new(MethodCall { method, target, args, bound })))
+}

@@ -1,0 +1,55 @@
+//! Tests of the whole: text in, text out.
+
+use wappa_message::Message;
+
+use crate::{Environment, Program, functions, methods, registry::Example};
+
+/// What a mapping makes of a content, as the tests write it.
+fn run(program: &Program, content: &str) -> String {
+    let mut batch = [Message::new(content.to_string())];
+    match program.map(&mut batch, 0) {
+        Err(failure) => format!("Error(\"{failure}\")"),
+        Ok(mapped) => match mapped.apply(&mut batch[0]) {
+            true => String::from_utf8_lossy(batch[0].content()).into_owned(),
+            false => "<deleted>".to_string(),
+        },
+    }
+}
+
+fn check_examples(name: &str, examples: &[Example], problems: &mut Vec<String>) {
+    if examples.is_empty() {
+        problems.push(format!("{name} has no example"));
+    }
+    for example in examples {
+        let program = match Program::parse(example.mapping, &Environment::default()) {
+            Ok(program) => program,
+            // What is read from a file has no file here.
+            Err(err) if example.results.is_empty() && err.text().starts_with("open ") => continue,
+            Err(err) => {
+                problems.push(format!("{name}: {}: {err}", example.mapping));
+                continue;
+            }
+        };
+        for (content, expected) in example.results {
+            let actual = run(&program, content);
+            if actual != *expected {
+                problems.push(format!(
+                    "{name}: {}\n  of {content}\n  gives {actual}\n  not   {expected}",
+                    example.mapping
+                ));
+            }
+        }
+    }
+}
+
+#[test]
+fn examples_give_what_they_say() {
+    let mut problems = Vec::new();
+    for function in functions() {
+        check_examples(function.name, function.examples, &mut problems);
+    }
+    for method in methods() {
+        check_examples(method.name, method.examples, &mut problems);
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}

@@ -1,0 +1,201 @@
+//! What Go writes and reads: its notation of texts, and how it prints values in messages.
+
+use wappa_message::Value;
+
+/// A text in Go's quotes.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if c.is_control() || (c.is_whitespace() && c != ' ') => match c as u32 {
+                it @ 0..0x1_0000 => out.push_str(&format!("\\u{it:04x}")),
+                it => out.push_str(&format!("\\U{it:08x}")),
+            },
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Any bytes in Go's quotes.
+pub(crate) fn quote_bytes(text: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in text.utf8_chunks() {
+        let quoted = quote(chunk.valid());
+        out.push_str(&quoted[1..quoted.len() - 1]);
+        chunk.invalid().iter().for_each(|it| out.push_str(&format!("\\x{it:02x}")));
+    }
+    out.push('"');
+    out
+}
+
+/// A character in Go's single quotes.
+pub(crate) fn quote_char(c: char) -> String {
+    match c {
+        '\'' => "'\\''".to_string(),
+        '"' => "'\"'".to_string(),
+        c => {
+            let quoted = quote(&c.to_string());
+            format!("'{}'", &quoted[1..quoted.len() - 1])
+        }
+    }
+}
+
+/// The text that stands in any quotes of Go.
+pub(crate) fn unquote_any(text: &str) -> Option<Vec<u8>> {
+    let inner = text.get(1..text.len().checked_sub(1)?)?;
+    match text.as_bytes() {
+        [b'"', .., b'"'] => unquote(inner),
+        [b'`', .., b'`'] if !inner.contains('`') => Some(inner.replace('\r', "").into_bytes()),
+        [b'\'', .., b'\''] => {
+            let unquoted = match inner {
+                "\\'" => vec![b'\''],
+                "\\\"" | "'" => return None,
+                "\"" => vec![b'"'],
+                inner => unquote(inner)?,
+            };
+            str::from_utf8(&unquoted).ok().filter(|it| it.chars().count() == 1)?;
+            Some(unquoted)
+        }
+        _ => None,
+    }
+}
+
+/// What stands between Go's double quotes; nothing where that is no text of Go.
+pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        match first {
+            b'"' | b'\n' => return None,
+            b'\\' => rest = unescape(rest, &mut out)?,
+            byte => out.push(*byte),
+        }
+    }
+    Some(out)
+}
+
+/// Takes an escape, of which the backslash was taken before, and gives what is behind it.
+fn unescape<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let (first, behind) = rest.split_first()?;
+    let n_digits = match first {
+        b'x' => 2,
+        b'u' => 4,
+        b'U' => 8,
+        b'0'..=b'7' => {
+            let digits = str::from_utf8(rest.get(..3)?).ok()?;
+            out.push(u8::from_str_radix(digits, 8).ok()?);
+            return Some(&rest[3..]);
+        }
+        _ => {
+            out.push(match first {
+                b'a' => 7,
+                b'b' => 8,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'v' => 11,
+                b'\\' | b'"' => *first,
+                _ => return None,
+            });
+            return Some(behind);
+        }
+    };
+    let digits = behind.get(..n_digits)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let code = u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    match n_digits {
+        2 => out.push(code as u8),
+        _ => out.extend_from_slice(char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+    Some(&behind[n_digits..])
+}
+
+/// A value as Go's `%v` prints it.
+pub(crate) fn print(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("<nil>"),
+        Value::Array(array) => {
+            out.push('[');
+            for (idx, it) in array.iter().enumerate() {
+                if 0 < idx {
+                    out.push(' ');
+                }
+                print(&it, out);
+            }
+            out.push(']');
+        }
+        Value::Object(object) => {
+            out.push_str("map[");
+            for (idx, (name, it)) in object.iter().enumerate() {
+                if 0 < idx {
+                    out.push(' ');
+                }
+                out.push_str(&String::from_utf8_lossy(&name));
+                out.push(':');
+                print(&it, out);
+            }
+            out.push(']');
+        }
+        Value::Bytes(bytes) => {
+            let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();
+            out.push_str(&format!("[{}]", bytes.join(" ")));
+        }
+        other => out.push_str(&String::from_utf8_lossy(&other.to_text())),
+    }
+}
+
+/// The name of Go's type of a value. A number of a document is one that keeps its text.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Uint(_) => "uint64",
+        Value::Float(_) => "float64",
+        Value::Number(_) => "json.Number",
+        Value::Text(_) => "string",
+        Value::Bytes(_) => "[]uint8",
+        Value::Time(_) => "time.Time",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_read_as_go_reads_them() {
+        let check = |text: &str, expected: Option<&[u8]>| assert_eq!(unquote(text).as_deref(), expected, "{text}");
+        check("plain \u{e4}", Some("plain \u{e4}".as_bytes()));
+        check(r#"\a\b\f\n\r\t\v\\\""#, Some(b"\x07\x08\x0c\n\r\t\x0b\\\""));
+        check(r"\x41\101\u00e4\U0001f600", Some("AA\u{e4}\u{1f600}".as_bytes()));
+        check(r"\xff", Some(b"\xff"));
+        for wrong in [r"\", r"\'", r"\x4", r"\xg0", r"\400", r"\ud800", r"\U00110000", "a\nb", "\"", r"\/"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_as_go_quotes_them() {
+        assert_eq!(quote("a\"b\\\n\u{1}\u{7f}\u{e4}"), r#""a\"b\\\n\x01\x7fä""#);
+    }
+}

@@ -1,0 +1,101 @@
+//! Points in time, with the place on earth whose clocks show them.
+
+use std::{fmt, sync::Arc};
+
+/// A point in time and the offset from UTC at which it is shown. As text it is RFC 3339 with as many digits of a second
+/// as it has. Cloning shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Time(Arc<Moment>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Moment {
+    seconds: i64,
+    nanos: u32,
+    offset: i32,
+    zone: Arc<str>,
+}
+
+impl Time {
+    /// A point in time: seconds since 1970 in UTC, nanoseconds behind them, seconds east of UTC, and the name of the zone,
+    /// its abbreviation, or nothing.
+    pub fn new(seconds: i64, nanos: u32, offset: i32, zone: impl Into<Arc<str>>) -> Time {
+        Time(Arc::new(Moment { seconds, nanos: nanos.min(999_999_999), offset, zone: zone.into() }))
+    }
+
+    /// Seconds since 1970 in UTC, rounded down.
+    pub fn seconds(&self) -> i64 {
+        self.0.seconds
+    }
+
+    /// The nanoseconds behind [`Time::seconds`].
+    pub fn nanos(&self) -> u32 {
+        self.0.nanos
+    }
+
+    /// The offset at which the time is shown, in seconds east of UTC.
+    pub fn offset(&self) -> i32 {
+        self.0.offset
+    }
+
+    /// The name of the zone whose clocks show the time, or its abbreviation; empty where only the offset is known.
+    pub fn zone(&self) -> &Arc<str> {
+        &self.0.zone
+    }
+
+    /// What is allocated beside the value itself, in bytes.
+    pub(crate) fn allocated(&self) -> usize {
+        size_of::<Moment>() + 16 + self.0.zone.len()
+    }
+}
+
+/// By RFC 3339, as Go's `RFC3339Nano`.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.seconds.saturating_add(self.0.offset.into());
+        let (days, second) = (shown.div_euclid(86_400), shown.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if self.0.nanos != 0 {
+            let digits = format!("{:09}", self.0.nanos);
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        match self.0.offset {
+            0 => f.write_str("Z"),
+            offset => {
+                let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+        }
+    }
+}
+
+/// Year, month and day of a day since 1970, in the calendar of today. Source: Howard Hinnant's `civil_from_days`.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_at_their_offset() {
+        let text = |seconds, nanos, offset| Time::new(seconds, nanos, offset, "").to_string();
+        assert_eq!(text(0, 0, 0), "1970-01-01T00:00:00Z");
+        assert_eq!(text(-1, 500_000_000, 0), "1969-12-31T23:59:59.5Z");
+        assert_eq!(text(1_709_164_800, 1, 5_400), "2024-02-29T01:30:00.000000001+01:30");
+        assert_eq!(text(1_709_164_800, 0, -28_800), "2024-02-28T16:00:00-08:00");
+        assert_eq!(text(951_782_400, 0, 0), "2000-02-29T00:00:00Z");
+        assert_eq!(text(253_402_300_799, 0, 0), "9999-12-31T23:59:59Z");
+        assert_eq!(text(-62_135_596_800, 0, 0), "0001-01-01T00:00:00Z");
+    }
+}
