@@ -53,3 +53,13 @@ fn examples_give_what_they_say() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+#[test]
+fn what_is_missing_is_not_there() {
+    for name in crate::functions::MISSING {
+        assert!(functions().iter().all(|it| it.name != *name), "the function `{name}` is there");
+    }
+    for name in crate::methods::MISSING {
+        assert!(methods().iter().all(|it| it.name != *name), "the method `{name}` is there");
+    }
+}
