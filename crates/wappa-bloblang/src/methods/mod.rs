@@ -1,16 +1,20 @@
 //! All methods.
 
 mod coercion;
+mod encoding;
 mod general;
 mod numbers;
 mod objects;
+mod parsing;
+mod regexp;
 mod strings;
+mod timestamps;
 
 use crate::registry::Method;
 
 /// The methods of each file.
 pub(crate) const TABLE: &[&[Method]] =
-    &[general::METHODS, coercion::METHODS, strings::METHODS, numbers::METHODS, objects::METHODS];
+    &[general::METHODS, coercion::METHODS, strings::METHODS, numbers::METHODS, objects::METHODS, regexp::METHODS, timestamps::METHODS, parsing::METHODS, encoding::METHODS];
 
 /// The method that calls a map.
 pub(crate) const APPLY: &Method = &general::APPLY;
@@ -21,24 +25,15 @@ pub(crate) const MISSING: &[&str] = &[
     "compare_argon2",
     "compare_bcrypt",
     "compress",
-    "decode",
     "decompress",
     "decrypt_aes",
     "diff",
-    "encode",
     "encrypt_aes",
     "escape_html",
     "escape_url_query",
     "filepath_join",
     "filepath_split",
-    "format_json",
     "format_msgpack",
-    "format_timestamp",
-    "format_timestamp_strftime",
-    "format_timestamp_unix",
-    "format_timestamp_unix_micro",
-    "format_timestamp_unix_milli",
-    "format_timestamp_unix_nano",
     "format_xml",
     "format_yaml",
     "geoip_anonymous_ip",
@@ -49,15 +44,12 @@ pub(crate) const MISSING: &[&str] = &[
     "geoip_domain",
     "geoip_enterprise",
     "geoip_isp",
-    "hash",
     "json_path",
     "json_schema",
     "parse_big_decimal",
     "parse_csv",
-    "parse_duration",
     "parse_duration_iso8601",
     "parse_form_url_encoded",
-    "parse_json",
     "parse_jwt_es256",
     "parse_jwt_es384",
     "parse_jwt_es512",
@@ -69,19 +61,10 @@ pub(crate) const MISSING: &[&str] = &[
     "parse_jwt_rs512",
     "parse_msgpack",
     "parse_parquet",
-    "parse_timestamp",
-    "parse_timestamp_strptime",
     "parse_url",
     "parse_xml",
     "parse_yaml",
     "patch",
-    "re_find_all",
-    "re_find_all_object",
-    "re_find_all_submatch",
-    "re_find_object",
-    "re_match",
-    "re_replace",
-    "re_replace_all",
     "sign_jwt_es256",
     "sign_jwt_es384",
     "sign_jwt_es512",
@@ -94,18 +77,7 @@ pub(crate) const MISSING: &[&str] = &[
     "slug",
     "strip_html",
     "ts_add_iso8601",
-    "ts_format",
-    "ts_parse",
-    "ts_round",
-    "ts_strftime",
-    "ts_strptime",
-    "ts_sub",
     "ts_sub_iso8601",
-    "ts_tz",
-    "ts_unix",
-    "ts_unix_micro",
-    "ts_unix_milli",
-    "ts_unix_nano",
     "unescape_html",
     "unescape_url_query",
 ];

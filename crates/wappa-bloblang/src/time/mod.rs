@@ -2,6 +2,7 @@
 
 pub(crate) mod duration;
 pub(crate) mod layout;
+pub(crate) mod strftime;
 pub(crate) mod zone;
 
 use std::time::{SystemTime, UNIX_EPOCH};

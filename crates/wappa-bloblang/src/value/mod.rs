@@ -1,10 +1,12 @@
 //! What mappings do with values: their types, what they are turned into, how they are compared, and paths into them.
 
+pub(crate) mod base;
 pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod go;
 pub(crate) mod numbers;
 pub(crate) mod path;
+pub(crate) mod regexp;
 pub(crate) mod sprintf;
 pub(crate) mod types;
 

@@ -30,6 +30,8 @@ pub(super) enum Where {
     AfterKey,
     AfterPair,
     AfterElement,
+    /// Behind a whole document that is no list and no object.
+    AfterDocument,
     Text,
     Escape,
     Hexadecimal,
@@ -89,6 +91,7 @@ impl fmt::Display for JsonError {
             Where::AfterKey => f.write_str(" after object key"),
             Where::AfterPair => f.write_str(" after object key:value pair"),
             Where::AfterElement => f.write_str(" after array element"),
+            Where::AfterDocument => f.write_str(" after top-level value"),
             Where::Text => f.write_str(" in string literal"),
             Where::Escape => f.write_str(" in string escape code"),
             Where::Hexadecimal => f.write_str(" in \\u hexadecimal character escape"),

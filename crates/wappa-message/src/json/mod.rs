@@ -77,6 +77,29 @@ pub(crate) fn document<'a, T>(
     Err(JsonError::new(What::Second, at))
 }
 
+/// Reads the first value of a text, whatever follows it, as a decoder of Go does: what is no list and no object ends where
+/// white space or the text does.
+pub(crate) fn first<'a, T>(
+    text: &'a [u8],
+    open: impl FnOnce(&mut Scan<'a>) -> Result<T, Failed>,
+) -> Result<T, JsonError> {
+    if BYTES_MAX < text.len() {
+        return Err(JsonError::new(What::TooLarge, BYTES_MAX));
+    }
+    let mut scan = Scan::new(text);
+    scan.blanks();
+    let begin = scan.at();
+    let Some(first) = text.get(begin) else { return Err(JsonError::new(What::Nothing, begin)) };
+    let value = open(&mut scan).map_err(|_| scan.why())?;
+    let end = scan.at();
+    match text.get(end) {
+        Some(byte) if !matches!(first, b'{' | b'[') && !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => {
+            Err(JsonError::new(What::Byte(*byte, error::Where::AfterDocument), end))
+        }
+        _ => Ok(value),
+    }
+}
+
 /// Whether a text is a number of JSON, all of it.
 pub(crate) fn is_number(text: &[u8]) -> bool {
     let mut scan = Scan::new(text);

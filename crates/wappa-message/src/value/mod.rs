@@ -98,6 +98,11 @@ impl Value {
         })
     }
 
+    /// Reads the first document of a text, whatever follows it; else as [`Value::from_json`].
+    pub fn from_json_first(text: &Bytes) -> Result<Value, JsonError> {
+        json::first(text, |scan| scan.value(0).map(|range| slot::open(text, range)))
+    }
+
     /// As [`Value::from_json`], for a value that may well never be asked for what is in it: that is found when it is.
     ///
     /// Nothing is allocated that grows with the document, so [`Value::size`] can be looked at before anything is.

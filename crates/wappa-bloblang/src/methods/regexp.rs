@@ -1,0 +1,180 @@
+//! Methods with regular expressions.
+
+use regex::bytes::{Captures, Regex};
+use wappa_message::{Binary, Text, Value};
+
+use super::strings::bytes_of;
+use crate::{
+    error::Result,
+    evaluate::Machine,
+    registry::{
+        Category, Method, Param, Status,
+        args::Given,
+        bound::{MethodBody, PreparedMethod},
+        example,
+    },
+    value::regexp,
+};
+
+const PATTERN: Param = Param::text("pattern", "The regular expression.");
+
+const fn new(name: &'static str, description: &'static str, body: fn(Given<'_>) -> Result<PreparedMethod>) -> Method {
+    Method::new(name, Category::Regexp, description, MethodBody::Prepared(body)).params(&[PATTERN])
+}
+
+/// A method that does something with a pattern and the bytes of a text.
+fn on_text(
+    args: Given<'_>,
+    body: impl Fn(&Regex, &[u8], &mut Machine<'_>, &Value) -> Result<Value> + Send + Sync + 'static,
+) -> Result<PreparedMethod> {
+    let regex = regexp::compile(args.bytes(0))?;
+    Ok(Box::new(move |machine, value| {
+        let bytes = bytes_of(&value)?;
+        machine.budget().steps(bytes.len() as u64 / 8)?;
+        body(&regex, bytes, machine, &value)
+    }))
+}
+
+/// The names of the groups, and their numbers where they have none.
+fn names(regex: &Regex) -> Vec<Text> {
+    let name = |(idx, name): (usize, Option<&str>)| match name {
+        Some(name) => Text::from(name),
+        None => Text::from(idx.to_string()),
+    };
+    regex.capture_names().enumerate().map(name).collect()
+}
+
+/// What the groups of a match hold; one that took no part holds nothing.
+fn groups(captures: &Captures<'_>, is_bytes: bool) -> Vec<Value> {
+    let value = |it: Option<regex::bytes::Match<'_>>| {
+        let bytes = it.map_or(&b""[..], |it| it.as_bytes());
+        match is_bytes {
+            true => Value::Bytes(Binary::from(bytes.to_vec())),
+            false => Value::text(bytes),
+        }
+    };
+    captures.iter().map(value).collect()
+}
+
+fn object(names: &[Text], captures: &Captures<'_>, value: &Value) -> Result<Value> {
+    let values = groups(captures, matches!(value, Value::Bytes(_)));
+    Ok(Value::object(names.iter().cloned().zip(values))?)
+}
+
+fn replace(args: Given<'_>) -> Result<PreparedMethod> {
+    let with = args.bytes(1).to_vec();
+    let is_plain = !with.contains(&b'$');
+    on_text(args, move |regex, text, machine, _| {
+        let mut out: Vec<u8> = Vec::new();
+        let mut end = 0;
+        if is_plain {
+            for it in regex.find_iter(text) {
+                out.extend_from_slice(&text[end..it.start()]);
+                out.extend_from_slice(&with);
+                machine.budget().bytes(it.start() - end + with.len())?;
+                end = it.end();
+            }
+        } else {
+            for captures in regex.captures_iter(text) {
+                let Some(it) = captures.get(0) else { continue };
+                let before = out.len();
+                out.extend_from_slice(&text[end..it.start()]);
+                captures.expand(&with, &mut out);
+                machine.budget().bytes(out.len() - before)?;
+                end = it.end();
+            }
+        }
+        out.extend_from_slice(&text[end..]);
+        Ok(Value::Text(Text::from(out)))
+    })
+}
+
+const REPLACED: &[Param] = &[
+    PATTERN,
+    Param::text("value", "What takes the place of each match; `$1` and `${name}` stand for groups of it."),
+];
+
+pub(super) const METHODS: &[Method] = &[
+    new("re_match", "Whether a regular expression matches any part of the text.", |args| {
+        on_text(args, |regex, text, _, _| Ok(Value::Bool(regex.is_match(text))))
+    })
+    .examples(&[example(r#"root = this.a.re_match("[0-9]+")"#, &[(r#"{"a":"x12"}"#, "true"), (r#"{"a":"x"}"#, "false")])]),
+    new("re_find_all", "All matches of a regular expression, as texts.", |args| {
+        on_text(args, |regex, text, machine, _| {
+            let mut values = Vec::new();
+            for it in regex.find_iter(text) {
+                machine.budget().values(1)?;
+                values.push(Value::text(it.as_bytes()));
+            }
+            Ok(Value::array(values)?)
+        })
+    })
+    .examples(&[example(r#"root = this.a.re_find_all("[0-9]+")"#, &[(r#"{"a":"1 and 23"}"#, r#"["1","23"]"#)])]),
+    new(
+        "re_find_all_submatch",
+        "All matches of a regular expression, each as a list of the whole match and its groups.",
+        |args| {
+            on_text(args, |regex, text, machine, _| {
+                let mut values = Vec::new();
+                for captures in regex.captures_iter(text) {
+                    machine.budget().values(captures.len() + 1)?;
+                    values.push(Value::array(groups(&captures, false))?);
+                }
+                Ok(Value::array(values)?)
+            })
+        },
+    )
+    .examples(&[example(
+        r#"root = this.a.re_find_all_submatch("([a-z])=([0-9])")"#,
+        &[(r#"{"a":"x=1 y=2"}"#, r#"[["x=1","x","1"],["y=2","y","2"]]"#)],
+    )]),
+    new(
+        "re_find_object",
+        "The first match of a regular expression, as an object of its groups: by their names, or their numbers, where 0 is the \
+         whole match.",
+        |args| {
+            let names = names(&regexp::compile(args.bytes(0))?);
+            on_text(args, move |regex, text, machine, value| {
+                machine.budget().values(names.len())?;
+                match regex.captures(text) {
+                    Some(captures) => object(&names, &captures, value),
+                    None => Ok(Value::Object(Default::default())),
+                }
+            })
+        },
+    )
+    .examples(&[example(
+        r#"root = this.a.re_find_object("(?P<key>[a-z]+)=([0-9]+)")"#,
+        &[(r#"{"a":"x=12"}"#, r#"{"0":"x=12","2":"12","key":"x"}"#), (r#"{"a":"-"}"#, "{}")],
+    )]),
+    new(
+        "re_find_all_object",
+        "All matches of a regular expression, each as an object of its groups: by their names, or their numbers, where 0 is the \
+         whole match.",
+        |args| {
+            let names = names(&regexp::compile(args.bytes(0))?);
+            on_text(args, move |regex, text, machine, value| {
+                let mut values = Vec::new();
+                for captures in regex.captures_iter(text) {
+                    machine.budget().values(names.len() + 1)?;
+                    values.push(object(&names, &captures, value)?);
+                }
+                Ok(Value::array(values)?)
+            })
+        },
+    )
+    .examples(&[example(
+        r#"root = this.a.re_find_all_object("(?P<key>[a-z])[0-9]")"#,
+        &[(r#"{"a":"x1 y2"}"#, r#"[{"0":"x1","key":"x"},{"0":"y2","key":"y"}]"#)],
+    )]),
+    new("re_replace_all", "Replaces all matches of a regular expression.", replace)
+        .params(REPLACED)
+        .examples(&[example(
+            r#"root = this.a.re_replace_all("([a-z])=", "$1:")"#,
+            &[(r#"{"a":"x=1 y=2"}"#, "x:1 y:2")],
+        )]),
+    new("re_replace", "As `re_replace_all`.", replace)
+        .params(REPLACED)
+        .status(Status::Hidden)
+        .examples(&[example(r#"root = this.a.re_replace("x", "y")"#, &[(r#"{"a":"xx"}"#, "yy")])]),
+];
