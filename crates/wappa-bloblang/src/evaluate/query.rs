@@ -387,7 +387,10 @@ impl Machine<'_> {
             (None, MethodBody::Query(body)) => body(self, ctx, target, given),
             (None, MethodBody::Prepared(_) | MethodBody::Lazy(_)) => unreachable!("these were handled"),
         };
-        result.map(Evaluated::Value).map_err(|err| err.from_query(|| call.target.annotation()))
+        result.map(Evaluated::Value).map_err(|err| match call.method.names_target {
+            true => err.from_query(|| call.target.annotation()),
+            false => err,
+        })
     }
 }
 

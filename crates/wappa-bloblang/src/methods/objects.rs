@@ -536,11 +536,7 @@ fn paths_of(args: Given<'_>) -> Result<Vec<Path>> {
 
 fn squash(value: Value, _: Given<'_>) -> Result<Value> {
     let mut out = Value::Object(Object::default());
-    for (idx, it) in array(value)?.iter().enumerate() {
-        if !matches!(it, Value::Object(_)) {
-            let err = Error::of_type(&it, &[Type::Object]);
-            return Err(err.within(format!("index {idx}")));
-        }
+    for it in array(value)?.iter() {
         out = merge(out, &it, &collided)?;
     }
     Ok(out)
@@ -624,6 +620,7 @@ pub(super) const METHODS: &[Method] = &[
         Ok(Value::Array(array))
     }))
     .variadic()
+    .unnamed()
     .examples(&[example("root = this.concat([2], [3, 4])", &[("[1]", "[1,2,3,4]")])]),
     new("enumerated", "The list with each element as an object of its place, `index`, and itself, `value`.", MethodBody::Value(
         |value, _| {
@@ -763,7 +760,7 @@ pub(super) const METHODS: &[Method] = &[
             "root = this.sort_by(it -> it.n)",
             &[(r#"[{"n":2},{"n":1}]"#, r#"[{"n":1},{"n":2}]"#)],
         )]),
-    new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Value(squash))
+    new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Value(squash)).unnamed()
         .examples(&[example("root = this.squash()", &[(r#"[{"a":1},{"a":2,"b":3}]"#, r#"{"a":[1,2],"b":3}"#)])]),
     new("sum", "The sum of a list of numbers.", MethodBody::Value(sum))
         .examples(&[example("root = this.sum()", &[("[1,2.5]", "3.5"), ("[]", "0")])]),
@@ -793,6 +790,7 @@ pub(super) const METHODS: &[Method] = &[
     )]),
     new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Value(zip))
         .variadic()
+        .unnamed()
         .examples(&[example(r#"root = this.a.zip(this.b)"#, &[(r#"{"a":[1,2],"b":["x","y"]}"#, r#"[[1,"x"],[2,"y"]]"#)])]),
 ];
 

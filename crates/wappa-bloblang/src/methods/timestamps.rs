@@ -15,7 +15,7 @@ use crate::{
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
-    Method::new(name, Category::Timestamps, description, body)
+    Method::new(name, Category::Timestamps, description, body).unnamed()
 }
 
 /// The time of a value, shown in a zone if one is given.
@@ -112,7 +112,7 @@ pub(super) const METHODS: &[Method] = &[
             (r#"{"at":"2024-Feb-29"}"#, r#"{"at":"2024-02-29T00:00:00Z"}"#),
             (
                 r#"{"at":"today"}"#,
-                r#"Error("failed assignment (line 1): field `this.at`: parsing time "today" as "2006-Jan-02": cannot parse "today" as "2006"")"#,
+                r#"Error("failed assignment (line 1): parsing time "today" as "2006-Jan-02": cannot parse "today" as "2006"")"#,
             ),
         ],
     )]),

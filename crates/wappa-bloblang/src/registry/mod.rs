@@ -119,6 +119,8 @@ pub struct Method {
     pub params: Params,
     /// Mappings that use it.
     pub examples: &'static [Example],
+    /// Whether its errors say which query gave the value in question; Bento's younger ones do not.
+    pub(crate) names_target: bool,
     pub(crate) body: MethodBody,
 }
 
@@ -170,11 +172,26 @@ impl Method {
         body: MethodBody,
     ) -> Method {
         let params = Params::Named(&[]);
-        Method { name, category, status: Status::Stable, description, params, examples: &[], body }
+        Method {
+            name,
+            category,
+            status: Status::Stable,
+            description,
+            params,
+            examples: &[],
+            names_target: true,
+            body,
+        }
     }
 
     pub(crate) const fn params(mut self, params: &'static [Param]) -> Method {
         self.params = Params::Named(params);
+        self
+    }
+
+    /// Its errors do not say which query gave the value in question.
+    pub(crate) const fn unnamed(mut self) -> Method {
+        self.names_target = false;
         self
     }
 

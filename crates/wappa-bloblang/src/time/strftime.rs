@@ -179,7 +179,7 @@ pub(crate) fn parse(format: &str, text: &str) -> Result<Time, String> {
         .take_all(format, &mut rest)
         .and_then(|()| match rest {
             "" => parts.time(),
-            rest => Err(format!("parse error: unconverted string: {}", crate::value::go::quote(rest))),
+            rest => Err(format!("unparsed string {}", crate::value::go::quote(rest))),
         })
         .map_err(|why| {
             let (text, format) = (crate::value::go::quote(text), crate::value::go::quote(format));
