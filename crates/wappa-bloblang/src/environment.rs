@@ -39,10 +39,6 @@ impl Environment {
         }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.0.dir
-    }
-
     pub(crate) fn variable(&self, name: &str) -> Result<Option<String>, String> {
         self.refuses("reading an environment variable")?;
         Ok(std::env::var_os(name).map(|it| it.to_string_lossy().into_owned()))

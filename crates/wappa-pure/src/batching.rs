@@ -52,6 +52,10 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("jitter").unwrap_or(node);
         reader.error(Rule::Custom, at, "Cannot set a negative jitter factor");
     }
+    if config.check.program().is_some() {
+        let at = node.get("check").unwrap_or(node);
+        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `check` of a batching policy yet");
+    }
 }
 
 impl PolicyConfig {
@@ -128,8 +132,6 @@ impl Policy {
         if config.jitter < 0.0 {
             return Err("jitter factor cannot be negative".to_string());
         }
-        // Only the empty mapping can be read, and it completes no batch.
-        let Mapping = config.check;
         let counter = |mechanism: &str| {
             metrics.counter(BATCH_CREATED.name, &[("label", label), ("mechanism", mechanism), ("path", path)])
         };
@@ -191,7 +193,7 @@ mod tests {
     fn policy(count: i64, byte_size: i64, period: &str, jitter: f64) -> Policy {
         let period = period.to_string();
         let config =
-            PolicyConfig { count, byte_size, period, jitter, check: Mapping, processors: Vec::new() };
+            PolicyConfig { count, byte_size, period, jitter, check: Mapping::default(), processors: Vec::new() };
         Policy::new(&config, "", "root.input.batching", &Metrics::default()).expect("a policy")
     }
 

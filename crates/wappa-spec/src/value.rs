@@ -246,25 +246,3 @@ impl<T: Value> Value for Secret<T> {
         T::read(node, reader).map(Secret)
     }
 }
-
-/// A mapping, which Wappa has no language for yet: only the empty one can be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mapping;
-
-impl Value for Mapping {
-    const TYPE: Type = Type::Mapping;
-
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Mapping> {
-        let Some(text) = node.as_str() else {
-            expected(reader, node, "string", None);
-            return None;
-        };
-        if text.trim().is_empty() {
-            return Some(Mapping);
-        }
-        let message = "Wappa does not have the mapping language (Bloblang) yet";
-        let lint = crate::interpolation::lint_inside(node, 0, message);
-        reader.push(lint.hint("a `wasm` processor can do what the mapping does"));
-        None
-    }
-}

@@ -14,11 +14,11 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("wappa-message", &[]),
     ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
-    ("wappa-spec", &["wappa-spec-macros"]),
+    ("wappa-spec", &["wappa-bloblang", "wappa-spec-macros"]),
     ("wappa-component", &["wappa-message", "wappa-spec"]),
     // Its simulation runs the components that have others below them.
     ("wappa-engine", &["wappa-component", "wappa-message", "wappa-pure", "wappa-spec"]),
-    ("wappa-pure", &["wappa-component", "wappa-message", "wappa-spec"]),
+    ("wappa-pure", &["wappa-bloblang", "wappa-component", "wappa-message", "wappa-spec"]),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",

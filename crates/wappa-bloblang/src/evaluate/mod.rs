@@ -101,10 +101,6 @@ impl Failure {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    pub(crate) fn new(text: String) -> Failure {
-        Failure(text)
-    }
 }
 
 impl std::fmt::Display for Failure {
@@ -253,10 +249,6 @@ impl<'a> Machine<'a> {
     /// The same, to be changed.
     fn metadata_mut(&mut self) -> &mut Metadata {
         self.metadata.get_or_insert_with(|| self.batch[self.index].metadata().clone())
-    }
-
-    pub(crate) fn root(&self) -> &Evaluated {
-        &self.root
     }
 
     pub(crate) fn budget(&mut self) -> &mut Budget {

@@ -9,6 +9,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     text: String,
+    /// What stands at the place, or that nothing does; behind the text.
+    found: String,
     line: usize,
     column: usize,
     chars_before: usize,
@@ -21,6 +23,7 @@ impl ParseError {
         let begin = before.rfind('\n').map_or(0, |it| it + 1);
         ParseError {
             text: fail.text(),
+            found: fail.found(source),
             line,
             column: before[begin..].chars().count() + 1,
             chars_before: before.chars().count(),
@@ -30,6 +33,11 @@ impl ParseError {
     /// What is wrong, without the place.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, and what stands at the place: as Bento lints.
+    pub fn text_with_found(&self) -> String {
+        format!("{}{}", self.text, self.found)
     }
 
     /// The line, counted from 1.
@@ -110,6 +118,21 @@ impl Fail {
         self.expected.extend(other.expected);
         if self.fatal.is_none() {
             self.fatal = other.fatal;
+        }
+    }
+
+    /// What stands at the place in the source: a few characters, as Bento shows them.
+    fn found(&self, source: &str) -> String {
+        let shown: String = source.get(self.at..).unwrap_or_default().chars().take(5).collect();
+        // A lint is one line.
+        let shown = shown.split(['\n', '\r']).next().unwrap_or_default();
+        match (self.expected.is_empty(), shown) {
+            _ if self.import.is_some() => String::new(),
+            (true, "") => String::new(),
+            (true, shown) => format!(": {shown}"),
+            (false, "") if self.at < source.len() => ", got: end of line".to_string(),
+            (false, "") => ", but reached end of input".to_string(),
+            (false, shown) => format!(", got: {shown}"),
         }
     }
 

@@ -39,10 +39,6 @@ impl Path {
         self.0.is_empty()
     }
 
-    pub(crate) fn first_name(&self) -> Option<&Text> {
-        self.0.first().map(|it| &it.name)
-    }
-
     /// The path with points between its segments.
     pub(crate) fn to_dots(&self) -> String {
         dots(&self.0)

@@ -6,7 +6,7 @@ use wappa_component::{
     BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step, interpolate,
 };
 use wappa_message::Message;
-use wappa_spec::{Config, Interpolated, Map, Mapping};
+use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader, Rule};
 
 pub(super) const COMPONENT: Component = Component::processor::<LogConfig>("log").categories(&["Utility"]);
 
@@ -33,6 +33,7 @@ pub(super) const COMPONENT: Component = Component::processor::<LogConfig>("log")
 ///
 /// Nothing is evaluated while the level is not logged. A line costs much more than a message otherwise does.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct LogConfig {
     /// How much the line matters: TRACE, DEBUG, INFO, WARN or ERROR.
     #[config(default = "INFO", options("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"))]
@@ -51,6 +52,13 @@ struct LogConfig {
     fields: Option<Map<Interpolated>>,
 }
 
+fn lint(config: &LogConfig, node: &Node, reader: &mut Reader<'_>) {
+    if config.fields_mapping.as_ref().is_some_and(|it| it.program().is_some()) {
+        let at = node.get("fields_mapping").unwrap_or(node);
+        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `fields_mapping` of `log` yet");
+    }
+}
+
 impl BuildProcessor for LogConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
         let level = match self.level.as_str() {
@@ -62,8 +70,6 @@ impl BuildProcessor for LogConfig {
             // Bento's options have more than its processor knows.
             level => return Err(BuildError::new(format!("log level not recognised: {level}"))),
         };
-        // Only the empty mapping can be read, and it adds no field.
-        let (Some(Mapping) | None) = self.fields_mapping;
         let fields = self.fields.unwrap_or_default().0;
         Ok(Box::new(Log { logger: ctx.logger(), level, message: self.message, fields }))
     }

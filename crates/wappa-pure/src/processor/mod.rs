@@ -2,6 +2,9 @@
 
 components! {
     noop,
+    mapping,
+    mutation,
+    bloblang,
     log,
     sleep,
     try_,

@@ -1,0 +1,189 @@
+//! The processor `mapping`, and what it shares with `mutation` and `bloblang`.
+
+use std::sync::Arc;
+
+use wappa_bloblang::{Failure, Mapped, Program};
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
+use wappa_message::{Mark, Message};
+use wappa_spec::{Config, Mapping};
+
+pub(super) const COMPONENT: Component =
+    Component::processor::<MappingConfig>("mapping").categories(&["Mapping", "Parsing"]);
+
+/// Makes of each message what a mapping says, in the language Bloblang.
+///
+/// A mapping is a list of assignments.
+/// `this` is the document as it came in, `root` the one that is made; what is not assigned to keeps its content.
+/// A mapping from a file is written `from "./mapping.blobl"`.
+///
+/// # Examples
+///
+/// ### Rename a field, and drop what is not wanted
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - mapping: |
+///         root = this.without("password")
+///         root.name = this.user.name.uppercase()
+///         root = if this.level == "debug" { deleted() }
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Errors
+///
+/// A message on which the mapping fails stays as it was, is marked as failed, and the error is logged.
+/// Its text says on which line of the mapping it happened.
+///
+/// # Limits
+///
+/// A mapping takes at most 100 million steps and makes at most a gigabyte for one message; maps call each other at most 5,000
+/// times, one within another.
+///
+/// # Performance
+///
+/// A mapping that only touches metadata does not read the document.
+/// What of a document no query asks for is copied as it stands.
+#[derive(Config, Debug)]
+struct MappingConfig(Mapping);
+
+impl BuildProcessor for MappingConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        Ok(Mapper::new(self.0, Program::map, ctx))
+    }
+}
+
+/// What a mapping makes of one message of a batch.
+type Evaluate = fn(&Program, &mut [Message], usize) -> Result<Mapped, Failure>;
+
+/// A mapping at work.
+pub(super) struct Mapper {
+    program: Option<Arc<Program>>,
+    evaluate: Evaluate,
+    logger: Logger,
+}
+
+impl Mapper {
+    pub(super) fn new(mapping: Mapping, evaluate: Evaluate, ctx: &mut Context<'_>) -> Box<dyn Processor> {
+        Box::new(Mapper { program: mapping.program().cloned(), evaluate, logger: ctx.logger() })
+    }
+
+    /// Maps the messages of one batch; `deleted` is told which of the part's messages go.
+    fn batch(&self, program: &Program, part: &mut Part, idx: usize, step: &mut Step<'_>, deleted: &mut Vec<usize>) {
+        let range = part.batch(idx);
+        // Who looks at other messages sees them as they came.
+        let mut pristine = match program.reads_batch() {
+            true => Some(part.messages()[range.clone()].to_vec()),
+            false => None,
+        };
+        for place in 0..range.len() {
+            let batch = match &mut pristine {
+                Some(batch) => batch.as_mut_slice(),
+                None => &mut part.messages_mut()[range.clone()],
+            };
+            let mapped = (self.evaluate)(program, batch, place);
+            let message = &mut part.messages_mut()[range.start + place];
+            match mapped {
+                Ok(mapped) => {
+                    if !mapped.apply(message) {
+                        deleted.push(range.start + place);
+                    }
+                }
+                Err(failure) => {
+                    self.logger.error(failure.as_str());
+                    step.mark(message, Mark::new(failure.as_str()));
+                }
+            }
+        }
+    }
+}
+
+impl Processor for Mapper {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let n_batches = part.n_batches();
+        let Some(program) = self.program.as_deref() else { return n_batches };
+        let mut deleted = Vec::new();
+        let mut n_done = 0;
+        while n_done < n_batches {
+            self.batch(program, part, n_done, step, &mut deleted);
+            n_done += 1;
+            if step.is_due() {
+                break;
+            }
+        }
+        if !deleted.is_empty() {
+            let mut next = deleted.into_iter().peekable();
+            part.retain(|idx| next.next_if_eq(&idx).is_none());
+        }
+        n_done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::test::{Harness, check_lint};
+
+    /// What comes out, with quotes as they are.
+    fn check_process(config: &str, inputs: &[&str], expected: &str) {
+        let output = Harness::default().process(config, inputs);
+        assert_eq!(output.replace("\\\"", "\""), expected);
+    }
+
+    #[test]
+    fn messages_are_what_the_mapping_makes_of_them() {
+        check_process("mapping: 'root.b = this.a + 1'", &[r#"{"a":1}|{"a":2}"#], "{\"b\":2}|{\"b\":3}\n");
+        check_process("mapping: 'root = content().uppercase()'", &["a|b", "c"], "A|B\nC\n");
+        check_process("mapping: 'meta k = \"v\"'", &["no JSON"], "no JSON\n");
+        check_process("mapping: ''", &["a"], "a\n");
+        check_process("bloblang: 'root = this.a'", &[r#"{"a":"x"}"#], "x\n");
+    }
+
+    #[test]
+    fn deleted_messages_are_filtered_and_others_stay() {
+        let mapping = r#"mapping: 'root = if content() == "b" { deleted() }'"#;
+        check_process(mapping, &["a|b|c", "b", "b|b|d"], "a|c\n-\nd\n");
+    }
+
+    #[test]
+    fn a_failure_marks_its_message_only() {
+        let mut harness = Harness::default();
+        let text = r#"failed assignment (line 2): expected string value, got number from field `this.a` (1)"#;
+        let config = "mapping: \"meta k = 1\\nroot = this.a.uppercase()\"";
+        let output = harness.process(config, &[r#"{"a":"x"}|{"a":1}"#]).replace("\\\"", "\"");
+        assert_eq!(output, format!("X|{{\"a\":1}}[{text}]\n"));
+        assert_eq!(harness.log.take(), format!("Error {text} label= path=root.pipeline.processors.0\n"));
+    }
+
+    #[test]
+    fn other_messages_are_seen_as_they_came() {
+        let mapping = r#"mapping: 'root = json("n").from_all().sum() + json("n").from(0)'"#;
+        check_process(mapping, &[r#"{"n":1}|{"n":2}|{"n":3}"#, r#"{"n":5}"#], "7|7|7\n10\n");
+        check_process("mapping: 'root = batch_index() + batch_size()'", &["{}|{}"], "2|3\n");
+    }
+
+    #[test]
+    fn a_mutation_sees_what_it_did() {
+        check_process("mutation: 'root.a = deleted()'", &[r#"{"a":1,"b":2}"#], "{\"b\":2}\n");
+        let config = "mutation: \"root.a = 2\\nroot.b = this.a\"";
+        check_process(config, &[r#"{"a":1}"#], "{\"a\":2,\"b\":2}\n");
+        let config = "mapping: \"root.a = 2\\nroot.b = this.a\"";
+        check_process(config, &[r#"{"a":1}"#], "{\"a\":2,\"b\":1}\n");
+        // What is no document is none; what fails stays as it was.
+        check_process("mutation: 'root.a = 1'", &["no JSON"], "{\"a\":1}\n");
+        let config = "mutation: \"root.a = 2\\nroot.b = throw(\\\"no\\\")\"";
+        check_process(config, &[r#"{"a":1}"#], "{\"a\":1}[failed assignment (line 2): no]\n");
+    }
+
+    #[test]
+    fn mistakes_have_their_place_in_the_file() {
+        let lint = |mapping: &str, expected: &str| {
+            check_lint(&format!("pipeline:\n  processors:\n    - mapping: {mapping}\n"), expected);
+        };
+        lint("'root = this.a'", "");
+        lint("'root = this.nope()'", "(3,35) unrecognised method 'nope'\n");
+        lint("|\n        root.a = 1\n        root.b = nope()\n", "(5,32) unrecognised function 'nope'\n");
+    }
+}
