@@ -17,19 +17,37 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 enum Kind {
     Text(Cow<'static, str>),
     /// A value of another type was needed.
-    Type { expected: &'static [Type], actual: Type, from: Option<String>, shown: Option<String> },
+    Type {
+        expected: &'static [Type],
+        actual: Type,
+        from: Option<String>,
+        shown: Option<String>,
+    },
     /// Two values that do not go together.
     Mismatch(String),
     /// What is wrong with the result of this query.
-    From { annotation: String, cause: Error },
+    From {
+        annotation: String,
+        cause: Error,
+    },
     /// What was being done.
-    Within { context: String, cause: Error },
+    Within {
+        context: String,
+        cause: Error,
+    },
     /// There is no document.
-    NoContext { field: String },
+    NoContext {
+        field: String,
+    },
     /// In this line of a map.
-    Assignment { line: usize, cause: Error },
+    Assignment {
+        line: usize,
+        cause: Error,
+    },
     /// Maps that call each other without end.
-    Stacks { name: String },
+    Stacks {
+        name: String,
+    },
 }
 
 /// How many maps may call each other, one within another.
@@ -66,6 +84,20 @@ impl Error {
         }
     }
 
+    /// Whether a value is of a wrong type, and nothing else.
+    pub(crate) fn is_of_type(&self) -> bool {
+        matches!(&*self.0, Kind::Type { .. })
+    }
+
+    /// The same error, where the value stood for one of the two words.
+    #[cold]
+    pub(crate) fn of_word(mut self, word: Type) -> Error {
+        if let Kind::Type { actual: actual @ Type::Null, .. } = &mut *self.0 {
+            *actual = word;
+        }
+        self
+    }
+
     #[cold]
     pub(crate) fn mismatch(text: String) -> Error {
         Error(Box::new(Kind::Mismatch(text)))
@@ -89,7 +121,7 @@ impl Error {
 
     /// Says which query gave the value in question, unless the error says so already.
     #[cold]
-    pub(crate) fn from_query(mut self, annotation: impl FnOnce() -> String) -> Error {
+    pub(crate) fn of_query(mut self, annotation: impl FnOnce() -> String) -> Error {
         if let Kind::Type { from, .. } = &mut *self.0 {
             from.get_or_insert_with(annotation);
             return self;
@@ -138,7 +170,9 @@ impl Error {
                 return Some(&error.0);
             }
             error = match &*error.0 {
-                Kind::From { cause, .. } | Kind::Within { cause, .. } | Kind::Assignment { cause, .. } => cause,
+                Kind::From { cause, .. } | Kind::Within { cause, .. } | Kind::Assignment { cause, .. } => {
+                    cause
+                }
                 _ => return None,
             };
         }

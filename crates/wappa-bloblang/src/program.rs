@@ -209,6 +209,11 @@ impl Expr {
         }
     }
 
+    /// Whether what it results in stands in a document.
+    pub(crate) fn is_of_document(&self) -> bool {
+        matches!(self, Expr::Field(_) | Expr::Get(_) | Expr::Index(_))
+    }
+
     /// What errors call the query.
     pub(crate) fn annotation(&self) -> String {
         match self {

@@ -192,8 +192,14 @@ mod tests {
 
     fn policy(count: i64, byte_size: i64, period: &str, jitter: f64) -> Policy {
         let period = period.to_string();
-        let config =
-            PolicyConfig { count, byte_size, period, jitter, check: Mapping::default(), processors: Vec::new() };
+        let config = PolicyConfig {
+            count,
+            byte_size,
+            period,
+            jitter,
+            check: Mapping::default(),
+            processors: Vec::new(),
+        };
         Policy::new(&config, "", "root.input.batching", &Metrics::default()).expect("a policy")
     }
 

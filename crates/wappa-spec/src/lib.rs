@@ -73,6 +73,7 @@ pub use component::{ComponentNode, is_label};
 pub use duration::parse_duration;
 pub use interpolation::{Interpolated, NotUnderstood, Segment};
 pub use lint::{Level, Lint, Rule};
+pub use mapping::Mapping;
 pub use printable::{is_printable, printable, printable_json, printable_lines, printable_path};
 pub use reader::{Deprecated, Fields, LintOptions, Options, Reader};
 pub use root::{
@@ -82,7 +83,6 @@ pub use size::Size;
 pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Spec, Status, Type, Value};
 pub use suggest::nearest;
-pub use mapping::Mapping;
 pub use value::{Map, SCRUBBED, Secret};
 pub use wappa_spec_macros::Config;
 pub use yaml::{Node, Pos};

@@ -184,10 +184,12 @@ fn mismatch(
     let (left, right) = (Type::of_evaluated(left), Type::of_evaluated(right));
     let (left_query, right_query) = (left_query.annotation(), right_query.annotation());
     let name = operator.name();
-    Error::mismatch(format!("cannot {name} types {left} (from {left_query}) and {right} (from {right_query})"))
+    Error::mismatch(format!(
+        "cannot {name} types {left} (from {left_query}) and {right} (from {right_query})"
+    ))
 }
 
 #[cold]
 fn divided_by_zero(right: &Expr) -> Error {
-    Error::new("attempted to divide by zero").from_query(|| right.annotation())
+    Error::new("attempted to divide by zero").of_query(|| right.annotation())
 }

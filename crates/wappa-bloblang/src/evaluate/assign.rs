@@ -11,7 +11,13 @@ use crate::{
 
 impl Machine<'_> {
     /// Assigns a result that is not nothing.
-    pub(super) fn assign(&mut self, target: &Target, value: Evaluated, has_metadata: bool) -> Result<()> {
+    pub(super) fn assign(
+        &mut self,
+        target: &Target,
+        value: Evaluated,
+        has_metadata: bool,
+        is_of_document: bool,
+    ) -> Result<()> {
         match target {
             Target::Root(path) => self.assign_root(path, value),
             Target::Variable(slot) => {
@@ -38,7 +44,7 @@ impl Machine<'_> {
                         Metadata::from_pairs(object.iter().map(|(key, value)| (key.to_bytes(), value)))
                     }
                     other => {
-                        let kind = go::type_name(&other.into_value());
+                        let kind = go::type_name_of(&other, is_of_document);
                         return Err(Error::new(format!(
                             "setting root meta object requires object value, received: {kind}"
                         )));

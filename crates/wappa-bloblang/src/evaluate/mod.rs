@@ -164,7 +164,7 @@ impl<'a> Machine<'a> {
         match &statement.kind {
             StatementKind::Assign(target, query) => match self.evaluate(query, ctx)? {
                 Evaluated::Nothing => Ok(()),
-                value => self.assign(target, value, has_metadata),
+                value => self.assign(target, value, has_metadata, query.is_of_document()),
             },
             StatementKind::If(branches) => {
                 for (idx, (condition, statements)) in branches.iter().enumerate() {

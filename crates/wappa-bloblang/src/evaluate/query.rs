@@ -6,11 +6,11 @@ use super::{Context, Machine, arithmetic, slice};
 use crate::{
     error::{Error, MAP_DEPTH_MAX, Result},
     program::{Apply, Binary, Case, Expr, Field, FieldRoot, FunctionCall, If, Match, MethodCall, Operator},
-    registry::bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
-    value::{
-        Evaluated, compare, convert, go,
-        types::Type,
+    registry::{
+        NamesTarget,
+        bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
     },
+    value::{Evaluated, compare, convert, go, types::Type},
 };
 
 /// So many queries one within another are evaluated on the stack of the thread.
@@ -72,15 +72,11 @@ impl Machine<'_> {
                 let value = self.evaluate(&get.0, ctx)?.into_value();
                 Ok(get.1.get(&value).into())
             }
-            Expr::Metadata(Some(key)) => {
-                Ok(self.metadata().get(key).cloned().unwrap_or_default().into())
-            }
+            Expr::Metadata(Some(key)) => Ok(self.metadata().get(key).cloned().unwrap_or_default().into()),
             Expr::Metadata(None) => all_metadata(self.metadata()).map(Evaluated::Value),
             Expr::Not(query) => match self.evaluate(query, ctx)? {
                 Evaluated::Value(Value::Bool(it)) => Ok(Value::Bool(!it).into()),
-                other => {
-                    Err(Error::of_evaluated(&other, &[Type::Bool]).from_query(|| query.annotation()))
-                }
+                other => Err(Error::of_evaluated(&other, &[Type::Bool]).of_query(|| query.annotation())),
             },
             Expr::Binary(binary) => self.binary(binary, ctx),
             Expr::Match(it) => self.matched(it, ctx),
@@ -150,9 +146,9 @@ impl Machine<'_> {
     fn field(&mut self, field: &Field, ctx: Context<'_>) -> Result<Evaluated> {
         let value = match &field.root {
             FieldRoot::Root => &self.root,
-            FieldRoot::Named(name) => ctx
-                .named(name)
-                .ok_or_else(|| Error::new(format!("named context {name} was not found")))?,
+            FieldRoot::Named(name) => {
+                ctx.named(name).ok_or_else(|| Error::new(format!("named context {name} was not found")))?
+            }
             FieldRoot::This => match ctx.this() {
                 Some(this) => this,
                 None => self.document().ok_or_else(|| Error::no_context(field.path.to_dots()))?,
@@ -256,13 +252,14 @@ impl Machine<'_> {
     fn object(&mut self, pairs: &[(Expr, Expr)], ctx: Context<'_>) -> Result<Evaluated> {
         let mut list: Vec<(Text, Value)> = Vec::with_capacity(pairs.len());
         for (name, query) in pairs {
+            let is_of_document = name.is_of_document();
             let name = match name.as_literal() {
                 Some(Evaluated::Value(Value::Text(name))) => name.clone(),
                 _ => match self.evaluate(name, ctx).map_err(|err| err.within("failed to resolve key"))? {
                     Evaluated::Value(Value::Text(name)) => name,
                     Evaluated::Value(Value::Bytes(name)) => Text::from(name.to_bytes()),
                     other => {
-                        let kind = go::type_name(&other.into_value());
+                        let kind = go::type_name_of(&other, is_of_document);
                         return Err(Error::new(format!("mapping returned invalid key type: {kind}")));
                     }
                 },
@@ -293,12 +290,7 @@ impl Machine<'_> {
     }
 
     /// Calls a map on a value. It has variables of its own, and makes something of its own.
-    pub(crate) fn call_map(
-        &mut self,
-        name: &str,
-        value: &Evaluated,
-        ctx: Context<'_>,
-    ) -> Result<Evaluated> {
+    pub(crate) fn call_map(&mut self, name: &str, value: &Evaluated, ctx: Context<'_>) -> Result<Evaluated> {
         let program = self.program.ok_or_else(|| Error::new("no maps were found"))?;
         let map = program
             .maps
@@ -342,7 +334,9 @@ impl Machine<'_> {
         };
         match (call.function.body, &call.bound) {
             (FunctionBody::Machine(body), _) => body(self, ctx, given),
-            (FunctionBody::Stateful(_, body), BoundFunction::Stateful(state)) => body(self, ctx, given, state),
+            (FunctionBody::Stateful(_, body), BoundFunction::Stateful(state)) => {
+                body(self, ctx, given, state)
+            }
             (FunctionBody::Prepared(prepare), BoundFunction::AtCall(Some(environment))) => {
                 prepare(given, environment)?(self, ctx)
             }
@@ -374,12 +368,13 @@ impl Machine<'_> {
             }
             _ => None,
         };
-        let target = match self.evaluate(&call.target, ctx)? {
-            Evaluated::Value(value) => value,
-            other => {
-                return Err(Error::of_evaluated(&other, &[]).from_query(|| call.target.annotation()));
-            }
+        let target = self.evaluate(&call.target, ctx)?;
+        // One of the two words is a value of no type.
+        let word = match &target {
+            Evaluated::Value(_) => None,
+            other => Some(Type::of_evaluated(other)),
         };
+        let target = target.into_value();
         let result = match (prepared, call.method.body) {
             (Some(prepared), _) => prepared(self, target),
             (None, MethodBody::Value(body)) => body(target, given),
@@ -387,9 +382,16 @@ impl Machine<'_> {
             (None, MethodBody::Query(body)) => body(self, ctx, target, given),
             (None, MethodBody::Prepared(_) | MethodBody::Lazy(_)) => unreachable!("these were handled"),
         };
-        result.map(Evaluated::Value).map_err(|err| match call.method.names_target {
-            true => err.from_query(|| call.target.annotation()),
-            false => err,
+        result.map(Evaluated::Value).map_err(|err| {
+            let err = match word {
+                Some(word) => err.of_word(word),
+                None => err,
+            };
+            match call.method.names_target {
+                NamesTarget::Always => err.of_query(|| call.target.annotation()),
+                NamesTarget::OfType if err.is_of_type() => err.of_query(|| call.target.annotation()),
+                NamesTarget::OfType | NamesTarget::Never => err,
+            }
         })
     }
 }
@@ -434,14 +436,11 @@ fn undefined(name: &str) -> Error {
 /// What a condition resulted in that is neither true nor false.
 #[cold]
 pub(super) fn not_a_truth(condition: &Expr, value: &Evaluated) -> Error {
-    let (mut shown, kind) = (String::new(), match value {
-        Evaluated::Value(value) => go::type_name(value),
-        Evaluated::Deleted => "value.Delete",
-        Evaluated::Nothing => "value.Nothing",
-    });
+    let mut shown = String::new();
     match value {
         Evaluated::Value(value) => go::print(value, &mut shown),
         _ => shown.push_str("<nil>"),
     }
+    let kind = go::type_name_of(value, condition.is_of_document());
     Error::new(format!("{} resolved to a non-boolean value {shown} ({kind})", condition.annotation()))
 }

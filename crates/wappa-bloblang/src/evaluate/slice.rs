@@ -33,13 +33,25 @@ fn places(len: usize, start: Option<i64>, end: Option<i64>, step: Option<i64>) -
     let step = step.unwrap_or(1);
     let from_end = |it: i64, lowest: i64| if it < 0 { len.saturating_add(it).max(lowest) } else { it };
     let start = match start {
-        None => if 0 < step { 0 } else { len - 1 },
+        None => {
+            if 0 < step {
+                0
+            } else {
+                len - 1
+            }
+        }
         Some(it) if 0 < step => from_end(it, 0).min(len),
         // One that begins behind the end begins at the end.
         Some(it) => from_end(it, 0).min(len - 1),
     };
     let end = match end {
-        None => if 0 < step { len } else { -1 },
+        None => {
+            if 0 < step {
+                len
+            } else {
+                -1
+            }
+        }
         Some(it) if 0 < step => from_end(it, -1).min(len),
         Some(it) => from_end(it, -1),
     };
@@ -47,12 +59,7 @@ fn places(len: usize, start: Option<i64>, end: Option<i64>, step: Option<i64>) -
 }
 
 /// A part of a list, a text (by characters) or bytes.
-pub(super) fn slice(
-    value: &Value,
-    start: Option<i64>,
-    end: Option<i64>,
-    step: Option<i64>,
-) -> Result<Value> {
+pub(super) fn slice(value: &Value, start: Option<i64>, end: Option<i64>, step: Option<i64>) -> Result<Value> {
     if let (Some(start), Some(end), None) = (start, end, step)
         && end < start
     {

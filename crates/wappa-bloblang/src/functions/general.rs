@@ -119,7 +119,8 @@ fn range(args: Given<'_>, _: &Environment) -> Result<PreparedFunction> {
     }
     // As in Bento, whose list is as long as the step goes into the distance, what is left over not counted.
     let n = stop.abs_diff(start) / step.unsigned_abs();
-    let numbers = move || (0..n as i64).map(move |idx| Value::Int(start.wrapping_add(step.wrapping_mul(idx))));
+    let numbers =
+        move || (0..n as i64).map(move |idx| Value::Int(start.wrapping_add(step.wrapping_mul(idx))));
     if n <= KEPT_LEN_MAX {
         let list = Value::array(numbers())?;
         return Ok(Box::new(move |machine, _| {
@@ -133,12 +134,7 @@ fn range(args: Given<'_>, _: &Environment) -> Result<PreparedFunction> {
     }))
 }
 
-fn counter(
-    machine: &mut Machine<'_>,
-    ctx: Context<'_>,
-    args: Given<'_>,
-    state: &State,
-) -> Result<Evaluated> {
+fn counter(machine: &mut Machine<'_>, ctx: Context<'_>, args: Given<'_>, state: &State) -> Result<Evaluated> {
     let lock = || state.lock().unwrap_or_else(|err| err.into_inner());
     // Queries may come by here again, so nothing is locked while one is evaluated.
     if lock().is_none() {

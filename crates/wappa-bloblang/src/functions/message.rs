@@ -10,7 +10,8 @@ use crate::{
 };
 
 const NO_KEY: Constant = Constant::Text("");
-const KEY: &[Param] = &[Param::text("key", "The key of one value; without it, all of them are given as an object.").or(NO_KEY)];
+const KEY: &[Param] =
+    &[Param::text("key", "The key of one value; without it, all of them are given as an object.").or(NO_KEY)];
 
 const fn new(
     name: &'static str,
@@ -131,9 +132,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn json(machine: &mut Machine<'_>, ctx: Context<'_>, args: Given<'_>) -> Result<Evaluated> {
     let document = machine.json(ctx)?;
-    Ok(match args.bytes(0) {
+    let value = match args.bytes(0) {
         b"" => document,
         path => Path::of_dots(&String::from_utf8_lossy(path)).get(&document),
+    };
+    // As in Bento, a number by itself is one of the machine.
+    Ok(match value {
+        Value::Number(it) => it.to_i64().map_or_else(|| Value::Float(it.to_f64()), Value::Int),
+        other => other,
     }
     .into())
 }

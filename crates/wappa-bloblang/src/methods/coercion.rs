@@ -24,8 +24,8 @@ fn or_default(
     expected: &'static [Type],
 ) -> Result<Evaluated> {
     let result = machine.evaluate(target, ctx).and_then(|it| match it {
-        Evaluated::Value(value) => turn(&value).map_err(|err| err.from_query(|| target.annotation())),
-        other => Err(Error::of_evaluated(&other, expected).from_query(|| target.annotation())),
+        Evaluated::Value(value) => turn(&value).map_err(|err| err.of_query(|| target.annotation())),
+        other => Err(Error::of_evaluated(&other, expected).of_query(|| target.annotation())),
     });
     match (result, args.get(0)) {
         (Ok(value), _) => Ok(value.into()),

@@ -18,15 +18,16 @@ const fn new(
     Method::new(name, Category::General, description, MethodBody::Lazy(body))
 }
 
-pub(super) const APPLY: Method = new("apply", "Calls a map on the value, and gives what it makes.", |machine, ctx, target, args| {
-    let value = machine.evaluate(target, ctx)?;
-    machine.call_map(&args.text(0), &value, ctx)
-})
-.params(&[Param::text("mapping", "The name of the map.")])
-.examples(&[example(
-    "map person {\n  root.name = this.n\n}\nroot.user = this.u.apply(\"person\")",
-    &[(r#"{"u":{"n":"Ada"}}"#, r#"{"user":{"name":"Ada"}}"#)],
-)]);
+pub(super) const APPLY: Method =
+    new("apply", "Calls a map on the value, and gives what it makes.", |machine, ctx, target, args| {
+        let value = machine.evaluate(target, ctx)?;
+        machine.call_map(&args.text(0), &value, ctx)
+    })
+    .params(&[Param::text("mapping", "The name of the map.")])
+    .examples(&[example(
+        "map person {\n  root.name = this.n\n}\nroot.user = this.u.apply(\"person\")",
+        &[(r#"{"u":{"n":"Ada"}}"#, r#"{"user":{"name":"Ada"}}"#)],
+    )]);
 
 pub(super) const METHODS: &[Method] = &[
     APPLY,
@@ -43,12 +44,15 @@ pub(super) const METHODS: &[Method] = &[
     )
     .params(&[Param::query("fallback", "A value, or a query.")])
     .examples(&[
-        example(r#"root.n = this.n.number().catch(0)"#, &[(r#"{"n":"x"}"#, r#"{"n":0}"#), (r#"{"n":"5"}"#, r#"{"n":5}"#)]),
+        example(
+            r#"root.n = this.n.number().catch(0)"#,
+            &[(r#"{"n":"x"}"#, r#"{"n":0}"#), (r#"{"n":"5"}"#, r#"{"n":5}"#)],
+        ),
         example("root = this.catch(deleted())", &[(r#"{"a":1}"#, r#"{"a":1}"#), ("no JSON", "<deleted>")]),
-        example("root.why = this.n.uppercase().catch(err -> err)", &[(
-            r#"{"n":1}"#,
-            r#"{"why":"expected string value, got number from field `this.n` (1)"}"#,
-        )]),
+        example(
+            "root.why = this.n.uppercase().catch(err -> err)",
+            &[(r#"{"n":1}"#, r#"{"why":"expected string value, got number from field `this.n` (1)"}"#)],
+        ),
     ]),
     new(
         "or",
@@ -63,19 +67,25 @@ pub(super) const METHODS: &[Method] = &[
         r#"root.name = this.name.or("nobody")"#,
         &[("{}", r#"{"name":"nobody"}"#), (r#"{"name":"Ada"}"#, r#"{"name":"Ada"}"#)],
     )]),
-    new("from", "Evaluates the query before it for another message of the batch.", |machine, ctx, target, args| {
-        machine.evaluate(target, ctx.at(args.int(0)))
-    })
+    new(
+        "from",
+        "Evaluates the query before it for another message of the batch.",
+        |machine, ctx, target, args| machine.evaluate(target, ctx.at(args.int(0))),
+    )
     .params(&[Param::int("index", "The place of the message in its batch, counted from 0.")])
     .examples(&[example(r#"root.first = json("id").from(0)"#, &[(r#"{"id":7}"#, r#"{"first":7}"#)])]),
-    new("from_all", "Evaluates the query before it for each message of the batch, and gives a list.", |machine, ctx, target, _| {
-        let n = machine.n_messages();
-        let mut values = Vec::with_capacity(n);
-        for idx in 0..n {
-            values.push(machine.evaluate(target, ctx.at(idx as i64))?.into_value());
-        }
-        Ok(Value::array(values)?.into())
-    })
+    new(
+        "from_all",
+        "Evaluates the query before it for each message of the batch, and gives a list.",
+        |machine, ctx, target, _| {
+            let n = machine.n_messages();
+            let mut values = Vec::with_capacity(n);
+            for idx in 0..n {
+                values.push(machine.evaluate(target, ctx.at(idx as i64))?.into_value());
+            }
+            Ok(Value::array(values)?.into())
+        },
+    )
     .examples(&[example(r#"root.ids = json("id").from_all()"#, &[(r#"{"id":7}"#, r#"{"ids":[7]}"#)])]),
     new("map", "Evaluates a query on the value.", |machine, ctx, target, args| {
         let value = machine.evaluate(target, ctx)?;
@@ -84,9 +94,11 @@ pub(super) const METHODS: &[Method] = &[
     .params(&[Param::query("query", "The query.")])
     .status(Status::Hidden)
     .examples(&[example("root = this.a.map(this.b)", &[(r#"{"a":{"b":1}}"#, "1")])]),
-    new("not", "Whether the value is not true.", |machine, ctx, target, _| match machine.evaluate(target, ctx)? {
-        Evaluated::Value(Value::Bool(it)) => Ok(Value::Bool(!it).into()),
-        _ => Err(Error::new("expected bool value")),
+    new("not", "Whether the value is not true.", |machine, ctx, target, _| {
+        match machine.evaluate(target, ctx)? {
+            Evaluated::Value(Value::Bool(it)) => Ok(Value::Bool(!it).into()),
+            _ => Err(Error::new("expected bool value")),
+        }
     })
     .status(Status::Hidden)
     .examples(&[example("root = this.a.not()", &[(r#"{"a":true}"#, "false")])]),

@@ -13,8 +13,17 @@ mod timestamps;
 use crate::registry::Method;
 
 /// The methods of each file.
-pub(crate) const TABLE: &[&[Method]] =
-    &[general::METHODS, coercion::METHODS, strings::METHODS, numbers::METHODS, objects::METHODS, regexp::METHODS, timestamps::METHODS, parsing::METHODS, encoding::METHODS];
+pub(crate) const TABLE: &[&[Method]] = &[
+    general::METHODS,
+    coercion::METHODS,
+    strings::METHODS,
+    numbers::METHODS,
+    objects::METHODS,
+    regexp::METHODS,
+    timestamps::METHODS,
+    parsing::METHODS,
+    encoding::METHODS,
+];
 
 /// The method that calls a map.
 pub(crate) const APPLY: &Method = &general::APPLY;

@@ -8,7 +8,11 @@ use crate::{
     value::{convert, types::Type},
 };
 
-const fn new(name: &'static str, description: &'static str, body: fn(Value, Given<'_>) -> Result<Value>) -> Method {
+const fn new(
+    name: &'static str,
+    description: &'static str,
+    body: fn(Value, Given<'_>) -> Result<Value>,
+) -> Method {
     Method::new(name, Category::Numbers, description, MethodBody::Value(body))
 }
 
@@ -54,16 +58,41 @@ fn extreme(value: Value, is_better: fn(f64, f64) -> bool) -> Result<Value> {
     best.map(Value::Float).ok_or_else(|| Error::new("the array was empty"))
 }
 
+/// A number to a power, as Go's library calculates it: whole powers by squares, fractions by a logarithm.
+fn pow(number: f64, power: f64) -> f64 {
+    let (whole, fraction) = (power.abs().trunc(), power.abs().fract());
+    let is_plain = number.is_finite() && number != 0.0 && power.is_finite() && whole < 1e15;
+    if !is_plain || (number < 0.0 && fraction != 0.0) || fraction == 0.0 {
+        return number.powf(power);
+    }
+    // A fraction above one half counts from the next whole power down.
+    let (whole, fraction) = if 0.5 < fraction { (whole + 1.0, fraction - 1.0) } else { (whole, fraction) };
+    let mut result = (fraction * number.ln()).exp();
+    let (mut base, mut n) = (number, whole as u64);
+    while 0 < n {
+        if n & 1 == 1 {
+            result *= base;
+        }
+        base *= base;
+        n >>= 1;
+    }
+    if power < 0.0 { 1.0 / result } else { result }
+}
+
 /// A whole number of so many bits.
 fn int(value: Value, bits: u32) -> Result<Value> {
     let number = convert::to_int(&value)?;
     let limit = 1i64 << (bits - 1);
     let article = if bits == 8 { "an" } else { "a" };
     if bits < 64 && limit <= number {
-        return Err(Error::new(format!("value is too large to be cast as {article} {bits}-bit signed integer")));
+        return Err(Error::new(format!(
+            "value is too large to be cast as {article} {bits}-bit signed integer"
+        )));
     }
     if bits < 64 && number < -limit {
-        return Err(Error::new(format!("value is too small to be cast as {article} {bits}-bit signed integer")));
+        return Err(Error::new(format!(
+            "value is too small to be cast as {article} {bits}-bit signed integer"
+        )));
     }
     Ok(Value::Int(number))
 }
@@ -72,7 +101,9 @@ fn uint(value: Value, bits: u32) -> Result<Value> {
     let number = convert::to_uint(&value)?;
     let article = if bits == 8 { "an" } else { "a" };
     if bits < 64 && 1u64 << bits <= number {
-        return Err(Error::new(format!("value is too large to be cast as {article} {bits}-bit unsigned integer")));
+        return Err(Error::new(format!(
+            "value is too large to be cast as {article} {bits}-bit unsigned integer"
+        )));
     }
     Ok(if bits < 64 { Value::Int(number as i64) } else { Value::Uint(number) })
 }
@@ -87,10 +118,11 @@ const fn unnamed(
 }
 
 pub(super) const METHODS: &[Method] = &[
-    unnamed("abs", "How far the number is from zero.", |value, _| match plain(value) {
+    unnamed("abs", "How far the number is from zero.", |value, _| match plain(value.clone()) {
         Ok(Value::Int(it)) => Ok(Value::Int(it.wrapping_abs())),
         Ok(Value::Float(it)) => Ok(Value::Float(it.abs())),
-        other => other,
+        Ok(other) => Ok(other),
+        Err(_) => Err(Error::of_type(&value, &[Type::Number, Type::Integer])),
     })
     .examples(&[example("root = this.a.abs()", &[(r#"{"a":-5}"#, "5"), (r#"{"a":-1.5}"#, "1.5")])]),
     new("ceil", "The next whole number that is not smaller.", |value, _| rounded(value, f64::ceil))
@@ -110,7 +142,7 @@ pub(super) const METHODS: &[Method] = &[
     unnamed("tan", "The tangent of an angle in radians.", |value, _| float(value, f64::tan))
         .examples(&[example("root = this.a.tan()", &[(r#"{"a":0}"#, "0")])]),
     unnamed("pow", "The number to a power.", |value, args| {
-        Ok(Value::Float(convert::number(&plain(value)?)?.powf(args.float(0))))
+        Ok(Value::Float(pow(convert::number(&plain(value)?)?, args.float(0))))
     })
     .params(&[Param::float("exponent", "The power.")])
     .examples(&[example("root = this.a.pow(3)", &[(r#"{"a":2}"#, "8")])]),

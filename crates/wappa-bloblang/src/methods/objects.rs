@@ -56,7 +56,8 @@ fn each_truth(
 ) -> Result<()> {
     for (idx, it) in array(value)?.iter().enumerate() {
         let it = Evaluated::Value(it);
-        let result = machine.evaluate(query, ctx.with(&it)).map_err(|err| err.within(format!("{fails} {idx}")))?;
+        let result =
+            machine.evaluate(query, ctx.with(&it)).map_err(|err| err.within(format!("{fails} {idx}")))?;
         let Evaluated::Value(Value::Bool(truth)) = result else {
             let err = Error::of_evaluated(&result, &[Type::Bool]);
             return Err(err.within(format!("{is_no_truth} {idx}")));
@@ -120,7 +121,7 @@ fn find_all_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: 
 fn map_each(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let query = args.query(0);
     let fail = |err: Error, what: &dyn std::fmt::Display| {
-        err.from_query(|| query.annotation()).within(format!("failed to process element {what}"))
+        err.of_query(|| query.annotation()).within(format!("failed to process element {what}"))
     };
     match value {
         Value::Array(array) => {
@@ -267,12 +268,14 @@ fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
                     Evaluated::Value(Value::Bool(it)) => Ok(it),
                     other => {
                         let err = Error::of_evaluated(&other, &[Type::Bool]);
-                        Err(err.from_query(|| "sort argument".to_string()))
+                        Err(err.of_query(|| "sort argument".to_string()))
                     }
                 }
             };
             // What is no order at all still comes to an end.
-            merge_sort(&mut list, &mut |one: &(usize, Value), other: &(usize, Value)| is_less(&one.1, &other.1))?;
+            merge_sort(&mut list, &mut |one: &(usize, Value), other: &(usize, Value)| {
+                is_less(&one.1, &other.1)
+            })?;
         }
     }
     Ok(Value::array(list.into_iter().map(|(_, it)| it))?)
@@ -313,7 +316,7 @@ fn sort_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Give
         };
         list.push((idx, key, it.into_value()));
     }
-    let from: &dyn Fn(Error) -> Error = &|err| err.from_query(|| query.annotation());
+    let from: &dyn Fn(Error) -> Error = &|err| err.of_query(|| query.annotation());
     sorted(&mut list, |one, other| ordered("sort_by", (one.0, &one.1), (other.0, &other.1), from))?;
     Ok(Value::array(list.into_iter().map(|(.., it)| it))?)
 }
@@ -372,11 +375,7 @@ fn merged(into: &mut Object, from: &Object, collided: &dyn Fn(Value, Value) -> R
     Ok(())
 }
 
-fn merge(
-    value: Value,
-    from: &Value,
-    collided: &dyn Fn(Value, Value) -> Result<Value>,
-) -> Result<Value> {
+fn merge(value: Value, from: &Value, collided: &dyn Fn(Value, Value) -> Result<Value>) -> Result<Value> {
     match value {
         Value::Array(array) => {
             let more = match from {
@@ -584,6 +583,7 @@ pub(super) const METHODS: &[Method] = &[
         MethodBody::Value(|value, args| merge(value, args.value(0), &|_, from| Ok(from))),
     )
     .params(WITH)
+    .named_of_type()
     .examples(&[example(
         r#"root = this.a.assign(this.b)"#,
         &[(r#"{"a":{"x":1,"y":{"z":1}},"b":{"x":2,"y":{"w":2}}}"#, r#"{"x":2,"y":{"w":2,"z":1}}"#)],
@@ -595,6 +595,7 @@ pub(super) const METHODS: &[Method] = &[
         MethodBody::Value(|value, args| merge(value, args.value(0), &collided)),
     )
     .params(WITH)
+    .named_of_type()
     .examples(&[example(
         "root = this.a.merge(this.b)",
         &[(r#"{"a":{"x":1,"y":2},"b":{"x":3}}"#, r#"{"x":[1,3],"y":2}"#)],
@@ -749,12 +750,14 @@ pub(super) const METHODS: &[Method] = &[
         .params(&[Param::query("query", "A query, evaluated on each name.")])
         .examples(&[example("root = this.map_each_key(it -> it.uppercase())", &[(r#"{"a":1}"#, r#"{"A":1}"#)])]),
     new("sort", "The list in order: numbers or texts, or as a query says that sees `left` and `right`.", MethodBody::Query(sort))
+        .named_of_type()
         .params(&[Param::query("compare", "Whether `left` comes before `right`.").optional()])
         .examples(&[
             example("root = this.sort()", &[("[3,1,2]", "[1,2,3]"), (r#"["b","a"]"#, r#"["a","b"]"#)]),
             example("root = this.sort(it -> it.left > it.right)", &[("[3,1,2]", "[3,2,1]")]),
         ]),
     new("sort_by", "The list in the order of what a query makes of each element.", MethodBody::Query(sort_by))
+        .named_of_type()
         .params(QUERY)
         .examples(&[example(
             "root = this.sort_by(it -> it.n)",
@@ -763,6 +766,7 @@ pub(super) const METHODS: &[Method] = &[
     new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Value(squash)).unnamed()
         .examples(&[example("root = this.squash()", &[(r#"[{"a":1},{"a":2,"b":3}]"#, r#"{"a":[1,2],"b":3}"#)])]),
     new("sum", "The sum of a list of numbers.", MethodBody::Value(sum))
+        .named_of_type()
         .examples(&[example("root = this.sum()", &[("[1,2.5]", "3.5"), ("[]", "0")])]),
     new("unique", "The list without elements that came before: texts and numbers.", MethodBody::Query(unique))
         .params(&[Param::query("emit", "What is compared of each element.").optional()])
@@ -775,6 +779,7 @@ pub(super) const METHODS: &[Method] = &[
         }))
     }))
     .variadic()
+    .unnamed()
     .examples(&[example(
         r#"root = this.with("a.b", "c")"#,
         &[(r#"{"a":{"b":1,"x":2},"c":3,"d":4}"#, r#"{"a":{"b":1},"c":3}"#)],

@@ -18,7 +18,11 @@ use crate::{
 
 const PATTERN: Param = Param::text("pattern", "The regular expression.");
 
-const fn new(name: &'static str, description: &'static str, body: fn(Given<'_>) -> Result<PreparedMethod>) -> Method {
+const fn new(
+    name: &'static str,
+    description: &'static str,
+    body: fn(Given<'_>) -> Result<PreparedMethod>,
+) -> Method {
     Method::new(name, Category::Regexp, description, MethodBody::Prepared(body)).params(&[PATTERN])
 }
 

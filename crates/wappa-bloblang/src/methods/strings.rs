@@ -5,7 +5,12 @@ use wappa_message::{Array, Binary, Text, Value};
 use crate::{
     error::{Error, Result},
     evaluate::{Context, Machine},
-    registry::{Category, Method, Param, Status, args::Given, bound::MethodBody, example},
+    registry::{
+        Category, Method, Param, Status,
+        args::Given,
+        bound::{MethodBody, PreparedMethod},
+        example,
+    },
     value::{Evaluated, compare, convert, go, sprintf, types::Type},
 };
 
@@ -135,7 +140,9 @@ const REPLACED: &[Param] =
     &[Param::text("old", "What is replaced."), Param::text("new", "What takes its place.")];
 
 fn replace_many(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
-    let Value::Array(pairs) = args.value(0) else { return Err(Error::of_type(args.value(0), &[Type::Array])) };
+    let Value::Array(pairs) = args.value(0) else {
+        return Err(Error::of_type(args.value(0), &[Type::Array]));
+    };
     if pairs.len() % 2 != 0 {
         let mut shown = String::new();
         go::print(args.value(0), &mut shown);
@@ -158,8 +165,7 @@ fn replace_many(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Res
     })
 }
 
-const PAIRS: &[Param] =
-    &[Param::array("values", "What is replaced and what takes its place, in turn.")];
+const PAIRS: &[Param] = &[Param::array("values", "What is replaced and what takes its place, in turn.")];
 
 fn is_space(c: char) -> bool {
     c.is_whitespace()
@@ -169,8 +175,10 @@ fn is_space(c: char) -> bool {
 fn trimmed(text: &[u8], is_cut: impl Fn(char) -> bool) -> std::ops::Range<usize> {
     let Ok(text) = str::from_utf8(text) else {
         // Whatever is no character is not cut off.
-        let begin = text.iter().position(|it| !it.is_ascii() || !is_cut(char::from(*it))).unwrap_or(text.len());
-        let end = text.iter().rposition(|it| !it.is_ascii() || !is_cut(char::from(*it))).map_or(begin, |it| it + 1);
+        let begin =
+            text.iter().position(|it| !it.is_ascii() || !is_cut(char::from(*it))).unwrap_or(text.len());
+        let end =
+            text.iter().rposition(|it| !it.is_ascii() || !is_cut(char::from(*it))).map_or(begin, |it| it + 1);
         return begin..end;
     };
     let begin = text.len() - text.trim_start_matches(&is_cut).len();
@@ -196,8 +204,10 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
     let delimiter = args.value(0);
     let of_text = |text: &[u8]| -> Result<Vec<std::ops::Range<usize>>> {
         let Value::Text(delimiter) = delimiter else {
-            let (one, other) = (go::type_name(delimiter), go::type_name(&value));
-            return Err(Error::new(format!("delimiter type: {one} must match type of list elements: {other}")));
+            let (one, other) = (go::type_name(delimiter, false), go::type_name(&value, true));
+            return Err(Error::new(format!(
+                "delimiter type: {one} must match type of list elements: {other}"
+            )));
         };
         let mut parts = Vec::new();
         if delimiter.is_empty() {
@@ -262,7 +272,8 @@ fn split_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Giv
     let mut is_cut = |it: Value, what: &str, idx: usize| -> Result<bool> {
         let it = Evaluated::Value(it);
         let result = machine.evaluate(query, ctx.with(&it));
-        let result = result.map_err(|err| err.within(format!("predicate returned an error for {what} {idx}")))?;
+        let result =
+            result.map_err(|err| err.within(format!("predicate returned an error for {what} {idx}")))?;
         Ok(matches!(result, Evaluated::Value(Value::Bool(true))))
     };
     match &value {
@@ -300,8 +311,7 @@ fn split_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Giv
     }
 }
 
-/// The part between two bounds, of which those below zero count from the end.
-fn slice(value: Value, args: Given<'_>) -> Result<Value> {
+fn slice(args: Given<'_>) -> Result<PreparedMethod> {
     let (low, high) = (args.int(0), args.opt_int(1));
     if let Some(high) = high
         && 0 < high
@@ -309,6 +319,11 @@ fn slice(value: Value, args: Given<'_>) -> Result<Value> {
     {
         return Err(Error::new(format!("lower slice bound {low} must be lower than upper ({high})")));
     }
+    Ok(Box::new(move |_, value| sliced(value, low, high)))
+}
+
+/// The part between two bounds, of which those below zero count from the end.
+fn sliced(value: Value, low: i64, high: Option<i64>) -> Result<Value> {
     let len = match &value {
         Value::Text(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
@@ -329,9 +344,7 @@ fn slice(value: Value, args: Given<'_>) -> Result<Value> {
     }
     let range = begin as usize..end as usize;
     match value {
-        Value::Array(array) => {
-            Ok(Value::array(range.filter_map(|idx| array.get(idx)))?)
-        }
+        Value::Array(array) => Ok(Value::array(range.filter_map(|idx| array.get(idx)))?),
         other => part(other, |_| range),
     }
 }
@@ -477,7 +490,7 @@ pub(super) const METHODS: &[Method] = &[
         "slice",
         "The part of a text, in bytes, or of a list from `low` up to `high`, which is not in it. Bounds below zero count from \
          the end. Brackets do the same with characters: `this.a[1:3]`.",
-        MethodBody::Value(slice),
+        MethodBody::Prepared(slice),
     )
     .params(&[
         Param::int("low", "Where the part begins."),

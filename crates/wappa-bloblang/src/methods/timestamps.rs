@@ -15,7 +15,7 @@ use crate::{
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
-    Method::new(name, Category::Timestamps, description, body).unnamed()
+    Method::new(name, Category::Timestamps, description, body).unnamed().folded()
 }
 
 /// The time of a value, shown in a zone if one is given.
@@ -70,7 +70,8 @@ fn unix(value: Value, per_second: i64) -> Result<Value> {
 
 const FORMAT: Param = Param::text("format", "How the time is written.");
 const ZONE: Param = Param::text("tz", "The name of a time zone; the time's own when left out.").optional();
-const LAYOUT: Param = Param::text("format", "How the time is written.").or(Constant::Text(layout::RFC3339_NANO));
+const LAYOUT: Param =
+    Param::text("format", "How the time is written.").or(Constant::Text(layout::RFC3339_NANO));
 
 const UNIX: &str = "The time in seconds since 1970.";
 const UNIX_MILLI: &str = "The time in milliseconds since 1970.";

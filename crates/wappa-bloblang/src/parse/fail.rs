@@ -148,6 +148,8 @@ impl Fail {
         }
         let list = match expected.as_slice() {
             [] => None,
+            // As Bento writes it where several ways expected the same.
+            [one] if 1 < self.expected.len() => Some(format!(" or {one}")),
             [one] => Some(one.to_string()),
             [one, two] => Some(format!("{one} or {two}")),
             [some @ .., last] => Some(format!("{}, or {last}", some.join(", "))),

@@ -90,11 +90,7 @@ impl Parser<'_> {
             if let Some(name) = name.as_literal()
                 && !matches!(name, Evaluated::Value(Value::Text(_)))
             {
-                let kind = match name {
-                    Evaluated::Value(value) => go::type_name(value),
-                    Evaluated::Deleted => "value.Delete",
-                    Evaluated::Nothing => "value.Nothing",
-                };
+                let kind = go::type_name_of(name, false);
                 return Err(Fail::fatal(begin, format!("object keys must be strings, received: {kind}")));
             }
         }

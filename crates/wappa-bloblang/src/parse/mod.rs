@@ -193,4 +193,3 @@ impl<'a> Parser<'a> {
         parser
     }
 }
-

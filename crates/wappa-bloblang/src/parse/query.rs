@@ -55,7 +55,7 @@ impl Parser<'_> {
 
     fn arithmetic(&mut self) -> Parsed<Expr> {
         let begin = self.at;
-        let mut operands = vec![self.operand(begin)?];
+        let mut read = vec![self.operand()?];
         let mut operators = Vec::new();
         while let Some(operator) = self.operator() {
             operators.push(operator);
@@ -63,7 +63,15 @@ impl Parser<'_> {
                 let why = format!("more than {LENGTH_MAX} operators one behind another");
                 return Err(Fail::fatal(self.at, why));
             }
-            operands.push(self.operand(begin)?);
+            read.push(self.operand()?);
+        }
+        let mut operands = Vec::with_capacity(read.len());
+        for (is_negative, query) in read {
+            operands.push(match is_negative {
+                false => query,
+                true => binary(Operator::Subtract, Expr::literal(Value::Int(0)), query)
+                    .map_err(|why| Fail::fatal(begin, why))?,
+            });
         }
         for level in 0..=3 {
             if operators.is_empty() {
@@ -86,19 +94,14 @@ impl Parser<'_> {
         Ok(operands.pop().expect("one is left"))
     }
 
-    /// One side of an operator.
-    fn operand(&mut self, begin: usize) -> Parsed<Expr> {
+    /// One side of an operator, and whether a minus stands in front of it.
+    fn operand(&mut self) -> Parsed<(bool, Expr)> {
         let is_negative = self.peek() == Some(b'-');
         if is_negative {
             self.at += 1;
             self.skip_blanks();
         }
-        let query = self.with_tails()?;
-        match is_negative {
-            false => Ok(query),
-            true => binary(Operator::Subtract, Expr::literal(Value::Int(0)), query)
-                .map_err(|why| Fail::fatal(begin, why)),
-        }
+        Ok((is_negative, self.with_tails()?))
     }
 
     fn operator(&mut self) -> Option<Operator> {

@@ -5,6 +5,7 @@ use super::{
     fail::{Fail, OrElse, Parsed, one_of},
 };
 use crate::{
+    evaluate::{Context, Machine},
     program::{Apply, Expr, FunctionCall, Literal, MethodCall, Slice, Variable},
     registry::{
         self, Found,
@@ -138,7 +139,10 @@ impl<'a> Parser<'a> {
         let function = match registry::function(name) {
             Found::Here(function) => function,
             Found::Missing => {
-                return Err(Fail::fatal(at, format!("`{name}` is a Bento function that Wappa does not have yet")));
+                return Err(Fail::fatal(
+                    at,
+                    format!("`{name}` is a Bento function that Wappa does not have yet"),
+                ));
             }
             Found::Unknown => return Err(Fail::fatal(at, format!("unrecognised function '{name}'"))),
         };
@@ -259,5 +263,13 @@ fn bind_method(target: Expr, args: Args, method: &'static registry::Method) -> R
         }
         _ => BoundMethod::AtCall,
     };
-    Ok(Expr::Method(Box::new(MethodCall { method, target, args, bound })))
+    let is_known = method.is_folded && target.as_literal().is_some() && !args.is_dynamic();
+    let call = Expr::Method(Box::new(MethodCall { method, target, args, bound }));
+    if !is_known {
+        return Ok(call);
+    }
+    let value =
+        Machine::new(None, &mut [], 0).evaluate(&call, Context::new(0)).map_err(|err| err.to_string())?;
+    let annotation = Some(call.annotation());
+    Ok(Expr::Literal(Box::new(Literal { value, annotation })))
 }

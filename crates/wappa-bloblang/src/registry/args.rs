@@ -33,7 +33,10 @@ enum Arg {
 
 impl Args {
     /// Gives the arguments of a call their parameters, and checks what is known of them.
-    pub(crate) fn bind(params: Params, given: Vec<(Option<&str>, Expr)>) -> std::result::Result<Args, String> {
+    pub(crate) fn bind(
+        params: Params,
+        given: Vec<(Option<&str>, Expr)>,
+    ) -> std::result::Result<Args, String> {
         let n_named = given.iter().filter(|(name, _)| name.is_some()).count();
         for (idx, (name, _)) in given.iter().enumerate() {
             if let Some(name) = name
@@ -291,7 +294,9 @@ fn bind(param: &Param, query: Expr) -> std::result::Result<Arg, String> {
 
 fn left_out(param: &Param) -> Option<Arg> {
     match (param.default, param.is_optional) {
-        (Some(default), _) if param.kind == Type::Query => Some(Arg::Query(Expr::literal(default.to_value()))),
+        (Some(default), _) if param.kind == Type::Query => {
+            Some(Arg::Query(Expr::literal(default.to_value())))
+        }
         (Some(default), _) => Some(Arg::Value(default.to_value())),
         (None, true) => Some(Arg::None),
         (None, false) => None,

@@ -44,7 +44,10 @@ pub(crate) enum FunctionBody {
     /// Prepares something of the arguments first: once, where they are known.
     Prepared(fn(Given<'_>, &Environment) -> Result<PreparedFunction>),
     /// Keeps something from one call to the next, for this place in a mapping. It is checked when the mapping is read.
-    Stateful(fn(Given<'_>) -> Result<()>, fn(&mut Machine<'_>, Context<'_>, Given<'_>, &State) -> Result<Evaluated>),
+    Stateful(
+        fn(Given<'_>) -> Result<()>,
+        fn(&mut Machine<'_>, Context<'_>, Given<'_>, &State) -> Result<Evaluated>,
+    ),
     /// The word that deletes.
     Deleted,
     /// The word that changes nothing.

@@ -104,6 +104,15 @@ pub struct Function {
     pub(crate) body: FunctionBody,
 }
 
+/// Which errors of a method say which query gave the value in question. In Bento that depends on how old the method is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamesTarget {
+    Always,
+    /// Where the value is of a wrong type.
+    OfType,
+    Never,
+}
+
 /// A method that is declared.
 #[derive(Debug)]
 pub struct Method {
@@ -119,8 +128,10 @@ pub struct Method {
     pub params: Params,
     /// Mappings that use it.
     pub examples: &'static [Example],
-    /// Whether its errors say which query gave the value in question; Bento's younger ones do not.
-    pub(crate) names_target: bool,
+    /// Which of its errors say which query gave the value in question.
+    pub(crate) names_target: NamesTarget,
+    /// Whether it is done when the mapping is read, where all is known.
+    pub(crate) is_folded: bool,
     pub(crate) body: MethodBody,
 }
 
@@ -179,7 +190,8 @@ impl Method {
             description,
             params,
             examples: &[],
-            names_target: true,
+            names_target: NamesTarget::Always,
+            is_folded: false,
             body,
         }
     }
@@ -191,7 +203,19 @@ impl Method {
 
     /// Its errors do not say which query gave the value in question.
     pub(crate) const fn unnamed(mut self) -> Method {
-        self.names_target = false;
+        self.names_target = NamesTarget::Never;
+        self
+    }
+
+    /// Only its errors of types say which query gave the value in question.
+    pub(crate) const fn named_of_type(mut self) -> Method {
+        self.names_target = NamesTarget::OfType;
+        self
+    }
+
+    /// It is done when the mapping is read, where all is known.
+    pub(crate) const fn folded(mut self) -> Method {
+        self.is_folded = true;
         self
     }
 

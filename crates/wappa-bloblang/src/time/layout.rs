@@ -137,7 +137,7 @@ pub(crate) fn format(time: &Time, layout: &str) -> String {
     while let Some((before, element, written, behind)) = next(rest) {
         out.push_str(before);
         rest = behind;
-        let hour12 = if civil.hour % 12 == 0 { 12 } else { civil.hour % 12 };
+        let hour12 = if civil.hour.is_multiple_of(12) { 12 } else { civil.hour % 12 };
         let _ = match element {
             Element::LongYear if civil.year < 0 => write!(out, "-{:04}", civil.year.unsigned_abs()),
             Element::LongYear => write!(out, "{:04}", civil.year),

@@ -37,9 +37,7 @@ pub(crate) fn parse_rfc3339(text: &str) -> Result<Time> {
 
 /// A point in time as a number of units since 1970, of which a second has `per_second`.
 pub(crate) fn unix(time: &Time, per_second: i64) -> i64 {
-    time.seconds()
-        .wrapping_mul(per_second)
-        .wrapping_add(i64::from(time.nanos()) / (SECOND / per_second))
+    time.seconds().wrapping_mul(per_second).wrapping_add(i64::from(time.nanos()) / (SECOND / per_second))
 }
 
 /// Year, month, day and so on, as the clocks of a place show them.

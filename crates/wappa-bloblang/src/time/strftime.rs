@@ -98,8 +98,15 @@ fn iso_week(civil: &Civil) -> (i64, u32) {
     (at.year, (at.year_day - 1) / 7 + 1)
 }
 
-fn directive(c: char, n_colons: usize, padding: Padding, time: &Time, civil: &Civil, out: &mut String) -> bool {
-    let hour12 = if civil.hour % 12 == 0 { 12 } else { civil.hour % 12 };
+fn directive(
+    c: char,
+    n_colons: usize,
+    padding: Padding,
+    time: &Time,
+    civil: &Civil,
+    out: &mut String,
+) -> bool {
+    let hour12 = if civil.hour.is_multiple_of(12) { 12 } else { civil.hour % 12 };
     let (month, weekday) = (MONTHS[civil.month as usize - 1], WEEKDAYS[civil.weekday as usize]);
     let mut inner = |format: &str| {
         write(time, civil, format, out);
@@ -318,7 +325,12 @@ impl Parts {
         if let Some(offset) = self.offset {
             return Ok(match offset {
                 0 => Zone::utc().time(shown, self.nanos),
-                offset => Time::new(shown - i64::from(offset), self.nanos, offset, self.zone.as_deref().unwrap_or("")),
+                offset => Time::new(
+                    shown - i64::from(offset),
+                    self.nanos,
+                    offset,
+                    self.zone.as_deref().unwrap_or(""),
+                ),
             });
         }
         match &self.zone {

@@ -76,7 +76,7 @@ pub(crate) fn int(value: &Value) -> Result<i64> {
 
 /// As Go's processors convert: what does not fit is the smallest number.
 fn truncated(it: f64) -> i64 {
-    match -9_223_372_036_854_775_808.0 <= it && it < 9_223_372_036_854_775_808.0 {
+    match (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&it) {
         true => it as i64,
         false => i64::MIN,
     }
@@ -106,9 +106,8 @@ pub(crate) fn to_int(value: &Value) -> Result<i64> {
                             intend to round the value then call `.round()` explicitly before this cast";
     match value {
         Value::Int(it) => Ok(*it),
-        Value::Uint(it) => i64::try_from(*it).map_err(|_| {
-            Error::new("unsigned integer value is too large to be cast as a signed integer")
-        }),
+        Value::Uint(it) => i64::try_from(*it)
+            .map_err(|_| Error::new("unsigned integer value is too large to be cast as a signed integer")),
         Value::Float(it) if it.is_infinite() => Err(Error::new("cannot convert +/-INF to an integer")),
         Value::Float(it) if it.is_nan() => Err(Error::new("cannot convert NAN to an integer")),
         Value::Float(it) if 9_223_372_036_854_775_807.0 < *it => {

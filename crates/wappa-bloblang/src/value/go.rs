@@ -2,6 +2,8 @@
 
 use wappa_message::Value;
 
+use super::Evaluated;
+
 /// A text in Go's quotes.
 pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -161,11 +163,12 @@ pub(crate) fn print(value: &Value, out: &mut String) {
     }
 }
 
-/// The name of Go's type of a value. A number of a document is one that keeps its text.
-pub(crate) fn type_name(value: &Value) -> &'static str {
+/// The name of Go's type of a value. A whole number of a document is one that keeps its text.
+pub(crate) fn type_name(value: &Value, is_of_document: bool) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",
+        Value::Int(_) if is_of_document => "json.Number",
         Value::Int(_) => "int64",
         Value::Uint(_) => "uint64",
         Value::Float(_) => "float64",
@@ -178,13 +181,23 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// The same of what a query results in.
+pub(crate) fn type_name_of(evaluated: &Evaluated, is_of_document: bool) -> &'static str {
+    match evaluated {
+        Evaluated::Value(value) => type_name(value, is_of_document),
+        Evaluated::Deleted => "value.Delete",
+        Evaluated::Nothing => "value.Nothing",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn texts_are_read_as_go_reads_them() {
-        let check = |text: &str, expected: Option<&[u8]>| assert_eq!(unquote(text).as_deref(), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<&[u8]>| assert_eq!(unquote(text).as_deref(), expected, "{text}");
         check("plain \u{e4}", Some("plain \u{e4}".as_bytes()));
         check(r#"\a\b\f\n\r\t\v\\\""#, Some(b"\x07\x08\x0c\n\r\t\x0b\\\""));
         check(r"\x41\101\u00e4\U0001f600", Some("AA\u{e4}\u{1f600}".as_bytes()));

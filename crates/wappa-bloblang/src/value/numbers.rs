@@ -27,7 +27,9 @@ pub(crate) fn parse_float(text: &str) -> Result<f64, Error> {
         return Ok(if text.starts_with('-') { -number } else { number });
     }
     match text.parse::<f64>() {
-        Ok(number) if number.is_infinite() && unsigned.starts_with(|it: char| it.is_ascii_digit() || it == '.') => {
+        Ok(number)
+            if number.is_infinite() && unsigned.starts_with(|it: char| it.is_ascii_digit() || it == '.') =>
+        {
             Err(fail(NotParsed::Range))
         }
         Ok(number) => Ok(number),
@@ -133,7 +135,10 @@ mod tests {
         }
         assert_eq!(float("inf"), Ok(f64::INFINITY));
         assert!(float("NaN").is_ok_and(f64::is_nan));
-        assert_eq!(float("1e999"), Err("strconv.ParseFloat: parsing \"1e999\": value out of range".to_string()));
+        assert_eq!(
+            float("1e999"),
+            Err("strconv.ParseFloat: parsing \"1e999\": value out of range".to_string())
+        );
         assert_eq!(float("no"), Err("strconv.ParseFloat: parsing \"no\": invalid syntax".to_string()));
         assert_eq!(float("0x1"), Err("strconv.ParseFloat: parsing \"0x1\": invalid syntax".to_string()));
     }

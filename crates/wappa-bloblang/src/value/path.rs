@@ -152,8 +152,7 @@ impl Segment {
 }
 
 fn dots(segments: &[Segment]) -> String {
-    let segment =
-        |it: &Segment| String::from_utf8_lossy(&it.name).replace('~', "~0").replace('.', "~1");
+    let segment = |it: &Segment| String::from_utf8_lossy(&it.name).replace('~', "~0").replace('.', "~1");
     segments.iter().map(segment).collect::<Vec<_>>().join(".")
 }
 

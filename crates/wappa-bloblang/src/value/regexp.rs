@@ -29,7 +29,8 @@ pub(crate) fn compile(pattern: &[u8]) -> Result<Regex> {
     let Ok(text) = str::from_utf8(pattern) else {
         return Err(mistake("invalid UTF-8", &String::from_utf8_lossy(pattern)));
     };
-    let rewritten = Rewrite { text, at: 0, out: String::with_capacity(text.len() + 16), groups: Vec::new() }.run()?;
+    let rewritten =
+        Rewrite { text, at: 0, out: String::with_capacity(text.len() + 16), groups: Vec::new() }.run()?;
     let regex = RegexBuilder::new(&rewritten).unicode(true).build();
     regex.map_err(|err| match err {
         regex::Error::CompiledTooBig(_) => mistake("expression nests too deeply or is too large", text),
@@ -91,7 +92,9 @@ impl<'a> Rewrite<'a> {
                     }
                 }
                 ')' => {
-                    let Some(outer) = self.groups.pop() else { return Err(mistake("unexpected )", self.text)) };
+                    let Some(outer) = self.groups.pop() else {
+                        return Err(mistake("unexpected )", self.text));
+                    };
                     self.push(1);
                     last = Last::Item(largest);
                     largest = largest.max(outer);
@@ -160,7 +163,9 @@ impl<'a> Rewrite<'a> {
 
     fn repeat(&self, begin: usize, last: Last) -> Result<Last> {
         match last {
-            Last::Nothing => Err(mistake("missing argument to repetition operator", &self.text[begin..self.at])),
+            Last::Nothing => {
+                Err(mistake("missing argument to repetition operator", &self.text[begin..self.at]))
+            }
             Last::Repeated(before) => {
                 Err(mistake("invalid nested repetition operator", &self.text[before..self.at]))
             }
@@ -175,12 +180,13 @@ impl<'a> Rewrite<'a> {
             self.push(1);
             return Ok(());
         };
-        if behind.starts_with("P<") || behind.starts_with('<') && !behind.starts_with("<=") && !behind.starts_with("<!") {
+        if behind.starts_with("P<")
+            || behind.starts_with('<') && !behind.starts_with("<=") && !behind.starts_with("<!")
+        {
             let name_at = 2 + behind.find('<').unwrap_or(0) + 1;
             let Some(end) = rest.find('>') else { return Err(mistake("invalid named capture", rest)) };
             let name = &rest[name_at..end];
-            let is_name = !name.is_empty()
-                && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+            let is_name = !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
             if !is_name {
                 return Err(mistake("invalid named capture", &rest[..=end]));
             }
@@ -323,8 +329,8 @@ impl<'a> Rewrite<'a> {
                     let n = rest.find(":]").unwrap_or(0) + 2;
                     let name = rest[2..n - 2].trim_start_matches('^');
                     const NAMES: [&str; 14] = [
-                        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-                        "space", "upper", "word", "xdigit",
+                        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print",
+                        "punct", "space", "upper", "word", "xdigit",
                     ];
                     if !NAMES.contains(&name) {
                         return Err(mistake("invalid character class range", &rest[..n]));
@@ -337,7 +343,10 @@ impl<'a> Rewrite<'a> {
                 }
                 '-' => {
                     // Between two characters it is a range, at an end it is itself.
-                    let is_range = !is_first && rest.len() > 1 && !rest[1..].starts_with(']') && !self.out.ends_with('-');
+                    let is_range = !is_first
+                        && rest.len() > 1
+                        && !rest[1..].starts_with(']')
+                        && !self.out.ends_with('-');
                     if !is_range {
                         self.out.push('\\');
                     }
@@ -363,7 +372,10 @@ mod tests {
     /// All matches of a pattern.
     fn matches(pattern: &str, text: &str) -> Vec<String> {
         let regex = compile(pattern.as_bytes()).unwrap_or_else(|err| panic!("{pattern}: {err}"));
-        regex.find_iter(text.as_bytes()).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned()).collect()
+        regex
+            .find_iter(text.as_bytes())
+            .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+            .collect()
     }
 
     #[test]

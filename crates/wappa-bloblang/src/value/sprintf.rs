@@ -62,7 +62,10 @@ pub(crate) fn format(text: &str, values: &[&Value], budget: &mut Budget) -> Resu
             }
         };
         argument(&mut chars, &mut next);
-        let count = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, next: &mut usize, out: &mut String, what: &str| {
+        let count = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+                     next: &mut usize,
+                     out: &mut String,
+                     what: &str| {
             if chars.peek() == Some(&'*') {
                 chars.next();
                 let number = values.get(*next).and_then(|it| match it {
@@ -122,7 +125,7 @@ pub(crate) fn format(text: &str, values: &[&Value], budget: &mut Budget) -> Resu
                 other => {
                     let mut shown = String::new();
                     go::print(other, &mut shown);
-                    format!("{}={shown}", go::type_name(other))
+                    format!("{}={shown}", go::type_name(other, true))
                 }
             })
             .collect();
@@ -134,7 +137,7 @@ pub(crate) fn format(text: &str, values: &[&Value], budget: &mut Budget) -> Resu
 /// Writes one value.
 fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
     match (verb, value) {
-        ('T', _) => pad(go::type_name(value), flags, out),
+        ('T', _) => pad(go::type_name(value, true), flags, out),
         ('v', Value::Null) => pad("<nil>", flags, out),
         (_, Value::Null) => out.push_str(&format!("%!{verb}(<nil>)")),
         ('t' | 'v', Value::Bool(it)) => pad(if *it { "true" } else { "false" }, flags, out),
@@ -165,6 +168,8 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
             };
             pad(&text, flags, out);
         }
+        // A number of a document is text as well.
+        ('s', Value::Int(it)) => pad(&it.to_string(), flags, out),
         (_, Value::Int(it)) => integer(verb, flags, (*it).into(), value, out),
         (_, Value::Uint(it)) => integer(verb, flags, (*it).into(), value, out),
         (_, Value::Float(it)) => float(verb, flags, *it, value, out),
@@ -211,7 +216,7 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
 fn bad(verb: char, value: &Value, out: &mut String) {
     let mut shown = String::new();
     go::print(value, &mut shown);
-    out.push_str(&format!("%!{verb}({}={shown})", go::type_name(value)));
+    out.push_str(&format!("%!{verb}({}={shown})", go::type_name(value, true)));
 }
 
 /// No more characters of a text than the precision says.
@@ -269,7 +274,8 @@ fn integer(verb: char, mut flags: Flags, number: i128, value: &Value, out: &mut 
         'x' => ("0x", format!("{magnitude:x}")),
         'X' => ("0X", format!("{magnitude:X}")),
         'c' | 'q' => {
-            let c = u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+            let c =
+                u32::try_from(number).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
             let text = if verb == 'c' { c.to_string() } else { go::quote_char(c) };
             return pad(&text, Flags { zero: false, ..flags }, out);
         }

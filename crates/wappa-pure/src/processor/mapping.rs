@@ -116,7 +116,13 @@ impl Processor for Mapper {
         }
         if !deleted.is_empty() {
             let mut next = deleted.into_iter().peekable();
-            part.retain(|idx| next.next_if_eq(&idx).is_none());
+            let mut idx = 0;
+            part.replace_each(|message, kept| {
+                if next.next_if_eq(&idx).is_none() {
+                    kept.push(message);
+                }
+                idx += 1;
+            });
         }
         n_done
     }
