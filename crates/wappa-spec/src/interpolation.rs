@@ -199,9 +199,12 @@ pub(crate) fn lint_inside(node: &Node, chars_before: usize, message: impl Into<S
     // Bento adds a column counted from 1 to that of the value, whichever way it was quoted.
     let bento_column = column_of_value.saturating_add(column).saturating_add(1);
     let at = |line: u32, column: u32| Pos::new(line_of_value.saturating_add(line), column);
+    // Of a text that goes on in the next line only the first one is known: an escape and the end of a line look the same.
+    let end = column_of_value.saturating_add(node.len);
     let pos = match style {
-        Style::Plain => at(line, column_of_value.saturating_add(column)),
-        Style::Quoted => at(line, column_of_value.saturating_add(column).saturating_add(1)),
+        Style::Plain | Style::Quoted if 0 < line => node.pos,
+        Style::Plain => at(line, column_of_value.saturating_add(column).min(end)),
+        Style::Quoted => at(line, column_of_value.saturating_add(column).saturating_add(1).min(end)),
         Style::Literal { column: first } => at(line.saturating_add(1), first.saturating_add(column)),
         // Folding has lost where the lines of the text were; Bento counts from the indicator.
         Style::Folded { .. } => at(line, column_of_value),

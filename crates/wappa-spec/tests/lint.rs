@@ -350,11 +350,12 @@ fn interpolations() {
     );
     check_processors("- log: {message: '${{! json() }} ${! meta(\"a b\") }$ ${! @\"c d\" }'}", expect![[""]]);
     check_processors(
-        "- mapping: |\n    root = 1\n- mapping: ''\n- mapping: 'root = this'",
+        "- mapping: |\n    root = 1\n    root.a = nope()\n- mapping: ''\n- mapping: 'root = this.'\n- mapping: \"root = this\\nroot = 5.\"",
         expect![[r#"
-        (4,17) Wappa does not have the mapping language (Bloblang) yet @9+0 | a `wasm` processor can do what the mapping does
-        (6,17) Wappa does not have the mapping language (Bloblang) yet @17+0 | a `wasm` processor can do what the mapping does
-    "#]],
+            (5,32) unrecognised function 'nope' @24+0
+            (7,29) required: expected method or field path, but reached end of input @29+0
+            (8,26) required: expected method or field path, but reached end of input @16+0
+        "#]],
     );
 }
 
