@@ -133,8 +133,7 @@ impl ComponentNode {
             }
             "mapping" if self.kind == ComponentKind::Metrics => {
                 if value.as_str().is_some_and(|it| !it.trim().is_empty()) {
-                    let message =
-                        "Wappa does not have the mapping language (Bloblang) yet: metrics keep their names";
+                    let message = "Wappa does not evaluate `mapping` of metrics yet: they keep their names";
                     reader.warn(Rule::NotInWappa, value, message);
                 }
             }

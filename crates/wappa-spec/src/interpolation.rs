@@ -1,7 +1,7 @@
 //! Interpolated text: literal text and a closed set of `${! … }`.
 //!
-//! Bento evaluates any query of its mapping language there. Wappa has no such language yet, and understands the few
-//! queries that need none; everything else is a lint that says so. Evaluation on a message lives elsewhere.
+//! Bento evaluates any query of its mapping language there. In a text Wappa understands a few queries yet; everything
+//! else is a lint that says so. Evaluation on a message lives elsewhere.
 
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;

@@ -386,7 +386,7 @@ fn what_wappa_lacks() {
     check(
         "metrics: {none: {}, mapping: 'root = this'}\ntracer: {none: {}}\n",
         expect![[r#"
-        warning (1,1) Wappa does not have the mapping language (Bloblang) yet: metrics keep their names @30+13
+        warning (1,1) Wappa does not evaluate `mapping` of metrics yet: they keep their names @30+13
     "#]],
     );
     check(

@@ -23,7 +23,7 @@ const DEPTH_PER_STACK: usize = 512;
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many queries may be evaluated one within another.
-const DEPTH_MAX: usize = 100_000;
+const DEPTH_MAX: usize = 50_000;
 
 impl Machine<'_> {
     /// Evaluates a query.

@@ -26,8 +26,8 @@ use fail::{Fail, Parsed};
 /// How many queries and statements may stand one within another.
 const DEPTH_MAX: usize = 150;
 
-/// How many steps behind one another a query may have: methods, operators.
-const LENGTH_MAX: usize = 1000;
+/// How high the tree of a query may be: so deep goes evaluating it, and giving it up.
+const HEIGHT_MAX: usize = 2000;
 
 /// How many files may import each other, one within another.
 const IMPORT_DEPTH_MAX: usize = 20;
@@ -45,6 +45,8 @@ struct Parser<'a> {
     dir: PathBuf,
     import_depth: usize,
     depth: usize,
+    /// How high the tree is of what was read last, and of what stands beside it.
+    height: usize,
     /// How many more queries are tried, so that no text takes time without bound.
     work: usize,
     /// The names of values around the place, the innermost last.
@@ -72,6 +74,7 @@ impl<'a> Parser<'a> {
             dir: PathBuf::new(),
             import_depth: 0,
             depth: 0,
+            height: 0,
             work: source.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN),
             named: Vec::new(),
             variables: Vec::new(),
@@ -114,10 +117,21 @@ impl<'a> Parser<'a> {
         self.work -= 1;
         self.depth += 1;
         let n_named = self.named.len();
+        let beside = std::mem::replace(&mut self.height, 0);
         let result = read(self);
+        self.height = beside.max(self.height + 1);
         self.named.truncate(n_named);
         self.depth -= 1;
         result
+    }
+
+    /// The tree grows by one.
+    fn grow(&mut self) -> Parsed<()> {
+        self.height += 1;
+        match self.height <= HEIGHT_MAX {
+            true => Ok(()),
+            false => Err(Fail::fatal(self.at, format!("more than {HEIGHT_MAX} steps one within another"))),
+        }
     }
 
     /// Tries something that may well not succeed; then the place is where it was.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wappa_message::Value;
 
 use super::{
-    LENGTH_MAX, Parser,
+    Parser,
     fail::{Fail, OrElse, Parsed, one_of},
 };
 use crate::{
@@ -59,11 +59,8 @@ impl Parser<'_> {
         let mut operators = Vec::new();
         while let Some(operator) = self.operator() {
             operators.push(operator);
-            if LENGTH_MAX < operators.len() {
-                let why = format!("more than {LENGTH_MAX} operators one behind another");
-                return Err(Fail::fatal(self.at, why));
-            }
             read.push(self.operand()?);
+            self.grow()?;
         }
         let mut operands = Vec::with_capacity(read.len());
         for (is_negative, query) in read {

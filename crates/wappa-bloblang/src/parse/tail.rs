@@ -1,7 +1,7 @@
 //! What follows the beginning of a query: fields, methods, maps, brackets. And the arguments of functions and methods.
 
 use super::{
-    LENGTH_MAX, Parser,
+    Parser,
     fail::{Fail, OrElse, Parsed, one_of},
 };
 use crate::{
@@ -23,14 +23,15 @@ impl<'a> Parser<'a> {
             self.at += 1;
             self.skip_spaces();
         }
-        let mut query = self.primary()?;
-        let mut n_tails = 0;
+        let beside = std::mem::replace(&mut self.height, 0);
+        let query = self.primary().and_then(|it| self.tails(it));
+        self.height = beside.max(self.height);
+        query.map(|it| if is_not { Expr::Not(Box::new(it)) } else { it })
+    }
+
+    fn tails(&mut self, mut query: Expr) -> Parsed<Expr> {
         loop {
-            n_tails += 1;
-            if LENGTH_MAX < n_tails {
-                let why = format!("more than {LENGTH_MAX} methods one behind another");
-                return Err(Fail::fatal(self.at, why));
-            }
+            self.grow()?;
             if self.peek() == Some(b'[') {
                 let begin = self.at;
                 match self.bracket_bounds() {
@@ -43,7 +44,7 @@ impl<'a> Parser<'a> {
                 }
             }
             if self.peek() != Some(b'.') {
-                return Ok(if is_not { Expr::Not(Box::new(query)) } else { query });
+                return Ok(query);
             }
             self.at += 1;
             self.skip_blanks();

@@ -94,6 +94,10 @@ fn lint(config: &ReadUntilConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = config.idle_timeout() {
         reader.error(Rule::Custom, node.get("idle_timeout").unwrap_or(node), text);
     }
+    if config.check.as_ref().is_some_and(|it| it.program().is_some()) {
+        let at = node.get("check").unwrap_or(node);
+        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `check` of `read_until` yet");
+    }
     let RestartBackOffConfig { initial_interval, max_interval } = &config.restart_backoff;
     for (name, text) in [("initial_interval", initial_interval), ("max_interval", max_interval)] {
         if let Err(err) = duration::parse(text) {
@@ -105,8 +109,6 @@ fn lint(config: &ReadUntilConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for ReadUntilConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        // Only the empty mapping can be read, and it ends nothing.
-        let (None | Some(Mapping)) = self.check;
         Ok(Box::new(ReadUntil {
             idle_timeout: self.idle_timeout().map_err(BuildError::new)?,
             restarts: self.restart_input.then(|| self.back_off()).transpose().map_err(BuildError::new)?,
@@ -282,8 +284,9 @@ mod tests {
         let lint = |body: &str| format!("input:\n  read_until:\n    input: {{stdin: {{}}}}\n    {body}\n");
         check_lint(&lint("idle_timeout: 1s"), "");
         check_lint(&lint("restart_input: true"), "(3,1) it is required to set either check or idle_timeout\n");
-        let text = "Wappa does not have the mapping language (Bloblang) yet";
-        check_lint(&lint("check: this.a == 1"), &format!("(4,13) {text}\n"));
+        let text = "Wappa does not evaluate `check` of `read_until` yet";
+        let required = "it is required to set either check or idle_timeout";
+        check_lint(&lint("check: this.a == 1"), &format!("(3,1) {required}\n(4,1) {text}\n"));
         let text = "failed to parse idle_timeout string: time: invalid duration \"soon\"";
         check_lint(&lint("idle_timeout: soon"), &format!("(4,1) {text}\n"));
     }
