@@ -80,7 +80,7 @@ fn query(random: &mut Random, depth: usize, methods: &[&str], functions: &[&str]
     if depth == 0 || random.is(4) {
         return out.push_str(random.pick(LITERALS));
     }
-    let mut inner = |random: &mut Random, out: &mut String| query(random, depth - 1, methods, functions, out);
+    let inner = |random: &mut Random, out: &mut String| query(random, depth - 1, methods, functions, out);
     match random.below(12) {
         0 => {
             inner(random, out);

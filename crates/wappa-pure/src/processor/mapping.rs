@@ -52,7 +52,7 @@ struct MappingConfig(Mapping);
 
 impl BuildProcessor for MappingConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Mapper::new(self.0, Program::map, ctx))
+        Ok(Mapper::boxed(self.0, Program::map, ctx))
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Mapper {
 }
 
 impl Mapper {
-    pub(super) fn new(mapping: Mapping, evaluate: Evaluate, ctx: &mut Context<'_>) -> Box<dyn Processor> {
+    pub(super) fn boxed(mapping: Mapping, evaluate: Evaluate, ctx: &mut Context<'_>) -> Box<dyn Processor> {
         Box::new(Mapper { program: mapping.program().cloned(), evaluate, logger: ctx.logger() })
     }
 

@@ -38,6 +38,6 @@ struct MutationConfig(Mapping);
 
 impl BuildProcessor for MutationConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Mapper::new(self.0, Program::mutate, ctx))
+        Ok(Mapper::boxed(self.0, Program::mutate, ctx))
     }
 }
