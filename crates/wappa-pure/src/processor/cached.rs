@@ -8,7 +8,7 @@ use wappa_component::{
     run_children,
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{ComponentNode, Config, Interpolated, Mapping};
+use wappa_spec::{ComponentNode, Config, Interpolated, Mapping, Node, Reader, Rule};
 
 use crate::duration;
 
@@ -53,6 +53,7 @@ pub(super) const COMPONENT: Component =
 ///
 /// Nothing but this processor should write to these keys. What is kept has Bento's form: both can share a cache.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct CachedConfig {
     /// The label of the cache.
     cache: String,
@@ -75,10 +76,15 @@ struct CachedConfig {
     processors: Vec<ComponentNode>,
 }
 
+fn lint(config: &CachedConfig, node: &Node, reader: &mut Reader<'_>) {
+    if config.skip_on.as_ref().is_some_and(|it| it.program().is_some()) {
+        let at = node.get("skip_on").unwrap_or(node);
+        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `skip_on` of `cached` yet");
+    }
+}
+
 impl BuildProcessor for CachedConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        // Only the empty mapping can be read, and it skips nothing.
-        let (Some(Mapping) | None) = self.skip_on;
         Ok(Box::new(Cached {
             cache: ctx.cache(&self.cache)?,
             key: self.key,
