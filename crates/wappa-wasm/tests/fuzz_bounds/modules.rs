@@ -64,11 +64,11 @@ pub(crate) fn trapping(random: &mut Random) -> Made {
 }
 
 fn name(random: &mut Random) -> String {
-    match random.below(6) {
-        0 | 1 => doubling_name(1 + random.below(20), 2 + random.below(21)),
-        2 => format!("_Z{}1a{}", "N".repeat(random.below(100_000)), "E".repeat(random.below(100))),
-        3 => format!("_RNv{}C1a1b", "I".repeat(random.below(100_000))),
-        4 => "\\u{1b}[31m\\u{9b}\\u{202e}\\n\\u{7f}\\u{2066}".repeat(1 + random.below(2000)),
+    match random.below(8) {
+        0..=3 => doubling_name(1 + random.below(20), 2 + random.below(21)),
+        4 => format!("_Z{}1a{}", "N".repeat(random.below(100_000)), "E".repeat(random.below(100))),
+        5 => format!("_RNv{}C1a1b", "I".repeat(random.below(100_000))),
+        6 => "\\u{1b}[31m\\u{9b}\\u{202e}\\n\\u{7f}\\u{2066}".repeat(1 + random.below(2000)),
         _ => format!("f{}", "o".repeat(random.below(100_000))),
     }
 }

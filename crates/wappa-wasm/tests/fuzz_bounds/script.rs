@@ -112,11 +112,11 @@ pub(crate) fn program(
     let most = limits.output / 2;
     let bytes = match kind {
         Kind::Typed if !random.one_in(4) => {
-            [most / 8, most / 2, most, 2 * most, 3 * most][random.below(5)].min(JSON_BYTES_MAX)
+            *random.pick(&[most / 8, most / 2, most, 3 * most, 50_000, 150_000, 300_000])
         }
         _ => random.below(200),
     };
-    let text = json::text(random, bytes);
+    let text = json::text(random, bytes.min(JSON_BYTES_MAX));
     let json = (data.len() as u32, text.len() as u32);
     data.extend(text.into_bytes());
     let mut script = Script {
@@ -149,6 +149,11 @@ impl Script<'_> {
             let by = [1, pages / 2, pages.saturating_sub(17), pages.saturating_sub(16), pages];
             let by = *self.random.pick(&by);
             self.other(Other::Grow, &[by]);
+            if self.random.one_in(8) {
+                // Far more than any limit, and all of it used if it is there.
+                self.other(Other::Grow, &[2 * pages + 900]);
+                self.other(Other::Fill, &[u64::from(HEAP), 1, (2 * pages + 800) << 16]);
+            }
         }
         match kind {
             Kind::Typed => self.typed(),
@@ -219,8 +224,20 @@ impl Script<'_> {
         if self.machine.is_component {
             return self.sent();
         }
+        let written = self.random.below(4);
+        if written < 2 {
+            // A content or a value of its own for each.
+            let length = (self.limits.output / *self.random.pick(&[8, 16, 100])) as u64;
+            let name = ["content_write", "meta_set"][written];
+            let mut arguments = vec![Value::Number(u64::from(DATA)), Value::Number(length)];
+            if written == 1 {
+                let (place, length) = text(0);
+                arguments.splice(..0, [place, length].map(Value::Number));
+            }
+            self.add(self.machine.function(name), 1, RESULT, &arguments, [0; 2]);
+        }
         for name in ["content_write", "meta_set", "meta_set_json", "v1_filter", "v1_next"] {
-            if self.random.one_in(2) {
+            if self.random.one_in(5) {
                 self.call(self.machine.function(name), false);
             }
         }
@@ -288,7 +305,7 @@ impl Script<'_> {
 
     /// Opens something that is there, mostly.
     fn open(&mut self) {
-        let is_row = self.random.one_in(2);
+        let is_row = !self.random.one_in(4);
         let name = if self.machine.is_component { "descriptor.open-at" } else { "path_open" };
         let function = self.machine.function(name);
         if self.random.one_in(4) {
