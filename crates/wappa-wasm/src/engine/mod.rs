@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::process::{Resource, getrlimit};
-use wappa_component::{Account, Ledger};
+use wappa_component::{Account, Ledger, counted};
 use wasmtime::{Caller, Linker, component};
 
 use crate::{
@@ -238,8 +238,9 @@ fn too_little(bytes: u64, instances: u32) -> Option<String> {
     let n = bytes / MEMORY_RESERVED_BYTES;
     (n < u64::from(instances)).then(|| {
         format!(
-            "; `ulimit -v` leaves addresses for {n} instances at once, of {instances} that there may be, and a message that \
-             has none fails: raise it, or set `max_instances`"
+            "; `ulimit -v` leaves addresses for {} at once, of {instances} that there may be, and a message that \
+             has none fails: raise it, or set `max_instances`",
+            counted(n, "instance", "instances")
         )
     })
 }
