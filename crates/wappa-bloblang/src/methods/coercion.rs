@@ -101,10 +101,12 @@ pub(super) const METHODS: &[Method] = &[
         "root = this.type()",
         &[("1", "number"), (r#""a""#, "string"), ("[]", "array"), ("{}", "object"), ("null", "null"), ("true", "bool")],
     )]),
-    new("not_null", "The value, unless it is `null`: then it fails.", MethodBody::Value(|value, _| match value {
-        Value::Null => Err(Error::new("value is null")),
-        other => Ok(other),
-    }))
+    new("not_null", "The value, unless it is `null`: then it fails.", MethodBody::Lazy(|machine, ctx, target, _| match machine.evaluate(target, ctx)? {
+            Evaluated::Value(Value::Null) => {
+                Err(Error::new("value is null").of_query(|| target.annotation()))
+            }
+            other => Ok(other),
+        }))
     .examples(&[example(
         "root = this.a.not_null()",
         &[(r#"{"a":1}"#, "1"), ("{}", r#"Error("failed assignment (line 1): field `this.a`: value is null")"#)],

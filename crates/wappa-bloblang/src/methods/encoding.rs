@@ -127,7 +127,7 @@ pub(super) const METHODS: &[Method] = &[
     ]),
     new("decode", "The bytes that a text holds in another alphabet.", MethodBody::Prepared(decode)).params(SCHEME).examples(&[
         example(r#"root = this.a.decode("base64").string()"#, &[(r#"{"a":"YWJjZA=="}"#, "abcd"), (
-            r#"{"a":"YW!"}"#,
+            r#"{"a":"YW!j"}"#,
             r#"Error("failed assignment (line 1): field `this.a`: illegal base64 data at input byte 2")"#,
         )]),
     ]),

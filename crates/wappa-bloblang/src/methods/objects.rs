@@ -455,13 +455,9 @@ fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<
         out: &mut Vec<(String, Value)>,
     ) -> Result<()> {
         let children: Vec<(String, Value)> = match &value {
-            Value::Object(object) if !object.is_empty() => object
-                .iter()
-                .map(|(name, it)| {
-                    let name = String::from_utf8_lossy(&name).replace('~', "~0").replace('.', "~1");
-                    (name, it)
-                })
-                .collect(),
+            Value::Object(object) if !object.is_empty() => {
+                object.iter().map(|(name, it)| (String::from_utf8_lossy(&name).into_owned(), it)).collect()
+            }
             Value::Array(array) if !array.is_empty() => {
                 array.iter().enumerate().map(|(idx, it)| (idx.to_string(), it)).collect()
             }
@@ -607,7 +603,7 @@ pub(super) const METHODS: &[Method] = &[
     )
     .params(&[Param::flag("include_empty", "Whether empty lists and objects are kept.").or(Constant::Bool(false))])
     .examples(&[
-        example("root = this.collapse()", &[(r#"{"a":[{"b":1},{}],"c.d":2}"#, r#"{"a.0.b":1,"c~1d":2}"#)]),
+        example("root = this.collapse()", &[(r#"{"a":[{"b":1},{}],"c.d":2}"#, r#"{"a.0.b":1,"c.d":2}"#)]),
         example("root = this.collapse(true)", &[(r#"{"a":[{}]}"#, r#"{"a.0":{}}"#)]),
     ]),
     new("concat", "The list with the elements of other lists at its end.", MethodBody::Value(|value, args| {
