@@ -21,6 +21,7 @@
 mod environment;
 mod error;
 mod evaluate;
+mod formats;
 mod functions;
 mod methods;
 mod parse;

@@ -1,30 +1,30 @@
 //! All functions.
 
+mod fake;
 mod general;
+mod ids;
 mod message;
 mod random;
+mod tracing;
+mod vectors;
 mod world;
 
 use crate::registry::{Function, args::Args};
 
 /// The functions of each file.
-pub(crate) const TABLE: &[&[Function]] =
-    &[general::FUNCTIONS, message::FUNCTIONS, random::FUNCTIONS, world::FUNCTIONS];
+pub(crate) const TABLE: &[&[Function]] = &[
+    general::FUNCTIONS,
+    message::FUNCTIONS,
+    random::FUNCTIONS,
+    world::FUNCTIONS,
+    fake::FUNCTIONS,
+    ids::FUNCTIONS,
+    tracing::FUNCTIONS,
+    vectors::FUNCTIONS,
+];
 
 /// What Bento has, and Wappa does not have yet.
-pub(crate) const MISSING: &[&str] = &[
-    "cache_add",
-    "cache_delete",
-    "cache_get",
-    "cache_set",
-    "cosine_similarity",
-    "fake",
-    "flow_id",
-    "snowflake_id",
-    "tracing_id",
-    "tracing_span",
-    "ulid",
-];
+pub(crate) const MISSING: &[&str] = &["cache_add", "cache_delete", "cache_get", "cache_set"];
 
 /// What errors call a call, where that is not the name of the function.
 pub(crate) fn annotation(function: &Function, args: &Args) -> Option<String> {

@@ -110,7 +110,7 @@ fn mixed(mut it: u64) -> u64 {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-fn uuid() -> [u8; 36] {
+pub(super) fn uuid() -> [u8; 36] {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -1,14 +1,21 @@
 //! All methods.
 
+mod ciphers;
 mod coercion;
+mod compression;
+mod decimals;
 mod encoding;
+mod escapes;
 mod general;
 mod numbers;
 mod objects;
 mod parsing;
+mod periods;
 mod regexp;
 mod strings;
+mod tables;
 mod timestamps;
+mod yaml;
 
 use crate::registry::Method;
 
@@ -23,6 +30,13 @@ pub(crate) const TABLE: &[&[Method]] = &[
     timestamps::METHODS,
     parsing::METHODS,
     encoding::METHODS,
+    escapes::METHODS,
+    tables::METHODS,
+    yaml::METHODS,
+    periods::METHODS,
+    ciphers::METHODS,
+    compression::METHODS,
+    decimals::METHODS,
 ];
 
 /// The method that calls a map.
@@ -33,18 +47,9 @@ pub(crate) const MISSING: &[&str] = &[
     "bloblang",
     "compare_argon2",
     "compare_bcrypt",
-    "compress",
-    "decompress",
-    "decrypt_aes",
     "diff",
-    "encrypt_aes",
-    "escape_html",
-    "escape_url_query",
-    "filepath_join",
-    "filepath_split",
     "format_msgpack",
     "format_xml",
-    "format_yaml",
     "geoip_anonymous_ip",
     "geoip_asn",
     "geoip_city",
@@ -55,10 +60,6 @@ pub(crate) const MISSING: &[&str] = &[
     "geoip_isp",
     "json_path",
     "json_schema",
-    "parse_big_decimal",
-    "parse_csv",
-    "parse_duration_iso8601",
-    "parse_form_url_encoded",
     "parse_jwt_es256",
     "parse_jwt_es384",
     "parse_jwt_es512",
@@ -70,9 +71,7 @@ pub(crate) const MISSING: &[&str] = &[
     "parse_jwt_rs512",
     "parse_msgpack",
     "parse_parquet",
-    "parse_url",
     "parse_xml",
-    "parse_yaml",
     "patch",
     "sign_jwt_es256",
     "sign_jwt_es384",
@@ -84,9 +83,4 @@ pub(crate) const MISSING: &[&str] = &[
     "sign_jwt_rs384",
     "sign_jwt_rs512",
     "slug",
-    "strip_html",
-    "ts_add_iso8601",
-    "ts_sub_iso8601",
-    "unescape_html",
-    "unescape_url_query",
 ];

@@ -2,6 +2,7 @@
 
 pub(crate) mod duration;
 pub(crate) mod layout;
+pub(crate) mod period;
 pub(crate) mod strftime;
 pub(crate) mod zone;
 

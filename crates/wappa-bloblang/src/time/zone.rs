@@ -67,18 +67,15 @@ impl Zone {
         Time::new(seconds, nanos, self.offset(seconds), Arc::clone(&self.name))
     }
 
-    /// The point in time at which the clocks show this many seconds since the beginning of 1970. Of two such times it is
-    /// the first one; where there is none, what the clocks would have shown without the change.
+    /// The point in time at which the clocks show this many seconds since the beginning of 1970. Where there are two such
+    /// times, or none, it is the one that Go finds.
     pub(crate) fn time_of_shown(&self, shown: i64, nanos: u32) -> Time {
         // As Go looks for it: with the offset at the time as if it were UTC, and with what that leads to.
         let guess = self.offset(shown);
         let mut seconds = shown - i64::from(guess);
         let other = self.offset(seconds);
         if other != guess {
-            let second = shown - i64::from(other);
-            if self.offset(second) == other {
-                seconds = second;
-            }
+            seconds = shown - i64::from(other);
         }
         self.time(seconds, nanos)
     }

@@ -1,0 +1,8 @@
+//! Notations that texts are in: how they are read and written, without any method.
+
+pub(crate) mod aes;
+pub(crate) mod compression;
+pub(crate) mod csv;
+pub(crate) mod html;
+pub(crate) mod url;
+pub(crate) mod yaml;
