@@ -27,6 +27,7 @@ mod methods;
 mod parse;
 mod program;
 mod registry;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod time;

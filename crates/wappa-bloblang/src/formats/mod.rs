@@ -4,5 +4,6 @@ pub(crate) mod aes;
 pub(crate) mod compression;
 pub(crate) mod csv;
 pub(crate) mod html;
+pub(crate) mod msgpack;
 pub(crate) mod url;
 pub(crate) mod yaml;

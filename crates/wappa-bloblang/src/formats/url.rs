@@ -131,6 +131,11 @@ pub(crate) fn unescape_query(text: &[u8]) -> Result<Vec<u8>, String> {
     unescape(text, Part::Query)
 }
 
+/// The text that stands in a fragment.
+pub(crate) fn unescape_fragment(text: &[u8]) -> Result<Vec<u8>, String> {
+    unescape(text, Part::Fragment)
+}
+
 /// How many pairs a query may have, as in Go.
 const PAIRS_MAX: usize = 10_000;
 

@@ -7,11 +7,13 @@ mod decimals;
 mod encoding;
 mod escapes;
 mod general;
+mod msgpack;
 mod numbers;
 mod objects;
 mod parsing;
 mod periods;
 mod regexp;
+mod schema;
 mod strings;
 mod tables;
 mod timestamps;
@@ -37,6 +39,8 @@ pub(crate) const TABLE: &[&[Method]] = &[
     ciphers::METHODS,
     compression::METHODS,
     decimals::METHODS,
+    schema::METHODS,
+    msgpack::METHODS,
 ];
 
 /// The method that calls a map.
@@ -48,7 +52,6 @@ pub(crate) const MISSING: &[&str] = &[
     "compare_argon2",
     "compare_bcrypt",
     "diff",
-    "format_msgpack",
     "format_xml",
     "geoip_anonymous_ip",
     "geoip_asn",
@@ -59,7 +62,6 @@ pub(crate) const MISSING: &[&str] = &[
     "geoip_enterprise",
     "geoip_isp",
     "json_path",
-    "json_schema",
     "parse_jwt_es256",
     "parse_jwt_es384",
     "parse_jwt_es512",
@@ -69,7 +71,6 @@ pub(crate) const MISSING: &[&str] = &[
     "parse_jwt_rs256",
     "parse_jwt_rs384",
     "parse_jwt_rs512",
-    "parse_msgpack",
     "parse_parquet",
     "parse_xml",
     "patch",

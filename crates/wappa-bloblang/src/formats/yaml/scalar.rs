@@ -96,7 +96,8 @@ pub(super) fn needs_quotes(text: &str) -> bool {
             | "Off"
             | "OFF"
     );
-    is_old_bool || resolve(text).is_some() || is_base_60(text)
+    // As a name, it would merge.
+    is_old_bool || text == "<<" || resolve(text).is_some() || is_base_60(text)
 }
 
 /// A number of YAML 1.1 whose places count to 60.

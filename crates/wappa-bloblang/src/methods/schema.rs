@@ -1,0 +1,47 @@
+//! A method that compares values with schemas.
+
+use crate::{
+    error::Error,
+    registry::{
+        Category, Method, Param,
+        args::Given,
+        bound::{MethodBody, PreparedMethod},
+        example,
+    },
+    schema::Schema,
+};
+
+fn json_schema(args: Given<'_>) -> crate::error::Result<PreparedMethod> {
+    let schema = Schema::parse(args.bytes(0));
+    let schema =
+        schema.map_err(|why| Error::new(format!("failed to parse json schema definition: {why}")))?;
+    Ok(Box::new(move |machine, value| {
+        let budget = machine.budget();
+        let problems = schema.validate(&value, &mut |n| budget.steps(n))?;
+        if problems.is_empty() {
+            return Ok(value);
+        }
+        let lines: Vec<String> = problems.iter().map(|it| format!("{} {}", it.field, it.told())).collect();
+        Err(Error::new(lines.join("\n")))
+    }))
+}
+
+pub(super) const METHODS: &[Method] = &[Method::new(
+    "json_schema",
+    Category::Objects,
+    "The value, if it fits a JSON Schema of draft 4, 6 or 7; otherwise it fails and says what does not fit, each on a line. \
+     References lead to places in the schema itself; nothing is fetched.",
+    MethodBody::Prepared(json_schema),
+)
+.params(&[Param::text("schema", "The schema, as JSON.")])
+.examples(&[example(
+    r#"root = this.json_schema("""{"properties":{"id":{"type":"string"}},"required":["id"]}""")"#,
+    &[
+        (r#"{"id":"x"}"#, r#"{"id":"x"}"#),
+        (
+            r#"{"id":5}"#,
+            r#"Error("failed assignment (line 1): field `this`: id invalid type. expected: string, given: integer")"#,
+        ),
+        ("{}", r#"Error("failed assignment (line 1): field `this`: (root) id is required")"#),
+    ],
+)])];

@@ -1,0 +1,420 @@
+//! From a document to a schema.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use wappa_message::{Array, Object, Text, Value};
+
+use super::{Decimal, Dependency, Node, Others, Range, Schema, Type, canonical};
+use crate::value::regexp;
+
+/// How many schemas may stand one within another.
+const DEPTH_MAX: usize = 100;
+
+type Read<T> = Result<T, String>;
+
+struct Reader<'a> {
+    document: &'a Value,
+    nodes: Vec<Node>,
+    /// The schemas that references lead to, by where they lead.
+    referenced: BTreeMap<String, usize>,
+    /// The places of schemas with a name of their own, by that name.
+    named: BTreeMap<String, Value>,
+    /// 4, 6, 7; or more, where all drafts are understood.
+    draft: u32,
+    depth: usize,
+}
+
+impl Schema {
+    /// Reads a schema. The error is what is wrong with it, in the words of Bento's library.
+    pub(crate) fn parse(text: &[u8]) -> Result<Schema, String> {
+        let document = Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string())?;
+        Schema::of(&document)
+    }
+
+    fn of(document: &Value) -> Result<Schema, String> {
+        if !matches!(document, Value::Object(_) | Value::Bool(_)) {
+            return Err("schema is invalid".to_string());
+        }
+        let url = match document {
+            Value::Object(object) => object.get("$schema"),
+            _ => None,
+        };
+        let draft = match url.as_ref().map(|it| it.to_text()) {
+            Some(url) if find(&url, "draft-04") => 4,
+            Some(url) if find(&url, "draft-06") => 6,
+            Some(url) if find(&url, "draft-07") => 7,
+            _ => u32::MAX,
+        };
+        let (nodes, referenced, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut reader = Reader { document, nodes, referenced, named, draft, depth: 0 };
+        reader.collect_names(document, 0);
+        let root = reader.schema(document)?;
+        Ok(Schema { nodes: reader.nodes, root })
+    }
+}
+
+fn find(text: &[u8], part: &str) -> bool {
+    text.windows(part.len()).any(|it| it == part.as_bytes())
+}
+
+fn invalid_type(expected: &str, key: &str) -> String {
+    format!("Invalid type. Expected: {expected}, given: {key}")
+}
+
+impl Reader<'_> {
+    fn collect_names(&mut self, value: &Value, depth: usize) {
+        if DEPTH_MAX < depth {
+            return;
+        }
+        match value {
+            Value::Object(object) => {
+                for key in ["$id", "id"] {
+                    if let Some(Value::Text(name)) = object.get(key) {
+                        let name = String::from_utf8_lossy(&name).trim_end_matches('#').to_string();
+                        self.named.entry(name).or_insert_with(|| value.clone());
+                    }
+                }
+                object.iter().for_each(|(_, it)| self.collect_names(&it, depth + 1));
+            }
+            Value::Array(array) => array.iter().for_each(|it| self.collect_names(&it, depth + 1)),
+            _ => (),
+        }
+    }
+
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn schema(&mut self, value: &Value) -> Read<usize> {
+        if self.depth == DEPTH_MAX {
+            return Err(format!("more than {DEPTH_MAX} schemas one within another"));
+        }
+        self.depth += 1;
+        let node = self.node(value);
+        self.depth -= 1;
+        let node = node?;
+        Ok(self.push(node))
+    }
+
+    fn node(&mut self, value: &Value) -> Read<Node> {
+        let object = match value {
+            Value::Bool(it) if 6 <= self.draft => return Ok(Node { passes: Some(*it), ..Node::default() }),
+            Value::Object(object) => object,
+            _ => return Err("Expected: valid schema, given: Invalid JSON".to_string()),
+        };
+        for key in ["title", "description", "$ref"] {
+            if object.get(key).is_some_and(|it| !matches!(it, Value::Text(_))) {
+                return Err(invalid_type("string", key));
+            }
+        }
+        if let Some(definitions) = object.get("definitions") {
+            let Value::Object(definitions) = definitions else {
+                return Err(invalid_type("array of schemas", "definitions"));
+            };
+            for (_, it) in definitions.iter() {
+                if !matches!(it, Value::Object(_) | Value::Bool(_)) {
+                    return Err(invalid_type("array of schemas", "definitions"));
+                }
+                self.schema(&it)?;
+            }
+        }
+        if let Some(Value::Text(reference)) = object.get("$ref") {
+            let reference = self.reference(&String::from_utf8_lossy(&reference))?;
+            return Ok(Node { reference: Some(reference), ..Node::default() });
+        }
+        let mut node = Node { types: types(object)?, ..Node::default() };
+        self.of_objects(object, &mut node)?;
+        self.of_arrays(object, &mut node)?;
+        of_numbers(object, &mut node)?;
+        of_texts(object, &mut node)?;
+        self.of_any(object, &mut node)?;
+        Ok(node)
+    }
+
+    /// The schema that a reference leads to.
+    fn reference(&mut self, reference: &str) -> Read<usize> {
+        if let Some(node) = self.referenced.get(reference) {
+            return Ok(*node);
+        }
+        let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let unknown =
+            || format!("reference {reference} leads to nothing in the schema, and nothing is fetched");
+        let base = match base {
+            "" => self.document.clone(),
+            base => self.named.get(base).cloned().ok_or_else(unknown)?,
+        };
+        let target = match fragment {
+            "" => Some(base),
+            fragment if fragment.starts_with('/') => pointed(base, fragment),
+            _ => self.named.get(&format!("#{fragment}")).cloned(),
+        };
+        let target = target.ok_or_else(unknown)?;
+        // Its place is known before it is read, since it may lead back to itself.
+        let node = self.push(Node::default());
+        self.referenced.insert(reference.to_string(), node);
+        if self.depth == DEPTH_MAX {
+            return Err(format!("more than {DEPTH_MAX} schemas one within another"));
+        }
+        self.depth += 1;
+        let read = self.node(&target);
+        self.depth -= 1;
+        self.nodes[node] = read?;
+        Ok(node)
+    }
+
+    /// A schema under a key, if there is one.
+    fn optional(&mut self, object: &Object, key: &str) -> Read<Option<usize>> {
+        match object.get(key) {
+            None => Ok(None),
+            Some(value @ (Value::Object(_) | Value::Bool(_))) => self.schema(&value).map(Some),
+            Some(_) => Err(invalid_type("valid schema", key)),
+        }
+    }
+
+    fn others(&mut self, object: &Object, key: &str) -> Read<Others> {
+        match object.get(key) {
+            None | Some(Value::Bool(true)) => Ok(Others::Allowed),
+            Some(Value::Bool(false)) => Ok(Others::Refused),
+            Some(value @ Value::Object(_)) => self.schema(&value).map(Others::Schema),
+            Some(_) => Err(invalid_type("boolean/valid schema", key)),
+        }
+    }
+
+    fn of_objects(&mut self, object: &Object, node: &mut Node) -> Read<()> {
+        match object.get("properties") {
+            None => (),
+            Some(Value::Object(properties)) => {
+                for (name, it) in properties.iter() {
+                    node.properties.push((name, self.schema(&it)?));
+                }
+            }
+            Some(_) => return Err("properties must be of type object".to_string()),
+        }
+        node.additional_properties = self.others(object, "additionalProperties")?;
+        match object.get("patternProperties") {
+            None => (),
+            Some(Value::Object(patterns)) => {
+                for (pattern, it) in patterns.iter() {
+                    let shown = String::from_utf8_lossy(&pattern);
+                    let regex =
+                        regexp::compile(&pattern).map_err(|_| format!("Invalid regex pattern '{shown}'"))?;
+                    node.pattern_properties.push((regex, self.schema(&it)?));
+                }
+            }
+            Some(_) => return Err(invalid_type("valid schema", "patternProperties")),
+        }
+        if 6 <= self.draft {
+            node.property_names = self.optional(object, "propertyNames")?;
+        }
+        match object.get("dependencies") {
+            None => (),
+            Some(Value::Object(dependencies)) => {
+                for (name, it) in dependencies.iter() {
+                    let dependency = match &it {
+                        Value::Array(names) => Dependency::Properties(texts(names, "dependency")?),
+                        Value::Object(_) | Value::Bool(_) => Dependency::Schema(self.schema(&it)?),
+                        _ => return Err("dependency must be of type schema or array of strings".to_string()),
+                    };
+                    node.dependencies.push((name, dependency));
+                }
+            }
+            Some(_) => return Err(invalid_type("valid schema", "dependencies")),
+        }
+        node.n_properties = range(object, "minProperties", "maxProperties")?;
+        match object.get("required") {
+            None => (),
+            Some(Value::Array(names)) => {
+                node.required = texts(&names, "required")?;
+                let mut sorted = node.required.clone();
+                sorted.sort();
+                if sorted.windows(2).any(|it| it[0] == it[1]) {
+                    return Err("required items must be unique".to_string());
+                }
+            }
+            Some(_) => return Err("required must be of an array".to_string()),
+        }
+        Ok(())
+    }
+
+    fn of_arrays(&mut self, object: &Object, node: &mut Node) -> Read<()> {
+        match object.get("items") {
+            None => (),
+            Some(Value::Array(schemas)) => {
+                for it in schemas.iter() {
+                    if !matches!(it, Value::Object(_) | Value::Bool(_)) {
+                        return Err(invalid_type("valid schema/array of schemas", "items"));
+                    }
+                    node.first_items.push(self.schema(&it)?);
+                }
+            }
+            Some(value @ (Value::Object(_) | Value::Bool(_))) => node.items = Some(self.schema(&value)?),
+            Some(_) => return Err(invalid_type("valid schema/array of schemas", "items")),
+        }
+        node.additional_items = self.others(object, "additionalItems")?;
+        node.n_items = range(object, "minItems", "maxItems")?;
+        match object.get("uniqueItems") {
+            None => (),
+            Some(Value::Bool(it)) => node.is_unique = it,
+            Some(_) => return Err("uniqueItems must be of a boolean".to_string()),
+        }
+        if 6 <= self.draft {
+            node.contains = self.optional(object, "contains")?;
+        }
+        Ok(())
+    }
+
+    fn of_any(&mut self, object: &Object, node: &mut Node) -> Read<()> {
+        if 6 <= self.draft {
+            node.constant = object.get("const").map(|it| canonical(&it));
+        }
+        match object.get("enum") {
+            None => (),
+            Some(Value::Array(values)) => {
+                for it in values.iter().map(|it| canonical(&it)) {
+                    if node.values.contains(&it) {
+                        return Err("enum items must be unique".to_string());
+                    }
+                    node.values.push(it);
+                }
+            }
+            Some(_) => return Err("enum must be of an array".to_string()),
+        }
+        node.one_of = self.list(object, "oneOf")?;
+        node.any_of = self.list(object, "anyOf")?;
+        node.all_of = self.list(object, "allOf")?;
+        if object.get("not").is_some_and(|it| !matches!(it, Value::Object(_) | Value::Bool(_))) {
+            return Err("not must be of an object".to_string());
+        }
+        node.not = self.optional(object, "not")?;
+        if 7 <= self.draft {
+            node.condition = self.optional(object, "if")?;
+            node.then = self.optional(object, "then")?;
+            node.otherwise = self.optional(object, "else")?;
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, object: &Object, key: &str) -> Read<Vec<usize>> {
+        match object.get(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(schemas)) => schemas.iter().map(|it| self.schema(&it)).collect(),
+            Some(_) => Err(format!("{key} must be of an array")),
+        }
+    }
+}
+
+/// The value that a JSON pointer leads to.
+fn pointed(value: Value, pointer: &str) -> Option<Value> {
+    let unescaped = crate::formats::url::unescape_fragment(pointer.as_bytes()).ok()?;
+    let pointer = String::from_utf8(unescaped).ok()?;
+    pointer.split('/').skip(1).try_fold(value, |value, step| {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        match value {
+            Value::Object(object) => object.get(&step),
+            Value::Array(array) => array.get(step.parse().ok()?),
+            _ => None,
+        }
+    })
+}
+
+fn types(object: &Object) -> Read<Vec<Type>> {
+    const EXPECTED: &str = "string/array of strings";
+    let mut types = Vec::new();
+    let mut add = |name: &Value| -> Read<()> {
+        let Value::Text(name) = name else { return Err(invalid_type(EXPECTED, "type")) };
+        let Some(it) = Type::ALL.into_iter().find(|it| it.name().as_bytes() == name.as_slice()) else {
+            let known: Vec<&str> = Type::ALL.into_iter().map(Type::name).collect();
+            let name = String::from_utf8_lossy(name);
+            return Err(format!(
+                "has a primitive type that is NOT VALID -- given: /{name}/ Expected valid values are:[{}]",
+                known.join(" ")
+            ));
+        };
+        if types.contains(&it) {
+            return Err(format!("{} type is duplicated", it.name()));
+        }
+        types.push(it);
+        Ok(())
+    };
+    match object.get("type") {
+        None => (),
+        Some(Value::Array(names)) => names.iter().try_for_each(|it| add(&it))?,
+        Some(name) => add(&name)?,
+    }
+    Ok(types)
+}
+
+fn texts(array: &Array, key: &str) -> Read<Vec<Text>> {
+    let text = |it: Value| match it {
+        Value::Text(it) => Ok(it),
+        _ => Err(format!("{key} items must be string")),
+    };
+    array.iter().map(text).collect()
+}
+
+fn range(object: &Object, min: &str, max: &str) -> Read<Range> {
+    let bound = |key: &str| match object.get(key) {
+        None => Ok(None),
+        Some(value) => match Decimal::of(&value).filter(|it| it.is_whole()) {
+            None => Err(format!("{key} must be of an integer")),
+            Some(it) if it.is_negative() => Err(format!("{key} must be greater than or equal to 0")),
+            Some(it) => Ok(Some(it.to_u64())),
+        },
+    };
+    let range = Range { min: bound(min)?, max: bound(max)? };
+    match (range.min, range.max) {
+        // Of lists that nothing fits, Bento's library says nothing.
+        (Some(least), Some(most)) if most < least && min != "minItems" => {
+            Err(format!("{min} cannot be greater than {max}"))
+        }
+        _ => Ok(range),
+    }
+}
+
+fn of_numbers(object: &Object, node: &mut Node) -> Read<()> {
+    if let Some(value) = object.get("multipleOf") {
+        let number = Decimal::of(&value).ok_or_else(|| invalid_type("number", "multipleOf"))?;
+        if !number.is_positive() {
+            return Err("multipleOf must be strictly greater than 0".to_string());
+        }
+        node.multiple_of = Some(number);
+    }
+    let number = |key: &str| match object.get(key) {
+        None => Ok(None),
+        Some(value) => Decimal::of(&value).map(Some).ok_or_else(|| format!("{key} must be of a number")),
+    };
+    node.minimum = number("minimum")?;
+    node.maximum = number("maximum")?;
+    let exclusive = |key: &str, other: &str, bound: &mut Option<Decimal>| match object.get(key) {
+        None | Some(Value::Bool(false)) => Ok(None),
+        // As draft 4 has it.
+        Some(Value::Bool(true)) => match bound.take() {
+            Some(bound) => Ok(Some(bound)),
+            None => Err(format!("{key} cannot be used without {other}")),
+        },
+        Some(value) => Decimal::of(&value).map(Some).ok_or_else(|| invalid_type("boolean/number", key)),
+    };
+    node.exclusive_minimum = exclusive("exclusiveMinimum", "minimum", &mut node.minimum)?;
+    node.exclusive_maximum = exclusive("exclusiveMaximum", "maximum", &mut node.maximum)?;
+    Ok(())
+}
+
+fn of_texts(object: &Object, node: &mut Node) -> Read<()> {
+    node.n_chars = range(object, "minLength", "maxLength")?;
+    match object.get("pattern") {
+        None => (),
+        Some(Value::Text(pattern)) => {
+            let regex = regexp::compile(&pattern).map_err(|_| "pattern must be a valid regex".to_string())?;
+            node.pattern = Some((String::from_utf8_lossy(&pattern).into_owned(), regex));
+        }
+        Some(_) => return Err("pattern must be of a string".to_string()),
+    }
+    match object.get("format") {
+        None => (),
+        Some(Value::Text(format)) => node.format = Some(String::from_utf8_lossy(&format).into_owned()),
+        Some(_) => return Err("format must be of type string".to_string()),
+    }
+    Ok(())
+}
