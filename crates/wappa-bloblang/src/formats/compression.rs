@@ -155,8 +155,9 @@ impl Algorithm {
             Algorithm::Lz4 => (b"\x04\x22\x4d\x18", "lz4: bad magic number"),
             Algorithm::Zstd => (b"\x28\xb5\x2f\xfd", "invalid input: magic number mismatch"),
             Algorithm::Zlib => {
-                let is_header =
-                    |head: &[u8]| head[0] & 15 == 8 && u16::from_be_bytes([head[0], head[1]]) % 31 == 0;
+                let is_header = |head: &[u8]| {
+                    head[0] & 15 == 8 && u16::from_be_bytes([head[0], head[1]]).is_multiple_of(31)
+                };
                 return match bytes.get(..2) {
                     None => Some("unexpected EOF".to_string()),
                     Some(head) => (!is_header(head)).then(|| "zlib: invalid header".to_string()),

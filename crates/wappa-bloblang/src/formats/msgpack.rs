@@ -306,6 +306,6 @@ mod tests {
             assert_eq!(parse(&Bytes::from_static(bytes)), Err(why.to_string()));
         }
         assert!(parse(&Bytes::from(vec![0x91; 100_000])).is_err());
-        assert!(parse(&Bytes::from(vec![0xdd, 0xff, 0xff, 0xff, 0xff].repeat(1000))).is_err());
+        assert!(parse(&Bytes::from([0xdd, 0xff, 0xff, 0xff, 0xff].repeat(1000))).is_err());
     }
 }

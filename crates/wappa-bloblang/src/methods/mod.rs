@@ -7,6 +7,7 @@ mod decimals;
 mod encoding;
 mod escapes;
 mod general;
+mod jwt;
 mod msgpack;
 mod numbers;
 mod objects;
@@ -41,6 +42,7 @@ pub(crate) const TABLE: &[&[Method]] = &[
     decimals::METHODS,
     schema::METHODS,
     msgpack::METHODS,
+    jwt::METHODS,
 ];
 
 /// The method that calls a map.
@@ -65,9 +67,6 @@ pub(crate) const MISSING: &[&str] = &[
     "parse_jwt_es256",
     "parse_jwt_es384",
     "parse_jwt_es512",
-    "parse_jwt_hs256",
-    "parse_jwt_hs384",
-    "parse_jwt_hs512",
     "parse_jwt_rs256",
     "parse_jwt_rs384",
     "parse_jwt_rs512",
@@ -77,9 +76,6 @@ pub(crate) const MISSING: &[&str] = &[
     "sign_jwt_es256",
     "sign_jwt_es384",
     "sign_jwt_es512",
-    "sign_jwt_hs256",
-    "sign_jwt_hs384",
-    "sign_jwt_hs512",
     "sign_jwt_rs256",
     "sign_jwt_rs384",
     "sign_jwt_rs512",

@@ -42,7 +42,7 @@ impl Decimal {
             if digits == 0 {
                 return Some((0, 0));
             }
-            (-EXPONENT_MAX <= exponent && exponent <= EXPONENT_MAX).then_some((digits, exponent))
+            (-EXPONENT_MAX..=EXPONENT_MAX).contains(&exponent).then_some((digits, exponent))
         };
         let (digits, exponent) = exact().unwrap_or((0, i32::MAX));
         Decimal { digits, exponent, nearest }

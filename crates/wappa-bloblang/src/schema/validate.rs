@@ -307,13 +307,12 @@ impl<'a> Validator<'a> {
     }
 
     fn array(&mut self, node: &Node, array: &Array, place: Place<'_>, found: &mut Findings) -> Result<()> {
-        let mut each =
-            |validator: &mut Self, schema: usize, idx: usize, found: &mut Findings| -> Result<()> {
-                let value = array.get(idx).unwrap_or(Value::Null);
-                let findings = validator.validated(schema, &value, place.then(Step::Index(idx)))?;
-                found.merge(findings);
-                Ok(())
-            };
+        let each = |validator: &mut Self, schema: usize, idx: usize, found: &mut Findings| -> Result<()> {
+            let value = array.get(idx).unwrap_or(Value::Null);
+            let findings = validator.validated(schema, &value, place.then(Step::Index(idx)))?;
+            found.merge(findings);
+            Ok(())
+        };
         if let Some(schema) = node.items {
             for idx in 0..array.len() {
                 each(self, schema, idx, found)?;
