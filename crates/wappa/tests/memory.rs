@@ -227,6 +227,29 @@ fn all_guests_together_stay_below_the_limit_of_the_process() {
 
 /// What messages grow by counts until they have arrived, is given back then, and ends at the limit of the process
 /// wherever below others it is made.
+/// With room for two instances of 6 MiB and four threads, whose own they would be or which share three.
+#[test]
+fn threads_without_an_instance_take_their_turn_on_those_there_are() {
+    for max_instances in [0, 3] {
+        let body = "(loop $next (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $i) (i32.const 100000))))";
+        let program = Program::new(&format!("memory-turns-{max_instances}"))
+            .file("modest.wat", guest("", body).replace("272", "96"))
+            .file(
+                "stream.yaml",
+                format!(
+                    "input: {{stdin: {{}}}}\npipeline:\n  threads: 4\n  processors:\n    - wasm: {{module_path: modest.wat, \
+                     max_instances: {max_instances}}}\noutput:\n  reject_errored:\n    stdout: {{}}\n"
+                ),
+            );
+        let input: String = (0..2000).map(|it| format!("{it}\n")).collect();
+        let ended = run_with(&program, &["-c", "stream.yaml", "--guest-memory-limit", "16MiB"], &input);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        assert!(ended.log.starts_with(&input), "{}", ended.log);
+        assert!(!ended.log.contains("could be made"), "{}", ended.log);
+    }
+}
+
 #[test]
 fn what_parts_grow_by_counts_for_the_process_until_it_has_arrived() {
     let wasm = "wasm: {module_path: grow.wat}";

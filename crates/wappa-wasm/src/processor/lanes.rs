@@ -4,10 +4,14 @@
 //! fewer they are lent per part, and a lane waits until one is given back. A processor that is a resource is used in
 //! several lanes, and a pipeline with one thread has all of them on it: one instance is all that it has use for, and
 //! what the guest keeps in globals is the same wherever the resource is used.
+//!
+//! A lane that can have no instance of its own, as there is no memory for one more, takes its turn on another lane's:
+//! what all can work on with fewer instances does not fail.
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError},
+    thread,
     time::Duration,
 };
 
@@ -18,6 +22,9 @@ use crate::{guest::instance::Instance, host::pace::Pace};
 
 /// A lane that waits for an instance looks this often whether the stream is given up.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A lane that waits for the instance of another one, whose lock is no queue, looks this often whether it is free.
+const TURN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// An instance and what is known of it.
 pub(super) struct Alive {
@@ -55,10 +62,21 @@ pub(super) struct Seat {
 
 /// The seats of one processor.
 pub(super) enum Lanes {
-    /// One for each lane. A lane never runs on two threads at once, so nobody waits for these locks.
+    /// One for each lane. A lane never runs on two threads at once, so nobody waits for these locks but who can have no
+    /// instance of its own.
     Own(Box<[Mutex<Seat>]>),
-    /// Fewer than there are lanes.
-    Lent { free: Mutex<Vec<Seat>>, returned: Condvar },
+    /// Fewer than there are lanes: `n` together.
+    Lent { free: Mutex<Vec<Seat>>, returned: Condvar, n: usize },
+}
+
+/// What comes of asking for another seat.
+pub(super) enum Exchanged {
+    /// The seat has an instance.
+    Instance,
+    /// No seat has one.
+    Nowhere,
+    /// The stream is given up; the seat is nobody's.
+    Interrupted,
 }
 
 impl Lanes {
@@ -74,7 +92,7 @@ impl Lanes {
         if n_seats < n_lanes {
             let mut free: Vec<Seat> = (1..n_seats).map(|_| Seat::default()).collect();
             free.push(seat);
-            return Lanes::Lent { free: Mutex::new(free), returned: Condvar::new() };
+            return Lanes::Lent { free: Mutex::new(free), returned: Condvar::new(), n: n_seats };
         }
         let mut seats: Vec<Seat> = (0..n_lanes).map(|_| Seat::default()).collect();
         seats[0] = seat;
@@ -96,7 +114,7 @@ impl Lanes {
     pub(super) fn borrow(&self, step: &Step<'_>) -> Option<Borrowed<'_>> {
         match self {
             Lanes::Own(seats) => Some(Borrowed(Kind::Own(lock(&seats[step.lane()])))),
-            Lanes::Lent { free, returned } => {
+            Lanes::Lent { free, returned, .. } => {
                 let mut list = lock(free);
                 loop {
                     if let Some(seat) = list.pop() {
@@ -111,6 +129,53 @@ impl Lanes {
             }
         }
     }
+
+    /// Gives a seat back that has no instance and can have none now, and waits for one that has.
+    ///
+    /// Whoever waits here holds no seat. So it waits only for those that work, and ends where nobody does.
+    pub(super) fn exchange<'a>(&'a self, borrowed: &mut Borrowed<'a>, step: &Step<'_>) -> Exchanged {
+        *borrowed = Borrowed(Kind::Nobodys(Box::default()));
+        loop {
+            if step.is_interrupted() {
+                return Exchanged::Interrupted;
+            }
+            let found = match self {
+                Lanes::Own(seats) => another_of(seats, step.lane()).map(Kind::Own),
+                Lanes::Lent { free, returned, n } => {
+                    let mut list = lock(free);
+                    let seat = match list.last() {
+                        Some(last) if last.alive.is_some() || list.len() == *n => list.pop(),
+                        _ => {
+                            drop(returned.wait_timeout(list, LOOK_INTERVAL));
+                            None
+                        }
+                    };
+                    seat.map(|seat| Kind::Lent { seat: Some(seat), free, returned })
+                }
+            };
+            if let Some(found) = found {
+                *borrowed = Borrowed(found);
+                return if borrowed.alive.is_some() { Exchanged::Instance } else { Exchanged::Nowhere };
+            }
+            if matches!(self, Lanes::Own(_)) {
+                thread::sleep(TURN_INTERVAL);
+            }
+        }
+    }
+}
+
+/// A seat with an instance; where no seat is in use, that of the lane. `None`: all that have one are in use.
+fn another_of(seats: &[Mutex<Seat>], lane: usize) -> Option<MutexGuard<'_, Seat>> {
+    let mut is_in_use = false;
+    for seat in seats {
+        match seat.try_lock() {
+            Ok(seat) if seat.alive.is_some() => return Some(seat),
+            Ok(_) => (),
+            Err(TryLockError::Poisoned(_)) => (),
+            Err(TryLockError::WouldBlock) => is_in_use = true,
+        }
+    }
+    (!is_in_use).then(|| lock(&seats[lane]))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,6 +187,8 @@ pub(super) struct Borrowed<'a>(Kind<'a>);
 
 #[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one part")]
 enum Kind<'a> {
+    /// While another one is looked for.
+    Nobodys(Box<Seat>),
     Own(MutexGuard<'a, Seat>),
     Lent { seat: Option<Seat>, free: &'a Mutex<Vec<Seat>>, returned: &'a Condvar },
 }
@@ -134,6 +201,7 @@ impl Deref for Borrowed<'_> {
     fn deref(&self) -> &Seat {
         match &self.0 {
             Kind::Own(seat) => seat,
+            Kind::Nobodys(seat) => seat,
             Kind::Lent { seat, .. } => seat.as_ref().expect(PRESENT),
         }
     }
@@ -143,6 +211,7 @@ impl DerefMut for Borrowed<'_> {
     fn deref_mut(&mut self) -> &mut Seat {
         match &mut self.0 {
             Kind::Own(seat) => seat,
+            Kind::Nobodys(seat) => seat,
             Kind::Lent { seat, .. } => seat.as_mut().expect(PRESENT),
         }
     }
@@ -153,7 +222,11 @@ impl Drop for Borrowed<'_> {
         if let Kind::Lent { seat, free, returned } = &mut self.0
             && let Some(seat) = seat.take()
         {
-            lock(free).push(seat);
+            let mut list = lock(free);
+            // Those that have an instance are taken first.
+            let at = if seat.alive.is_some() { list.len() } else { 0 };
+            list.insert(at, seat);
+            drop(list);
             returned.notify_one();
         }
     }

@@ -7,7 +7,7 @@ use wappa_message::{Mark, Message};
 
 use super::{
     Wasm,
-    lanes::{Alive, Borrowed},
+    lanes::{Alive, Borrowed, Exchanged},
     recycle::{Advice, Spare},
 };
 use crate::{
@@ -63,7 +63,11 @@ impl Turn<'_> {
             if err.kind() == Kind::Interrupted {
                 return false;
             }
-            run.fail_next(err);
+            match self.wasm.lanes.exchange(&mut self.borrowed, step) {
+                Exchanged::Instance => self.leave_old_version(),
+                Exchanged::Nowhere => run.fail_next(err),
+                Exchanged::Interrupted => return false,
+            }
             return true;
         }
         let alive = self.borrowed.alive.as_mut().expect(PRESENT);
