@@ -152,10 +152,17 @@ impl Sample {
 pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    /// Adds.
+    /// Adds. Ends at 2⁶³ for whoever adds that much; small numbers do not get there.
     pub fn add(&self, n: u64) {
-        if 0 < n {
-            self.0.fetch_add(n, Ordering::Relaxed);
+        match n {
+            0 => (),
+            1..=0xffff_ffff => {
+                self.0.fetch_add(n, Ordering::Relaxed);
+            }
+            _ => {
+                let add = |it: u64| Some(it.saturating_add(n).min(1 << 63).max(it));
+                let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            }
         }
     }
 
@@ -291,6 +298,17 @@ fn upper_bound(bucket: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_never_goes_back() {
+        let counter = Counter::default();
+        counter.add(u64::MAX >> 1);
+        counter.add(u64::MAX);
+        assert_eq!(counter.get(), 1 << 63);
+        counter.add(5);
+        counter.add(u64::MAX);
+        assert_eq!(counter.get(), (1 << 63) + 5);
+    }
 
     #[test]
     fn a_series_is_made_once() {

@@ -87,7 +87,7 @@ const EXIT_CODES: &str = "
 | --- | --- |
 | 0 | the input came to its end, or a signal stopped the stream, and all that was read was delivered; `lint` found no error; `compile` has kept the code of every module; no message failed in `call` or `bench` |
 | 1 | a config could not be read, has lint errors or could not be built; a source could not be read to its end; the \
-stream failed, or did not stop in time; `compile` could not compile a module or keep its code; a message \
+stream failed, did not stop in time, or left messages that were not delivered; `compile` could not compile a module or keep its code; a message \
 failed in `call` or `bench`; in `dev --once` the build failed or a fixture differs; a flag or command is unknown |
 ";
 
