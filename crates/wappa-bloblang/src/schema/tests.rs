@@ -1,3 +1,5 @@
+//! Schemas and what they say of documents.
+
 use bytes::Bytes;
 use wappa_message::Value;
 

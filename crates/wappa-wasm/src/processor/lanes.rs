@@ -190,7 +190,11 @@ enum Kind<'a> {
     /// While another one is looked for.
     Nobodys(Box<Seat>),
     Own(MutexGuard<'a, Seat>),
-    Lent { seat: Option<Seat>, free: &'a Mutex<Vec<Seat>>, returned: &'a Condvar },
+    Lent {
+        seat: Option<Seat>,
+        free: &'a Mutex<Vec<Seat>>,
+        returned: &'a Condvar,
+    },
 }
 
 const PRESENT: &str = "a seat is there until it is given back";
