@@ -23,7 +23,10 @@ use crate::run::Program;
 type Updates = Mutex<BTreeMap<PathBuf, BTreeMap<usize, (usize, String)>>>;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most cases wait for a time that the page names, rather than work.
+    let n_cores = std::thread::available_parallelism().map_or(1, |it| it.get());
+    arguments.test_threads.get_or_insert(2 * n_cores);
     let updates = Arc::new(Updates::default());
     let trials = match collect(&updates) {
         Ok(trials) => trials,
