@@ -350,10 +350,13 @@ fn interpolations() {
     );
     check_processors("- log: {message: '${{! json() }} ${! meta(\"a b\") }$ ${! @\"c d\" }'}", expect![[""]]);
     // The end of a text is told where it is, not in the line of something else.
-    check_processors("- mapping: |\n    # no\n- mapping: |\n    # no\n\n\n- noop: {}\n", expect![[r#"
+    check_processors(
+        "- mapping: |\n    # no\n- mapping: |\n    # no\n\n\n- noop: {}\n",
+        expect![[r#"
         (4,17) expected import, map, or assignment, but reached end of input @13+0
         (6,17) expected import, map, or assignment, but reached end of input @13+0
-    "#]]);
+    "#]],
+    );
     check_processors(
         "- mapping: |\n    root = 1\n    root.a = nope()\n- mapping: ''\n- mapping: 'root = this.'\n- mapping: \"root = this\\nroot = 5.\"",
         expect![[r#"

@@ -135,6 +135,22 @@ fn reasons_of_many_messages() {
     assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
 }
 
+/// Twenty lines that a mapping makes 100 MB of each, in one batch.
+#[test]
+fn mappings_that_make_much_of_a_batch() {
+    let program = Program::new("memory-mapping").file(
+        "stream.yaml",
+        "input:\n  batched:\n    child: {stdin: {}}\n    policy: {count: 20}\npipeline:\n  threads: 1\n  processors:\n    \
+         - mapping: root = this.a.repeat(this.n)\noutput: {drop: {}}\n",
+    );
+    let ended = run(&program, &"{\"a\":\"xxxxxxxxxx\",\"n\":10000000}\n".repeat(20));
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let refused = "the messages worked on together would grow by more than 512MiB";
+    assert_eq!(ended.log.matches(refused).count(), 15, "{}", ended.log);
+    let bound = BASE + (512 << 20) + 2 * (100 << 20);
+    assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
 /// Honest guests do not meet the limits as they are: messages of 16 MiB, also some in a batch, and batches of 1,000.
 #[test]
 fn large_messages_and_large_batches_pass_as_they_are() {

@@ -72,6 +72,18 @@ impl Mapped {
         matches!(self.content, Content::Deleted)
     }
 
+    /// By how many bytes the message would be larger, as [`Message::size`] counts.
+    pub fn growth(&self, message: &Message) -> usize {
+        let content = match &self.content {
+            Content::Unchanged | Content::Deleted => 0,
+            Content::Bytes(bytes) => bytes.len().saturating_sub(message.content_size()),
+            Content::Value(value) => value.size().saturating_sub(message.content_size()),
+        };
+        let metadata =
+            self.metadata.as_ref().map_or(0, |it| it.size().saturating_sub(message.metadata().size()));
+        content.saturating_add(metadata)
+    }
+
     /// Makes the message what the mapping made of it, and says whether it stays.
     pub fn apply(self, message: &mut Message) -> bool {
         if let Some(metadata) = self.metadata {
@@ -96,7 +108,19 @@ impl Mapped {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(String);
 
+/// The longest failure, in bytes: what it quotes may be as long as a message.
+const FAILURE_BYTES_MAX: usize = 4096;
+
 impl Failure {
+    pub(crate) fn new(mut text: String) -> Failure {
+        if FAILURE_BYTES_MAX < text.len() {
+            text.truncate(text.floor_char_boundary(FAILURE_BYTES_MAX));
+            text.push('…');
+            text.shrink_to_fit();
+        }
+        Failure(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -130,7 +154,7 @@ impl<'a> Machine<'a> {
 
     /// Runs all statements; in place: the document is what is made.
     pub(crate) fn run(mut self, is_in_place: bool) -> std::result::Result<Mapped, Failure> {
-        let Some(program) = self.program else { return Err(Failure("there is no mapping".to_string())) };
+        let Some(program) = self.program else { return Err(Failure::new("there is no mapping".to_string())) };
         if 0 < program.n_variables {
             self.variables.resize(program.n_variables, None);
         }
@@ -147,7 +171,7 @@ impl<'a> Machine<'a> {
                     Document::None(why) => Some(why.as_str()),
                     _ => None,
                 };
-                return Err(Failure(err.in_mapping(statement.line, no_document).to_string()));
+                return Err(Failure::new(err.in_mapping(statement.line, no_document).to_string()));
             }
         }
         let content = match self.root {

@@ -213,18 +213,8 @@ fn fold(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
 }
 
 /// Sorts by comparisons that may fail: the first failure is what counts.
-fn sorted<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Result<Ordering>) -> Result<()> {
-    let mut failure = None;
-    list.sort_by(|one, other| {
-        if failure.is_some() {
-            return Ordering::Equal;
-        }
-        compare(one, other).unwrap_or_else(|err| {
-            failure = Some(err);
-            Ordering::Equal
-        })
-    });
-    failure.map_or(Ok(()), Err)
+fn sorted<T: Clone>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Result<Ordering>) -> Result<()> {
+    merge_sort(list, &mut |one, other| Ok(compare(one, other)? == Ordering::Less))
 }
 
 /// How two values are ordered, each with its place in the list for errors.

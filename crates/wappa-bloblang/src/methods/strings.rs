@@ -87,11 +87,7 @@ fn lower(c: char) -> char {
 
 /// Where a part of a text begins.
 pub(super) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    match part {
-        [] => Some(0),
-        [byte] => text.iter().position(|it| it == byte),
-        _ => text.windows(part.len()).position(|it| it == part),
-    }
+    memchr::memmem::find(text, part)
 }
 
 /// Replaces all of one text in another one. As in Go, an empty text stands before each character and at the end.

@@ -333,13 +333,15 @@ impl Parts {
                 ),
             });
         }
-        match &self.zone {
+        // As Go takes it: an abbreviation says nothing of an offset, but for that of `GMT+3`.
+        Ok(match self.zone.as_deref() {
+            None | Some("UTC") => Zone::utc().time(shown, self.nanos),
             Some(name) => {
-                let zone = Zone::find(name).map_err(|why| format!("cannot parse \"%Z\": {why}"))?;
-                Ok(zone.time_of_shown(shown, self.nanos))
+                let hours = name.strip_prefix("GMT").and_then(|it| it.parse::<i32>().ok());
+                let offset = hours.unwrap_or(0).clamp(-24, 24) * 3600;
+                Time::new(shown - i64::from(offset), self.nanos, offset, name)
             }
-            None => Ok(Zone::utc().time(shown, self.nanos)),
-        }
+        })
     }
 }
 

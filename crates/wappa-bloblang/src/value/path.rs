@@ -329,9 +329,12 @@ fn with_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Result<O
             kept.insert(first.clone(), value)?;
             continue;
         }
-        if let Value::Object(inner) = value {
-            kept.insert(first.clone(), Value::Object(with_segments(&inner, &rests)?))?;
-        }
+        // What is no object is kept whole, as in Bento: no path leads into it.
+        let value = match value {
+            Value::Object(inner) => Value::Object(with_segments(&inner, &rests)?),
+            value => value,
+        };
+        kept.insert(first.clone(), value)?;
     }
     Ok(kept)
 }

@@ -67,6 +67,9 @@ impl BuildOutput for RetryConfig {
     }
 }
 
+/// Says that attempts fail at most once in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
 /// An output whose failures are written again.
 pub(super) struct Retry {
     child: Box<dyn Output>,
@@ -78,6 +81,8 @@ pub(super) struct Retry {
     n_failing: usize,
     returns: Returns<(Attempts, Delivery, Answer)>,
     logger: Logger,
+    /// Nothing is logged of attempts that failed before this time.
+    quiet_until: Duration,
 }
 
 struct Again {
@@ -97,6 +102,7 @@ impl Retry {
             n_failing: 0,
             returns: Returns::new(ctx.output_bell()),
             logger: ctx.logger(),
+            quiet_until: Duration::ZERO,
         }
     }
 
@@ -145,6 +151,14 @@ impl Retry {
             }
             return delivery.give_up(answer);
         };
+        // A stream that stands still says why, and not for every message.
+        let now = step.now();
+        if let Some((_, reason)) = answer.failures.first()
+            && self.quiet_until <= now
+        {
+            self.quiet_until = now + LOG_INTERVAL;
+            self.logger.warn(&format!("Failed to send message: {reason}"));
+        }
         self.n_failing += usize::from(!has_failed);
         let number = self.next_number;
         self.next_number += 1;
@@ -244,7 +258,9 @@ mod tests {
         harness.resume(&mut output);
         assert_eq!(said.take(), "partial: 1: one failed, 3: one failed");
         assert!(output.has_room());
-        let log = "Error Failed to send message: one failed label= path=root.output\n";
+        // Once that it fails, and once that it is given up.
+        let log = "Warn Failed to send message: one failed label= path=root.output\n\
+                   Error Failed to send message: one failed label= path=root.output\n";
         assert_eq!(harness.log.take(), log);
     }
 

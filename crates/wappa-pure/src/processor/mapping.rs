@@ -56,6 +56,12 @@ impl BuildProcessor for MappingConfig {
     }
 }
 
+/// How much the messages that are worked on together may grow by, through all processors: what `part_limit` of guests
+/// is by default.
+const PART_LIMIT: usize = 512 << 20;
+
+const TOO_LARGE: &str = "the messages worked on together would grow by more than 512MiB";
+
 /// What a mapping makes of one message of a batch.
 type Evaluate = fn(&Program, &mut [Message], usize) -> Result<Mapped, Failure>;
 
@@ -87,7 +93,12 @@ impl Mapper {
             let mapped = (self.evaluate)(program, batch, place);
             let message = &mut part.messages_mut()[range.start + place];
             match mapped {
+                Ok(mapped) if step.growth().left(PART_LIMIT) < mapped.growth(message) => {
+                    self.logger.error(TOO_LARGE);
+                    step.mark(message, Mark::new(TOO_LARGE));
+                }
                 Ok(mapped) => {
+                    step.grow(mapped.growth(message));
                     if !mapped.apply(message) {
                         deleted.push(range.start + place);
                     }
