@@ -233,22 +233,16 @@ fn what_has_no_end_is_an_error() {
 }
 
 /// Times stand in YAML. A text and a time have an order in one direction only, which a sort that trusts its comparison
-/// ends with a panic.
+/// ends with a panic: on this list, and on few others.
 #[test]
 fn lists_without_an_order_are_errors() {
-    let mut random = Random(7);
-    for _ in 0..200 {
-        let element = |random: &mut Random| match random.below(12) {
-            0 => "2959-01-01T00:00:00Z".to_string(),
-            1..=4 => format!("x{}", random.below(10_000)),
-            _ => format!("\"{:04}\"", random.below(3000)),
-        };
-        let list: Vec<String> = (0..25).map(|_| element(&mut random)).collect();
-        let document = format!("[{}]", list.join(", "));
-        for sort in ["sort()", "sort_by(x -> x)", "sort((left, right) -> left < right)"] {
-            // What matters is that there is an answer.
-            let _ = run(&format!("root = content().string().parse_yaml().{sort}"), &document);
-        }
+    let document = r#"[x6369, x7542, "1732", "0712", x4863, "0660", "0760", "1617", "1068", x6495, "0348", "1356",
+        2959-01-01T00:00:00Z, "1197", "0163", "1961", "2538", x6276, "1533", "1245", x3626, "1543", "1484", "2097",
+        "0378"]"#;
+    for sort in ["sort()", "sort_by(x -> x)"] {
+        let failed = run(&format!("root = content().string().parse_yaml().{sort}"), document);
+        let text = failed.expect_err("they have no order");
+        assert!(text.contains("got timestamp"), "{text}");
     }
 }
 

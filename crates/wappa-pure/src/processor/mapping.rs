@@ -40,8 +40,10 @@ pub(super) const COMPONENT: Component =
 ///
 /// # Limits
 ///
-/// A mapping takes at most 100 million steps and makes at most a gigabyte for one message; maps call each other at most 5,000
-/// times, one within another.
+/// A mapping takes at most 100 million steps and makes at most a gigabyte for one message, though methods on long lists
+/// and texts do not count all they do yet.
+/// The messages that are worked on together grow by 512MiB at most.
+/// Maps call each other at most 5,000 times, one within another.
 ///
 /// # Performance
 ///
