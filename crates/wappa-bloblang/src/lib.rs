@@ -23,6 +23,7 @@ mod error;
 mod evaluate;
 mod formats;
 mod functions;
+mod interpolated;
 mod methods;
 mod parse;
 mod program;
@@ -33,11 +34,12 @@ mod tests;
 mod time;
 mod value;
 
-use wappa_message::Message;
+use wappa_message::{Message, Value};
 
 pub use crate::{
     environment::Environment,
     evaluate::{Failure, Mapped},
+    interpolated::Interpolated,
     parse::ParseError,
     program::Program,
     registry::{Category, Constant, Example, Function, Method, Param, Params, Status, functions, methods},
@@ -55,6 +57,31 @@ impl Program {
     /// The same, where the document is what the mapping begins with and changes.
     pub fn mutate(&self, batch: &mut [Message], index: usize) -> Result<Mapped, Failure> {
         Machine::new(Some(self), batch, index).run(true)
+    }
+
+    /// The same, where what the mapping begins with and changes is another message, content and metadata: `this`, and what
+    /// functions look at, is the message of the batch. So a `branch` puts a result into the message it came from.
+    pub fn map_onto(&self, batch: &mut [Message], index: usize, onto: &mut Message) -> Result<Mapped, Failure> {
+        Machine::new(Some(self), batch, index).onto(onto).run(false)
+    }
+
+    /// Whether the mapping is true of the message: what a `check` asks. Anything else than a boolean is a failure.
+    pub fn test(&self, batch: &mut [Message], index: usize) -> Result<bool, Failure> {
+        match self.value(batch, index)? {
+            Some(Value::Bool(it)) => Ok(it),
+            Some(other) => Err(Failure::no_truth(&other)),
+            None => {
+                let text = "query mapping resulted in deleted message, expected a boolean value";
+                Err(Failure::new(text.to_string()))
+            }
+        }
+    }
+
+    /// The document that the mapping makes of the message; none where it deletes it. A mapping that assigns nothing to the
+    /// root gives the message's own document, and one that makes a text what is written in it.
+    pub fn value(&self, batch: &mut [Message], index: usize) -> Result<Option<Value>, Failure> {
+        let mapped = self.map(batch, index)?;
+        mapped.into_value(batch.get_mut(index))
     }
 
     /// Whether the mapping looks at other messages of the batch than the one it is evaluated for, so that they must be

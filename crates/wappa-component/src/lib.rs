@@ -21,7 +21,6 @@ mod exporter;
 mod files;
 mod growth;
 mod input;
-mod interpolate;
 mod ledger;
 mod logger;
 mod metrics;
@@ -51,7 +50,6 @@ pub use crate::{
     files::{NotRead, read_file},
     growth::Growth,
     input::{ConnectError, Input, ReadError},
-    interpolate::interpolate,
     ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},

@@ -174,6 +174,15 @@ impl Part {
         &mut self.messages
     }
 
+    /// Shows each message: the messages of its batch, and its place among them.
+    pub fn see_each(&mut self, mut see: impl FnMut(&mut [Message], usize)) {
+        for idx in 0..self.n_batches() {
+            let range = self.batch(idx);
+            let batch = &mut self.messages[range];
+            (0..batch.len()).for_each(|place| see(batch, place));
+        }
+    }
+
     /// Index of the first message behind the first `n_batches` batches.
     pub fn messages_of(&self, n_batches: usize) -> usize {
         messages_of(&self.batches, n_batches)

@@ -16,6 +16,11 @@ const PAIR_BYTES: usize = 2 * size_of::<(Bytes, Value)>() + 32;
 #[derive(Clone, Debug, Default)]
 pub struct Metadata(Option<Arc<Pairs>>);
 
+impl Metadata {
+    /// None at all.
+    pub const EMPTY: Metadata = Metadata(None);
+}
+
 impl PartialEq for Metadata {
     fn eq(&self, other: &Metadata) -> bool {
         self.iter().eq(other.iter())

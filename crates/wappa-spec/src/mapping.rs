@@ -1,13 +1,14 @@
-//! Mappings in configs: read and checked with the config, so that what is wrong in one has its place in the file.
+//! Mappings and texts with queries in configs: read and checked with the config, so that what is wrong in one has its place
+//! in the file.
 
 use std::sync::{Arc, OnceLock};
 
-use wappa_bloblang::{Environment, Program};
+use wappa_bloblang::{Environment, Interpolated, ParseError, Program};
 
-use crate::interpolation::lint_inside;
+use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::spec::{Type, Value};
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node, Pos, Style};
 
 /// A mapping, ready to be evaluated; none where the text is empty.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +22,7 @@ fn environment() -> &'static Environment {
 
 impl Mapping {
     /// Reads a mapping.
-    pub fn parse(text: &str) -> Result<Mapping, wappa_bloblang::ParseError> {
+    pub fn parse(text: &str) -> Result<Mapping, ParseError> {
         if text.trim().is_empty() {
             return Ok(Mapping::default());
         }
@@ -49,13 +50,72 @@ impl Value for Mapping {
     const TYPE: Type = Type::Mapping;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Mapping> {
-        let text = String::read(node, reader)?;
-        match Mapping::parse(&text) {
-            Ok(mapping) => Some(mapping),
-            Err(err) => {
-                reader.push(lint_inside(node, err.chars_before(), err.text_with_found()));
-                None
-            }
+        read(node, reader, Mapping::parse)
+    }
+}
+
+impl Value for Interpolated {
+    const TYPE: Type = Type::Interpolated;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Interpolated> {
+        read(node, reader, |text| Interpolated::parse(text, environment()))
+    }
+}
+
+fn read<T>(
+    node: &Node,
+    reader: &mut Reader<'_>,
+    parse: impl FnOnce(&str) -> Result<T, ParseError>,
+) -> Option<T> {
+    let text = String::read(node, reader)?;
+    match parse(&text) {
+        Ok(it) => Some(it),
+        Err(err) => {
+            reader.push(lint_inside(node, err.chars_before(), err.text_with_found()));
+            None
         }
     }
+}
+
+/// A lint at a place inside the text of a scalar, with the column that Bento computes for it.
+fn lint_inside(node: &Node, chars_before: usize, message: impl Into<String>) -> Lint {
+    let Kind::Scalar { text, style } = &node.kind else {
+        return Lint::error(Rule::BadMapping, node.pos, message).on(node);
+    };
+    let (_, column) = line_and_column(text.chars().take(chars_before));
+    // Bento adds a column counted from 1 to that of the value, whichever way it was quoted.
+    let bento_column = node.pos.column.saturating_add(column).saturating_add(1);
+    // The end of a text is the end of its last line, not the line after it, which is something else's.
+    let written = text.trim_end_matches('\n');
+    let (line, column) = line_and_column(written.chars().take(chars_before));
+    let is_blank = written.split('\n').nth(line as usize).is_none_or(str::is_empty);
+    let Pos { line: line_of_value, column: column_of_value } = node.pos;
+    let at = |line: u32, column: u32| Pos::new(line_of_value.saturating_add(line), column);
+    // Of a text that goes on in the next line only the first one is known: an escape and the end of a line look the same.
+    let end = column_of_value.saturating_add(node.len);
+    let pos = match style {
+        Style::Plain | Style::Quoted if 0 < line => node.pos,
+        Style::Plain => at(line, column_of_value.saturating_add(column).min(end)),
+        Style::Quoted => at(line, column_of_value.saturating_add(column).saturating_add(1).min(end)),
+        // Nothing is indented in a blank line.
+        Style::Literal { .. } if is_blank => at(line.saturating_add(1), 1),
+        Style::Literal { column: first } => at(line.saturating_add(1), first.saturating_add(column)),
+        // Folding has lost where the lines of the text were; Bento counts from the indicator.
+        Style::Folded { .. } if 0 < line => at(line, 1),
+        Style::Folded { .. } => at(line, column_of_value),
+    };
+    Lint { bento_column, ..Lint::error(Rule::BadMapping, pos, message) }
+}
+
+/// How many lines and, in the last of them, characters there are before the end of a text.
+fn line_and_column(text: impl Iterator<Item = char>) -> (u32, u32) {
+    let (mut line, mut column) = (0u32, 0u32);
+    for it in text {
+        if it == '\n' {
+            (line, column) = (line.saturating_add(1), 0);
+        } else {
+            column = column.saturating_add(1);
+        }
+    }
+    (line, column)
 }

@@ -202,9 +202,9 @@ fn all_mistakes_are_named_at_once() {
             a.yaml(12,1) field extra is invalid when the component type is noop (processor)
             a.yaml(13,1) field module_path is required
             a.yaml(14,1) expected array value
-            a.yaml(15,27) Wappa understands `content()`, `error()`, `meta("key")` and `@key` in an interpolation, not `nope()`
-            a.yaml(16,27) Wappa understands `content()`, `error()`, `meta("key")` and `@key` in an interpolation, not `content(`
-            a.yaml(20,23) the interpolation is not closed by `}`
+            a.yaml(15,33) unrecognised function 'nope':  }
+            a.yaml(16,36) required: expected function argument, got: }
+            a.yaml(20,26) required: expected end of expression, got: end of line
             a.yaml(22,1) label field should be omitted when pointing to a resource
             a.yaml(25,1) field nope not recognised
             a.yaml(25,1) codec was not recognised: nope
@@ -233,9 +233,9 @@ fn all_mistakes_are_named_at_once() {
             level=error msg="Config lint error" @service=wappa lint="a.yaml(12,1) field extra is invalid when the component type is noop (processor)"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(13,1) field module_path is required"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(14,1) expected array value"
-            level=error msg="Config lint error" @service=wappa lint="a.yaml(15,27) Wappa understands `content()`, `error()`, `meta(\"key\")` and `@key` in an interpolation, not `nope()`"
-            level=error msg="Config lint error" @service=wappa lint="a.yaml(16,27) Wappa understands `content()`, `error()`, `meta(\"key\")` and `@key` in an interpolation, not `content(`"
-            level=error msg="Config lint error" @service=wappa lint="a.yaml(20,23) the interpolation is not closed by `}`"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(15,33) unrecognised function 'nope':  }"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(16,36) required: expected function argument, got: }"
+            level=error msg="Config lint error" @service=wappa lint="a.yaml(20,26) required: expected end of expression, got: end of line"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(22,1) label field should be omitted when pointing to a resource"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(25,1) field nope not recognised"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(25,1) codec was not recognised: nope"

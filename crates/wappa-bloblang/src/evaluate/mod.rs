@@ -19,7 +19,7 @@ pub(crate) use context::Context;
 use crate::{
     error::{Error, Result},
     program::{Program, Statement, StatementKind},
-    value::Evaluated,
+    value::{Evaluated, types::Type},
 };
 pub(crate) use budget::Budget;
 
@@ -72,6 +72,23 @@ impl Mapped {
         matches!(self.content, Content::Deleted)
     }
 
+    /// The document of the message, were it mapped; none where it is filtered.
+    pub(crate) fn into_value(
+        self,
+        message: Option<&mut Message>,
+    ) -> std::result::Result<Option<Value>, Failure> {
+        let read = |message: &mut Message| match message.content().is_empty() {
+            true => Err(Failure::new(NO_MESSAGE.to_string())),
+            false => message.value().cloned().map(Some).map_err(|err| Failure::new(err.to_string())),
+        };
+        match self.content {
+            Content::Deleted => Ok(None),
+            Content::Value(value) => Ok(Some(value)),
+            Content::Bytes(bytes) => read(&mut Message::new(bytes)),
+            Content::Unchanged => read(message.unwrap_or(&mut Message::new(""))),
+        }
+    }
+
     /// By how many bytes the message would be larger, as [`Message::size`] counts.
     pub fn growth(&self, message: &Message) -> usize {
         let content = match &self.content {
@@ -121,6 +138,13 @@ impl Failure {
         Failure(text)
     }
 
+    /// What is no boolean, where one was asked for.
+    #[cold]
+    pub(crate) fn no_truth(value: &Value) -> Failure {
+        let err = Error::of_type(value, &[Type::Bool]).of_query(|| "mapping".to_string());
+        Failure::new(err.to_string())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -152,6 +176,22 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// What is made begins as this message.
+    pub(crate) fn onto(mut self, message: &mut Message) -> Machine<'a> {
+        self.metadata = Some(message.metadata().clone());
+        if !message.content().is_empty()
+            && let Ok(value) = message.value()
+        {
+            self.root = Evaluated::Value(value.clone());
+        }
+        self
+    }
+
+    /// The context of a query by itself.
+    pub(crate) fn context(&self) -> Context<'static> {
+        Context::new(self.index as i64)
+    }
+
     /// Runs all statements; in place: the document is what is made.
     pub(crate) fn run(mut self, is_in_place: bool) -> std::result::Result<Mapped, Failure> {
         let Some(program) = self.program else { return Err(Failure::new("there is no mapping".to_string())) };
@@ -164,7 +204,7 @@ impl<'a> Machine<'a> {
                 self.root = std::mem::replace(document, Evaluated::Nothing);
             }
         }
-        let ctx = Context::new(self.index as i64);
+        let ctx = self.context();
         for statement in &program.statements {
             if let Err(err) = self.statement(statement, ctx, true) {
                 let no_document = match &self.document {
@@ -255,9 +295,9 @@ impl<'a> Machine<'a> {
         if self.is_in_place && ctx.index == self.index as i64 {
             return Ok(self.root.clone().into_value());
         }
-        let message = self.message(ctx).ok_or_else(|| Error::new("target message part does not exist"))?;
+        let message = self.message(ctx).ok_or_else(|| Error::new(NO_MESSAGE))?;
         if message.content().is_empty() {
-            return Err(Error::new("target message part does not exist"));
+            return Err(Error::new(NO_MESSAGE));
         }
         message.value().cloned().map_err(|err| Error::new(err.to_string()))
     }
@@ -266,19 +306,31 @@ impl<'a> Machine<'a> {
     pub(crate) fn metadata(&self) -> &Metadata {
         match &self.metadata {
             Some(metadata) => metadata,
-            None => self.batch[self.index].metadata(),
+            None => self.own_metadata(),
         }
     }
 
     /// The same, to be changed.
     fn metadata_mut(&mut self) -> &mut Metadata {
-        self.metadata.get_or_insert_with(|| self.batch[self.index].metadata().clone())
+        if self.metadata.is_none() {
+            self.metadata = Some(self.own_metadata().clone());
+        }
+        self.metadata.as_mut().expect("it was just made")
+    }
+
+    /// The metadata that the message has; none where a mapping is evaluated for a message that is yet to be made.
+    fn own_metadata(&self) -> &Metadata {
+        static NONE: Metadata = Metadata::EMPTY;
+        self.batch.get(self.index).map_or(&NONE, Message::metadata)
     }
 
     pub(crate) fn budget(&mut self) -> &mut Budget {
         &mut self.budget
     }
 }
+
+/// Why there is nothing to look at where there is no message, or one without content.
+const NO_MESSAGE: &str = "target message part does not exist";
 
 /// Why there is no document where there is no content.
 const EMPTY: &str = "message is empty";

@@ -35,6 +35,7 @@ impl Machine<'_> {
             Expr::Field(field) => self.field(field, ctx),
             Expr::Variable(variable) => match self.variables.get(variable.slot) {
                 Some(Some(value)) => Ok(value.clone()),
+                _ if self.program.is_none() => Err(Error::new("variables were undefined")),
                 _ => Err(undefined(&variable.name)),
             },
             _ => {
@@ -145,6 +146,9 @@ impl Machine<'_> {
 
     fn field(&mut self, field: &Field, ctx: Context<'_>) -> Result<Evaluated> {
         let value = match &field.root {
+            FieldRoot::Root if self.program.is_none() => {
+                return Err(Error::new("unable to reference `root` from this context"));
+            }
             FieldRoot::Root => &self.root,
             FieldRoot::Named(name) => {
                 ctx.named(name).ok_or_else(|| Error::new(format!("named context {name} was not found")))?

@@ -4,6 +4,7 @@
 //! succeeds. The order of the ways, what ends the search for good, and the places of errors are Bento's.
 
 mod fail;
+mod field;
 mod literal;
 mod query;
 mod statement;

@@ -9,13 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use wappa_bloblang::Failure;
 use wappa_component::{
-    BuildError, BuildOutput, Cache, Component, ConnectError, Context, Delivery, Output, Step, WriteError, interpolate,
+    BuildError, BuildOutput, Cache, Component, ConnectError, Context, Delivery, Output, Step, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated};
 
-use crate::processor::ttl_for;
+use crate::processor::{NoTtl, ttl_for};
 
 pub(super) const COMPONENT: Component = Component::output::<CacheConfig>("cache").categories(&["Services"]);
 
@@ -78,21 +79,26 @@ struct ToCache {
 }
 
 impl ToCache {
-    fn key_of(&self, message: &Message) -> Bytes {
+    fn key_of(&self, batch: &mut [Message], place: usize) -> Result<Bytes, Failure> {
         if let Some(key) = &self.key {
-            return interpolate(key, message);
+            return key.evaluate(batch, place);
         }
         let number = self.n_keys.fetch_add(1, Ordering::Relaxed) + 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        format!("{number}-{}", now.as_nanos()).into()
+        Ok(format!("{number}-{}", now.as_nanos()).into())
     }
 
-    fn set(&self, message: &Message) -> Result<(), Mark> {
-        let ttl = ttl_for(self.ttl.as_ref(), message)
-            .map_err(|err| Mark::of_hopeless(format!("ttl field: {err}")))?;
-        self.cache
-            .set(&self.key_of(message), message.content(), ttl)
-            .map_err(|err| Mark::new(err.to_string()))
+    fn set(&self, batch: &mut [Message], place: usize) -> Result<(), Mark> {
+        let key = self
+            .key_of(batch, place)
+            .map_err(|err| Mark::of_hopeless(format!("key interpolation error: {err}")))?;
+        let ttl = ttl_for(self.ttl.as_ref(), batch, place).map_err(|err| {
+            Mark::of_hopeless(match err {
+                NoTtl::Query(failure) => format!("ttl interpolation error: {failure}"),
+                NoTtl::Text(err) => format!("ttl field: {err}"),
+            })
+        })?;
+        self.cache.set(&key, batch[place].content(), ttl).map_err(|err| Mark::new(err.to_string()))
     }
 }
 
@@ -101,13 +107,13 @@ impl Output for ToCache {
         Ok(())
     }
 
-    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
+    fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
         let mut failures = Vec::new();
-        for (idx, message) in delivery.messages().iter().enumerate() {
-            if let Err(mark) = self.set(message) {
-                failures.push((idx, mark));
-            }
-        }
+        let mut idx = 0;
+        delivery.part_mut().see_each(|batch, place| {
+            failures.extend(self.set(batch, place).err().map(|mark| (idx, mark)));
+            idx += 1;
+        });
         let result = if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) };
         delivery.answer(result);
     }

@@ -15,7 +15,6 @@ use rustix::{
 };
 use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Step, WriteError, cause,
-    interpolate,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
@@ -187,8 +186,12 @@ impl Output for Files {
         })
     }
 
-    fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
-        let result = self.write_all(delivery.messages(), step);
+    fn write(&mut self, mut delivery: Delivery, step: &mut Step<'_>) {
+        let mut paths = Vec::new();
+        if self.fixed_path.is_none() {
+            delivery.part_mut().see_each(|batch, place| paths.push(self.path_of(batch, place)));
+        }
+        let result = self.write_all(delivery.messages(), &paths, step);
         delivery.answer(result);
     }
 
@@ -198,22 +201,31 @@ impl Output for Files {
 }
 
 impl Files {
-    fn write_all(&mut self, messages: &[Message], step: &Step<'_>) -> Result<(), WriteError> {
+    /// Writes messages to the paths that each of them has, or all to the one that is fixed.
+    fn write_all(
+        &mut self,
+        messages: &[Message],
+        paths: &[Result<Bytes, Mark>],
+        step: &Step<'_>,
+    ) -> Result<(), WriteError> {
         let mut failures = Vec::new();
         let mut start = 0;
         while start < messages.len() {
-            let path = match self.path_of(&messages[start]) {
-                Ok(path) => path,
-                Err(reason) => {
-                    failures.push((start, reason));
+            let path = match (&self.fixed_path, paths.get(start)) {
+                (Some(path), _) | (None, Some(Ok(path))) => path.clone(),
+                (None, Some(Err(reason))) => {
+                    failures.push((start, reason.clone()));
                     start += 1;
                     continue;
                 }
+                (None, None) => unreachable!("each message has its path"),
             };
-            let same = |it: &&Message| self.fixed_path.is_some() || self.path_of(it).is_ok_and(|it| it == path);
-            // With `all-bytes` every message is written by itself.
-            let n_at_once = if self.codec.is_appending { messages.len() - start } else { 1 };
-            let n = 1 + messages[start + 1..start + n_at_once].iter().take_while(same).count();
+            let n = match (self.codec.is_appending, &self.fixed_path) {
+                // With `all-bytes` every message is written by itself.
+                (false, _) => 1,
+                (true, Some(_)) => messages.len() - start,
+                (true, None) => paths[start..].iter().take_while(|it| it.as_ref() == Ok(&path)).count(),
+            };
             if let Err((n_written, reason)) = self.write_run(path, &messages[start..start + n], step) {
                 failures.extend((start + n_written..start + n).map(|it| (it, reason.clone())));
             }
@@ -228,15 +240,13 @@ impl Files {
         }
     }
 
-    /// Where a message goes; the error is why it never can.
-    fn path_of(&self, message: &Message) -> Result<Bytes, Mark> {
-        match &self.fixed_path {
-            Some(path) => Ok(path.clone()),
-            None => match named(&interpolate(&self.path, message), matches!(self.base, Base::Below(_))) {
-                Ok(path) => Ok(path.into()),
-                Err(text) => Err(Mark::of_hopeless(text)),
-            },
-        }
+    /// Where a message of a batch goes; the error is why it never can.
+    fn path_of(&self, batch: &mut [Message], place: usize) -> Result<Bytes, Mark> {
+        let path = self
+            .path
+            .evaluate(batch, place)
+            .map_err(|failure| Mark::of_hopeless(format!("path interpolation error: {failure}")))?;
+        named(&path, matches!(self.base, Base::Below(_))).map(Bytes::from).map_err(Mark::of_hopeless)
     }
 
     /// Writes messages that go to one file; the error is how many arrived, and why the others did not.
@@ -474,7 +484,7 @@ mod tests {
     impl Files {
         fn new(path: &str, root: Option<&TempDir>, codec: &str) -> Files {
             Files {
-                path: Interpolated::parse(path).expect("it is understood"),
+                path: Interpolated::parse(path, &Default::default()).expect("it can be read"),
                 fixed_path: None,
                 base: root.map_or(Base::Anywhere, |it| Base::Below(it.path().to_path_buf())),
                 codec: Codec::parse(codec).expect("a codec"),

@@ -1,9 +1,9 @@
 //! The output `reject`.
 
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Step, WriteError, interpolate,
+    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Step, WriteError,
 };
-use wappa_message::{Mark, Message};
+use wappa_message::Mark;
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
 
 pub(super) const COMPONENT: Component = Component::output::<RejectConfig>("reject").categories(&["Utility"]);
@@ -39,34 +39,43 @@ struct RejectConfig(#[config(default = "\"\"")] Interpolated);
 const NO_REASON: &str = "an error message must be provided in order to provide context for the rejection";
 
 fn lint(config: &RejectConfig, node: &Node, reader: &mut Reader<'_>) {
-    if config.0.parts().is_empty() {
+    if config.0.as_literal() == Some("") {
         reader.error(Rule::Custom, node, NO_REASON);
     }
 }
 
 impl BuildOutput for RejectConfig {
-    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        match self.0.parts() {
-            [] => Err(BuildError::new(NO_REASON)),
-            _ => Ok(Box::new(Reject(self.0))),
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        match self.0.as_literal() {
+            Some("") => Err(BuildError::new(NO_REASON)),
+            _ => Ok(Box::new(Reject { reason: self.0, logger: ctx.logger() })),
         }
     }
 }
 
-struct Reject(Interpolated);
+struct Reject {
+    reason: Interpolated,
+    logger: Logger,
+}
 
 impl Output for Reject {
     fn connect(&mut self) -> Result<(), ConnectError> {
         Ok(())
     }
 
-    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
-        let fixed = self.0.as_literal().map(|it| Mark::new(it.to_string()));
-        let reason = |message: &Message| match &fixed {
-            Some(mark) => mark.clone(),
-            None => Mark::new(String::from_utf8_lossy(&interpolate(&self.0, message)).into_owned()),
-        };
-        let rejected = delivery.messages().iter().map(reason).enumerate().collect();
+    fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
+        let fixed = self.reason.as_literal().map(|it| Mark::new(it.to_string()));
+        let mut rejected = Vec::with_capacity(delivery.messages().len());
+        delivery.part_mut().see_each(|batch, place| {
+            let reason = match &fixed {
+                Some(mark) => mark.clone(),
+                None => Mark::new(self.reason.evaluate_text(batch, place).unwrap_or_else(|failure| {
+                    self.logger.error(&format!("Reject message interpolation error: {failure}"));
+                    format!("reject message interpolation error: {failure}")
+                })),
+            };
+            rejected.push((rejected.len(), reason));
+        });
         delivery.answer(Err(WriteError::Rejected(rejected)));
     }
 }
@@ -82,6 +91,11 @@ mod tests {
         assert_eq!(harness.write(&mut output, &["a|b", "c"]), "failed: not today");
         let mut output = harness.output("reject: 'no ${! content() }: ${! error() }'");
         assert_eq!(harness.write(&mut output, &["a|b!"]), "partial: 0: no a: null, 1: no b: b is bad");
+        let mut output = harness.output("reject: '${! this.n + batch_index() }'");
+        let failed = "context was undefined, unable to reference `n`";
+        let expected = format!("partial: 0: 5, 1: 7, 2: reject message interpolation error: {failed}");
+        assert_eq!(harness.write(&mut output, &[r#"{"n":5}|{"n":6}|x"#]), expected);
+        assert!(harness.log.take().contains(&format!("Error Reject message interpolation error: {failed}")));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use wappa_bloblang::Failure;
 use wappa_component::{
-    BuildError, BuildProcessor, Cache, Component, Context, Part, Processor, Step, interpolate,
+    BuildError, BuildProcessor, Cache, Component, Context, Part, Processor, Step,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated};
@@ -109,30 +111,61 @@ struct Operation {
     ttl: Option<Interpolated>,
 }
 
-/// How long a value is to stay, as an interpolation says; the empty text says nothing. The error is Go's text.
-pub(crate) fn ttl_for(ttl: Option<&Interpolated>, message: &Message) -> Result<Option<Duration>, String> {
+/// Why there is no time for a value to stay.
+pub(crate) enum NoTtl {
+    /// A query failed.
+    Query(Failure),
+    /// What it gave is no time; Go's text.
+    Text(String),
+}
+
+/// How long a value is to stay, as an interpolation says; the empty text says nothing.
+pub(crate) fn ttl_for(
+    ttl: Option<&Interpolated>,
+    batch: &mut [Message],
+    place: usize,
+) -> Result<Option<Duration>, NoTtl> {
     let Some(ttl) = ttl else { return Ok(None) };
-    match String::from_utf8_lossy(&interpolate(ttl, message)).as_ref() {
+    match ttl.evaluate_text(batch, place).map_err(NoTtl::Query)?.as_str() {
         "" => Ok(None),
-        text => duration::parse(text).map(Some),
+        text => duration::parse(text).map(Some).map_err(NoTtl::Text),
     }
 }
 
+/// What is done for a message.
+struct Asked {
+    key: Bytes,
+    value: Bytes,
+    ttl: Option<Duration>,
+}
+
 impl Operation {
+    /// What is to be done for one message; the error is the text of its mark.
+    fn asked(&self, batch: &mut [Message], place: usize) -> Result<Asked, String> {
+        let key =
+            self.key.evaluate(batch, place).map_err(|err| format!("key interpolation error: {err}"))?;
+        let (mut value, mut ttl) = (Bytes::new(), None);
+        if matches!(self.operator, Operator::Set | Operator::Add) {
+            if let Some(it) = &self.value {
+                value = it.evaluate(batch, place).map_err(|err| format!("value interpolation error: {err}"))?;
+            }
+            ttl = ttl_for(self.ttl.as_ref(), batch, place).map_err(|err| match err {
+                NoTtl::Query(failure) => format!("ttl interpolation error: {failure}"),
+                NoTtl::Text(err) => format!("ttl must be a duration: {err}"),
+            })?;
+        }
+        Ok(Asked { key, value, ttl })
+    }
+
     /// Does it for one message; the error is the text of its mark.
-    fn run(&self, message: &mut Message, step: &mut Step<'_>) -> Result<(), String> {
-        let key = interpolate(&self.key, message);
+    fn run(&self, asked: Asked, message: &mut Message, step: &mut Step<'_>) -> Result<(), String> {
+        let Asked { key, value, ttl } = asked;
         let failed = |why: &dyn std::fmt::Display| {
             format!("operator failed for key '{}': {why}", String::from_utf8_lossy(&key))
         };
         match self.operator {
-            Operator::Set | Operator::Add => {
-                let value = self.value.as_ref().map(|it| interpolate(it, message)).unwrap_or_default();
-                let ttl = ttl_for(self.ttl.as_ref(), message)
-                    .map_err(|err| format!("ttl must be a duration: {err}"))?;
-                if matches!(self.operator, Operator::Set) {
-                    return self.cache.set(&key, &value, ttl).map_err(|err| failed(&err));
-                }
+            Operator::Set => self.cache.set(&key, &value, ttl).map_err(|err| failed(&err))?,
+            Operator::Add => {
                 if !self.cache.add(&key, &value, ttl).map_err(|err| failed(&err))? {
                     return Err(format!("key already exists: {}", String::from_utf8_lossy(&key)));
                 }
@@ -157,9 +190,12 @@ impl Processor for Operation {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
         for idx in 0..n_batches {
-            let batch = part.batch(idx);
-            for message in &mut part.messages_mut()[batch] {
-                if let Err(text) = self.run(message, step) {
+            let range = part.batch(idx);
+            let batch = &mut part.messages_mut()[range];
+            // Queries see the batch as it came.
+            let asked: Vec<_> = (0..batch.len()).map(|place| self.asked(batch, place)).collect();
+            for (message, asked) in batch.iter_mut().zip(asked) {
+                if let Err(text) = asked.and_then(|it| self.run(it, message, step)) {
                     step.mark(message, Mark::new(text));
                 }
             }
@@ -201,6 +237,25 @@ mod tests {
         let no_time = "a[ttl must be a duration: time: invalid duration \"a\"]\n";
         check(&one("operator: set, ttl: '${! content() }'"), &["a"], no_time);
         check(&one("operator: set, ttl: ''"), &["a"], "a\n");
+        let failed = "interpolation error: context was undefined, unable to reference `x`";
+        for (fields, what) in
+            [("value: '${! this.x }'", "value"), ("ttl: '${! this.x }'", "ttl"), ("key: '${! this.x }'", "key")]
+        {
+            let config = match what {
+                "key" => "cache: {resource: c, operator: get, key: '${! this.x }'}".to_string(),
+                _ => one(&format!("operator: add, {fields}")),
+            };
+            check(&config, &["q"], &format!("q[{what} {failed}]\n"));
+        }
+    }
+
+    #[test]
+    fn queries_see_the_batch_as_it_came() {
+        let get = "cache: {resource: c, operator: get, key: '${! content().from(0) }'}";
+        check(get, &["a|b"], "1|1\n");
+        let set = "cache: {resource: c, operator: set, key: 'k', value: '${! json(\"n\").from_all().sum() }'}";
+        let get = "cache: {resource: c, operator: get, key: k}";
+        check(&format!("processors: [{set}, {get}]"), &[r#"{"n":1}|{"n":2}"#], "3|3\n");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The processor `cached`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use wappa_component::{
-    BuildError, BuildProcessor, Cache, Component, Context, Logger, Part, Processor, Step, in_chunks, interpolate,
+    BuildError, BuildProcessor, Cache, Component, Context, Logger, Part, Processor, Step, in_chunks,
     run_children,
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{ComponentNode, Config, Interpolated, Mapping, Node, Reader, Rule};
+use wappa_spec::{ComponentNode, Config, Interpolated, Mapping};
 
 use crate::duration;
 
@@ -53,12 +53,12 @@ pub(super) const COMPONENT: Component =
 ///
 /// Nothing but this processor should write to these keys. What is kept has Bento's form: both can share a cache.
 #[derive(Config, Debug)]
-#[config(lint = lint)]
 struct CachedConfig {
     /// The label of the cache.
     cache: String,
 
-    /// A mapping that says whether something is not to be kept.
+    /// A mapping that says of the first result whether nothing is to be kept, as in `root = this.status != "found"`. Where
+    /// it fails, nothing is kept and the error is logged.
     #[config(optional)]
     skip_on: Option<Mapping>,
 
@@ -76,17 +76,11 @@ struct CachedConfig {
     processors: Vec<ComponentNode>,
 }
 
-fn lint(config: &CachedConfig, node: &Node, reader: &mut Reader<'_>) {
-    if config.skip_on.as_ref().is_some_and(|it| it.program().is_some()) {
-        let at = node.get("skip_on").unwrap_or(node);
-        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `skip_on` of `cached` yet");
-    }
-}
-
 impl BuildProcessor for CachedConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
         Ok(Box::new(Cached {
             cache: ctx.cache(&self.cache)?,
+            skip_on: self.skip_on.unwrap_or_default(),
             key: self.key,
             ttl: self.ttl,
             children: ctx.processors("cached.processors", &self.processors)?,
@@ -97,6 +91,7 @@ impl BuildProcessor for CachedConfig {
 
 struct Cached {
     cache: Arc<dyn Cache>,
+    skip_on: Mapping,
     key: Interpolated,
     ttl: Option<Interpolated>,
     children: Vec<Box<dyn Processor>>,
@@ -107,14 +102,37 @@ struct Cached {
 struct Interrupted(Vec<Message>);
 
 impl Cached {
-    fn run(&self, message: Message, step: &mut Step<'_>) -> Result<Vec<Message>, Interrupted> {
-        let key = interpolate(&self.key, &message);
-        let ttl = match &self.ttl {
-            None => None,
-            Some(ttl) => match duration::parse(&String::from_utf8_lossy(&interpolate(ttl, &message))) {
-                Ok(ttl) => Some(ttl),
-                Err(err) => return Ok(marked(message, format!("failed to parse ttl expression: {err}"), step)),
-            },
+    /// The key of a message, and how long what is made of it is kept. The error is Bento's text.
+    fn asked(&self, message: &mut Message) -> Result<(Bytes, Option<Duration>), String> {
+        // As in Bento, a message is seen without its batch.
+        let batch = std::slice::from_mut(message);
+        let key = self
+            .key
+            .evaluate(batch, 0)
+            .map_err(|err| format!("failed to interpolate key expression: {err}"))?;
+        let Some(ttl) = &self.ttl else { return Ok((key, None)) };
+        let text = ttl
+            .evaluate_text(batch, 0)
+            .map_err(|err| format!("failed to interpolate ttl expression: {err}"))?;
+        let ttl = duration::parse(&text).map_err(|err| format!("failed to parse ttl expression: {err}"))?;
+        Ok((key, Some(ttl)))
+    }
+
+    /// Whether results are not to be kept.
+    fn skips(&self, results: &mut [Message]) -> bool {
+        let Some(program) = self.skip_on.program().filter(|_| !results.is_empty()) else { return false };
+        program.test(results, 0).unwrap_or_else(|failure| {
+            self.logger.error(&format!(
+                "skip_on check failed: failed to execute skip_on mapping: {failure}, caching will be skipped as a precaution"
+            ));
+            true
+        })
+    }
+
+    fn run(&self, mut message: Message, step: &mut Step<'_>) -> Result<Vec<Message>, Interrupted> {
+        let (key, ttl) = match self.asked(&mut message) {
+            Ok(asked) => asked,
+            Err(why) => return Ok(marked(message, why, step)),
         };
         match self.cache.get(&key) {
             Ok(None) => (),
@@ -137,9 +155,11 @@ impl Cached {
         if run_children(&self.children, &mut part, step) == 0 {
             return Err(Interrupted(part.into_messages()));
         }
-        let results = part.into_messages();
+        let mut results = part.into_messages();
         let has_failed = results.iter().any(|it| it.error().is_some() && it.error() != mark_before.as_ref());
-        if !has_failed && let Err(err) = self.cache.set(&key, &kept(&results), ttl) {
+        if !has_failed
+            && !self.skips(&mut results)
+            && let Err(err) = self.cache.set(&key, &kept(&results), ttl) {
             self.logger.error(&format!("failed to write result to cache: {err}"));
         }
         Ok(results)
@@ -272,6 +292,35 @@ mod tests {
         let failed = "[operator failed for key 'x': key does not exist]";
         assert_eq!(harness.process(fails, &["a", "b"]), format!("a{failed}\nb{failed}\n"));
         assert_eq!(harness.cache_of("c").get(b"a"), Ok(None));
+    }
+
+    #[test]
+    fn a_mapping_says_what_is_not_kept() {
+        let says = |skip_on: &str, inputs: &[&str], log: &str| {
+            let mut harness = harness("lru: {}");
+            let config = format!("cached: {{cache: c, key: k, skip_on: '{skip_on}', processors: [{{append: '!'}}]}}");
+            let results = harness.process(&config, inputs);
+            let is_kept = harness.cache_of("c").exists(b"k").expect("it can tell");
+            let logged = harness.log.take();
+            assert!(if log.is_empty() { logged.is_empty() } else { logged.contains(log) }, "{logged}");
+            (results, is_kept)
+        };
+        let skip_on = "content() == \"a!\"";
+        assert_eq!(says(skip_on, &["a", "b", "c"], ""), ("a!\nb!\nb!\n".to_string(), true));
+        assert_eq!(says(skip_on, &["a"], ""), ("a!\n".to_string(), false));
+        let log = "Error skip_on check failed: failed to execute skip_on mapping: expected bool value, got number from \
+                   mapping (5), caching will be skipped as a precaution";
+        assert_eq!(says("root = 5", &["a"], log), ("a!\n".to_string(), false));
+    }
+
+    #[test]
+    fn without_a_key_or_a_time_it_fails() {
+        let mut harness = harness("lru: {}");
+        let failed = "expression: context was undefined, unable to reference `k`]";
+        let config = "cached: {cache: c, key: '${! this.k }', processors: []}";
+        assert_eq!(harness.process(config, &["a"]), format!("a[failed to interpolate key {failed}\n"));
+        let config = "cached: {cache: c, key: k, ttl: '${! this.k }', processors: []}";
+        assert_eq!(harness.process(config, &["a"]), format!("a[failed to interpolate ttl {failed}\n"));
     }
 
     #[test]

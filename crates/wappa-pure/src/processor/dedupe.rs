@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use wappa_bloblang::Failure;
 use wappa_component::{
-    BuildError, BuildProcessor, Cache, Component, Context, Logger, Part, Processor, Step, in_chunks, interpolate,
+    BuildError, BuildProcessor, Cache, Component, Context, Logger, Part, Processor, Step, in_chunks,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
@@ -97,18 +99,26 @@ struct Dedupe {
 const SEEN: &[u8] = b"t";
 
 impl Dedupe {
-    /// Whether a message stays.
-    fn stays(&self, message: &mut Message, step: &mut Step<'_>) -> bool {
-        match self.cache.add(&interpolate(&self.key, message), SEEN, None) {
-            Ok(is_new) => is_new,
-            Err(err) => {
-                self.logger.error(&format!("Cache error: {err}"));
-                if !self.drops_on_error {
-                    step.mark(message, Mark::new(err.to_string()));
+    /// Whether a message stays, whose key is this; where there is none, why.
+    fn stays(&self, key: Result<Bytes, Failure>, message: &mut Message, step: &mut Step<'_>) -> bool {
+        let why = match key {
+            Ok(key) => match self.cache.add(&key, SEEN, None) {
+                Ok(is_new) => return is_new,
+                Err(err) => {
+                    self.logger.error(&format!("Cache error: {err}"));
+                    err.to_string()
                 }
-                !self.drops_on_error
+            },
+            Err(failure) => {
+                let why = format!("key interpolation error: {failure}");
+                self.logger.error(&why);
+                why
             }
+        };
+        if !self.drops_on_error {
+            step.mark(message, Mark::new(why));
         }
+        !self.drops_on_error
     }
 }
 
@@ -117,10 +127,13 @@ impl Processor for Dedupe {
         in_chunks(part, step, |part, step| {
             let n_batches = part.n_batches();
             part.replace_batches(|mut batch| {
+                let keys: Vec<_> = (0..batch.len()).map(|place| self.key.evaluate(&mut batch, place)).collect();
+                let mut keyed: Vec<_> = batch.into_iter().zip(keys).collect();
                 if self.keeps_last {
-                    batch.reverse();
+                    keyed.reverse();
                 }
-                batch.retain_mut(|it| self.stays(it, step));
+                let stays = |(mut message, key)| self.stays(key, &mut message, step).then_some(message);
+                let mut batch: Vec<Message> = keyed.into_iter().filter_map(stays).collect();
                 if self.keeps_last {
                     batch.reverse();
                 }

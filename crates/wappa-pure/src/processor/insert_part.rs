@@ -1,6 +1,6 @@
 //! The processor `insert_part`.
 
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Processor, Step, interpolate};
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_spec::{Config, Interpolated};
 
 pub(super) const COMPONENT: Component =
@@ -9,7 +9,7 @@ pub(super) const COMPONENT: Component =
 /// Adds a message to each batch.
 ///
 /// The new message has the metadata of the first one of its batch, and interpolations in its content are evaluated on that
-/// one too.
+/// one too. Where they fail, the error is logged and nothing is added.
 ///
 /// # Examples
 ///
@@ -46,21 +46,30 @@ struct InsertPartConfig {
 }
 
 impl BuildProcessor for InsertPartConfig {
-    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Box::new(InsertPart { index: self.index, content: self.content }))
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        Ok(Box::new(InsertPart { index: self.index, content: self.content, logger: ctx.logger() }))
     }
 }
 
 struct InsertPart {
     index: i64,
     content: Interpolated,
+    logger: Logger,
 }
 
 impl Processor for InsertPart {
-    fn process(&self, part: &mut Part, _: &mut Step<'_>) -> usize {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         part.replace_batches(|mut batch| {
+            let content = match self.content.evaluate(&mut batch, 0) {
+                Ok(content) => content,
+                Err(failure) => {
+                    self.logger.error(&format!("Content interpolation error: {failure}"));
+                    return batch;
+                }
+            };
+            step.grow(content.len());
             let mut new = batch[0].clone();
-            new.set_content(interpolate(&self.content, &batch[0]));
+            new.set_content(content);
             let n_messages = batch.len();
             let place = match usize::try_from(self.index) {
                 Ok(place) => place.min(n_messages),
@@ -97,6 +106,15 @@ mod tests {
         check("-7", "x|a|b\nx|c\n");
         check("-9223372036854775808", "x|a|b\nx|c\n");
         check_process("insert_part: {content: '<${! content() }>'}", &["a|b"], "a|b|<a>\n");
+        check_process("insert_part: {content: '${! batch_size() }${! content().from(1) }'}", &["a|b"], "a|b|2b\n");
+    }
+
+    #[test]
+    fn without_a_content_nothing_is_added() {
+        let mut harness = Harness::default();
+        assert_eq!(harness.process("insert_part: {content: '${! this.a }'}", &["a|b"]), "a|b\n");
+        let failure = "Content interpolation error: context was undefined, unable to reference `a`";
+        assert_eq!(harness.log.take(), format!("Error {failure} label= path=root.pipeline.processors.0\n"));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use wappa_component::{
-    BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step, interpolate,
+    BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step,
 };
-use wappa_message::Message;
-use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader, Rule};
+use wappa_message::{Message, Value};
+use wappa_spec::{Config, Interpolated, Map, Mapping};
 
 pub(super) const COMPONENT: Component = Component::processor::<LogConfig>("log").categories(&["Utility"]);
 
@@ -33,7 +33,6 @@ pub(super) const COMPONENT: Component = Component::processor::<LogConfig>("log")
 ///
 /// Nothing is evaluated while the level is not logged. A line costs much more than a message otherwise does.
 #[derive(Config, Debug)]
-#[config(lint = lint)]
 struct LogConfig {
     /// How much the line matters: TRACE, DEBUG, INFO, WARN or ERROR.
     #[config(default = "INFO", options("FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"))]
@@ -52,13 +51,6 @@ struct LogConfig {
     fields: Option<Map<Interpolated>>,
 }
 
-fn lint(config: &LogConfig, node: &Node, reader: &mut Reader<'_>) {
-    if config.fields_mapping.as_ref().is_some_and(|it| it.program().is_some()) {
-        let at = node.get("fields_mapping").unwrap_or(node);
-        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `fields_mapping` of `log` yet");
-    }
-}
-
 impl BuildProcessor for LogConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
         let level = match self.level.as_str() {
@@ -70,8 +62,13 @@ impl BuildProcessor for LogConfig {
             // Bento's options have more than its processor knows.
             level => return Err(BuildError::new(format!("log level not recognised: {level}"))),
         };
-        let fields = self.fields.unwrap_or_default().0;
-        Ok(Box::new(Log { logger: ctx.logger(), level, message: self.message, fields }))
+        Ok(Box::new(Log {
+            logger: ctx.logger(),
+            level,
+            message: self.message,
+            fields: self.fields.unwrap_or_default().0,
+            fields_mapping: self.fields_mapping.unwrap_or_default(),
+        }))
     }
 }
 
@@ -80,6 +77,7 @@ struct Log {
     level: Level,
     message: Interpolated,
     fields: Vec<(String, Interpolated)>,
+    fields_mapping: Mapping,
 }
 
 impl Processor for Log {
@@ -89,7 +87,13 @@ impl Processor for Log {
             return n_batches;
         }
         for idx in 0..n_batches {
-            part.messages()[part.batch(idx)].iter().for_each(|it| self.log(it));
+            let range = part.batch(idx);
+            let batch = &mut part.messages_mut()[range];
+            for place in 0..batch.len() {
+                if let Err(why) = self.log(batch, place) {
+                    self.logger.error(&why);
+                }
+            }
             if step.is_due() {
                 return idx + 1;
             }
@@ -99,17 +103,52 @@ impl Processor for Log {
 }
 
 impl Log {
-    fn log(&self, message: &Message) {
-        let values: Vec<_> = self.fields.iter().map(|(_, value)| interpolate(value, message)).collect();
-        let fields: Vec<(&str, Cow<'_, str>)> = self
-            .fields
-            .iter()
-            .zip(&values)
-            .map(|((name, _), value)| (name.as_str(), String::from_utf8_lossy(value)))
-            .collect();
-        let text = interpolate(&self.message, message);
-        self.logger.log_with(self.level, &String::from_utf8_lossy(&text), &fields);
+    /// Writes the line of one message; the error is why there is none.
+    fn log(&self, batch: &mut [Message], place: usize) -> Result<(), String> {
+        let mut fields: Vec<(Cow<'_, str>, String)> = Vec::new();
+        for (name, value) in &self.fields {
+            let value = value
+                .evaluate_text(batch, place)
+                .map_err(|err| format!("Field {name} interpolation error: {err}"))?;
+            fields.push((Cow::Borrowed(name), value));
+        }
+        fields.extend(self.mapped_fields(batch, place)?);
+        let text = self
+            .message
+            .evaluate_text(batch, place)
+            .map_err(|err| format!("Message interpolation error: {err}"))?;
+        let fields: Vec<(&str, Cow<'_, str>)> =
+            fields.iter().map(|(name, value)| (name.as_ref(), Cow::Borrowed(value.as_str()))).collect();
+        self.logger.log_with(self.level, &text, &fields);
+        Ok(())
     }
+
+    /// The fields that the mapping makes of a message.
+    fn mapped_fields(
+        &self,
+        batch: &mut [Message],
+        place: usize,
+    ) -> Result<Vec<(Cow<'static, str>, String)>, String> {
+        let Some(program) = self.fields_mapping.program() else { return Ok(Vec::new()) };
+        let value = program
+            .value(batch, place)
+            .map_err(|err| format!("Failed to execute fields mapping: {err}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match value {
+            // Who deletes all of it wants no fields.
+            None => Ok(Vec::new()),
+            Some(Value::Object(object)) => {
+                Ok(object.iter().map(|(name, value)| (text(&name).into(), text(&value.to_text()))).collect())
+            }
+            Some(other) => Err(format!("Fields mapping yielded a non-object result: {}", shown(&other))),
+        }
+    }
+}
+
+/// What a mapping gave instead of an object.
+fn shown(value: &Value) -> String {
+    let text: String = value.to_json().chars().take(100).collect();
+    format!("`{text}`")
 }
 
 #[cfg(test)]
@@ -137,6 +176,24 @@ mod tests {
             &["q w"],
             &format!("Info hi zeta=z sp ace=q w {place}\n"),
         );
+    }
+
+    #[test]
+    fn fields_are_what_the_mapping_makes() {
+        let place = "label= path=root.pipeline.processors.0";
+        check_log(
+            "log: {message: hi, fields_mapping: \"root.b = this.a\\nroot.n = batch_index()\\nroot.o = [1.5, null]\"}",
+            &[r#"{"a":"x"}|{"a":"y"}"#],
+            &format!("Info hi b=x n=0 o=[1.5,null] {place}\nInfo hi b=y n=1 o=[1.5,null] {place}\n"),
+        );
+        check_log("log: {message: hi, fields_mapping: 'root = deleted()'}", &["a"], &format!("Info hi {place}\n"));
+        for (fields, why) in [
+            ("message: '${! this.a }'", "Message interpolation error: context was undefined, unable to reference `a`"),
+            ("fields_mapping: 'root = throw(\"no\")'", "Failed to execute fields mapping: failed assignment (line 1): no"),
+            ("fields_mapping: 'root = 5'", "Fields mapping yielded a non-object result: `5`"),
+        ] {
+            check_log(&format!("log: {{{fields}}}"), &["x"], &format!("Error {why} {place}\n"));
+        }
     }
 
     #[test]

@@ -22,4 +22,4 @@ components! {
     resource,
 }
 
-pub(crate) use cache::ttl_for;
+pub(crate) use cache::{NoTtl, ttl_for};

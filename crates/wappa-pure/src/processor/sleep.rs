@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, interpolate};
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Message;
 use wappa_spec::{Config, Interpolated, Lint, Node, Reader, Rule};
 
@@ -74,9 +74,11 @@ impl Processor for Sleep {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
         for idx in 0..n_batches {
-            for (idx_in_batch, message) in part.messages()[part.batch(idx)].iter().enumerate() {
-                let duration = self.duration_for(message);
-                if LONG <= duration && 0 < idx && idx_in_batch == 0 {
+            let range = part.batch(idx);
+            let batch = &mut part.messages_mut()[range];
+            for place in 0..batch.len() {
+                let duration = self.duration_for(batch, place);
+                if LONG <= duration && 0 < idx && place == 0 {
                     return idx;
                 }
                 if !duration.is_zero() && !step.sleep(duration) {
@@ -92,12 +94,18 @@ impl Processor for Sleep {
 }
 
 impl Sleep {
-    fn duration_for(&self, message: &Message) -> Duration {
+    fn duration_for(&self, batch: &mut [Message], place: usize) -> Duration {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
-        let text = interpolate(&self.duration, message);
-        duration::parse(&String::from_utf8_lossy(&text)).unwrap_or_else(|err| {
+        let text = match self.duration.evaluate_text(batch, place) {
+            Ok(text) => text,
+            Err(failure) => {
+                self.logger.error(&format!("Period interpolation error: {failure}"));
+                return Duration::ZERO;
+            }
+        };
+        duration::parse(&text).unwrap_or_else(|err| {
             self.logger.error(&format!("Failed to parse duration: {err}"));
             Duration::ZERO
         })
@@ -138,6 +146,8 @@ time: invalid duration "."
         let prefix = "Error Failed to parse duration: ";
         let log = harness.log.take().replace(prefix, "").replace(" label= path=root.pipeline.processors.0", "");
         assert_eq!(log, expected);
+        assert_eq!(harness.process("sleep: {duration: '${! this.wait }'}", &["x"]), "x\n");
+        assert!(harness.log.take().starts_with("Error Period interpolation error: context was undefined"));
     }
 
     #[test]
