@@ -54,10 +54,11 @@ const ABSENT: &str = "null";
 impl Segment {
     pub(crate) fn of(query: Expr) -> Segment {
         match &query {
-            Expr::Literal(literal) => match std::str::from_utf8(&text_of(&literal.value)) {
-                Ok(text) => return Segment::Literal(text.into()),
-                Err(_) => (),
-            },
+            Expr::Literal(literal) => {
+                if let Ok(text) = std::str::from_utf8(&text_of(&literal.value)) {
+                    return Segment::Literal(text.into());
+                }
+            }
             Expr::Metadata(Some(key)) => return Segment::Metadata(key.clone()),
             Expr::Function(call) => {
                 // A key that is no UTF-8 is looked up as any query.

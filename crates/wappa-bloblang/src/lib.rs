@@ -61,7 +61,12 @@ impl Program {
 
     /// The same, where what the mapping begins with and changes is another message, content and metadata: `this`, and what
     /// functions look at, is the message of the batch. So a `branch` puts a result into the message it came from.
-    pub fn map_onto(&self, batch: &mut [Message], index: usize, onto: &mut Message) -> Result<Mapped, Failure> {
+    pub fn map_onto(
+        &self,
+        batch: &mut [Message],
+        index: usize,
+        onto: &mut Message,
+    ) -> Result<Mapped, Failure> {
         Machine::new(Some(self), batch, index).onto(onto).run(false)
     }
 

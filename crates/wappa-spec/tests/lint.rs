@@ -202,7 +202,9 @@ fn bodies_that_are_no_objects() {
     check("output:\n  drop:\n", expect![[""]]);
     check(
         "output: {reject: 'a ${! error() } ${! @k } ${! nope() }'}",
-        expect![""],
+        expect![[r#"
+            (1,54) unrecognised function 'nope':  } @54+0
+        "#]],
     );
 }
 
@@ -324,15 +326,21 @@ fn processors_of_inputs_and_outputs() {
 fn interpolations() {
     check_processors(
         "- log: {message: 'a ${! jason(\"a\") }'}",
-        expect![""],
+        expect![[r#"
+            (3,39) unrecognised function 'jason':  } @39+0
+        "#]],
     );
     check_processors(
         "- log:\n    message: |\n      first\n      and ${! this.a.nope() }\n",
-        expect![""],
+        expect![[r#"
+            (6,40) unrecognised method 'nope':  } @32+0
+        "#]],
     );
     check_processors(
         "- log:\n    message: >-\n      first\n      and ${! this.a.nope() }\n",
-        expect![""],
+        expect![[r#"
+            (4,46) unrecognised method 'nope':  } @18+0
+        "#]],
     );
     check_processors(
         "- log: {message: \"${! content() \"}",

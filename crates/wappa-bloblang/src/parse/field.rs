@@ -1,7 +1,7 @@
 //! Texts with queries in them: the fields of a config that hold `${! … }`.
 
 use super::{
-    Parser, ParseError,
+    ParseError, Parser,
     fail::{Fail, OrElse, Parsed},
 };
 use crate::{
@@ -38,9 +38,8 @@ impl Parser<'_> {
             } else if self.rest().starts_with("${{!") {
                 self.at += "${{!".len();
                 let inner = self.rest();
-                let n = inner
-                    .find("}}")
-                    .ok_or_else(|| Fail::required(self.at, "end of escaped expression"))?;
+                let n =
+                    inner.find("}}").ok_or_else(|| Fail::required(self.at, "end of escaped expression"))?;
                 literal.push_str("${!");
                 literal.push_str(&inner[..n]);
                 literal.push('}');
