@@ -25,6 +25,7 @@ impl Content {
         Content::Structured(Arc::new(Structured { value, bytes: OnceLock::new() }))
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &Bytes {
         match self {
             Content::Bytes(bytes) => bytes,
@@ -33,6 +34,7 @@ impl Content {
     }
 
     /// The bytes if there are any, without printing.
+    #[inline]
     pub(crate) fn printed(&self) -> Result<&Bytes, &Value> {
         match self {
             Content::Bytes(bytes) => Ok(bytes),
@@ -77,6 +79,7 @@ impl Content {
     }
 
     /// What the content makes its holder keep, in bytes.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         match self {
             Content::Bytes(bytes) => bytes.len(),

@@ -42,11 +42,13 @@ impl Message {
     }
 
     /// The content as bytes. A structure is printed as JSON by the first who asks.
+    #[inline]
     pub fn content(&self) -> &Bytes {
         self.content.bytes()
     }
 
     /// Replaces the content.
+    #[inline]
     pub fn set_content(&mut self, content: Bytes) {
         self.content = Content::Bytes(content);
     }
@@ -68,6 +70,7 @@ impl Message {
     }
 
     /// The content as bytes where it is there as bytes, else the value that [`Message::content`] would print.
+    #[inline]
     pub fn printed(&self) -> Result<&Bytes, &Value> {
         self.content.printed()
     }
@@ -79,6 +82,7 @@ impl Message {
     }
 
     /// The metadata.
+    #[inline]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -132,12 +136,14 @@ impl Message {
 
     /// Content and metadata together, in bytes: what the message makes its holder keep. Texts of the metadata, and all of
     /// a structure, count with what is allocated for them.
+    #[inline]
     pub fn size(&self) -> usize {
         self.content.size() + self.metadata.size()
     }
 
     /// The content's part of [`Message::size`]: the length of bytes, and of a structure what is allocated for it in
     /// either form.
+    #[inline]
     pub fn content_size(&self) -> usize {
         self.content.size()
     }

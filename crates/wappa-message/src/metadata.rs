@@ -134,6 +134,7 @@ impl Metadata {
 
     /// What keys and values have allocated, in bytes: at least that much, and not more than a few times as much. What
     /// other messages share counts as well.
+    #[inline]
     pub fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |it| it.bytes)
     }

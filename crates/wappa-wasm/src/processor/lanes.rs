@@ -66,7 +66,15 @@ pub(super) enum Lanes {
     /// instance of its own.
     Own(Box<[Mutex<Seat>]>),
     /// Fewer than there are lanes: `n` together.
-    Lent { free: Mutex<Vec<Seat>>, returned: Condvar, n: usize },
+    Lent { free: Mutex<Free>, returned: Condvar, n: usize },
+}
+
+/// The seats that nobody uses, and who waits for one.
+#[expect(clippy::vec_box, reason = "a seat is large, and is lent and given back for each part")]
+pub(super) struct Free {
+    seats: Vec<Box<Seat>>,
+    /// Waking somebody is a system call, also where nobody sleeps.
+    n_waiting: usize,
 }
 
 /// What comes of asking for another seat.
@@ -90,8 +98,9 @@ impl Lanes {
             (max, _) => max,
         };
         if n_seats < n_lanes {
-            let mut free: Vec<Seat> = (1..n_seats).map(|_| Seat::default()).collect();
-            free.push(seat);
+            let mut seats: Vec<Box<Seat>> = (1..n_seats).map(|_| Box::default()).collect();
+            seats.push(Box::new(seat));
+            let free = Free { seats, n_waiting: 0 };
             return Lanes::Lent { free: Mutex::new(free), returned: Condvar::new(), n: n_seats };
         }
         let mut seats: Vec<Seat> = (0..n_lanes).map(|_| Seat::default()).collect();
@@ -105,7 +114,7 @@ impl Lanes {
         let mut take = |seat: &mut Seat| instances.extend(seat.alive.take().map(|it| it.instance));
         match self {
             Lanes::Own(seats) => seats.iter().for_each(|it| take(&mut lock(it))),
-            Lanes::Lent { free, .. } => lock(free).iter_mut().for_each(take),
+            Lanes::Lent { free, .. } => lock(free).seats.iter_mut().for_each(|it| take(it)),
         }
         instances
     }
@@ -117,14 +126,13 @@ impl Lanes {
             Lanes::Lent { free, returned, .. } => {
                 let mut list = lock(free);
                 loop {
-                    if let Some(seat) = list.pop() {
+                    if let Some(seat) = list.seats.pop() {
                         return Some(Borrowed(Kind::Lent { seat: Some(seat), free, returned }));
                     }
                     if step.is_interrupted() {
                         return None;
                     }
-                    list =
-                        returned.wait_timeout(list, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+                    list = wait(list, returned);
                 }
             }
         }
@@ -143,10 +151,10 @@ impl Lanes {
                 Lanes::Own(seats) => another_of(seats, step.lane()).map(Kind::Own),
                 Lanes::Lent { free, returned, n } => {
                     let mut list = lock(free);
-                    let seat = match list.last() {
-                        Some(last) if last.alive.is_some() || list.len() == *n => list.pop(),
+                    let seat = match list.seats.last() {
+                        Some(last) if last.alive.is_some() || list.seats.len() == *n => list.seats.pop(),
                         _ => {
-                            drop(returned.wait_timeout(list, LOOK_INTERVAL));
+                            drop(wait(list, returned));
                             None
                         }
                     };
@@ -178,6 +186,15 @@ fn another_of(seats: &[Mutex<Seat>], lane: usize) -> Option<MutexGuard<'_, Seat>
     (!is_in_use).then(|| lock(&seats[lane]))
 }
 
+/// Waits until a seat is given back, or it is time to look whether the stream is given up.
+fn wait<'a>(mut free: MutexGuard<'a, Free>, returned: &Condvar) -> MutexGuard<'a, Free> {
+    free.n_waiting += 1;
+    let waited = returned.wait_timeout(free, LOOK_INTERVAL);
+    let mut free = waited.unwrap_or_else(PoisonError::into_inner).0;
+    free.n_waiting -= 1;
+    free
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -185,14 +202,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A seat for the time of one part.
 pub(super) struct Borrowed<'a>(Kind<'a>);
 
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for one part")]
 enum Kind<'a> {
     /// While another one is looked for.
     Nobodys(Box<Seat>),
     Own(MutexGuard<'a, Seat>),
     Lent {
-        seat: Option<Seat>,
-        free: &'a Mutex<Vec<Seat>>,
+        seat: Option<Box<Seat>>,
+        free: &'a Mutex<Free>,
         returned: &'a Condvar,
     },
 }
@@ -228,10 +244,13 @@ impl Drop for Borrowed<'_> {
         {
             let mut list = lock(free);
             // Those that have an instance are taken first.
-            let at = if seat.alive.is_some() { list.len() } else { 0 };
-            list.insert(at, seat);
+            let at = if seat.alive.is_some() { list.seats.len() } else { 0 };
+            list.seats.insert(at, seat);
+            let is_awaited = 0 < list.n_waiting;
             drop(list);
-            returned.notify_one();
+            if is_awaited {
+                returned.notify_one();
+            }
         }
     }
 }
