@@ -207,6 +207,31 @@ impl Delivery {
         routed
     }
 
+    /// Gives the messages to `n` targets, of which a message may be for several, and for none; `is_for` says by index which
+    /// is for whom. Each has arrived once all its targets have delivered it, one that is for none at once. A target's messages
+    /// stay in the batches they were in, and one without messages gets nothing.
+    pub fn spread(mut self, n: usize, is_for: impl Fn(usize, usize) -> bool) -> Vec<Option<Delivery>> {
+        let n_messages = self.n_messages;
+        let mut routed: Vec<Option<Delivery>> = (0..n).map(|_| None).collect();
+        let mut targets: Vec<usize> =
+            (0..n).filter(|target| (0..n_messages).any(|idx| is_for(idx, *target))).collect();
+        let Some(last) = targets.pop() else {
+            self.answer(Ok(()));
+            return routed;
+        };
+        for target in targets {
+            let mut part = self.part.clone();
+            part.retain(|idx| is_for(idx, target));
+            let stamp = self.stamp.as_ref().map(|it| it.share(0));
+            routed[target] = Some(Delivery::of(part, self.receipt.share(), stamp));
+        }
+        if (0..n_messages).any(|idx| !is_for(idx, last)) {
+            self.retain(|idx| is_for(idx, last));
+        }
+        routed[last] = Some(self);
+        routed
+    }
+
     /// One more delivery of the same messages: they have arrived once both have delivered them.
     pub fn copy(&self) -> Delivery {
         let stamp = self.stamp.as_ref().map(|it| it.share(0));
@@ -603,6 +628,25 @@ mod tests {
         assert!(rx.try_recv().is_err());
         left.answer(Err(WriteError::Partial(vec![(1, mark("again"))])));
         assert_eq!(rx.recv().as_deref(), Ok("2: again"));
+    }
+
+    #[test]
+    fn a_message_may_be_for_several_targets_and_for_none() {
+        let (one, rx) = delivery("abc cb c");
+        let content: Vec<u8> = one.messages().iter().map(|it| it.content()[0]).collect();
+        let targets: [&[u8]; 4] = [b"ab", b"x", b"b", b"a"];
+        let routed = one.spread(4, |idx, target| targets[target].contains(&content[idx]));
+        let texts: Vec<String> = routed.iter().map(|it| it.as_ref().map_or(String::new(), text)).collect();
+        assert_eq!(texts, ["ab b", "", "b b", "a"]);
+        let mut routed = routed.into_iter().flatten();
+        routed.next().expect("one").answer(failed("one"));
+        routed.next().expect("two").answer(Err(WriteError::Partial(vec![(1, Mark::new("two"))])));
+        assert!(rx.try_recv().is_err());
+        routed.next().expect("three").answer(Ok(()));
+        assert_eq!(rx.recv().as_deref(), Ok("0: one, 1: one, 4: one"));
+        let (one, rx) = delivery("ab");
+        assert!(one.spread(2, |_, _| false).iter().all(Option::is_none));
+        assert_eq!(rx.recv().as_deref(), Ok(""));
     }
 
     #[test]

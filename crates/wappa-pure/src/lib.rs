@@ -17,6 +17,7 @@ mod back_off;
 mod base;
 mod batching;
 mod cache;
+mod cron;
 mod duration;
 mod fault;
 mod glob;

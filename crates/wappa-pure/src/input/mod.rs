@@ -11,5 +11,6 @@ components! {
     sequence,
     read_until,
     inproc,
+    generate,
     resource,
 }

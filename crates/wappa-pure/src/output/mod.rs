@@ -15,6 +15,7 @@ components! {
     retry,
     drop_on,
     inproc,
+    switch,
     resource,
     cache,
 }

@@ -179,6 +179,12 @@ fn every_output_that_has_others_below_it() {
         ("reject_errored: ONE", Needs::One),
         ("fallback: [ONE, TWO]", Needs::One),
         ("retry: {output: ONE}", Needs::One),
+        ("switch: {cases: [{check: 'content().contains(\"1\")', output: ONE}, {output: TWO}]}", Needs::One),
+        ("switch: {cases: [{continue: true, output: ONE}, {output: TWO}]}", Needs::All),
+        (
+            "switch: {retry_until_success: true, cases: [{continue: true, output: ONE}, {output: TWO}]}",
+            Needs::All,
+        ),
         ("retry: {max_retries: 1, backoff: {max_elapsed_time: 2s}, output: ONE}", Needs::One),
         ("drop_on: {error: true, output: ONE}", Needs::None),
         ("drop_on: {error_patterns: [two], output: ONE}", Needs::One),
