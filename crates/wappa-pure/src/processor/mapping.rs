@@ -7,6 +7,8 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Mapping};
 
+use super::limit;
+
 pub(super) const COMPONENT: Component =
     Component::processor::<MappingConfig>("mapping").categories(&["Mapping", "Parsing"]);
 
@@ -58,12 +60,6 @@ impl BuildProcessor for MappingConfig {
     }
 }
 
-/// How much the messages that are worked on together may grow by, through all processors: what `part_limit` of guests
-/// is by default.
-const PART_LIMIT: usize = 512 << 20;
-
-const TOO_LARGE: &str = "the messages worked on together would grow by more than 512MiB";
-
 /// What a mapping makes of one message of a batch.
 type Evaluate = fn(&Program, &mut [Message], usize) -> Result<Mapped, Failure>;
 
@@ -95,16 +91,14 @@ impl Mapper {
             let mapped = (self.evaluate)(program, batch, place);
             let message = &mut part.messages_mut()[range.start + place];
             match mapped {
-                Ok(mapped) if step.growth().left(PART_LIMIT) < mapped.growth(message) => {
-                    self.logger.error(TOO_LARGE);
-                    step.mark(message, Mark::new(TOO_LARGE));
-                }
-                Ok(mapped) => {
-                    step.grow(mapped.growth(message));
-                    if !mapped.apply(message) {
-                        deleted.push(range.start + place);
+                Ok(mapped) => match limit::apply(mapped, message, step) {
+                    Ok(true) => (),
+                    Ok(false) => deleted.push(range.start + place),
+                    Err(why) => {
+                        self.logger.error(why);
+                        step.mark(message, Mark::new(why));
                     }
-                }
+                },
                 Err(failure) => {
                     self.logger.error(failure.as_str());
                     step.mark(message, Mark::new(failure.as_str()));

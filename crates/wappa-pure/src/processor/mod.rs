@@ -1,5 +1,7 @@
 //! Processors without a foreign client, one file each.
 
+mod limit;
+
 components! {
     noop,
     mapping,
@@ -11,6 +13,8 @@ components! {
     catch,
     for_each,
     processors,
+    switch,
+    branch,
     select_parts,
     insert_part,
     bounds_check,

@@ -1,0 +1,31 @@
+//! By how much processors may make messages larger.
+
+use wappa_bloblang::Mapped;
+use wappa_component::Step;
+use wappa_message::Message;
+
+/// How much the messages that are worked on together may grow by, through all processors: what `part_limit` of guests
+/// is by default.
+pub(super) const PART_LIMIT: usize = 512 << 20;
+
+/// What is said of a message that would be larger.
+pub(super) const TOO_LARGE: &str = "the messages worked on together would grow by more than 512MiB";
+
+/// A processor is about to make the messages larger by so many bytes; the error is why it may not.
+pub(super) fn grow(step: &mut Step<'_>, bytes: usize) -> Result<(), &'static str> {
+    if step.growth().left(PART_LIMIT) < bytes {
+        return Err(TOO_LARGE);
+    }
+    step.grow(bytes);
+    Ok(())
+}
+
+/// Makes a message what a mapping made of it, and says whether it stays; the error is why it may not become that.
+pub(super) fn apply(
+    mapped: Mapped,
+    message: &mut Message,
+    step: &mut Step<'_>,
+) -> Result<bool, &'static str> {
+    grow(step, mapped.growth(message))?;
+    Ok(mapped.apply(message))
+}
