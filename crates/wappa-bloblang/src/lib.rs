@@ -39,6 +39,7 @@ use wappa_message::{Message, Value};
 pub use crate::{
     environment::Environment,
     evaluate::{Failure, Mapped},
+    formats::{compression::Algorithm, csv::Reader as CsvReader},
     interpolated::Interpolated,
     parse::ParseError,
     program::Program,

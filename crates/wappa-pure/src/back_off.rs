@@ -68,6 +68,21 @@ impl BackOff {
         })
     }
 
+    /// So many attempts, the first one included; 0 for any number. `elapsed` as zero is for without end.
+    pub(crate) fn of_attempts(
+        initial: Duration,
+        longest: Duration,
+        elapsed: Duration,
+        attempts_max: u64,
+    ) -> BackOff {
+        BackOff {
+            initial,
+            longest,
+            elapsed_max: Some(elapsed).filter(|it| !it.is_zero()),
+            retries_max: attempts_max.checked_sub(1),
+        }
+    }
+
     /// Tries again for ever.
     pub(crate) fn endless() -> BackOff {
         BackOff::growing(Duration::from_millis(500), Duration::from_secs(3))
@@ -83,6 +98,11 @@ impl Attempts {
     /// Whether an attempt failed before.
     pub(crate) fn have_failed(&self) -> bool {
         0 < self.n_failed
+    }
+
+    /// How many attempts failed.
+    pub(crate) fn n_failed(&self) -> u64 {
+        self.n_failed
     }
 
     /// An attempt failed: when the next one is to be made. `None`: there have been enough.

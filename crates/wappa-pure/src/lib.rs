@@ -20,6 +20,7 @@ mod cache;
 mod cron;
 mod duration;
 mod fault;
+mod formats;
 mod glob;
 mod inproc;
 mod input;

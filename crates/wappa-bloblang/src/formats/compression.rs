@@ -6,18 +6,26 @@ use flate2::{Compression, read, write};
 
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
+pub enum Algorithm {
+    /// bzip2, which is only decompressed.
     Bzip2,
+    /// DEFLATE, RFC 1951.
     Flate,
+    /// gzip, RFC 1952; several one after the other are one.
     Gzip,
+    /// Frames of LZ4.
     Lz4,
+    /// Blocks of Snappy, without frames.
     Snappy,
+    /// zlib, RFC 1950.
     Zlib,
+    /// Zstandard, RFC 8878.
     Zstd,
 }
 
 impl Algorithm {
-    pub(crate) fn find(name: &str) -> Option<Algorithm> {
+    /// The algorithm with this name in configs and mappings.
+    pub fn find(name: &str) -> Option<Algorithm> {
         Some(match name {
             "bzip2" => Algorithm::Bzip2,
             "flate" => Algorithm::Flate,
@@ -32,13 +40,13 @@ impl Algorithm {
     }
 
     /// Whether Bento compresses with it as well, and not only decompresses.
-    pub(crate) fn compresses(self) -> bool {
+    pub fn compresses(self) -> bool {
         self != Algorithm::Bzip2
     }
 
     /// The bytes compressed. A level is a number from 1 to 9, the more the smaller; 0 compresses as little as can be, and
     /// -1 is the algorithm's own. LZ4 and Snappy have no levels.
-    pub(crate) fn compress(self, bytes: &[u8], level: i64) -> Result<Vec<u8>, String> {
+    pub fn compress(self, bytes: &[u8], level: i64) -> Result<Vec<u8>, String> {
         let compression = || match level {
             0..=9 => Ok(Compression::new(level as u32)),
             -1 => Ok(Compression::default()),
@@ -85,7 +93,8 @@ impl Algorithm {
     }
 
     /// The bytes decompressed. `charge` is told how many bytes are about to be made and may refuse.
-    pub(crate) fn decompress<E>(
+    /// The outer error is its own, the inner one says what is wrong with the bytes, in Bento's words where it has some.
+    pub fn decompress<E>(
         self,
         bytes: &[u8],
         charge: &mut dyn FnMut(usize) -> Result<(), E>,

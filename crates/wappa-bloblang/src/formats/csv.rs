@@ -2,7 +2,7 @@
 
 /// Reads records, all of which have as many fields as the first one.
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     comma: char,
     /// Whether quotes may stand where they make no sense.
@@ -16,7 +16,8 @@ const BARE: &str = "bare \" in non-quoted-field";
 const EXTRANEOUS: &str = "extraneous or missing \" in quoted-field";
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a [u8], comma: char, is_lazy: bool) -> Result<Reader<'a>, String> {
+    /// A reader of this text, whose fields are separated by `comma`; lazily, quotes may stand where they make no sense.
+    pub fn new(text: &'a [u8], comma: char, is_lazy: bool) -> Result<Reader<'a>, String> {
         if matches!(comma, '\0' | '"' | '\r' | '\n' | char::REPLACEMENT_CHARACTER) {
             return Err("csv: invalid field or comment delimiter".to_string());
         }

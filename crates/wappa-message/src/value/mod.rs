@@ -103,6 +103,14 @@ impl Value {
         json::first(text, |scan| scan.value(0).map(|range| slot::open(text, range)))
     }
 
+    /// The same, and where in the text the document ends.
+    pub fn from_json_next(text: &Bytes) -> Result<(Value, usize), JsonError> {
+        json::first(text, |scan| {
+            let range = scan.value(0)?;
+            Ok((slot::open(text, range), scan.at()))
+        })
+    }
+
     /// As [`Value::from_json`], for a value that may well never be asked for what is in it: that is found when it is.
     ///
     /// Nothing is allocated that grows with the document, so [`Value::size`] can be looked at before anything is.

@@ -461,7 +461,7 @@ mod tests {
             check_lint(&format!("pipeline:\n  processors:\n    - branch:\n        {branch}\n"), expected);
         };
         lint("processors: [{noop: {}}]", "");
-        lint("result_map: root = this", "(3,7) field processors is required\n");
+        lint("result_map: root = this", "(4,1) the branch processor requires at least one child processor\n");
         lint("processors: []", "(4,1) the branch processor requires at least one child processor\n");
         lint("request_map: root = nope()", "(4,36) unrecognised function 'nope'\n");
     }

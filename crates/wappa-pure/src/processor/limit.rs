@@ -29,3 +29,30 @@ pub(super) fn apply(
     grow(step, mapped.growth(message))?;
     Ok(mapped.apply(message))
 }
+
+/// What is made of one message is charged as it is made; as many bytes as the message's content has take its place.
+pub(super) struct Charged<'a, 'b> {
+    step: &'a mut Step<'b>,
+    n_free: usize,
+}
+
+impl<'a, 'b> Charged<'a, 'b> {
+    pub(super) fn new(step: &'a mut Step<'b>, message: &Message) -> Charged<'a, 'b> {
+        Charged { step, n_free: message.content_size() }
+    }
+
+    /// So many bytes are about to be made; the error is why they may not.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<(), String> {
+        let n_free = self.n_free.min(bytes);
+        self.n_free -= n_free;
+        grow(self.step, bytes - n_free).map_err(str::to_string)
+    }
+}
+
+/// Of a part that may become so many bytes larger.
+#[cfg(test)]
+pub(super) fn growth_that_leaves(bytes: usize) -> wappa_component::Growth {
+    let mut growth = wappa_component::Growth::default();
+    growth.add(PART_LIMIT - bytes);
+    growth
+}

@@ -1,0 +1,138 @@
+//! The processor `compress`.
+
+use wappa_bloblang::Algorithm;
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
+use wappa_message::Mark;
+use wappa_spec::{Config, Node, Reader, Rule};
+
+use super::limit;
+
+pub(super) const COMPONENT: Component = Component::processor::<CompressConfig>("compress").categories(&["Parsing"]);
+
+/// Compresses the content of each message.
+///
+/// # Examples
+///
+/// ### Batches of a thousand lines, compressed
+///
+/// ```yaml
+/// input:
+///   batched:
+///     child:
+///       stdin: {}
+///     policy:
+///       count: 1000
+/// pipeline:
+///   processors:
+///     - archive:
+///         format: lines
+///     - compress:
+///         algorithm: gzip
+/// output:
+///   file:
+///     root: ./batches
+///     path: ${! count("batches") }.gz
+///     codec: all-bytes
+/// ```
+///
+/// # Errors
+///
+/// A message that cannot be compressed, for the `level` is none of the algorithm, stays as it was and is marked.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct CompressConfig {
+    /// The algorithm. `pgzip` makes what `gzip` makes; `zstd` is understood as well.
+    #[config(example = "flate", example = "gzip", example = "lz4", example = "pgzip", example = "snappy", example = "zlib")]
+    algorithm: String,
+
+    /// From 1, the fastest, to 9, the smallest; 0 compresses nothing, -1 leaves it to the algorithm. `lz4` and `snappy` have no
+    /// levels, `zstd` has one.
+    #[config(default = "-1")]
+    level: i64,
+}
+
+/// Bento knows its algorithms when it starts, not when it lints.
+fn lint(config: &CompressConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Err(why) = find(&config.algorithm) {
+        reader.error(Rule::InvalidValue, node.get("algorithm").unwrap_or(node), why);
+    }
+}
+
+/// The algorithm with this name; the error is Bento's.
+fn find(name: &str) -> Result<Algorithm, String> {
+    let algorithm = Algorithm::find(name).filter(|it| it.compresses());
+    algorithm.ok_or_else(|| format!("compression type not recognised: {name}"))
+}
+
+impl BuildProcessor for CompressConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        let algorithm = find(&self.algorithm).map_err(BuildError::new)?;
+        Ok(Box::new(Compress { algorithm, level: self.level, logger: ctx.logger() }))
+    }
+}
+
+struct Compress {
+    algorithm: Algorithm,
+    level: i64,
+    logger: Logger,
+}
+
+impl Processor for Compress {
+    fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
+        let n_batches = part.n_batches();
+        for idx in 0..n_batches {
+            let range = part.batch(idx);
+            for message in &mut part.messages_mut()[range] {
+                let compressed = self.algorithm.compress(message.content(), self.level).and_then(|it| {
+                    limit::grow(step, it.len().saturating_sub(message.content_size()))?;
+                    Ok(it)
+                });
+                match compressed {
+                    Ok(compressed) => message.set_content(compressed.into()),
+                    Err(why) => {
+                        self.logger.error(&format!("Failed to compress message: {why}"));
+                        step.mark(message, Mark::new(why));
+                    }
+                }
+            }
+            if step.is_due() {
+                return idx + 1;
+            }
+        }
+        n_batches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::test::{Harness, check_lint, check_process};
+
+    #[test]
+    fn what_is_compressed_can_be_decompressed() {
+        for algorithm in ["flate", "gzip", "lz4", "pgzip", "snappy", "zlib", "zstd"] {
+            check_process(
+                &format!("processors: [{{compress: {{algorithm: {algorithm}}}}}, {{decompress: {{algorithm: {algorithm}}}}}]"),
+                &["a|", "b"],
+                "a|\"\"\nb\n",
+            );
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_none_marks() {
+        let mut harness = Harness::default();
+        let why = "gzip: invalid compression level: 12";
+        assert_eq!(harness.process("compress: {algorithm: gzip, level: 12}", &["a"]), format!("a[{why}]\n"));
+        let log = format!("Error Failed to compress message: {why} label= path=root.pipeline.processors.0\n");
+        assert_eq!(harness.log.take(), log);
+    }
+
+    #[test]
+    fn lints() {
+        let lint = |algorithm: &str, expected: &str| {
+            check_lint(&format!("pipeline:\n  processors:\n    - compress:\n        algorithm: {algorithm}\n"), expected);
+        };
+        lint("lz4", "");
+        lint("bzip2", "(4,1) compression type not recognised: bzip2\n");
+    }
+}
