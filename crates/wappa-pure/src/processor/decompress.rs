@@ -5,7 +5,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::limit::{self, Charged};
+use super::limit::Charged;
 
 pub(super) const COMPONENT: Component =
     Component::processor::<DecompressConfig>("decompress").categories(&["Parsing"]);
@@ -112,7 +112,7 @@ mod tests {
     use wappa_component::{Part, Step};
     use wappa_message::Message;
 
-    use super::limit;
+    use super::super::limit;
     use crate::test::{Harness, check_lint};
 
     #[test]

@@ -6,7 +6,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::{Mark, Message, Text, Value};
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::limit::{self, Charged};
+use super::limit::Charged;
 use crate::formats::{Member, binary, tar, zip};
 
 pub(super) const COMPONENT: Component =
@@ -284,7 +284,7 @@ impl Processor for Unarchive {
 mod tests {
     use wappa_component::Step;
 
-    use super::limit;
+    use super::super::limit;
     use crate::test::{Harness, batches, check_lint, text};
 
     /// What comes out, with quotes as they are.
