@@ -50,7 +50,7 @@ impl Stamp {
         };
         let [month, day, hour, minute, second] =
             [at.month(), at.day(), at.hour(), at.minute(), at.second()].map(|it| it as u16);
-        Stamp { time: hour << 11 | minute << 5 | second / 2, date: year << 9 | month << 5 | day }
+        Stamp { time: (hour << 11) | (minute << 5) | (second / 2), date: (year << 9) | (month << 5) | day }
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn write(members: &[Member], stamp: Stamp) -> Result<Vec<u8>, String>
         out.extend_from_slice(&compressed);
         directory.extend(CENTRAL.to_le_bytes());
         // Made on a Unix, which is why there is a mode.
-        directory.extend((3u16 << 8 | 20).to_le_bytes());
+        directory.extend(((3u16 << 8) | 20).to_le_bytes());
         directory.extend_from_slice(&common);
         directory.extend([0; 6]);
         directory.extend((0o100_666u32 << 16).to_le_bytes());
