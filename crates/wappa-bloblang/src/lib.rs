@@ -71,6 +71,11 @@ impl Program {
         Machine::new(Some(self), batch, index).onto(onto).run(false)
     }
 
+    /// The same as [`Program::map`], where `this` is the content as it is, as bytes, and no document.
+    pub fn map_raw(&self, batch: &mut [Message], index: usize) -> Result<Mapped, Failure> {
+        Machine::new(Some(self), batch, index).raw().run(false)
+    }
+
     /// Whether the mapping is true of the message: what a `check` asks. Anything else than a boolean is a failure.
     pub fn test(&self, batch: &mut [Message], index: usize) -> Result<bool, Failure> {
         match self.value(batch, index)? {

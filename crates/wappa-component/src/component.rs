@@ -166,6 +166,11 @@ impl Component {
         Component { spec: self.spec.status(status), ..self }
     }
 
+    /// The same, as one that reaches files or programs of the machine, so that configs that are not trusted do without it.
+    pub const fn reaching_machine(self) -> Component {
+        Component { spec: self.spec.reaching_machine(), ..self }
+    }
+
     /// The same, as one that only passes on to others, which are counted themselves.
     pub const fn unobserved(self) -> Component {
         Component { is_observed: false, ..self }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -12,7 +13,29 @@ use std::{
 
 /// All series of a stream. Cloning shares.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics(Arc<Mutex<BTreeMap<Series, Value>>>);
+pub struct Metrics(Arc<Mutex<All>>);
+
+#[derive(Default)]
+struct All {
+    series: BTreeMap<Series, Kept>,
+    rename: Option<Rename>,
+}
+
+/// What a series is shown as; nothing where it is not shown.
+type Rename = Box<dyn Fn(&Series) -> Option<Series> + Send + Sync>;
+
+impl fmt::Debug for All {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.series.fmt(f)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    value: Value,
+    /// What it is shown as, where it is renamed.
+    shown: Option<Option<Series>>,
+}
 
 /// One name with one set of labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,10 +126,31 @@ impl Metrics {
 
     /// All series, ordered by name and labels, each with what it holds. Nothing is reset: who wants to know what came
     /// since he last looked keeps what he saw, see [`Sample::since`].
+    ///
+    /// Where series are renamed, these are the names that they are shown under; what several have in common is one.
     pub fn samples(&self) -> Vec<(Series, Sample)> {
         // Nothing is counted while the lock is held.
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.into_iter().map(|(series, value)| (series, value.sample())).collect()
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).series.clone();
+        let mut is_renamed = false;
+        let mut samples: Vec<(Series, Sample)> = Vec::with_capacity(all.len());
+        for (series, Kept { value, shown }) in all {
+            is_renamed |= shown.is_some();
+            if let Some(series) = shown.unwrap_or(Some(series)) {
+                samples.push((series, value.sample()));
+            }
+        }
+        if is_renamed {
+            samples.sort_by(|(one, sample), (other, of_other)| {
+                (one, sample.rank()).cmp(&(other, of_other.rank()))
+            });
+            samples.dedup_by(|(series, sample), (kept, sum)| kept == series && sum.add(sample));
+        }
+        samples
+    }
+
+    /// Says what series are shown as. Each is asked about once, when it is made, so this comes first.
+    pub fn rename(&self, rename: impl Fn(&Series) -> Option<Series> + Send + Sync + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).rename = Some(Box::new(rename));
     }
 
     fn series(&self, name: &str, labels: &[(&str, &str)], new: impl FnOnce() -> Value) -> Value {
@@ -114,7 +158,14 @@ impl Metrics {
             labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         labels.sort();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(Series { name: name.to_string(), labels }).or_insert_with(new).clone()
+        let series = Series { name: name.to_string(), labels };
+        if let Some(kept) = all.series.get(&series) {
+            return kept.value.clone();
+        }
+        let shown = all.rename.as_ref().map(|rename| rename(&series));
+        let value = new();
+        all.series.insert(series, Kept { value: value.clone(), shown });
+        value
     }
 }
 
@@ -137,6 +188,25 @@ impl Value {
 }
 
 impl Sample {
+    fn rank(&self) -> u8 {
+        match self {
+            Sample::Counter(_) => 0,
+            Sample::Gauge(_) => 1,
+            Sample::Timing(_) => 2,
+        }
+    }
+
+    /// Adds what another one of the same kind holds, and says whether it is of that kind.
+    fn add(&mut self, other: &Sample) -> bool {
+        match (self, other) {
+            (Sample::Counter(it), Sample::Counter(other)) => *it = it.saturating_add(*other),
+            (Sample::Gauge(it), Sample::Gauge(other)) => *it = it.wrapping_add(*other),
+            (Sample::Timing(it), Sample::Timing(other)) => it.add(other),
+            _ => return false,
+        }
+        true
+    }
+
     /// What came after `earlier`, a sample of the same series. What a gauge holds is not counted and stays.
     pub fn since(self, earlier: &Sample) -> Sample {
         match (self, earlier) {
@@ -267,6 +337,13 @@ impl Histogram {
         self.counts[..n_below].iter().sum()
     }
 
+    fn add(&mut self, other: &Histogram) {
+        for (count, other) in self.counts.iter_mut().zip(&other.counts) {
+            *count = count.wrapping_add(*other);
+        }
+        self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
+    }
+
     fn since(mut self, earlier: &Histogram) -> Histogram {
         for (count, earlier) in self.counts.iter_mut().zip(&earlier.counts) {
             *count = count.saturating_sub(*earlier);
@@ -321,6 +398,30 @@ mod tests {
         let names: Vec<&str> = samples.iter().map(|it| it.0.name.as_str()).collect();
         assert_eq!(names, ["m", "n"]);
         assert_eq!((&samples[0].1, &samples[1].1), (&Sample::Gauge(-2), &Sample::Counter(5)));
+    }
+
+    #[test]
+    fn what_is_shown_under_one_name_is_one() {
+        let metrics = Metrics::default();
+        metrics.rename(|series| match series.name.as_str() {
+            "hidden" => None,
+            _ => Some(Series { name: series.name[..1].to_string(), labels: Vec::new() }),
+        });
+        metrics.counter("a1", &[("path", "p")]).add(2);
+        metrics.counter("a2", &[]).add(3);
+        metrics.counter("hidden", &[]).add(3);
+        metrics.timing("a3", &[]).record(Duration::from_nanos(3));
+        metrics.timing("a4", &[]).record(Duration::from_nanos(5));
+        metrics.gauge("a5", &[]).set(7);
+        metrics.counter("a1", &[("path", "p")]).add(2);
+        let samples = metrics.samples();
+        assert!(samples.iter().all(|it| it.0.name == "a"));
+        let [(_, Sample::Counter(7)), (_, Sample::Gauge(7)), (_, Sample::Timing(timing))] =
+            samples.as_slice()
+        else {
+            panic!("{samples:?}")
+        };
+        assert_eq!((timing.count(), timing.sum()), (2, Duration::from_nanos(8)));
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
-use wappa_component::{Counter, Metrics};
+use wappa_bloblang::Program;
+use wappa_component::{Context, Counter, Logger, Metrics};
+use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
 
 use crate::duration;
@@ -35,8 +38,9 @@ pub(crate) struct PolicyConfig {
     #[config(default = "0", example = "0.01", example = "0.1", example = "1")]
     jitter: f64,
 
-    /// A mapping that says whether a message completes a batch.
-    #[config(default = "\"\"")]
+    /// A mapping that says of each message whether it completes the batch, and sees what is in it so far. Where it fails,
+    /// the message completes nothing and the error is logged.
+    #[config(default = "\"\"", example = "this.type == \"end\"", example = "batch_size() == 1 && errored()")]
     check: Mapping,
 
     /// Processors that run on each batch when it is complete; what comes of it is one batch.
@@ -52,10 +56,6 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("jitter").unwrap_or(node);
         reader.error(Rule::Custom, at, "Cannot set a negative jitter factor");
     }
-    if config.check.program().is_some() {
-        let at = node.get("check").unwrap_or(node);
-        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `check` of a batching policy yet");
-    }
 }
 
 impl PolicyConfig {
@@ -69,6 +69,7 @@ impl PolicyConfig {
             && self.byte_size <= 0
             && self.period.is_empty()
             && self.jitter <= 0.0
+            && self.check.program().is_none()
             && self.processors.is_empty()
     }
 
@@ -89,6 +90,7 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What completes a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
+    Check,
     Count,
     Period,
     Size,
@@ -101,6 +103,31 @@ pub(crate) struct Collected {
     pub(crate) n_bytes: usize,
 }
 
+/// What a mapping says of the messages of a batch.
+#[derive(Debug)]
+struct Check {
+    program: Arc<Program>,
+    /// The messages of the batch. Those that no query can ask for any more are empty.
+    seen: Vec<Message>,
+    logger: Logger,
+}
+
+impl Check {
+    /// Whether a message completes the batch that it is in now.
+    fn completes(&mut self, message: Message) -> bool {
+        let place = self.seen.len();
+        self.seen.push(message);
+        let result = self.program.test(&mut self.seen, place);
+        if !self.program.reads_batch() {
+            self.seen[place] = Message::new("");
+        }
+        result.unwrap_or_else(|failure| {
+            self.logger.error(&format!("Failed to execute batch check query: {failure}"));
+            false
+        })
+    }
+}
+
 /// A policy at work.
 #[derive(Debug)]
 pub(crate) struct Policy {
@@ -110,23 +137,37 @@ pub(crate) struct Policy {
     jitter: f64,
     /// State of a generator of random numbers.
     random: u64,
+    check: Option<Check>,
+    by_check: Counter,
     by_count: Counter,
     by_period: Counter,
     by_size: Counter,
 }
 
 impl Policy {
-    /// The policy that a config describes; the error is Bento's text.
-    pub(crate) fn new(
+    /// The policy that a config of a component describes; the error is Bento's text.
+    pub(crate) fn new(config: &PolicyConfig, ctx: &Context<'_>) -> Result<Policy, String> {
+        let path = format!("{}.batching", ctx.path());
+        let logger = ctx.logger().for_component(ctx.label(), &path);
+        Policy::at(config, ctx.label(), &path, ctx.metrics(), logger)
+    }
+
+    fn at(
         config: &PolicyConfig,
         label: &str,
         path: &str,
         metrics: &Metrics,
+        logger: Logger,
     ) -> Result<Policy, String> {
         let limit = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
         let (count, byte_size) = (limit(config.count), limit(config.byte_size));
         let period = config.period()?;
-        if count.is_none() && byte_size.is_none() && period.is_none() {
+        let check = config.check.program().map(|program| Check {
+            program: Arc::clone(program),
+            seen: Vec::new(),
+            logger,
+        });
+        if count.is_none() && byte_size.is_none() && period.is_none() && check.is_none() {
             return Err("batch policy must have at least one active trigger".to_string());
         }
         if config.jitter < 0.0 {
@@ -135,30 +176,38 @@ impl Policy {
         let counter = |mechanism: &str| {
             metrics.counter(BATCH_CREATED.name, &[("label", label), ("mechanism", mechanism), ("path", path)])
         };
-        // There as in Bento, at 0 until there are mappings.
-        counter("check");
         Ok(Policy {
             count,
             byte_size: byte_size.or(Some(BYTES_MAX).filter(|_| count.is_none())),
             period,
             jitter: config.jitter,
             random: RandomState::new().build_hasher().finish(),
+            check,
+            by_check: counter("check"),
             by_count: counter("count"),
             by_period: counter("period"),
             by_size: counter("size"),
         })
     }
 
-    /// Which limit a batch has reached.
-    pub(crate) fn limit(&self, collected: Collected) -> Option<Mechanism> {
+    /// Which limit a batch has reached with a message that was added to it.
+    pub(crate) fn limit(
+        &mut self,
+        collected: Collected,
+        added: impl FnOnce() -> Message,
+    ) -> Option<Mechanism> {
         if self.count.is_some_and(|it| it <= collected.n_messages) {
             return Some(Mechanism::Count);
         }
-        self.byte_size.is_some_and(|it| it <= collected.n_bytes).then_some(Mechanism::Size)
+        if self.byte_size.is_some_and(|it| it <= collected.n_bytes) {
+            return Some(Mechanism::Size);
+        }
+        self.check.as_mut().is_some_and(|it| it.completes(added())).then_some(Mechanism::Check)
     }
 
-    /// How long the next batch may be collected.
-    pub(crate) fn period(&mut self) -> Option<Duration> {
+    /// A batch begins: how long it may be collected.
+    pub(crate) fn begin(&mut self) -> Option<Duration> {
+        self.check.iter_mut().for_each(|it| it.seen.clear());
         let period = self.period?;
         if self.jitter <= 0.0 {
             return Some(period);
@@ -170,6 +219,7 @@ impl Policy {
     /// Counts a batch.
     pub(crate) fn count(&self, mechanism: Mechanism) {
         match mechanism {
+            Mechanism::Check => self.by_check.add(1),
             Mechanism::Count => self.by_count.add(1),
             Mechanism::Period => self.by_period.add(1),
             Mechanism::Size => self.by_size.add(1),
@@ -200,23 +250,25 @@ mod tests {
             check: Mapping::default(),
             processors: Vec::new(),
         };
-        Policy::new(&config, "", "root.input.batching", &Metrics::default()).expect("a policy")
+        let metrics = Metrics::default();
+        Policy::at(&config, "", "root.input.batching", &metrics, Logger::silent()).expect("a policy")
     }
 
     #[test]
     fn a_period_alone_has_a_bound() {
         let second = "1s";
         let full = Collected { n_messages: 1, n_bytes: BYTES_MAX };
-        assert_eq!(policy(0, 0, second, 0.0).limit(full), Some(Mechanism::Size));
-        assert_eq!(policy(2, 0, second, 0.0).limit(full), None);
-        assert_eq!(policy(0, BYTES_MAX as i64 + 1, "", 0.0).limit(full), None);
+        let limit = |mut policy: Policy| policy.limit(full, || unreachable!("there is no check"));
+        assert_eq!(limit(policy(0, 0, second, 0.0)), Some(Mechanism::Size));
+        assert_eq!(limit(policy(2, 0, second, 0.0)), None);
+        assert_eq!(limit(policy(0, BYTES_MAX as i64 + 1, "", 0.0)), None);
     }
 
     #[test]
     fn jitter_makes_periods_longer_by_less_than_its_factor() {
         let second = Duration::from_secs(1);
         let mut policy = policy(0, 0, "1s", 0.1);
-        let periods: Vec<Duration> = (0..100).filter_map(|_| policy.period()).collect();
+        let periods: Vec<Duration> = (0..100).filter_map(|_| policy.begin()).collect();
         assert!(periods.iter().all(|it| second <= *it && *it < second.mul_f64(1.1)));
         assert!(periods.windows(2).any(|it| it[0] != it[1]));
     }

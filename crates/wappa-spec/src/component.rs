@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::lint::{Lint, Rule};
+use crate::mapping::Mapping;
 use crate::reader::Reader;
-use crate::spec::{ComponentKind, Registry, Spec, Status};
+use crate::spec::{ComponentKind, Registry, Spec, Status, Value as _};
 use crate::yaml::{Node, Pos};
 use crate::{bento, suggest};
 
@@ -23,6 +24,8 @@ pub struct ComponentNode {
     pub body: Node,
     /// The processors of an input or output.
     pub processors: Vec<ComponentNode>,
+    /// What becomes of the names and labels of series, where it is an exporter of metrics.
+    pub mapping: Mapping,
     /// Where it is in the config.
     pub pos: Pos,
     /// The directory of the file that it is in, for paths that are relative to it. None where it was not read out of a
@@ -71,6 +74,12 @@ impl ComponentNode {
         if spec.status == Status::Deprecated && reader.is_linting() {
             reader.lint_as_deprecated(node, format!("component {} is deprecated", spec.name));
         }
+        if spec.reaches_machine && reader.is_restricted() {
+            let text = format!("{kind} {} is not allowed in a restricted config", spec.name);
+            let at = pairs.iter().map(|(key, _)| key).find(|it| it.as_key() == spec.name).unwrap_or(node);
+            let lint = Lint::error(Rule::Restricted, at.pos, text).on(at);
+            reader.push(lint.hint("it reaches files or programs of this machine"));
+        }
         let own = node.get(spec.name);
         let body = own.filter(|it| !it.is_null()).or_else(|| node.get("plugin"));
         let body = body.cloned().unwrap_or_else(|| Node::null(node.pos));
@@ -100,8 +109,16 @@ impl ComponentNode {
 
     /// The component of a kind that does nothing; where there is one it is called `none`.
     pub(crate) fn none(kind: ComponentKind, pos: Pos) -> ComponentNode {
-        let (label, name) = (String::new(), "none".to_string());
-        ComponentNode { kind, name, label, body: Node::null(pos), processors: Vec::new(), pos, dir: None }
+        ComponentNode {
+            kind,
+            name: "none".to_string(),
+            label: String::new(),
+            body: Node::null(pos),
+            processors: Vec::new(),
+            mapping: Mapping::default(),
+            pos,
+            dir: None,
+        }
     }
 
     /// Reads a key beside the body.
@@ -132,9 +149,8 @@ impl ComponentNode {
                 }
             }
             "mapping" if self.kind == ComponentKind::Metrics => {
-                if value.as_str().is_some_and(|it| !it.trim().is_empty()) {
-                    let message = "Wappa does not evaluate `mapping` of metrics yet: they keep their names";
-                    reader.warn(Rule::NotInWappa, value, message);
+                if !value.is_null() {
+                    self.mapping = Mapping::read(value, reader).unwrap_or_default();
                 }
             }
             _ => {

@@ -79,7 +79,7 @@ pub use root::{
 };
 pub use size::Size;
 pub use source::{Linted, Source};
-pub use spec::{ComponentKind, Config, Field, Registry, Spec, Status, Type, Value};
+pub use spec::{ComponentKind, Config, Field, Registry, Restricted, Spec, Status, Type, Value};
 pub use suggest::nearest;
 pub use value::{Map, SCRUBBED, Secret};
 pub use wappa_bloblang::Interpolated;

@@ -52,6 +52,8 @@ pub enum Rule {
     Deprecated,
     /// A part of Bento that Wappa does not have yet.
     NotInWappa,
+    /// Something that a config that is not trusted must not see.
+    Restricted,
     /// A default that cannot be read: a mistake in a component, or a child that this program was built without.
     BadDefault,
     /// A rule of one component's own.
@@ -83,6 +85,7 @@ impl Rule {
             Rule::BadMapping => "bad-mapping",
             Rule::Deprecated => "deprecated",
             Rule::NotInWappa => "not-in-wappa",
+            Rule::Restricted => "restricted",
             Rule::BadDefault => "bad-default",
             Rule::Custom => "custom",
         }

@@ -15,18 +15,22 @@ use crate::yaml::{Kind, Node, Pos, Style};
 pub struct Mapping(Option<Arc<Program>>);
 
 /// What the mappings of a process see of the world. Paths begin at the working directory, as in Bento.
-fn environment() -> &'static Environment {
+fn environment(is_restricted: bool) -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
-    ENVIRONMENT.get_or_init(Environment::default)
+    static RESTRICTED: OnceLock<Environment> = OnceLock::new();
+    match is_restricted {
+        true => RESTRICTED.get_or_init(Environment::restricted),
+        false => ENVIRONMENT.get_or_init(Environment::default),
+    }
 }
 
 impl Mapping {
     /// Reads a mapping.
-    pub fn parse(text: &str) -> Result<Mapping, ParseError> {
+    pub fn parse(text: &str, environment: &Environment) -> Result<Mapping, ParseError> {
         if text.trim().is_empty() {
             return Ok(Mapping::default());
         }
-        Program::parse(text, environment()).map(|it| Mapping(Some(Arc::new(it))))
+        Program::parse(text, environment).map(|it| Mapping(Some(Arc::new(it))))
     }
 
     /// The program, unless the mapping is empty.
@@ -58,17 +62,17 @@ impl Value for Interpolated {
     const TYPE: Type = Type::Interpolated;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Interpolated> {
-        read(node, reader, |text| Interpolated::parse(text, environment()))
+        read(node, reader, Interpolated::parse)
     }
 }
 
 fn read<T>(
     node: &Node,
     reader: &mut Reader<'_>,
-    parse: impl FnOnce(&str) -> Result<T, ParseError>,
+    parse: fn(&str, &Environment) -> Result<T, ParseError>,
 ) -> Option<T> {
     let text = String::read(node, reader)?;
-    match parse(&text) {
+    match parse(&text, environment(reader.is_restricted())) {
         Ok(it) => Some(it),
         Err(err) => {
             reader.push(lint_inside(node, err.chars_before(), err.text_with_found()));

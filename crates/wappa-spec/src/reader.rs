@@ -79,6 +79,11 @@ impl<'r> Reader<'r> {
         self.base_dir.as_deref()
     }
 
+    /// Whether the config is not trusted: see [`Registry::is_restricted`].
+    pub fn is_restricted(&self) -> bool {
+        self.registry.is_restricted()
+    }
+
     /// The options of the lint run.
     pub fn options(&self) -> LintOptions {
         self.options

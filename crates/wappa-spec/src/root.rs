@@ -30,6 +30,8 @@ pub struct StreamConfig {
     pub shutdown_delay: Duration,
     /// How long a stop may take.
     pub shutdown_timeout: Duration,
+    /// Whether it is not trusted: see [`Registry::is_restricted`].
+    pub is_restricted: bool,
 }
 
 /// Components that are found by their label, by kind, in file order.
@@ -229,6 +231,10 @@ struct Root {
     /// How long a stop may take; what has not arrived by then is given up and counted.
     #[config(default = "20s")]
     shutdown_timeout: Option<Duration>,
+    /// Whether the config is not trusted, as with the flag of the same name: what reaches files, programs or environment
+    /// variables of the machine is refused.
+    #[config(default = "false", bento = false, advanced)]
+    restricted: bool,
     /// What happens to failed messages everywhere.
     error_handling: ErrorHandlingConfig,
     /// Unit tests of the config. Wappa does not run them yet.
@@ -282,6 +288,7 @@ impl StreamConfig {
             // The empty text is no time, as in Bento.
             shutdown_delay: root.shutdown_delay.unwrap_or_default(),
             shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
+            is_restricted: root.restricted || reader.is_restricted(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig};
-use crate::spec::Registry;
+use crate::spec::{Registry, Restricted};
 use crate::yaml::{Node, Pos, parse};
 use crate::{env, set, unquoted};
 
@@ -103,12 +103,19 @@ impl Source {
         self.linted(registry, options, Resources::read)
     }
 
+    /// Whether the field `restricted` is set. It counts for all of the file, also for what stands before it.
+    fn asks_for_restriction(&self) -> bool {
+        self.node.get("restricted").and_then(Node::as_bool) == Some(true)
+    }
+
     fn linted<T>(
         &self,
         registry: &dyn Registry,
         options: LintOptions,
         read: fn(&Node, &mut Reader<'_>) -> Option<T>,
     ) -> Linted<T> {
+        let restricted = Restricted(registry);
+        let registry = if self.asks_for_restriction() { &restricted } else { registry };
         let mut reader = Reader::new(registry, options);
         reader.base_dir.clone_from(&self.dir);
         let config = read(&self.node, &mut reader);

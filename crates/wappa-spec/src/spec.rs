@@ -283,6 +283,8 @@ pub struct Spec {
     pub status: Status,
     /// Whether Bento has a component of this kind and name.
     pub bento: bool,
+    /// Whether it reaches files or programs of the machine, so that configs that are not trusted do without it.
+    pub reaches_machine: bool,
     /// What its body is: an object with fields, or something else.
     pub body: Type,
     /// Reads a body and reports all that is wrong with it.
@@ -299,6 +301,7 @@ impl Spec {
             categories: &[],
             status: Status::Stable,
             bento: true,
+            reaches_machine: false,
             body: C::TYPE,
             lint: |body, reader| {
                 C::read(body, reader);
@@ -319,6 +322,11 @@ impl Spec {
     /// The same, as a component that Bento does not have.
     pub const fn only_in_wappa(self) -> Spec {
         Spec { bento: false, ..self }
+    }
+
+    /// The same, as one that reaches files or programs of the machine.
+    pub const fn reaching_machine(self) -> Spec {
+        Spec { reaches_machine: true, ..self }
     }
 
     /// The same, with a lint of its own in place of reading the config.
@@ -354,6 +362,36 @@ pub trait Registry: Send + Sync {
 
     /// The names of a kind, in the order in which they are to be listed.
     fn names(&self, kind: ComponentKind) -> Vec<&str>;
+
+    /// Whether configs are not trusted, so that they must not see what belongs to the machine: its files, programs and
+    /// environment variables.
+    fn is_restricted(&self) -> bool {
+        false
+    }
+}
+
+/// All components of another registry, for configs that are not trusted.
+#[derive(Clone, Copy)]
+pub struct Restricted<'a>(pub &'a dyn Registry);
+
+impl fmt::Debug for Restricted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Restricted")
+    }
+}
+
+impl Registry for Restricted<'_> {
+    fn spec(&self, kind: ComponentKind, name: &str) -> Option<&Spec> {
+        self.0.spec(kind, name)
+    }
+
+    fn names(&self, kind: ComponentKind) -> Vec<&str> {
+        self.0.names(kind)
+    }
+
+    fn is_restricted(&self) -> bool {
+        true
+    }
 }
 
 /// A list of descriptions is a registry; of two of one name, the first counts.

@@ -391,12 +391,7 @@ fn what_wappa_lacks() {
         warning (2,1) `jaeger` is a Bento tracer that Wappa does not have yet @10+6
     "#]],
     );
-    check(
-        "metrics: {none: {}, mapping: 'root = this'}\ntracer: {none: {}}\n",
-        expect![[r#"
-        warning (1,1) Wappa does not evaluate `mapping` of metrics yet: they keep their names @30+13
-    "#]],
-    );
+    check("metrics: {none: {}, mapping: 'root = this'}\ntracer: {none: {}}\n", expect![""]);
     check(
         "metrics: {logger: {push_interval: 5s, flush_metrics: true, nope: 1}}\ntracer: {nope: {}}\n",
         expect![[r#"

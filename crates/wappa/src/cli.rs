@@ -28,6 +28,14 @@ Prints a line for each module. A module that fails does not keep the others from
   wappa compile -c ./config.yaml
   wappa compile -c ./config.yaml --compile-cache /var/cache/wappa";
 
+const BLOBL_HELP: &str = "\
+A result that is a text is printed as it is, and one that is deleted is an empty line. A document on which the mapping
+fails is told on standard error, and the next one is mapped. On a terminal you type documents, and see their results.
+
+  cat documents.jsonl | wappa blobl 'root.names = this.users.map_each(it -> it.name)'
+  echo '{\"foo\":\"bar\"}' | wappa blobl -f ./mapping.blobl
+  wappa blobl 'root = this.without(\"password\")'";
+
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|it| !it.is_zero());
     duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
@@ -95,6 +103,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) chilled: bool,
 
+    /// Refuse what a config that is not trusted must not see: files, programs and environment variables of the machine.
+    #[arg(long)]
+    pub(crate) restricted: bool,
+
     /// Watch config files for changes (Wappa does not have this yet).
     #[arg(short, long, hide = true)]
     pub(crate) watcher: bool,
@@ -129,6 +141,7 @@ impl Options {
         self.log_level = behind.log_level.clone().or(self.log_level);
         self.set.extend(behind.set.iter().cloned());
         self.chilled |= behind.chilled;
+        self.restricted |= behind.restricted;
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
         self.guest_memory_limit = behind.guest_memory_limit.or(self.guest_memory_limit);
@@ -146,6 +159,8 @@ pub(crate) enum Command {
     Lint(LintArguments),
     /// List the components that there are.
     List(ListArguments),
+    /// Execute a mapping on documents, one a line, that are read from standard input.
+    Blobl(BloblArguments),
     /// Compile modules before they are needed, and keep the code where a stream finds it.
     Compile(CompileArguments),
     /// Say what a WebAssembly module is, and whether it can run here.
@@ -192,6 +207,10 @@ pub(crate) struct LintArguments {
     #[arg(long)]
     pub(crate) skip_env_var_check: bool,
 
+    /// Lint configs as those that are not trusted, the flag of `run`.
+    #[arg(long)]
+    pub(crate) restricted: bool,
+
     /// Say which configs have guests that may want more than this together, the flag of `run`.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) guest_memory_limit: Option<Size>,
@@ -207,12 +226,44 @@ pub(crate) struct LintArguments {
 /// The arguments of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArguments {
-    /// Kinds of components: inputs, processors, outputs, scanners …
+    /// Kinds of components: inputs, processors, outputs, scanners …; or bloblang-functions, bloblang-methods.
     pub(crate) kinds: Vec<String>,
 
     /// How to print them.
     #[arg(long, value_enum, default_value = "text", ignore_case = true)]
     pub(crate) format: Format,
+}
+
+/// The arguments of `blobl`.
+#[derive(Args, Debug)]
+#[command(after_help = BLOBL_HELP)]
+pub(crate) struct BloblArguments {
+    /// The mapping, in quotes.
+    pub(crate) mapping: Vec<String>,
+
+    /// Execute the mapping of a file.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Take lines as they are: `this` is the line as bytes, and no document.
+    #[arg(short, long)]
+    pub(crate) raw: bool,
+
+    /// Print lists and objects over several lines.
+    #[arg(short, long)]
+    pub(crate) pretty: bool,
+
+    /// How many threads to map with; results stay in the order of the documents.
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
+
+    /// The longest line, in bytes.
+    #[arg(long, value_name = "N", default_value = "65536", value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub(crate) max_token_length: u32,
+
+    /// Refuse what a mapping that is not trusted must not see: files, environment variables, imports.
+    #[arg(long)]
+    pub(crate) restricted: bool,
 }
 
 /// The arguments of `compile`.

@@ -9,7 +9,8 @@ use std::{
 
 use wappa_component::NotRead;
 use wappa_spec::{
-    Lint, LintOptions, Linted, Pos, Registry, Resources, Rule, Size, Source, StreamConfig, printable,
+    Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source, StreamConfig,
+    printable,
 };
 
 use crate::{
@@ -163,8 +164,12 @@ impl Reading<'_> {
     ) -> Result<Loaded, String> {
         let mut findings = Vec::new();
         let mut config = self.main(origin, set, &mut findings)?;
+        // What the main config says of itself holds for its resources.
+        let restricted = Restricted(self.registry);
+        let is_restricted = config.as_ref().is_some_and(|it| it.is_restricted);
+        let registry = if is_restricted { &restricted } else { self.registry };
         for path in resources {
-            let read = |source: &Source| source.resources(self.registry, self.options);
+            let read = |source: &Source| source.resources(registry, self.options);
             let more: Option<Resources> = match read_file(path) {
                 Ok(bytes) => {
                     self.one(&path.display().to_string(), path.parent(), &bytes, &mut findings, read)
@@ -279,7 +284,8 @@ impl Reading<'_> {
     }
 
     fn source(&self, bytes: &[u8], dir: Option<&Path>) -> Result<Source, Vec<Lint>> {
-        let source = Source::read(bytes, |name| self.environment.var(name))?;
+        let source =
+            Source::read(bytes, |name| self.environment.for_config(name, self.registry.is_restricted()))?;
         Ok(match dir {
             Some(dir) => source.in_dir(dir),
             None => source,

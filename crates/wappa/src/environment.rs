@@ -15,6 +15,14 @@ impl Environment {
         self.from_files.get(name).cloned().or_else(of_process)
     }
 
+    /// What a config sees under a name: one that is not trusted sees what files of variables give it, and no more.
+    pub(crate) fn for_config(&self, name: &str, is_restricted: bool) -> Option<String> {
+        match is_restricted {
+            true => self.from_files.get(name).cloned(),
+            false => self.var(name),
+        }
+    }
+
     /// Sets a variable, for this program only.
     pub(crate) fn set(&mut self, name: String, value: String) {
         self.from_files.insert(name, value);

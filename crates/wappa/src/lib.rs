@@ -4,6 +4,7 @@
 //! It is a library only so that its tests and benchmarks can use the parts.
 
 mod before_main;
+mod blobl;
 mod cli;
 mod compile;
 mod compiling;

@@ -7,7 +7,9 @@ use std::{
 };
 
 use wappa_component::counted;
-use wappa_spec::{Deprecated, LintOptions, Rule, printable, printable_json, printable_lines};
+use wappa_spec::{
+    Deprecated, LintOptions, Registry, Restricted, Rule, printable, printable_json, printable_lines,
+};
 
 use crate::{
     cli::{FileOptions, LintArguments},
@@ -45,8 +47,11 @@ pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: 
     }
     let deprecated = if arguments.deprecated { Deprecated::Reject } else { Deprecated::Warn };
     let lint_options = LintOptions { deprecated, require_labels: arguments.labels };
+    let table = table::registry();
+    let restricted = Restricted(&table);
+    let registry: &dyn Registry = if arguments.restricted { &restricted } else { &table };
     let reading = Reading {
-        registry: &table::registry(),
+        registry,
         environment,
         options: lint_options,
         guest_memory_limit: arguments.guest_memory_limit,

@@ -14,18 +14,52 @@ pub(crate) enum Format {
 /// The names of these kinds, or of all when there are none; unknown kinds have no names.
 pub(crate) fn list(registry: &dyn Registry, kinds: &[String], format: Format) -> String {
     match format {
-        Format::Text => docs::list(registry, kinds, None),
+        Format::Text => {
+            let components: Vec<String> = kinds.iter().filter(|it| !is_of_bloblang(it)).cloned().collect();
+            let mut groups = Vec::new();
+            if kinds.is_empty() || !components.is_empty() {
+                groups.push(docs::list(registry, &components, None));
+            }
+            for (kind, title, names) in bloblang() {
+                if is_wanted(kinds, kind) {
+                    let items: String = names.iter().map(|it| format!("  - {it}\n")).collect();
+                    groups.push(format!("{title}:\n{items}"));
+                }
+            }
+            groups.join("\n")
+        }
         Format::Json => json(registry, kinds),
     }
 }
 
+const FUNCTIONS: &str = "bloblang-functions";
+const METHODS: &str = "bloblang-methods";
+
+fn is_of_bloblang(kind: &str) -> bool {
+    matches!(kind, FUNCTIONS | METHODS)
+}
+
+fn is_wanted(kinds: &[String], kind: &str) -> bool {
+    kinds.is_empty() || kinds.iter().any(|it| it == kind)
+}
+
+/// What mappings are made of: the kind, its title, and the names that people should use.
+fn bloblang() -> [(&'static str, &'static str, Vec<&'static str>); 2] {
+    let functions = wappa_bloblang::functions().into_iter();
+    let functions = functions.filter(|it| it.status == wappa_bloblang::Status::Stable).map(|it| it.name);
+    let methods = wappa_bloblang::methods().into_iter();
+    let methods = methods.filter(|it| it.status == wappa_bloblang::Status::Stable).map(|it| it.name);
+    [(FUNCTIONS, "Bloblang Functions", functions.collect()), (METHODS, "Bloblang Methods", methods.collect())]
+}
+
 /// Kinds of components that there are; the error names one that is not, and the way out.
 pub(crate) fn check_kinds(kinds: &[String]) -> Result<(), String> {
-    let known = ComponentKind::ALL.map(|it| it.plural());
+    let known: Vec<&str> =
+        ComponentKind::ALL.map(|it| it.plural()).into_iter().chain([FUNCTIONS, METHODS]).collect();
     match kinds.iter().find(|it| !known.contains(&it.as_str())) {
         None => Ok(()),
         Some(unknown) => {
-            let hint = match nearest(unknown, known) {
+            let hint = match nearest(unknown, known.iter().copied()) {
                 Some(it) => format!("did you mean `{it}`?"),
                 None => format!("one of: {}", known.join(", ")),
             };
@@ -40,9 +74,13 @@ fn json(registry: &dyn Registry, kinds: &[String]) -> String {
         let specs = docs::specs(registry, kind).into_iter().filter(|it| it.status != Status::Deprecated);
         let mut names: Vec<&str> = specs.map(|it| it.name).collect();
         names.sort_unstable();
-        let is_wanted = kinds.is_empty() || kinds.iter().any(|it| it == kind.plural());
-        if is_wanted && !names.is_empty() {
+        if is_wanted(kinds, kind.plural()) && !names.is_empty() {
             all.insert(kind.plural().to_string(), names.into());
+        }
+    }
+    for (kind, _, names) in bloblang() {
+        if is_wanted(kinds, kind) {
+            all.insert(kind.to_string(), names.into());
         }
     }
     format!("{}\n", serde_json::Value::from(all))

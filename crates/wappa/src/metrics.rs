@@ -2,10 +2,54 @@
 
 use std::time::{Duration, Instant};
 
-use wappa_component::{Build, Exporter, Logger, Metrics};
-use wappa_spec::{ComponentNode, Registry};
+use wappa_component::{Build, Exporter, Logger, Metrics, Series};
+use wappa_message::{Message, Value};
+use wappa_spec::{ComponentNode, Mapping, Registry};
 
 use crate::table;
+
+/// What the mapping of a config makes of the names and labels of series: `this` is the name, and the metadata are the
+/// labels. Where it fails, a series keeps its name and loses its labels, as in Bento.
+pub(crate) fn rename(metrics: &Metrics, mapping: &Mapping, logger: &Logger) {
+    let Some(program) = mapping.program().cloned() else { return };
+    let logger = logger.clone();
+    metrics.rename(move |series| {
+        let mut message = Message::new("");
+        message.set_value(Value::text(&series.name));
+        for (name, value) in &series.labels {
+            message.metadata_mut().set(name.clone(), Value::text(value));
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let name = match program.map(std::slice::from_mut(&mut message), 0) {
+            Ok(mapped) => {
+                if !mapped.apply(&mut message) {
+                    return None;
+                }
+                match message.printed() {
+                    Ok(name) => Ok(text(name)),
+                    Err(Value::Text(name)) => Ok(text(name)),
+                    Err(other) => {
+                        let found: String = other.to_json().chars().take(100).collect();
+                        Err(format!("Path mapping returned invalid result, expected string, found `{found}`"))
+                    }
+                }
+            }
+            Err(failure) => Err(format!("Failed to apply path mapping on '{}': {failure}", series.name)),
+        };
+        match name {
+            Ok(name) if name.is_empty() => None,
+            Ok(name) => {
+                let labels = message.metadata().iter();
+                let labels = labels.map(|(name, value)| (text(name), text(&value.to_text())));
+                Some(Series { name, labels: labels.collect() })
+            }
+            Err(why) => {
+                logger.error(&why);
+                Some(Series { name: series.name.clone(), labels: Vec::new() })
+            }
+        }
+    });
+}
 
 /// Sends metrics where the config says.
 pub(crate) struct Push {

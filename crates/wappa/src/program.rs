@@ -10,6 +10,7 @@ use wappa_component::NotRead;
 use wappa_spec::{Registry, printable, printable_lines, printable_path};
 
 use crate::{
+    blobl,
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
     compile, dotenv,
     environment::{self, Environment},
@@ -20,7 +21,7 @@ use crate::{
 const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
-const COMMANDS_OF_BENTO: [&str; 6] = ["blobl", "create", "echo", "streams", "template", "test"];
+const COMMANDS_OF_BENTO: [&str; 5] = ["create", "echo", "streams", "template", "test"];
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -70,6 +71,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             Ok(run::run(&options, &environment))
         }
         Some(Command::Lint(mut arguments)) => {
+            arguments.restricted |= cli.options.restricted;
             arguments.guest_memory_limit = arguments.guest_memory_limit.or(cli.options.guest_memory_limit);
             let files = cli.options.files.merged(&arguments.files);
             let environment = read_env_files(&files)?;
@@ -81,6 +83,10 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             list::check_kinds(&arguments.kinds)?;
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Blobl(mut arguments)) => {
+            arguments.restricted |= cli.options.restricted;
+            blobl::blobl(&arguments)
         }
         Some(Command::Compile(mut arguments)) => {
             arguments.files = cli.options.files.merged(&arguments.files);

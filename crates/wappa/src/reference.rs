@@ -2,6 +2,8 @@
 //!
 //! Nothing is described a second time here; a test writes the pages and finds those that are out of date.
 
+mod bloblang;
+
 use std::collections::BTreeMap;
 
 use clap::{Arg, Command, CommandFactory};
@@ -20,6 +22,8 @@ pub fn pages() -> BTreeMap<String, String> {
     add("cli.md".to_string(), &command_line());
     add("config.md".to_string(), &config());
     add("metrics.md".to_string(), &metrics());
+    add("bloblang/functions.md".to_string(), &bloblang::functions());
+    add("bloblang/methods.md".to_string(), &bloblang::methods());
     for kind in ComponentKind::ALL {
         for spec in docs::specs(registry, kind) {
             add(format!("{}/{}.md", kind.plural(), spec.name), &docs::page(spec));
@@ -33,7 +37,7 @@ fn index(registry: &dyn Registry) -> String {
     let components = components.strip_prefix("# Components\n").unwrap_or(&components);
     format!(
         "# Reference\n\n- [The command line](cli.md)\n- [The config outside of components](config.md)\n\
-         - [Metrics](metrics.md)\n\nA *stable* component stays as it is: what a later version adds has a default \
+         - [Metrics](metrics.md)\n- [Functions](bloblang/functions.md) and [methods](bloblang/methods.md) of mappings\n\nA *stable* component stays as it is: what a later version adds has a default \
          under which nothing changes. A *beta* component may change in minor versions, an *experimental* one at any \
          time, and what is *deprecated* should not be used any more.\n{components}"
     )

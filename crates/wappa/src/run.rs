@@ -9,7 +9,7 @@ use std::{
 
 use wappa_component::{Level, Logger, Metrics, Progress, Services};
 use wappa_engine::{BuildRequest, Setting, World};
-use wappa_spec::{ComponentNode, LintOptions, Node, Registry, StreamConfig, printable_lines};
+use wappa_spec::{ComponentNode, LintOptions, Node, Registry, Restricted, StreamConfig, printable_lines};
 
 use crate::{
     cli::Options,
@@ -18,7 +18,7 @@ use crate::{
     environment::Environment,
     globs, lint,
     log::{Log, LogSetting, Target},
-    metrics::Push,
+    metrics::{self, Push},
     panics, picture,
     progress::{Bar, Drawing},
     service::{Events, Service},
@@ -30,9 +30,11 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs a stream until it is over or stopped.
 pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
-    let registry: &dyn Registry = &table::registry();
-    match prepare(options, environment, registry) {
-        Ok(ready) => match start(&ready, options, environment, registry) {
+    let table = table::registry();
+    let restricted = Restricted(&table);
+    let registry = |is_restricted| -> &dyn Registry { if is_restricted { &restricted } else { &table } };
+    match prepare(options, environment, registry(options.restricted)) {
+        Ok(ready) => match start(&ready, options, environment, registry(ready.config.is_restricted)) {
             Ok(code) => code,
             Err(text) => {
                 ready.logger.error(&text);
@@ -88,12 +90,14 @@ fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry
         ExitCode::FAILURE
     })?;
     announce(&origin, &logger);
-    log_findings(&findings, options.chilled && is_readable, &logger);
-    if !is_readable && options.chilled {
+    // What is not trusted never runs in spite of what was found.
+    let is_chilled = options.chilled && !config.is_restricted;
+    log_findings(&findings, is_chilled && is_readable, &logger);
+    if !is_readable && is_chilled {
         logger.error("Shutting down: no sense can be made of the config");
         return Err(ExitCode::FAILURE);
     }
-    if !options.chilled && findings.iter().any(|it| it.lint.is_error()) {
+    if !is_chilled && findings.iter().any(|it| it.lint.is_error()) {
         logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
@@ -193,6 +197,7 @@ fn start(
 ) -> Result<ExitCode, String> {
     let Ready { config, logger, keeping, bar } = ready;
     let metrics = Metrics::default();
+    metrics::rename(&metrics, &config.metrics.mapping, logger);
     let push = Push::new(&config.metrics, registry, metrics.clone(), logger)
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
     let failed = |err: io::Error| format!("Service closing due to: {err}");

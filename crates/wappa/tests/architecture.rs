@@ -22,7 +22,15 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
-        &["wappa-component", "wappa-engine", "wappa-message", "wappa-pure", "wappa-spec", "wappa-wasm"],
+        &[
+            "wappa-bloblang",
+            "wappa-component",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-pure",
+            "wappa-spec",
+            "wappa-wasm",
+        ],
     ),
 ];
 

@@ -40,6 +40,7 @@ fn help_and_version() {
               run      Run a config
               lint     Check configs, and say all that is wrong with them
               list     List the components that there are
+              blobl    Execute a mapping on documents, one a line, that are read from standard input
               compile  Compile modules before they are needed, and keep the code where a stream finds it
               inspect  Say what a WebAssembly module is, and whether it can run here
               new      Begin a project of a guest
@@ -59,6 +60,8 @@ fn help_and_version() {
               -s, --set <PATH=VALUE>           Set a field of the main config by its dot path, e.g.
                                                "pipeline.threads=1"
                   --chilled                    Run a config that has lint errors
+                  --restricted                 Refuse what a config that is not trusted must not see: files,
+                                               programs and environment variables of the machine
                   --guest-memory-limit <SIZE>  The memory that all guests together may make the process hold
                                                [default: three quarters of the machine's, or of the control
                                                group's]
@@ -98,6 +101,7 @@ fn help_and_version() {
                   --labels                     Demand a label of every component
                   --skip-env-var-check         Do not demand that environment variables without a default are
                                                set
+                  --restricted                 Lint configs as those that are not trusted, the flag of `run`
                   --guest-memory-limit <SIZE>  Say which configs have guests that may want more than this
                                                together, the flag of `run`
                   --format <FORMAT>            How to print what is wrong: for people, as a list of objects, or
@@ -322,13 +326,13 @@ fn lists() {
             exit 1
             --- stderr
             there are no components of the kind `nope`
-            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners
+            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners, bloblang-functions, bloblang-methods
 
             $ wappa list nope
             exit 1
             --- stderr
             there are no components of the kind `nope`
-            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners
+            hint: one of: inputs, processors, outputs, caches, rate-limits, buffers, metrics, tracers, scanners, bloblang-functions, bloblang-methods
 
         "#]],
     );

@@ -2,7 +2,7 @@
 //! they say, tests that they name are there, and links lead somewhere.
 //!
 //! A fence marked `yaml` is a whole config; parts of one, and configs with mistakes, are marked `yml`. A fence marked
-//! `wat` or `yaml` whose first line is a comment with a file's name stands for that file. In one marked `console`, lines
+//! `wat`, `yaml` or `blobl` whose first line is a comment with a file's name stands for that file. In one marked `console`, lines
 //! that begin with `$` are commands, and what follows is what they print; a file that `lint` looks at and that is no
 //! such fence is the last `yml` one.
 
@@ -58,7 +58,8 @@ fn fences(text: &str) -> Vec<(&str, &str)> {
 fn file_of((mark, content): (&str, &str)) -> Option<String> {
     let first = content.lines().next().unwrap_or_default().trim_start_matches([';', '#', ' ']);
     let name = first.split([':', ' ']).next().unwrap_or_default();
-    (["wat", "yaml"].contains(&mark) && name.ends_with(&format!(".{mark}"))).then(|| name.to_string())
+    (["wat", "yaml", "blobl"].contains(&mark) && name.ends_with(&format!(".{mark}")))
+        .then(|| name.to_string())
 }
 
 /// The name and content of each file that a guide tells its reader to write.

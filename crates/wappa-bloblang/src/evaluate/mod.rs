@@ -11,7 +11,7 @@ mod query;
 mod slice;
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata, Value};
+use wappa_message::{Binary, Message, Metadata, Value};
 
 pub(crate) use arithmetic::operate;
 pub(crate) use context::Context;
@@ -70,6 +70,11 @@ impl Mapped {
     /// Whether the message is filtered.
     pub fn is_deleted(&self) -> bool {
         matches!(self.content, Content::Deleted)
+    }
+
+    /// Whether the mapping assigned nothing to the root, so that the content stays.
+    pub fn keeps_content(&self) -> bool {
+        matches!(self.content, Content::Unchanged)
     }
 
     /// The document of the message, were it mapped; none where it is filtered.
@@ -183,6 +188,15 @@ impl<'a> Machine<'a> {
             && let Ok(value) = message.value()
         {
             self.root = Evaluated::Value(value.clone());
+        }
+        self
+    }
+
+    /// The document is the content itself.
+    pub(crate) fn raw(mut self) -> Machine<'a> {
+        if let Some(message) = self.batch.get(self.index) {
+            let content = Value::Bytes(Binary::from(message.content().clone()));
+            self.document = Document::Read(Evaluated::Value(content));
         }
         self
     }

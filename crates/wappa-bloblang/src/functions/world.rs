@@ -115,6 +115,7 @@ fn looked_up(
 }
 
 fn variable(args: Given<'_>, environment: &Environment) -> Result<PreparedFunction> {
+    environment.refuses("reading an environment variable").map_err(Error::new)?;
     let (name, environment) = (args.text(0).into_owned(), environment.clone());
     looked_up(!args.flag(1), move || match environment.variable(&name) {
         Ok(value) => Ok(value.map_or(Value::Null, Value::text)),
@@ -123,6 +124,7 @@ fn variable(args: Given<'_>, environment: &Environment) -> Result<PreparedFuncti
 }
 
 fn file(args: Given<'_>, environment: &Environment) -> Result<PreparedFunction> {
+    environment.refuses("reading a file").map_err(Error::new)?;
     let (path, environment) = (args.text(0).into_owned(), environment.clone());
     looked_up(!args.flag(1), move || {
         let content = environment.read(Path::new(&path)).map_err(Error::new)?;
@@ -131,6 +133,7 @@ fn file(args: Given<'_>, environment: &Environment) -> Result<PreparedFunction> 
 }
 
 fn file_json(args: Given<'_>, environment: &Environment) -> Result<PreparedFunction> {
+    environment.refuses("reading a file").map_err(Error::new)?;
     let (path, environment) = (args.text(0).into_owned(), environment.clone());
     looked_up(true, move || {
         let content = environment.read(Path::new(&path)).map_err(Error::new)?;

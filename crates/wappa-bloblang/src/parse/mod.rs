@@ -61,7 +61,13 @@ struct Parser<'a> {
 impl Program {
     /// Reads a mapping.
     pub fn parse(source: &str, environment: &Environment) -> Result<Program, ParseError> {
+        Program::parse_in(source, environment, Path::new(""))
+    }
+
+    /// Reads a mapping that stands in a file: what it imports is looked for from the directory of that file on.
+    pub fn parse_in(source: &str, environment: &Environment, dir: &Path) -> Result<Program, ParseError> {
         let mut parser = Parser::new(source, environment);
+        parser.dir = dir.to_path_buf();
         parser.program().map_err(|fail| ParseError::new(source, &fail))
     }
 }

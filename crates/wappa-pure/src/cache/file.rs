@@ -26,7 +26,7 @@ use wappa_spec::{Config, Node, Reader, Rule};
 
 use crate::{base::Base, fault, path};
 
-pub(super) const COMPONENT: Component = Component::cache::<FileConfig>("file");
+pub(super) const COMPONENT: Component = Component::cache::<FileConfig>("file").reaching_machine();
 
 /// Keeps each value in a file of a directory. Keys are paths below it.
 ///

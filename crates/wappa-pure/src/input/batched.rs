@@ -93,8 +93,7 @@ impl Batched {
         ctx: &mut Context<'_>,
     ) -> Result<Batched, BuildError> {
         let processors = ctx.processors("batching.processors", config.processors())?;
-        let path = format!("{}.batching", ctx.path());
-        let policy = Policy::new(config, ctx.label(), &path, ctx.metrics()).map_err(BuildError::new)?;
+        let policy = Policy::new(config, ctx).map_err(BuildError::new)?;
         Ok(Batched {
             child,
             policy,
@@ -225,7 +224,8 @@ impl Batched {
     /// Adds messages that nobody has looked at, without making any: that is for whoever works on them.
     fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, now: Duration) {
         while !slices.ranges.is_empty() {
-            let (n_messages, n_bytes, mechanism) = self.room_for(slices.sizes(), now);
+            let (n_messages, n_bytes, mechanism) =
+                self.room_for(slices.sizes(), |idx| slices.message(idx), now);
             let n_left = slices.ranges.len() - n_messages;
             let rest = (0 < n_left).then(|| {
                 let first = ack.origins().start + n_messages as u32;
@@ -251,7 +251,7 @@ impl Batched {
         }
         while !messages.is_empty() {
             let sizes = messages.iter().map(|it| it.content().len());
-            let (n_messages, n_bytes, mechanism) = self.room_for(sizes, now);
+            let (n_messages, n_bytes, mechanism) = self.room_for(sizes, |idx| messages[idx].clone(), now);
             let rest = messages.split_off(n_messages);
             let origins = messages.iter().map(Message::origin).collect();
             let source = Contribution { ack: Some(ack.share()), n_messages, origins: Some(origins) };
@@ -266,17 +266,18 @@ impl Batched {
     fn room_for(
         &mut self,
         sizes: impl Iterator<Item = usize>,
+        message: impl Fn(usize) -> Message,
         now: Duration,
     ) -> (usize, usize, Option<Mechanism>) {
         if self.open.batch.n_messages == 0 {
-            self.open.due = self.policy.period().map(|it| now + it);
+            self.open.due = self.policy.begin().map(|it| now + it);
         }
         let Batch { n_messages, n_bytes, .. } = self.open.batch;
         let mut collected = Collected { n_messages, n_bytes };
-        for size in sizes {
+        for (idx, size) in sizes.enumerate() {
             collected.n_messages += 1;
             collected.n_bytes += size;
-            if let Some(mechanism) = self.policy.limit(collected) {
+            if let Some(mechanism) = self.policy.limit(collected, || message(idx)) {
                 return (collected.n_messages - n_messages, collected.n_bytes - n_bytes, Some(mechanism));
             }
         }
@@ -413,6 +414,26 @@ mod tests {
         });
         check("a b c", "{period: 1s}", "a|b|c\nend\n", &counted("period", 1));
         check("", "{count: 2}", "end\n", "");
+    }
+
+    #[test]
+    fn a_check_completes_a_batch() {
+        let and_the_last = |n| format!("{}\n{}", counted("check", n), counted("period", 1));
+        check("a b! c d! e", r#"{check: 'content().has_suffix("!")'}"#, "a|b!\nc|d!\ne\nend\n", &and_the_last(2));
+        // What is collected is seen, and nothing of the batch before.
+        let policy = "{check: 'content() == content().from(0) && batch_index() > 0'}";
+        check("a b a b c b x", policy, "a|b|a\nb|c|b\nx\nend\n", &and_the_last(2));
+        check("a b c d", "{check: 'batch_size() == 3'}", "a|b|c\nd\nend\n", &and_the_last(1));
+        // What counts is asked first, and a check that fails completes nothing.
+        let created = format!("{}\n{}", counted("count", 1), counted("period", 1));
+        check("a b c", "{count: 2, check: 'this.a'}", "a|b\nc\nend\n", &created);
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let mut input = harness.input(&batched(&dir, "a", "{check: 'this.a'}"));
+        assert_eq!(harness.read_all(input.as_mut()).replace("not ready\n", ""), "a\nend\n");
+        let log = harness.log.take();
+        let text = "Error Failed to execute batch check query: failed assignment (line 1): unable to reference message as \
+                    structured (with 'this.a'): parse as json: invalid character 'a' looking for beginning of value";
+        assert!(log.contains(&format!("{text} label= path=root.input.batching")), "{log}");
     }
 
     #[test]

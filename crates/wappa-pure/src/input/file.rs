@@ -26,7 +26,7 @@ use crate::{
     reader::{NoParcel, SourceReader},
 };
 
-pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").categories(&["Local"]);
+pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").categories(&["Local"]).reaching_machine();
 
 /// Reads messages from files, one file after the other.
 ///

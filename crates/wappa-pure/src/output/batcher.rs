@@ -32,8 +32,7 @@ pub(super) fn batched(
         return Ok(child);
     }
     let processors = ctx.processors("batching.processors", config.processors())?;
-    let path = format!("{}.batching", ctx.path());
-    let policy = Policy::new(config, ctx.label(), &path, ctx.metrics()).map_err(BuildError::new)?;
+    let policy = Policy::new(config, ctx).map_err(BuildError::new)?;
     Ok(Box::new(Batcher {
         child,
         policy,
@@ -51,7 +50,7 @@ impl Batcher {
         for (idx, message) in delivery.messages().iter().enumerate() {
             self.collected.n_messages += 1;
             self.collected.n_bytes += message.content().len();
-            if let Some(mechanism) = self.policy.limit(self.collected) {
+            if let Some(mechanism) = self.policy.limit(self.collected, || message.clone()) {
                 return (idx + 1, Some(mechanism));
             }
         }
@@ -97,7 +96,7 @@ impl Output for Batcher {
     fn write(&mut self, mut delivery: Delivery, step: &mut Step<'_>) {
         loop {
             if self.open.is_empty() {
-                self.due = self.policy.period().map(|it| step.now().saturating_add(it));
+                self.due = self.policy.begin().map(|it| step.now().saturating_add(it));
             }
             let (n_messages, mechanism) = self.room_for(&delivery);
             let rest = (n_messages < delivery.messages().len()).then(|| delivery.cut(n_messages));

@@ -1,15 +1,7 @@
 //! The output `cache`.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use wappa_bloblang::Failure;
 use wappa_component::{
     BuildError, BuildOutput, Cache, Component, ConnectError, Context, Delivery, Output, Step, WriteError,
 };
@@ -47,9 +39,13 @@ struct CacheConfig {
     /// The label of the cache.
     target: String,
 
-    /// The key. Without it each message has one of its own, of a number that goes up and the time in nanoseconds.
-    #[config(example = "${! content() }", example = "${! meta(\"kafka_key\") }")]
-    key: Option<Interpolated>,
+    /// The key. By default each message has one of its own, of a number that goes up and the time in nanoseconds.
+    #[config(
+        default = "'${!count(\"items\")}-${!timestamp_unix_nano()}'",
+        example = "${! content() }",
+        example = "${! meta(\"kafka_key\") }"
+    )]
+    key: Interpolated,
 
     /// How long a value stays; when empty, as long as values of the cache do. Not every cache has a time for each value.
     #[config(example = "60s", example = "5m", example = "36h", advanced)]
@@ -66,31 +62,21 @@ impl BuildOutput for CacheConfig {
         // All caches that there are answer at once.
         let _ = self.max_in_flight;
         let cache = ctx.cache(&self.target)?;
-        Ok(Box::new(ToCache { cache, key: self.key, ttl: self.ttl, n_keys: AtomicU64::new(0) }))
+        Ok(Box::new(ToCache { cache, key: self.key, ttl: self.ttl }))
     }
 }
 
 struct ToCache {
     cache: Arc<dyn Cache>,
-    key: Option<Interpolated>,
+    key: Interpolated,
     ttl: Option<Interpolated>,
-    /// How many keys were made for messages that have none.
-    n_keys: AtomicU64,
 }
 
 impl ToCache {
-    fn key_of(&self, batch: &mut [Message], place: usize) -> Result<Bytes, Failure> {
-        if let Some(key) = &self.key {
-            return key.evaluate(batch, place);
-        }
-        let number = self.n_keys.fetch_add(1, Ordering::Relaxed) + 1;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(format!("{number}-{}", now.as_nanos()).into())
-    }
-
     fn set(&self, batch: &mut [Message], place: usize) -> Result<(), Mark> {
         let key = self
-            .key_of(batch, place)
+            .key
+            .evaluate(batch, place)
             .map_err(|err| Mark::of_hopeless(format!("key interpolation error: {err}")))?;
         let ttl = ttl_for(self.ttl.as_ref(), batch, place).map_err(|err| {
             Mark::of_hopeless(match err {

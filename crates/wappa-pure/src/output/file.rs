@@ -25,7 +25,7 @@ use crate::{
     writer::{Codec, Encoded, Halt},
 };
 
-pub(super) const COMPONENT: Component = Component::output::<FileConfig>("file").categories(&["Local"]);
+pub(super) const COMPONENT: Component = Component::output::<FileConfig>("file").categories(&["Local"]).reaching_machine();
 
 /// How often it is looked whether a file that is open still has its name. A look costs about as much as a small write.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

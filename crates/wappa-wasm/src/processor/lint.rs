@@ -24,6 +24,10 @@ pub(super) fn lint(config: &WasmConfig, node: &Node, reader: &mut Reader<'_>) {
         let hint = "set 4GiB or less; only a component of several modules with a memory each could use more";
         reader.push(Lint::warning(Rule::Custom, at.pos, text).on(at).hint(hint));
     }
+    if reader.is_restricted() && !config.mounts.is_empty() {
+        let at = node.get("mounts").unwrap_or(node);
+        reader.error(Rule::Restricted, at, "field mounts is not allowed in a restricted config");
+    }
     let limits = Limits { memory_bytes: config.memory_limit.bytes() };
     let module = lint_module(&config.module_path, &config.function, &limits, node, reader);
     let at_digest = node.get("sha256").unwrap_or(node);
