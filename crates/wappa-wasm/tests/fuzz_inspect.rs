@@ -14,6 +14,7 @@ mod world;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -22,7 +23,7 @@ use wappa_wasm::inspect::{ACCEPTED_FEATURES, COMPONENT_FEATURES, Inspection, Lim
 use wappa_wasm::rewrite::{MEMORY_EXPORT, export_memory, needs_rewrite};
 use wasmparser::Validator;
 
-use ledger::{Bounds, Ledger, Spent, alone};
+use ledger::{Bounds, Ledger, SEED, Spent, alone};
 use random::{Budget, Random};
 use world::{WIT, with_types};
 
@@ -249,6 +250,7 @@ fn fuzz_hostile_files() {
     let (mut valid, mut spent) = (0, Spent::default());
     let mut seed = first;
     while budget.has(seed) {
+        SEED.store(seed, Ordering::Relaxed);
         let file = file_of(seed);
         let measured = || {
             let ledger = Ledger::begin();

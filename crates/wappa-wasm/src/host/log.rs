@@ -489,6 +489,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_back_is_bounded() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), u32::MAX, "guest")), None);
+        output.hold();
+        (0..2000).for_each(|_| output.log_text(Level::Warn, &[b'x'; 1000]));
+        output.release(true);
+        let lines = lock(&log.0);
+        let held = HELD_BYTES_MAX / (1000 + 64);
+        assert_eq!(lines.len(), held + 1);
+        let dropped = format!("{} lines or counts of the guest dropped: too many in one call", 2000 - held);
+        assert_eq!(lines.last(), Some(&dropped));
+    }
+
+    #[test]
     fn a_line_that_is_not_finished_belongs_to_its_message() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();

@@ -20,6 +20,17 @@ const ITEMS: [&str; 13] = [
     "18446744073709551615",
 ];
 
+/// A text of about so many bytes that costs as much as any for its length: lists and objects of what is short, in
+/// memory, and escapes in time.
+pub(crate) fn dear(random: &mut Random, bytes: usize) -> String {
+    let item = *random.pick(&["0,", "[],", "{},", "1.5,", r#"{"":0},"#, r#""","#]);
+    match random.below(4) {
+        0 => format!("\"{}\"", "\\u00e9".repeat(bytes / 6)),
+        1 => object(bytes, 0..bytes / 11),
+        _ => format!("[{}0]", item.repeat(bytes / item.len())),
+    }
+}
+
 /// A text of about so many bytes, of one repeated shape or several.
 pub(crate) fn text(random: &mut Random, bytes: usize) -> String {
     match random.below(8) {

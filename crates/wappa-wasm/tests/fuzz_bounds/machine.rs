@@ -37,7 +37,7 @@ pub(crate) const INDEX: u32 = 0x194;
 pub(crate) const FILE: u32 = 0x1a4;
 const INPUT: u32 = 0x1b4;
 const OUTPUT: u32 = 0x1c4;
-const ENTRIES: u32 = 0x1d4;
+pub(crate) const ENTRIES: u32 = 0x1d4;
 const POLLABLE: u32 = 0x1e4;
 const OTHER: u32 = 0x1f4;
 
@@ -376,6 +376,10 @@ const CORE: &str = r#"
 const COMPONENT: &str = r#"
   (func (export "cabi_realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32) (result i32)
     (local $more i32)
+    (if (global.get $apart) (then
+      (local.set $more (global.get $apart))
+      (global.set $apart (i32.and (i32.const -16) (i32.add (i32.const 15) (i32.add (global.get $apart) (local.get $new)))))
+      (return (local.get $more))))
     (local.set $more (i32.sub (i32.add (i32.const 0x80000) (local.get $new)) (call $bytes)))
     (if (i32.lt_s (i32.const 0) (local.get $more)) (then
       (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get $more) (i32.const 16)))))
@@ -383,6 +387,8 @@ const COMPONENT: &str = r#"
     (i32.const 0x80000))
   (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
     (i32.store (i32.const 0x80) (i32.const 0)) (i32.const 0x80))
+  ;; All that the host gives is put at one place, unless this is another one: then each has its own.
+  (global $apart (mut i32) (i32.const 0))
   (global $at (mut i32) (i32.const 0))
   (func $dispose (param $what i32) (param $ptr i32) (param $len i32)
     (i32.store (global.get $at) (local.get $what))
@@ -392,7 +398,9 @@ const COMPONENT: &str = r#"
   (func $send
     (call $sending (call $a 0) (call $a 1) (call $a 2) (call $a 3) (call $a 4) (call $a 5) (call $a 6)))
   (func $directory
+    (global.set $apart (i32.const 0x68000))
     (call $directories (i32.const 0x80))
+    (global.set $apart (i32.const 0))
     (i32.store (i32.const 0x184)
       (i32.load (i32.add (i32.load (i32.const 0x80)) (i32.mul (i32.const 12) (call $a 0))))))
   (func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)

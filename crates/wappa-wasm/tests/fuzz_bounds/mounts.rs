@@ -17,6 +17,7 @@ const MANY: usize = 3000;
 const BIG_BYTES: u64 = 1 << 30;
 
 pub(crate) struct Mounts {
+    dir: PathBuf,
     read: PathBuf,
     write: PathBuf,
 }
@@ -24,7 +25,7 @@ pub(crate) struct Mounts {
 impl Mounts {
     pub(crate) fn new() -> Mounts {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-bounds-{}", std::process::id()));
-        let mounts = Mounts { read: dir.join("read"), write: dir.join("write") };
+        let mounts = Mounts { read: dir.join("read"), write: dir.join("write"), dir };
         fs::create_dir_all(mounts.read.join("many")).expect("a directory can be made");
         for n in 0..MANY {
             File::create(mounts.read.join(format!("many/{n}"))).expect("a file can be made");
@@ -63,10 +64,8 @@ impl Mounts {
 
 impl Drop for Mounts {
     fn drop(&mut self) {
-        for path in [&self.read, &self.write] {
-            // What stays behind is in the directory for temporary files.
-            let _ = fs::remove_dir_all(path);
-        }
+        // What stays behind is in the directory for temporary files.
+        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 

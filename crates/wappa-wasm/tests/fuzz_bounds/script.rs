@@ -8,8 +8,8 @@ use wappa_wasm::Limits;
 use crate::{
     json,
     machine::{
-        BATCH, DATA, DATA_OFFSET, DIRECTORY, FILE, Function, HEAP, INDEX, Machine, Other, RECORD_BYTES,
-        RECORDS_MAX, RESULT, Shape,
+        BATCH, DATA, DATA_OFFSET, DIRECTORY, ENTRIES, FILE, Function, HEAP, INDEX, Machine, Other,
+        RECORD_BYTES, RECORDS_MAX, RESULT, Shape,
     },
     random::Random,
 };
@@ -45,35 +45,62 @@ const TEXTS: [&[u8]; 24] = [
 /// The first of them that is the name of a file.
 const FILES: usize = 6;
 
+/// And those of a large file and a large directory.
+const BIG: usize = FILES + 1;
+const MANY: usize = FILES + 2;
+
 /// Numbers of six digits, of which rows of keys are made.
 const DIGITS: u32 = 0x6_2000;
 
 /// Where pairs of places and lengths are put.
 const VECTORS: u32 = 0x300;
 
-/// No text takes longer to read than a message may take.
-const JSON_BYTES_MAX: usize = 3 << 19;
+/// No text takes longer to read than a message may take. A core module has no room for more until it has grown.
+const JSON_BYTES_MAX: usize = 900_000;
 
 /// What a program is mostly about.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Rows,
     Typed,
+    /// One value that takes as much as it may.
+    Dear,
     Multiplied,
     Keys,
     Files,
+    /// Files and directories that are never closed.
+    Kept,
+    Waiting,
+    /// One call with all the memory there is.
+    Large,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 16] = [
     Kind::Rows,
     Kind::Rows,
     Kind::Typed,
     Kind::Typed,
+    Kind::Dear,
+    Kind::Dear,
+    Kind::Multiplied,
     Kind::Multiplied,
     Kind::Keys,
     Kind::Files,
     Kind::Files,
+    Kind::Kept,
+    Kind::Kept,
+    Kind::Waiting,
+    Kind::Large,
+    Kind::Large,
 ];
+
+/// What a wait is for, in preview 1: 48 bytes, of which the time is in the middle.
+const SUBSCRIPTION: u32 = 0x320;
+const SUBSCRIPTION_TIME: u32 = SUBSCRIPTION + 24;
+const EVENTS: u32 = 0x380;
+
+/// More pages than twice any limit, and than what stays resident anyhow.
+const FAR_TOO_MANY_PAGES: u64 = 3000;
 
 /// An argument.
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +138,14 @@ pub(crate) fn program(
     let kind = *random.pick(&KINDS);
     let most = limits.output / 2;
     let bytes = match kind {
+        Kind::Dear => *random.pick(&[most / 2, most - 3000, 2 * most - 3000]),
         Kind::Typed if !random.one_in(4) => {
             *random.pick(&[most / 8, most / 2, most, 3 * most, 50_000, 150_000, 300_000])
         }
         _ => random.below(200),
     };
-    let text = json::text(random, bytes.min(JSON_BYTES_MAX));
+    let bytes = bytes.min(JSON_BYTES_MAX);
+    let text = if matches!(kind, Kind::Dear) { json::dear(random, bytes) } else { json::text(random, bytes) };
     let json = (data.len() as u32, text.len() as u32);
     data.extend(text.into_bytes());
     let mut script = Script {
@@ -143,24 +172,33 @@ pub(crate) fn program(
 
 impl Script<'_> {
     fn write(&mut self, kind: Kind) {
-        if self.random.below(4) != 0 {
+        let pages = self.limits.memory as u64 >> 16;
+        if matches!(kind, Kind::Large) {
+            self.other(Other::Grow, &[pages.saturating_sub(17)]);
+            return self.large();
+        }
+        let is_sent = matches!(kind, Kind::Multiplied) && self.machine.is_component;
+        if !is_sent && self.random.below(4) != 0 {
             // Some of the memory, all of it, or more.
-            let pages = self.limits.memory as u64 >> 16;
             let by = [1, pages / 2, pages.saturating_sub(17), pages.saturating_sub(16), pages];
             let by = *self.random.pick(&by);
             self.other(Other::Grow, &[by]);
             if self.random.one_in(8) {
                 // Far more than any limit, and all of it used if it is there.
-                self.other(Other::Grow, &[2 * pages + 900]);
-                self.other(Other::Fill, &[u64::from(HEAP), 1, (2 * pages + 800) << 16]);
+                self.other(Other::Grow, &[2 * pages + FAR_TOO_MANY_PAGES]);
+                let bytes = (2 * pages + FAR_TOO_MANY_PAGES) << 16;
+                self.other(Other::Fill, &[u64::from(HEAP), 1, bytes - u64::from(HEAP)]);
             }
         }
         match kind {
             Kind::Typed => self.typed(),
+            Kind::Dear => return self.dear(),
             Kind::Multiplied => self.multiplied(),
             Kind::Keys => self.keys(),
+            Kind::Waiting => self.waiting(),
             Kind::Files if self.is_mounted => self.files(),
-            Kind::Files | Kind::Rows => self.rows(),
+            Kind::Kept if self.is_mounted => return self.kept(),
+            Kind::Files | Kind::Kept | Kind::Large | Kind::Rows => self.rows(),
         }
         match self.random.below(30) {
             0 => self.other(Other::Trap, &[]),
@@ -193,30 +231,40 @@ impl Script<'_> {
     /// JSON under some keys, read again.
     fn typed(&mut self) {
         let names = match self.machine.is_component {
-            true => ["batch.set-metadata", "batch.get-metadata", "batch.metadata"],
-            false => ["meta_set_json", "meta_get_json", "meta_get"],
+            true => ["batch.get-metadata", "batch.metadata"],
+            false => ["meta_get_json", "meta_get"],
         };
         for _ in 0..1 + self.random.below(4) {
-            let function = self.machine.function(names[0]);
-            let (place, length) = self.key();
-            let (json, json_length) = self.json_at();
+            let (key, json) = (self.key(), self.json_at());
             let row = self.random.one_in(3);
             let strides = [self.random.below(2) as i32, 0];
-            let mut arguments =
-                vec![place, length, json, json_length].into_iter().map(Value::Number).collect();
-            if self.machine.is_component {
-                let value = [Value::Number(2), Value::Number(json), Value::Number(json_length)];
-                arguments =
-                    vec![Value::At(BATCH), Value::At(INDEX), Value::Number(place), Value::Number(length)];
-                arguments.extend(value);
-            }
-            self.add(self.operation(function, row), 1, RESULT, &arguments, strides);
+            self.set_json(key, json, row, strides);
             if self.random.one_in(2) {
-                let name = names[1 + self.random.below(2)];
+                let name = names[self.random.below(2)];
                 let is_row = self.random.one_in(3);
                 self.call(self.machine.function(name), is_row);
             }
         }
+    }
+
+    /// A value that costs more than its text, which stays with its message and is read by whoever comes next; or a text
+    /// that is long to read, again and again.
+    fn dear(&mut self) {
+        let (key, json) = (text(0), self.whole_json());
+        let is_text = self.data[self.json.0 as usize] == b'"';
+        self.set_json(key, json, is_text, [0; 2]);
+    }
+
+    fn set_json(&mut self, key: (u64, u64), json: (u64, u64), is_row: bool, strides: [i32; 2]) {
+        let name = if self.machine.is_component { "batch.set-metadata" } else { "meta_set_json" };
+        let [place, length, json, json_length] = [key.0, key.1, json.0, json.1].map(Value::Number);
+        let arguments = match self.machine.is_component {
+            true => {
+                vec![Value::At(BATCH), Value::At(INDEX), place, length, Value::Number(2), json, json_length]
+            }
+            false => vec![place, length, json, json_length],
+        };
+        self.add(self.operation(self.machine.function(name), is_row), 1, RESULT, &arguments, strides);
     }
 
     /// Messages of which many become, with contents and metadata of their own.
@@ -224,7 +272,7 @@ impl Script<'_> {
         if self.machine.is_component {
             return self.sent();
         }
-        let written = self.random.below(4);
+        let written = self.random.below(3);
         if written < 2 {
             // A content or a value of its own for each.
             let length = (self.limits.output / *self.random.pick(&[8, 16, 100])) as u64;
@@ -236,7 +284,9 @@ impl Script<'_> {
             }
             self.add(self.machine.function(name), 1, RESULT, &arguments, [0; 2]);
         }
-        for name in ["content_write", "meta_set", "meta_set_json", "v1_filter", "v1_next"] {
+        // Nothing else may be in the way of too many.
+        let n_others = if self.random.one_in(2) { 5 } else { 0 };
+        for name in &["content_write", "meta_set", "meta_set_json", "v1_filter", "v1_next"][..n_others] {
             if self.random.one_in(5) {
                 self.call(self.machine.function(name), false);
             }
@@ -303,16 +353,107 @@ impl Script<'_> {
         self.other(Other::Again, &[times]);
     }
 
+    /// Files, streams and listings of which none is given back, as many as the guest gets.
+    fn kept(&mut self) {
+        if !self.machine.is_component {
+            let path = if self.random.one_in(2) { FILES } else { MANY };
+            self.open_at(text(path), false);
+            if self.random.one_in(2) {
+                self.call(self.machine.function("fd_readdir"), false);
+            }
+        } else {
+            self.other(Other::Directory, &[0]);
+            match self.random.below(4) {
+                0 | 1 => self.add(
+                    self.machine.row(self.machine.function("descriptor.read-directory")),
+                    1,
+                    RESULT,
+                    &[Value::At(DIRECTORY), Value::Number(u64::from(ENTRIES) - 4)],
+                    [0; 2],
+                ),
+                // A stream outlives its file.
+                2 => {
+                    self.open_at(text(FILES), false);
+                    self.call(self.machine.function("descriptor.read-via-stream"), false);
+                    self.call(self.machine.function("[resource-drop]descriptor"), false);
+                }
+                // What was read and not fetched stays with its stream.
+                _ => {
+                    self.open_at(text(BIG), false);
+                    for name in ["descriptor.read-via-stream", "[method]input-stream.read"] {
+                        let function = self.machine.function(name);
+                        let shapes = &self.machine.functions[function].shapes;
+                        let argument = |it: &Shape| match it {
+                            Shape::Handle(place) => Value::At(*place),
+                            Shape::Out(place) => Value::Number(u64::from(*place)),
+                            _ => Value::Number(if name.ends_with("read") { 1 << 20 } else { 0 }),
+                        };
+                        let arguments: Vec<Value> = shapes.iter().map(argument).collect();
+                        self.add(function, 1, RESULT, &arguments, [0; 2]);
+                    }
+                }
+            }
+        }
+        self.other(Other::Again, &[10_000]);
+    }
+
+    /// A wait for a point in time, near or far.
+    fn waiting(&mut self) {
+        let nanoseconds = [0, 1_000_000, 1 << 40, u64::MAX][self.random.below(4)];
+        if self.machine.is_component {
+            let subscribe = self.machine.function("subscribe-duration");
+            let result_at = self.machine.functions[subscribe].result_at;
+            self.add(subscribe, 1, result_at, &[Value::Number(nanoseconds)], [0; 2]);
+            return self.call(self.machine.function("[method]pollable.block"), false);
+        }
+        let words = [nanoseconds & u64::from(u32::MAX), nanoseconds >> 32];
+        for (at, word) in [SUBSCRIPTION_TIME, SUBSCRIPTION_TIME + 4].into_iter().zip(words) {
+            self.other(Other::Store, &[u64::from(at), word]);
+        }
+        let arguments = [SUBSCRIPTION, EVENTS, 1, RESULT + 16].map(|it| Value::Number(u64::from(it)));
+        self.add(self.machine.function("poll_oneoff"), 1, RESULT, &arguments, [0; 2]);
+    }
+
+    /// One function that takes or gives as much as it is told to.
+    fn large(&mut self) {
+        let is_large = |it: &Shape| matches!(it, Shape::Room | Shape::Text | Shape::Offset);
+        let functions = &self.machine.functions;
+        let of_size: Vec<usize> =
+            (0..functions.len()).filter(|it| functions[*it].shapes.iter().any(is_large)).collect();
+        let random: Vec<usize> =
+            (0..functions.len()).filter(|it| functions[*it].name.contains("random")).collect();
+        let some = if self.random.one_in(2) { random } else { of_size };
+        let function = *self.random.pick(&some);
+        let Function { shapes, result_at, .. } = &self.machine.functions[function];
+        let place = u64::from(DATA);
+        let room = (self.limits.memory as u64).saturating_sub(place + (2 << 16));
+        let mut arguments = Vec::new();
+        for shape in shapes {
+            match shape {
+                Shape::Room | Shape::Text => arguments.extend([place, room].map(Value::Number)),
+                Shape::Offset => arguments.push(Value::Number(room)),
+                _ => self.argument(*shape, &mut arguments),
+            }
+        }
+        self.add(function, 1, *result_at, &arguments, [0; 2]);
+    }
+
     /// Opens something that is there, mostly.
     fn open(&mut self) {
         let is_row = !self.random.one_in(4);
-        let name = if self.machine.is_component { "descriptor.open-at" } else { "path_open" };
-        let function = self.machine.function(name);
         if self.random.one_in(4) {
-            return self.call(function, is_row);
+            let name = if self.machine.is_component { "descriptor.open-at" } else { "path_open" };
+            return self.call(self.machine.function(name), is_row);
         }
         let idx = FILES + [0, 0, 0, 1, 2, 3, 4, 5, 6, 8][self.random.below(10)];
-        let path = [text(idx).0, text(idx).1].map(Value::Number);
+        self.open_at(text(idx), is_row);
+    }
+
+    /// Opens this path.
+    fn open_at(&mut self, path: (u64, u64), is_row: bool) {
+        let name = if self.machine.is_component { "descriptor.open-at" } else { "path_open" };
+        let function = self.machine.function(name);
+        let path = [path.0, path.1].map(Value::Number);
         let flags = [0, 0, 0, 0, 0, 1, 2][self.random.below(7)];
         let slot = self.machine.functions[function].shapes.last().copied();
         let Some(Shape::Out(out)) = slot else { unreachable!("it says what it opened") };
@@ -346,9 +487,15 @@ impl Script<'_> {
     /// Messages of a component with many keys.
     fn sent(&mut self) {
         let at = u64::from(HEAP) + 0x1_0000;
-        let room = (self.limits.memory as u64).saturating_sub(at + 0x1_0000);
-        let messages = [0, 1, 1, 2, 100, 10_000][self.random.below(6)].min(room / 32);
-        let keys = [0, 1, 100, 10_000, 100_000, 300_000][self.random.below(6)].min(room / 60);
+        let pages = self.limits.memory as u64 >> 16;
+        self.other(Other::Grow, &[pages.saturating_sub(17)]);
+        let room = (self.limits.memory as u64).saturating_sub(at + 0x2_0000);
+        let mut messages = [0, 1, 1, 2, 100, 10_000][self.random.below(6)].min(room / 32);
+        let mut keys = [0, 1, 100, 10_000, 100_000, 300_000][self.random.below(6)].min(room / 60);
+        if self.random.one_in(3) {
+            // All of them have the same keys, which take little room in the guest.
+            (messages, keys) = (100, 10_000);
+        }
         let (descending, case) = (self.random.below(2) as u64, self.random.below(3) as u64);
         let (value, length) = if self.random.one_in(2) { (u64::from(HEAP), 0) } else { self.json_at() };
         self.other(Other::Send, &[at, messages, keys, descending, case, value, length]);
@@ -453,12 +600,16 @@ impl Script<'_> {
 
     /// The large text.
     fn json_at(&mut self) -> (u64, u64) {
-        let (offset, length) = self.json;
-        // A component has no more than the beginning of its content in its place.
-        let data = if self.machine.is_component { HEAP + DATA_OFFSET } else { DATA };
         if self.random.one_in(6) {
             return text(17 + self.random.below(7));
         }
+        self.whole_json()
+    }
+
+    fn whole_json(&self) -> (u64, u64) {
+        let (offset, length) = self.json;
+        // A component has no more than the beginning of its content in its place.
+        let data = if self.machine.is_component { HEAP + DATA_OFFSET } else { DATA };
         (u64::from(data + offset), u64::from(length))
     }
 

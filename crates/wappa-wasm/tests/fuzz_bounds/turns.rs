@@ -21,7 +21,7 @@ const CASES: u64 = 150;
 const LOADING: Bounds = Bounds { cpu: Duration::from_secs(4), allocated: 64 << 20, memory: 0 };
 
 /// What the host keeps of messages that is not counted, in bytes.
-const HELD_SLACK: usize = 1 << 20;
+const HELD_SLACK: usize = 256 << 10;
 
 /// What is kept of why a message failed, and of where, when its part may not grow any more.
 const REASON_BYTES: usize = 512;
@@ -35,18 +35,31 @@ const READ_MAX: usize = 4;
 /// How many messages go on from one guest to the next.
 const MESSAGES_MAX: usize = 64;
 
+/// A component has so many messages in a call at the most.
+const CALL_MESSAGES: usize = 256;
+
+/// Once messages have grown by so much, a turn ends with the batch under way.
+const TURN_BYTES: usize = 16 << 20;
+
 /// Files are waited for on threads of their own, which takes its time on a busy machine.
 const FILES_TIMEOUT: Duration = Duration::from_millis(250);
 
+const N_LIMITS: usize = 4;
+
 /// Small limits show what is not counted, and larger ones what takes long.
-fn limits() -> [Limits; 3] {
+fn limits() -> [Limits; N_LIMITS] {
     let of = |ms, memory, output| Limits {
         timeout: Duration::from_millis(ms),
         memory,
         output,
         log_lines_per_second: 1000,
     };
-    [of(20, 2 << 20, 256 << 10), of(30, 12 << 20, 4 << 20), of(50, 66 << 20, 24 << 20)]
+    [
+        of(20, 2 << 20, 256 << 10),
+        of(30, 12 << 20, 4 << 20),
+        of(50, 66 << 20, 24 << 20),
+        of(20, 160 << 20, 4 << 20),
+    ]
 }
 
 /// The guests, made when they are asked for.
@@ -104,21 +117,29 @@ fn fuzz_bounds() {
 /// A part of some batches through one guest or several.
 fn machines(lab: &mut Lab, guests: &mut Guests, random: &mut Random) {
     let chain: Vec<(usize, usize, usize)> = (0..[1, 1, 2, 3][random.below(4)])
-        .map(|_| (random.below(2), random.below(3), random.below(4).saturating_sub(1)))
+        .map(|_| (random.below(2), random.below(N_LIMITS), random.below(3)))
         .collect();
     let part_limit = [1 << 20, 8 << 20, 64 << 20, 512 << 20][random.below(4)];
     let (first, limited, mounted) = chain[0];
-    let made: Vec<Guest> = chain
+    let made: Vec<(Guest, usize)> = chain
         .iter()
-        .map(|(machine, limited, mounted)| guests.get(lab, *machine, *limited, *mounted))
+        .map(|(machine, limited, mounted)| {
+            let n_together = if guests.machines[*machine].is_component { CALL_MESSAGES } else { 1 };
+            (guests.get(lab, *machine, *limited, *mounted), n_together)
+        })
         .collect();
     let mut told = format!("{chain:?} (component, limits, mounts), part of {part_limit}\n");
     let mut programs = Vec::new();
     for _ in 0..1 + random.below(3) {
+        if random.one_in(16) {
+            told += "-- a structure\n";
+            programs.push(None);
+            continue;
+        }
         let (content, text) =
             script::program(random, &guests.machines[first], &limits()[limited], 0 < mounted);
         told += &format!("-- a message:\n{text}");
-        programs.push(content);
+        programs.push(Some(content));
     }
     let mut ends = Vec::new();
     let mut messages = Vec::new();
@@ -127,8 +148,10 @@ fn machines(lab: &mut Lab, guests: &mut Guests, random: &mut Random) {
         let n = [0, 1, 1, 1, 1, 1, 3, 8, 60, 300][random.below(10)];
         // Each of them comes up.
         let from = messages.len();
-        messages.extend((from..from + n).map(|it| Message::new(programs[it % programs.len()].clone())));
-
+        messages.extend((from..from + n).map(|it| match &programs[it % programs.len()] {
+            Some(content) => Message::new(content.clone()),
+            None => structure(random),
+        }));
         ends.push(messages.len() as u32);
     }
     told += &format!("{} messages in {n_batches} batches\n", messages.len());
@@ -142,10 +165,18 @@ fn machines(lab: &mut Lab, guests: &mut Guests, random: &mut Random) {
     }
 }
 
+/// A message whose content is six times as long once it is printed for a guest: as a program it is one of no record.
+fn structure(random: &mut Random) -> Message {
+    let length = [10, 1000, 300_000][random.below(3)];
+    let mut message = Message::default();
+    message.set_value(Value::text(format!("002{}", "\u{1}".repeat(length))));
+    message
+}
+
 /// Takes a part through guests, and holds what it takes against its limits.
 fn through(
     lab: &mut Lab,
-    guests: &[Guest],
+    guests: &[(Guest, usize)],
     mut messages: Vec<Message>,
     mut ends: Vec<u32>,
     part_limit: usize,
@@ -153,25 +184,39 @@ fn through(
     told: &dyn Fn() -> String,
 ) {
     let (mut grown, mut may_grow) = (0, part_limit);
-    for guest in guests {
+    for (guest, n_together) in guests {
         let n_before = messages.len();
         // What takes the place of something that others hold as well is no growth, and is allocated.
-        let replaced: usize = messages.iter().map(Message::size).sum();
+        let sizes: Vec<usize> = messages.iter().map(Message::size).collect();
+        let printed: Vec<usize> =
+            messages.iter().map(|it| it.printed().err().map_or(0, Value::json_len)).collect();
+        let replaced: usize = sizes.iter().sum();
         let before = allocated();
-        let mut run = Run::batches(messages, ends);
+        let mut run = Run::batches(messages, ends.clone());
         run.grow_by(part_limit.saturating_sub(grown), part_limit);
-        let ended = turns(lab, guest, &mut run, replaced, ctx, told);
-        grown += run.grown();
+        let ended = turns(lab, (guest, *n_together), &mut run, &ends, replaced, ctx, told);
+        let grown_here = run.grown();
+        grown += grown_here;
         may_grow += n_before * REASON_BYTES;
         assert!(grown <= may_grow, "the part has grown by {grown} of {part_limit}: {}", told());
         let mut outcomes = Vec::with_capacity(n_before);
         outcomes.extend(run.finish());
         assert_eq!(outcomes.len(), n_before, "{}", told());
+        // Each message is within its limit, and what it became is counted.
+        let limit = guest.limits().output;
+        let mut really = 0;
+        for ((outcome, before), printed) in outcomes.iter().zip(&sizes).zip(printed) {
+            let now = size(sent(outcome));
+            assert!(
+                now <= limit.max(before + printed),
+                "a message of {before} bytes has become {now}: {}",
+                told()
+            );
+            really += now.saturating_sub(*before);
+        }
+        assert!(really <= grown_here, "grown by {really}, and {grown_here} were counted: {}", told());
         // What is held is what was counted, also when somebody reads what was only kept as a text.
-        let kept = outcomes.iter().flat_map(|it| match it {
-            Outcome::Kept(message, _) => std::slice::from_ref(message),
-            Outcome::Sent(messages, _) => messages,
-        });
+        let kept = outcomes.iter().flat_map(sent);
         kept.take(READ_MAX).flat_map(|it| it.metadata().iter()).for_each(|(_, value)| read(value));
         let held = allocated().saturating_sub(before);
         let may_be_held = 2 * grown + replaced + n_before * size_of::<Outcome>() + HELD_SLACK;
@@ -198,6 +243,25 @@ fn through(
     }
 }
 
+/// What became of a message.
+fn sent(outcome: &Outcome) -> &[Message] {
+    match outcome {
+        Outcome::Kept(message, _) => std::slice::from_ref(message),
+        Outcome::Sent(messages, _) => messages,
+    }
+}
+
+/// What messages have together; metadata that they share are there once.
+fn size(messages: &[Message]) -> usize {
+    let mut bytes = 0;
+    for (idx, message) in messages.iter().enumerate() {
+        let metadata = message.metadata();
+        let is_shared = idx.checked_sub(1).is_some_and(|it| messages[it].metadata().is_shared_with(metadata));
+        bytes += message.size() - if is_shared { metadata.size() } else { 0 };
+    }
+    bytes
+}
+
 /// Reads a value with all that is in it.
 fn read(value: &Value) {
     match value {
@@ -210,8 +274,9 @@ fn read(value: &Value) {
 /// Takes a run through a guest, with a new instance after a spent one. `false`: there is none.
 fn turns(
     lab: &mut Lab,
-    guest: &Guest,
+    (guest, n_together): (&Guest, usize),
     run: &mut Run,
+    ends: &[u32],
     replaced: usize,
     ctx: &CallContext<'_>,
     told: &dyn Fn() -> String,
@@ -236,12 +301,22 @@ fn turns(
         // Each message that was finished has had its time, and so had the one at work.
         let n = 1 + run.n_done() - done_before;
         let grown = run.grown() - grown_before;
+        // What is finished goes on before more is made: no batch begins behind the call that was under way.
+        let taken = done_before..run.n_done();
+        let has_begun = ends.iter().any(|it| (taken.start + 1..taken.end).contains(&(*it as usize)));
+        assert!(
+            grown_before < TURN_BYTES || !has_begun || taken.len() <= n_together,
+            "a turn goes on from {taken:?} when {grown_before} bytes are there: {}",
+            told()
+        );
         let bounds = Bounds {
             cpu: limits.timeout * n as u32,
             allocated: limits.output + limits.memory + grown + replaced + SPARE,
             memory: limits.memory,
         };
         let spent = ledger.close(&bounds, told);
+        let memory = instance.memory_bytes();
+        assert!(memory <= limits.memory, "the guest has {memory} bytes of memory, {bounds:?}: {}", told());
         lab.tally.spent.max(spent);
         if let Err(err) = ended {
             check(lab, &err, told);
@@ -270,7 +345,7 @@ fn check(lab: &mut Lab, err: &CallError, told: &dyn Fn() -> String) {
 /// A module that is dear in itself: loaded or refused, and a few messages through it.
 fn made(lab: &mut Lab, random: &mut Random, make: impl Fn(&mut Random) -> Made) {
     let Made { module, told } = make(random);
-    let limits = limits()[random.below(3)];
+    let limits = limits()[random.below(N_LIMITS)];
     let told = || told.clone();
     let ledger = Ledger::begin();
     let loaded = Module::new(&lab.engine, &module).map_err(|err| err.to_string());
@@ -292,6 +367,6 @@ fn made(lab: &mut Lab, random: &mut Random, make: impl Fn(&mut Random) -> Made) 
     let engine = lab.engine.clone();
     let ctx = engine.enter().expect("the thread is large enough");
     let messages = vec![Message::new("bad"); 3];
-    through(lab, &[guest], messages, vec![2, 3], 64 << 20, &ctx, &told);
+    through(lab, &[(guest, CALL_MESSAGES)], messages, vec![2, 3], 64 << 20, &ctx, &told);
     lab.check_good(&ctx);
 }

@@ -399,13 +399,14 @@ fn poll_oneoff_answers_as_wasi_wants() {
           (i32.store8 (i32.const 606) (i32.add (i32.const 48) (call $poll (i32.const 1000) (i32.const 2000) (i32.const 0) (i32.const 3000))))
           (i32.store8 (i32.const 607) (i32.add (i32.const 48) (call $poll (i32.const 65530) (i32.const 2000) (i32.const 1) (i32.const 3000))))
           (i32.store8 (i32.const 608) (i32.add (i32.const 48) (call $poll (i32.const 1000) (i32.const -1) (i32.const 2) (i32.const 3000))))
-          (call $set_bytes (i32.const 600) (i32.const 9)))"#,
+          (i32.store8 (i32.const 609) (i32.add (i32.const 48) (call $poll (i32.const 1000) (i32.const 2000) (i32.const 4097) (i32.const 3000))))
+          (call $set_bytes (i32.const 600) (i32.const 10)))"#,
     );
     check(
         &wat,
         &["a"],
         expect![[r#"
-            "017018LEE"
+            "017018LEEL"
         "#]],
     );
 }

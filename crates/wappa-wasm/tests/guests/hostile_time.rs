@@ -26,6 +26,7 @@ fn failure(module: Vec<u8>) -> (Option<Kind>, Duration) {
         let module = Module::new(engine(), &module).expect("a module");
         let mut config = config();
         config.limits.timeout = TIMEOUT;
+        config.limits.memory = 4 << 30;
         let guest = Guest::new(engine(), &module, config).expect("a guest");
         let mut instance = guest.instantiate(soon()).expect("it starts");
         let ctx = engine().enter().expect("a large stack");
@@ -100,6 +101,8 @@ fn one_long_call_ends_at_the_deadline() {
         (i32.store (i32.const 8) (i32.const 64)) (i32.store (i32.const 12) (i32.const 67000000))";
     let write = "(drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))";
     check("lines", row("process", write, 8, fill));
+    let grow = "(drop (memory.grow (i32.const 50000)))";
+    check("random bytes", row("process", "(call $random (i32.const 64) (i32.const 3000000000))", 1, grow));
 }
 
 /// One instruction copies a whole table without looking at the time, so a table has a size that this is quick for.

@@ -21,7 +21,7 @@ use wappa_wasm::{
 };
 
 use crate::{
-    ledger::{Bounds, Ledger, Spent, alone},
+    ledger::{Bounds, Ledger, SEED, Spent, alone},
     random::Budget,
 };
 
@@ -237,6 +237,7 @@ pub(crate) fn run(target: &'static str, cases: u64, mut case: impl FnMut(&mut La
         let mut seed = budget.first;
         while budget.has(seed) {
             beat.store(seed, Ordering::Relaxed);
+            SEED.store(seed, Ordering::Relaxed);
             if catch_unwind(AssertUnwindSafe(|| case(&mut lab, seed))).is_err() {
                 panic!("seed {seed} failed; repeat it with `{}`", command(target, seed));
             }

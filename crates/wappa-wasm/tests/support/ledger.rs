@@ -12,11 +12,13 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     fmt, fs,
+    io::{Write, stderr},
+    process::abort,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicIsize, Ordering::Relaxed},
+        atomic::{AtomicIsize, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -27,17 +29,26 @@ use rustix::{
 /// What a bound on time is passed by in a build without optimizations, where one pass over a message takes long.
 const CPU_SLACK: Duration = Duration::from_millis(500);
 
+/// What a bound on time is passed by on the wall's clock: the machine may be busy with anything.
+const WALL_SLACK: Duration = Duration::from_secs(60);
+
 /// What is allocated beside what is counted: buffers of lines, tables of resources, texts of errors.
 const ALLOCATED_SLACK: usize = 4 << 20;
 
 /// What stays resident beside what is allocated: pages that the allocator keeps, code, stacks.
-const RESIDENT_SLACK: usize = 64 << 20;
+const RESIDENT_SLACK: usize = 32 << 20;
 
 /// What runtimes open once.
 const DESCRIPTORS_SLACK: usize = 16;
 
 /// So many descriptors the process may have while it is measured. All guests together have a quarter of them.
 const DESCRIPTORS: u64 = 64;
+
+/// No bound allows so much. A host that wants more would take the machine with it before anybody looks.
+const ALLOCATED_MAX: isize = 3 << 30;
+
+/// The case under way.
+pub(crate) static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// What all of the process's threads have allocated and not freed, and the most that this was.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
@@ -47,7 +58,13 @@ struct Books;
 
 fn book(bytes: usize) {
     let bytes = bytes as isize;
-    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+    let now = LIVE.fetch_add(bytes, Relaxed) + bytes;
+    PEAK.fetch_max(now, Relaxed);
+    if ALLOCATED_MAX < now {
+        // Nothing can be unwound from here, nor allocated to tell of it.
+        let _ = writeln!(stderr(), "seed {} makes the host allocate {now} bytes", SEED.load(Relaxed));
+        abort();
+    }
 }
 
 // SAFETY: everything is passed on to the system's allocator unchanged.
@@ -99,6 +116,7 @@ pub(crate) fn allocated() -> usize {
 /// Begun before the work, and closed after it.
 pub(crate) struct Ledger {
     cpu: Duration,
+    began: Instant,
     allocated: isize,
     /// Where growth is counted from, in bytes.
     resident: usize,
@@ -150,7 +168,7 @@ impl Ledger {
         let resident = resident(field);
         let allocated = LIVE.load(Relaxed);
         PEAK.store(allocated, Relaxed);
-        Ledger { cpu: cpu(), allocated, resident }
+        Ledger { cpu: cpu(), began: Instant::now(), allocated, resident }
     }
 
     /// What was spent, of what may be at the most: twice a bound and a constant. Fails when that was more.
@@ -160,6 +178,9 @@ impl Ledger {
         let grew = resident("VmHWM:").saturating_sub(self.resident);
         let may_take = 2 * bounds.cpu + CPU_SLACK;
         assert!(took <= may_take, "{took:?} of processor time, {bounds:?}: {}", what());
+        let waited = self.began.elapsed();
+        let may_wait = 2 * bounds.cpu + WALL_SLACK;
+        assert!(waited <= may_wait, "{waited:?} by the clock, {bounds:?}: {}", what());
         let may_allocate = 2 * bounds.allocated + ALLOCATED_SLACK;
         assert!(allocated <= may_allocate, "{allocated} bytes allocated, {bounds:?}: {}", what());
         let may_grow = 2 * (bounds.allocated + bounds.memory) + RESIDENT_SLACK;
