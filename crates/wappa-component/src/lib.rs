@@ -11,13 +11,17 @@
 //! - an [`Exporter`] shows what was counted.
 
 mod ack;
+pub mod back_off;
 mod cache;
 mod cause;
 mod component;
 mod context;
 mod counted;
+pub mod cutter;
 mod delivery;
+pub mod duration;
 mod exporter;
+pub mod fault;
 mod files;
 mod growth;
 mod input;
@@ -34,6 +38,7 @@ mod returns;
 mod scanner;
 mod step;
 mod wait;
+pub mod writer;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure},

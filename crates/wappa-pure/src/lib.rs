@@ -13,13 +13,10 @@ macro_rules! components {
     };
 }
 
-mod back_off;
 mod base;
 mod batching;
 mod cache;
 mod cron;
-mod duration;
-mod fault;
 mod formats;
 mod glob;
 mod inproc;
@@ -33,9 +30,8 @@ mod reader;
 mod scanner;
 #[cfg(test)]
 mod test;
-mod writer;
 
-use wappa_component::Component;
+use wappa_component::{Component, back_off, duration, fault, writer};
 
 pub use batching::SERIES;
 pub use glob::{PathPattern, Search, Searched};

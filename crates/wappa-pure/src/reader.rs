@@ -1,7 +1,4 @@
 //! Parcels of messages out of a descriptor: reads, scans, and hands on what was read before every wait.
-//!
-//! Each parcel has a buffer of its own, so that slices of one buffer are never dropped on two cores. Reads are as
-//! large as a parcel is expected to be; what is left over begins the next buffer.
 
 use std::{
     fmt, io,
@@ -9,25 +6,20 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use rustix::{
     buffer::spare_capacity,
     fs::{FileType, fstat},
     io::Errno,
 };
-use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner, Waits};
+use wappa_component::{
+    Scanner, Waits,
+    cutter::{Cutter, Found, NotCut},
+};
 
 use crate::fault;
 
-const READ_BYTES_FIRST: usize = 16 * 1024;
-const READ_BYTES_MIN: usize = 4 * 1024;
-const READ_BYTES_MAX: usize = PARCEL_BYTES_MAX;
-
 /// After this many bytes without a message control is given back, so that a stop need not wait for a long one.
 const BYTES_WITHOUT_MESSAGE_MAX: usize = 1024 * 1024;
-
-/// Ranges of a buffer have 32 bits.
-const BUFFER_BYTES_MAX: usize = u32::MAX as usize;
 
 /// Why there is no parcel.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,29 +32,13 @@ pub(crate) enum NoParcel {
     Failed(String),
 }
 
-/// A buffer, and the ranges of it that are messages.
-pub(crate) type Found = (Bytes, Vec<(u32, u32)>);
-
 /// Reads one source.
 pub(crate) struct SourceReader<D> {
     descriptor: Arc<D>,
-    scanner: Box<dyn Scanner>,
+    cutter: Cutter,
     /// What a failure calls the source.
     name: String,
-    buffer: Vec<u8>,
-    /// What of the buffer was handed on.
-    start: usize,
-    /// What was handed on before the buffer, in bytes.
-    offset: u64,
-    /// How long a message is, its delimiter included; 0 as long as none was seen.
-    message_bytes: usize,
-    /// How much the scanner is shown: first what a parcel can hold, then more, for a message that is longer.
-    window: usize,
-    buffer_bytes_max: usize,
     needs_wait: bool,
-    /// There may be whole messages in the buffer.
-    is_unscanned: bool,
-    is_at_end: bool,
     is_stopped: bool,
 }
 
@@ -72,24 +48,16 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
         let needs_wait = needs_wait(descriptor.as_fd());
         SourceReader {
             descriptor: Arc::new(descriptor),
-            scanner,
+            cutter: Cutter::new(scanner),
             name: name.into(),
-            buffer: Vec::new(),
-            start: 0,
-            offset: 0,
-            message_bytes: 0,
-            window: PARCEL_BYTES_MAX,
-            buffer_bytes_max: BUFFER_BYTES_MAX,
             needs_wait,
-            is_unscanned: false,
-            is_at_end: false,
             is_stopped: false,
         }
     }
 
     /// The same, for a source that is read from the byte `offset` on.
     pub(crate) fn beginning_at(self, offset: u64) -> SourceReader<D> {
-        SourceReader { offset, ..self }
+        SourceReader { cutter: self.cutter.beginning_at(offset), ..self }
     }
 
     /// What is read.
@@ -99,25 +67,22 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
 
     /// Asks the source again, after its end, whether there is more.
     pub(crate) fn restart(&mut self, scanner: Box<dyn Scanner>) {
-        self.scanner = scanner;
-        self.is_at_end = false;
+        self.cutter.restart(scanner);
     }
 
     /// How far in the source the reader is, in bytes.
     pub(crate) fn position(&self) -> u64 {
-        self.offset + (self.buffer.len() - self.start) as u64
+        self.cutter.offset() + self.cutter.held() as u64
     }
 
     /// Messages, as many as are ready. `ranges` is never empty.
     pub(crate) fn read(&mut self, waits: &mut Waits) -> Result<Found, NoParcel> {
         let mut n_read = 0;
         loop {
-            if self.is_unscanned
-                && let Some(found) = self.scan()?
-            {
+            if let Some(found) = self.cutter.cut().map_err(|err| not_cut(&self.name, &err))? {
                 return Ok(found);
             }
-            if self.is_at_end || self.is_stopped {
+            if self.cutter.is_at_end() || self.is_stopped {
                 return Err(NoParcel::End);
             }
             if BYTES_WITHOUT_MESSAGE_MAX <= n_read {
@@ -130,7 +95,7 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
 
     /// How many bytes of the source were handed on or skipped.
     pub(crate) fn offset(&self) -> u64 {
-        self.offset
+        self.cutter.offset()
     }
 
     /// The size of a source that is a file.
@@ -145,82 +110,7 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     /// message.
     pub(crate) fn stop(&mut self) -> usize {
         self.is_stopped = true;
-        self.buffer.len() - self.start
-    }
-
-    fn scan(&mut self) -> Result<Option<Found>, NoParcel> {
-        loop {
-            let held = &self.buffer[self.start..];
-            let data = &held[..self.window.min(held.len())];
-            let is_all = data.len() == held.len();
-            let mut ranges = Ranges::with_capacity(data.len() / self.message_bytes.max(1) + 8);
-            let result = self.scanner.scan(data, self.is_at_end && is_all, &mut ranges);
-            let consumed = result.map_err(|err| {
-                let at = self.offset + err.offset as u64;
-                NoParcel::Failed(format!("read {}: at byte {at}: {}", self.name, err.text))
-            })?;
-            if 0 < consumed {
-                self.window = PARCEL_BYTES_MAX;
-            }
-            if !ranges.is_empty() {
-                return Ok(Some(self.cut(consumed, ranges.into_vec())));
-            }
-            self.skip(consumed);
-            if is_all {
-                self.is_unscanned = false;
-                return Ok(None);
-            }
-            if consumed == 0 {
-                self.window = self.window.saturating_mul(2);
-            }
-        }
-    }
-
-    /// Takes messages out of the buffer: with the buffer, where they are most of it, else as a copy of their size.
-    fn cut(&mut self, consumed: usize, mut ranges: Vec<(u32, u32)>) -> Found {
-        let n_bytes: usize = ranges.iter().map(|(start, end)| (end - start) as usize + 1).sum();
-        let average = n_bytes.div_ceil(ranges.len());
-        // Halfway, so that one odd parcel does not spoil the size of the next reads.
-        self.message_bytes =
-            if self.message_bytes == 0 { average } else { (self.message_bytes + average).div_ceil(2) };
-        if self.start == 0 && self.buffer.capacity() <= n_bytes * 2 {
-            let tail = &self.buffer[consumed..];
-            let mut next = Vec::with_capacity(self.buffer_size(tail.len()));
-            next.extend_from_slice(tail);
-            self.offset += consumed as u64;
-            let mut buffer = std::mem::replace(&mut self.buffer, next);
-            buffer.truncate(consumed);
-            return (buffer.into(), ranges);
-        }
-        let held = &self.buffer[self.start..];
-        let mut copy = Vec::with_capacity(n_bytes - ranges.len());
-        for (start, end) in &mut ranges {
-            let message = &held[*start as usize..*end as usize];
-            *start = copy.len() as u32;
-            copy.extend_from_slice(message);
-            *end = copy.len() as u32;
-        }
-        self.skip(consumed);
-        (copy.into(), ranges)
-    }
-
-    fn skip(&mut self, n_bytes: usize) {
-        self.start += n_bytes;
-        self.offset += n_bytes as u64;
-        if self.start == self.buffer.len() {
-            self.buffer.clear();
-            self.start = 0;
-        }
-    }
-
-    /// How large a buffer should be that begins with `held` bytes of an unfinished message.
-    fn buffer_size(&self, held: usize) -> usize {
-        let parcel = match self.message_bytes {
-            0 => READ_BYTES_FIRST,
-            it => (it * PARCEL_MESSAGES_MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX),
-        };
-        let size = if held <= parcel / 4 * 3 { parcel } else { held * 2 };
-        size.min(self.buffer_bytes_max)
+        self.cutter.held()
     }
 
     /// Reads once. The result is how many bytes came.
@@ -228,12 +118,11 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
         if self.needs_wait && !waits.is_readable(&self.descriptor) {
             return Err(NoParcel::NotReady);
         }
-        self.make_room()?;
+        let room = self.cutter.room().map_err(|err| not_cut(&self.name, &err))?;
         loop {
-            match rustix::io::read(self.descriptor.as_ref(), spare_capacity(&mut self.buffer)) {
+            match rustix::io::read(self.descriptor.as_ref(), spare_capacity(room)) {
                 Ok(n_bytes) => {
-                    self.is_at_end = n_bytes == 0;
-                    self.is_unscanned = true;
+                    self.cutter.filled(n_bytes);
                     return Ok(n_bytes);
                 }
                 Err(Errno::INTR) => (),
@@ -246,33 +135,10 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
             }
         }
     }
+}
 
-    fn make_room(&mut self) -> Result<(), NoParcel> {
-        let held = self.buffer.len() - self.start;
-        if self.buffer_bytes_max <= held {
-            let (at, max) = (self.offset, self.buffer_bytes_max);
-            return Err(NoParcel::Failed(format!(
-                "read {}: at byte {at}: a message is longer than {max} bytes, the most that one can have",
-                self.name
-            )));
-        }
-        let size = self.buffer_size(held);
-        if (size..=size * 2).contains(&self.buffer.capacity()) {
-            self.buffer.drain(..self.start);
-        } else {
-            let mut larger = Vec::new();
-            larger.try_reserve_exact(size).map_err(|_| {
-                let (name, at) = (&self.name, self.offset);
-                NoParcel::Failed(format!(
-                    "read {name}: at byte {at}: no memory for a message of {held} bytes"
-                ))
-            })?;
-            larger.extend_from_slice(&self.buffer[self.start..]);
-            self.buffer = larger;
-        }
-        self.start = 0;
-        Ok(())
-    }
+fn not_cut(name: &str, err: &NotCut) -> NoParcel {
+    NoParcel::Failed(format!("read {name}: {err}"))
 }
 
 /// Whether reading may block. Files never do, and cannot be waited for.
@@ -286,7 +152,7 @@ impl<D> fmt::Debug for SourceReader<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SourceReader")
             .field("name", &self.name)
-            .field("offset", &self.offset)
+            .field("cutter", &self.cutter)
             .finish_non_exhaustive()
     }
 }
@@ -299,6 +165,8 @@ pub(crate) fn standard_input() -> impl AsFd + Send + Sync {
 #[cfg(test)]
 mod tests {
     use std::{fs::File, io::Write};
+
+    use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX};
 
     use super::*;
     use crate::test::{Harness, TempDir};
@@ -392,7 +260,7 @@ mod tests {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", vec![b'x'; 100_000])).expect("it is there");
         let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
-        reader.buffer_bytes_max = 50_000;
+        reader.cutter = reader.cutter.holding(50_000);
         let text = "read in: at byte 0: a message is longer than 50000 bytes, the most that one can have";
         let result = reader.read(&mut Waits::default());
         assert_eq!(result, Err(NoParcel::Failed(text.to_string())));

@@ -9,6 +9,8 @@ use crate::wasm;
 
 static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     let mut all: Vec<&'static Component> = wappa_pure::components();
+    #[cfg(feature = "net")]
+    all.extend(wappa_net::components());
     all.extend(wasm::components());
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Each crate of the workspace with those that it may depend on, tests included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("wappa-message", &[]),
     ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
@@ -19,6 +19,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
     // Its simulation runs the components that have others below them.
     ("wappa-engine", &["wappa-component", "wappa-message", "wappa-pure", "wappa-spec"]),
     ("wappa-pure", &["wappa-bloblang", "wappa-component", "wappa-message", "wappa-spec"]),
+    // Its tests run whole streams.
+    ("wappa-net", &["wappa-component", "wappa-engine", "wappa-message", "wappa-pure", "wappa-spec"]),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -27,6 +29,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
             "wappa-component",
             "wappa-engine",
             "wappa-message",
+            "wappa-net",
             "wappa-pure",
             "wappa-spec",
             "wappa-wasm",
@@ -35,9 +38,11 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 9] = [
 ];
 
 /// Dependencies that belong to some crates alone, so that the others build fast and do without.
-const BELONGS_TO: [(&str, &[&str]); 4] = [
+const BELONGS_TO: [(&str, &[&str]); 5] = [
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
+    // Clients of the network, and what wasmtime-wasi names of it.
+    ("tokio", &["wappa-net", "wappa-wasm"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

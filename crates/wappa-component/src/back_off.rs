@@ -9,7 +9,7 @@ use crate::duration;
 /// How the wait between two attempts grows.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
-pub(crate) struct BackOffConfig {
+pub struct BackOffConfig {
     /// The first wait.
     #[config(default = "500ms", example = "50ms", example = "1s")]
     initial_interval: String,
@@ -42,7 +42,7 @@ const GROWTH: f64 = 1.5;
 
 /// How long to wait, and how often to try.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BackOff {
+pub struct BackOff {
     initial: Duration,
     longest: Duration,
     elapsed_max: Option<Duration>,
@@ -51,14 +51,15 @@ pub(crate) struct BackOff {
 
 /// The attempts for one thing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Attempts {
+pub struct Attempts {
     first_failed: Option<Duration>,
     n_failed: u64,
     wait: Duration,
 }
 
 impl BackOff {
-    pub(crate) fn new(config: &BackOffConfig, retries_max: u64) -> Result<BackOff, String> {
+    /// As a config says, with so many retries at most; 0 for any number. The error is Go's text.
+    pub fn new(config: &BackOffConfig, retries_max: u64) -> Result<BackOff, String> {
         let elapsed = duration::parse(&config.max_elapsed_time)?;
         Ok(BackOff {
             initial: duration::parse(&config.initial_interval)?,
@@ -84,19 +85,19 @@ impl BackOff {
     }
 
     /// Tries again for ever.
-    pub(crate) fn endless() -> BackOff {
+    pub fn endless() -> BackOff {
         BackOff::growing(Duration::from_millis(500), Duration::from_secs(3))
     }
 
     /// Tries again for ever, with waits from `initial` to `longest`.
-    pub(crate) fn growing(initial: Duration, longest: Duration) -> BackOff {
+    pub fn growing(initial: Duration, longest: Duration) -> BackOff {
         BackOff { initial, longest, elapsed_max: None, retries_max: None }
     }
 }
 
 impl Attempts {
     /// Whether an attempt failed before.
-    pub(crate) fn have_failed(&self) -> bool {
+    pub fn have_failed(&self) -> bool {
         0 < self.n_failed
     }
 
@@ -106,7 +107,7 @@ impl Attempts {
     }
 
     /// An attempt failed: when the next one is to be made. `None`: there have been enough.
-    pub(crate) fn fail(&mut self, back_off: &BackOff, now: Duration) -> Option<Duration> {
+    pub fn fail(&mut self, back_off: &BackOff, now: Duration) -> Option<Duration> {
         let first = *self.first_failed.get_or_insert(now);
         self.n_failed += 1;
         self.wait = match self.n_failed {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wappa_spec::parse_duration;
 
 /// Reads a duration; less than nothing is nothing. The error is Go's text.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let (is_negative, magnitude) = match text.strip_prefix('-') {
         Some(rest) if !rest.starts_with('+') => (true, rest),
         _ => (false, text),

@@ -10,9 +10,10 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use wappa_component::Step;
 use wappa_message::Message;
 use wappa_spec::{Node, Reader, Rule};
+
+use crate::Step;
 
 /// From this size on a content is written from where it is, without a copy.
 const LARGE_BYTES: usize = 8 * 1024;
@@ -28,16 +29,16 @@ const ROOM_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// How messages are set apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Codec {
+pub struct Codec {
     /// What follows a message that does not end in it.
     suffix: Vec<u8>,
     /// Whether a file keeps what is in it; else each message replaces the one before.
-    pub(crate) is_appending: bool,
+    pub is_appending: bool,
 }
 
 impl Codec {
     /// Reads the name of a codec; the error is Bento's text.
-    pub(crate) fn parse(text: &str) -> Result<Codec, String> {
+    pub fn parse(text: &str) -> Result<Codec, String> {
         let appending = |suffix: &str| Ok(Codec { suffix: suffix.into(), is_appending: true });
         match text {
             "all-bytes" => Ok(Codec { suffix: Vec::new(), is_appending: false }),
@@ -52,13 +53,14 @@ impl Codec {
     }
 
     /// Reports what is no codec, at the field `codec` of `node`.
-    pub(crate) fn lint(text: &str, node: &Node, reader: &mut Reader<'_>) {
+    pub fn lint(text: &str, node: &Node, reader: &mut Reader<'_>) {
         if let Err(err) = Codec::parse(text) {
             reader.error(Rule::InvalidValue, node.get("codec").unwrap_or(node), err);
         }
     }
 
-    fn suffix_of(&self, content: &[u8]) -> &[u8] {
+    /// What is put behind a message with this content.
+    pub fn suffix_of(&self, content: &[u8]) -> &[u8] {
         let is_there = match self.suffix.as_slice() {
             // The usual case without a call.
             [byte] => content.last() == Some(byte),
@@ -70,7 +72,7 @@ impl Codec {
 
 /// Bytes that are about to be written, in order, and where messages end in them.
 #[derive(Debug, Default)]
-pub(crate) struct Encoded {
+pub struct Encoded {
     /// Everything small, one behind the other.
     buffer: Vec<u8>,
     pieces: Vec<Piece>,
@@ -91,16 +93,16 @@ enum Piece {
 
 /// A write that came to a halt.
 #[derive(Debug)]
-pub(crate) struct Halt {
+pub struct Halt {
     /// How many bytes were written before.
-    pub(crate) written: usize,
+    pub written: usize,
     /// Why; nothing when the stream was given up.
-    pub(crate) errno: Option<Errno>,
+    pub errno: Option<Errno>,
 }
 
 impl Encoded {
     /// Starts again, with `rest`, which belongs to none of the messages, and the messages.
-    pub(crate) fn encode(&mut self, rest: &[u8], messages: &[Message], codec: &Codec) {
+    pub fn encode(&mut self, rest: &[u8], messages: &[Message], codec: &Codec) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES_MAX);
         self.pieces.clear();
@@ -135,19 +137,19 @@ impl Encoded {
     }
 
     /// Forgets the contents, which would keep buffers of parcels alive.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         self.pieces.clear();
     }
 
     /// How many messages end within the first `written` bytes, and where the last of them ends.
-    pub(crate) fn whole(&self, written: usize) -> (usize, usize) {
+    pub fn whole(&self, written: usize) -> (usize, usize) {
         let n_messages = self.ends.partition_point(|end| *end <= written);
         (n_messages, n_messages.checked_sub(1).map_or(0, |it| self.ends[it]))
     }
 
     /// The bytes from `written` up to the end of the message that begins before it, or of the `before_messages` bytes
     /// that belong to none.
-    pub(crate) fn rest_of_message(&self, written: usize, before_messages: usize) -> Vec<u8> {
+    pub fn rest_of_message(&self, written: usize, before_messages: usize) -> Vec<u8> {
         let (n_messages, end) = self.whole(written);
         let boundary = if n_messages == 0 { before_messages } else { end };
         let stop = match written {
@@ -165,12 +167,7 @@ impl Encoded {
 
     /// Writes everything from the byte `from` on, whatever the number of calls it takes. Returns how many bytes there
     /// are in all.
-    pub(crate) fn write_to(
-        &self,
-        descriptor: impl AsFd,
-        from: usize,
-        step: &Step<'_>,
-    ) -> Result<usize, Halt> {
+    pub fn write_to(&self, descriptor: impl AsFd, from: usize, step: &Step<'_>) -> Result<usize, Halt> {
         let descriptor = descriptor.as_fd();
         let mut written = from;
         while written < self.n_bytes {
@@ -201,7 +198,7 @@ impl Encoded {
     }
 
     /// The bytes from `from` on.
-    fn slices(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+    pub fn slices(&self, from: usize) -> impl Iterator<Item = &[u8]> {
         let mut skip = from;
         self.pieces.iter().filter_map(move |piece| {
             let bytes = match piece {

@@ -2,10 +2,10 @@
 
 use std::{fmt, io};
 
-pub(crate) use wappa_component::cause;
+pub use crate::cause;
 
 /// A failed call as Go prints it: the call, what it was for, the cause.
-pub(crate) fn failed(call: &str, what: impl fmt::Display, err: impl Into<io::Error>) -> String {
+pub fn failed(call: &str, what: impl fmt::Display, err: impl Into<io::Error>) -> String {
     format!("{call} {what}: {}", cause(&err.into()))
 }
 

@@ -1,0 +1,420 @@
+//! Clients: what the author of an output for the network writes, and the output that is made of it.
+//!
+//! Invariant: what is handed to a client is handed over in the order of the stream, and never more at once than its limit
+//! says; each batch is answered once, and one that is dropped has failed.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::{Future, poll_fn},
+    panic::resume_unwind,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::{JoinHandle, JoinSet, coop},
+    time::timeout,
+};
+use wappa_component::{ConnectError, Context, Delivery, Output, OutputBell, Part, Step, WriteError};
+use wappa_message::Message;
+
+use crate::{
+    pending::{Guarded, Panic, Pending},
+    runtime::Runtime,
+};
+
+/// How long closing may take: what is behind it waits.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// A client of something on the network that takes messages. [`in_flight`] makes an output of it.
+///
+/// All methods run on the runtime's threads, where they may wait, and several calls of [`Client::send`] run at the same
+/// time. The future is dropped where it waits when the output is closed.
+///
+/// # A whole output
+///
+/// Sends each message as a line, and takes it for arrived when the server has sent a line back.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use tokio::{
+///     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+///     net::{TcpStream, tcp::{OwnedReadHalf, OwnedWriteHalf}},
+///     sync::{Mutex, oneshot},
+/// };
+/// use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, WriteError};
+/// use wappa_message::Mark;
+/// use wappa_net::{Client, Limit, Sending, in_flight};
+/// use wappa_spec::Config;
+///
+/// const COMPONENT: Component = Component::output::<AskingConfig>("asking");
+///
+/// /// Writes lines to a server, and waits for its answer to each.
+/// #[derive(Config)]
+/// struct AskingConfig {
+///     /// Where the server listens.
+///     address: String,
+///     /// How many lines may wait for their answers.
+///     #[config(default = "64")]
+///     max_in_flight: usize,
+/// }
+///
+/// impl BuildOutput for AskingConfig {
+///     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+///         let client = Asking { address: self.address, connection: Mutex::new(None) };
+///         Ok(in_flight(client, Limit::of(self.max_in_flight), ctx))
+///     }
+/// }
+///
+/// struct Asking {
+///     address: String,
+///     connection: Mutex<Option<Connection>>,
+/// }
+///
+/// struct Connection {
+///     writer: OwnedWriteHalf,
+///     /// Who waits for the next answers; in the order of the lines, as the server answers.
+///     asked: tokio::sync::mpsc::UnboundedSender<oneshot::Sender<String>>,
+/// }
+///
+/// impl Client for Asking {
+///     async fn connect(&self) -> Result<(), ConnectError> {
+///         let stream = TcpStream::connect(&self.address).await;
+///         let (reader, writer) = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?.into_split();
+///         let (asked, waiting) = tokio::sync::mpsc::unbounded_channel();
+///         tokio::spawn(listen(reader, waiting));
+///         *self.connection.lock().await = Some(Connection { writer, asked });
+///         Ok(())
+///     }
+///
+///     async fn send(&self, sending: Sending) {
+///         // The lock is given to those who wait for it in their order, so the lines keep theirs.
+///         let answer = {
+///             let mut connection = self.connection.lock().await;
+///             let Some(Connection { writer, asked }) = connection.as_mut() else {
+///                 return sending.answer(Err(WriteError::NotConnected));
+///             };
+///             let (tx, answer) = oneshot::channel();
+///             let line = [sending.messages()[0].content(), &b"\n"[..]].concat();
+///             if asked.send(tx).is_err() || writer.write_all(&line).await.is_err() {
+///                 *connection = None;
+///                 return sending.answer(Err(WriteError::NotConnected));
+///             }
+///             answer
+///         };
+///         sending.answer(match answer.await.as_deref() {
+///             Ok("ok") => Ok(()),
+///             Ok(text) => Err(WriteError::Failed(Mark::new(text))),
+///             Err(_) => Err(WriteError::NotConnected),
+///         });
+///     }
+/// }
+///
+/// async fn listen(reader: OwnedReadHalf, mut waiting: tokio::sync::mpsc::UnboundedReceiver<oneshot::Sender<String>>) {
+///     let mut lines = BufReader::new(reader).lines();
+///     // Whoever still waits at the end of the connection hears of it, since its sender is dropped.
+///     while let (Ok(Some(line)), Some(tx)) = (lines.next_line().await, waiting.recv().await) {
+///         let _ = tx.send(line);
+///     }
+/// }
+/// ```
+pub trait Client: Send + Sync + 'static {
+    /// Makes a connection, or finds out that none is needed. Called before the first send, and again once everything is
+    /// answered after something was answered with [`WriteError::NotConnected`]; the engine backs off in between.
+    fn connect(&self) -> impl Future<Output = Result<(), ConnectError>> + Send;
+
+    /// Sends batches and answers for them, now or later. Calls begin in the order of the stream: each runs until it waits
+    /// for the first time before the next one begins.
+    fn send(&self, sending: Sending) -> impl Future<Output = ()> + Send;
+
+    /// Says goodbye. Nothing is sent afterwards; not waited for longer than a second.
+    fn close(&self) -> impl Future<Output = Result<(), String>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// How much a client is given at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    max_in_flight: usize,
+    at_once: usize,
+}
+
+impl Limit {
+    /// No more than so many batches are on their way and not answered, each in a call of its own: what Bento's field
+    /// `max_in_flight` means. 0 is as 1.
+    pub fn of(max_in_flight: usize) -> Limit {
+        Limit { max_in_flight: max_in_flight.max(1), at_once: 1 }
+    }
+
+    /// The same, with up to so many batches in one call, where they are there.
+    #[must_use]
+    pub fn at_once(self, batches: usize) -> Limit {
+        Limit { at_once: batches.max(1), ..self }
+    }
+}
+
+/// Batches that a client is to send, and the duty to say what became of them.
+#[must_use = "what is dropped has failed"]
+pub struct Sending {
+    delivery: Option<Delivery>,
+    n_batches: usize,
+    shared: Arc<Shared>,
+}
+
+impl Sending {
+    /// The messages, in their batches, of which none is empty.
+    pub fn part(&self) -> &Part {
+        self.delivery.as_ref().expect("it is not answered").part()
+    }
+
+    /// The messages of all batches, one batch after the other.
+    pub fn messages(&self) -> &[Message] {
+        self.part().messages()
+    }
+
+    /// Keeps the first `n_batches` batches; the result is the rest, to be answered by itself.
+    pub fn split_off(&mut self, n_batches: usize) -> Sending {
+        let delivery = self.delivery.as_mut().expect("it is not answered");
+        let rest = delivery.split_off(n_batches);
+        let n_rest = self.n_batches - n_batches;
+        self.n_batches = n_batches;
+        Sending { delivery: Some(rest), n_batches: n_rest, shared: Arc::clone(&self.shared) }
+    }
+
+    /// Says what became of the messages; indices are those of [`Sending::messages`].
+    ///
+    /// With [`WriteError::NotConnected`] nothing more is sent before there is a connection again: everything that waits
+    /// comes back, and is given again in the order it had.
+    pub fn answer(mut self, result: Result<(), WriteError>) {
+        if matches!(result, Err(WriteError::NotConnected)) {
+            self.shared.lock().is_lost = true;
+        }
+        if let Some(delivery) = self.delivery.take() {
+            delivery.answer(result);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Answered before its place is free.
+        drop(self.delivery.take());
+        self.shared.free(self.n_batches);
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("delivery", &self.delivery).finish_non_exhaustive()
+    }
+}
+
+/// An output that gives everything to a client, within a limit.
+pub fn in_flight<C: Client>(client: C, limit: Limit, ctx: &Context<'_>) -> Box<dyn Output> {
+    let shared = Shared { limit, bell: ctx.output_bell(), called: Notify::new(), state: Mutex::default() };
+    Box::new(InFlight {
+        client: Arc::new(client),
+        runtime: Runtime::of(ctx),
+        shared: Arc::new(shared),
+        attempt: None,
+        driver: None,
+    })
+}
+
+struct InFlight<C> {
+    client: Arc<C>,
+    runtime: Runtime,
+    shared: Arc<Shared>,
+    attempt: Option<Pending<Result<(), ConnectError>>>,
+    driver: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    limit: Limit,
+    bell: OutputBell,
+    /// There is something for the driver.
+    called: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is not given to the client yet.
+    waiting: VecDeque<Delivery>,
+    n_in_flight: usize,
+    /// There is no connection, and what waits goes back.
+    is_lost: bool,
+    panic: Option<Panic>,
+}
+
+impl State {
+    fn has_room(&self, limit: Limit) -> bool {
+        self.waiting.is_empty() && self.n_in_flight < limit.max_in_flight
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the client is given next.
+    fn next(self: &Arc<Shared>) -> Option<Sending> {
+        let mut state = self.lock();
+        if state.is_lost {
+            let lost = std::mem::take(&mut state.waiting);
+            drop(state);
+            lost.into_iter().for_each(|it| it.answer(Err(WriteError::NotConnected)));
+            return None;
+        }
+        let room = self.limit.max_in_flight.saturating_sub(state.n_in_flight).min(self.limit.at_once);
+        if room == 0 {
+            return None;
+        }
+        let mut delivery = state.waiting.pop_front()?;
+        let n_batches = delivery.part().n_batches().min(room);
+        if n_batches < delivery.part().n_batches() {
+            let rest = delivery.split_off(n_batches);
+            state.waiting.push_front(rest);
+        }
+        state.n_in_flight += n_batches;
+        let has_room = state.has_room(self.limit);
+        drop(state);
+        if has_room {
+            self.bell.ring();
+        }
+        return Some(Sending { delivery: Some(delivery), n_batches, shared: Arc::clone(self) });
+    }
+
+    fn free(&self, n_batches: usize) {
+        let mut state = self.lock();
+        let had_room = state.has_room(self.limit);
+        state.n_in_flight -= n_batches;
+        let has_room = state.has_room(self.limit);
+        let has_more = !state.waiting.is_empty();
+        drop(state);
+        if has_more {
+            self.called.notify_one();
+        }
+        if has_room && !had_room {
+            self.bell.ring();
+        }
+    }
+}
+
+impl<C: Client> InFlight<C> {
+    /// Begins an attempt to connect, or asks after the one that is under way.
+    fn attempt(&mut self) -> Result<Option<Result<(), ConnectError>>, String> {
+        let Some(attempt) = &mut self.attempt else {
+            let (client, bell) = (Arc::clone(&self.client), self.shared.bell.clone());
+            let connecting = async move { client.connect().await };
+            self.attempt = Some(Pending::new(&self.runtime, connecting, move || bell.ring())?);
+            return Ok(None);
+        };
+        let result = attempt.take();
+        if result.is_some() {
+            self.attempt = None;
+        }
+        Ok(result)
+    }
+}
+
+impl<C: Client> Output for InFlight<C> {
+    fn connect(&mut self) -> Result<(), ConnectError> {
+        let result = self.attempt().map_err(ConnectError::BackOff)?;
+        result.unwrap_or(Err(ConnectError::NotReady))?;
+        self.shared.lock().is_lost = false;
+        if self.driver.is_none() {
+            let driver = drive(Arc::clone(&self.client), Arc::clone(&self.shared));
+            self.driver = Some(self.runtime.spawn(driver).map_err(ConnectError::BackOff)?);
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.shared.lock().has_room(self.shared.limit)
+    }
+
+    fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
+        let n_batches = delivery.part().n_batches();
+        if delivery.part().n_batches_with_messages(n_batches) < n_batches {
+            // What was filtered needs no sending.
+            delivery.part_mut().retain(|_| true);
+        }
+        if delivery.messages().is_empty() {
+            return delivery.answer(Ok(()));
+        }
+        self.shared.lock().waiting.push_back(delivery);
+        self.shared.called.notify_one();
+    }
+
+    fn resume(&mut self, _: &mut Step<'_>) {
+        let panic = self.shared.lock().panic.take();
+        if let Some(panic) = panic {
+            // The engine says whose it is, and ends the stream.
+            resume_unwind(panic);
+        }
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.attempt = None;
+        if let Some(driver) = self.driver.take() {
+            driver.abort();
+        }
+        let waiting = std::mem::take(&mut self.shared.lock().waiting);
+        drop(waiting);
+        let Ok(runtime) = self.runtime.start() else { return Ok(()) };
+        let client = Arc::clone(&self.client);
+        runtime.block_on(async move { timeout(CLOSE_MAX, client.close()).await.unwrap_or(Ok(())) })
+    }
+}
+
+impl<C> Drop for InFlight<C> {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.abort();
+        }
+    }
+}
+
+/// Gives the client what waits, as long as the limit has room. Dropped with everything that is under way.
+async fn drive<C: Client>(client: Arc<C>, shared: Arc<Shared>) {
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        let Some(sending) = shared.next() else {
+            shared.called.notified().await;
+            continue;
+        };
+        let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
+        let guarded = Guarded::new(async move { client.send(sending).await });
+        let mut send = Box::pin(async move {
+            if let Err(panic) = guarded.await {
+                shared.lock().panic = Some(panic);
+                shared.bell.ring();
+            }
+        });
+        // It begins here, so that the next one begins behind it. What counts the runtime's turns would have it wait before
+        // it has begun.
+        let has_ended = poll_fn(|ctx| {
+            let mut first = pin!(coop::unconstrained(send.as_mut()));
+            Poll::Ready(first.as_mut().poll(ctx).is_ready())
+        });
+        if !has_ended.await {
+            under_way.spawn(send);
+        }
+        coop::consume_budget().await;
+    }
+}
+
+impl<C> fmt::Debug for InFlight<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InFlight({:?})", self.shared.limit)
+    }
+}

@@ -1,0 +1,31 @@
+//! What clients of the network share, and the components for plain sockets.
+//!
+//! The pipeline's threads wait for nobody on the network: that is done on a [`Runtime`], whose threads meet the pipeline
+//! at its two ends. What a [`Source`] reads goes through a [`Feed`] to an [`Input`](wappa_component::Input), which [`fed_by`]
+//! makes; what is written goes to a [`Client`], which [`in_flight`] makes an [`Output`](wappa_component::Output) of. A processor
+//! that needs an answer from the network waits with [`Step::wait`](wappa_component::Step::wait) for what it has spawned.
+//!
+//! Who connects again is the engine, for both ends: a component says that its connection is gone, and has no back-off of
+//! its own.
+
+mod client;
+mod feed;
+mod pending;
+mod runtime;
+mod socket;
+mod source;
+
+use wappa_component::Component;
+
+pub use crate::{
+    client::{Client, Limit, Sending, in_flight},
+    feed::{Closed, Fed, Feed, Feeder, feed},
+    pending::Pending,
+    runtime::Runtime,
+    source::{Source, Stopping, fed_by},
+};
+
+/// All components of this crate, for the program's table.
+pub fn components() -> Vec<&'static Component> {
+    socket::COMPONENTS.to_vec()
+}

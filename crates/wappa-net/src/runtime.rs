@@ -1,0 +1,83 @@
+//! The runtime: threads on which network clients wait, apart from those of the pipeline.
+
+use std::{
+    fmt,
+    future::Future,
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    task::JoinHandle,
+};
+use wappa_component::{Context, cause_of_start};
+
+/// The most threads that the runtime has. They wait for sockets; what is heavy is done by the pipeline's.
+const THREADS_MAX: usize = 4;
+
+/// How long the end of a process waits for what still runs.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The one runtime of a process, which starts when somebody needs it. Cloning shares.
+#[derive(Clone, Default)]
+pub struct Runtime(Arc<Started>);
+
+#[derive(Default)]
+struct Started(Mutex<Option<tokio::runtime::Runtime>>);
+
+impl Runtime {
+    /// The runtime that the components of a program share.
+    pub fn of(ctx: &Context<'_>) -> Runtime {
+        Runtime::clone(&ctx.services().get_or_default::<Runtime>())
+    }
+
+    /// Starts the threads unless they run. The error says what to change.
+    pub fn start(&self) -> Result<Handle, String> {
+        let mut started = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*started {
+            return Ok(runtime.handle().clone());
+        }
+        let n_threads = available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(n_threads)
+            .thread_name("network")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|err| {
+                format!("starting {n_threads} threads for the network: {}", cause_of_start(&err))
+            })?;
+        let handle = runtime.handle().clone();
+        *started = Some(runtime);
+        Ok(handle)
+    }
+
+    /// Runs a future on the runtime. What comes of it can be waited for with `Step::wait`.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<JoinHandle<T>, String> {
+        Ok(self.start()?.spawn(future))
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let started = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // The last who has it may be a task of its own, which cannot wait for itself.
+        match started {
+            Some(runtime) if Handle::try_current().is_ok() => runtime.shutdown_background(),
+            Some(runtime) => runtime.shutdown_timeout(GRACE),
+            None => (),
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runtime")
+    }
+}

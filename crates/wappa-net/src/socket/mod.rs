@@ -1,0 +1,13 @@
+//! The components for plain sockets.
+
+mod address;
+mod bound;
+mod input;
+mod output;
+mod quiet;
+mod server;
+mod stream;
+
+use wappa_component::Component;
+
+pub(crate) const COMPONENTS: &[&Component] = &[&input::COMPONENT, &server::COMPONENT, &output::COMPONENT];
