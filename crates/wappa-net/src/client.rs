@@ -289,7 +289,7 @@ impl Shared {
         if has_room {
             self.bell.ring();
         }
-        return Some(Sending { delivery: Some(delivery), n_batches, shared: Arc::clone(self) });
+        Some(Sending { delivery: Some(delivery), n_batches, shared: Arc::clone(self) })
     }
 
     fn free(&self, n_batches: usize) {
