@@ -70,7 +70,7 @@ impl BackOff {
     }
 
     /// So many attempts, the first one included; 0 for any number. `elapsed` as zero is for without end.
-    pub(crate) fn of_attempts(
+    pub fn of_attempts(
         initial: Duration,
         longest: Duration,
         elapsed: Duration,
@@ -102,7 +102,7 @@ impl Attempts {
     }
 
     /// How many attempts failed.
-    pub(crate) fn n_failed(&self) -> u64 {
+    pub fn n_failed(&self) -> u64 {
         self.n_failed
     }
 
