@@ -29,6 +29,7 @@ mod parse;
 mod program;
 mod registry;
 mod schema;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -44,6 +45,8 @@ pub use crate::{
     parse::ParseError,
     program::Program,
     registry::{Category, Constant, Example, Function, Method, Param, Params, Status, functions, methods},
+    schema::Schema,
+    targets::Place,
     value::types::Type,
 };
 use evaluate::Machine;

@@ -153,6 +153,14 @@ impl Metrics {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rename = Some(Box::new(rename));
     }
 
+    /// What the series of this name are, if there are any: `a counter`, `a gauge` or `a timing`.
+    pub fn kind_of(&self, name: &str) -> Option<&'static str> {
+        let first = Series { name: name.to_string(), labels: Vec::new() };
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (series, kept) = all.series.range(first..).next()?;
+        (series.name == name).then(|| kept.value.what())
+    }
+
     fn series(&self, name: &str, labels: &[(&str, &str)], new: impl FnOnce() -> Value) -> Value {
         let mut labels: Vec<_> =
             labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();

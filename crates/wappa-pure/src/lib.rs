@@ -16,6 +16,7 @@ macro_rules! components {
 mod base;
 mod batching;
 mod cache;
+mod child;
 mod cron;
 mod formats;
 mod glob;

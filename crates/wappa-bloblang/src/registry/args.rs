@@ -67,6 +67,22 @@ impl Args {
         Ok(Args { list, is_dynamic })
     }
 
+    /// The queries that are evaluated before the call.
+    pub(crate) fn dynamic(&self) -> impl Iterator<Item = &Expr> {
+        self.list.iter().filter_map(|it| match it {
+            Arg::Dynamic(query) => Some(query),
+            _ => None,
+        })
+    }
+
+    /// The queries that the call itself evaluates.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &Expr> {
+        self.list.iter().filter_map(|it| match it {
+            Arg::Query(query) => Some(query),
+            _ => None,
+        })
+    }
+
     pub(crate) fn is_dynamic(&self) -> bool {
         self.is_dynamic
     }

@@ -15,7 +15,7 @@ use decimal::Decimal;
 
 /// A schema, ready to be compared with values.
 #[derive(Debug)]
-pub(crate) struct Schema {
+pub struct Schema {
     nodes: Vec<Node>,
     root: usize,
 }

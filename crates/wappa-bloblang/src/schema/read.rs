@@ -27,7 +27,7 @@ struct Reader<'a> {
 
 impl Schema {
     /// Reads a schema. The error is what is wrong with it, in the words of Bento's library.
-    pub(crate) fn parse(text: &[u8]) -> Result<Schema, String> {
+    pub fn parse(text: &[u8]) -> Result<Schema, String> {
         let document = Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string())?;
         Schema::of(&document)
     }

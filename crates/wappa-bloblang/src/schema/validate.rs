@@ -5,7 +5,10 @@ use std::{cmp::Ordering, collections::HashMap, fmt::Write};
 use wappa_message::{Array, Object, Value};
 
 use super::{Decimal, Dependency, Node, Others, Schema, Type, canonical, format};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    evaluate::{Budget, Failure},
+};
 
 /// How many schemas may be applied one within another: one that leads back to itself would go on forever.
 const DEPTH_MAX: usize = 200;
@@ -110,6 +113,15 @@ impl std::fmt::Display for Place<'_> {
 }
 
 impl Schema {
+    /// What of a value does not fit the schema: the place and what is wrong there, each a line. As many steps are taken as a
+    /// mapping may.
+    pub fn problems(&self, value: &Value) -> std::result::Result<Vec<String>, Failure> {
+        let mut budget = Budget::default();
+        let problems = self.validate(value, &mut |n| budget.steps(n));
+        let problems = problems.map_err(|err| Failure::new(err.to_string()))?;
+        Ok(problems.iter().map(|it| format!("{} {}", it.field, it.told())).collect())
+    }
+
     /// What of a value does not fit the schema. `charge` is told how many steps are about to be taken and may refuse.
     pub(crate) fn validate(
         &self,

@@ -35,6 +35,11 @@ impl Path {
         self.0.extend(other.0);
     }
 
+    /// The names on the way.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|it| String::from_utf8_lossy(&it.name).into_owned())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

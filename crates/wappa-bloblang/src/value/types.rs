@@ -60,7 +60,7 @@ impl Type {
         }
     }
 
-    pub(crate) fn of(value: &Value) -> Type {
+    pub fn of(value: &Value) -> Type {
         match value {
             Value::Null => Type::Null,
             Value::Bool(_) => Type::Bool,

@@ -67,15 +67,18 @@ pub(crate) fn write(members: &[Member], stamp: Stamp) -> Result<Vec<u8>, String>
         let offset = size(out.len())?;
         let mut crc = Crc::new();
         crc.update(content);
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(content).map_err(|err| format!("flate: {err}"))?;
-        let compressed = encoder.finish().map_err(|err| format!("flate: {err}"))?;
+        let compressed = deflate(content)?;
+        // What does not become shorter stays as it is.
+        let (method, data) = match &compressed {
+            Some(compressed) => (DEFLATED, compressed.as_slice()),
+            None => (STORED, content.as_ref()),
+        };
         let mut common = Vec::with_capacity(26);
         let flags = if name.is_ascii() || str::from_utf8(name).is_err() { 0 } else { FLAG_UTF8 };
-        for it in [20, flags, DEFLATED, stamp.time, stamp.date] {
+        for it in [20, flags, method, stamp.time, stamp.date] {
             common.extend(it.to_le_bytes());
         }
-        for it in [crc.sum(), size(compressed.len())?, size(content.len())?] {
+        for it in [crc.sum(), size(data.len())?, size(content.len())?] {
             common.extend(it.to_le_bytes());
         }
         common.extend(name_len.to_le_bytes());
@@ -83,7 +86,7 @@ pub(crate) fn write(members: &[Member], stamp: Stamp) -> Result<Vec<u8>, String>
         out.extend(LOCAL.to_le_bytes());
         out.extend_from_slice(&common);
         out.extend_from_slice(name);
-        out.extend_from_slice(&compressed);
+        out.extend_from_slice(data);
         directory.extend(CENTRAL.to_le_bytes());
         // Made on a Unix, which is why there is a mode.
         directory.extend(((3u16 << 8) | 20).to_le_bytes());
@@ -120,16 +123,30 @@ pub(crate) fn write(members: &[Member], stamp: Stamp) -> Result<Vec<u8>, String>
     Ok(out)
 }
 
+/// The content compressed, if that makes it shorter.
+fn deflate(content: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    if content.is_empty() {
+        return Ok(None);
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    let compressed = encoder.write_all(content).and_then(|()| encoder.finish());
+    let compressed = compressed.map_err(|err| format!("flate: {err}"))?;
+    Ok(Some(compressed).filter(|it| it.len() < content.len()))
+}
+
 /// The members in the order of the directory, directories among them included. The error has Bento's words.
 pub(crate) fn read(archive: &Bytes, charge: &mut Charge<'_>) -> Result<Vec<Member>, String> {
     let invalid = || "zip: not a valid zip file".to_string();
     let directory = directory(archive).ok_or_else(invalid)?;
     let mut members = Vec::new();
     let mut at = directory.start;
+    // Members that share their bytes would make of a small archive work without end.
+    let mut n_left = archive.len() as u64;
     for _ in 0..directory.n_members {
         let entry = Entry::read(archive, &mut at).ok_or_else(invalid)?;
         charge(MEMBER_BYTES)?;
         let data = entry.data(archive, directory.base).ok_or_else(invalid)?;
+        n_left = n_left.checked_sub(entry.compressed_len).ok_or_else(invalid)?;
         if entry.flags & FLAG_ENCRYPTED != 0 {
             return Err("zip: encrypted files are not supported".to_string());
         }
@@ -344,6 +361,18 @@ mod tests {
         let byte = |it: usize| u8::from_str_radix(&hex[it..it + 2], 16).expect("two digits");
         let archive: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
         assert_eq!(read(&archive.into(), &mut free), Ok(vec![member("x", b"a"), member("x", b"b")]));
+    }
+
+    /// Many entries of the directory that lead to one member.
+    #[test]
+    fn members_do_not_share_their_bytes() {
+        let noise: Vec<u8> = (0..3000u32).map(|it| (it.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let archive = written(&[member("a", &noise), member("b", b"xyz")]);
+        let directory = archive.len() - END_BYTES - 2 * (CENTRAL_BYTES + 1);
+        let mut shared = archive.to_vec();
+        let entry = archive.slice(directory..directory + CENTRAL_BYTES + 1);
+        shared[directory + CENTRAL_BYTES + 1..][..CENTRAL_BYTES + 1].copy_from_slice(&entry);
+        assert_eq!(read(&shared.into(), &mut free), Err("zip: not a valid zip file".to_string()));
     }
 
     #[test]

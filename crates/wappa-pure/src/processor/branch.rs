@@ -1,6 +1,11 @@
 //! The processor `branch`, and what it shares with `workflow`.
 
-use wappa_bloblang::Failure;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use wappa_bloblang::{Failure, Place};
 use wappa_component::{
     BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, in_chunks, run_children,
 };
@@ -110,7 +115,11 @@ const NO_PROCESSORS: &str = "the branch processor requires at least one child pr
 
 impl BuildProcessor for BranchConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Box::new(self.open("branch", ctx)?))
+        let branch = Arc::new(self.open("branch", ctx)?);
+        if !ctx.label().is_empty() {
+            ctx.services().get_or_default::<Labelled>().insert(ctx.label(), &branch);
+        }
+        Ok(Box::new(branch))
     }
 }
 
@@ -126,6 +135,34 @@ impl BranchConfig {
             result_map: self.result_map,
             logger: ctx.logger(),
         })
+    }
+}
+
+impl BranchConfig {
+    /// What it reads of a message, and what it assigns.
+    pub(super) fn places(&self) -> (Vec<Place>, Vec<Place>) {
+        places(&self.request_map, &self.result_map)
+    }
+}
+
+fn places(request_map: &Mapping, result_map: &Mapping) -> (Vec<Place>, Vec<Place>) {
+    let read = request_map.program().map(|it| it.read());
+    let assigned = result_map.program().map(|it| it.assigned());
+    (read.unwrap_or_default(), assigned.unwrap_or_default())
+}
+
+/// The branches that have a label, for workflows that name them.
+#[derive(Default)]
+pub(super) struct Labelled(Mutex<HashMap<String, Arc<Branch>>>);
+
+impl Labelled {
+    fn insert(&self, label: &str, branch: &Arc<Branch>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(label.to_string(), Arc::clone(branch));
+    }
+
+    pub(super) fn find(&self, label: &str) -> Option<Arc<Branch>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
     }
 }
 
@@ -147,6 +184,11 @@ pub(super) enum Outcome {
 }
 
 impl Branch {
+    /// What it reads of a message, and what it assigns.
+    pub(super) fn places(&self) -> (Vec<Place>, Vec<Place>) {
+        places(&self.request_map, &self.result_map)
+    }
+
     /// Runs the requests of the messages that `is_wanted` picks by their index. What came of them, for each message, and how
     /// many leading batches are finished; what there is of the others is of no use. The messages stay as they are.
     pub(super) fn run(
@@ -275,7 +317,6 @@ impl Branch {
                     }
                 }
             };
-            self.logger.error(&format!("Branch error: {mark}"));
             failures.push((place, mark));
         }
         failures
@@ -326,6 +367,7 @@ impl Processor for Branch {
                 let range = part.batch(batch);
                 let messages = &mut part.messages_mut()[range.clone()];
                 for (place, mark) in self.overlay(messages, &mut outcomes[range], step) {
+                    self.logger.error(&format!("Branch error: {mark}"));
                     step.mark(&mut messages[place], mark);
                 }
             }

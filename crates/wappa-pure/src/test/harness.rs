@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
     Answer, Batches, Build, BuildError, Builder, Cache, Component, Context, Delivery, Input, InputBell,
     Level, LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError,
-    Sample, ScannerFactory, Services, Step, Waits,
+    Sample, ScannerFactory, Series, Services, Step, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -252,6 +252,16 @@ impl Harness {
             assert!(n_calls < 1000, "it is never quiet");
         }
         0 < n_calls
+    }
+
+    /// All series, to be added to.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.builder.metrics
+    }
+
+    /// All series, and what they hold.
+    pub(crate) fn samples(&self) -> Vec<(Series, Sample)> {
+        self.builder.metrics.samples()
     }
 
     /// The counters with this name, each with its labels.
