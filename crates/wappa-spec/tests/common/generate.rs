@@ -69,6 +69,45 @@ const TEXTS: [&str; 34] = [
 const KEYS: [&str; 12] =
     ["label", "type", "plugin", "processors", "<<", "unknown", "", "null", "a b", "5", "label", "true"];
 
+/// What stands behind a `=`, or in an interpolation.
+const QUERIES: [&str; 22] = [
+    "content()",
+    "this.a.b.0",
+    "this",
+    "json(\"a\")",
+    "@",
+    "@k.or(\"\u{e9}\")",
+    "meta(\"k\")",
+    "error()",
+    "uuid_v4()",
+    "nothing_there()",
+    "this.map_each(it -> it * 2)",
+    "this.a.uppercase().no_such_method()",
+    "if this.a { 1 } else if this.b { 2 }",
+    "match this.a {\n  \"x\" => 1\n  _ => 2\n}",
+    "[ 1, 2.5, null, {\"a\": $v} ]",
+    "1 + \"\u{1f600}\" / 0",
+    "this.re_match(\"(\")",
+    "file(\"/etc/passwd\")",
+    "\"not closed",
+    "(((((this)))))",
+    "this.a. b",
+    "-",
+];
+
+/// Statements of a mapping.
+const STATEMENTS: [&str; 9] = [
+    "map m { root = this }",
+    "map m {",
+    "import \"none.blobl\"",
+    "root",
+    "= 1",
+    "let v = 1",
+    "root = $w",
+    "}",
+    "# a comment",
+];
+
 /// Names that would do something to a terminal.
 const HOSTILE: [&str; 8] =
     ["\u{1b}[2J", "\u{9b}31m", "a\u{7f}", "\u{202e}txet", "\u{2066}", "one\ntwo\r", "\0", "\u{85}\u{2028}"];
@@ -155,7 +194,12 @@ impl Maker<'_> {
             Type::Float => self.one_of(&["0.5", "1", ".inf", "-2e9", "nan"]),
             Type::Duration => self.one_of(&["5s", "1h2m", "100ms", "0", "1.5h", "-3s"]),
             Type::Size => self.one_of(&["1KiB", "64 MB", "12", "0", "1.5GiB"]),
-            Type::String | Type::Interpolated | Type::Mapping => self.text(),
+            Type::String => self.text(),
+            Type::Interpolated if self.random.below(2) == 0 => {
+                Tree::Scalar(format!("a ${{! {} }} b", self.random.pick(&QUERIES)))
+            }
+            Type::Mapping if self.random.below(4) != 0 => self.mapping(),
+            Type::Interpolated | Type::Mapping => self.text(),
             Type::Any => match self.random.below(3) {
                 0 => self.text(),
                 1 => Tree::List(vec![self.text(), self.text()]),
@@ -206,6 +250,28 @@ impl Maker<'_> {
             pairs.push(("processors".into(), self.value(list, depth + 1)));
         }
         Tree::Map(pairs)
+    }
+
+    /// Lines of a mapping, some of them wrong, some with nothing or white space behind them.
+    fn mapping(&mut self) -> Tree {
+        let mut text = String::new();
+        for _ in 0..1 + self.random.below(4) {
+            if self.random.below(3) == 0 {
+                text.push_str(self.random.pick::<&str>(&[
+                    "root = ",
+                    "root.a.\"b c\" = ",
+                    "let v = ",
+                    "meta k = ",
+                    "\u{e9} = ",
+                ]));
+            }
+            text.push_str(match self.random.below(3) {
+                0 => self.random.pick::<&str>(&STATEMENTS),
+                _ => self.random.pick::<&str>(&QUERIES),
+            });
+            text.push_str(self.random.pick::<&str>(&["\n", "\n\n", "\r\n", " ", "", "  # \u{e9}\n", "\n  "]));
+        }
+        Tree::Scalar(text)
     }
 
     fn one_of(&mut self, texts: &[&str]) -> Tree {
