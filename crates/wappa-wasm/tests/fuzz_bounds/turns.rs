@@ -26,6 +26,9 @@ const HELD_SLACK: usize = 256 << 10;
 /// What is kept of why a message failed, and of where, when its part may not grow any more.
 const REASON_BYTES: usize = 512;
 
+/// What is kept of it at the most: a reason of 4 KiB, and twenty frames with a name each that is cut.
+const FAILURE_BYTES: usize = (8 << 10) + 20 * 1200;
+
 /// What reading JSON and lifting results may take in any case.
 const SPARE: usize = 2 << 20;
 
@@ -215,6 +218,12 @@ fn through(
             really += now.saturating_sub(*before);
         }
         assert!(really <= grown_here, "grown by {really}, and {grown_here} were counted: {}", told());
+        // Where nothing was made, there is nothing but why it failed.
+        let has_failed = |it: &Outcome| matches!(it, Outcome::Kept(_, Some(_)));
+        if really == 0 && outcomes.iter().all(has_failed) {
+            let bytes = n_before * FAILURE_BYTES;
+            assert!(grown_here <= bytes, "{grown_here} bytes of failures, {bytes} may be: {}", told());
+        }
         // What is held is what was counted, also when somebody reads what was only kept as a text.
         let kept = outcomes.iter().flat_map(sent);
         kept.take(READ_MAX).flat_map(|it| it.metadata().iter()).for_each(|(_, value)| read(value));

@@ -161,7 +161,7 @@ fn it_wants_the_hosts_memory() {
         "(call $say (i32.const 0) (i32.const 70000))",
         "(call $set (local.get $b) (local.get $i) (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 0) (i32.const 70000))",
         &format!(
-            "(loop {KEY} (call $set (local.get $b) (local.get $i) (i32.const 2048) (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 0)) (br 0))"
+            "(loop {KEY} (call $set (local.get $b) (local.get $i) (i32.const 2048) (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 5000)) (br 0))"
         ),
         // A set and a content that are too much together, and messages that are.
         "(call $set (local.get $b) (local.get $i) (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 0) (i32.const 40000)) (call $say (i32.const 0) (i32.const 40000))",
@@ -177,8 +177,8 @@ fn it_wants_the_hosts_memory() {
         (call $set (local.get $b) (local.get $i) (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 0) (i32.const 70000))
             "bad" [output: the message would be 70228 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (loop (global.set $heap (i32.add (global.get $heap) (i32.const 1)))
-            (i32.store (i32.const 2048) (i32.or (i32.const 0x40404040) (i32.and (global.get $heap) (i32.const 0x3f3f3f3f)))) (call $set (local.get $b) (local.get $i) (i32.const 2048) (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 0)) (br 0))
-            "bad" [output: the message would be 65567 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            (i32.store (i32.const 2048) (i32.or (i32.const 0x40404040) (i32.and (global.get $heap) (i32.const 0x3f3f3f3f)))) (call $set (local.get $b) (local.get $i) (i32.const 2048) (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 5000)) (br 0))
+            "bad" [output: the message would be 67967 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (call $set (local.get $b) (local.get $i) (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 0) (i32.const 40000)) (call $say (i32.const 0) (i32.const 40000))
             "bad" [output: the message would be 80225 bytes, over the limit of 65536 (`output_limit`)] (spent)
         (local $at i32) (local.set $at (i32.const 131072))

@@ -165,6 +165,9 @@ impl Maker<'_> {
             "byte_size": self.random.pick(&[0, 0, 1, 1000]),
             "period": self.random.pick(&["10ms", "200ms"]),
         });
+        if self.random.one_in(3) {
+            policy["check"] = self.random.pick(&CHECKS).into();
+        }
         if self.random.one_in(4) {
             self.under(&mut policy, depth);
         }
