@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
-use crate::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner};
+use crate::{Decoding, Opened, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Ranges, Scanner, Slices};
 
 const READ_BYTES_FIRST: usize = 16 * 1024;
 const READ_BYTES_MIN: usize = 4 * 1024;
@@ -16,16 +14,15 @@ const READ_BYTES_MAX: usize = PARCEL_BYTES_MAX;
 /// Ranges of a buffer have 32 bits.
 const BUFFER_BYTES_MAX: usize = u32::MAX as usize;
 
-/// A buffer, and the ranges of it that are messages.
-pub type Found = (Bytes, Vec<(u32, u32)>);
-
-/// A source is of no further use.
+/// A source is of no further use, or a piece of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotCut {
     /// Where in the source, in bytes.
     pub at: u64,
     /// What is wrong, and which field to change.
     pub text: String,
+    /// What is behind that piece can be had.
+    pub goes_on: bool,
 }
 
 /// At which byte of the source, and what is wrong.
@@ -37,7 +34,11 @@ impl fmt::Display for NotCut {
 
 /// Finds the messages of one source: what was read is put into [`Cutter::room`], and [`Cutter::cut`] takes messages out.
 pub struct Cutter {
+    /// What the bytes go through before they are scanned, if it is anything.
+    decoding: Option<Decoding>,
     scanner: Box<dyn Scanner>,
+    /// How far in the source was read, in bytes.
+    position: u64,
     buffer: Vec<u8>,
     /// What of the buffer was handed on.
     start: usize,
@@ -55,9 +56,11 @@ pub struct Cutter {
 
 impl Cutter {
     /// At the beginning of a source.
-    pub fn new(scanner: Box<dyn Scanner>) -> Cutter {
+    pub fn new(opened: Opened) -> Cutter {
         Cutter {
-            scanner,
+            decoding: Decoding::new(opened.decoders),
+            scanner: opened.scanner,
+            position: 0,
             buffer: Vec::new(),
             start: 0,
             offset: 0,
@@ -72,7 +75,7 @@ impl Cutter {
     /// The same, for a source that is read from the byte `offset` on.
     #[must_use]
     pub fn beginning_at(self, offset: u64) -> Cutter {
-        Cutter { offset, ..self }
+        Cutter { offset, position: offset, ..self }
     }
 
     /// The same, for messages and what follows them of no more than so many bytes together.
@@ -82,14 +85,20 @@ impl Cutter {
     }
 
     /// There is more behind what was the end.
-    pub fn restart(&mut self, scanner: Box<dyn Scanner>) {
-        self.scanner = scanner;
+    pub fn restart(&mut self, opened: Opened) {
+        self.decoding = Decoding::new(opened.decoders);
+        self.scanner = opened.scanner;
         self.is_at_end = false;
     }
 
-    /// How many bytes of the source were handed on or skipped.
+    /// How many bytes of the source were handed on or skipped; of one that is decoded, how many were read.
     pub fn offset(&self) -> u64 {
-        self.offset
+        if self.decoding.is_some() { self.position } else { self.offset }
+    }
+
+    /// How far in the source was read, in bytes.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// How many bytes are held that may be only a part of a message.
@@ -99,29 +108,47 @@ impl Cutter {
 
     /// How many bytes the buffer takes up.
     pub fn capacity(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.capacity() + self.decoding.as_ref().map_or(0, Decoding::capacity)
     }
 
-    /// Whether [`Cutter::filled`] was told that nothing follows.
+    /// Whether [`Cutter::filled`] was told that nothing follows, and all of it was decoded.
     pub fn is_at_end(&self) -> bool {
         self.is_at_end
     }
 
-    /// Messages, as many as a parcel can take of what there is, and never none. `None`: more has to be read first.
-    pub fn cut(&mut self) -> Result<Option<Found>, NotCut> {
+    /// Messages, as many as a parcel can take of what there is, and never none; without metadata. `None`: more has to be
+    /// read first.
+    pub fn cut(&mut self) -> Result<Option<Slices>, NotCut> {
+        loop {
+            if let Some(found) = self.scan()? {
+                return Ok(Some(found));
+            }
+            if self.is_at_end || !self.decode()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn scan(&mut self) -> Result<Option<Slices>, NotCut> {
         while self.is_unscanned {
             let held = &self.buffer[self.start..];
             let data = &held[..self.window.min(held.len())];
             let is_all = data.len() == held.len();
             let mut ranges = Ranges::with_capacity(data.len() / self.message_bytes.max(1) + 8);
-            let result = self.scanner.scan(data, self.is_at_end && is_all, &mut ranges);
-            let consumed =
-                result.map_err(|err| NotCut { at: self.offset + err.offset as u64, text: err.text })?;
+            let consumed = match self.scanner.scan(data, self.is_at_end && is_all, &mut ranges) {
+                Ok(consumed) => consumed,
+                Err(err) => {
+                    let at = self.offset + err.offset as u64;
+                    self.skip(err.goes_on_at.unwrap_or(0));
+                    return Err(NotCut { at, text: err.text, goes_on: err.goes_on_at.is_some() });
+                }
+            };
             if 0 < consumed {
                 self.window = PARCEL_BYTES_MAX;
             }
             if !ranges.is_empty() {
-                return Ok(Some(self.take(consumed, ranges.into_vec())));
+                let form = ranges.take_form();
+                return Ok(Some(Slices { form, ..self.take(consumed, ranges.into_vec()) }));
             }
             self.skip(consumed);
             if is_all {
@@ -133,13 +160,36 @@ impl Cutter {
         Ok(None)
     }
 
+    /// Decodes what was read, as far as there is room. `false`: more has to be read first.
+    fn decode(&mut self) -> Result<bool, NotCut> {
+        if self.decoding.is_none() {
+            return Ok(false);
+        }
+        self.make_room()?;
+        let n_before = self.buffer.len();
+        let at = self.offset + self.held() as u64;
+        let Some(decoding) = &mut self.decoding else { return Ok(false) };
+        let result = decoding.run(&mut self.buffer);
+        let wants_more = result.map_err(|text| NotCut { at, text, goes_on: false })?;
+        self.is_at_end = decoding.is_over();
+        self.is_unscanned = n_before < self.buffer.len() || self.is_at_end;
+        Ok(self.is_unscanned || !wants_more)
+    }
+
     /// The buffer, with room behind what is in it; what is read is put there, and [`Cutter::filled`] is told.
     pub fn room(&mut self) -> Result<&mut Vec<u8>, NotCut> {
+        if self.decoding.is_none() {
+            self.make_room()?;
+        }
+        Ok(self.decoding.as_mut().map_or(&mut self.buffer, Decoding::room))
+    }
+
+    fn make_room(&mut self) -> Result<(), NotCut> {
         let held = self.held();
         if self.buffer_bytes_max <= held {
             let max = self.buffer_bytes_max;
             let text = format!("a message is longer than {max} bytes, the most that one can have");
-            return Err(NotCut { at: self.offset, text });
+            return Err(NotCut { at: self.offset, text, goes_on: false });
         }
         let size = self.buffer_size(held);
         if (size..=size * 2).contains(&self.buffer.capacity()) {
@@ -148,23 +198,30 @@ impl Cutter {
             let mut larger = Vec::new();
             larger.try_reserve_exact(size).map_err(|_| {
                 let text = format!("no memory for a message of {held} bytes");
-                NotCut { at: self.offset, text }
+                NotCut { at: self.offset, text, goes_on: false }
             })?;
             larger.extend_from_slice(&self.buffer[self.start..]);
             self.buffer = larger;
         }
         self.start = 0;
-        Ok(&mut self.buffer)
+        Ok(())
     }
 
     /// So many bytes were put into the room; none: nothing follows.
     pub fn filled(&mut self, n_bytes: usize) {
-        self.is_at_end = n_bytes == 0;
-        self.is_unscanned = true;
+        self.position += n_bytes as u64;
+        match &mut self.decoding {
+            Some(decoding) if n_bytes == 0 => decoding.end(),
+            Some(_) => (),
+            None => {
+                self.is_at_end = n_bytes == 0;
+                self.is_unscanned = true;
+            }
+        }
     }
 
     /// Takes messages out of the buffer: with the buffer, where they are most of it, else as a copy of their size.
-    fn take(&mut self, consumed: usize, mut ranges: Vec<(u32, u32)>) -> Found {
+    fn take(&mut self, consumed: usize, mut ranges: Vec<(u32, u32)>) -> Slices {
         let n_bytes: usize = ranges.iter().map(|(start, end)| (end - start) as usize + 1).sum();
         let average = n_bytes.div_ceil(ranges.len());
         // Halfway, so that one odd parcel does not spoil the size of the next reads.
@@ -177,7 +234,7 @@ impl Cutter {
             self.offset += consumed as u64;
             let mut buffer = std::mem::replace(&mut self.buffer, next);
             buffer.truncate(consumed);
-            return (buffer.into(), ranges);
+            return Slices { buffer: buffer.into(), ranges, ..Slices::default() };
         }
         let held = &self.buffer[self.start..];
         let mut copy = Vec::with_capacity(n_bytes - ranges.len());
@@ -188,7 +245,7 @@ impl Cutter {
             *end = copy.len() as u32;
         }
         self.skip(consumed);
-        (copy.into(), ranges)
+        Slices { buffer: copy.into(), ranges, ..Slices::default() }
     }
 
     fn skip(&mut self, n_bytes: usize) {

@@ -62,7 +62,7 @@ pub enum ReadError {
     EndOfInput,
     /// The connection is gone: connect again.
     NotConnected,
-    /// A source was given up; others go on. Logged as an error, and the process exits with 1 at the end.
+    /// A source was given up, or a piece of one; what else there is goes on. Logged as an error, and the process exits with 1 at the end.
     SourceFailed(String),
     /// A passing fault: ask again after a back-off.
     BackOff(String),

@@ -18,6 +18,7 @@ mod component;
 mod context;
 mod counted;
 pub mod cutter;
+mod decoding;
 mod delivery;
 pub mod duration;
 mod exporter;
@@ -50,6 +51,7 @@ pub use crate::{
     },
     context::{Builder, Context, Services},
     counted::counted,
+    decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
     exporter::Exporter,
     files::{NotRead, read_file},
@@ -65,7 +67,7 @@ pub use crate::{
     progress::{Progress, SourceProgress},
     rate_limit::RateLimit,
     returns::Returns,
-    scanner::{Ranges, ScanError, Scanner, ScannerFactory},
+    scanner::{Decoder, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Descriptor, InputBell, Waits},
 };

@@ -1,9 +1,11 @@
 //! Parcels: what an input hands over at once.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata};
 
-use crate::{Ack, Batches, Growth, Part};
+use crate::{Ack, Batches, Form, Growth, Part};
 
 /// The most messages a parcel holds, unless one batch is larger.
 pub const PARCEL_MESSAGES_MAX: usize = 256;
@@ -84,6 +86,10 @@ pub struct Slices {
     pub ranges: Vec<(u32, u32)>,
     /// The metadata of every message.
     pub metadata: Metadata,
+    /// What the messages are beside their bytes, if they are anything.
+    pub form: Option<Arc<dyn Form>>,
+    /// What the form counts the first of these messages as.
+    pub first: usize,
 }
 
 impl Slices {
@@ -93,17 +99,32 @@ impl Slices {
     }
 
     fn iter(&self) -> impl Iterator<Item = Message> {
-        let of = |(origin, (start, end)): (usize, &(u32, u32))| {
-            let content = self.buffer.slice(*start as usize..*end as usize);
-            Message::of_input(content, self.metadata.clone(), origin as u32)
-        };
-        self.ranges.iter().enumerate().map(of)
+        (0..self.ranges.len()).map(|idx| self.make(self.bytes(idx), idx, idx as u32))
+    }
+
+    fn bytes(&self, idx: usize) -> Bytes {
+        let (start, end) = self.ranges[idx];
+        self.buffer.slice(start as usize..end as usize)
+    }
+
+    /// One message, with origin 0.
+    pub fn message(&self, idx: usize) -> Message {
+        self.make(self.bytes(idx), idx, 0)
+    }
+
+    fn make(&self, bytes: Bytes, idx: usize, origin: u32) -> Message {
+        let mut message = Message::of_input(bytes, self.metadata.clone(), origin);
+        if let Some(form) = &self.form {
+            form.shape(self.first + idx, &mut message);
+        }
+        message
     }
 
     /// Keeps the first `n_messages` messages and returns the others.
     pub fn split_off(&mut self, n_messages: usize) -> Slices {
         let ranges = self.ranges.split_off(n_messages);
-        Slices { buffer: self.buffer.clone(), ranges, metadata: self.metadata.clone() }
+        let (buffer, metadata, form) = (self.buffer.clone(), self.metadata.clone(), self.form.clone());
+        Slices { buffer, ranges, metadata, form, first: self.first + n_messages }
     }
 
     /// The size of each message's content, in bytes.
@@ -111,10 +132,18 @@ impl Slices {
         self.ranges.iter().map(|(start, end)| (end - start) as usize)
     }
 
-    /// One message, with origin 0.
-    pub fn message(&self, idx: usize) -> Message {
-        let (start, end) = self.ranges[idx];
-        Message::of_input(self.buffer.slice(start as usize..end as usize), self.metadata.clone(), 0)
+    /// The messages with these indices, with origin 0. They may be kept for long: where they are the smaller part of the
+    /// buffer they do not keep it alive.
+    fn select(&self, indices: &[u32]) -> Vec<Message> {
+        let indices = || indices.iter().map(|it| *it as usize);
+        let n_bytes: usize = indices().map(|idx| self.bytes(idx).len()).sum();
+        let is_copied = n_bytes < self.buffer.len() / 2;
+        let message = |idx| {
+            let bytes = self.bytes(idx);
+            let bytes = if is_copied { Bytes::copy_from_slice(&bytes) } else { bytes };
+            self.make(bytes, idx, 0)
+        };
+        indices().map(message).collect()
     }
 }
 
@@ -281,22 +310,12 @@ impl Pristine {
     /// A batch of which only some messages are wanted comes as a batch of those. They may be kept for long:
     /// when they are the smaller part of their buffer they are copied, so that they do not keep it alive.
     pub fn select(&self, origins: &[u32]) -> (Vec<Message>, Batches) {
-        let message = |origin: &u32| match &self.messages {
-            PristineContent::Slices(slices) => slices.message(*origin as usize),
-            PristineContent::Messages(messages) => messages[*origin as usize].clone(),
-        };
-        let of_buffer = match &self.messages {
-            PristineContent::Slices(slices) => slices.buffer.len(),
-            PristineContent::Messages(_) => 0,
-        };
-        let mut messages: Vec<Message> = origins.iter().map(message).collect();
-        let n_bytes: usize = messages.iter().map(|it| it.content().len()).sum();
-        if n_bytes < of_buffer / 2 {
-            for message in &mut messages {
-                let copy = Bytes::copy_from_slice(message.content());
-                message.set_content(copy);
+        let messages = match &self.messages {
+            PristineContent::Slices(slices) => slices.select(origins),
+            PristineContent::Messages(messages) => {
+                origins.iter().map(|origin| messages[*origin as usize].clone()).collect()
             }
-        }
+        };
         let Some(ends) = &self.origin_ends else { return (messages, Batches::Singles) };
         let batch_of = |origin: u32| ends.partition_point(|end| *end <= origin);
         let mut ends_of_selected = Vec::new();
@@ -360,7 +379,7 @@ mod tests {
         let buffer = Bytes::from(vec![b'x'; 1000]);
         let slices = |ranges: Vec<(u32, u32)>| {
             let ack = Ack::new(ranges.len() as u32, |_| ());
-            Parcel::of_slices(Slices { buffer: buffer.clone(), ranges, metadata: Metadata::default() }, ack)
+            Parcel::of_slices(Slices { buffer: buffer.clone(), ranges, ..Slices::default() }, ack)
         };
         let is_shared = |origins: &[u32]| {
             let mut selected = Vec::new();

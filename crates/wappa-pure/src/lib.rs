@@ -18,6 +18,8 @@ mod batching;
 mod cache;
 mod child;
 mod cron;
+mod csv;
+mod decompression;
 mod formats;
 mod glob;
 mod inproc;

@@ -12,8 +12,8 @@ use rustix::{
     io::Errno,
 };
 use wappa_component::{
-    Scanner, Waits,
-    cutter::{Cutter, Found, NotCut},
+    Opened, Slices, Waits,
+    cutter::{Cutter, NotCut},
 };
 
 use crate::fault;
@@ -30,6 +30,8 @@ pub(crate) enum NoParcel {
     End,
     /// The source is of no further use.
     Failed(String),
+    /// Something of the source is of no use.
+    Broken(String),
 }
 
 /// Reads one source.
@@ -44,11 +46,11 @@ pub(crate) struct SourceReader<D> {
 
 impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     /// A reader at the beginning of a source.
-    pub(crate) fn new(descriptor: D, scanner: Box<dyn Scanner>, name: impl Into<String>) -> SourceReader<D> {
+    pub(crate) fn new(descriptor: D, opened: Opened, name: impl Into<String>) -> SourceReader<D> {
         let needs_wait = needs_wait(descriptor.as_fd());
         SourceReader {
             descriptor: Arc::new(descriptor),
-            cutter: Cutter::new(scanner),
+            cutter: Cutter::new(opened),
             name: name.into(),
             needs_wait,
             is_stopped: false,
@@ -66,17 +68,17 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     }
 
     /// Asks the source again, after its end, whether there is more.
-    pub(crate) fn restart(&mut self, scanner: Box<dyn Scanner>) {
-        self.cutter.restart(scanner);
+    pub(crate) fn restart(&mut self, opened: Opened) {
+        self.cutter.restart(opened);
     }
 
     /// How far in the source the reader is, in bytes.
     pub(crate) fn position(&self) -> u64 {
-        self.cutter.offset() + self.cutter.held() as u64
+        self.cutter.position()
     }
 
-    /// Messages, as many as are ready. `ranges` is never empty.
-    pub(crate) fn read(&mut self, waits: &mut Waits) -> Result<Found, NoParcel> {
+    /// Messages, as many as are ready, without metadata. There is one at least.
+    pub(crate) fn read(&mut self, waits: &mut Waits) -> Result<Slices, NoParcel> {
         let mut n_read = 0;
         loop {
             if let Some(found) = self.cutter.cut().map_err(|err| not_cut(&self.name, &err))? {
@@ -138,7 +140,8 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
 }
 
 fn not_cut(name: &str, err: &NotCut) -> NoParcel {
-    NoParcel::Failed(format!("read {name}: {err}"))
+    let text = format!("read {name}: {err}");
+    if err.goes_on { NoParcel::Broken(text) } else { NoParcel::Failed(text) }
 }
 
 /// Whether reading may block. Files never do, and cannot be waited for.
@@ -171,10 +174,10 @@ mod tests {
     use super::*;
     use crate::test::{Harness, TempDir};
 
-    fn read_all(data: &[u8], config: &str) -> Vec<Found> {
+    fn read_all(data: &[u8], config: &str) -> Vec<Slices> {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", data)).expect("it is there");
-        let mut reader = SourceReader::new(file, harness.scanner(config).open(), "in");
+        let mut reader = SourceReader::new(file, harness.scanner(config).open("in").expect("it fits"), "in");
         let mut all = Vec::new();
         loop {
             match reader.read(&mut Waits::default()) {
@@ -201,7 +204,7 @@ mod tests {
         }
         let mut expected = data.split(|it| *it == b'\n');
         let found = read_all(&data, "lines: {}");
-        for (buffer, ranges) in &found {
+        for Slices { buffer, ranges, .. } in &found {
             assert!(!ranges.is_empty() && ranges.len() <= PARCEL_MESSAGES_MAX);
             let n_bytes: usize = ranges.iter().map(|(start, end)| (end - start) as usize + 1).sum();
             assert!(buffer.len() <= PARCEL_BYTES_MAX + 60_000, "{}", buffer.len());
@@ -218,11 +221,12 @@ mod tests {
     fn a_trickle_does_not_keep_large_buffers_alive() {
         let mut harness = Harness::default();
         let (descriptor, mut writer) = std::io::pipe().expect("a pipe can be had");
-        let mut reader = SourceReader::new(descriptor, harness.scanner("lines: {}").open(), "in");
+        let mut reader =
+            SourceReader::new(descriptor, harness.scanner("lines: {}").open("in").expect("it fits"), "in");
         let mut kept = Vec::new();
         for _ in 0..100 {
             writer.write_all(b"0123456789\n").expect("the pipe has room");
-            kept.push(reader.read(&mut Waits::default()).expect("a line").0);
+            kept.push(reader.read(&mut Waits::default()).expect("a line").buffer);
         }
         let own = kept.into_iter().map(|it| it.try_into_mut().expect("nobody else has it").capacity());
         assert_eq!(own.sum::<usize>(), 100 * 10);
@@ -233,9 +237,9 @@ mod tests {
         let mut data = vec![b'x'; 3_000_000];
         data.extend_from_slice(b"\nshort\n");
         let found = read_all(&data, "lines: {max_buffer_size: 4000000}");
-        assert_eq!(found.iter().map(|it| it.1.len()).sum::<usize>(), 2);
+        assert_eq!(found.iter().map(|it| it.ranges.len()).sum::<usize>(), 2);
         let found = read_all(&data, "to_the_end: {}");
-        assert!(found.len() == 1 && found[0].0 == data);
+        assert!(found.len() == 1 && found[0].buffer == data);
     }
 
     #[test]
@@ -248,7 +252,7 @@ mod tests {
             let lines: Vec<String> = sizes.iter().map(|it| "x".repeat(*it)).collect();
             let data = lines.join(delimiter) + delimiter;
             let found = read_all(data.as_bytes(), config);
-            let all = found.iter().flat_map(|(buffer, ranges)| {
+            let all = found.iter().flat_map(|Slices { buffer, ranges, .. }| {
                 ranges.iter().map(|(start, end)| buffer[*start as usize..*end as usize].len())
             });
             assert_eq!(all.collect::<Vec<_>>(), sizes, "{config}");
@@ -259,20 +263,22 @@ mod tests {
     fn a_message_that_no_buffer_can_hold_fails() {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", vec![b'x'; 100_000])).expect("it is there");
-        let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
+        let mut reader =
+            SourceReader::new(file, harness.scanner("to_the_end: {}").open("in").expect("it fits"), "in");
         reader.cutter = reader.cutter.holding(50_000);
         let text = "read in: at byte 0: a message is longer than 50000 bytes, the most that one can have";
         let result = reader.read(&mut Waits::default());
-        assert_eq!(result, Err(NoParcel::Failed(text.to_string())));
+        assert_eq!(result.err(), Some(NoParcel::Failed(text.to_string())));
     }
 
     #[test]
     fn gives_control_back_while_it_reads_a_long_message() {
         let (dir, mut harness) = (TempDir::new(), Harness::default());
         let file = File::open(dir.write("in", vec![b'x'; 5_000_000])).expect("it is there");
-        let mut reader = SourceReader::new(file, harness.scanner("to_the_end: {}").open(), "in");
-        assert_eq!(reader.read(&mut Waits::default()), Err(NoParcel::NotReady));
+        let mut reader =
+            SourceReader::new(file, harness.scanner("to_the_end: {}").open("in").expect("it fits"), "in");
+        assert_eq!(reader.read(&mut Waits::default()).err(), Some(NoParcel::NotReady));
         reader.stop();
-        assert_eq!(reader.read(&mut Waits::default()), Err(NoParcel::End));
+        assert_eq!(reader.read(&mut Waits::default()).err(), Some(NoParcel::End));
     }
 }

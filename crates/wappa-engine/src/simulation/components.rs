@@ -13,7 +13,7 @@ use wappa_component::{
     Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Parcel, Part,
     Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
 };
-use wappa_message::{Mark, Message, Metadata};
+use wappa_message::{Mark, Message};
 use wappa_spec::Config;
 
 use super::{
@@ -86,7 +86,7 @@ impl Source {
             });
             let ranges = ranges.collect();
             return Parcel::of_slices(
-                Slices { buffer: Bytes::from(buffer), ranges, metadata: Metadata::default() },
+                Slices { buffer: Bytes::from(buffer), ranges, ..Slices::default() },
                 ack,
             );
         }

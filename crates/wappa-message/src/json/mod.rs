@@ -100,6 +100,21 @@ pub(crate) fn first<'a, T>(
     }
 }
 
+/// Where the document ends with which a text begins, white space before it included, whatever follows it; none where the
+/// text ends first. Of what has no brackets or quotes around it only what follows shows that it is all.
+pub fn end_of_document(text: &[u8]) -> Result<Option<usize>, JsonError> {
+    let mut scan = Scan::new(&text[..text.len().min(BYTES_MAX)]);
+    scan.blanks();
+    match scan.value(0) {
+        Ok(_) => Ok(Some(scan.at())),
+        Err(_) if scan.why().what == What::End => match text.len() <= BYTES_MAX {
+            true => Ok(None),
+            false => Err(JsonError::new(What::TooLarge, BYTES_MAX)),
+        },
+        Err(_) => Err(scan.why()),
+    }
+}
+
 /// Whether a text is a number of JSON, all of it.
 pub(crate) fn is_number(text: &[u8]) -> bool {
     let mut scan = Scan::new(text);

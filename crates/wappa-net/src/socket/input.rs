@@ -114,7 +114,13 @@ impl Source for Socket {
     }
 
     async fn read(&self, mut stream: Box<dyn Carrier>, feeder: Feeder, stop: Stopping) -> ReadError {
-        let mut cutter = Cutter::new(self.scanners.open());
+        let mut cutter = match self.scanners.open() {
+            Ok(opened) => Cutter::new(opened),
+            Err(text) => {
+                self.logger.error(&format!("Failed to read message: read {}: {text}", self.name));
+                return ReadError::NotConnected;
+            }
+        };
         match pump(&mut stream, &mut cutter, &feeder, stop, None, |_| Ok(())).await {
             Ended::Over => ReadError::NotConnected,
             Ended::Stopped(n_bytes) => {

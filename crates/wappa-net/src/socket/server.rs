@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{
     net::{TcpListener, UdpSocket, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -16,10 +15,9 @@ use tokio::{
     time::sleep,
 };
 use wappa_component::{
-    BuildError, BuildInput, Cache, Component, ConnectError, Context, Input, Level, Logger, Ranges, ReadError,
-    Slices, cutter::Cutter, fault,
+    BuildError, BuildInput, Cache, Component, ConnectError, Context, Input, Level, Logger, ReadError,
+    cutter::Cutter, fault,
 };
-use wappa_message::Metadata;
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, Size};
 
 use super::{
@@ -347,7 +345,10 @@ impl Clients {
         feeder: Feeder,
         stop: Stopping,
     ) {
-        let mut cutter = Cutter::new(self.scanners.open());
+        let mut cutter = match self.scanners.open() {
+            Ok(opened) => Cutter::new(opened),
+            Err(text) => return self.quiet.log(Level::Error, &format!("Connection dropped due to: {text}")),
+        };
         let mut held = self.bound.hold();
         let reading = pump(&mut stream, &mut cutter, &feeder, stop, self.idle_timeout, |it| held.admit(it));
         if let Ended::Failed(text) = reading.await {
@@ -359,29 +360,36 @@ impl Clients {
 
     /// Finds the messages of a datagram.
     async fn scan(&self, datagram: &[u8], feeder: &Feeder) -> Result<(), Closed> {
-        let mut scanner = self.scanners.open();
-        let mut start = 0;
-        while start < datagram.len() {
-            let rest = &datagram[start..];
-            let mut ranges = Ranges::with_capacity(8);
-            let consumed = match scanner.scan(rest, true, &mut ranges) {
-                Ok(consumed) => consumed,
-                Err(err) => {
-                    let at = start + err.offset;
-                    self.quiet
-                        .log(Level::Error, &format!("Datagram dropped due to: at byte {at}: {}", err.text));
-                    return Ok(());
-                }
-            };
-            if !ranges.is_empty() {
-                let buffer = Bytes::copy_from_slice(&rest[..consumed]);
-                let slices = Slices { buffer, ranges: ranges.into_vec(), metadata: Metadata::default() };
-                feeder.put(Fed::slices(slices)).await?;
-            } else if consumed == 0 {
+        let dropped = |text: &str| self.quiet.log(Level::Error, &format!("Datagram dropped due to: {text}"));
+        let mut cutter = match self.scanners.open() {
+            Ok(opened) => Cutter::new(opened),
+            Err(text) => {
+                dropped(&text);
                 return Ok(());
             }
-            start += consumed;
+        };
+        let mut rest = datagram;
+        loop {
+            match cutter.cut() {
+                Ok(Some(slices)) => {
+                    feeder.put(Fed::slices(slices)).await?;
+                    continue;
+                }
+                Ok(None) if cutter.is_at_end() => return Ok(()),
+                Ok(None) => (),
+                Err(err) => {
+                    dropped(&err.to_string());
+                    match err.goes_on {
+                        true => continue,
+                        false => return Ok(()),
+                    }
+                }
+            }
+            let Ok(room) = cutter.room() else { return Ok(()) };
+            let n_bytes = rest.len().min(room.capacity() - room.len());
+            room.extend_from_slice(&rest[..n_bytes]);
+            rest = &rest[n_bytes..];
+            cutter.filled(n_bytes);
         }
-        Ok(())
     }
 }

@@ -12,8 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     time::sleep,
 };
-use wappa_component::{Scanner, ScannerFactory, Slices, cutter::Cutter, fault};
-use wappa_message::Metadata;
+use wappa_component::{Opened, ScannerFactory, cutter::Cutter, fault};
 
 use crate::{Fed, Feeder, Stopping};
 
@@ -31,8 +30,8 @@ impl Scanners {
     }
 
     /// A scanner at the beginning of a source.
-    pub(crate) fn open(&self) -> Box<dyn Scanner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).open()
+    pub(crate) fn open(&self) -> Result<Opened, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).open("")
     }
 }
 
@@ -66,12 +65,11 @@ pub(crate) async fn pump(
     let failed = |err: &dyn fmt::Display| Ended::Failed(err.to_string());
     loop {
         loop {
-            let (buffer, ranges) = match cutter.cut() {
+            let slices = match cutter.cut() {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
                 Err(err) => return failed(&err),
             };
-            let slices = Slices { buffer, ranges, metadata: Metadata::default() };
             if feeder.put(Fed::slices(slices)).await.is_err() {
                 return Ended::Stopped(cutter.held());
             }

@@ -1,31 +1,24 @@
 //! The deprecated fields `codec` and `max_buffer` of inputs, which scanners replaced.
 
+use regex::bytes::Regex;
+use wappa_bloblang::Algorithm;
 use wappa_component::{BuildError, Context, ScannerFactory};
 use wappa_spec::{ComponentNode, Node, Reader, Rule};
 
-use crate::scanner::{Chunker, Lines, ToTheEnd};
+use crate::scanner::{Chunker, Csv, Decompress, Lines, ReMatch, SkipBom, Tar, ToTheEnd};
 
 /// The bound of a line where `max_buffer` does not say otherwise.
 const LINE_BYTES_MAX: i64 = 65536;
 
-/// Codecs that Bento has and that need a scanner Wappa does not have yet; those with a parameter end in `:`.
-const NOT_IN_WAPPA: &[&str] = &[
-    "auto",
-    "avro-ocf",
-    "avro-ocf:",
-    "csv",
-    "csv:",
-    "csv-gzip",
-    "csv-safe",
-    "csv-safe:",
-    "gzip",
-    "multipart",
-    "pgzip",
-    "regex:",
-    "skipbom",
-    "tar",
-    "tar-gzip",
-];
+/// Codecs that Bento has and Wappa does not; those with a parameter end in `:`.
+const NOT_IN_WAPPA: &[&str] = &["auto", "avro-ocf", "avro-ocf:", "csv-safe", "csv-safe:", "multipart"];
+
+/// Codecs that another one has to follow.
+const FIRST: &[&str] = &["gzip", "pgzip", "skipbom"];
+
+/// Codecs that nothing follows.
+const LAST: &[&str] =
+    &["lines", "all-bytes", "csv", "csv-gzip", "tar", "tar-gzip", "delim:", "chunker:", "csv:", "regex:"];
 
 /// The scanner that `codec` names, if it is set, else `scanner`; `max_buffer` has no effect without `codec`.
 pub(super) fn scanner(
@@ -68,30 +61,68 @@ impl CodecError<'_> {
 }
 
 fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFactory>, CodecError<'_>> {
+    let unknown = |text: String| CodecError::Unknown(text);
+    let (first, rest) = match codec {
+        "csv-gzip" => ("gzip", Some("csv")),
+        "tar-gzip" => ("gzip", Some("tar")),
+        _ => match codec.split_once('/') {
+            Some((first, rest)) if FIRST.contains(&first) => (first, Some(rest)),
+            _ => (codec, None),
+        },
+    };
+    if let Some(rest) = rest {
+        let into = scanner_of(rest, max_buffer).map_err(|err| match err {
+            CodecError::NotInWappa(_) => CodecError::NotInWappa(codec),
+            err => err,
+        })?;
+        return Ok(match first {
+            "skipbom" => Box::new(SkipBom::new(into)),
+            _ => Box::new(Decompress::new(Algorithm::Gzip, into)),
+        });
+    }
     let max_buffer = max_buffer.unwrap_or(LINE_BYTES_MAX);
-    let unknown = |text: &str| Err(CodecError::Unknown(text.to_string()));
     match codec.split_once(':') {
         None if codec == "lines" => return Ok(Box::new(Lines::new(None, max_buffer, false))),
         None if codec == "all-bytes" => return Ok(Box::new(ToTheEnd)),
-        Some(("delim", "")) => return unknown("custom delimiter codec requires a non-empty delimiter"),
+        None if codec == "tar" => return Ok(Box::new(Tar)),
+        None if codec == "csv" => return Ok(Box::new(Csv::of_codec("").map_err(unknown)?)),
+        Some(("csv", delimiter)) if !delimiter.contains('/') => {
+            return Ok(Box::new(Csv::of_codec(delimiter).map_err(unknown)?));
+        }
+        Some(("delim", "")) => {
+            return Err(unknown("custom delimiter codec requires a non-empty delimiter".to_string()));
+        }
         Some(("delim", delimiter)) if !delimiter.contains('/') => {
             return Ok(Box::new(Lines::new(Some(delimiter), max_buffer, false)));
+        }
+        Some(("regex", pattern)) if !pattern.contains('/') => {
+            let pattern = Regex::new(pattern).map_err(|err| unknown(err.to_string()))?;
+            return Ok(Box::new(ReMatch::new(pattern, max_buffer)));
         }
         Some(("chunker", size)) if !size.contains('/') => {
             let chunker = size.parse().ok().and_then(Chunker::new);
             let text = "invalid chunk size for chunker codec: it must be from 1 to 4294967294";
-            return chunker.map_or_else(|| unknown(text), |it| Ok(Box::new(it) as Box<dyn ScannerFactory>));
+            let chunker = chunker.ok_or_else(|| unknown(text.to_string()))?;
+            return Ok(Box::new(chunker));
         }
         _ => (),
     }
     let is_of_bento = |name: &str| {
         let with_parameter = name.split_once(':').map(|(name, _)| format!("{name}:"));
         let name = with_parameter.as_deref().unwrap_or(name);
-        matches!(name, "lines" | "all-bytes" | "delim:" | "chunker:") || NOT_IN_WAPPA.contains(&name)
+        [NOT_IN_WAPPA, FIRST, LAST].iter().any(|it| it.contains(&name))
     };
     match codec.split('/').find(|it| !is_of_bento(it)) {
-        Some(name) => Err(CodecError::Unknown(format!("codec was not recognised: {name}"))),
-        None => Err(CodecError::NotInWappa(codec)),
+        Some(name) => Err(unknown(format!("codec was not recognised: {name}"))),
+        None if FIRST.contains(&codec) => Err(unknown(format!("codec was not recognised: [{codec}]"))),
+        None => match codec.split_once('/') {
+            Some((first, rest))
+                if LAST.iter().any(|it| first.starts_with(it)) && !rest.starts_with("multipart") =>
+            {
+                Err(unknown(format!("unable to follow codec '{first}' with '{rest}'")))
+            }
+            _ => Err(CodecError::NotInWappa(codec)),
+        },
     }
 }
 
@@ -110,8 +141,19 @@ mod tests {
             ("delim:", "custom delimiter codec requires a non-empty delimiter"),
             ("nope", "codec was not recognised: nope"),
             ("gzip/nope", "codec was not recognised: nope"),
-            ("csv:;", "`csv:;` is a Bento codec that Wappa does not have yet"),
-            ("gzip/lines", "`gzip/lines` is a Bento codec that Wappa does not have yet"),
+            ("csv:;", ""),
+            ("csv", ""),
+            ("csv-gzip", ""),
+            ("gzip/csv:;", ""),
+            ("gzip/lines", ""),
+            ("skipbom/gzip/delim:x", ""),
+            ("tar-gzip", ""),
+            ("regex:(?m)^a", ""),
+            ("gzip", "codec was not recognised: [gzip]"),
+            ("lines/gzip", "unable to follow codec 'lines' with 'gzip'"),
+            ("tar/lines", "unable to follow codec 'tar' with 'lines'"),
+            ("csv-safe", "`csv-safe` is a Bento codec that Wappa does not have yet"),
+            ("gzip/auto", "`gzip/auto` is a Bento codec that Wappa does not have yet"),
             ("delim:x/multipart", "`delim:x/multipart` is a Bento codec that Wappa does not have yet"),
         ] {
             let text = scanner_of(codec, None).map_or_else(|err| err.text(), |_| String::new());

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, Context, Failure, Input, Logger, Parcel, Progress, ReadError,
+    Ack, BuildError, BuildInput, Component, Context, Failure, Input, Logger, Parcel, Progress, ReadError, Run,
     ScannerFactory, Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::{Metadata, Value};
@@ -103,28 +103,24 @@ fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for FileConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let patterns: Result<Vec<_>, String> = self.paths.iter().map(|it| PathPattern::parse(it)).collect();
-        let patterns = patterns.map_err(BuildError::new)?;
-        let deletions = self.delete_on_finish.then(|| Deletions::new(ctx.logger(), ctx.input_bell()));
-        Ok(Box::new(Files {
-            search: Some(Search::new(patterns.clone())),
-            patterns,
-            scanner: codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?,
-            paths: VecDeque::new(),
-            progress: ctx.services().get::<Progress>(),
-            current: None,
-            deletions,
-            is_stopped: false,
-            auto_replay_nacks: self.auto_replay_nacks,
-            logger: ctx.logger(),
-        }))
+        let scanner = codec::scanner(self.codec.as_deref(), self.max_buffer, &self.scanner, ctx)?;
+        let FileConfig { paths, delete_on_finish, auto_replay_nacks, .. } = self;
+        let config = FilesConfig { paths, delete_on_finish, auto_replay_nacks };
+        Ok(Box::new(Files::new(config, scanner, 1, ctx)?))
     }
+}
+
+/// What inputs of files have in common.
+pub(super) struct FilesConfig {
+    pub(super) paths: Vec<String>,
+    pub(super) delete_on_finish: bool,
+    pub(super) auto_replay_nacks: bool,
 }
 
 /// How many names are looked at before control is given back, so that a stop need not wait for a long search.
 const NAMES_AT_ONCE: usize = 1024;
 
-struct Files {
+pub(super) struct Files {
     patterns: Vec<PathPattern>,
     /// What is still to be looked up.
     search: Option<Search>,
@@ -139,6 +135,12 @@ struct Files {
     is_stopped: bool,
     auto_replay_nacks: bool,
     logger: Logger,
+    /// How many messages of a file make a batch.
+    batch_size: usize,
+    /// Messages of the current file that wait for the others of their batch.
+    collected: Vec<Slices>,
+    /// Why the current file is given up, or a piece of it, where what was collected goes first.
+    failure: Option<NoParcel>,
 }
 
 /// The file that is read now.
@@ -148,6 +150,8 @@ struct Source {
     progress: SourceProgress,
     /// Answers that are waited for before the file is deleted, if it is.
     deletion: Option<Arc<Deletion>>,
+    /// Not all of it could be handed on.
+    is_broken: bool,
 }
 
 impl Input for Files {
@@ -158,22 +162,31 @@ impl Input for Files {
                 self.current = Some(self.next()?);
                 continue;
             };
-            match source.reader.read(waits) {
-                Ok((buffer, ranges)) => {
+            let read = match self.failure.take() {
+                Some(failure) => Err(failure),
+                None => source.reader.read(waits),
+            };
+            match read {
+                Ok(slices) => {
                     source.progress.reached(source.reader.offset());
-                    let ack = source.ack(ranges.len() as u32);
-                    let metadata = source.metadata.unshared();
-                    return Ok(Parcel::of_slices(Slices { buffer, ranges, metadata }, ack));
+                    let slices = Slices { metadata: source.metadata.unshared(), ..slices };
+                    if self.batch_size == 1 {
+                        let ack = source.ack(slices.ranges.len() as u32);
+                        return Ok(Parcel::of_slices(slices, ack));
+                    }
+                    self.collected.push(slices);
+                    if let Some(parcel) = self.hand_over(false) {
+                        return Ok(parcel);
+                    }
                 }
                 Err(NoParcel::NotReady) => return Err(ReadError::NotReady),
-                Err(NoParcel::End) => {
-                    source.end(true);
-                    self.current = None;
-                }
-                Err(NoParcel::Failed(text)) => {
-                    source.end(false);
-                    self.current = None;
-                    return Err(ReadError::SourceFailed(text));
+                Err(failure) => {
+                    // What is left of a file is its last batch.
+                    if let Some(parcel) = self.hand_over(true) {
+                        self.failure = Some(failure);
+                        return Ok(parcel);
+                    }
+                    self.over(failure)?;
                 }
             }
         }
@@ -207,12 +220,74 @@ impl Input for Files {
 }
 
 impl Files {
+    /// Files of messages in batches of this size.
+    pub(super) fn new(
+        config: FilesConfig,
+        scanner: Box<dyn ScannerFactory>,
+        batch_size: usize,
+        ctx: &Context<'_>,
+    ) -> Result<Files, BuildError> {
+        let patterns: Result<Vec<_>, String> = config.paths.iter().map(|it| PathPattern::parse(it)).collect();
+        let patterns = patterns.map_err(BuildError::new)?;
+        let deletions = config.delete_on_finish.then(|| Deletions::new(ctx.logger(), ctx.input_bell()));
+        Ok(Files {
+            search: Some(Search::new(patterns.clone())),
+            patterns,
+            scanner,
+            paths: VecDeque::new(),
+            progress: ctx.services().get::<Progress>(),
+            current: None,
+            deletions,
+            is_stopped: false,
+            auto_replay_nacks: config.auto_replay_nacks,
+            logger: ctx.logger(),
+            batch_size,
+            collected: Vec::new(),
+            failure: None,
+        })
+    }
+
+    /// The batches that are whole; `is_last`: and what is left.
+    fn hand_over(&mut self, is_last: bool) -> Option<Parcel> {
+        let n_messages: usize = self.collected.iter().map(|it| it.ranges.len()).sum();
+        let n_whole = n_messages / self.batch_size * self.batch_size;
+        let n_given = if is_last { n_messages } else { n_whole };
+        let source = self.current.as_ref().filter(|_| 0 < n_given)?;
+        let rest = match n_messages - n_given {
+            0 => None,
+            n_rest => self.collected.last_mut().map(|it| it.split_off(it.ranges.len() - n_rest)),
+        };
+        let runs = std::mem::take(&mut self.collected).into_iter().map(Run::Slices).collect();
+        self.collected.extend(rest);
+        let mut ends: Vec<u32> =
+            (1..=n_whole / self.batch_size).map(|it| (it * self.batch_size) as u32).collect();
+        if n_whole < n_given {
+            ends.push(n_given as u32);
+        }
+        Some(Parcel::of_runs(runs, ends, source.ack(n_given as u32)))
+    }
+
+    /// The current file has ended, or is given up; or a piece of it is, and it is read on.
+    fn over(&mut self, why: NoParcel) -> Result<(), ReadError> {
+        if let (NoParcel::Broken(text), Some(source)) = (&why, &mut self.current) {
+            source.is_broken = true;
+            return Err(ReadError::SourceFailed(text.clone()));
+        }
+        if let Some(mut source) = self.current.take() {
+            source.end(why == NoParcel::End && !source.is_broken);
+        }
+        match why {
+            NoParcel::Failed(text) => Err(ReadError::SourceFailed(text)),
+            _ => Ok(()),
+        }
+    }
+
     /// What is read next: what has grown, then the next file. The end comes when no file can have grown any more.
     fn next(&mut self) -> Result<Source, ReadError> {
         // Looked at first: what is settled in between has grown, or has not.
         let waits = self.deletions.as_ref().is_some_and(|it| it.is_waiting()) && !self.is_stopped;
         if let Some(grown) = self.deletions.as_ref().and_then(|it| it.take_grown()) {
-            return Ok(self.go_on(grown));
+            return self.go_on(grown);
         }
         match self.paths.pop_front() {
             Some((path, size)) => self.open(path, size),
@@ -255,11 +330,11 @@ impl Files {
         let descriptor = open(&path, flags, Mode::empty())
             .map_err(|err| ReadError::SourceFailed(fault::failed("open", path.display(), err)))?;
         self.logger.debug(&format!("Consuming from file '{}'", path.display()));
-        Ok(self.source(path, descriptor, 0, true, progress))
+        self.source(path, descriptor, 0, true, progress)
     }
 
     /// Reads what a file has grown by.
-    fn go_on(&self, grown: Grown) -> Source {
+    fn go_on(&self, grown: Grown) -> Result<Source, ReadError> {
         let Grown { path, descriptor, position, is_deleted } = grown;
         self.logger.debug(&format!("'{}' has grown, and is read on from byte {position}", path.display()));
         // Nobody knew of this when it was said how much there is.
@@ -273,12 +348,16 @@ impl Files {
         position: u64,
         deletes: bool,
         progress: SourceProgress,
-    ) -> Source {
+    ) -> Result<Source, ReadError> {
         let metadata = metadata(&path, &descriptor);
-        let reader = SourceReader::new(descriptor, self.scanner.open(), path.display().to_string());
+        let name = path.display().to_string();
+        let opened = self.scanner.open(&name);
+        let opened = opened.map_err(|err| ReadError::SourceFailed(format!("read {name}: {err}")))?;
+        let reader = SourceReader::new(descriptor, opened, name);
         let all = self.deletions.as_ref().filter(|_| deletes);
         let deletion = all.map(|all| Arc::new(Deletion::new(path, all)));
-        Source { reader: reader.beginning_at(position), metadata, progress, deletion }
+        let reader = reader.beginning_at(position);
+        Ok(Source { reader, metadata, progress, deletion, is_broken: false })
     }
 }
 

@@ -6,6 +6,7 @@ mod deletion;
 components! {
     stdin,
     file,
+    csv,
     batched,
     broker,
     sequence,

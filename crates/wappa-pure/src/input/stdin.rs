@@ -4,9 +4,8 @@ use std::{os::fd::AsFd, sync::Arc};
 
 use wappa_component::{
     Ack, BuildError, BuildInput, Component, Context, Input, Logger, Parcel, Progress, ReadError, ScannerFactory,
-    Slices, SourceProgress, Step, Waits,
+    SourceProgress, Step, Waits,
 };
-use wappa_message::Metadata;
 use wappa_spec::{ComponentNode, Config, Node, Reader};
 
 use super::codec;
@@ -77,6 +76,8 @@ impl BuildInput for StdinConfig {
 struct Stdin<D> {
     /// Nothing once the source is given up.
     reader: Option<SourceReader<D>>,
+    /// Why it is given up, where nobody was told yet.
+    failure: Option<String>,
     scanner: Box<dyn ScannerFactory>,
     progress: SourceProgress,
     auto_replay_nacks: bool,
@@ -90,9 +91,12 @@ impl<D: AsFd + Send + Sync + 'static> Stdin<D> {
         auto_replay_nacks: bool,
         logger: Logger,
     ) -> Stdin<D> {
-        let reader = SourceReader::new(descriptor, scanner.open(), "standard input");
+        let (reader, failure) = match scanner.open("") {
+            Ok(opened) => (Some(SourceReader::new(descriptor, opened, "standard input")), None),
+            Err(text) => (None, Some(text)),
+        };
         let progress = SourceProgress::new(None, 0);
-        Stdin { reader: Some(reader), scanner, progress, auto_replay_nacks, logger }
+        Stdin { reader, failure, scanner, progress, auto_replay_nacks, logger }
     }
 
     /// Somebody wants to see how far it is, which is known of a file: `< file`.
@@ -105,13 +109,17 @@ impl<D: AsFd + Send + Sync + 'static> Stdin<D> {
 
 impl<D: AsFd + Send + Sync + 'static> Input for Stdin<D> {
     fn read(&mut self, waits: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        if let Some(text) = self.failure.take() {
+            return Err(ReadError::SourceFailed(format!("read standard input: {text}")));
+        }
         let Some(reader) = &mut self.reader else { return Err(ReadError::EndOfInput) };
         match reader.read(waits) {
-            Ok((buffer, ranges)) => {
+            Ok(slices) => {
                 self.progress.reached(reader.offset());
-                let ack = Ack::new(ranges.len() as u32, |_| ());
-                Ok(Parcel::of_slices(Slices { buffer, ranges, metadata: Metadata::default() }, ack))
+                let ack = Ack::new(slices.ranges.len() as u32, |_| ());
+                Ok(Parcel::of_slices(slices, ack))
             }
+            Err(NoParcel::Broken(text)) => Err(ReadError::SourceFailed(text)),
             Err(NoParcel::NotReady) => Err(ReadError::NotReady),
             Err(NoParcel::End) => Err(ReadError::EndOfInput),
             Err(NoParcel::Failed(text)) => {
@@ -131,9 +139,10 @@ impl<D: AsFd + Send + Sync + 'static> Input for Stdin<D> {
 
     /// There is nothing to go back to, but one who types may go on after the end.
     fn restart(&mut self) -> bool {
-        match &mut self.reader {
-            Some(reader) => reader.restart(self.scanner.open()),
-            None => return false,
+        let Some(reader) = &mut self.reader else { return false };
+        match self.scanner.open("") {
+            Ok(opened) => reader.restart(opened),
+            Err(_) => return false,
         }
         true
     }
@@ -222,8 +231,8 @@ mod tests {
         check_lint(&lint("{}"), "");
         check_lint(&lint("{codec: lines}"), "(2,1) field codec is deprecated\n");
         check_lint(
-            &lint("{codec: csv}"),
-            "(2,1) field codec is deprecated\n(2,1) `csv` is a Bento codec that Wappa does not have yet\n",
+            &lint("{codec: csv-safe}"),
+            "(2,1) field codec is deprecated\n(2,1) `csv-safe` is a Bento codec that Wappa does not have yet\n",
         );
         check_lint(
             &lint("{codec: nope}"),

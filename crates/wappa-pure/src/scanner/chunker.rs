@@ -1,6 +1,6 @@
 //! The scanner `chunker`.
 
-use wappa_component::{BuildError, BuildScanner, Component, Context, Ranges, ScanError, Scanner, ScannerFactory};
+use wappa_component::{BuildError, BuildScanner, Component, Context, Opened, Ranges, ScanError, Scanner, ScannerFactory};
 use wappa_spec::{Config, Node, Reader, Rule};
 
 pub(super) const COMPONENT: Component = Component::scanner::<ChunkerConfig>("chunker");
@@ -60,8 +60,8 @@ impl Chunker {
 }
 
 impl ScannerFactory for Chunker {
-    fn open(&self) -> Box<dyn Scanner> {
-        Box::new(self.clone())
+    fn open(&self, _: &str) -> Result<Opened, String> {
+        Ok(Opened::new(self.clone()))
     }
 }
 

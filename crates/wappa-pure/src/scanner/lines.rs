@@ -1,7 +1,7 @@
 //! The scanner `lines`.
 
 use memchr::{memchr_iter, memmem::Finder};
-use wappa_component::{BuildError, BuildScanner, Component, Context, Ranges, ScanError, Scanner, ScannerFactory};
+use wappa_component::{BuildError, BuildScanner, Component, Context, Opened, Ranges, ScanError, Scanner, ScannerFactory};
 use wappa_spec::Config;
 
 pub(super) const COMPONENT: Component = Component::scanner::<LinesConfig>("lines");
@@ -85,8 +85,8 @@ impl Lines {
 }
 
 impl ScannerFactory for Lines {
-    fn open(&self) -> Box<dyn Scanner> {
-        Box::new(LinesScanner { config: self.clone(), n_searched: 0 })
+    fn open(&self, _: &str) -> Result<Opened, String> {
+        Ok(Opened::new(LinesScanner { config: self.clone(), n_searched: 0 }))
     }
 }
 
@@ -176,7 +176,7 @@ impl LinesScanner {
             "a line is longer than {} bytes: raise `max_buffer_size` of the scanner `lines`",
             self.config.line_bytes_max
         );
-        Err(ScanError { offset: start, text })
+        Err(ScanError::new(start, text))
     }
 }
 

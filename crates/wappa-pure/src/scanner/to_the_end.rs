@@ -1,6 +1,6 @@
 //! The scanner `to_the_end`.
 
-use wappa_component::{BuildError, BuildScanner, Component, Context, Ranges, ScanError, Scanner, ScannerFactory};
+use wappa_component::{BuildError, BuildScanner, Component, Context, Opened, Ranges, ScanError, Scanner, ScannerFactory};
 use wappa_spec::Config;
 
 pub(super) const COMPONENT: Component = Component::scanner::<ToTheEndConfig>("to_the_end");
@@ -40,8 +40,8 @@ impl BuildScanner for ToTheEndConfig {
 pub(crate) struct ToTheEnd;
 
 impl ScannerFactory for ToTheEnd {
-    fn open(&self) -> Box<dyn Scanner> {
-        Box::new(ToTheEndScanner { is_done: false })
+    fn open(&self, _: &str) -> Result<Opened, String> {
+        Ok(Opened::new(ToTheEndScanner { is_done: false }))
     }
 }
 

@@ -172,6 +172,8 @@ fn conform(config: &str, source: Source) {
 fn every_input() {
     let files = "file: {paths: [DIR/a, DIR/b]}";
     let each = "[file: {paths: [DIR/a]}, file: {paths: [DIR/b]}]";
+    let rows = "csv: {paths: [DIR/a, DIR/b], parse_header_row: false, batch_count: 7}";
+    let first = "mapping: 'root = this.index(0)'";
     for (config, source) in [
         (files, Source::Files(1)),
         (&format!("batched: {{child: {{{files}}}, policy: {{count: 7}}}}"), Source::Files(1)),
@@ -181,6 +183,11 @@ fn every_input() {
         ),
         (
             &format!("batched: {{child: {{{files}}}, policy: {{count: 3, processors: [noop: {{}}]}}}}"),
+            Source::Files(1),
+        ),
+        ("file: {paths: [DIR/a, DIR/b], scanner: {skip_bom: {into: {lines: {}}}}}", Source::Files(1)),
+        (
+            &format!("batched: {{child: {{{rows}}}, policy: {{count: 1, processors: [{first}]}}}}"),
             Source::Files(1),
         ),
         (&format!("broker: {{inputs: {each}}}"), Source::Files(1)),
