@@ -22,8 +22,10 @@ const LINES_PER_THREAD: usize = 256;
 
 /// Executes a mapping on all documents of standard input.
 pub(crate) fn blobl(arguments: &BloblArguments) -> Result<ExitCode, String> {
-    let mapper = Mapper::new(arguments)?;
     let stdin = io::stdin();
+    let mut mapper = Mapper::new(arguments)?;
+    // A person reads them.
+    mapper.is_pretty |= stdin.is_terminal();
     let lines =
         Lines { reader: BufReader::new(stdin.lock()), max: arguments.max_token_length as usize, n: 0 };
     let result = match stdin.is_terminal() {

@@ -7,7 +7,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read},
+    io::{self, Read, Write},
     process::Stdio,
     thread,
 };
@@ -37,14 +37,30 @@ fn terminal() -> Option<(File, File)> {
 
 /// What the program writes to a terminal, with `ESC` for each escape, and what it writes to the pipe beside it.
 fn seen(program: &Program, arguments: &[&str], has_stdout: bool) -> Option<(String, String)> {
+    seen_with(program, arguments, has_stdout, None)
+}
+
+/// The same, where somebody has typed something.
+fn seen_with(
+    program: &Program,
+    arguments: &[&str],
+    has_stdout: bool,
+    typed: Option<&str>,
+) -> Option<(String, String)> {
     let Some((mut ours, theirs)) = terminal() else {
         eprintln!("skipped: this machine has no pseudo-terminals");
         return None;
     };
     let mut command = program.command(arguments);
     command.env("TERM", "xterm").env("TZ", "UTC");
-    command.stdin(Stdio::null());
     let copy = || Stdio::from(theirs.try_clone().expect("a descriptor can be had"));
+    match typed {
+        None => command.stdin(Stdio::null()),
+        Some(text) => {
+            ours.write_all(text.as_bytes()).expect("a terminal takes what is typed");
+            command.stdin(copy())
+        }
+    };
     command.stderr(copy()).stdout(if has_stdout { copy() } else { Stdio::piped() });
     let mut child = command.spawn().expect("the program starts");
     drop(command);
@@ -142,4 +158,19 @@ hint: did you mean `threads`?
 
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_mapping_answers_what_is_typed() {
+    let program = Program::new("terminal-blobl");
+    let mapping = "root.x = this.a.uppercase()";
+    // A document may go on in the next line; the last character ends the input.
+    let typed = "{\"a\":\n\"b\"}\n\n{\"a\":1}\n{\"a\":\"\\u001b[31m\"}\n\x04";
+    let Some((seen, _)) = seen_with(&program, &["blobl", mapping], true, Some(typed)) else { return };
+    let (_, answers) = seen.split_once("Ctrl-D ends.\n").expect("it says what to do");
+    let failed = "failed assignment (line 1): expected string value, got number from field `this.a` (1)";
+    let expected = format!(
+        "> … {{\n  \"x\": \"B\"\n}}\n> > failed to execute map: {failed}\n> {{\n  \"x\": \"\\u001b[31M\"\n}}\n> \n"
+    );
+    assert_eq!(answers, expected);
 }

@@ -17,7 +17,7 @@ pub(crate) use arithmetic::operate;
 pub(crate) use context::Context;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, MAP_DEPTH_MAX, Result},
     program::{Program, Statement, StatementKind},
     value::{Evaluated, types::Type},
 };
@@ -41,6 +41,8 @@ pub(crate) struct Machine<'a> {
     map_depth: usize,
     depth: usize,
     budget: Budget,
+    /// A mapping is executed on a value, and there is no message.
+    is_inner: bool,
 }
 
 /// The document of the message, read when somebody asks.
@@ -178,7 +180,24 @@ impl<'a> Machine<'a> {
             map_depth: 0,
             depth: 0,
             budget: Budget::default(),
+            is_inner: false,
         }
+    }
+
+    /// Executes another mapping on a value, at the expense of this one, and gives what it makes.
+    pub(crate) fn run_inner(&mut self, program: &Program, value: Evaluated) -> Result<Evaluated> {
+        if MAP_DEPTH_MAX <= self.map_depth {
+            return Err(Error::stacks("a mapping"));
+        }
+        let mut inner = Machine::new(Some(program), &mut [], 0);
+        inner.document = Document::Read(value);
+        inner.is_inner = true;
+        (inner.map_depth, inner.depth, inner.budget) = (self.map_depth + 1, self.depth, self.budget);
+        inner.variables.resize(program.n_variables, None);
+        let ctx = inner.context();
+        let result = program.statements.iter().try_for_each(|it| inner.statement(it, ctx, false));
+        self.budget = inner.budget;
+        result.map(|()| inner.root)
     }
 
     /// What is made begins as this message.

@@ -73,6 +73,9 @@ impl Machine<'_> {
                 let value = self.evaluate(&get.0, ctx)?.into_value();
                 Ok(get.1.get(&value).into())
             }
+            Expr::Metadata(_) if self.is_inner => {
+                Err(Error::new("metadata cannot be queried in this context"))
+            }
             Expr::Metadata(Some(key)) => Ok(self.metadata().get(key).cloned().unwrap_or_default().into()),
             Expr::Metadata(None) => all_metadata(self.metadata()).map(Evaluated::Value),
             Expr::Not(query) => match self.evaluate(query, ctx)? {

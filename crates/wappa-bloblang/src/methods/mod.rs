@@ -8,6 +8,7 @@ mod encoding;
 mod escapes;
 mod general;
 mod jwt;
+pub(crate) mod mappings;
 mod msgpack;
 mod numbers;
 mod objects;
@@ -43,6 +44,7 @@ pub(crate) const TABLE: &[&[Method]] = &[
     schema::METHODS,
     msgpack::METHODS,
     jwt::METHODS,
+    mappings::METHODS,
 ];
 
 /// The method that calls a map.
@@ -50,7 +52,6 @@ pub(crate) const APPLY: &Method = &general::APPLY;
 
 /// What Bento has, and Wappa does not have yet.
 pub(crate) const MISSING: &[&str] = &[
-    "bloblang",
     "compare_argon2",
     "compare_bcrypt",
     "diff",

@@ -45,6 +45,8 @@ struct Parser<'a> {
     /// Where paths of imports begin, under the directory of the environment.
     dir: PathBuf,
     import_depth: usize,
+    /// It is executed on a value by another mapping, and sees that value alone.
+    is_inner: bool,
     depth: usize,
     /// How high the tree is of what was read last, and of what stands beside it.
     height: usize,
@@ -64,6 +66,14 @@ impl Program {
         Program::parse_in(source, environment, Path::new(""))
     }
 
+    /// Reads a mapping that another one executes on a value.
+    pub(crate) fn parse_inner(source: &str) -> Result<Program, ParseError> {
+        let environment = Environment::restricted();
+        let mut parser = Parser::new(source, &environment);
+        parser.is_inner = true;
+        parser.program().map_err(|fail| ParseError::new(source, &fail))
+    }
+
     /// Reads a mapping that stands in a file: what it imports is looked for from the directory of that file on.
     pub fn parse_in(source: &str, environment: &Environment, dir: &Path) -> Result<Program, ParseError> {
         let mut parser = Parser::new(source, environment);
@@ -80,6 +90,7 @@ impl<'a> Parser<'a> {
             environment,
             dir: PathBuf::new(),
             import_depth: 0,
+            is_inner: false,
             depth: 0,
             height: 0,
             work: source.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN),
@@ -194,6 +205,9 @@ impl<'a> Parser<'a> {
     /// Reads a file to be imported; gives its text and the directory in which it is.
     fn import(&self, at: usize, path: &str) -> Parsed<(String, PathBuf)> {
         let fail = |why: String| Fail::fatal(at, format!("failed to read import: {why}"));
+        if self.is_inner {
+            return Err(fail("imports are disabled in this context".to_string()));
+        }
         if IMPORT_DEPTH_MAX <= self.import_depth {
             return Err(fail(format!("more than {IMPORT_DEPTH_MAX} files import each other")));
         }

@@ -138,6 +138,9 @@ impl<'a> Parser<'a> {
         let args = self.arguments()?;
         let at = self.at;
         let function = match registry::function(name) {
+            Found::Here(function) if self.is_inner && !is_of_values(function) => {
+                return Err(Fail::fatal(at, format!("unrecognised function '{name}'")));
+            }
             Found::Here(function) => function,
             Found::Missing => {
                 return Err(Fail::fatal(
@@ -213,6 +216,11 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Whether a function asks for neither a message nor the machine, and counts nothing.
+fn is_of_values(function: &registry::Function) -> bool {
+    !function.is_impure && function.category != registry::Category::Message && function.name != "counter"
+}
+
 /// What stands in brackets.
 enum Bounds {
     Index(Expr),
@@ -255,6 +263,11 @@ fn bind_method(target: Expr, args: Args, method: &'static registry::Method) -> R
             }
         }
         "not" => return Ok(Expr::Not(Box::new(target))),
+        "bloblang" => {
+            if let Some(text) = args.fixed_text(0) {
+                crate::methods::mappings::read(&text).map_err(|err| err.to_string())?;
+            }
+        }
         "apply" => return Ok(Expr::Apply(Box::new(Apply { target, args }))),
         _ => (),
     }

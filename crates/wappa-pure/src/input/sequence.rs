@@ -65,7 +65,7 @@ struct ShardedJoinConfig {
 }
 
 const NO_INPUTS: &str = "requires at least one child input";
-const NO_JOIN: &str = "`sharded_join` needs mappings, which Wappa does not have yet";
+const NO_JOIN: &str = "Wappa does not have `sharded_join` of `sequence` yet";
 
 fn lint(config: &SequenceConfig, node: &Node, reader: &mut Reader<'_>) {
     if config.inputs.is_empty() {
@@ -168,7 +168,7 @@ mod tests {
         let lint = |body: &str| format!("input:\n  sequence:\n    inputs: [ stdin: {{}} ]\n    {body}\n");
         check_lint("input:\n  sequence:\n    inputs: []\n", "(3,1) requires at least one child input\n");
         check_lint(&lint("sharded_join: {type: none, id_path: id}"), "");
-        let text = "`sharded_join` needs mappings, which Wappa does not have yet";
+        let text = "Wappa does not have `sharded_join` of `sequence` yet";
         check_lint(&lint("sharded_join: {type: outer, id_path: id}"), &format!("(4,1) {text}\n"));
     }
 }
