@@ -1,6 +1,15 @@
 //! What a component may use while it works: its lane, the time, and the way to mark a message.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
 
 use wappa_message::{Mark, Message};
 
@@ -19,6 +28,23 @@ pub trait Pulse: Send + Sync {
 
     /// Waits. `false`: interrupted.
     fn sleep(&self, duration: Duration) -> bool;
+
+    /// Waits until `is_woken` is set, which whoever sets it says with what [`Pulse::caller`] gives. `false`: interrupted.
+    ///
+    /// Without anything better it looks every millisecond.
+    fn park(&self, is_woken: &AtomicBool) -> bool {
+        while !is_woken.load(Ordering::SeqCst) {
+            if !self.sleep(Duration::from_millis(1)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Has all who wait in [`Pulse::park`] look whether they are meant. May be called from any thread.
+    fn caller(&self) -> Box<dyn Fn() + Send + Sync> {
+        Box::new(|| ())
+    }
 }
 
 /// One turn of work on one part.
@@ -124,6 +150,27 @@ impl<'a> Step<'a> {
         self.pulse.sleep(duration)
     }
 
+    /// Waits for what comes of a future. `None`: the stream gives up what it is doing, and the future is dropped.
+    ///
+    /// The future is looked at on this thread, which does nothing else meanwhile: what is a client of a runtime is spawned
+    /// there, and this waits for the end of it. What is finished of a part is better returned first.
+    #[must_use]
+    pub fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
+        let call = Arc::new(Call { is_woken: AtomicBool::new(false), caller: self.pulse.caller() });
+        let waker = Waker::from(Arc::clone(&call));
+        let mut future = pin!(future);
+        loop {
+            if self.is_interrupted() {
+                return None;
+            }
+            call.is_woken.store(false, Ordering::SeqCst);
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return Some(output),
+                Poll::Pending => _ = self.pulse.park(&call.is_woken),
+            }
+        }
+    }
+
     /// Marks a message as failed; it goes on. Counted as `processor_error` of the processor at work.
     pub fn mark(&mut self, message: &mut Message, mark: Mark) {
         self.marks.push(mark.clone());
@@ -138,6 +185,19 @@ impl<'a> Step<'a> {
     /// Puts back marks that were taken, so that a processor's children do not count for it.
     pub fn put_marks(&mut self, marks: Vec<Mark>) {
         self.marks = marks;
+    }
+}
+
+/// Calls a thread back that waits for a future.
+struct Call {
+    is_woken: AtomicBool,
+    caller: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Wake for Call {
+    fn wake(self: Arc<Call>) {
+        self.is_woken.store(true, Ordering::SeqCst);
+        (self.caller)();
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +35,8 @@ struct State {
     bell: Bell,
     /// Sleepers wait here.
     hooks: Monitor<Vec<Hook>>,
+    /// Who waits for a future waits here: hooks may be what wakes them.
+    parked: Monitor<()>,
 }
 
 impl Stop {
@@ -44,6 +46,7 @@ impl Stop {
             world: world.clone(),
             bell: bell.clone(),
             hooks: Monitor::new(world, Vec::new()),
+            parked: Monitor::new(world, ()),
         }))
     }
 
@@ -106,7 +109,14 @@ impl Stop {
         hooks.iter().filter(is_concerned).for_each(|it| (it.call)());
         drop(hooks);
         self.0.hooks.notify_all();
+        self.call_parked();
         self.0.bell.ring();
+    }
+
+    /// The lock orders what they look at and the call.
+    fn call_parked(&self) {
+        drop(self.0.parked.lock());
+        self.0.parked.notify_all();
     }
 }
 
@@ -130,6 +140,19 @@ impl Pulse for Stop {
             hooks = self.0.hooks.wait(hooks, Some(until));
         }
         !self.is_abandoned()
+    }
+
+    fn park(&self, is_woken: &AtomicBool) -> bool {
+        let mut parked = self.0.parked.lock();
+        while !self.is_abandoned() && !is_woken.load(Ordering::SeqCst) {
+            parked = self.0.parked.wait(parked, None);
+        }
+        !self.is_abandoned()
+    }
+
+    fn caller(&self) -> Box<dyn Fn() + Send + Sync> {
+        let stop = self.clone();
+        Box::new(move || stop.call_parked())
     }
 }
 

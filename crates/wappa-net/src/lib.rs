@@ -14,6 +14,7 @@ mod pending;
 mod runtime;
 mod socket;
 mod source;
+mod tls;
 
 use wappa_component::Component;
 
@@ -23,6 +24,7 @@ pub use crate::{
     pending::Pending,
     runtime::Runtime,
     source::{Source, Stopping, fed_by},
+    tls::{ClientCertConfig, ServerTlsConfig, TlsConfig},
 };
 
 /// All components of this crate, for the program's table.

@@ -38,11 +38,12 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
 ];
 
 /// Dependencies that belong to some crates alone, so that the others build fast and do without.
-const BELONGS_TO: [(&str, &[&str]); 5] = [
+const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
     ("tokio", &["wappa-net", "wappa-wasm"]),
+    ("rustls", &["wappa-net"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

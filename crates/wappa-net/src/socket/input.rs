@@ -1,15 +1,20 @@
 //! The input `socket`.
 
+use std::fmt;
+
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use wappa_component::{
-    BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, ReadError, cutter::Cutter,
+    BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, ReadError, cutter::Cutter, fault,
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
 use super::{
     address::{self, Address},
-    stream::{Carrier, Ended, Scanners, pump},
+    stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
 };
-use crate::{Feeder, Source, Stopping, fed_by};
+use crate::{Feeder, Source, Stopping, TlsConfig, fed_by};
 
 pub(crate) const COMPONENT: Component = Component::input::<SocketConfig>("socket").categories(&["Network"]);
 
@@ -58,11 +63,24 @@ struct SocketConfig {
     /// How the bytes are cut into messages.
     #[config(child = "scanner", default = "lines: {}")]
     scanner: ComponentNode,
+
+    /// How the connection is encrypted, with `tcp`.
+    #[config(bento = false, advanced)]
+    tls: TlsConfig,
 }
 
 fn lint(config: &SocketConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = Target::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);
+    }
+    lint_tls(&config.tls, &config.network, node, reader);
+}
+
+/// Only what TCP carries can be encrypted.
+pub(super) fn lint_tls(config: &TlsConfig, network: &str, node: &Node, reader: &mut Reader<'_>) {
+    if config.is_enabled() && network != "tcp" {
+        let at = node.get("tls").unwrap_or(node);
+        reader.error(Rule::Custom, at, format!("`tls` needs `network: tcp`, not `{network}`"));
     }
 }
 
@@ -81,10 +99,18 @@ impl Target {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Box<dyn Carrier>, String> {
-        match self {
-            Target::Tcp(address) => Ok(Box::new(address.connect().await?)),
-            Target::Unix(path) => Ok(Box::new(address::connect_unix(path).await?)),
+    pub(super) async fn connect(&self, tls: Option<&TlsConnector>) -> Result<Box<dyn Carrier>, String> {
+        let (address, tls) = match (self, tls) {
+            (Target::Unix(path), _) => return Ok(Box::new(address::connect_unix(path).await?)),
+            (Target::Tcp(address), None) => return Ok(Box::new(address.connect().await?)),
+            (Target::Tcp(address), Some(tls)) => (address, tls),
+        };
+        let failed = |err: &dyn fmt::Display| format!("dial tls {address}: {err}");
+        let name = ServerName::try_from(address.host().to_string()).map_err(|err| failed(&err))?;
+        let handshake = timeout(HANDSHAKE_MAX, tls.connect(name, address.connect().await?)).await;
+        match handshake {
+            Ok(stream) => Ok(Box::new(stream.map_err(|err| failed(&fault::cause(&err)))?)),
+            Err(_) => Err(failed(&"the handshake took too long")),
         }
     }
 }
@@ -93,13 +119,15 @@ impl BuildInput for SocketConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
         let target = Target::new(&self.network, &self.address).map_err(BuildError::new)?;
         let scanners = Scanners::new(ctx.scanner(&self.scanner)?);
-        let source = Socket { target, name: self.network, scanners, logger: ctx.logger() };
+        let tls = self.tls.connector().map_err(BuildError::new)?;
+        let source = Socket { target, tls, name: self.network, scanners, logger: ctx.logger() };
         Ok(fed_by(source, self.auto_replay_nacks, ctx))
     }
 }
 
 struct Socket {
     target: Target,
+    tls: Option<TlsConnector>,
     /// What a failure calls the source.
     name: String,
     scanners: Scanners,
@@ -110,7 +138,7 @@ impl Source for Socket {
     type Connection = Box<dyn Carrier>;
 
     async fn connect(&self) -> Result<Box<dyn Carrier>, ConnectError> {
-        self.target.connect().await.map_err(ConnectError::BackOff)
+        self.target.connect(self.tls.as_ref()).await.map_err(ConnectError::BackOff)
     }
 
     async fn read(&self, mut stream: Box<dyn Carrier>, feeder: Feeder, stop: Stopping) -> ReadError {

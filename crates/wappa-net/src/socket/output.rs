@@ -16,6 +16,7 @@ use tokio::{
     sync::Mutex,
     task::AbortHandle,
 };
+use tokio_rustls::TlsConnector;
 use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, PARCEL_MESSAGES_MAX,
     WriteError, fault,
@@ -24,8 +25,12 @@ use wappa_component::{
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::{address::Address, input::Target, stream::Carrier};
-use crate::{Client, Limit, Sending, in_flight};
+use super::{
+    address::Address,
+    input::{Target, lint_tls},
+    stream::Carrier,
+};
+use crate::{Client, Limit, Sending, TlsConfig, in_flight};
 
 pub(crate) const COMPONENT: Component = Component::output::<SocketConfig>("socket").categories(&["Network"]);
 
@@ -80,6 +85,10 @@ struct SocketConfig {
     /// it; `append` puts nothing, as does `all-bytes`.
     #[config(default = "lines", example = "lines", example = "\"delim:\\t\"", example = "delim:foobar")]
     codec: String,
+
+    /// How the connection is encrypted, with `tcp`.
+    #[config(bento = false, advanced)]
+    tls: TlsConfig,
 }
 
 fn lint(config: &SocketConfig, node: &Node, reader: &mut Reader<'_>) {
@@ -87,6 +96,7 @@ fn lint(config: &SocketConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = Target::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);
     }
+    lint_tls(&config.tls, &config.network, node, reader);
 }
 
 impl BuildOutput for SocketConfig {
@@ -101,7 +111,9 @@ impl BuildOutput for SocketConfig {
                 in_flight(client, limit, ctx)
             }
             (_, target) => {
-                let client = Stream { target, codec, logger: ctx.logger(), connection: Mutex::new(None) };
+                let tls = self.tls.connector().map_err(BuildError::new)?;
+                let client =
+                    Stream { target, tls, codec, logger: ctx.logger(), connection: Mutex::new(None) };
                 in_flight(client, limit, ctx)
             }
         })
@@ -113,6 +125,7 @@ const NEVER_SENDS: Duration = Duration::from_secs(1);
 
 struct Stream {
     target: Target,
+    tls: Option<TlsConnector>,
     codec: Codec,
     logger: Logger,
     connection: Mutex<Option<Connection>>,
@@ -133,7 +146,7 @@ impl Drop for Connection {
 
 impl Client for Stream {
     async fn connect(&self) -> Result<(), ConnectError> {
-        let stream = self.target.connect().await.map_err(ConnectError::BackOff)?;
+        let stream = self.target.connect(self.tls.as_ref()).await.map_err(ConnectError::BackOff)?;
         let (reader, writer) = split(stream);
         let is_gone = Arc::new(AtomicBool::new(false));
         let reading = tokio::spawn(leave_out(reader, Arc::clone(&is_gone)));
@@ -156,7 +169,8 @@ impl Client for Stream {
         encoded.release();
         let Err((written, err)) = result else { return sending.answer(Ok(())) };
         self.logger.error(&format!("Failed to send message to socket: write: {}", fault::cause(&err)));
-        let (n_written, _) = encoded.whole(written);
+        // What is encrypted together may not have left, however much was taken.
+        let (n_written, _) = encoded.whole(if self.tls.is_some() { 0 } else { written });
         *place = None;
         drop(place);
         // What is whole has left; a batch of which something has not comes again.
@@ -187,7 +201,7 @@ async fn write_all(
     loop {
         let slices: Vec<IoSlice<'_>> = encoded.slices(written).take(64).map(IoSlice::new).collect();
         let result = match slices.as_slice() {
-            [] => return writer.flush().await.map_err(|err| (0, err)),
+            [] => return writer.flush().await.map_err(|err| (written, err)),
             [slice] => writer.write(slice).await,
             slices => writer.write_vectored(slices).await,
         };

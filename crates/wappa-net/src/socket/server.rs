@@ -12,8 +12,9 @@ use tokio::{
     net::{TcpListener, UdpSocket, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinSet, spawn_blocking},
-    time::sleep,
+    time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use wappa_component::{
     BuildError, BuildInput, Cache, Component, ConnectError, Context, Input, Level, Logger, ReadError,
     cutter::Cutter, fault,
@@ -24,14 +25,14 @@ use super::{
     address::{Address, not_listened},
     bound::Bound,
     quiet::Quiet,
-    stream::{Carrier, Ended, Scanners, pump},
+    stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
 };
-use crate::{Closed, Fed, Feeder, Source, Stopping, fed_by};
+use crate::{Closed, Fed, Feeder, ServerTlsConfig, Source, Stopping, fed_by};
 
 pub(crate) const COMPONENT: Component =
     Component::input::<ServerConfig>("socket_server").categories(&["Network"]);
 
-/// Listens on a TCP, UDP or Unix socket and reads messages from whoever connects.
+/// Listens on a TCP, UDP or Unix socket, encrypted with TLS or not, and reads messages from whoever connects.
 ///
 /// # Examples
 ///
@@ -72,7 +73,7 @@ pub(crate) const COMPONENT: Component =
 #[config(lint = lint)]
 struct ServerConfig {
     /// What carries the bytes.
-    #[config(options("unix", "tcp", "udp"))]
+    #[config(options("unix", "tcp", "udp", "tls"))]
     network: String,
 
     /// Where to listen: a host and a port, where no host means all addresses of the machine and port 0 any that is free;
@@ -84,6 +85,10 @@ struct ServerConfig {
     /// became. The key is the label of this input and `_address`, or `socket_server_address` when it has none.
     #[config(advanced)]
     address_cache: Option<String>,
+
+    /// The certificate that is shown to whoever connects, with `network: tls`.
+    #[config(advanced)]
+    tls: ServerTlsConfig,
 
     /// Whether messages that fail are delivered again; without it they are lost.
     #[config(default = "true")]
@@ -110,6 +115,11 @@ struct ServerConfig {
 fn lint(config: &ServerConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = Place::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);
+    }
+    if config.network == "tls"
+        && let Err(text) = config.tls.check()
+    {
+        reader.error(Rule::Custom, node.get("tls").unwrap_or(node), text);
     }
     if config.max_connections == 0 {
         let at = node.get("max_connections").unwrap_or(node);
@@ -142,6 +152,8 @@ impl BuildInput for ServerConfig {
         let key = format!("{key}_address");
         let cache = self.address_cache.as_deref().map(|it| ctx.cache(it)).transpose()?;
         let logger = ctx.logger();
+        let tls =
+            (self.network == "tls").then(|| self.tls.acceptor()).transpose().map_err(BuildError::new)?;
         let server = Server {
             place,
             network: self.network,
@@ -152,6 +164,7 @@ impl BuildInput for ServerConfig {
                     usize::try_from(self.max_bytes.bytes()).unwrap_or(usize::MAX),
                     self.max_connections,
                 ),
+                tls,
                 idle_timeout: Some(self.idle_timeout).filter(|it| !it.is_zero()),
                 quiet: Quiet::new(logger.clone()),
             }),
@@ -182,6 +195,7 @@ struct Server {
 struct Clients {
     scanners: Scanners,
     bound: Arc<Bound>,
+    tls: Option<TlsAcceptor>,
     idle_timeout: Option<Duration>,
     quiet: Quiet,
 }
@@ -340,22 +354,38 @@ impl Clients {
     /// Reads one connection to its end. Whatever is wrong with it concerns nobody else.
     async fn read(
         self: Arc<Clients>,
-        mut stream: Box<dyn Carrier>,
+        stream: Box<dyn Carrier>,
         place: OwnedSemaphorePermit,
         feeder: Feeder,
         stop: Stopping,
     ) {
+        let dropped =
+            |text: &str| self.quiet.log(Level::Error, &format!("Connection dropped due to: {text}"));
+        let mut stream = match self.open(stream).await {
+            Ok(stream) => stream,
+            Err(text) => return dropped(&text),
+        };
         let mut cutter = match self.scanners.open() {
             Ok(opened) => Cutter::new(opened),
-            Err(text) => return self.quiet.log(Level::Error, &format!("Connection dropped due to: {text}")),
+            Err(text) => return dropped(&text),
         };
         let mut held = self.bound.hold();
         let reading = pump(&mut stream, &mut cutter, &feeder, stop, self.idle_timeout, |it| held.admit(it));
         if let Ended::Failed(text) = reading.await {
-            self.quiet.log(Level::Error, &format!("Connection dropped due to: {text}"));
+            dropped(&text);
         }
         drop(stream);
         drop(place);
+    }
+
+    /// Agrees on how a connection is encrypted, if it is.
+    async fn open(&self, stream: Box<dyn Carrier>) -> Result<Box<dyn Carrier>, String> {
+        let Some(tls) = &self.tls else { return Ok(stream) };
+        match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(err)) => Err(format!("tls: {}", fault::cause(&err))),
+            Err(_) => Err("tls: the handshake took too long".to_string()),
+        }
     }
 
     /// Finds the messages of a datagram.

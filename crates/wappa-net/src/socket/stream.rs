@@ -16,6 +16,9 @@ use wappa_component::{Opened, ScannerFactory, cutter::Cutter, fault};
 
 use crate::{Fed, Feeder, Stopping};
 
+/// How long it may take to agree on how a connection is encrypted.
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
 /// What carries bytes in both directions.
 pub(crate) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -94,6 +97,10 @@ pub(crate) async fn pump(
             Ok(n_bytes) => cutter.filled(n_bytes),
             // As a signal during a read.
             Err(err) if err.kind() == io::ErrorKind::Interrupted => (),
+            // The end of an encrypted connection without a goodbye, which could be somebody else's doing; nothing is missing.
+            Err(err) if err.kind() == io::ErrorKind::UnexpectedEof && cutter.held() == 0 => {
+                return Ended::Over;
+            }
             Err(err) => return failed(&fault::cause(&err)),
         }
     }

@@ -1,6 +1,8 @@
 //! Runs whole streams of a config, over sockets of this machine, and says what came of them.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod asking;
+
 use std::{
     borrow::Cow,
     fs,
@@ -14,7 +16,7 @@ use std::{
 };
 
 use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
-use wappa_engine::{BuildRequest, Report, Setting, Stop, World};
+use wappa_engine::{BuildRequest, Report, Setting, Stop, Tally, World};
 use wappa_spec::{LintOptions, Source, Spec};
 
 /// Nothing here takes that long, unless it is never done.
@@ -91,6 +93,7 @@ impl LogSink for Log {
 pub(crate) struct Running {
     pub(crate) log: Arc<Log>,
     pub(crate) stop: Stop,
+    pub(crate) tally: Tally,
     thread: Option<JoinHandle<Report>>,
 }
 
@@ -137,9 +140,9 @@ impl Running {
             services: Services::default(),
             setting: &setting,
         };
-        let (stream, _) = wappa_engine::build(request).expect("the stream can be built");
+        let (stream, tally) = wappa_engine::build(request).expect("the stream can be built");
         let thread = thread::spawn(move || stream.run().expect("its threads can be started"));
-        Running { log, stop: setting.stop().clone(), thread: Some(thread) }
+        Running { log, stop: setting.stop().clone(), tally, thread: Some(thread) }
     }
 
     /// Waits for its end.

@@ -1,0 +1,26 @@
+//! Transport Layer Security, with Bento's fields: for clients, and for servers.
+//!
+//! Keys and passwords are secrets in every printout, and what goes wrong with them is told without them.
+
+mod client;
+mod pem;
+mod server;
+
+use std::{fs, sync::Arc};
+
+use rustls::crypto::CryptoProvider;
+use wappa_component::fault;
+
+pub use self::{
+    client::{ClientCertConfig, TlsConfig},
+    server::ServerTlsConfig,
+};
+
+/// What does the arithmetic.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn read(path: &str) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|err| fault::failed("open", path, err))
+}

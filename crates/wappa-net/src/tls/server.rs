@@ -1,0 +1,57 @@
+//! TLS for servers.
+
+use std::sync::Arc;
+
+use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+use wappa_spec::Config;
+
+use super::{pem, provider, read};
+
+/// The certificate of a server and its key.
+#[derive(Config, Debug, Clone)]
+pub struct ServerTlsConfig {
+    /// A file with the certificate, and behind it those up to the authority.
+    #[config(optional, example = "./cert.pem")]
+    cert_file: Option<String>,
+
+    /// A file with the key.
+    #[config(optional, example = "./key.pem")]
+    key_file: Option<String>,
+
+    /// Whether a certificate that nobody has signed is made at the start, for `localhost`.
+    #[config(default = "false")]
+    self_signed: bool,
+}
+
+impl ServerTlsConfig {
+    /// Whether there is a certificate; the error is Bento's text.
+    pub fn check(&self) -> Result<(), String> {
+        let has_files = self.cert_file.is_some() && self.key_file.is_some();
+        match has_files || self.self_signed {
+            true => Ok(()),
+            false => Err("must specify either a certificate file or enable self signed".to_string()),
+        }
+    }
+
+    /// What encrypts connections. Reads the files, and the error says which of them is wrong.
+    pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
+        let (chain, key) = match (self.cert_file.as_deref(), self.key_file.as_deref()) {
+            (Some(cert), Some(key)) => {
+                (pem::certificates(&read(cert)?, cert)?, pem::key(&read(key)?, "", key)?)
+            }
+            _ => {
+                self.check()?;
+                let made = rcgen::generate_simple_self_signed(["localhost".to_string()]);
+                let made = made.map_err(|err| format!("tls: {err}"))?;
+                let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+                (vec![made.cert.der().clone()], key.into())
+            }
+        };
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .and_then(|it| it.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|err| format!("tls: {err}"))?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}

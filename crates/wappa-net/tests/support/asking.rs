@@ -1,0 +1,86 @@
+//! The client of the documentation of `Client`, as a component of tests.
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{Mutex, mpsc, oneshot},
+};
+use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, WriteError};
+use wappa_message::Mark;
+use wappa_net::{Client, Limit, Sending, in_flight};
+use wappa_spec::Config;
+
+pub(crate) const COMPONENT: Component = Component::output::<AskingConfig>("asking");
+
+/// Writes lines to a server, and waits for its answer to each.
+#[derive(Config)]
+struct AskingConfig {
+    /// Where the server listens.
+    address: String,
+    /// How many lines may wait for their answers.
+    #[config(default = "64")]
+    max_in_flight: usize,
+}
+
+impl BuildOutput for AskingConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let client = Asking { address: self.address, connection: Mutex::new(None) };
+        Ok(in_flight(client, Limit::of(self.max_in_flight), ctx))
+    }
+}
+
+struct Asking {
+    address: String,
+    connection: Mutex<Option<Connection>>,
+}
+
+struct Connection {
+    writer: OwnedWriteHalf,
+    /// Who waits for the next answers; in the order of the lines, as the server answers.
+    asked: mpsc::UnboundedSender<oneshot::Sender<String>>,
+}
+
+impl Client for Asking {
+    async fn connect(&self) -> Result<(), ConnectError> {
+        let stream = TcpStream::connect(&self.address).await;
+        let (reader, writer) = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?.into_split();
+        let (asked, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(listen(reader, waiting));
+        *self.connection.lock().await = Some(Connection { writer, asked });
+        Ok(())
+    }
+
+    async fn send(&self, sending: Sending) {
+        // The lock is given to those who wait for it in their order, so the lines keep theirs.
+        assert!(sending.messages()[0].content() != "panic", "on purpose");
+        let answer = {
+            let mut connection = self.connection.lock().await;
+            let Some(Connection { writer, asked }) = connection.as_mut() else {
+                return sending.answer(Err(WriteError::NotConnected));
+            };
+            let (tx, answer) = oneshot::channel();
+            let line = [sending.messages()[0].content(), &b"\n"[..]].concat();
+            if asked.send(tx).is_err() || writer.write_all(&line).await.is_err() {
+                *connection = None;
+                return sending.answer(Err(WriteError::NotConnected));
+            }
+            answer
+        };
+        sending.answer(match answer.await.as_deref() {
+            Ok("ok") => Ok(()),
+            Ok(text) => Err(WriteError::Failed(Mark::new(text))),
+            Err(_) => Err(WriteError::NotConnected),
+        });
+    }
+}
+
+async fn listen(reader: OwnedReadHalf, mut waiting: mpsc::UnboundedReceiver<oneshot::Sender<String>>) {
+    let mut lines = BufReader::new(reader).lines();
+    // Whoever still waits at the end of the connection hears of it, since its sender is dropped.
+    while let (Ok(Some(line)), Some(tx)) = (lines.next_line().await, waiting.recv().await) {
+        let _ = tx.send(line);
+    }
+}
