@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, AtomicU32, Ordering},
@@ -15,7 +16,7 @@ use std::{
 
 use wappa_message::{Mark, Message, ORIGIN_NONE};
 
-use crate::{Ack, Charges, Failure, Part, Processor, Step, WriteError, run_children};
+use crate::{Ack, Charges, Failure, News, Part, Processor, Step, WriteError, leases::Leases, run_one};
 
 /// Messages that an output is to deliver, and the duty to say what became of them.
 ///
@@ -67,7 +68,12 @@ struct Stamp {
 }
 
 /// One piece of the duty to answer.
-struct Receipt(Option<Arc<Flight>>);
+struct Receipt {
+    flight: Option<Arc<Flight>>,
+    /// The origins that are not answered before this piece is, in order; where the input is told of all at once nobody
+    /// keeps them.
+    origins: Vec<u32>,
+}
 
 /// A delivery on its way: what was said of its pieces so far, and who is told in the end.
 pub struct Flight {
@@ -75,12 +81,16 @@ pub struct Flight {
     phase: AtomicU8,
     number: u64,
     landing: Option<Weak<dyn Landing>>,
+    /// Whether the input is told of each message as soon as all pieces that have it are answered.
+    is_leased: bool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     failures: Vec<Failure>,
+    /// Which pieces have which messages, where the input is told of each.
+    leases: Leases,
     is_closed: bool,
     end: Option<End>,
     /// What was charged for the messages, until all of them are answered.
@@ -113,7 +123,7 @@ impl Delivery {
         let n_messages = part.n_messages();
         let then = move |failures, is_closed| then(Answer::of(failures, n_messages, is_closed));
         let state = State { end: Some(End::Then(Box::new(then))), ..State::default() };
-        Delivery::of(part, Receipt(Some(Arc::new(Flight::with(state, None)))), None)
+        Delivery::of(part, Receipt::of(Arc::new(Flight::with(state, None))), None)
     }
 
     fn of(mut part: Part, receipt: Receipt, stamp: Option<Stamp>) -> Delivery {
@@ -178,8 +188,7 @@ impl Delivery {
     pub fn split_off(&mut self, n_batches: usize) -> Delivery {
         let stamp = self.stamp.as_ref().map(|it| it.share(n_batches as u32));
         let rest = self.part.split_off(n_batches);
-        self.n_messages = self.part.n_messages();
-        Delivery::of(rest, self.receipt.share(), stamp)
+        self.share_out(rest, stamp)
     }
 
     /// Divides the messages among `n` targets; `to` says which is whose. A target's messages stay in the batches they were
@@ -198,7 +207,8 @@ impl Delivery {
             let mut part = self.part.clone();
             part.retain(|idx| targets[idx] == target);
             let stamp = self.stamp.as_ref().map(|it| it.share(0));
-            *slot = Some(Delivery::of(part, self.receipt.share(), stamp));
+            let receipt = self.receipt.share(&part);
+            *slot = Some(Delivery::of(part, receipt, stamp));
         }
         if targets.iter().any(|it| *it != first) {
             self.retain(|idx| targets[idx] == first);
@@ -235,7 +245,7 @@ impl Delivery {
     /// One more delivery of the same messages: they have arrived once both have delivered them.
     pub fn copy(&self) -> Delivery {
         let stamp = self.stamp.as_ref().map(|it| it.share(0));
-        Delivery::of(self.part.clone(), self.receipt.share(), stamp)
+        Delivery::of(self.part.clone(), self.receipt.share(&self.part), stamp)
     }
 
     /// What arrived in an attempt, and what did not.
@@ -253,47 +263,89 @@ impl Delivery {
 
     /// Keeps what was charged for the messages until all of them are answered.
     pub fn hold(&mut self, charges: Charges) {
-        if let Some(flight) = self.receipt.0.as_ref().filter(|_| !charges.is_empty()) {
+        if let Some(flight) = self.receipt.flight.as_ref().filter(|_| !charges.is_empty()) {
             flight.lock().charges.append(charges);
         }
     }
 
-    /// Runs the messages through processors. What they do not finish is answered as failed, for the stream is given up;
-    /// `None`: nothing is left to be delivered, and that is answered.
-    pub fn process(mut self, processors: &[Box<dyn Processor>], step: &mut Step<'_>) -> Option<Delivery> {
-        if processors.is_empty() {
-            return Some(self);
-        }
-        let outline = self.part.outline();
-        let origins: Vec<u32> = self.messages().iter().map(Message::origin).collect();
-        step.begin();
+    /// Runs the messages through processors, as the pipeline does: what is finished after about a millisecond goes on to the
+    /// next, and what all have finished is handed to `hand`. What they do not finish, since the stream is given up, is
+    /// answered as failed; of what was filtered nothing is left to be delivered, and that is answered.
+    ///
+    /// One batch stays one: what is left of it is handed over once.
+    pub fn through(
+        self,
+        processors: &[Box<dyn Processor>],
+        step: &mut Step<'_>,
+        mut hand: impl FnMut(Delivery, &mut Step<'_>),
+    ) {
         // Several deliveries may have this turn, and none grows for another.
-        let growth = step.growth();
-        let done = run_children(processors, &mut self.part, step);
-        step.begin_part(growth);
+        let growth_of_turn = step.growth();
+        let mut pending = vec![(self, 0, growth_of_turn)];
+        while let Some((mut delivery, next, mut growth)) = pending.pop() {
+            let Some(processor) = processors.get(next) else {
+                delivery.part.forget_places();
+                step.begin_part(growth_of_turn);
+                hand(delivery, step);
+                continue;
+            };
+            step.begin_part(growth);
+            let rest = delivery.advance(processor.as_ref(), step);
+            growth = step.growth();
+            if let Some(rest) = rest {
+                let n_all = delivery.part.n_places() + rest.part.n_places();
+                let growth_of_rest = growth.split_off(delivery.part.n_places(), n_all);
+                pending.push((rest, next, growth_of_rest));
+            }
+            match delivery.n_messages {
+                // What was filtered here needs no delivery.
+                0 => delivery.answer(Ok(())),
+                _ => pending.push((delivery, next + 1, growth)),
+            }
+        }
+        step.begin_part(growth_of_turn);
+    }
+
+    /// Runs the messages through a processor until its time is over; returns what it left.
+    fn advance(&mut self, processor: &dyn Processor, step: &mut Step<'_>) -> Option<Delivery> {
+        let origins: Vec<u32> = self.messages().iter().map(Message::origin).collect();
+        let begin_of = |n_places: usize| self.part.messages_of(self.part.batches_of(n_places));
+        let begins: Vec<usize> = (0..self.part.n_places()).map(begin_of).collect();
+        step.begin();
+        let done = run_one(processor, &mut self.part, step);
         self.hold(step.take_charges());
-        if done < self.part.n_places() {
-            // It is not known how far the rest has come, but what it was made of.
+        self.receipt.claim(&self.part);
+        let rest = (done < self.part.n_places()).then(|| {
             let mut rest = self.split_off(done);
-            rest.part = placeholders(&origins[outline.messages_of(done)..]);
-            rest.answer(Err(WriteError::Failed(stopped())));
-        }
-        self.part.forget_places();
-        // What was filtered here needs no delivery.
+            if step.is_interrupted() {
+                // It is not known how far it has come, but what it was made of.
+                rest.part = placeholders(&origins[begins[done]..]);
+            }
+            rest
+        });
         self.n_messages = self.part.n_messages();
-        if self.n_messages == 0 {
-            self.answer(Ok(()));
-            return None;
+        match rest {
+            Some(rest) if step.is_interrupted() => {
+                rest.answer(Err(WriteError::Failed(stopped())));
+                None
+            }
+            rest => rest,
         }
-        Some(self)
     }
 
     /// Keeps the first `n_messages` messages, which may be a part of a batch; the result is a delivery of the rest.
     pub fn cut(&mut self, n_messages: usize) -> Delivery {
         let stamp = self.stamp.as_ref().map(|it| it.share(0));
         let rest = self.part.cut(n_messages);
+        self.share_out(rest, stamp)
+    }
+
+    /// A delivery of what was taken out of the part.
+    fn share_out(&mut self, rest: Part, stamp: Option<Stamp>) -> Delivery {
         self.n_messages = self.part.n_messages();
-        Delivery::of(rest, self.receipt.share(), stamp)
+        let receipt = self.receipt.share(&rest);
+        self.receipt.hand_on(&self.part);
+        Delivery::of(rest, receipt, stamp)
     }
 
     /// One delivery of one batch, with the messages of all of these.
@@ -329,6 +381,7 @@ impl Delivery {
     fn retain(&mut self, is_kept: impl FnMut(usize) -> bool) {
         self.part.retain(is_kept);
         self.n_messages = self.part.n_messages();
+        self.receipt.hand_on(&self.part);
     }
 
     fn settle(&mut self, result: Result<(), WriteError>) {
@@ -338,7 +391,7 @@ impl Delivery {
             _ if self.part.n_messages() == 0 => Ok(()),
             (Err(WriteError::NotConnected), Some(stamp)) => {
                 let part = std::mem::replace(&mut self.part, Part::singles(Vec::new()));
-                let receipt = Receipt(self.receipt.0.take());
+                let receipt = std::mem::replace(&mut self.receipt, Receipt::answered());
                 return stamp.desk.lost(Delivery::of(part, receipt, None), stamp.place);
             }
             // Whoever wrote it has nobody who connects.
@@ -370,7 +423,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.receipt.0.is_none() {
+        if self.receipt.flight.is_none() {
             return;
         }
         let reason = Mark::new("dropped before delivery");
@@ -435,17 +488,70 @@ impl Stamp {
 }
 
 impl Receipt {
-    fn share(&self) -> Receipt {
-        let flight = self.0.as_ref().expect("a delivery has its receipt until it is answered");
+    fn of(flight: Arc<Flight>) -> Receipt {
+        Receipt { flight: Some(flight), origins: Vec::new() }
+    }
+
+    /// One that is answered.
+    fn answered() -> Receipt {
+        Receipt { flight: None, origins: Vec::new() }
+    }
+
+    fn flight(&self) -> &Arc<Flight> {
+        self.flight.as_ref().expect("a delivery has its receipt until it is answered")
+    }
+
+    /// One more piece, for these messages.
+    fn share(&self, part: &Part) -> Receipt {
+        let flight = self.flight();
         flight.n_pieces.fetch_add(1, Ordering::Relaxed);
-        Receipt(Some(Arc::clone(flight)))
+        let mut receipt = Receipt::of(Arc::clone(flight));
+        receipt.claim(part);
+        receipt
+    }
+
+    /// These messages are not answered before this piece is.
+    fn claim(&mut self, part: &Part) {
+        let Some(flight) = self.flight.as_ref().filter(|it| it.is_leased) else { return };
+        let mut state = flight.lock();
+        let all = origins_of(part, state.leases.range());
+        let new = |it: &u32| self.origins.binary_search(it).is_err() && 0 < state.leases.n_left(*it);
+        let new: Vec<u32> = all.into_iter().filter(new).collect();
+        state.leases.add(new.iter().copied());
+        self.origins.extend(new);
+        self.origins.sort_unstable();
+    }
+
+    /// Only these messages are left; those that others have as well are theirs.
+    fn hand_on(&mut self, part: &Part) {
+        let Some(flight) = self.flight.as_ref().filter(|it| it.is_leased) else { return };
+        let mut state = flight.lock();
+        let own = origins_of(part, state.leases.range());
+        self.origins.retain(|it| {
+            let is_kept = own.binary_search(it).is_ok() || state.leases.n_left(*it) == 1;
+            if !is_kept {
+                state.leases.hand_on(*it);
+            }
+            is_kept
+        });
     }
 
     fn answer(&mut self, failures: Vec<Failure>, is_closed: bool) {
-        if let Some(flight) = self.0.take() {
-            flight.answer(failures, is_closed);
+        if let Some(flight) = self.flight.take() {
+            flight.answer(&self.origins, failures, is_closed);
         }
     }
+}
+
+/// What these messages descend from, in order; everything, where that is not known of one.
+fn origins_of(part: &Part, range: Range<u32>) -> Vec<u32> {
+    let mut origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
+    if origins.iter().any(|it| !range.contains(it)) {
+        return range.collect();
+    }
+    origins.sort_unstable();
+    origins.dedup();
+    origins
 }
 
 impl Flight {
@@ -460,6 +566,7 @@ impl Flight {
             phase: AtomicU8::new(WRITING),
             number: 0,
             landing,
+            is_leased: false,
             state: Mutex::new(state),
         }
     }
@@ -473,9 +580,20 @@ impl Flight {
         flight.number = number;
         *flight.n_pieces.get_mut() = 1;
         *flight.phase.get_mut() = WRITING;
+        flight.is_leased = ack.is_leased();
         let state = flight.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        *state = State { end: Some(End::Ack(ack)), ..State::default() };
-        Delivery::of(part, Receipt(Some(Arc::clone(self))), None)
+        *state = State { end: None, ..State::default() };
+        let (mut ack, mut origins) = (ack, Vec::new());
+        if flight.is_leased {
+            let range = ack.origins();
+            origins = origins_of(&part, range.clone());
+            // What was filtered needs no delivery.
+            let filtered: Vec<u32> = range.clone().filter(|it| origins.binary_search(it).is_err()).collect();
+            ack.settle(&filtered, Vec::new()).tell();
+            state.leases = Leases::new(range);
+        }
+        state.end = Some(End::Ack(ack));
+        Delivery::of(part, Receipt { flight: Some(Arc::clone(self)), origins }, None)
     }
 
     /// Whether all of it is answered.
@@ -500,21 +618,23 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, failures: Vec<Failure>, is_closed: bool) {
-        if is_closed || !failures.is_empty() {
+    fn answer(&self, origins: &[u32], failures: Vec<Failure>, is_closed: bool) {
+        if is_closed || !failures.is_empty() || self.is_leased {
             let mut state = self.lock();
-            state.failures.extend(failures);
-            state.is_closed |= is_closed;
+            let news = state.answer(origins, failures, is_closed);
+            let is_over = state.is_closed && state.end.is_some();
+            drop(state);
+            if let Some(news) = news {
+                self.say_closed(is_over);
+                news.tell();
+            }
         }
         // Release what this piece recorded, acquire what all others did.
         if self.n_pieces.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        let State { failures, is_closed, end, charges: _held } = std::mem::take(&mut *self.lock());
-        let landing = self.landing.as_ref().and_then(Weak::upgrade);
-        if let (true, Some(_), Some(landing)) = (is_closed, &end, &landing) {
-            landing.closed();
-        }
+        let State { failures, is_closed, end, charges: _held, leases: _ } = std::mem::take(&mut *self.lock());
+        self.say_closed(is_closed && end.is_some());
         // No lock is held while anybody is told.
         match end {
             Some(End::Ack(ack)) => ack.answer(failures),
@@ -523,10 +643,40 @@ impl Flight {
             None => (),
         }
         if self.phase.swap(LANDED, Ordering::SeqCst) == HANDED
-            && let Some(landing) = landing
+            && let Some(landing) = self.landing.as_ref().and_then(Weak::upgrade)
         {
             landing.landed(self.number);
         }
+    }
+
+    /// Before the answer, so that nobody takes it for something to do again.
+    fn say_closed(&self, is_closed: bool) {
+        if is_closed && let Some(landing) = self.landing.as_ref().and_then(Weak::upgrade) {
+            landing.closed();
+        }
+    }
+}
+
+impl State {
+    /// A piece was answered, and with it these origins, as far as no other piece has them.
+    fn answer(&mut self, origins: &[u32], failures: Vec<Failure>, is_closed: bool) -> Option<News> {
+        self.is_closed |= is_closed;
+        let Some(End::Ack(ack)) = self.end.as_mut().filter(|_| !self.leases.range().is_empty()) else {
+            self.failures.extend(failures);
+            return None;
+        };
+        let range = self.leases.range();
+        let (own, strangers): (Vec<_>, Vec<_>) =
+            failures.into_iter().partition(|it| range.contains(&it.origin));
+        own.into_iter().for_each(|it| self.leases.fail(it));
+        self.failures.extend(strangers);
+        let (done, mut failed) = self.leases.settle(origins.iter().copied());
+        // Of a failure without an origin nobody knows what it took with it.
+        if let Some(Failure { reason, .. }) = self.failures.first() {
+            let of = |it: &u32| Failure { origin: *it, reason: reason.clone() };
+            failed = done.iter().map(of).collect();
+        }
+        Some(ack.settle(&done, failed))
     }
 }
 

@@ -26,9 +26,11 @@ pub mod fault;
 mod files;
 mod growth;
 mod input;
+mod leases;
 mod ledger;
 mod logger;
 mod metrics;
+mod order;
 mod output;
 mod parcel;
 mod part;
@@ -42,7 +44,7 @@ mod wait;
 pub mod writer;
 
 pub use crate::{
-    ack::{Ack, AckSink, Failure},
+    ack::{Ack, AckSink, Failure, LeaseSink, News},
     cache::{Cache, CacheError},
     cause::{cause, cause_of_start},
     component::{
@@ -60,8 +62,9 @@ pub use crate::{
     ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
+    order::{Group, Order},
     output::{Output, OutputBell, WriteError},
-    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices},
+    parcel::{Opened, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wappa_message::{Mark, Message, Metadata};
+use wappa_message::{Message, Metadata};
 
-use crate::{Ack, Batches, Form, Growth, Part};
+use crate::{Ack, Batches, Form, Growth, Order, Part};
 
 /// The most messages a parcel holds, unless one batch is larger.
 pub const PARCEL_MESSAGES_MAX: usize = 256;
@@ -22,8 +22,52 @@ pub struct Parcel {
     /// Where the batches end, counted in origins; `None`: each origin is a batch.
     origin_ends: Option<Vec<u32>>,
     ack: Ack,
+    order: Order,
     /// What processors have made of it since it was read; `None`: none has seen it.
     growth: Option<Growth>,
+}
+
+/// A parcel whose messages were made: what is worked on, and the duty to answer for it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The messages.
+    pub part: Part,
+    /// Where the batches end, counted in origins; `None`: each origin is a batch.
+    pub origin_ends: Option<Vec<u32>>,
+    /// Who is told what became of them.
+    pub ack: Ack,
+    /// With what they keep their order.
+    pub order: Order,
+    /// What processors have made of them since they were read.
+    pub growth: Growth,
+}
+
+impl Opened {
+    /// Keeps the first `n_places` places; the result is the rest.
+    pub fn split_off(&mut self, n_places: usize) -> Opened {
+        let (mut origin, mut rest_ends) = (self.ack.origins().start + n_places as u32, None);
+        if let Some(ends) = &mut self.origin_ends {
+            let behind = ends.split_off(n_places);
+            origin = ends.last().copied().unwrap_or(self.ack.origins().start);
+            rest_ends = Some(behind);
+        }
+        let growth = self.growth.split_off(n_places, self.part.n_places());
+        Opened {
+            part: self.part.split_off(n_places),
+            origin_ends: rest_ends,
+            ack: self.ack.split_off(origin),
+            order: self.order,
+            growth,
+        }
+    }
+
+    /// To be handed on.
+    pub fn into_parcel(self) -> Parcel {
+        let Opened { part, origin_ends, ack, order, growth } = self;
+        let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
+        assert_eq!(part.n_places(), n_batches, "processors keep the number of places");
+        Parcel { content: Content::Part(part), origin_ends, ack, order, growth: Some(growth) }
+    }
 }
 
 #[derive(Debug)]
@@ -151,7 +195,13 @@ impl Parcel {
     /// A parcel of single messages that are ranges of one buffer.
     pub fn of_slices(slices: Slices, ack: Ack) -> Parcel {
         assert_eq!(ack.origins().len(), slices.ranges.len(), "one origin for each range");
-        Parcel { content: Content::Slices(slices), origin_ends: None, ack, growth: None }
+        Parcel {
+            content: Content::Slices(slices),
+            origin_ends: None,
+            ack,
+            order: Order::Stream,
+            growth: None,
+        }
     }
 
     /// A parcel of messages as they came in; their origins become their indices.
@@ -164,7 +214,13 @@ impl Parcel {
             Batches::Singles => None,
             Batches::Ends(ends) => Some(ends.clone()),
         };
-        Parcel { content: Content::Part(Part::new(messages, batches)), origin_ends, ack, growth: None }
+        Parcel {
+            content: Content::Part(Part::new(messages, batches)),
+            origin_ends,
+            ack,
+            order: Order::Stream,
+            growth: None,
+        }
     }
 
     /// A parcel of batches that are put together of several runs, each message with an origin of its own. The messages are
@@ -175,7 +231,13 @@ impl Parcel {
             runs.iter().map(Run::n_messages).sum::<usize>(),
             "one origin for each message"
         );
-        Parcel { content: Content::Runs(runs, ends.clone()), origin_ends: Some(ends), ack, growth: None }
+        Parcel {
+            content: Content::Runs(runs, ends.clone()),
+            origin_ends: Some(ends),
+            ack,
+            order: Order::Stream,
+            growth: None,
+        }
     }
 
     /// The messages as one run, without their batches, and the ack. Those that are a buffer's have their indices as their
@@ -186,38 +248,6 @@ impl Parcel {
             Content::Part(part) => (Run::Messages(part.into_messages()), self.ack),
             Content::Runs(runs, ends) => (Run::Messages(part_of(runs, ends).into_messages()), self.ack),
         }
-    }
-
-    /// A parcel that processors have worked on since it was read: the messages know their origins.
-    ///
-    /// `origin_ends` is where the batches end, counted in origins, as [`Parcel::open`] gave it.
-    pub fn of_part(part: Part, origin_ends: Option<Vec<u32>>, ack: Ack) -> Parcel {
-        let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
-        assert_eq!(part.n_places(), n_batches, "processors keep the number of places");
-        Parcel { content: Content::Part(part), origin_ends, ack, growth: None }
-    }
-
-    /// As [`Parcel::of_part`], of the first `n_batches` batches: those that processors finished before they were
-    /// interrupted. What is behind them is answered as failed.
-    pub fn of_finished(
-        mut part: Part,
-        n_batches: usize,
-        mut origin_ends: Option<Vec<u32>>,
-        mut ack: Ack,
-        reason: Mark,
-    ) -> Parcel {
-        if n_batches < part.n_places() {
-            let origin = match &mut origin_ends {
-                None => n_batches as u32,
-                Some(ends) => {
-                    ends.truncate(n_batches);
-                    ends.last().copied().unwrap_or(0)
-                }
-            };
-            drop(part.split_off(n_batches));
-            ack.split_off(origin).failed(reason);
-        }
-        Parcel::of_part(part, origin_ends, ack)
     }
 
     /// Whether there is no message in it, since it had none or none is left.
@@ -250,33 +280,39 @@ impl Parcel {
         self.growth.map_or(0, |it| it.bytes())
     }
 
-    /// Says what processors have made of it.
-    #[must_use]
-    pub fn with_growth(self, growth: Growth) -> Parcel {
-        Parcel { growth: Some(growth), ..self }
+    /// With what its messages keep their order.
+    pub fn order(&self) -> Order {
+        self.order
     }
 
-    /// The messages, where their batches end counted in origins, and the ack.
-    pub fn open(self) -> (Part, Option<Vec<u32>>, Ack) {
+    /// Says with what its messages keep their order.
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Parcel {
+        Parcel { order, ..self }
+    }
+
+    /// Makes the messages.
+    pub fn open(self) -> Opened {
+        let growth = self.growth();
         let part = match self.content {
             Content::Slices(slices) => Part::singles(slices.messages()),
             Content::Part(part) => part,
             Content::Runs(runs, ends) => part_of(runs, ends),
         };
-        (part, self.origin_ends, self.ack)
+        Opened { part, origin_ends: self.origin_ends, ack: self.ack, order: self.order, growth }
     }
 
     /// Takes the ack out and puts another one in its place.
     pub fn wrap_ack(self, wrap: impl FnOnce(Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack, growth } = self;
-        Parcel { content, origin_ends, ack: wrap(ack), growth }
+        let Parcel { content, origin_ends, ack, order, growth } = self;
+        Parcel { content, origin_ends, ack: wrap(ack), order, growth }
     }
 
     /// Takes the ack out and puts another one in its place, beside a copy of the messages as they came in.
     ///
     /// The copy shares their contents.
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack, growth } = self;
+        let Parcel { content, origin_ends, ack, order, growth } = self;
         let content = match content {
             Content::Runs(runs, ends) => Content::Part(part_of(runs, ends)),
             content => content,
@@ -287,7 +323,7 @@ impl Parcel {
             Content::Runs(..) => unreachable!("they were just put together"),
         };
         let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
-        Parcel { content, origin_ends, ack, growth }
+        Parcel { content, origin_ends, ack, order, growth }
     }
 }
 
@@ -345,7 +381,7 @@ mod tests {
             pristine = Some(it);
             ack
         });
-        let (mut part, ends, ack) = parcel.open();
+        let Opened { mut part, origin_ends: ends, ack, .. } = parcel.open();
         part.messages_mut()[1].set_content(Bytes::from("edited"));
         assert_eq!(ends, Some(vec![3, 4, 6]));
         let (messages, batches) = pristine.expect("exchanged").select(&[1, 2, 5]);
@@ -365,9 +401,9 @@ mod tests {
             });
             let messages = "abcd".chars().map(|it| Message::new(it.to_string())).collect();
             let batches = ends.map_or(Batches::Singles, Batches::Ends);
-            let (part, ends, ack) = Parcel::of_messages(messages, batches, ack).open();
-            let parcel = Parcel::of_finished(part, n_finished, ends, ack, Mark::new("stopped"));
-            let (part, _, ack) = parcel.open();
+            let mut opened = Parcel::of_messages(messages, batches, ack).open();
+            drop(opened.split_off(n_finished));
+            let Opened { part, ack, .. } = opened.into_parcel().open();
             assert_eq!((part.n_batches(), part.n_messages()), (n_finished, 4 - expected.len()));
             ack.delivered();
             assert_eq!(rx.recv().expect("it is answered"), expected);
@@ -387,7 +423,7 @@ mod tests {
                 selected = pristine.select(origins).0;
                 ack
             });
-            parcel.open().2.delivered();
+            parcel.open().ack.delivered();
             let within = buffer.as_ptr_range();
             selected.iter().all(|it| within.contains(&it.content().as_ptr()))
         };

@@ -286,7 +286,7 @@ impl Builder for Building<'_> {
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
-            input = Box::new(UnderInput { inner: input, processors });
+            input = Box::new(UnderInput::new(input, processors));
         }
         Ok(input)
     }

@@ -3,10 +3,14 @@
 //! One place connects, backs off and gives up a source, for every input, however deep in others. To whoever reads, an
 //! intake has something, or nothing yet, or has ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use wappa_component::{
-    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Parcel, ReadError, Step, Timing, Waits, counted,
+    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Parcel, ReadError, Step, Timing, Waits,
+    counted,
 };
 
 use crate::{
@@ -14,6 +18,8 @@ use crate::{
     observe::{Observed, Tally},
     quiet::Quiet,
     series,
+    stop::Stop,
+    world::World,
 };
 
 /// The shortest and longest wait between two attempts to connect, or after a failed read; as Bento.
@@ -150,24 +156,56 @@ impl Intake {
         let n_origins = parcel.n_origins() as u64;
         self.received.add(n_origins);
         self.tally.add_read(n_origins);
-        let (world, latency, tally) = (self.of.world.clone(), self.latency.clone(), self.tally.clone());
-        let (quiet, logger, stop) = (Arc::clone(&self.quiet), self.of.logger.clone(), self.of.stop.clone());
-        let began = world.now();
-        parcel.wrap_ack(move |inner: Ack| {
-            Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
-                latency.record(world.now().saturating_sub(began));
-                tally.answer(n_origins, failures.len() as u64);
-                if let Some(first) = failures.first() {
-                    // At a stop they are counted once, at the end.
-                    let level = if stop.is_abandoned() { Level::Debug } else { Level::Warn };
-                    quiet.log(&logger, level, || {
-                        let n_messages = counted(failures.len(), "message was", "messages were");
-                        format!("{n_messages} not delivered: {}", first.reason)
-                    });
-                }
+        let watch = Watch {
+            world: self.of.world.clone(),
+            latency: self.latency.clone(),
+            tally: self.tally.clone(),
+            quiet: Arc::clone(&self.quiet),
+            logger: self.of.logger.clone(),
+            stop: self.of.stop.clone(),
+            began: self.of.world.now(),
+        };
+        parcel.wrap_ack(move |inner: Ack| match inner.is_leased() {
+            true => {
+                let inner = Mutex::new(inner);
+                Ack::leased(n_origins as u32, move |origins: &[u32], failures: Vec<Failure>| {
+                    watch.see(origins.len() as u64, &failures);
+                    let news = inner.lock().unwrap_or_else(PoisonError::into_inner).settle(origins, failures);
+                    news.tell();
+                })
+            }
+            false => Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
+                watch.see(n_origins, &failures);
                 inner.answer(failures);
-            })
+            }),
         })
+    }
+}
+
+/// What is said and counted of the answers to a parcel.
+struct Watch {
+    world: World,
+    latency: Timing,
+    tally: Tally,
+    quiet: Arc<Quiet>,
+    logger: Logger,
+    stop: Stop,
+    began: Duration,
+}
+
+impl Watch {
+    /// So many messages were answered, and these of them failed.
+    fn see(&self, n_answered: u64, failures: &[Failure]) {
+        self.latency.record(self.world.now().saturating_sub(self.began));
+        self.tally.answer(n_answered, failures.len() as u64);
+        if let Some(first) = failures.first() {
+            // At a stop they are counted once, at the end.
+            let level = if self.stop.is_abandoned() { Level::Debug } else { Level::Warn };
+            self.quiet.log(&self.logger, level, || {
+                let n_messages = counted(failures.len(), "message was", "messages were");
+                format!("{n_messages} not delivered: {}", first.reason)
+            });
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod quiet;
 mod recall;
 mod replay;
 mod resources;
+mod rows;
 mod schedule;
 mod series;
 mod shared;

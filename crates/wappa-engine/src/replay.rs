@@ -4,10 +4,14 @@
 //! replayed is bounded: past the bound nothing new is read. What can never arrive is not replayed. Once the stream is given up nothing is replayed,
 //! and the source is told what did not arrive, and only that.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use wappa_component::{
-    Ack, Batches, Clock, Counter, Failure, Input, Parcel, Pristine, ReadError, Step, Waits, counted,
+    Ack, Batches, Clock, Counter, Failure, Input, Order, Parcel, Pristine, ReadError, Step, Waits, counted,
 };
 use wappa_message::{Mark, Message};
 
@@ -65,7 +69,7 @@ struct Queue {
     n_waiting_messages: usize,
     n_waiting_bytes: usize,
     next_number: u64,
-    /// Parcels that are not answered, those that wait to be replayed included.
+    /// Messages of the source that are not answered, those that wait to be replayed included.
     n_outstanding: usize,
     /// Why something failed last.
     last_reason: Option<Mark>,
@@ -78,6 +82,7 @@ struct Queue {
 struct Retry {
     messages: Vec<Message>,
     batches: Batches,
+    order: Order,
     attempt: u32,
     missing: Missing,
 }
@@ -89,9 +94,17 @@ impl Retry {
     }
 }
 
+/// Who is told what became of messages of the source.
+enum Teller {
+    /// Of a whole parcel, when all of it is answered.
+    Whole(Ack),
+    /// Of each message by itself. What failed is tried again while others are on their way.
+    Each(Arc<Mutex<Ack>>),
+}
+
 /// What of a parcel of the source has not arrived yet. When it is dropped the source is told.
 struct Missing {
-    source: Option<Ack>,
+    source: Option<Teller>,
     /// In the source's order; `None`: everything, since nothing was tried yet.
     failures: Option<Vec<Failure>>,
     /// What will never arrive, and is not tried again.
@@ -101,25 +114,103 @@ struct Missing {
 }
 
 impl Missing {
-    fn everything(source: Ack) -> Missing {
+    fn everything(source: Teller) -> Missing {
         Missing { source: Some(source), failures: None, hopeless: Vec::new(), failing_since: None }
     }
 
-    /// This was tried once more, and these of its messages, by index, failed again.
+    /// It was tried once more, and these failed again.
     fn narrow(&mut self, mut failures: Vec<Failure>) {
-        if let Some(before) = &self.failures {
-            failures.iter_mut().for_each(|it| it.origin = before[it.origin as usize].origin);
-        }
         self.hopeless.extend(failures.extract_if(.., |it| it.reason.is_final()));
         self.failures = Some(failures);
+    }
+
+    /// For how many messages it answers when it is dropped.
+    fn n_answered(&self) -> usize {
+        match &self.source {
+            Some(Teller::Whole(ack)) => ack.origins().len(),
+            _ => self.hopeless.len() + self.failures.as_ref().map_or(0, Vec::len),
+        }
     }
 }
 
 impl Drop for Missing {
     fn drop(&mut self) {
-        if let (Some(source), Some(mut failures)) = (self.source.take(), self.failures.take()) {
-            failures.append(&mut self.hopeless);
-            source.answer(failures);
+        let (Some(source), Some(mut failures)) = (self.source.take(), self.failures.take()) else { return };
+        failures.append(&mut self.hopeless);
+        match source {
+            Teller::Whole(ack) => ack.answer(failures),
+            Teller::Each(ack) => {
+                failures.sort_by_key(|it| it.origin);
+                let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
+                settle(&ack, &origins, failures);
+            }
+        }
+    }
+}
+
+/// Tells the source what became of some of its messages.
+fn settle(source: &Mutex<Ack>, origins: &[u32], failures: Vec<Failure>) {
+    let news = source.lock().unwrap_or_else(PoisonError::into_inner).settle(origins, failures);
+    news.tell();
+}
+
+/// Messages on their way.
+struct Attempt {
+    shared: Arc<Shared>,
+    pristine: Pristine,
+    order: Order,
+    number: u32,
+    /// By index: which messages of the source they are. `None`: all, in the same order.
+    origins: Option<Vec<u32>>,
+}
+
+impl Attempt {
+    fn origin_of(&self, idx: u32) -> u32 {
+        self.origins.as_ref().map_or(idx, |it| it[idx as usize])
+    }
+
+    /// Some of what is missing was answered: these messages, by index, failed.
+    fn answered(&self, mut missing: Missing, failures: Vec<Failure>) {
+        let shared = &self.shared;
+        let again = || failures.iter().filter(|it| !it.reason.is_final());
+        let indices: Vec<u32> = again().map(|it| it.origin).collect();
+        let reason = again().next().map(|it| it.reason.clone());
+        let of_source = |it: Failure| Failure { origin: self.origin_of(it.origin), ..it };
+        missing.narrow(failures.into_iter().map(of_source).collect());
+        let Some(reason) = reason.filter(|_| !shared.of.stop.is_abandoned()) else {
+            let n_answered = missing.n_answered();
+            drop(missing);
+            return shared.end(n_answered);
+        };
+        shared.n_replayed.add(indices.len() as u64);
+        shared.tally.add_replayed(indices.len() as u64);
+        shared.quiet.warn(&shared.of.logger, || {
+            let n_messages = counted(indices.len(), "message failed and is", "messages failed and are");
+            format!("{n_messages} replayed, attempt {}: {reason}", self.number)
+        });
+        let (messages, batches) = self.pristine.select(&indices);
+        missing.failing_since.get_or_insert(shared.of.world.now());
+        let retry = Retry { messages, batches, order: self.order, attempt: self.number + 1, missing };
+        shared.put(retry, reason, wait_before(self.number));
+    }
+
+    /// These messages, by index, were answered before the others.
+    fn answered_some(
+        &self,
+        source: &Arc<Mutex<Ack>>,
+        since: Option<Duration>,
+        indices: &[u32],
+        failures: Vec<Failure>,
+    ) {
+        let mut failed = failures.iter().map(|it| it.origin).peekable();
+        let has_arrived = |idx: &&u32| failed.next_if_eq(*idx).is_none();
+        let arrived: Vec<u32> = indices.iter().filter(has_arrived).map(|idx| self.origin_of(*idx)).collect();
+        settle(source, &arrived, Vec::new());
+        self.shared.end(arrived.len());
+        if !failures.is_empty() {
+            let mut missing = Missing::everything(Teller::Each(Arc::clone(source)));
+            missing.failing_since = since;
+            self.answered(missing, failures);
         }
     }
 }
@@ -190,64 +281,72 @@ impl Replay {
         ));
     }
 
-    /// The messages of a parcel on their way, and what to do when they are answered.
-    fn adopt(&self, parcel: Parcel, attempt: u32, missing: impl FnOnce(Ack) -> Missing) -> Parcel {
-        let shared = Arc::clone(&self.shared);
+    /// The messages of a parcel of the source on their way, for the first time.
+    fn adopt(&self, parcel: Parcel) -> Parcel {
+        let order = parcel.order();
         parcel.exchange_ack(|pristine, ack| {
-            let n_origins = ack.origins().len() as u32;
-            let missing = missing(ack);
-            Ack::new(n_origins, move |failures: Vec<Failure>| {
-                shared.answered(&pristine, attempt, missing, failures)
-            })
+            let attempt =
+                Attempt { shared: Arc::clone(&self.shared), pristine, order, number: 1, origins: None };
+            let n_messages = ack.origins().len() as u32;
+            let source = match ack.is_leased() {
+                true => Teller::Each(Arc::new(Mutex::new(ack))),
+                false => Teller::Whole(ack),
+            };
+            attempt_ack(attempt, n_messages, Missing::everything(source))
         })
     }
 
     fn replay(&self, retry: Retry) -> Parcel {
-        let Retry { messages, batches, attempt, missing } = retry;
+        let Retry { messages, batches, order, attempt, missing } = retry;
+        let origins = missing.failures.as_ref().map(|all| all.iter().map(|it| it.origin).collect());
         // The parcel's own ack has nobody to tell: the source's is kept with what is missing.
-        let unheard = Ack::new(messages.len() as u32, |_| ());
-        let parcel = Parcel::of_messages(messages, batches, unheard);
-        self.adopt(parcel, attempt, |unheard| {
+        let n_messages = messages.len() as u32;
+        let unheard = Ack::new(n_messages, |_| ());
+        let parcel = Parcel::of_messages(messages, batches, unheard).with_order(order);
+        parcel.exchange_ack(|pristine, unheard| {
             unheard.delivered();
-            missing
+            let shared = Arc::clone(&self.shared);
+            let attempt = Attempt { shared, pristine, order, number: attempt, origins };
+            attempt_ack(attempt, n_messages, missing)
         })
     }
 }
 
+/// Who hears what becomes of an attempt.
+fn attempt_ack(attempt: Attempt, n_messages: u32, mut missing: Missing) -> Ack {
+    match missing.source.take() {
+        Some(Teller::Each(source)) => {
+            let since = missing.failing_since;
+            Ack::leased(n_messages, move |indices: &[u32], failures: Vec<Failure>| {
+                attempt.answered_some(&source, since, indices, failures);
+            })
+        }
+        whole => {
+            missing.source = whole;
+            Ack::new(n_messages, move |failures: Vec<Failure>| attempt.answered(missing, failures))
+        }
+    }
+}
+
 impl Shared {
-    fn answered(&self, pristine: &Pristine, attempt: u32, mut missing: Missing, failures: Vec<Failure>) {
-        let again = || failures.iter().filter(|it| !it.reason.is_final());
-        let origins: Vec<u32> = again().map(|it| it.origin).collect();
-        let reason = again().next().map(|it| it.reason.clone());
-        missing.narrow(failures);
-        let Some(reason) = reason.filter(|_| !self.of.stop.is_abandoned()) else {
-            drop(missing);
-            return self.end_parcel();
-        };
-        self.n_replayed.add(origins.len() as u64);
-        self.tally.add_replayed(origins.len() as u64);
-        self.quiet.warn(&self.of.logger, || {
-            let n_messages = counted(origins.len(), "message failed and is", "messages failed and are");
-            format!("{n_messages} replayed, attempt {attempt}: {reason}")
-        });
-        let (messages, batches) = pristine.select(&origins);
-        let now = self.of.world.now();
-        missing.failing_since.get_or_insert(now);
-        let due = now + wait_before(attempt);
+    /// Something is to be tried again, after a wait.
+    fn put(&self, retry: Retry, reason: Mark, wait: Duration) {
+        let due = self.of.world.now() + wait;
         let mut queue = self.queue.lock();
         let number = queue.next_number;
         queue.next_number += 1;
-        queue.n_waiting_messages += messages.len();
-        queue.n_waiting_bytes += size_of(&messages);
+        queue.n_waiting_messages += retry.messages.len();
+        queue.n_waiting_bytes += size_of(&retry.messages);
         queue.last_reason = Some(reason);
-        queue.waiting.insert((due, number), Retry { messages, batches, attempt: attempt + 1, missing });
+        queue.waiting.insert((due, number), retry);
         drop(queue);
         self.bell.ring();
     }
 
-    fn end_parcel(&self) {
+    /// The source knows what became of so many of its messages.
+    fn end(&self, n_messages: usize) {
         let mut queue = self.queue.lock();
-        queue.n_outstanding -= 1;
+        queue.n_outstanding -= n_messages;
         let is_last = queue.inner_is_over && queue.n_outstanding == 0;
         drop(queue);
         if is_last {
@@ -282,8 +381,8 @@ impl Input for Replay {
             }
             match self.inner.read(waits, step) {
                 Ok(parcel) => {
-                    self.shared.queue.lock().n_outstanding += 1;
-                    return Ok(self.adopt(parcel, 1, Missing::everything));
+                    self.shared.queue.lock().n_outstanding += parcel.n_origins();
+                    return Ok(self.adopt(parcel));
                 }
                 Err(ReadError::EndOfInput) => self.shared.queue.lock().inner_is_over = true,
                 Err(err) => return Err(err),

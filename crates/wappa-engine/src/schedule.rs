@@ -2,17 +2,18 @@
 //!
 //! No thread waits here and no component is called; everything is decided under one lock that is taken a few
 //! times per part. Invariants: whoever took the input or the output is the only one who has it; an ordered
-//! stream hands jobs to the output in the order of their places; what is finished and not yet due for the
-//! output, and what the output has and did not answer, is bounded, and that bound never holds up the job that is due
-//! next; where nothing can go on before something is answered, the output is told to let go of what it collects.
+//! stream hands jobs to the output in the order of their places, group by group; what is finished and not yet due for the
+//! output, and what the output has and did not answer, is bounded, and that bound never holds up a job that is due
+//! next in its group; where nothing can go on before something is answered, the output is told to let go of what it collects.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use wappa_component::{Flight, Input, Output, Waits};
+use wappa_component::{Flight, Input, Order, Output, Waits};
 
 use crate::{
-    job::{Job, Place},
+    job::{Job, Place, Stretch},
     recall::Recall,
+    rows::Rows,
 };
 
 /// How much may be finished and wait for its turn at the output, or be in flight, before only the part that is due next is
@@ -50,11 +51,10 @@ pub(crate) struct Schedule {
     input_is_exhausted: bool,
     /// The output is wanted.
     pub(crate) recall: Recall,
-    is_ordered: bool,
     has_processors: bool,
     window: Window,
     ready: BTreeMap<Place, Job>,
-    done: BTreeMap<Place, Finished>,
+    rows: Rows,
     done_bytes: usize,
     /// What the output has and did not answer within the write, by number.
     in_flight: BTreeMap<u64, InFlight>,
@@ -63,7 +63,6 @@ pub(crate) struct Schedule {
     next_flight: u64,
     /// One that is over, to be used again.
     spare_flight: Option<Arc<Flight>>,
-    due_next: Place,
     next_parcel: u64,
     n_at_work: usize,
     /// What one message costs in the pipeline, in nanoseconds: rises fast, falls slowly.
@@ -134,14 +133,6 @@ pub(crate) struct Outgoing {
     pub(crate) flight: Option<Arc<Flight>>,
 }
 
-/// What waits for its turn at the output.
-enum Finished {
-    /// A job that went through all processors; its bytes.
-    Job(Job, usize),
-    /// A job that was given back to the input; the place behind it.
-    GivenBack(Place),
-}
-
 /// What a thread does next.
 pub(crate) enum Task {
     /// Make the output ready.
@@ -180,17 +171,15 @@ impl Schedule {
             output_is_flushed: true,
             input_is_exhausted: false,
             recall: Recall::default(),
-            is_ordered,
             has_processors,
             window,
             ready: BTreeMap::new(),
-            done: BTreeMap::new(),
+            rows: Rows::new(is_ordered),
             done_bytes: 0,
             in_flight: BTreeMap::new(),
             in_flight_bytes: 0,
             next_flight: 0,
             spare_flight: None,
-            due_next: (0, 0),
             next_parcel: 0,
             n_at_work: 0,
             cost_ns: None,
@@ -249,7 +238,7 @@ impl Schedule {
         matches!(self.inlet, Inlet::Over(_))
             && self.n_at_work == 0
             && self.ready.is_empty()
-            && self.done.is_empty()
+            && self.rows.len() == 0
             && self.in_flight.is_empty()
             && self.output.is_some()
     }
@@ -287,10 +276,11 @@ impl Schedule {
         matches!(self.inlet, Inlet::Awaited(..))
     }
 
-    /// The number that the next parcel gets, which is at work from here on. Called by whoever has the input, for a parcel that
+    /// The number that the next parcel gets, of messages in this order; it is at work from here on. Called by whoever has the input, for a parcel that
     /// has batches: a number that is never written would hold up all others.
-    pub(crate) fn number_parcel(&mut self) -> u64 {
+    pub(crate) fn number_parcel(&mut self, order: Order) -> u64 {
         self.n_at_work += 1;
+        self.rows.enter(order, self.next_parcel);
         self.next_parcel += 1;
         self.next_parcel - 1
     }
@@ -386,8 +376,8 @@ impl Schedule {
     }
 
     /// The job was written, or nothing of it is left to write.
-    pub(crate) fn passed(&mut self, place_behind: Place) {
-        self.due_next = place_behind;
+    pub(crate) fn passed(&mut self, stretch: Stretch) {
+        self.rows.pass(stretch);
     }
 
     /// The job of a parcel that was numbered; see [`Schedule::start`].
@@ -425,18 +415,18 @@ impl Schedule {
             None => sample,
         });
         self.done_bytes += bytes;
-        self.done.insert(job.place(), Finished::Job(job, bytes));
+        self.rows.put(job, bytes);
     }
 
     /// A job that was at work will not be finished.
-    pub(crate) fn give_up(&mut self, place: Place, place_behind: Place) {
+    pub(crate) fn give_up(&mut self, stretch: Stretch) {
         self.n_at_work -= 1;
-        self.give_back(place, place_behind);
+        self.give_back(stretch);
     }
 
     /// Nothing will come of what is in this place: what is behind it does not wait for it.
-    pub(crate) fn give_back(&mut self, place: Place, place_behind: Place) {
-        self.done.insert(place, Finished::GivenBack(place_behind));
+    pub(crate) fn give_back(&mut self, stretch: Stretch) {
+        self.rows.give_back(stretch);
     }
 
     /// The jobs that no processor has seen yet, to be given back to the input.
@@ -454,44 +444,31 @@ impl Schedule {
     pub(crate) fn take_all(&mut self) -> Vec<Job> {
         let mut jobs = self.take_not_finished();
         self.done_bytes = 0;
-        jobs.extend(std::mem::take(&mut self.done).into_values().filter_map(|it| match it {
-            Finished::Job(job, _) => Some(job),
-            Finished::GivenBack(_) => None,
-        }));
+        jobs.extend(self.rows.take_all());
         jobs
     }
 
     fn take_ready_if(&mut self, is_wanted: impl Fn(&Job) -> bool) -> Vec<Job> {
         let jobs: Vec<Job> = self.ready.extract_if(.., |_, job| is_wanted(job)).map(|(_, job)| job).collect();
-        jobs.iter().for_each(|job| self.give_back(job.place(), job.place_behind()));
+        jobs.iter().for_each(|job| self.give_back(job.stretch()));
         jobs
     }
 
     fn take_due(&mut self) -> Option<Outgoing> {
-        while self.is_due() {
-            match self.done.pop_first()?.1 {
-                Finished::Job(job, bytes) => {
-                    self.done_bytes -= bytes;
-                    self.in_flight_bytes += bytes;
-                    self.output_is_flushed = false;
-                    let number = self.next_flight;
-                    self.next_flight += 1;
-                    return Some(Outgoing { job, bytes, number, flight: self.spare_flight.take() });
-                }
-                Finished::GivenBack(place_behind) => self.due_next = place_behind,
-            }
+        if !self.is_due() {
+            return None;
         }
-        None
+        let (job, bytes) = self.rows.pop_due()?;
+        self.done_bytes -= bytes;
+        self.in_flight_bytes += bytes;
+        self.output_is_flushed = false;
+        let number = self.next_flight;
+        self.next_flight += 1;
+        Some(Outgoing { job, bytes, number, flight: self.spare_flight.take() })
     }
 
     fn is_due(&self) -> bool {
-        match self.done.first_key_value() {
-            Some((place, finished)) => {
-                let is_next = !self.is_ordered || *place == self.due_next;
-                is_next && (self.output_state.has_room || matches!(finished, Finished::GivenBack(_)))
-            }
-            None => false,
-        }
+        self.output_state.has_room && self.rows.has_due()
     }
 
     fn is_recalled(&self, now: impl FnOnce() -> Duration) -> bool {
@@ -529,22 +506,25 @@ impl Schedule {
     }
 
     fn take_ready(&mut self) -> Option<Job> {
-        if !self.may_start_ready() {
-            return None;
-        }
-        let (_, job) = self.ready.pop_first()?;
+        let place = self.next_ready()?;
+        let job = self.ready.remove(&place)?;
         Some(self.start(job))
     }
 
     fn may_start_ready(&self) -> bool {
-        match self.ready.first_key_value() {
-            Some((place, _)) => self.has_room() || (self.is_ordered && *place == self.due_next),
-            None => false,
+        self.next_ready().is_some()
+    }
+
+    /// The job to be worked on next: the lowest, or where there is no room the lowest of those for which others wait.
+    fn next_ready(&self) -> Option<Place> {
+        match self.has_room() {
+            true => self.ready.first_key_value().map(|(place, _)| *place),
+            false => self.ready.iter().find(|(_, job)| self.rows.is_first(job)).map(|(place, _)| *place),
         }
     }
 
     fn has_room(&self) -> bool {
-        self.done.len() < self.window.parts_max
+        self.rows.len() < self.window.parts_max
             && self.done_bytes + self.in_flight_bytes < self.window.bytes_max
     }
 

@@ -1,28 +1,67 @@
 //! Processors under an input run in the input's turn, those under an output in the output's turn: one after
-//! the other, in the order of the stream, whatever the number of threads. Guests with state rely on it.
+//! the other, in the order of the stream, whatever the number of threads. Guests with state rely on it. They stream as those
+//! of the pipeline do: what is finished goes on, and does not wait for the rest.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use wappa_component::{
-    ConnectError, Delivery, Input, Output, Parcel, Processor, ReadError, Step, Waits, run_children, stopped,
+    ConnectError, Delivery, Input, Output, Parcel, Processor, ReadError, Step, Waits, stopped,
 };
+
+use crate::job::Job;
 
 /// An input with processors.
 pub(crate) struct UnderInput {
-    pub(crate) inner: Box<dyn Input>,
-    pub(crate) processors: Vec<Box<dyn Processor>>,
+    inner: Box<dyn Input>,
+    processors: Vec<Box<dyn Processor>>,
+    /// What some of the processors have not seen, the first of it first. What is in front has come further.
+    pending: VecDeque<Job>,
+}
+
+impl UnderInput {
+    pub(crate) fn new(inner: Box<dyn Input>, processors: Vec<Box<dyn Processor>>) -> UnderInput {
+        UnderInput { inner, processors, pending: VecDeque::new() }
+    }
+
+    /// Runs what is first through the processors it has not seen, each for about a millisecond: what is finished goes on,
+    /// the rest comes with the next read. `None`: the stream is given up, and it is answered as failed.
+    fn advance(&mut self, mut job: Job, step: &mut Step<'_>) -> Option<Job> {
+        while let Some(processor) = self.processors.get(job.next) {
+            let done = job.run(processor.as_ref(), step);
+            let rest = job.finish(done, step);
+            if step.is_interrupted() {
+                rest.into_iter().chain(self.pending.drain(..)).for_each(|it| it.failed_within(stopped()));
+            } else {
+                rest.into_iter().for_each(|it| self.pending.push_front(it));
+            }
+            if done == 0 && job.n_origins() == 0 {
+                return None;
+            }
+        }
+        Some(job)
+    }
 }
 
 impl Input for UnderInput {
     fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
-        let parcel = self.inner.read(waits, step)?;
-        step.begin_part(parcel.growth());
-        let (mut part, origin_ends, ack) = parcel.open();
-        step.begin();
-        let done = run_children(&self.processors, &mut part, step);
-        let mut growth = step.growth();
-        growth.settle(|| part.size());
-        Ok(Parcel::of_finished(part, done, origin_ends, ack, stopped()).with_growth(growth))
+        let job = match self.pending.pop_front() {
+            Some(job) => job,
+            None => {
+                let parcel = self.inner.read(waits, step)?;
+                if parcel.n_origins() == 0 {
+                    return Ok(parcel);
+                }
+                let mut job = Job::of_parcel(0, parcel.open());
+                job.charges = step.take_charges();
+                job
+            }
+        };
+        let Some(mut job) = self.advance(job, step) else {
+            waits.again();
+            return Err(ReadError::NotReady);
+        };
+        step.put_charges(std::mem::take(&mut job.charges));
+        Ok(job.into_opened().into_parcel())
     }
 
     fn stop(&mut self) {
@@ -34,7 +73,7 @@ impl Input for UnderInput {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.inner.is_exhausted()
+        self.pending.is_empty() && self.inner.is_exhausted()
     }
 
     fn takes_back(&self) -> bool {
@@ -68,9 +107,7 @@ impl Output for UnderOutput {
     }
 
     fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
-        if let Some(delivery) = delivery.process(&self.processors, step) {
-            self.inner.write(delivery, step);
-        }
+        delivery.through(&self.processors, step, |delivery, step| self.inner.write(delivery, step));
     }
 
     fn resume(&mut self, step: &mut Step<'_>) {

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use wappa_component::{
     Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits, WriteError,
-    run_one, stopped,
+    stopped,
 };
 
 use crate::{
@@ -235,13 +235,12 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
     // Others may read while the messages are made, which takes longer than the lock.
     let number = {
         let mut schedule = shared.schedule.lock();
-        let number = schedule.number_parcel();
+        let number = schedule.number_parcel(parcel.order());
         schedule.return_input(source, asked, is_exhausted);
         call_others(shared, &schedule);
         number
     };
-    let growth = parcel.growth();
-    let mut job = Job::of_parcel(number, parcel.open(), growth);
+    let mut job = Job::of_parcel(number, parcel.open());
     // Processors under the input have made something of it already.
     job.charges = step.take_charges();
     let mut schedule = shared.schedule.lock();
@@ -256,33 +255,22 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     let began = shared.world.now();
     let mut step = Step::new(thread, &shared.stop);
     while let Some(stage) = shared.stages.get(job.next) {
-        step.begin();
-        step.begin_part(job.growth);
-        job.is_begun = true;
-        let n_batches = job.part.n_places();
         // Of what is left after a panic nobody knows how much it is.
-        let (place, place_behind) = (job.place(), job.place_behind());
-        let done = guarded(shared, &stage.path, || {
-            let done = run_one(stage.processor.as_ref(), &mut job.part, &mut step);
-            assert_eq!(job.part.n_places(), n_batches, "a processor keeps the number of places");
-            assert!(done <= n_batches && (0 < done || shared.stop.is_abandoned()), "finished {done} batches");
-            done
-        });
-        let done = done.unwrap_or(0);
-        if done == 0 && 0 < n_batches {
+        let stretch = job.stretch();
+        let n_places = job.part.n_places();
+        let done = guarded(shared, &stage.path, || job.run(stage.processor.as_ref(), &mut step)).unwrap_or(0);
+        if done == 0 && 0 < n_places {
             drop(working);
-            shared.schedule.lock().give_up(place, place_behind);
+            shared.schedule.lock().give_up(stretch);
             // Neither marked nor sent: the input is told that it did not arrive.
             job.failed_within(stopped());
             return;
         }
-        let grown = step.growth().bytes() - job.growth.bytes();
-        if done < n_batches {
-            let rest = job.split_off(done);
+        if let Some(rest) = job.finish(done, &mut step) {
             let mut schedule = shared.schedule.lock();
             if shared.stop.is_abandoned() {
                 // What is finished goes on without what is not.
-                schedule.give_back(rest.place(), place_behind);
+                schedule.give_back(rest.stretch());
                 drop(schedule);
                 rest.failed_within(stopped());
             } else {
@@ -290,11 +278,6 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
                 call_others(shared, &schedule);
             }
         }
-        job.growth.add(grown);
-        job.growth.settle(|| job.part.size());
-        job.charges.append(step.take_charges());
-        job.charges.shrink_to(job.growth.bytes());
-        job.next += 1;
     }
     drop(working);
     let elapsed = shared.world.now().saturating_sub(began);
@@ -305,7 +288,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
 /// Gives a job to the output.
 fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let Outgoing { mut job, bytes, number, flight } = outgoing;
-    let place_behind = job.place_behind();
+    let stretch = job.stretch();
     let (growth, charges) = (job.growth, std::mem::take(&mut job.charges));
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
     shared.tally.hand_over(&job.part, job.n_origins());
@@ -329,7 +312,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
         }
     });
     let mut schedule = shared.schedule.lock();
-    schedule.passed(place_behind);
+    schedule.passed(stretch);
     schedule.wrote(number, bytes, flight, state.has_room);
     return_locked(shared, &mut schedule, output, state);
 }

@@ -14,7 +14,7 @@ use std::{
 
 use memchr::memchr_iter;
 use wappa_component::{
-    Build, BuildError, Builder, Cache, Context, Delivery, Input, InputBell, Logger, Metrics, Output,
+    Build, BuildError, Builder, Cache, Context, Delivery, Input, InputBell, Logger, Metrics, Opened, Output,
     OutputBell, Processor, Pulse, RateLimit, ReadError, ScannerFactory, Services, Step, Waits,
 };
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -115,7 +115,7 @@ fn components(from: &Path, to: &Path) {
     loop {
         match input.read(&mut Waits::default(), &mut step) {
             Ok(parcel) => {
-                let (part, _, ack) = parcel.open();
+                let Opened { part, ack, .. } = parcel.open();
                 let delivery = Delivery::new(part, |answer| {
                     assert!(answer.is_delivered(), "it can be written");
                     ack.delivered();

@@ -56,8 +56,7 @@ fn read(schedule: &mut Schedule, batches: Batches, n_messages: usize) -> Job {
     let Task::Read(source) = next(schedule) else { panic!("there is nothing to do but read") };
     let messages = vec![Message::new("x"); n_messages];
     let parcel = Parcel::of_messages(messages, batches, Ack::new(n_messages as u32, |_| ()));
-    let growth = parcel.growth();
-    let job = Job::of_parcel(schedule.number_parcel(), parcel.open(), growth);
+    let job = Job::of_parcel(schedule.number_parcel(parcel.order()), parcel.open());
     let job = schedule.start_numbered(job);
     schedule.return_input(source, Asked::More, false);
     job
@@ -103,7 +102,7 @@ fn hand_over(
     state: OutputState,
 ) -> Delivery {
     let Outgoing { job, bytes, number, .. } = outgoing;
-    schedule.passed(job.place_behind());
+    schedule.passed(job.stretch());
     let mut flight = Flight::new(Weak::<Nobody>::new());
     let (part, ack) = job.into_delivery();
     let delivery = flight.load(number, part, ack);
@@ -389,7 +388,7 @@ fn random_walk(seed: u64) {
                     it.put_ready(rest);
                 }
                 finish(&mut it, job);
-                assert!(it.done.len() < window.parts_max + n_threads, "seed {seed}: the window is kept");
+                assert!(it.rows.len() < window.parts_max + n_threads, "seed {seed}: the window is kept");
             }
             Task::Read(source) if to_read == 0 => it.return_input(source, Asked::Over, true),
             Task::Read(source) => {
@@ -399,8 +398,7 @@ fn random_walk(seed: u64) {
                     Batches::Ends(vec![1, 4, 5, 8]),
                     Ack::new(8, |_| ()),
                 );
-                let growth = parcel.growth();
-                let job = Job::of_parcel(it.number_parcel(), parcel.open(), growth);
+                let job = Job::of_parcel(it.number_parcel(parcel.order()), parcel.open());
                 let job = it.start_numbered(job);
                 it.return_input(source, Asked::More, false);
                 held.push(Task::Work(job));

@@ -10,15 +10,15 @@ use std::{
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Parcel, Part,
-    Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
+    Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Group, Input, Order,
+    Parcel, Part, Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::Config;
 
 use super::{
     model::{Sequence, Sim, name},
-    plan::{Gives, ProcessorKind, ProcessorPlan, Reading, RemotePlan},
+    plan::{Gives, OrderPlan, ProcessorKind, ProcessorPlan, Reading, RemotePlan},
     random::{mix, mix_text},
 };
 use crate::{observe::ObservedProcessor, world::Scheduler};
@@ -51,12 +51,18 @@ struct Source {
     not_before: Duration,
     is_stopped: bool,
     has_ended: bool,
+    groups: Vec<Group>,
 }
 
 impl Source {
     fn new(sim: Arc<Sim>, idx: usize) -> Source {
+        let n_groups = match sim.plan.inputs[idx].order {
+            OrderPlan::Groups(n) => n,
+            OrderPlan::Stream | OrderPlan::None => 0,
+        };
         Source {
             sim,
+            groups: (0..n_groups).map(|_| Group::new()).collect(),
             idx,
             next: 0,
             n_connects: 0,
@@ -70,12 +76,25 @@ impl Source {
     }
 
     fn parcel(&self, sizes: &[usize], are_singles: bool, are_slices: bool) -> Parcel {
-        let (parcel, first) = self.sim.model().hand_over(sizes);
+        let order = self.order();
+        self.parcel_of(sizes, are_singles, are_slices, order).with_order(order)
+    }
+
+    fn parcel_of(&self, sizes: &[usize], are_singles: bool, are_slices: bool, order: Order) -> Parcel {
+        let (parcel, first) = self.sim.model().hand_over(sizes, order);
         let n: usize = sizes.iter().sum();
         let idx = self.idx;
+        if self.sim.plan.inputs[idx].has_leases {
+            self.sim.model().leased.insert(parcel);
+        }
         self.sim.token.note(|| format!("source {idx}: parcel {parcel} of {n} messages from {first}"));
         let sim = Arc::clone(&self.sim);
-        let ack = Ack::new(n as u32, move |failures: Vec<Failure>| sim.answered(parcel, &failures));
+        let ack = match self.sim.plan.inputs[idx].has_leases {
+            true => Ack::leased(n as u32, move |origins: &[u32], failures: Vec<Failure>| {
+                sim.answered_some(parcel, origins, &failures);
+            }),
+            false => Ack::new(n as u32, move |failures: Vec<Failure>| sim.answered(parcel, &failures)),
+        };
         let names = (first..first + n).map(|it| it.to_string());
         if are_slices {
             let mut buffer = Vec::new();
@@ -103,6 +122,18 @@ impl Source {
             ),
         };
         Parcel::of_messages(names.map(Message::new).collect(), batches, ack)
+    }
+
+    /// With what the next parcel keeps its order.
+    fn order(&self) -> Order {
+        match self.sim.plan.inputs[self.idx].order {
+            OrderPlan::Stream => Order::Stream,
+            OrderPlan::Groups(_) => {
+                let row = mix(&[self.sim.plan.output.salt, self.next as u64]) as usize % self.groups.len();
+                Order::Group(self.groups[row])
+            }
+            OrderPlan::None => Order::None,
+        }
     }
 
     fn give(&mut self, gives: &Gives) -> Result<Parcel, ReadError> {
@@ -326,7 +357,12 @@ impl Worker {
         let batches = self.sim.check_batches(part);
         if self.place == Place::InTurn || self.plan.path.starts_with("root.input") {
             let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = sequence.check(part, &self.plan.path);
+            // Under an input all come as they are read.
+            let is_read = self.plan.path.starts_with("root.input");
+            let result = sequence.check(part, &self.plan.path, |it| match is_read {
+                true => Some(Order::Stream),
+                false => self.sim.order_of(it),
+            });
             drop(sequence);
             self.sim.check(result);
         }

@@ -78,7 +78,7 @@ fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
     let has_none = plan.under_input.is_empty();
     if !has_none {
         let processors = all(&plan.under_input, Place::First, Place::InTurn);
-        input = Box::new(UnderInput { inner: input, processors });
+        input = Box::new(UnderInput::new(input, processors));
     }
     let first = if has_none { Place::First } else { Place::Pipeline };
     let paths = plan.pipeline.iter().map(|it| it.path.clone());

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Failure, Logger, Metrics, Part, Pulse};
+use wappa_component::{Failure, Logger, Metrics, Order, Part, Pulse};
 use wappa_message::{Message, ORIGIN_NONE};
 
 use super::{
@@ -39,7 +39,12 @@ pub(super) struct Sim {
 pub(super) struct Model {
     /// By parcel: its messages.
     parcels: Vec<std::ops::Range<usize>>,
-    parcel_answers: Vec<u32>,
+    /// By parcel: the messages of it that are answered.
+    answers: Vec<BTreeSet<usize>>,
+    /// The parcels whose messages are answered one by one.
+    pub(super) leased: BTreeSet<usize>,
+    /// By parcel: with what it keeps its order.
+    orders: Vec<Order>,
     /// By message: its batch.
     pub(super) batch_of: Vec<usize>,
     batches: Vec<std::ops::Range<usize>>,
@@ -183,6 +188,27 @@ impl Sim {
         self.check(result);
     }
 
+    pub(super) fn answered_some(&self, parcel: usize, origins: &[u32], failures: &[Failure]) {
+        self.token.note(|| {
+            format!("source: of parcel {parcel} {origins:?} are answered, {} failed", failures.len())
+        });
+        let result = self.model().answer_some(parcel, origins, failures, self);
+        self.check(result);
+    }
+
+    /// With what a message keeps its order on the way to the output; `None`: with nothing.
+    pub(super) fn order_of(&self, id: usize) -> Option<Order> {
+        let model = self.model();
+        let of = |parcel: usize| model.orders[parcel];
+        let order = of(model.parcels.partition_point(|ids| ids.end <= id));
+        if self.plan.batching.is_some() {
+            let is_none = model.orders.iter().all(|it| *it == Order::None);
+            // What is put together of several is in the order it was put together.
+            return (!is_none).then_some(Order::Stream).filter(|_| order != Order::None);
+        }
+        (order != Order::None).then_some(order)
+    }
+
     /// The stream's own state, for checks.
     pub(super) fn set_shared(&self, shared: &Arc<Shared>) {
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::downgrade(shared));
@@ -226,6 +252,7 @@ impl Checks for Sim {
         let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
             return Err("a thread waits and has the lock of all".to_string());
         };
+        self.model().check_leases(self)?;
         let bell = self.setting.bell.key();
         let is_free = |key: usize| key == bell || key == shared.schedule.key();
         let is_late = |until: Option<Duration>| due.is_some_and(|due| until.is_none_or(|until| due < until));
@@ -260,7 +287,7 @@ impl Checks for Sim {
 
 impl Model {
     /// The source hands over a parcel; returns its number and that of its first message.
-    pub(super) fn hand_over(&mut self, batch_sizes: &[usize]) -> (usize, usize) {
+    pub(super) fn hand_over(&mut self, batch_sizes: &[usize], order: Order) -> (usize, usize) {
         let first = self.batch_of.len();
         for size in batch_sizes {
             let start = self.batch_of.len();
@@ -268,14 +295,14 @@ impl Model {
             self.batch_of.extend(std::iter::repeat_n(self.batches.len() - 1, *size));
         }
         self.parcels.push(first..self.batch_of.len());
-        self.parcel_answers.push(0);
+        self.answers.push(BTreeSet::new());
+        self.orders.push(order);
         (self.parcels.len() - 1, first)
     }
 
     /// Messages that were read and whose parcel is not answered.
     pub(super) fn n_outstanding(&self) -> usize {
-        let parcels = self.parcels.iter().zip(&self.parcel_answers);
-        parcels.filter(|(_, answers)| **answers == 0).map(|(ids, _)| ids.len()).sum()
+        self.parcels.iter().zip(&self.answers).map(|(ids, answers)| ids.len() - answers.len()).sum()
     }
 
     pub(super) fn n_parcels(&self) -> usize {
@@ -338,20 +365,54 @@ impl Model {
     }
 
     fn answer(&mut self, parcel: usize, failures: &[Failure], sim: &Sim) -> Result<(), String> {
-        self.parcel_answers[parcel] += 1;
-        if self.parcel_answers[parcel] != 1 {
-            return Err(format!("parcel {parcel} is answered twice"));
+        let all: Vec<u32> = (0..self.parcels[parcel].len() as u32).collect();
+        self.answer_some(parcel, &all, failures, sim)
+    }
+
+    fn answer_some(
+        &mut self,
+        parcel: usize,
+        answered: &[u32],
+        failures: &[Failure],
+        sim: &Sim,
+    ) -> Result<(), String> {
+        let first = self.parcels[parcel].start;
+        let ids: Vec<usize> = answered.iter().map(|it| first + *it as usize).collect();
+        if !ids.is_sorted_by(|a, b| a < b) {
+            return Err(format!("answers are not in order, or twice: {ids:?}"));
         }
-        self.n_answered += 1;
+        for id in &ids {
+            if !self.answers[parcel].insert(*id) {
+                return Err(format!("message {id} is answered twice"));
+            }
+        }
+        self.n_answered += usize::from(self.answers[parcel].len() == self.parcels[parcel].len());
         let origins: Vec<u32> = failures.iter().map(|it| it.origin).collect();
         if !origins.is_sorted_by(|a, b| a < b) {
             return Err(format!("failures are not in order, or twice: {origins:?}"));
         }
         self.n_failed += origins.len();
         let failed: BTreeSet<u32> = origins.into_iter().collect();
-        let ids = self.parcels[parcel].clone();
-        for (origin, id) in ids.enumerate() {
-            self.check_answer(id, failed.contains(&(origin as u32)), sim)?;
+        for (origin, id) in answered.iter().zip(ids) {
+            self.check_answer(id, failed.contains(origin), sim)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the source knows of each message with a lease of which everything arrived.
+    fn check_leases(&self, sim: &Sim) -> Result<(), String> {
+        if sim.stop.is_interrupted() || !self.faults.is_empty() || sim.plan.loses_origins() {
+            return Ok(());
+        }
+        for (parcel, ids) in self.parcels.iter().enumerate().filter(|(it, _)| self.leased.contains(it)) {
+            for id in ids.clone().filter(|id| !self.answers[parcel].contains(id)) {
+                let n_seen = self.sights.get(&id).copied().unwrap_or(u64::from(!sim.plan.replays));
+                let names = sim.plan.results(id);
+                let has_arrived = |it: &String| self.claims.get(it) == Some(&(Claim::Delivered, n_seen));
+                if 0 < n_seen && !names.is_empty() && names.iter().all(has_arrived) {
+                    return Err(format!("message {id} has arrived, and nobody tells its source"));
+                }
+            }
         }
         Ok(())
     }
@@ -394,10 +455,12 @@ impl Model {
     }
 }
 
-/// A run of messages in which each new one must come behind those before.
+/// A run of messages in which each new one must come behind those before with which it keeps its order.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
     seen: BTreeSet<usize>,
+    /// The last one of each order.
+    last: Vec<(Order, usize)>,
 }
 
 impl Sequence {
@@ -405,11 +468,23 @@ impl Sequence {
         self.seen.contains(&id(message))
     }
 
-    pub(super) fn check(&mut self, part: &Part, where_: &str) -> Result<(), String> {
+    pub(super) fn check(
+        &mut self,
+        part: &Part,
+        where_: &str,
+        order_of: impl Fn(usize) -> Option<Order>,
+    ) -> Result<(), String> {
         for it in part.messages().iter().map(id) {
-            let last = self.seen.last().copied();
-            if self.seen.insert(it) && last.is_some_and(|last| it < last) {
-                return Err(format!("{where_} gets message {it} behind {last:?}"));
+            if !self.seen.insert(it) {
+                continue;
+            }
+            let Some(order) = order_of(it) else { continue };
+            match self.last.iter_mut().find(|(of, _)| *of == order) {
+                Some((_, last)) if it < *last => {
+                    return Err(format!("{where_} gets message {it} behind {last}"));
+                }
+                Some((_, last)) => *last = it,
+                None => self.last.push((order, it)),
             }
         }
         Ok(())

@@ -57,6 +57,18 @@ pub(super) struct InputPlan {
     pub(super) connect_ms: u64,
     /// Whether it hands something over after it was stopped.
     pub(super) flushes: bool,
+    /// Whether it is told of each message by itself.
+    pub(super) has_leases: bool,
+    pub(super) order: OrderPlan,
+}
+
+/// With what the messages of an input keep their order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum OrderPlan {
+    Stream,
+    /// Each parcel belongs to one of so many groups.
+    Groups(usize),
+    None,
 }
 
 /// What one read gives, after a wait.
@@ -250,7 +262,21 @@ impl Plan {
             under_output,
             output,
         };
-        plan.focused(r, seed).sound()
+        let mut plan = plan.focused(r, seed);
+        plan.lease(r);
+        plan.sound()
+    }
+
+    /// Some inputs are told of each message by itself, and some keep their order in groups.
+    fn lease(&mut self, r: &mut Random) {
+        for input in &mut self.inputs {
+            input.has_leases = r.once_in(3);
+            input.order = match r.below(6) {
+                0 => OrderPlan::Groups(1 + r.below(4) as usize),
+                1 => OrderPlan::None,
+                _ => OrderPlan::Stream,
+            };
+        }
     }
 
     /// What is never answered would be waited for without end, unless everything is given up.
@@ -271,6 +297,7 @@ impl Plan {
             3 => self.about_replays(r),
             5 => self.about_composites(r),
             7 => self.about_giving_back(r),
+            0 if r.once_in(2) => self.about_groups(r),
             2 if r.once_in(2) => self.about_flights(r),
             4 if r.once_in(2) => self.about_pipes(r),
             6 if r.once_in(2) => self.about_collecting(r),
@@ -309,6 +336,18 @@ impl Plan {
         self.window.parts_max = r.pick(&[1, 2, 100]);
         self.replays = false;
         self.output.ms_max = r.pick(&[0, 20]);
+    }
+
+    /// Groups of which one is slow, and leases.
+    fn about_groups(&mut self, r: &mut Random) {
+        self.be_calm(r, 40, 4);
+        let kinds = [ProcessorKind::Slow { ms_max: 20, obeys: true }, ProcessorKind::Guest { one_in: 10 }];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        self.is_ordered = true;
+        self.window.parts_max = r.pick(&[1, 2, 100]);
+        if r.once_in(2) {
+            self.output.remote = Some(RemotePlan { divides: true, ..remote(r) });
+        }
     }
 
     /// A disk that stays full, and little room for what waits.
@@ -520,6 +559,8 @@ fn input(r: &mut Random, ends: bool, has_panic: bool) -> InputPlan {
         failing_connects: r.pick(&[0, 0, 0, 1, 3]),
         connect_ms: r.pick(&[0, 0, 5]),
         flushes: r.once_in(3),
+        has_leases: false,
+        order: OrderPlan::Stream,
     }
 }
 

@@ -57,7 +57,7 @@ impl Sink {
         let is_news = |it: &Message| !self.sequence.has_seen(it) && !sim.model().lost.contains(&name(it));
         let has_news = part.messages().iter().any(is_news);
         if sim.plan.keeps_order() {
-            sim.check(self.sequence.check(part, OUTPUT));
+            sim.check(self.sequence.check(part, OUTPUT, |it| sim.order_of(it)));
             let mut model = sim.model();
             if has_news && !model.lost.is_empty() {
                 let lost = model.lost.clone();

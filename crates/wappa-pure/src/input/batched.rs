@@ -1,10 +1,14 @@
 //! The input `batched`.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Growth, Input, PARCEL_BYTES_MAX,
+    Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Input, News, Order, PARCEL_BYTES_MAX,
     PARCEL_MESSAGES_MAX, Parcel, Processor, ReadError, Run, Slices, Step, Waits, run_children, stopped,
 };
 use wappa_message::Message;
@@ -117,15 +121,30 @@ struct Batched {
 }
 
 /// A batch, and whom to tell what became of it.
-#[derive(Default)]
 struct Batch {
     /// One for each of the sources.
     runs: Vec<Run>,
     sources: Vec<Contribution>,
     n_messages: usize,
     n_bytes: usize,
+    /// With what it keeps its order.
+    order: Order,
     /// What was charged for what processors under the child have made of them.
     charges: Charges,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch {
+            runs: Vec::new(),
+            sources: Vec::new(),
+            n_messages: 0,
+            n_bytes: 0,
+            // Of nothing: what is put to it decides.
+            order: Order::None,
+            charges: Charges::default(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -203,9 +222,10 @@ impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
     fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
+        let order = parcel.order();
         match parcel.into_run() {
-            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, now),
-            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, now),
+            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, order, now),
+            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, order, now),
         }
         match self.open.batch.n_messages {
             // All of it is in batches by now, or nothing ever was there.
@@ -222,7 +242,7 @@ impl Batched {
     }
 
     /// Adds messages that nobody has looked at, without making any: that is for whoever works on them.
-    fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, now: Duration) {
+    fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, order: Order, now: Duration) {
         while !slices.ranges.is_empty() {
             let (n_messages, n_bytes, mechanism) =
                 self.room_for(slices.sizes(), |idx| slices.message(idx), now);
@@ -232,6 +252,7 @@ impl Batched {
                 (slices.split_off(n_messages), ack.split_off(first))
             });
             let source = Contribution { ack: Some(ack), n_messages, origins: None };
+            self.open.batch.order = self.open.batch.order.with(order);
             self.add(Run::Slices(slices), source, n_bytes, mechanism);
             match rest {
                 Some((rest, rest_ack)) => (slices, ack) = (rest, rest_ack),
@@ -241,7 +262,7 @@ impl Batched {
         ack.delivered();
     }
 
-    fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, now: Duration) {
+    fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, order: Order, now: Duration) {
         // A message that is left of many keeps the buffer of all of them alive.
         if messages.len() * 2 < ack.origins().len() {
             for message in &mut messages {
@@ -250,11 +271,13 @@ impl Batched {
             }
         }
         while !messages.is_empty() {
-            let sizes = messages.iter().map(|it| it.content().len());
+            let sizes = messages[..of_one_piece(&messages, &ack)].iter().map(|it| it.content().len());
             let (n_messages, n_bytes, mechanism) = self.room_for(sizes, |idx| messages[idx].clone(), now);
             let rest = messages.split_off(n_messages);
-            let origins = messages.iter().map(Message::origin).collect();
-            let source = Contribution { ack: Some(ack.share()), n_messages, origins: Some(origins) };
+            let origins: Vec<u32> = messages.iter().map(Message::origin).collect();
+            let source =
+                Contribution { ack: Some(ack.share_of(&origins)), n_messages, origins: Some(origins) };
+            self.open.batch.order = self.open.batch.order.with(order);
             self.add(Run::Messages(messages), source, n_bytes, mechanism);
             messages = rest;
         }
@@ -315,7 +338,7 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, charges } =
+        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, mut order, charges } =
             self.ready.pop_front().expect("a batch is complete");
         step.put_charges(charges);
         let mut ends = vec![n_messages as u32];
@@ -326,22 +349,69 @@ impl Batched {
             n_bytes += next.n_bytes;
             runs.extend(next.runs);
             sources.extend(next.sources);
+            order = order.with(next.order);
             step.put_charges(next.charges);
             ends.push(n_messages as u32);
         }
-        let ack = Ack::new(n_messages as u32, move |failures: Vec<Failure>| answer(sources, failures));
-        let parcel = Parcel::of_runs(runs, ends, ack);
+        let parcel = Parcel::of_runs(runs, ends, ack_of(sources, n_messages as u32)).with_order(order);
         if self.processors.is_empty() {
             return parcel;
         }
-        let (mut part, ends, ack) = parcel.open();
+        let mut opened = parcel.open();
         step.begin();
-        step.begin_part(Growth::of(part.size()));
-        let done = run_children(&self.processors, &mut part, step);
+        step.begin_part(opened.growth);
+        let done = run_children(&self.processors, &mut opened.part, step);
         // What comes of a batch is one batch.
-        part.join_places();
-        Parcel::of_finished(part, done, ends, ack, stopped())
+        opened.part.join_places();
+        opened.split_off(done).ack.failed(stopped());
+        opened.growth = step.growth();
+        opened.growth.settle(|| opened.part.size());
+        opened.into_parcel()
     }
+}
+
+/// How many of the messages one piece of the ack can stand for: where the source is told of each message, one piece has no
+/// two that descend from the same.
+fn of_one_piece(messages: &[Message], ack: &Ack) -> usize {
+    let is_new = |pair: &[Message]| pair[0].origin() < pair[1].origin();
+    match ack.is_leased() {
+        true => 1 + messages.windows(2).take_while(|pair| is_new(pair)).count(),
+        false => messages.len(),
+    }
+}
+
+/// Answers for messages of all these sources: of each by itself, if any of them is told so.
+fn ack_of(sources: Vec<Contribution>, n_messages: u32) -> Ack {
+    if sources.iter().all(|it| it.ack.as_ref().is_none_or(|ack| !ack.is_leased())) {
+        return Ack::new(n_messages, move |failures: Vec<Failure>| answer(sources, failures));
+    }
+    let sources = Mutex::new(sources);
+    Ack::leased(n_messages, move |origins: &[u32], failures: Vec<Failure>| {
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = settle(&mut sources, origins, failures);
+        drop(sources);
+        news.into_iter().for_each(News::tell);
+    })
+}
+
+/// Some of the messages of a batch are answered.
+fn settle(sources: &mut [Contribution], indices: &[u32], failures: Vec<Failure>) -> Vec<News> {
+    let (mut indices, mut failures) = (indices.iter().copied().peekable(), failures.into_iter().peekable());
+    let (mut begin, mut all_news) = (0, Vec::new());
+    for source in sources {
+        let end = begin + source.n_messages as u32;
+        let own: Vec<u32> = std::iter::from_fn(|| indices.next_if(|it| *it < end)).collect();
+        let failed = std::iter::from_fn(|| failures.next_if(|it| it.origin < end));
+        if let Some(mut ack) = source.ack.take() {
+            let origin_of = |idx: u32| source.origin_of(&ack, idx - begin);
+            let failed = failed.map(|it| Failure { origin: origin_of(it.origin), ..it }).collect();
+            let own: Vec<u32> = own.into_iter().map(origin_of).collect();
+            all_news.push(ack.settle(&own, failed));
+            source.ack = Some(ack);
+        }
+        begin = end;
+    }
+    all_news
 }
 
 /// Tells each parcel which of its messages failed.
@@ -350,16 +420,20 @@ fn answer(sources: Vec<Contribution>, failures: Vec<Failure>) {
     let mut begin = 0;
     for mut source in sources {
         let Some(ack) = source.ack.take() else { continue };
-        let first = ack.origins().start;
         let end = begin + source.n_messages as u32;
         let mut own = Vec::new();
         while let Some(Failure { origin, reason }) = failures.next_if(|it| it.origin < end) {
-            let idx = origin - begin;
-            let origin = source.origins.as_ref().map_or(first + idx, |it| it[idx as usize]);
-            own.push(Failure { origin, reason });
+            own.push(Failure { origin: source.origin_of(&ack, origin - begin), reason });
         }
         ack.answer(own);
         begin = end;
+    }
+}
+
+impl Contribution {
+    /// The origin, in the parcel for which `ack` answers, of one of the messages.
+    fn origin_of(&self, ack: &Ack, idx: u32) -> u32 {
+        self.origins.as_ref().map_or(ack.origins().start + idx, |it| it[idx as usize])
     }
 }
 

@@ -67,11 +67,11 @@ impl Batcher {
         let batch = Delivery::merge(open);
         let growth = step.growth();
         step.begin_part(Growth::of(batch.part().size()));
-        if let Some(mut batch) = batch.process(&self.processors, step) {
+        batch.through(&self.processors, step, |mut batch, _| {
             // What comes of a batch is one batch.
             batch.part_mut().join();
             self.ready.push(batch);
-        }
+        });
         step.begin_part(growth);
         self.send(step);
     }

@@ -13,8 +13,8 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
     Answer, Batches, Build, BuildError, Builder, Cache, Component, Context, Delivery, Input, InputBell,
-    Level, LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError,
-    Sample, ScannerFactory, Series, Services, Step, Waits,
+    Level, LogSink, Logger, Metrics, Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit,
+    ReadError, Sample, ScannerFactory, Series, Services, Step, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -159,7 +159,7 @@ impl Harness {
         let mut waits = Waits::default();
         match input.read(&mut waits, &mut step) {
             Ok(parcel) => {
-                let (part, _, ack) = parcel.open();
+                let Opened { part, ack, .. } = parcel.open();
                 Ok((part, ack))
             }
             Err(ReadError::NotReady) => {
