@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use wappa_spec::{ComponentKind, Config, Node, Registry, Spec, Status};
+use wappa_spec::{ComponentKind, ComponentNode, Config, Node, Registry, Spec, Status};
 
-use crate::{Cache, Context, Exporter, Input, Logger, Output, Processor, RateLimit, ScannerFactory};
+use crate::{Builder, Cache, Context, Exporter, Input, Logger, Output, Processor, RateLimit, ScannerFactory};
 
 /// The config of an input knows how to build it.
 pub trait BuildInput: Config {
@@ -91,6 +91,23 @@ pub struct Component {
     pub is_observed: bool,
 }
 
+/// What was built, by its kind.
+#[expect(missing_debug_implementations, reason = "components are code")]
+pub enum Built {
+    /// An input.
+    Input(Box<dyn Input>),
+    /// A processor.
+    Processor(Box<dyn Processor>),
+    /// An output.
+    Output(Box<dyn Output>),
+    /// A scanner.
+    Scanner(Box<dyn ScannerFactory>),
+    /// A cache.
+    Cache(Arc<dyn Cache>),
+    /// A rate limit.
+    RateLimit(Arc<dyn RateLimit>),
+}
+
 type BuildFn<T> = fn(&Node, &mut Context<'_>) -> Result<T, BuildError>;
 type BuildExporterFn = fn(&Node, &dyn Registry, Logger) -> Result<Box<dyn Exporter>, BuildError>;
 
@@ -114,6 +131,26 @@ pub enum Build {
 }
 
 impl Component {
+    /// Builds what `node` describes, at `path`. What goes wrong says where.
+    pub fn build(
+        &self,
+        builder: &mut dyn Builder,
+        node: &ComponentNode,
+        path: &str,
+    ) -> Result<Built, BuildError> {
+        let (body, ctx) = (&node.body, &mut Context::new(builder, &node.label, path));
+        let built = match self.build {
+            Build::Input(build) => build(body, ctx).map(Built::Input),
+            Build::Processor(build) => build(body, ctx).map(Built::Processor),
+            Build::Output(build) => build(body, ctx).map(Built::Output),
+            Build::Scanner(build) => build(body, ctx).map(Built::Scanner),
+            Build::Cache(build) => build(body, ctx).map(Built::Cache),
+            Build::RateLimit(build) => build(body, ctx).map(Built::RateLimit),
+            Build::Exporter(_) => Err(BuildError::new("an exporter is not part of a stream")),
+        };
+        built.map_err(|err| err.placed(node.kind, &node.label, path))
+    }
+
     /// An input whose config is `C`.
     pub const fn input<C: BuildInput>(name: &'static str) -> Component {
         let build = Build::Input(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));

@@ -8,58 +8,78 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use wappa_spec::{ComponentNode, Registry};
+use wappa_spec::{ComponentKind, ComponentNode, Registry};
 
 use crate::{
-    BuildError, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse, RateLimit,
-    ScannerFactory,
+    BuildError, Built, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse,
+    RateLimit, ScannerFactory,
 };
 
-/// What builds components, and what they share. Implemented by the engine.
+/// What builds components. Implemented by the engine.
 pub trait Builder {
-    /// The names of all components.
-    fn registry(&self) -> &dyn Registry;
-    /// The log, without a component's label and path.
-    fn logger(&self) -> &Logger;
-    /// All series of the stream.
-    fn metrics(&self) -> &Metrics;
-    /// What the program shares with components.
-    fn services(&self) -> &Services;
+    /// What all components share.
+    fn surroundings(&self) -> &Surroundings<'_>;
+
     /// The directory of the file that describes what is being built; none where it is in no file.
     fn config_dir(&self) -> Option<&Path> {
         None
     }
-    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, and one for
-    /// the output's.
-    fn lanes(&self) -> usize;
+
+    /// Builds the component that `node` describes, which is at `path`, with what belongs around it: an input with its replays
+    /// and processors, an output with its connection and processors.
+    fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError>;
+
+    /// The resource of this kind with this label, shared by all who ask for it.
+    fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError>;
+}
+
+/// What the components of a stream share while they are built.
+pub struct Surroundings<'a> {
+    /// The names of all components.
+    pub registry: &'a dyn Registry,
+    /// The log, without a component's label and path.
+    pub logger: Logger,
+    /// All series of the stream.
+    pub metrics: Metrics,
+    /// What the program shares with components.
+    pub services: Services,
     /// How many threads the pipeline has.
-    fn threads(&self) -> usize;
+    pub threads: usize,
     /// The stream's pulse.
-    fn pulse(&self) -> Arc<dyn Pulse>;
-    /// The bell of the stream's output.
-    fn output_bell(&self) -> OutputBell;
+    pub pulse: Arc<dyn Pulse>,
     /// The bell of the stream's input.
-    fn input_bell(&self) -> InputBell;
-    /// Calls the hook when everything is given up.
-    fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>);
-    /// Builds an input, with its replays and processors.
-    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError>;
-    /// Builds a processor.
-    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError>;
-    /// Builds an output, with its processors.
-    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError>;
-    /// Builds a scanner.
-    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError>;
-    /// The input resource with this label.
-    fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError>;
-    /// The processor resource with this label, shared.
-    fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError>;
-    /// The output resource with this label.
-    fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError>;
-    /// The cache with this label, shared.
-    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError>;
-    /// The rate limit with this label, shared.
-    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError>;
+    pub input_bell: InputBell,
+    /// The bell of the stream's output.
+    pub output_bell: OutputBell,
+    /// Has a hook called when everything is given up.
+    pub on_abandon: Box<dyn Fn(AbandonHook)>,
+}
+
+/// What is called when everything is given up.
+pub type AbandonHook = Box<dyn Fn() + Send + Sync>;
+
+impl<'a> Surroundings<'a> {
+    /// Of components that are built without a stream: with one thread, a silent log, bells that nobody hears, and nobody who
+    /// gives anything up.
+    pub fn alone(registry: &'a dyn Registry, pulse: Arc<dyn Pulse>) -> Surroundings<'a> {
+        Surroundings {
+            registry,
+            logger: Logger::silent(),
+            metrics: Metrics::default(),
+            services: Services::default(),
+            threads: 1,
+            pulse,
+            input_bell: InputBell::new(|| ()),
+            output_bell: OutputBell::new(|| ()),
+            on_abandon: Box::new(|_| ()),
+        }
+    }
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("threads", &self.threads).finish_non_exhaustive()
+    }
 }
 
 /// The surroundings of one component that is being built.
@@ -87,17 +107,17 @@ impl<'a> Context<'a> {
 
     /// A log whose lines carry the component's label and path.
     pub fn logger(&self) -> Logger {
-        self.builder.logger().for_component(self.label, self.path)
+        self.shared().logger.for_component(self.label, self.path)
     }
 
     /// The stream's series. Labels `label` and `path` are the component's to add.
     pub fn metrics(&self) -> &Metrics {
-        self.builder.metrics()
+        &self.shared().metrics
     }
 
     /// What the program shares with components.
     pub fn services(&self) -> &Services {
-        self.builder.services()
+        &self.shared().services
     }
 
     /// The directory of the config file, or of the file of resources, that the component is in; none where it is in no
@@ -106,39 +126,40 @@ impl<'a> Context<'a> {
         self.builder.config_dir()
     }
 
-    /// How many lanes there are; see [`Step::lane`](crate::Step::lane).
+    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, and one for the output's; see
+    /// [`Step::lane`](crate::Step::lane).
     pub fn lanes(&self) -> usize {
-        self.builder.lanes()
+        self.shared().threads + 2
     }
 
     /// How many threads the pipeline has.
     pub fn threads(&self) -> usize {
-        self.builder.threads()
+        self.shared().threads
     }
 
     /// The stream's pulse, for a component that looks at the time where no [`Step`](crate::Step) can reach.
     pub fn pulse(&self) -> Arc<dyn Pulse> {
-        self.builder.pulse()
+        Arc::clone(&self.shared().pulse)
     }
 
     /// The bell of the stream's output, for one that is answered from other threads.
     pub fn output_bell(&self) -> OutputBell {
-        self.builder.output_bell()
+        self.shared().output_bell.clone()
     }
 
     /// The bell of the stream's input, for one that gets something from other threads.
     pub fn input_bell(&self) -> InputBell {
-        self.builder.input_bell()
+        self.shared().input_bell.clone()
     }
 
     /// Calls the hook, once, when everything is given up, to wake whatever the component waits in.
     pub fn on_abandon(&mut self, hook: impl Fn() + Send + Sync + 'static) {
-        self.builder.on_abandon(Box::new(hook));
+        (self.shared().on_abandon)(Box::new(hook));
     }
 
     /// The names of all components.
     pub fn registry(&self) -> &dyn Registry {
-        self.builder.registry()
+        self.shared().registry
     }
 
     /// Builds a list of processors; `suffix` is where the list is below this component: `try`.
@@ -147,49 +168,78 @@ impl<'a> Context<'a> {
         suffix: &str,
         nodes: &[ComponentNode],
     ) -> Result<Vec<Box<dyn Processor>>, BuildError> {
-        let build = |(idx, node)| self.builder.processor(node, &format!("{}.{suffix}.{idx}", self.path));
+        let build = |(idx, node)| processor(self.child(&format!("{suffix}.{idx}"), node)?);
         nodes.iter().enumerate().map(build).collect()
     }
 
     /// Builds an input below this component.
     pub fn input(&mut self, suffix: &str, node: &ComponentNode) -> Result<Box<dyn Input>, BuildError> {
-        self.builder.input(node, &format!("{}.{suffix}", self.path))
+        input(self.child(suffix, node)?)
     }
 
     /// Builds an output below this component.
     pub fn output(&mut self, suffix: &str, node: &ComponentNode) -> Result<Box<dyn Output>, BuildError> {
-        self.builder.output(node, &format!("{}.{suffix}", self.path))
+        output(self.child(suffix, node)?)
     }
 
     /// Builds the scanner of this component.
     pub fn scanner(&mut self, node: &ComponentNode) -> Result<Box<dyn ScannerFactory>, BuildError> {
-        self.builder.scanner(node, &format!("{}.scanner", self.path))
+        scanner(self.child("scanner", node)?)
     }
 
     /// The input resource with this label.
     pub fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {
-        self.builder.input_resource(label)
+        input(self.builder.resource(ComponentKind::Input, label)?)
     }
 
     /// The processor resource with this label, shared with all others who ask for it.
     pub fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError> {
-        self.builder.processor_resource(label)
+        processor(self.builder.resource(ComponentKind::Processor, label)?)
     }
 
     /// The output resource with this label.
     pub fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
-        self.builder.output_resource(label)
+        output(self.builder.resource(ComponentKind::Output, label)?)
     }
 
     /// The cache with this label, shared with all others who ask for it.
     pub fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
-        self.builder.cache(label)
+        cache(self.builder.resource(ComponentKind::Cache, label)?)
     }
 
     /// The rate limit with this label, shared with all others who ask for it.
     pub fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
-        self.builder.rate_limit(label)
+        rate_limit(self.builder.resource(ComponentKind::RateLimit, label)?)
     }
+
+    fn shared(&self) -> &Surroundings<'_> {
+        self.builder.surroundings()
+    }
+
+    fn child(&mut self, suffix: &str, node: &ComponentNode) -> Result<Built, BuildError> {
+        self.builder.child(node, &format!("{}.{suffix}", self.path))
+    }
+}
+
+/// What was built, where its kind is known.
+macro_rules! of_kind {
+    ($($name:ident: $variant:ident($type:ty),)*) => {$(
+        fn $name(built: Built) -> Result<$type, BuildError> {
+            match built {
+                Built::$variant(it) => Ok(it),
+                _ => Err(BuildError::new(concat!("it was built as something else than a ", stringify!($name)))),
+            }
+        }
+    )*};
+}
+
+of_kind! {
+    input: Input(Box<dyn Input>),
+    processor: Processor(Box<dyn Processor>),
+    output: Output(Box<dyn Output>),
+    scanner: Scanner(Box<dyn ScannerFactory>),
+    cache: Cache(Arc<dyn Cache>),
+    rate_limit: RateLimit(Arc<dyn RateLimit>),
 }
 
 impl fmt::Debug for Context<'_> {

@@ -49,9 +49,9 @@ pub use crate::{
     cause::{cause, cause_of_start},
     component::{
         Build, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
-        BuildRateLimit, BuildScanner, Component,
+        BuildRateLimit, BuildScanner, Built, Component,
     },
-    context::{Builder, Context, Services},
+    context::{AbandonHook, Builder, Context, Services, Surroundings},
     counted::counted,
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},

@@ -8,8 +8,8 @@ use std::{
 };
 
 use wappa_component::{
-    Build, BuildError, Builder, Cache, Component, Context, Input, InputBell, Logger, Metrics, Output,
-    OutputBell, Processor, Pulse, RateLimit, ScannerFactory, Services,
+    BuildError, Builder, Built, Cache, Component, Input, Logger, Metrics, Output, Processor, RateLimit,
+    Services, Surroundings,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
 
@@ -17,6 +17,7 @@ use crate::{
     intake::Intake,
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
+    one_by_one::{OneByOne, Uses},
     replay::Replay,
     resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
@@ -49,13 +50,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     let mut building = Building::new(&request);
     building.check_labels()?;
     building.all_resources()?;
-    let pipeline = &config.pipeline.processors;
-    let path = |idx| format!("root.pipeline.processors.{idx}");
-    let processors = pipeline.iter().enumerate().map(|(idx, node)| {
-        let path = path(idx);
-        Ok((path.clone(), building.processor(node, &path)?))
-    });
-    let processors = processors.collect::<Result<_, BuildError>>()?;
+    let processors = building.pipeline()?;
     let input = building.input(&config.input, "root.input")?;
     let output = building.output(&config.output, "root.output")?;
     let tally = building.tally.clone();
@@ -90,38 +85,95 @@ struct Building<'a> {
     request: &'a BuildRequest<'a>,
     threads: usize,
     tally: Tally,
+    surroundings: Surroundings<'a>,
     /// The directory of the file of what is being built.
     dir: Option<Arc<Path>>,
-    inputs: HashMap<String, Resource<Mutex<Box<dyn Input>>>>,
-    processors: HashMap<String, Resource<dyn Processor>>,
-    outputs: HashMap<String, Resource<Mutex<Box<dyn Output>>>>,
-    caches: HashMap<String, Resource<dyn Cache>>,
-    rate_limits: HashMap<String, Resource<dyn RateLimit>>,
+    resources: HashMap<(ComponentKind, String), Resource>,
+    uses: Uses,
 }
 
 /// How far a resource is.
-enum Resource<T: ?Sized> {
+enum Resource {
     UnderWay,
-    Built(Arc<T>),
+    Built(Shared),
+}
+
+/// A resource, for all who ask for it.
+enum Shared {
+    Input(Arc<Mutex<Box<dyn Input>>>),
+    Processor(Arc<dyn Processor>),
+    Output(Arc<Mutex<Box<dyn Output>>>),
+    Cache(Arc<dyn Cache>),
+    RateLimit(Arc<dyn RateLimit>),
+}
+
+impl Shared {
+    fn of(built: Built) -> Option<Shared> {
+        Some(match built {
+            Built::Input(it) => Shared::Input(Arc::new(Mutex::new(it))),
+            Built::Processor(it) => Shared::Processor(Arc::from(it)),
+            Built::Output(it) => Shared::Output(Arc::new(Mutex::new(it))),
+            Built::Cache(it) => Shared::Cache(it),
+            Built::RateLimit(it) => Shared::RateLimit(it),
+            Built::Scanner(_) => return None,
+        })
+    }
+
+    fn hand_out(&self) -> Built {
+        match self {
+            Shared::Input(it) => Built::Input(Box::new(SharedInput(Arc::clone(it)))),
+            Shared::Processor(it) => Built::Processor(Box::new(Arc::clone(it))),
+            Shared::Output(it) => Built::Output(Box::new(SharedOutput(Arc::clone(it)))),
+            Shared::Cache(it) => Built::Cache(Arc::clone(it)),
+            Shared::RateLimit(it) => Built::RateLimit(Arc::clone(it)),
+        }
+    }
 }
 
 impl<'a> Building<'a> {
     fn new(request: &'a BuildRequest<'a>) -> Building<'a> {
+        let (threads, setting) = (threads(request.config), request.setting);
+        let stop = setting.stop.clone();
+        let surroundings = Surroundings {
+            registry: request.registry,
+            logger: request.logger.clone(),
+            metrics: request.metrics.clone(),
+            services: request.services.clone(),
+            threads,
+            pulse: Arc::new(setting.stop.clone()),
+            input_bell: setting.bell.for_input(),
+            output_bell: setting.output_bell.bell(),
+            on_abandon: Box::new(move |hook| stop.on_abandon(hook)),
+        };
         Building {
             request,
-            threads: threads(request.config),
-            tally: request.setting.tally.clone(),
+            threads,
+            tally: setting.tally.clone(),
+            surroundings,
             dir: None,
-            inputs: HashMap::new(),
-            processors: HashMap::new(),
-            outputs: HashMap::new(),
-            caches: HashMap::new(),
-            rate_limits: HashMap::new(),
+            resources: HashMap::new(),
+            uses: Uses::default(),
         }
     }
 
     fn resources(&self) -> &'a Resources {
         &self.request.config.resources
+    }
+
+    /// The resources of a kind, and where they are.
+    fn resources_of(&self, kind: ComponentKind) -> (&'a [ComponentNode], &'static str) {
+        let all = self.resources();
+        match kind {
+            ComponentKind::Input => (&all.inputs, "root.input_resources"),
+            ComponentKind::Processor => (&all.processors, "root.processor_resources"),
+            ComponentKind::Output => (&all.outputs, "root.output_resources"),
+            ComponentKind::Cache => (&all.caches, "root.cache_resources"),
+            ComponentKind::RateLimit => (&all.rate_limits, "root.rate_limit_resources"),
+            ComponentKind::Buffer
+            | ComponentKind::Metrics
+            | ComponentKind::Tracer
+            | ComponentKind::Scanner => (&[], "root"),
+        }
     }
 
     /// Labels of resources are unique among all kinds; Bento's texts.
@@ -143,23 +195,45 @@ impl<'a> Building<'a> {
     }
 
     fn all_resources(&mut self) -> Result<(), BuildError> {
-        let resources = self.resources();
-        for node in &resources.rate_limits {
-            self.rate_limit(&node.label)?;
+        let kinds = [
+            ComponentKind::RateLimit,
+            ComponentKind::Cache,
+            ComponentKind::Processor,
+            ComponentKind::Input,
+            ComponentKind::Output,
+        ];
+        for kind in kinds {
+            for node in self.resources_of(kind).0 {
+                self.resource(kind, &node.label)?;
+            }
         }
-        for node in &resources.caches {
-            self.cache(&node.label)?;
-        }
-        for node in &resources.processors {
-            self.processor_resource(&node.label)?;
-        }
-        for node in &resources.inputs {
-            self.input_resource(&node.label)?;
-        }
-        for node in &resources.outputs {
-            self.output_resource(&node.label)?;
-        }
+        self.uses.enter();
         Ok(())
+    }
+
+    fn pipeline(&mut self) -> Result<Vec<(String, Box<dyn Processor>)>, BuildError> {
+        const PATH: &str = "root.pipeline.processors";
+        let (processors, is_shared) = self.list(&self.request.config.pipeline.processors, PATH)?;
+        // Where several threads work on different batches, nobody expects anything.
+        if is_shared && self.threads == 1 {
+            return Ok(vec![(PATH.to_string(), Box::new(OneByOne(processors)))]);
+        }
+        Ok(processors.into_iter().enumerate().map(|(idx, it)| (format!("{PATH}.{idx}"), it)).collect())
+    }
+
+    /// Processors at `path.idx`, and whether two of them share something that keeps what it was given.
+    fn list(
+        &mut self,
+        nodes: &[ComponentNode],
+        path: &str,
+    ) -> Result<(Vec<Box<dyn Processor>>, bool), BuildError> {
+        let before = self.uses.enter();
+        let build = |(idx, node)| self.processor(node, &format!("{path}.{idx}"));
+        let processors = nodes.iter().enumerate().map(build).collect::<Result<_, _>>()?;
+        let asked = self.uses.leave(before);
+        let is_shared = self.uses.meet(&asked);
+        asked.into_iter().for_each(|key| self.uses.ask(key));
+        Ok((processors, is_shared))
     }
 
     fn component(&self, node: &ComponentNode) -> Result<&'static Component, BuildError> {
@@ -181,107 +255,40 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// Builds in the directory of the node's file. Nodes without one are below others, which are in it.
-    fn in_dir<T>(&mut self, node: &ComponentNode, build: impl FnOnce(&mut Self) -> T) -> T {
-        let Some(dir) = &node.dir else { return build(self) };
-        let outside = self.dir.replace(Arc::clone(dir));
-        let built = build(self);
-        self.dir = outside;
-        built
-    }
-
-    fn under(&mut self, node: &ComponentNode, path: &str) -> Result<Vec<Box<dyn Processor>>, BuildError> {
-        let build = |(idx, it)| self.processor(it, &format!("{path}.processors.{idx}"));
-        node.processors.iter().enumerate().map(build).collect()
-    }
-}
-
-/// Finds the resource with this label, building it when it is asked for first.
-fn resource<'a, T: ?Sized>(
-    building: &mut Building<'a>,
-    label: &str,
-    nodes: &'a [ComponentNode],
-    map: for<'b> fn(&'b mut Building<'a>) -> &'b mut HashMap<String, Resource<T>>,
-    build: impl FnOnce(&mut Building<'a>, &'a ComponentNode) -> Result<Arc<T>, BuildError>,
-    kind: ComponentKind,
-) -> Result<Arc<T>, BuildError> {
-    match map(building).get(label) {
-        Some(Resource::Built(it)) => return Ok(Arc::clone(it)),
-        Some(Resource::UnderWay) => {
-            return Err(BuildError::new(format!("{kind} resource '{label}' refers to itself")));
+    /// Builds the component alone, in the directory of its node's file. Nodes without one are below others, which are in it.
+    fn alone(&mut self, node: &ComponentNode, path: &str) -> Result<(Built, &'static Component), BuildError> {
+        let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, path))?;
+        let outside = node.dir.as_ref().map(|dir| self.dir.replace(Arc::clone(dir)));
+        let built = component.build(self, node, path);
+        if let Some(outside) = outside {
+            self.dir = outside;
         }
-        None => (),
-    }
-    let Some(node) = nodes.iter().find(|it| it.label == label) else {
-        return Err(BuildError::new(format!("{kind} resource '{label}' was not found")));
-    };
-    map(building).insert(label.to_string(), Resource::UnderWay);
-    let built = build(building, node)?;
-    map(building).insert(label.to_string(), Resource::Built(Arc::clone(&built)));
-    Ok(built)
-}
-
-impl Builder for Building<'_> {
-    fn registry(&self) -> &dyn Registry {
-        self.request.registry
+        Ok((built?, component))
     }
 
-    fn logger(&self) -> &Logger {
-        &self.request.logger
+    /// The processors under an input or output.
+    fn under(&mut self, node: &ComponentNode, path: &str) -> Result<Vec<Box<dyn Processor>>, BuildError> {
+        let (processors, is_shared) = self.list(&node.processors, &format!("{path}.processors"))?;
+        Ok(if is_shared { vec![Box::new(OneByOne(processors))] } else { processors })
     }
 
-    fn metrics(&self) -> &Metrics {
-        &self.request.metrics
-    }
-
-    fn services(&self) -> &Services {
-        &self.request.services
-    }
-
-    fn config_dir(&self) -> Option<&Path> {
-        self.dir.as_deref()
-    }
-
-    fn lanes(&self) -> usize {
-        self.threads + 2
-    }
-
-    fn threads(&self) -> usize {
-        self.threads
-    }
-
-    fn pulse(&self) -> Arc<dyn Pulse> {
-        Arc::new(self.request.setting.stop.clone())
-    }
-
-    fn output_bell(&self) -> OutputBell {
-        self.request.setting.output_bell.bell()
-    }
-
-    fn input_bell(&self) -> InputBell {
-        self.request.setting.bell.for_input()
-    }
-
-    fn on_abandon(&mut self, hook: Box<dyn Fn() + Send + Sync>) {
-        self.request.setting.stop.on_abandon(hook);
-    }
-
-    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
-        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
-        let component = self.component(node).map_err(place)?;
-        let Build::Input(build) = component.build else { unreachable!("an input is built as one") };
-        let mut input = self
-            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
-            .map_err(place)?;
+    /// Puts around an input what belongs there: its connection, its replays, its processors.
+    fn around_input(
+        &mut self,
+        mut input: Box<dyn Input>,
+        is_observed: bool,
+        node: &ComponentNode,
+        path: &str,
+    ) -> Result<Box<dyn Input>, BuildError> {
         let replays = input.auto_replay_nacks();
         let observed = self.observed(node, path);
-        if component.is_observed {
-            let activity = &self.request.setting.activity;
-            input = Box::new(Intake::new(input, observed.clone(), self.tally.clone(), activity));
+        let setting = self.request.setting;
+        if is_observed {
+            input = Box::new(Intake::new(input, observed.clone(), self.tally.clone(), &setting.activity));
         }
         if replays {
-            let mut replay = Replay::new(input, &self.request.setting.bell, observed, self.tally.clone());
-            replay.bound = self.request.setting.replay_bound;
+            let mut replay = Replay::new(input, &setting.bell, observed, self.tally.clone());
+            replay.bound = setting.replay_bound;
             input = Box::new(replay);
         }
         let processors = self.under(node, path)?;
@@ -291,27 +298,15 @@ impl Builder for Building<'_> {
         Ok(input)
     }
 
-    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError> {
-        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
-        let component = self.component(node).map_err(place)?;
-        let Build::Processor(build) = component.build else { unreachable!("a processor is built as one") };
-        let processor = self
-            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
-            .map_err(place)?;
-        if !component.is_observed {
-            return Ok(processor);
-        }
-        Ok(Box::new(ObservedProcessor::new(processor, self.observed(node, path))))
-    }
-
-    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
-        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
-        let component = self.component(node).map_err(place)?;
-        let Build::Output(build) = component.build else { unreachable!("an output is built as one") };
-        let mut output = self
-            .in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path)))
-            .map_err(place)?;
-        if component.is_observed {
+    /// Puts around an output what belongs there: its connection, its processors.
+    fn around_output(
+        &mut self,
+        mut output: Box<dyn Output>,
+        is_observed: bool,
+        node: &ComponentNode,
+        path: &str,
+    ) -> Result<Box<dyn Output>, BuildError> {
+        if is_observed {
             let Setting { activity, output_bell, .. } = self.request.setting;
             output = Box::new(Line::new(output, self.observed(node, path), output_bell.bell(), activity));
         }
@@ -322,77 +317,79 @@ impl Builder for Building<'_> {
         Ok(output)
     }
 
-    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError> {
-        let place = |err: BuildError| err.placed(node.kind, &node.label, path);
-        let component = self.component(node).map_err(place)?;
-        let Build::Scanner(build) = component.build else { unreachable!("a scanner is built as one") };
-        self.in_dir(node, |it| build(&node.body, &mut Context::new(it, &node.label, path))).map_err(place)
+    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
+        match self.child(node, path)? {
+            Built::Input(it) => Ok(it),
+            _ => unreachable!("an input is built as one"),
+        }
     }
 
-    fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {
-        let nodes = &self.resources().inputs;
-        let shared = resource(
-            self,
-            label,
-            nodes,
-            |it| &mut it.inputs,
-            |it, node| Ok(Arc::new(Mutex::new(it.input(node, "root.input_resources")?))),
-            ComponentKind::Input,
-        )?;
-        Ok(Box::new(SharedInput(shared)))
+    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError> {
+        match self.child(node, path)? {
+            Built::Processor(it) => Ok(it),
+            _ => unreachable!("a processor is built as one"),
+        }
     }
 
-    fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError> {
-        let nodes = &self.resources().processors;
-        let shared = resource(
-            self,
-            label,
-            nodes,
-            |it| &mut it.processors,
-            |it, node| Ok(Arc::from(it.processor(node, "root.processor_resources")?)),
-            ComponentKind::Processor,
-        )?;
-        Ok(Box::new(shared))
+    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
+        match self.child(node, path)? {
+            Built::Output(it) => Ok(it),
+            _ => unreachable!("an output is built as one"),
+        }
+    }
+}
+
+impl Builder for Building<'_> {
+    fn surroundings(&self) -> &Surroundings<'_> {
+        &self.surroundings
     }
 
-    fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
-        let nodes = &self.resources().outputs;
-        let shared = resource(
-            self,
-            label,
-            nodes,
-            |it| &mut it.outputs,
-            |it, node| Ok(Arc::new(Mutex::new(it.output(node, "root.output_resources")?))),
-            ComponentKind::Output,
-        )?;
-        Ok(Box::new(SharedOutput(shared)))
+    fn config_dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
     }
 
-    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
-        const PATH: &str = "root.cache_resources";
-        let nodes = &self.resources().caches;
-        let build = |it: &mut Building<'_>, node: &ComponentNode| -> Result<Arc<dyn Cache>, BuildError> {
-            let place = |err: BuildError| err.placed(node.kind, &node.label, PATH);
-            let Build::Cache(build) = it.component(node).map_err(place)?.build else {
-                unreachable!("a cache is built as one")
-            };
-            let cache = build(&node.body, &mut Context::new(it, &node.label, PATH)).map_err(place)?;
-            Ok(Arc::new(ObservedCache::new(cache, it.observed(node, PATH))))
+    fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError> {
+        let (built, component) = self.alone(node, path)?;
+        let is_observed = component.is_observed;
+        Ok(match built {
+            Built::Input(it) => Built::Input(self.around_input(it, is_observed, node, path)?),
+            Built::Output(it) => Built::Output(self.around_output(it, is_observed, node, path)?),
+            Built::Processor(it) if is_observed => {
+                Built::Processor(Box::new(ObservedProcessor::new(it, self.observed(node, path))))
+            }
+            Built::Cache(it) => Built::Cache(Arc::new(ObservedCache::new(it, self.observed(node, path)))),
+            Built::RateLimit(it) => {
+                Built::RateLimit(Arc::new(ObservedRateLimit::new(it, self.observed(node, path))))
+            }
+            other => other,
+        })
+    }
+
+    fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError> {
+        let key = (kind, label.to_string());
+        // Inputs and outputs are no part of a list of processors, and a rate limit gives nothing to be found.
+        if matches!(kind, ComponentKind::Processor | ComponentKind::Cache) {
+            self.uses.ask(key.clone());
+        }
+        match self.resources.get(&key) {
+            Some(Resource::Built(it)) => return Ok(it.hand_out()),
+            Some(Resource::UnderWay) => {
+                return Err(BuildError::new(format!("{kind} resource '{label}' refers to itself")));
+            }
+            None => (),
+        }
+        let (nodes, path) = self.resources_of(kind);
+        let Some(node) = nodes.iter().find(|it| it.label == label) else {
+            return Err(BuildError::new(format!("{kind} resource '{label}' was not found")));
         };
-        resource(self, label, nodes, |it| &mut it.caches, build, ComponentKind::Cache)
-    }
-
-    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
-        const PATH: &str = "root.rate_limit_resources";
-        let nodes = &self.resources().rate_limits;
-        let build = |it: &mut Building<'_>, node: &ComponentNode| -> Result<Arc<dyn RateLimit>, BuildError> {
-            let place = |err: BuildError| err.placed(node.kind, &node.label, PATH);
-            let Build::RateLimit(build) = it.component(node).map_err(place)?.build else {
-                unreachable!("a rate limit is built as one")
-            };
-            let limit = build(&node.body, &mut Context::new(it, &node.label, PATH)).map_err(place)?;
-            Ok(Arc::new(ObservedRateLimit::new(limit, it.observed(node, PATH))))
-        };
-        resource(self, label, nodes, |it| &mut it.rate_limits, build, ComponentKind::RateLimit)
+        self.resources.insert(key.clone(), Resource::UnderWay);
+        let before = self.uses.enter();
+        let built = self.child(node, path)?;
+        let asked = self.uses.leave(before);
+        self.uses.note(key.clone(), asked);
+        let shared = Shared::of(built).expect("a resource is built as one");
+        let handed_out = shared.hand_out();
+        self.resources.insert(key, Resource::Built(shared));
+        Ok(handed_out)
     }
 }

@@ -10,6 +10,7 @@ mod job;
 mod jumping;
 mod line;
 mod observe;
+mod one_by_one;
 mod panics;
 mod quiet;
 mod recall;

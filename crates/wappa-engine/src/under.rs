@@ -81,6 +81,7 @@ impl Input for UnderInput {
     }
 
     fn close(&mut self) -> Result<(), String> {
+        self.pending.drain(..).for_each(|it| it.failed_within(stopped()));
         self.inner.close()
     }
 }

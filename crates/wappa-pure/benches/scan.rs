@@ -8,16 +8,15 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Read, Write},
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use memchr::memchr_iter;
 use wappa_component::{
-    Build, BuildError, Builder, Cache, Context, Delivery, Input, InputBell, Logger, Metrics, Opened, Output,
-    OutputBell, Processor, Pulse, RateLimit, ReadError, ScannerFactory, Services, Step, Waits,
+    BuildError, Builder, Built, Delivery, Opened, Pulse, ReadError, Step, Surroundings, Waits,
 };
-use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
+use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
 const FILE_BYTES: usize = 256 * 1024 * 1024;
 const N_RUNS: usize = 5;
@@ -104,11 +103,15 @@ fn scan(from: &Path, to: &Path) {
 
 /// The input `file`, the scanner `lines` and the output `file`.
 fn components(from: &Path, to: &Path) {
-    let mut building = Building { registry: wappa_pure::components().iter().map(|it| &it.spec).collect() };
-    let input = building.node(ComponentKind::Input, &format!("file: {{paths: [{}]}}", from.display()));
-    let mut input = building.input(&input, "root.input").expect("it can be built");
-    let output = building.node(ComponentKind::Output, &format!("file: {{path: {}}}", to.display()));
-    let mut output = building.output(&output, "root.output").expect("it can be built");
+    let mut building = Building::new();
+    let input = format!("file: {{paths: [{}]}}", from.display());
+    let Built::Input(mut input) = building.built(ComponentKind::Input, &input, "root.input") else {
+        panic!("an input is built as one")
+    };
+    let output = format!("file: {{path: {}}}", to.display());
+    let Built::Output(mut output) = building.built(ComponentKind::Output, &output, "root.output") else {
+        panic!("an output is built as one")
+    };
     let mut step = Step::new(0, &Still);
     input.connect(&mut Waits::default()).expect("it can be connected");
     output.connect().expect("it can be connected");
@@ -151,100 +154,36 @@ impl Pulse for Still {
 }
 
 struct Building {
-    registry: Vec<&'static Spec>,
+    surroundings: Surroundings<'static>,
 }
 
 impl Building {
-    fn node(&self, kind: ComponentKind, config: &str) -> ComponentNode {
-        let source = Source::read(config.as_bytes(), |_| None).expect("the config is sound");
-        let mut reader = Reader::new(&self.registry, LintOptions::default());
-        ComponentNode::read(kind, &source.node, &mut reader).expect("the config is sound")
+    fn new() -> Building {
+        static REGISTRY: LazyLock<Vec<&'static Spec>> =
+            LazyLock::new(|| wappa_pure::components().iter().map(|it| &it.spec).collect());
+        Building { surroundings: Surroundings::alone(&*REGISTRY, Arc::new(Still)) }
     }
 
-    fn build(&self, node: &ComponentNode) -> Build {
-        let all = wappa_pure::components();
-        let found = all.into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
-        found.expect("it is listed").build
+    fn built(&mut self, kind: ComponentKind, config: &str, path: &str) -> Built {
+        let source = Source::read(config.as_bytes(), |_| None).expect("the config is sound");
+        let mut reader = Reader::new(self.surroundings.registry, LintOptions::default());
+        let node = ComponentNode::read(kind, &source.node, &mut reader).expect("the config is sound");
+        self.child(&node, path).expect("it can be built")
     }
 }
 
 impl Builder for Building {
-    fn registry(&self) -> &dyn Registry {
-        &self.registry
+    fn surroundings(&self) -> &Surroundings<'_> {
+        &self.surroundings
     }
 
-    fn logger(&self) -> &Logger {
-        static SILENT: std::sync::OnceLock<Logger> = std::sync::OnceLock::new();
-        SILENT.get_or_init(Logger::silent)
+    fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError> {
+        let all = wappa_pure::components();
+        let found = all.into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        found.expect("it is listed").build(self, node, path)
     }
 
-    fn metrics(&self) -> &Metrics {
-        unreachable!("nothing is counted")
-    }
-
-    fn services(&self) -> &Services {
-        static NONE: std::sync::OnceLock<Services> = std::sync::OnceLock::new();
-        NONE.get_or_init(Services::default)
-    }
-
-    fn lanes(&self) -> usize {
-        1
-    }
-
-    fn threads(&self) -> usize {
-        1
-    }
-
-    fn pulse(&self) -> std::sync::Arc<dyn wappa_component::Pulse> {
-        unreachable!("nobody looks at the time")
-    }
-
-    fn output_bell(&self) -> OutputBell {
-        OutputBell::new(|| ())
-    }
-
-    fn input_bell(&self) -> InputBell {
-        InputBell::new(|| ())
-    }
-
-    fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}
-
-    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
-        let Build::Input(build) = self.build(node) else { unreachable!("it is an input") };
-        build(&node.body, &mut Context::new(self, "", path))
-    }
-
-    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
-        let Build::Output(build) = self.build(node) else { unreachable!("it is an output") };
-        build(&node.body, &mut Context::new(self, "", path))
-    }
-
-    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError> {
-        let Build::Scanner(build) = self.build(node) else { unreachable!("it is a scanner") };
-        build(&node.body, &mut Context::new(self, "", path))
-    }
-
-    fn processor(&mut self, _: &ComponentNode, _: &str) -> Result<Box<dyn Processor>, BuildError> {
-        Err(BuildError::new("there are no processors"))
-    }
-
-    fn input_resource(&mut self, _: &str) -> Result<Box<dyn Input>, BuildError> {
-        Err(BuildError::new("there are no resources"))
-    }
-
-    fn processor_resource(&mut self, _: &str) -> Result<Box<dyn Processor>, BuildError> {
-        Err(BuildError::new("there are no resources"))
-    }
-
-    fn output_resource(&mut self, _: &str) -> Result<Box<dyn Output>, BuildError> {
-        Err(BuildError::new("there are no resources"))
-    }
-
-    fn cache(&mut self, _: &str) -> Result<Arc<dyn Cache>, BuildError> {
-        Err(BuildError::new("there are no resources"))
-    }
-
-    fn rate_limit(&mut self, _: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
+    fn resource(&mut self, _: ComponentKind, _: &str) -> Result<Built, BuildError> {
         Err(BuildError::new("there are no resources"))
     }
 }

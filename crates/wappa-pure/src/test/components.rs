@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
-    Delivery, Growth, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
+    Delivery, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
@@ -260,9 +260,12 @@ impl Input for Sieve {
             messages.push(message);
         }
         let n = messages.len() as u32;
-        let mut part = Part::new(messages, Batches::Ends((1..=n).collect()));
-        part.replace_each(|message, out| out.extend(Some(message).filter(|it| it.origin() % 100 == 7)));
-        Ok(Parcel::of_part(part, Some((1..=n).collect()), Ack::new(n, |_| ())))
+        let batches = Batches::Ends((1..=n).collect());
+        let mut opened = Parcel::of_messages(messages, batches, Ack::new(n, |_| ())).open();
+        opened
+            .part
+            .replace_each(|message, out| out.extend(Some(message).filter(|it| it.origin() % 100 == 7)));
+        Ok(opened.into_parcel())
     }
 }
 
@@ -288,9 +291,8 @@ impl Input for Swollen {
         }
         let message = Message::new(self.next.to_string());
         self.next += 1;
-        let mut growth = Growth::of(1);
-        growth.add(self.grown);
-        let parcel = Parcel::of_messages(vec![message], Batches::Singles, Ack::new(1, |_| ()));
-        Ok(parcel.with_growth(growth))
+        let mut opened = Parcel::of_messages(vec![message], Batches::Singles, Ack::new(1, |_| ())).open();
+        opened.growth.add(self.grown);
+        Ok(opened.into_parcel())
     }
 }

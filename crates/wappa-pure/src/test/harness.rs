@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,9 +12,9 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, Build, BuildError, Builder, Cache, Component, Context, Delivery, Input, InputBell,
-    Level, LogSink, Logger, Metrics, Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit,
-    ReadError, Sample, ScannerFactory, Series, Services, Step, Waits,
+    Answer, Batches, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
+    Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
+    Series, Services, Step, Surroundings, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -41,16 +41,20 @@ impl Default for Harness {
         let held: Arc<Held> = Arc::default();
         services.insert(Arc::clone(&held));
         let time: Arc<Time> = Arc::default();
+        static REGISTRY: LazyLock<Vec<&'static Spec>> = LazyLock::new(specs);
+        let is_rung: Arc<AtomicBool> = Arc::default();
+        let rung = Arc::clone(&is_rung);
         let builder = TestBuilder {
-            time: Arc::clone(&time),
+            surroundings: Surroundings {
+                logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
+                services,
+                output_bell: OutputBell::new(move || rung.store(true, Ordering::Relaxed)),
+                ..Surroundings::alone(&*REGISTRY, Arc::clone(&time) as Arc<dyn Pulse>)
+            },
             caches: HashMap::new(),
             rate_limits: HashMap::new(),
-            registry: specs(),
-            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
-            metrics: Metrics::default(),
-            services,
-            resources: Vec::new(),
-            is_rung: Arc::default(),
+            nodes: Vec::new(),
+            is_rung,
         };
         Harness { builder, time, recorder, held, log }
     }
@@ -78,13 +82,15 @@ fn node(kind: ComponentKind, config: &str, registry: &dyn Registry) -> Component
 impl Harness {
     /// Adds a resource: a component with a label.
     pub(crate) fn resource(&mut self, kind: ComponentKind, config: &str) {
-        let node = node(kind, config, &self.builder.registry);
-        self.builder.resources.push(node);
+        let node = node(kind, config, self.builder.surroundings.registry);
+        self.builder.nodes.push(node);
     }
 
     pub(crate) fn try_input(&mut self, config: &str) -> Result<Box<dyn Input>, BuildError> {
-        let node = node(ComponentKind::Input, config, &self.builder.registry);
-        self.builder.input(&node, "root.input")
+        match self.builder.built(ComponentKind::Input, config, "root.input")? {
+            Built::Input(it) => Ok(it),
+            _ => panic!("an input is built as one"),
+        }
     }
 
     pub(crate) fn input(&mut self, config: &str) -> Box<dyn Input> {
@@ -94,13 +100,17 @@ impl Harness {
     }
 
     pub(crate) fn processor(&mut self, config: &str) -> Result<Box<dyn Processor>, BuildError> {
-        let node = node(ComponentKind::Processor, config, &self.builder.registry);
-        self.builder.processor(&node, "root.pipeline.processors.0")
+        match self.builder.built(ComponentKind::Processor, config, "root.pipeline.processors.0")? {
+            Built::Processor(it) => Ok(it),
+            _ => panic!("a processor is built as one"),
+        }
     }
 
     pub(crate) fn try_output(&mut self, config: &str) -> Result<Box<dyn Output>, BuildError> {
-        let node = node(ComponentKind::Output, config, &self.builder.registry);
-        self.builder.output(&node, "root.output")
+        match self.builder.built(ComponentKind::Output, config, "root.output")? {
+            Built::Output(it) => Ok(it),
+            _ => panic!("an output is built as one"),
+        }
     }
 
     pub(crate) fn output(&mut self, config: &str) -> Box<dyn Output> {
@@ -113,19 +123,26 @@ impl Harness {
     pub(crate) fn cache(&mut self, config: &str) -> Arc<dyn Cache> {
         self.resource(ComponentKind::Cache, &format!("{{label: its_own, {config}}}"));
         let cache = self.cache_of("its_own");
-        self.builder.resources.pop();
+        self.builder.nodes.pop();
         self.builder.caches.remove("its_own");
         cache
     }
 
     /// The cache with this label.
     pub(crate) fn cache_of(&mut self, label: &str) -> Arc<dyn Cache> {
-        self.builder.cache(label).expect("the cache can be built")
+        match self.builder.resource(ComponentKind::Cache, label) {
+            Ok(Built::Cache(it)) => it,
+            Ok(_) => panic!("a cache is built as one"),
+            Err(err) => panic!("{err}"),
+        }
     }
 
     pub(crate) fn scanner(&mut self, config: &str) -> Box<dyn ScannerFactory> {
-        let node = node(ComponentKind::Scanner, config, &self.builder.registry);
-        self.builder.scanner(&node, "root.input.scanner").expect("the component can be built")
+        match self.builder.built(ComponentKind::Scanner, config, "root.input.scanner") {
+            Ok(Built::Scanner(it)) => it,
+            Ok(_) => panic!("a scanner is built as one"),
+            Err(err) => panic!("{err}"),
+        }
     }
 
     /// Runs a processor to its end, or as far as it comes; batches in, finished batches out.
@@ -267,7 +284,7 @@ impl Harness {
     /// The counters with this name, each with its labels.
     pub(crate) fn counters(&self, name: &str) -> String {
         let mut out = String::new();
-        for (series, sample) in self.builder.metrics.samples() {
+        for (series, sample) in self.builder.surroundings.metrics.samples() {
             if series.name == name
                 && let Sample::Counter(n) = sample
             {
@@ -453,126 +470,54 @@ impl LogSink for Log {
 }
 
 struct TestBuilder {
-    time: Arc<Time>,
+    surroundings: Surroundings<'static>,
+    /// Those that somebody has asked for.
     caches: HashMap<String, Arc<dyn Cache>>,
     rate_limits: HashMap<String, Arc<dyn RateLimit>>,
-    registry: Vec<&'static Spec>,
-    logger: Logger,
-    metrics: Metrics,
-    services: Services,
-    resources: Vec<ComponentNode>,
+    nodes: Vec<ComponentNode>,
     /// Whether the output's bell was rung.
     is_rung: Arc<AtomicBool>,
 }
 
 impl TestBuilder {
-    fn find(&self, kind: ComponentKind, label: &str) -> Result<ComponentNode, BuildError> {
-        let found = self.resources.iter().find(|it| it.kind == kind && it.label == label);
-        found.cloned().ok_or_else(|| BuildError::new(format!("there is no {kind} resource `{label}`")))
+    fn built(&mut self, kind: ComponentKind, config: &str, path: &str) -> Result<Built, BuildError> {
+        let node = node(kind, config, self.surroundings.registry);
+        self.child(&node, path)
     }
 
-    fn build(&self, node: &ComponentNode) -> Build {
-        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
-        found.expect("the registry has it").build
+    fn shared(&self, kind: ComponentKind, label: &str) -> Option<Built> {
+        match kind {
+            ComponentKind::Cache => self.caches.get(label).map(|it| Built::Cache(Arc::clone(it))),
+            ComponentKind::RateLimit => {
+                self.rate_limits.get(label).map(|it| Built::RateLimit(Arc::clone(it)))
+            }
+            _ => None,
+        }
     }
-}
-
-macro_rules! build {
-    ($self:ident, $node:ident, $path:ident, $variant:ident) => {{
-        let Build::$variant(build) = $self.build($node) else { panic!("{} is of another kind", $node.name) };
-        let mut ctx = Context::new($self, &$node.label, $path);
-        build(&$node.body, &mut ctx).map_err(|err| err.placed($node.kind, &$node.label, $path))
-    }};
 }
 
 impl Builder for TestBuilder {
-    fn registry(&self) -> &dyn Registry {
-        &self.registry
+    fn surroundings(&self) -> &Surroundings<'_> {
+        &self.surroundings
     }
 
-    fn logger(&self) -> &Logger {
-        &self.logger
+    fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError> {
+        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        found.expect("the registry has it").build(self, node, path)
     }
 
-    fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    fn services(&self) -> &Services {
-        &self.services
-    }
-
-    fn lanes(&self) -> usize {
-        3
-    }
-
-    fn threads(&self) -> usize {
-        1
-    }
-
-    fn pulse(&self) -> Arc<dyn Pulse> {
-        Arc::clone(&self.time) as Arc<dyn Pulse>
-    }
-
-    fn output_bell(&self) -> OutputBell {
-        let is_rung = Arc::clone(&self.is_rung);
-        OutputBell::new(move || is_rung.store(true, Ordering::Relaxed))
-    }
-
-    fn input_bell(&self) -> InputBell {
-        InputBell::new(|| ())
-    }
-
-    fn on_abandon(&mut self, _: Box<dyn Fn() + Send + Sync>) {}
-
-    fn input(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Input>, BuildError> {
-        build!(self, node, path, Input)
-    }
-
-    fn processor(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Processor>, BuildError> {
-        build!(self, node, path, Processor)
-    }
-
-    fn output(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn Output>, BuildError> {
-        build!(self, node, path, Output)
-    }
-
-    fn scanner(&mut self, node: &ComponentNode, path: &str) -> Result<Box<dyn ScannerFactory>, BuildError> {
-        build!(self, node, path, Scanner)
-    }
-
-    fn input_resource(&mut self, label: &str) -> Result<Box<dyn Input>, BuildError> {
-        let node = self.find(ComponentKind::Input, label)?;
-        self.input(&node, "root.input_resources")
-    }
-
-    fn processor_resource(&mut self, label: &str) -> Result<Box<dyn Processor>, BuildError> {
-        let node = self.find(ComponentKind::Processor, label)?;
-        self.processor(&node, "root.processor_resources")
-    }
-
-    fn output_resource(&mut self, label: &str) -> Result<Box<dyn Output>, BuildError> {
-        let node = self.find(ComponentKind::Output, label)?;
-        self.output(&node, "root.output_resources")
-    }
-
-    fn cache(&mut self, label: &str) -> Result<Arc<dyn Cache>, BuildError> {
-        if let Some(cache) = self.caches.get(label) {
-            return Ok(Arc::clone(cache));
+    fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError> {
+        if let Some(built) = self.shared(kind, label) {
+            return Ok(built);
         }
-        let (node, path) = (&self.find(ComponentKind::Cache, label)?, "root.cache_resources");
-        let cache = build!(self, node, path, Cache)?;
-        self.caches.insert(label.to_string(), Arc::clone(&cache));
-        Ok(cache)
-    }
-
-    fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
-        if let Some(limit) = self.rate_limits.get(label) {
-            return Ok(Arc::clone(limit));
+        let found = self.nodes.iter().find(|it| it.kind == kind && it.label == label).cloned();
+        let node = found.ok_or_else(|| BuildError::new(format!("there is no {kind} resource `{label}`")))?;
+        let built = self.child(&node, &format!("root.{kind}_resources"))?;
+        match &built {
+            Built::Cache(it) => _ = self.caches.insert(label.to_string(), Arc::clone(it)),
+            Built::RateLimit(it) => _ = self.rate_limits.insert(label.to_string(), Arc::clone(it)),
+            _ => (),
         }
-        let (node, path) = (&self.find(ComponentKind::RateLimit, label)?, "root.rate_limit_resources");
-        let limit = build!(self, node, path, RateLimit)?;
-        self.rate_limits.insert(label.to_string(), Arc::clone(&limit));
-        Ok(limit)
+        Ok(built)
     }
 }
