@@ -233,7 +233,8 @@ impl Delivery {
             let mut part = self.part.clone();
             part.retain(|idx| is_for(idx, target));
             let stamp = self.stamp.as_ref().map(|it| it.share(0));
-            routed[target] = Some(Delivery::of(part, self.receipt.share(), stamp));
+            let receipt = self.receipt.share(&part);
+            routed[target] = Some(Delivery::of(part, receipt, stamp));
         }
         if (0..n_messages).any(|idx| !is_for(idx, last)) {
             self.retain(|idx| is_for(idx, last));
@@ -725,6 +726,58 @@ mod tests {
 
     fn failed(reason: &str) -> Result<(), WriteError> {
         Err(WriteError::Failed(Mark::new(reason)))
+    }
+
+    /// A delivery of these batches to an input that is told of each message.
+    fn leased(words: &str) -> (Delivery, Receiver<String>) {
+        let (tx, rx) = sync_channel(8);
+        let part = part(words);
+        let n = part.n_messages() as u32;
+        let ack = Ack::leased(n, move |origins: &[u32], failures: Vec<Failure>| {
+            let failed: Vec<u32> = failures.iter().map(|it| it.origin).collect();
+            tx.send(format!("{origins:?} {failed:?}")).expect("the test listens");
+        });
+        let mut messages = part.into_parts().0;
+        messages.iter_mut().enumerate().for_each(|(idx, it)| it.set_origin(idx as u32));
+        let mut flight = Flight::new(Weak::<Silent>::new());
+        (flight.load(0, Part::singles(messages), ack), rx)
+    }
+
+    struct Silent;
+
+    impl Landing for Silent {
+        fn closed(&self) {}
+        fn landed(&self, _: u64) {}
+    }
+
+    #[test]
+    fn each_lease_is_told_when_the_last_piece_that_has_it_is_answered() {
+        let (mut one, rx) = leased("a b c d e");
+        let two = one.split_off(3);
+        let copy = one.copy();
+        two.answer(Err(WriteError::Partial(vec![(1, Mark::new("full"))])));
+        assert_eq!(rx.try_recv().expect("two are answered"), "[3, 4] [4]");
+        one.answer(Ok(()));
+        assert!(rx.try_recv().is_err(), "the copy has them as well");
+        let routed = copy.route(2, |idx, _| usize::from(idx == 1));
+        let [Some(rest), Some(second)] = <[_; 2]>::try_from(routed).expect("two targets") else {
+            panic!("both have something")
+        };
+        drop(second);
+        assert_eq!(rx.try_recv().expect("one is answered"), "[1] [1]");
+        rest.answer(Ok(()));
+        assert_eq!(rx.try_recv().expect("two are answered"), "[0, 2] []");
+    }
+
+    #[test]
+    fn what_descends_from_nobody_knows_what_holds_up_all_leases() {
+        let (mut one, rx) = leased("a b c");
+        one.part_mut().messages_mut()[2].set_origin(ORIGIN_NONE);
+        let two = one.split_off(2);
+        one.answer(Ok(()));
+        assert!(rx.try_recv().is_err());
+        two.answer(failed("full"));
+        assert_eq!(rx.try_recv().expect("all are answered"), "[0, 1, 2] [0, 1, 2]");
     }
 
     #[test]

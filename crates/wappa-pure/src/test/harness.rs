@@ -13,8 +13,8 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
     Answer, Batches, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
-    Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
-    Series, Services, Step, Surroundings, Waits,
+    Metrics, Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample,
+    ScannerFactory, Series, Services, Step, Surroundings, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -273,12 +273,12 @@ impl Harness {
 
     /// All series, to be added to.
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.builder.metrics
+        &self.builder.surroundings.metrics
     }
 
     /// All series, and what they hold.
     pub(crate) fn samples(&self) -> Vec<(Series, Sample)> {
-        self.builder.metrics.samples()
+        self.builder.surroundings.metrics.samples()
     }
 
     /// The counters with this name, each with its labels.
