@@ -13,6 +13,7 @@ use wappa_spec::{ComponentKind, ComponentNode, Registry};
 use crate::{
     BuildError, Built, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse,
     RateLimit, ScannerFactory,
+    helpers::{FreeHelpers, HELPERS, Helpers},
 };
 
 /// What builds components. Implemented by the engine.
@@ -126,10 +127,16 @@ impl<'a> Context<'a> {
         self.builder.config_dir()
     }
 
-    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, and one for the output's; see
+    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, one for the output's, and those
+    /// of [helpers](Context::helpers); see
     /// [`Step::lane`](crate::Step::lane).
     pub fn lanes(&self) -> usize {
-        self.shared().threads + 2
+        self.shared().threads + 2 + HELPERS
+    }
+
+    /// The lanes of threads that help another one with its part, all of them of the stream's.
+    pub fn helpers(&self) -> Helpers {
+        Helpers { first: self.shared().threads + 2, free: self.services().get_or_default::<FreeHelpers>() }
     }
 
     /// How many threads the pipeline has.

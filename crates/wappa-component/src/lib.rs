@@ -25,6 +25,7 @@ mod exporter;
 pub mod fault;
 mod files;
 mod growth;
+mod helpers;
 mod input;
 mod leases;
 mod ledger;
@@ -58,6 +59,7 @@ pub use crate::{
     exporter::Exporter,
     files::{NotRead, read_file},
     growth::Growth,
+    helpers::{HelperLane, Helpers},
     input::{ConnectError, Input, ReadError},
     ledger::{Account, Charge, Charges, Ledger, Refused},
     logger::{Level, LogSink, Logger},

@@ -82,6 +82,17 @@ impl<'a> Step<'a> {
         Begun(std::mem::replace(&mut self.begun_ticks, self.pulse.ticks()))
     }
 
+    /// A turn on another lane, for a part of what this one works on.
+    pub fn fork(&self, lane: usize) -> Step<'a> {
+        Step { growth: self.growth, ..Step::new(lane, self.pulse) }
+    }
+
+    /// What was marked and charged in such a turn belongs to this one. What grew is for whoever divided the part to say.
+    pub fn join(&mut self, mut fork: Step<'a>) {
+        self.marks.append(&mut fork.marks);
+        self.charges.append(fork.charges);
+    }
+
     /// Goes on with a millisecond that began earlier.
     pub(crate) fn go_on(&mut self, begun: Begun) {
         self.begun_ticks = begun.0;

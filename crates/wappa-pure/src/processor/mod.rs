@@ -13,6 +13,7 @@ components! {
     try_,
     catch,
     for_each,
+    parallel,
     processors,
     switch,
     branch,

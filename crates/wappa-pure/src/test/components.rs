@@ -1,6 +1,6 @@
 //! Components of the tests: processors that change, filter, multiply and fail messages, and outputs that fail.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use wappa_component::{
@@ -16,6 +16,7 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::processor::<FilterOn>("filter_on"),
     &Component::processor::<Double>("double"),
     &Component::processor::<Interrupt>("interrupt"),
+    &Component::processor::<MeetConfig>("meet"),
     &Component::output::<FailingConfig>("failing"),
     &Component::output::<LateConfig>("late"),
     &Component::input::<SieveConfig>("sieve"),
@@ -235,6 +236,27 @@ impl Output for Late {
 
     fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
         self.held.lock().push((self.config.name.clone(), delivery));
+    }
+}
+
+/// Holds each message but `f` until so many have come, in rounds.
+#[derive(Config)]
+struct MeetConfig(String);
+
+struct Meet(Barrier);
+
+impl BuildProcessor for MeetConfig {
+    fn build(self, _: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
+        Ok(Box::new(Meet(Barrier::new(self.0.parse().expect("it is a number")))))
+    }
+}
+
+impl Processor for Meet {
+    fn process(&self, part: &mut Part, _: &mut Step<'_>) -> usize {
+        if part.messages().iter().all(|it| it.content().as_ref() != b"f") {
+            self.0.wait();
+        }
+        part.n_batches()
     }
 }
 
