@@ -284,14 +284,15 @@ fn what_parts_grow_by_counts_for_the_process_until_it_has_arrived() {
         "output: {{broker: {{outputs: [{{drop: {{}}}}], batching: {{count: 20, processors: [{marked}]}}}}}}\n"
     );
     let under_child = format!(", processors: [{marked}]");
-    // With how many messages each gets along when it has room: what is under an input or output works on all that is read
-    // at once. And how many of forty are too large where there is little.
+    // With how many messages each gets along when it has room: what is under an output is held until all that is written at
+    // once has arrived. And how many of forty are too large where there is little: processors under an input go on while what
+    // they have finished arrives, so that is not certain.
     for (config, n_roomy, n_refused) in [
-        (batched("") + &pipeline(&marked) + drop, 100, 24),
-        (batched("") + &pipeline(&nested) + drop, 100, 24),
-        (batched("") + &pipeline("") + &under_output, 20, 32),
-        (pipeline("") + &of_batching, 100, 24),
-        (batched(&under_child) + &pipeline("") + drop, 20, 32),
+        (batched("") + &pipeline(&marked) + drop, 100, 24..=24),
+        (batched("") + &pipeline(&nested) + drop, 100, 24..=24),
+        (batched("") + &pipeline("") + &under_output, 20, 32..=32),
+        (pipeline("") + &of_batching, 100, 24..=24),
+        (batched(&under_child) + &pipeline("") + drop, 20, 24..=32),
     ] {
         let program =
             Program::new("memory-parts").file("grow.wat", grow.as_str()).file("stream.yaml", &config);
@@ -307,7 +308,8 @@ fn what_parts_grow_by_counts_for_the_process_until_it_has_arrived() {
         assert_eq!((roomy.code, n_failed(&roomy)), (Some(0), 0), "{config}: {}", roomy.log);
         let tight = run("160MiB", 40);
         // Eight have room beside the guest.
-        assert_eq!((tight.code, n_failed(&tight)), (Some(0), n_refused), "{config}: {}", tight.log);
+        assert_eq!(tight.code, Some(0), "{config}: {}", tight.log);
+        assert!(n_refused.contains(&n_failed(&tight)), "{config}: {} {}", n_failed(&tight), tight.log);
         let bound = BASE + (160 << 20) + (64 << 20);
         assert!(tight.peak < bound, "{config}: {} bytes, {bound} allowed", tight.peak);
     }
