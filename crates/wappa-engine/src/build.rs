@@ -92,6 +92,9 @@ struct Building<'a> {
     uses: Uses,
 }
 
+/// A processor, and where it is.
+type Placed = (String, Box<dyn Processor>);
+
 /// How far a resource is.
 enum Resource {
     UnderWay,
@@ -211,7 +214,7 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    fn pipeline(&mut self) -> Result<Vec<(String, Box<dyn Processor>)>, BuildError> {
+    fn pipeline(&mut self) -> Result<Vec<Placed>, BuildError> {
         const PATH: &str = "root.pipeline.processors";
         let (processors, is_shared) = self.list(&self.request.config.pipeline.processors, PATH)?;
         // Where several threads work on different batches, nobody expects anything.
