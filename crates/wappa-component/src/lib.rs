@@ -66,7 +66,7 @@ pub use crate::{
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
     order::{Group, Order},
     output::{Output, OutputBell, WriteError},
-    parcel::{Opened, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices},
+    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices, Unpacked},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},

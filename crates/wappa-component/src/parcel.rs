@@ -29,7 +29,7 @@ pub struct Parcel {
 
 /// A parcel whose messages were made: what is worked on, and the duty to answer for it.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Unpacked {
     /// The messages.
     pub part: Part,
     /// Where the batches end, counted in origins; `None`: each origin is a batch.
@@ -42,9 +42,9 @@ pub struct Opened {
     pub growth: Growth,
 }
 
-impl Opened {
+impl Unpacked {
     /// Keeps the first `n_places` places; the result is the rest.
-    pub fn split_off(&mut self, n_places: usize) -> Opened {
+    pub fn split_off(&mut self, n_places: usize) -> Unpacked {
         let (mut origin, mut rest_ends) = (self.ack.origins().start + n_places as u32, None);
         if let Some(ends) = &mut self.origin_ends {
             let behind = ends.split_off(n_places);
@@ -52,7 +52,7 @@ impl Opened {
             rest_ends = Some(behind);
         }
         let growth = self.growth.split_off(n_places, self.part.n_places());
-        Opened {
+        Unpacked {
             part: self.part.split_off(n_places),
             origin_ends: rest_ends,
             ack: self.ack.split_off(origin),
@@ -63,7 +63,7 @@ impl Opened {
 
     /// To be handed on.
     pub fn into_parcel(self) -> Parcel {
-        let Opened { part, origin_ends, ack, order, growth } = self;
+        let Unpacked { part, origin_ends, ack, order, growth } = self;
         let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
         assert_eq!(part.n_places(), n_batches, "processors keep the number of places");
         Parcel { content: Content::Part(part), origin_ends, ack, order, growth: Some(growth) }
@@ -292,14 +292,14 @@ impl Parcel {
     }
 
     /// Makes the messages.
-    pub fn open(self) -> Opened {
+    pub fn open(self) -> Unpacked {
         let growth = self.growth();
         let part = match self.content {
             Content::Slices(slices) => Part::singles(slices.messages()),
             Content::Part(part) => part,
             Content::Runs(runs, ends) => part_of(runs, ends),
         };
-        Opened { part, origin_ends: self.origin_ends, ack: self.ack, order: self.order, growth }
+        Unpacked { part, origin_ends: self.origin_ends, ack: self.ack, order: self.order, growth }
     }
 
     /// Takes the ack out and puts another one in its place.
@@ -381,7 +381,7 @@ mod tests {
             pristine = Some(it);
             ack
         });
-        let Opened { mut part, origin_ends: ends, ack, .. } = parcel.open();
+        let Unpacked { mut part, origin_ends: ends, ack, .. } = parcel.open();
         part.messages_mut()[1].set_content(Bytes::from("edited"));
         assert_eq!(ends, Some(vec![3, 4, 6]));
         let (messages, batches) = pristine.expect("exchanged").select(&[1, 2, 5]);
@@ -403,7 +403,7 @@ mod tests {
             let batches = ends.map_or(Batches::Singles, Batches::Ends);
             let mut opened = Parcel::of_messages(messages, batches, ack).open();
             drop(opened.split_off(n_finished));
-            let Opened { part, ack, .. } = opened.into_parcel().open();
+            let Unpacked { part, ack, .. } = opened.into_parcel().open();
             assert_eq!((part.n_batches(), part.n_messages()), (n_finished, 4 - expected.len()));
             ack.delivered();
             assert_eq!(rx.recv().expect("it is answered"), expected);

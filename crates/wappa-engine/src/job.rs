@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Charges, Failure, Growth, Opened, Order, Part, Processor, Step, run_one};
+use wappa_component::{Ack, Charges, Failure, Growth, Order, Part, Processor, Step, Unpacked, run_one};
 use wappa_message::{Mark, Message};
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
@@ -48,8 +48,8 @@ struct ParcelInfo {
 
 impl Job {
     /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
-    pub(crate) fn of_parcel(number: u64, opened: Opened) -> Job {
-        let Opened { part, origin_ends, ack, order, growth } = opened;
+    pub(crate) fn of_parcel(number: u64, opened: Unpacked) -> Job {
+        let Unpacked { part, origin_ends, ack, order, growth } = opened;
         assert!(0 < part.n_places(), "a parcel that is numbered has batches");
         let n_batches = part.n_places() as u32;
         let first_origin = ack.origins().start;
@@ -122,11 +122,11 @@ impl Job {
     }
 
     /// What was a parcel, or a part of one.
-    pub(crate) fn into_opened(self) -> Opened {
+    pub(crate) fn into_unpacked(self) -> Unpacked {
         let batches = self.first_batch as usize..self.first_batch as usize + self.part.n_places();
         let origin_ends = self.parcel.origin_ends.as_ref().map(|ends| ends[batches].to_vec());
         let Job { part, ack, growth, .. } = self;
-        Opened { part, origin_ends, ack, order: self.parcel.order, growth }
+        Unpacked { part, origin_ends, ack, order: self.parcel.order, growth }
     }
 
     /// Answers that none of its messages arrived. What was filtered needs no delivery.

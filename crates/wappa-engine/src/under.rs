@@ -61,7 +61,7 @@ impl Input for UnderInput {
             return Err(ReadError::NotReady);
         };
         step.put_charges(std::mem::take(&mut job.charges));
-        Ok(job.into_opened().into_parcel())
+        Ok(job.into_unpacked().into_parcel())
     }
 
     fn stop(&mut self) {

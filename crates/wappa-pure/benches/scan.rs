@@ -14,7 +14,7 @@ use std::{
 
 use memchr::memchr_iter;
 use wappa_component::{
-    BuildError, Builder, Built, Delivery, Opened, Pulse, ReadError, Step, Surroundings, Waits,
+    BuildError, Builder, Built, Delivery, Pulse, ReadError, Step, Surroundings, Unpacked, Waits,
 };
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
@@ -118,7 +118,7 @@ fn components(from: &Path, to: &Path) {
     loop {
         match input.read(&mut Waits::default(), &mut step) {
             Ok(parcel) => {
-                let Opened { part, ack, .. } = parcel.open();
+                let Unpacked { part, ack, .. } = parcel.open();
                 let delivery = Delivery::new(part, |answer| {
                     assert!(answer.is_delivered(), "it can be written");
                     ack.delivered();

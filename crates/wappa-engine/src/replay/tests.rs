@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use wappa_component::{Logger, Metrics, Opened};
+use wappa_component::{Logger, Metrics, Unpacked};
 use wappa_message::Mark;
 
 use super::*;
@@ -65,7 +65,7 @@ impl Bench {
         let mut waits = Waits::default();
         match self.replay.read(&mut waits, &mut Step::new(0, &stop)) {
             Ok(parcel) => {
-                let Opened { part, ack, .. } = parcel.open();
+                let Unpacked { part, ack, .. } = parcel.open();
                 let text = part.messages().iter().map(|it| String::from_utf8_lossy(it.content()));
                 (text.collect(), Some(ack))
             }

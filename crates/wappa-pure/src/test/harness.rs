@@ -13,8 +13,8 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
     Answer, Batches, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
-    Metrics, Opened, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample,
-    ScannerFactory, Series, Services, Step, Surroundings, Waits,
+    Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
+    Series, Services, Step, Surroundings, Unpacked, Waits,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
@@ -176,7 +176,7 @@ impl Harness {
         let mut waits = Waits::default();
         match input.read(&mut waits, &mut step) {
             Ok(parcel) => {
-                let Opened { part, ack, .. } = parcel.open();
+                let Unpacked { part, ack, .. } = parcel.open();
                 Ok((part, ack))
             }
             Err(ReadError::NotReady) => {
