@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wappa_spec::{Config, Node, Reader, Rule};
+use wappa_spec::{Config, Node, Reader};
 
 use crate::duration;
 
@@ -32,7 +32,7 @@ fn lint(config: &BackOffConfig, node: &Node, reader: &mut Reader<'_>) {
     for (name, text) in fields {
         if let Err(err) = duration::parse(text) {
             let text = format!("failed to parse duration string: {err}");
-            reader.error(Rule::InvalidValue, node.get(name).unwrap_or(node), text);
+            duration::lint(text, node.get(name).unwrap_or(node), reader);
         }
     }
 }

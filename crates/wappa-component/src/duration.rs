@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wappa_spec::parse_duration;
+use wappa_spec::{Lint, Node, Reader, Rule, duration_hint, parse_duration};
 
 /// Reads a duration; less than nothing is nothing. The error is Go's text.
 pub fn parse(text: &str) -> Result<Duration, String> {
@@ -15,6 +15,12 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         Some(duration) => Ok(duration),
         None => Err(why_not(text, magnitude)),
     }
+}
+
+/// Reports what is no duration, with the way out.
+pub fn lint(text: String, at: &Node, reader: &mut Reader<'_>) {
+    let hint = duration_hint(at.as_str().unwrap_or_default());
+    reader.push(Lint::error(Rule::InvalidValue, at.pos, text).on(at).hint(hint));
 }
 
 fn why_not(text: &str, magnitude: &str) -> String {

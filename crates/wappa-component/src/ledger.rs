@@ -11,6 +11,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use wappa_spec::Size;
+
 /// The memory that all guests of a process hold. Clones are one and the same.
 #[derive(Clone)]
 pub struct Ledger(Arc<Inner>);
@@ -65,7 +67,8 @@ impl fmt::Display for Refused {
             f,
             "all guests of the process would hold more than the limit of {} together (`--guest-memory-limit`), and this \
              one more than its share of {}",
-            self.limit, self.share
+            Size(self.limit as u64),
+            Size(self.share as u64)
         )
     }
 }
@@ -292,8 +295,8 @@ mod tests {
         let refused = all.grow(1).expect_err("all of it is taken");
         assert_eq!(
             refused.to_string(),
-            "all guests of the process would hold more than the limit of 1000 together (`--guest-memory-limit`), and \
-             this one more than its share of 166"
+            "all guests of the process would hold more than the limit of 1000B together (`--guest-memory-limit`), and \
+             this one more than its share of 166B"
         );
         let shares = [&modest, &late].map(|it| it.charge(166).expect("it is its share"));
         assert_eq!(

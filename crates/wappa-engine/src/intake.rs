@@ -44,6 +44,8 @@ pub(crate) struct Intake {
     connection_lost: Counter,
     latency: Timing,
     quiet: Arc<Quiet>,
+    /// For what is said after each restart; `None`: there was none yet.
+    restarts: Option<Quiet>,
 }
 
 impl Intake {
@@ -64,6 +66,7 @@ impl Intake {
             is_closed: false,
             back_off: None,
             not_before: None,
+            restarts: None,
         }
     }
 
@@ -81,7 +84,11 @@ impl Intake {
         match result {
             Ok(()) => {
                 self.connection_up.add(1);
-                of.logger.info(&format!("Input type {} is now active", of.name));
+                let text = || format!("Input type {} is now active", of.name);
+                match &self.restarts {
+                    None => of.logger.info(&text()),
+                    Some(quiet) => quiet.log(&of.logger, Level::Info, text),
+                }
                 self.is_up = true;
                 Ok(())
             }
@@ -140,7 +147,12 @@ impl Intake {
                 }
             }
             ReadError::SourceFailed(text) => {
-                of.logger.error(&format!("Failed to read message: {text}"));
+                let text = || format!("Failed to read message: {text}");
+                // Each source is told once, unless it is read again and again.
+                match &self.restarts {
+                    None => of.logger.error(&text()),
+                    Some(_) => self.quiet.log(&of.logger, Level::Error, text),
+                }
                 self.activity.source_failed();
                 waits.again();
             }
@@ -251,6 +263,7 @@ impl Input for Intake {
         let restarts = self.inner.restart();
         if restarts {
             (self.is_over, self.is_up) = (false, false);
+            self.restarts.get_or_insert_with(|| Quiet::new(&self.of.world));
         }
         restarts
     }

@@ -50,7 +50,7 @@ pub(crate) struct PolicyConfig {
 
 fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = config.period() {
-        reader.error(Rule::InvalidValue, node.get("period").unwrap_or(node), text);
+        duration::lint(text, node.get("period").unwrap_or(node), reader);
     }
     if config.jitter < 0.0 {
         let at = node.get("jitter").unwrap_or(node);

@@ -10,7 +10,7 @@ use std::{
     fs::{self, FileType},
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     vec,
 };
 
@@ -78,6 +78,15 @@ impl PathPattern {
             Glob::parse(text).map_err(|err| format!("the pattern `{text}` is not understood: {err}"))?;
         Ok(PathPattern(Kind::Glob(glob)))
     }
+
+    /// Whether it means this path, which is the shortest of its meaning. Nothing is looked up: where links lead is not
+    /// known here.
+    pub(crate) fn fits(&self, path: &Path) -> bool {
+        match &self.0 {
+            Kind::Plain(plain) => cleaned(plain) == path,
+            Kind::Glob(glob) => glob.fits(path),
+        }
+    }
 }
 
 impl Glob {
@@ -118,6 +127,38 @@ impl Glob {
             segments.extend([Segment::Deep, any_name()]);
         }
         Ok(Glob { is_rooted: text.starts_with('/'), segments, n_own })
+    }
+
+    fn fits(&self, path: &Path) -> bool {
+        let names = path.components().filter_map(|it| match it {
+            Component::Normal(name) => Some(name),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
+            Component::ParentDir => Some(it.as_os_str()),
+        });
+        // A name `.` in a pattern stays where it is.
+        let here = |it: &Segment| matches!(it, Segment::Literal(name) if name == ".");
+        let start = self.segments.iter().take_while(|it| here(it)).count();
+        let mut at = vec![start];
+        for name in names {
+            let (mut named, deep) = self.behind(name, &self.reachable(&at));
+            named.extend(deep);
+            at = named;
+        }
+        path.is_absolute() == self.is_rooted && self.reachable(&at).into_iter().any(|it| self.is_complete(it))
+    }
+
+    /// How far in the pattern one is behind a name: where it stands for itself, and where `**` takes it.
+    fn behind(&self, name: &OsStr, reachable: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let (mut named, mut deep) = (Vec::new(), Vec::new());
+        for &pos in reachable {
+            match self.segments.get(pos) {
+                Some(Segment::Deep) => deep.push(pos),
+                Some(Segment::Literal(literal)) if literal == name => named.push(pos + 1),
+                Some(Segment::Names(tokens)) if fits(tokens, name.as_bytes()) => named.push(pos + 1),
+                _ => (),
+            }
+        }
+        (named, deep)
     }
 
     /// Whether what was found so far is all that the pattern asks for.
@@ -444,7 +485,7 @@ impl Walk {
             let entry = entry?;
             let name = entry.file_name();
             let kind = entry.file_type().ok();
-            let (named, mut deep) = self.behind(&name, reachable);
+            let (named, mut deep) = self.glob.behind(&name, reachable);
             if kind.is_some_and(|it| !it.is_dir()) {
                 deep.clear();
             }
@@ -454,20 +495,6 @@ impl Walk {
         }
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
-    }
-
-    /// How far in the pattern one is behind a name: where it stands for itself, and where `**` takes it.
-    fn behind(&self, name: &OsStr, reachable: &[usize]) -> (Vec<usize>, Vec<usize>) {
-        let (mut named, mut deep) = (Vec::new(), Vec::new());
-        for &pos in reachable {
-            match self.glob.segments.get(pos) {
-                Some(Segment::Deep) => deep.push(pos),
-                Some(Segment::Literal(literal)) if literal == name => named.push(pos + 1),
-                Some(Segment::Names(tokens)) if fits(tokens, name.as_bytes()) => named.push(pos + 1),
-                _ => (),
-            }
-        }
-        (named, deep)
     }
 
     /// What is not there, or no directory, is nothing that the pattern could find.

@@ -31,6 +31,7 @@ mod processor;
 mod rate_limit;
 mod reader;
 mod scanner;
+mod stream_lints;
 #[cfg(test)]
 mod test;
 
@@ -38,7 +39,7 @@ use wappa_component::{Component, back_off, duration, fault, writer};
 
 pub use batching::SERIES;
 pub use glob::{PathPattern, Search, Searched};
-pub use output::way_out::lint_stream;
+pub use stream_lints::lint_stream;
 
 /// All components of this crate, for the program's table: inputs, processors, outputs, caches, rate limits, scanners,
 /// metrics exporters.

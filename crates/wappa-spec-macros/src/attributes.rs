@@ -12,6 +12,7 @@ pub(crate) struct FieldAttributes {
     pub(crate) options: Vec<LitStr>,
     pub(crate) since: Option<LitStr>,
     pub(crate) child: Option<LitStr>,
+    pub(crate) label_of: Option<LitStr>,
     pub(crate) is_resource: bool,
     pub(crate) is_advanced: bool,
     pub(crate) is_deprecated: bool,
@@ -31,6 +32,7 @@ impl FieldAttributes {
                     "default" => read.default = Some(meta.value()?.parse()?),
                     "example" => read.examples.push(meta.value()?.parse()?),
                     "since" => read.since = Some(meta.value()?.parse()?),
+                    "label_of" => read.label_of = Some(meta.value()?.parse()?),
                     "child" => read.child = Some(meta.value()?.parse()?),
                     "options" => {
                         let content;

@@ -22,30 +22,32 @@ pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
     let ident = &input.ident;
     let doc = doc(&input.attrs)?;
     let functions = LintFunctions::read(&input.attrs)?;
-    let lint = functions.whole.map(|function| {
-        quote! {
-            if reader.is_linting() {
-                #function(&config, node, reader);
+    let Shape { fields, ty, default, read } = shape;
+    let read = match functions.whole.is_some() || functions.broken.is_some() {
+        true => {
+            let whole = functions.whole.iter();
+            let broken = functions.broken.iter();
+            quote! {
+                let n_stand_ins = reader.n_stand_ins();
+                let mut read_all = || -> ::core::option::Option<Self> {
+                    ::core::option::Option::Some({ #read })
+                };
+                let config = read_all();
+                if reader.is_linting() {
+                    match &config {
+                        ::core::option::Option::Some(config) if reader.n_stand_ins() == n_stand_ins => {
+                            let _ = config;
+                            #(#whole(config, node, reader);)*
+                        }
+                        _ => {
+                            #(#broken(node, reader);)*
+                        }
+                    }
+                }
+                config
             }
         }
-    });
-    let Shape { fields, ty, default, read } = shape;
-    let read = match functions.broken {
-        Some(function) => quote! {
-            let mut read_all = || -> ::core::option::Option<Self> {
-                ::core::option::Option::Some({ #read })
-            };
-            match read_all() {
-                ::core::option::Option::Some(config) => config,
-                ::core::option::Option::None => {
-                    if reader.is_linting() {
-                        #function(node, reader);
-                    }
-                    return ::core::option::Option::None;
-                }
-            }
-        },
-        None => read,
+        false => quote!(::core::option::Option::Some({ #read })),
     };
     Ok(quote! {
         impl ::wappa_spec::Value for #ident {
@@ -56,9 +58,7 @@ pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
                 node: &::wappa_spec::Node,
                 reader: &mut ::wappa_spec::Reader<'_>,
             ) -> ::core::option::Option<Self> {
-                let config = { #read };
-                #lint
-                ::core::option::Option::Some(config)
+                #read
             }
         }
 
@@ -218,6 +218,13 @@ fn constant(field: &Field, ident: &Ident, attributes: &FieldAttributes) -> Resul
 
 /// The body of the function that reads a field's value from `node`.
 fn reader_of(ty: &Type, attributes: &FieldAttributes) -> Result<TokenStream> {
+    if let Some(kind) = &attributes.label_of {
+        let kind = kind_of(kind)?;
+        return Ok(quote! {
+            reader.refer(#kind, node);
+            <#ty as ::wappa_spec::Value>::read(node, reader)
+        });
+    }
     let Some(kind) = &attributes.child else {
         let options = &attributes.options;
         if options.is_empty() {

@@ -22,12 +22,13 @@ use syn::{ItemStruct, parse_macro_input};
 /// - `advanced`, `deprecated`, `secret`, `since = "1.2"`,
 /// - `bento = false`: Bento does not have it,
 /// - `child = "processor"`: the kind of a `ComponentNode`, an `Option` or a list of them,
+/// - `label_of = "cache"`: it holds the label of a resource of this kind, or a list of them,
 /// - `resource`: every child in the list must have a label,
 /// - `name = "key"`: the key, where it is not the field's name.
 ///
 /// On the struct, `#[config(lint = function)]` names a `fn(&Self, &Node, &mut Reader)` that is called in lint runs,
 /// after everything could be read; `lint_broken = function` a `fn(&Node, &mut Reader)` that is called in its place where
-/// something could not.
+/// something could not, and something else may stand in for it.
 #[proc_macro_derive(Config, attributes(config))]
 pub fn config(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as ItemStruct);

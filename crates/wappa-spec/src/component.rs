@@ -55,19 +55,20 @@ struct Named<'r> {
 impl ComponentNode {
     /// Reads a component and everything below it.
     ///
-    /// A component whose body has errors is still given, as its wrapper can be read; the lints say what is wrong.
+    /// A component whose body has errors is still given, as its wrapper can be read; the lints say what is wrong. In a lint
+    /// run `none` stands in for one that is not known.
     pub fn read(kind: ComponentKind, node: &Node, reader: &mut Reader<'_>) -> Option<ComponentNode> {
         let Some(pairs) = node.as_map() else {
             let message = format!("invalid type {}, expected object", node.tag());
             reader.error(Rule::ComponentMissing, node, message);
-            return None;
+            return reader.stand_in(|_| Some(ComponentNode::none(kind, node.pos)));
         };
         let named = match name_of(kind, node, pairs, reader) {
             Ok(named) => named,
             Err(None) => return Some(ComponentNode::none(kind, node.pos)),
             Err(Some(lint)) => {
                 reader.push(*lint);
-                return None;
+                return reader.stand_in(|_| Some(ComponentNode::none(kind, node.pos)));
             }
         };
         let spec = named.spec;
@@ -84,7 +85,7 @@ impl ComponentNode {
         let body = own.filter(|it| !it.is_null()).or_else(|| node.get("plugin"));
         let body = body.cloned().unwrap_or_else(|| Node::null(node.pos));
         if reader.is_linting() {
-            (spec.lint)(&body, reader);
+            reader.apart(|it| (spec.lint)(&body, it));
         }
         let mut component = ComponentNode {
             body,

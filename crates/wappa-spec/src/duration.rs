@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::suggest;
+
 /// Reads a duration; nothing when it is none, is negative or does not fit Go's.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
@@ -34,6 +36,26 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
+/// How a text that is no duration could be written.
+pub fn duration_hint(text: &str) -> String {
+    let is_number = !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    if is_number {
+        return format!("a duration has a unit: `{0}s`, `{0}ms` or `{0}m`", suggest::shown(text));
+    }
+    if is_too_long(text) {
+        return "the longest duration is about 292 years, `2562047h`".to_string();
+    }
+    "a duration is written like `300ms`, `5s` or `1h30m`".to_string()
+}
+
+/// Whether a text is a duration but for its length.
+fn is_too_long(text: &str) -> bool {
+    let units = text.split(|it: char| it.is_ascii_digit()).filter(|it| !it.is_empty());
+    let shorter: String = units.map(|unit| format!("1{unit}")).collect();
+    let begins = text.starts_with(|it: char| it.is_ascii_digit());
+    begins && parse_duration(text).is_none() && parse_duration(&shorter).is_some()
+}
+
 /// A decimal number times a scale, cut to a whole number.
 pub(crate) fn decimal(number: &str, scale: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -56,6 +78,21 @@ pub(crate) fn decimal(number: &str, scale: u128) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hints() {
+        for (text, hint) in [
+            ("5", "a duration has a unit: `5s`, `5ms` or `5m`"),
+            ("99999999h", "the longest duration is about 292 years, `2562047h`"),
+            ("99999999999999999999h5m", "the longest duration is about 292 years, `2562047h`"),
+            ("5 s", "a duration is written like `300ms`, `5s` or `1h30m`"),
+            ("1.2.3s", "a duration is written like `300ms`, `5s` or `1h30m`"),
+            ("-1s", "a duration is written like `300ms`, `5s` or `1h30m`"),
+            ("soon", "a duration is written like `300ms`, `5s` or `1h30m`"),
+        ] {
+            assert_eq!(duration_hint(text), hint, "{text}");
+        }
+    }
 
     #[test]
     fn durations() {

@@ -54,6 +54,7 @@ mod component;
 pub mod docs;
 mod duration;
 pub mod env;
+mod labels;
 mod lint;
 mod mapping;
 mod printable;
@@ -69,7 +70,8 @@ mod value;
 pub mod yaml;
 
 pub use component::{ComponentNode, is_label};
-pub use duration::parse_duration;
+pub use duration::{duration_hint, parse_duration};
+pub use labels::Labels;
 pub use lint::{Level, Lint, Rule};
 pub use mapping::Mapping;
 pub use printable::{is_printable, printable, printable_json, printable_lines, printable_path};

@@ -40,6 +40,8 @@ pub enum Rule {
     DuplicateLabel,
     /// A component without a label where labels are required.
     MissingLabel,
+    /// A resource that is referred to and defined nowhere.
+    UnknownResource,
     /// A field that has no effect and has to go.
     ShouldOmit,
     /// A component whose name is missing or ambiguous.
@@ -79,6 +81,7 @@ impl Rule {
             Rule::BadLabel => "bad-label",
             Rule::DuplicateLabel => "duplicate-label",
             Rule::MissingLabel => "missing-label",
+            Rule::UnknownResource => "unknown-resource",
             Rule::ShouldOmit => "should-omit",
             Rule::ComponentMissing => "component-missing",
             Rule::ComponentNotFound => "component-not-found",

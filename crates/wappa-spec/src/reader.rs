@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::component::ComponentNode;
+use crate::labels::Labels;
 use crate::lint::{Lint, Rule};
 use crate::spec::{ComponentKind, Field, Registry, Spec, Type};
 use crate::yaml::{Node, Pos, parse};
@@ -39,10 +40,14 @@ pub struct Reader<'r> {
     lints: Vec<Lint>,
     /// Labels of this file, and the line at which each was defined.
     labels: HashMap<String, u32>,
+    /// Resources of this file.
+    resources: Labels,
     /// Where the config file is, if it is a file.
     pub(crate) base_dir: Option<Arc<Path>>,
     /// Off while a component is built: what was linted before is not linted again.
     is_linting: bool,
+    /// How many values stand in for what could not be read.
+    n_stand_ins: usize,
 }
 
 impl std::fmt::Debug for Reader<'_> {
@@ -59,8 +64,10 @@ impl<'r> Reader<'r> {
             options,
             lints: Vec::new(),
             labels: HashMap::new(),
+            resources: Labels::default(),
             base_dir: None,
             is_linting: true,
+            n_stand_ins: 0,
         }
     }
 
@@ -72,6 +79,26 @@ impl<'r> Reader<'r> {
     /// Whether this is a lint run. A check that costs much (a module to validate) is for lint runs only.
     pub fn is_linting(&self) -> bool {
         self.is_linting
+    }
+
+    /// How many values stand in for what could not be read, in a lint run, so that what is there can be looked at all the
+    /// same. Whatever has one in it is nothing to build from, and nothing to lint as a whole.
+    pub fn n_stand_ins(&self) -> usize {
+        self.n_stand_ins
+    }
+
+    /// Something that stands in for what could not be read, which has been reported; in a lint run only.
+    pub(crate) fn stand_in<T>(&mut self, make: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let made = if self.is_linting { make(self) } else { None };
+        self.n_stand_ins += usize::from(made.is_some());
+        made
+    }
+
+    /// What stands in inside of a body does not count for what is around it, which can be read without.
+    pub(crate) fn apart(&mut self, read: impl FnOnce(&mut Self)) {
+        let before = self.n_stand_ins;
+        read(self);
+        self.n_stand_ins = before;
     }
 
     /// The directory of the config file, for paths that are relative to it.
@@ -114,6 +141,11 @@ impl<'r> Reader<'r> {
         self.lints
     }
 
+    /// All lints, in order, and the labels of resources.
+    pub(crate) fn into_parts(self) -> (Vec<Lint>, Labels) {
+        (self.lints, self.resources)
+    }
+
     /// The description of a component, those that need no registry included.
     pub fn spec(&self, kind: ComponentKind, name: &str) -> Option<&'r Spec> {
         self.registry.spec(kind, name).or_else(|| builtin::spec(kind, name))
@@ -140,6 +172,13 @@ impl<'r> Reader<'r> {
         earlier
     }
 
+    /// Remembers that a field holds the label of a resource, or a list of them. `#[config(label_of = …)]` calls it.
+    pub fn refer(&mut self, kind: ComponentKind, node: &Node) {
+        if self.is_linting {
+            self.resources.refer(kind, node);
+        }
+    }
+
     /// Reads a child component.
     pub fn child(&mut self, kind: ComponentKind, node: &Node) -> Option<ComponentNode> {
         ComponentNode::read(kind, node, self)
@@ -158,6 +197,9 @@ impl<'r> Reader<'r> {
     /// Reads a list of resources: components that must have a label.
     pub fn resources(&mut self, kind: ComponentKind, node: &Node) -> Option<Vec<ComponentNode>> {
         self.list(node, |reader, item| {
+            if let Some(label) = item.get("label").and_then(Node::as_str) {
+                reader.resources.define(kind, label);
+            }
             if item.as_map().is_some() && item.get("label").is_none_or(|it| it.as_key().is_empty()) {
                 let message = "the label field for resources must be unique and not empty";
                 reader.error(Rule::BadLabel, item, message);
@@ -223,16 +265,27 @@ impl<'r> Reader<'r> {
         pos: Pos,
         read: fn(&Node, &mut Reader<'_>) -> Option<T>,
     ) -> Option<T> {
-        let mut quiet = Reader { is_linting: false, ..Reader::new(self.registry, self.options) };
-        let value = default_node(text, pos).and_then(|node| read(&node, &mut quiet));
-        if value.is_none() {
-            // A child's default may name a component that this program was built without.
-            let why =
-                quiet.lints.into_iter().next().map_or_else(String::new, |it| format!(": {}", it.message));
-            let message = format!("the default `{text}` cannot be read{why}");
-            self.push(Lint::error(Rule::BadDefault, pos, message));
+        match self.quietly(text, pos, read) {
+            Ok(value) => Some(value),
+            Err(lints) => {
+                // A child's default may name a component that this program was built without.
+                let why = lints.into_iter().next().map_or_else(String::new, |it| format!(": {}", it.message));
+                let message = format!("the default `{text}` cannot be read{why}");
+                self.push(Lint::error(Rule::BadDefault, pos, message));
+                None
+            }
         }
-        value
+    }
+
+    /// Reads a text as a value, without a lint.
+    fn quietly<T>(
+        &self,
+        text: &str,
+        pos: Pos,
+        read: fn(&Node, &mut Reader<'_>) -> Option<T>,
+    ) -> Result<T, Vec<Lint>> {
+        let mut quiet = Reader { is_linting: false, ..Reader::new(self.registry, self.options) };
+        default_node(text, pos).and_then(|node| read(&node, &mut quiet)).ok_or(quiet.lints)
     }
 
     fn lint_deprecated(&mut self, field: &Field, value: &Node) {
@@ -309,11 +362,12 @@ impl<'n> Fields<'n> {
         reader: &mut Reader<'_>,
         read: fn(&Node, &mut Reader<'_>) -> Option<T>,
     ) -> Option<T> {
+        let field = &self.fields[index];
         // What was there and could not be read has been reported.
         if self.seen[index] {
-            return None;
+            let text = field.default.or_else(|| field.optional.then_some("null"));
+            return reader.stand_in(|it| it.quietly(text?, self.pos, read).ok());
         }
-        let field = &self.fields[index];
         match field.default {
             // What an absent object lacks is reported as if it were there.
             Some("{}") if matches!(field.ty, Type::Object(_)) => read(&Node::empty_map(self.pos), reader),
@@ -341,11 +395,24 @@ fn lint_unknown(key: &Node, fields: &[Field], reader: &mut Reader<'_>) -> Option
     }
     let known = fields.iter().filter(|it| !it.deprecated).map(|it| it.name);
     let meant = suggest::nearest(name, known);
-    reader.push(match meant {
-        Some(meant) => lint.hint(format!("did you mean `{meant}`?")),
-        None => lint,
+    reader.push(match (meant, object_of(name, fields)) {
+        (Some(meant), _) => lint.hint(format!("did you mean `{meant}`?")),
+        (None, Some((object, meant))) => {
+            lint.hint(format!("`{meant}` is a field of `{object}`: indent it below"))
+        }
+        (None, None) => lint,
     });
     fields.iter().position(|it| Some(it.name) == meant)
+}
+
+/// The object among the fields that has a field of nearly this name, and that field.
+fn object_of(name: &str, fields: &[Field]) -> Option<(&'static str, &'static str)> {
+    let inside = |it: &Field| {
+        let Type::Object(inner) = it.ty else { return None };
+        let known = inner.iter().filter(|it| !it.deprecated).map(|it| it.name);
+        suggest::nearest(name, known).map(|meant| (it.name, meant))
+    };
+    fields.iter().find_map(inside)
 }
 
 fn lint_options(field: &Field, value: &Node, reader: &mut Reader<'_>) {

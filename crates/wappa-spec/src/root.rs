@@ -320,7 +320,9 @@ impl Resources {
 /// Reads a root, where null is not the empty object: an empty file is a mistake.
 fn read_root<C: Config>(node: &Node, reader: &mut Reader<'_>) -> Option<C> {
     if node.is_null() {
-        reader.error(Rule::ExpectedObject, node, "expected object value, got !!null");
+        let text = "expected object value, got !!null";
+        let hint = "the file says nothing: `{}` is a config in which everything is as if it were not given";
+        reader.push(Lint::error(Rule::ExpectedObject, node.pos, text).on(node).hint(hint));
         return None;
     }
     C::read(node, reader)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig};
@@ -39,11 +40,20 @@ impl fmt::Debug for Source {
 pub struct Linted<T> {
     /// What it says; nothing when no sense can be made of it.
     pub config: Option<T>,
+    /// What can be told of one that cannot be read in full: with defaults and `none` in place of what is broken. For lints.
+    pub partial: Option<T>,
     /// What is wrong with it, in Bento's order.
     pub lints: Vec<Lint>,
+    /// The resources that it defines and refers to, which may be in other files.
+    pub labels: Labels,
 }
 
 impl<T> Linted<T> {
+    /// The config, as far as it can be read. For lints.
+    pub fn as_far_as_read(&self) -> Option<&T> {
+        self.config.as_ref().or(self.partial.as_ref())
+    }
+
     /// The config, when nothing but warnings was found; for programs that want all or nothing.
     pub fn into_result(self) -> Result<T, Vec<Lint>> {
         match self.config {
@@ -118,10 +128,12 @@ impl Source {
         let registry = if self.asks_for_restriction() { &restricted } else { registry };
         let mut reader = Reader::new(registry, options);
         reader.base_dir.clone_from(&self.dir);
-        let config = read(&self.node, &mut reader);
+        let read = read(&self.node, &mut reader);
+        let (config, partial) = if reader.n_stand_ins() == 0 { (read, None) } else { (None, read) };
         let mut lints = self.lints.clone();
-        let found = reader.into_lints();
+        let (found, mut labels) = reader.into_parts();
         if self.is_lint_disabled {
+            labels.forget_references();
             // What remains is what Bento reports when it reads a file, not when it lints it.
             lints.retain(|it| it.rule == Rule::MissingEnvVar);
             lints.extend(
@@ -130,7 +142,7 @@ impl Source {
         } else {
             lints.extend(found);
         }
-        Linted { config, lints }
+        Linted { config, partial, lints, labels }
     }
 }
 

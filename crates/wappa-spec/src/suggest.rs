@@ -17,9 +17,21 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         return None;
     }
     let allowed = (name.chars().count() / 3).max(1);
-    let nearest =
-        known.into_iter().map(|it| (distance(name, it), it)).min_by_key(|(distance, _)| *distance)?;
-    (nearest.0 <= allowed && nearest.0 < name.chars().count()).then_some(nearest.1)
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known.iter().map(|it| (distance(name, it), *it)).min_by_key(|(distance, _)| *distance)?;
+    if nearest.0 <= allowed && nearest.0 < name.chars().count() {
+        return Some(nearest.1);
+    }
+    // A name of which some words were left out, if there is one only.
+    let mut longer = known.into_iter().filter(|it| has_words(it, name));
+    longer.next().filter(|_| longer.next().is_none())
+}
+
+/// Whether a name begins or ends with whole words: `module_path` with `module` and with `path`.
+fn has_words(name: &str, words: &str) -> bool {
+    let begins = name.strip_prefix(words).is_some_and(|it| it.starts_with('_'));
+    let ends = name.strip_suffix(words).is_some_and(|it| it.ends_with('_'));
+    !words.is_empty() && (begins || ends)
 }
 
 /// A text of the config as a message shows it: no longer than needed, and without characters that move the cursor.
@@ -74,6 +86,9 @@ mod tests {
             ("function", Some("function")),
             ("evn", Some("env")),
             ("tiemot", Some("timeout")),
+            ("module", Some("module_path")),
+            ("path", Some("module_path")),
+            ("mod", None),
             ("nope", None),
             ("x", None),
             ("entirely_other", None),

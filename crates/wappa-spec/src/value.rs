@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::time::Duration;
 
-use crate::duration::parse_duration;
+use crate::duration::{duration_hint, parse_duration};
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::size::Size;
@@ -118,7 +118,7 @@ impl Value for Duration {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Duration> {
         let value = node.as_str().and_then(parse_duration);
         if value.is_none() {
-            expected(reader, node, "duration", Some("a duration is written like `300ms`, `5s` or `1h30m`"));
+            expected(reader, node, "duration", Some(&duration_hint(node.as_str().unwrap_or_default())));
         }
         value
     }

@@ -10,7 +10,7 @@ use wappa_spec::{Config, LintOptions, Linted, Source, StreamConfig, yaml};
 
 fn stream(text: &str) -> StreamConfig {
     let source = Source::read(text.as_bytes(), |_| None).expect("the text is YAML");
-    let Linted { config, lints } = source.stream(&SPECS.to_vec(), LintOptions::default());
+    let Linted { config, lints, .. } = source.stream(&SPECS.to_vec(), LintOptions::default());
     assert!(lints.is_empty(), "{lints:?}");
     config.expect("no lints were found")
 }

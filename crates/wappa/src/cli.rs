@@ -6,7 +6,7 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use wappa_spec::{LOG_LEVELS, Size, nearest, parse_duration};
+use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{compiling::CompileOptions, guest, lint, list::Format, wasm::COMPILE_CHILD};
 
@@ -50,6 +50,19 @@ fn log_level(text: &str) -> Result<String, String> {
     match LOG_LEVELS.iter().any(|it| it.eq_ignore_ascii_case(text)) {
         true => Ok(text.to_string()),
         false => Err(format!("one of {}", LOG_LEVELS.join(", ").to_lowercase())),
+    }
+}
+
+/// Says of a field that is not there, and has the name of a flag, that it is one. Names of one word may be anything.
+pub(crate) fn hint_at_flag(lint: &mut Lint) {
+    let name = lint.message.strip_prefix("field ").and_then(|it| it.strip_suffix(" not recognised"));
+    let Some(name) = name.filter(|it| lint.rule == Rule::UnknownField && it.contains(['_', '.'])) else {
+        return;
+    };
+    let name = name.replace('_', "-");
+    let command = Cli::command();
+    if command.get_arguments().any(|it| it.get_long() == Some(&name)) {
+        lint.hint = Some(format!("it is a flag of the command line: `--{name}`"));
     }
 }
 
@@ -107,6 +120,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) restricted: bool,
 
+    /// Exit with 2 if messages failed in a processor and nothing caught that.
+    #[arg(long)]
+    pub(crate) exit_non_zero_on_failure: bool,
+
     /// Watch config files for changes (Wappa does not have this yet).
     #[arg(short, long, hide = true)]
     pub(crate) watcher: bool,
@@ -142,6 +159,7 @@ impl Options {
         self.set.extend(behind.set.iter().cloned());
         self.chilled |= behind.chilled;
         self.restricted |= behind.restricted;
+        self.exit_non_zero_on_failure |= behind.exit_non_zero_on_failure;
         self.watcher |= behind.watcher;
         self.templates.extend(behind.templates.iter().cloned());
         self.guest_memory_limit = behind.guest_memory_limit.or(self.guest_memory_limit);

@@ -11,12 +11,12 @@ use std::{
 use wappa_spec::{LintOptions, Registry, printable_lines, printable_path};
 use wappa_wasm::{
     CodeCache, Engine, EngineConfig, Module,
-    processor::{module_file, read_module},
+    processor::{place_of, read_module},
 };
 
 use crate::{
     cli::CompileArguments,
-    compiling::{CompileOptions, Keeping, NOWHERE},
+    compiling::{self, CompileOptions, Keeping, NOWHERE},
     config::{Loaded, Origin, Reading},
     environment::Environment,
     globs, lint, table, wasm,
@@ -26,6 +26,7 @@ use crate::{
 /// being compiled. The error is for standard error.
 pub(crate) fn compile(arguments: &CompileArguments, environment: &Environment) -> Result<ExitCode, String> {
     let engine = engine(&arguments.compiling, environment)?;
+    compiling::tell_of_slow_build();
     let from_config = arguments.files.config.is_some() || arguments.modules.is_empty();
     let mut modules = arguments.modules.clone();
     if from_config {
@@ -96,7 +97,7 @@ fn modules_of_config(
     match config {
         Some(config) if findings.is_empty() => {
             let paths = wasm::module_paths(&config);
-            Ok(Some(paths.iter().map(|(path, dir)| module_file(path, dir.as_deref())).collect()))
+            Ok(Some(paths.iter().map(|(path, dir)| place_of(path, dir.as_deref())).collect()))
         }
         _ => {
             lint::print(&findings, environment);

@@ -1,6 +1,11 @@
 //! How modules are compiled: the flags for what it may cost, and for where the code is kept.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use wappa_spec::Size;
@@ -91,6 +96,20 @@ pub(crate) enum Keeping {
 /// What is said where there is [`Keeping::Nowhere`].
 pub(crate) const NOWHERE: &str =
     "compiled code is not cached: neither XDG_CACHE_HOME nor HOME is set, and there is no `--compile-cache`";
+
+/// What is said once where modules are compiled by a build of the program that is slow at it.
+pub(crate) fn hint_of_slow_build() -> Option<&'static str> {
+    cfg!(debug_assertions).then_some(
+        "this is a debug build of the program, which compiles modules many times as slowly as one of `cargo build --release`",
+    )
+}
+
+/// Says so to a person.
+pub(crate) fn tell_of_slow_build() {
+    if let Some(hint) = hint_of_slow_build().filter(|_| io::stderr().is_terminal()) {
+        let _ = writeln!(io::stderr(), "hint: {hint}");
+    }
+}
 
 /// As the XDG Base Directory Specification has it: what is not absolute does not count.
 fn default_dir(environment: &Environment) -> Option<PathBuf> {

@@ -9,15 +9,11 @@ use std::{
 
 use wappa_component::NotRead;
 use wappa_spec::{
-    Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source, StreamConfig,
+    Labels, Level, Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source, StreamConfig,
     printable,
 };
 
-use crate::{
-    environment::Environment,
-    markdown::{self, Block},
-    wasm,
-};
+use crate::{cli, environment::Environment, markdown, wasm};
 
 /// Where the main config is looked for when no flag names it.
 const DEFAULT_PATHS: [&str; 6] = [
@@ -101,10 +97,13 @@ pub(crate) struct FileText {
 }
 
 impl Finding {
-    /// The line that Bento prints.
+    /// The line that Bento prints. In a file of one line the column, which means nothing there, is the true one.
     pub(crate) fn line(&self) -> String {
         if self.file.is_flag {
             return format!("{}: {}", printable(&self.file.path), self.lint.message);
+        }
+        if self.file.text.trim_end().lines().count() == 1 && self.lint.pos.line == 1 {
+            return self.line_of_place();
         }
         self.lint.line(&printable(&self.file.path))
     }
@@ -145,6 +144,39 @@ pub(crate) struct Reading<'a> {
     pub(crate) guest_memory_limit: Option<Size>,
 }
 
+/// What was found in files so far.
+#[derive(Debug, Default)]
+struct Found {
+    files: Vec<FoundInFile>,
+}
+
+/// What was found in one file.
+#[derive(Debug)]
+struct FoundInFile {
+    file: Arc<FileText>,
+    lints: Vec<Lint>,
+    labels: Labels,
+}
+
+impl Found {
+    fn add(&mut self, file: Arc<FileText>, lints: Vec<Lint>, labels: Labels) {
+        self.files.push(FoundInFile { file, lints, labels });
+    }
+
+    /// All of it, file by file; with it resources that are referred to and found in none of the files.
+    fn findings(self, level_of_unknown: Level) -> Vec<Finding> {
+        let mut all = Labels::default();
+        self.files.iter().for_each(|it| all.add_defined(&it.labels));
+        let of_file = |it: FoundInFile| {
+            let unknown =
+                it.labels.unknown(&all).into_iter().map(|it| Lint { level: level_of_unknown, ..it });
+            let lints = it.lints.into_iter().chain(unknown);
+            lints.map(move |lint| Finding { file: Arc::clone(&it.file), lint }).collect::<Vec<_>>()
+        };
+        self.files.into_iter().flat_map(of_file).collect()
+    }
+}
+
 /// Everything the flags name, read and linted.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -162,8 +194,8 @@ impl Reading<'_> {
         set: &[String],
         resources: &[PathBuf],
     ) -> Result<Loaded, String> {
-        let mut findings = Vec::new();
-        let mut config = self.main(origin, set, &mut findings)?;
+        let mut found = Found::default();
+        let (mut config, flags) = self.main(origin, set, &mut found)?;
         // What the main config says of itself holds for its resources.
         let restricted = Restricted(self.registry);
         let is_restricted = config.as_ref().is_some_and(|it| it.is_restricted);
@@ -171,11 +203,9 @@ impl Reading<'_> {
         for path in resources {
             let read = |source: &Source| source.resources(registry, self.options);
             let more: Option<Resources> = match read_file(path) {
-                Ok(bytes) => {
-                    self.one(&path.display().to_string(), path.parent(), &bytes, &mut findings, read)
-                }
-                Err(finding) => {
-                    findings.push(finding);
+                Ok(bytes) => self.one(&path.display().to_string(), path.parent(), &bytes, &mut found, read),
+                Err(unread) => {
+                    found.add(unread.file, vec![unread.lint], Labels::default());
                     None
                 }
             };
@@ -184,27 +214,37 @@ impl Reading<'_> {
                 _ => config = None,
             }
         }
+        // All files of the stream are here.
+        let mut findings = found.findings(Level::Error);
+        for finding in &mut findings {
+            if let Some((_, flag)) = flags.iter().find(|(lint, _)| *lint == finding.lint) {
+                let file = FileText { path: flag.clone(), text: String::new(), is_flag: true };
+                finding.file = Arc::new(file);
+            }
+        }
         Ok(Loaded { config, findings })
     }
 
-    /// Lints one file as a main config, or every config in a file of Markdown.
-    pub(crate) fn lint(&self, path: &Path) -> Vec<Finding> {
-        let bytes = match read_file(path) {
-            Ok(bytes) => bytes,
-            Err(finding) => return vec![finding],
-        };
-        let mut findings = Vec::new();
-        let name = path.display().to_string();
-        if path.extension().is_some_and(|it| it == "md") {
-            self.lint_markdown(&name, &bytes, &mut findings);
-        } else {
-            let read = |source: &Source| self.stream(source);
-            self.one(&name, path.parent(), &bytes, &mut findings, read);
+    /// Lints files as main configs, or every config in a file of Markdown. Resources may be in any of them; one that is in
+    /// none is told as seriously as `unknown_resource` says.
+    pub(crate) fn lint(&self, paths: &[PathBuf], unknown_resource: Level) -> Vec<Finding> {
+        let mut found = Found::default();
+        for path in paths {
+            let name = path.display().to_string();
+            match read_file(path) {
+                Err(unread) => found.add(unread.file, vec![unread.lint], Labels::default()),
+                Ok(bytes) if path.extension().is_some_and(|it| it == "md") => {
+                    self.lint_markdown(&name, &bytes, &mut found);
+                }
+                Ok(bytes) => {
+                    self.one(&name, path.parent(), &bytes, &mut found, |it| self.stream(it));
+                }
+            }
         }
-        findings
+        found.findings(unknown_resource)
     }
 
-    fn lint_markdown(&self, path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+    fn lint_markdown(&self, path: &str, bytes: &[u8], found: &mut Found) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
         if file.text.starts_with("\n# BENTO LINT DISABLE") {
@@ -212,12 +252,16 @@ impl Reading<'_> {
         }
         for block in markdown::fenced_blocks(&file.text, markdown::is_yaml) {
             let dir = Path::new(path).parent();
-            let lints = match self.source(block.text.as_bytes(), dir) {
-                Ok(source) => self.stream(&source).lints,
-                Err(lints) => lints,
+            let (lints, labels) = match self.source(block.text.as_bytes(), dir) {
+                Ok(source) => {
+                    let Linted { lints, labels, .. } = self.stream(&source);
+                    (lints, labels)
+                }
+                Err(lints) => (lints, Labels::default()),
             };
-            let moved = |lint| Finding { file: Arc::clone(&file), lint: moved(lint, &block) };
-            findings.extend(lints.into_iter().map(moved));
+            let moved = |pos: Pos| Pos::new(pos.line + block.lines_before, pos.column + block.indent);
+            let lints = lints.into_iter().map(|lint| Lint { pos: moved(lint.pos), ..lint }).collect();
+            found.add(Arc::clone(&file), lints, labels.moved(moved));
         }
     }
 
@@ -225,14 +269,14 @@ impl Reading<'_> {
         &self,
         origin: &Origin,
         set: &[String],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Option<StreamConfig>, String> {
+        found: &mut Found,
+    ) -> Result<(Option<StreamConfig>, Vec<(Lint, String)>), String> {
         let (name, bytes) = match origin {
             Origin::Specified(path) | Origin::Found(path) => match read_file(path) {
                 Ok(bytes) => (path.display().to_string(), bytes),
-                Err(finding) => {
-                    findings.push(finding);
-                    return Ok(None);
+                Err(unread) => {
+                    found.add(unread.file, vec![unread.lint], Labels::default());
+                    return Ok((None, Vec::new()));
                 }
             },
             Origin::Variable(name) => {
@@ -244,7 +288,7 @@ impl Reading<'_> {
         let mut failed_set = None;
         let mut of_flags = Vec::new();
         let dir = origin.path().and_then(Path::parent);
-        let config = self.one(&name, dir, &bytes, findings, |source| {
+        let config = self.one(&name, dir, &bytes, found, |source| {
             let mut source = source.clone();
             let mut linted = None;
             for expression in set {
@@ -260,26 +304,22 @@ impl Reading<'_> {
             }
             linted.unwrap_or_else(|| self.stream(&source))
         });
-        for finding in findings {
-            if let Some((_, flag)) = of_flags.iter().find(|(lint, _)| *lint == finding.lint) {
-                let file = FileText { path: flag.clone(), text: String::new(), is_flag: true };
-                finding.file = Arc::new(file);
-            }
-        }
         match failed_set {
             Some(err) => Err(err),
-            None => Ok(config),
+            None => Ok((config, of_flags)),
         }
     }
 
     /// Reads a main config, with what is to be said of all of it together.
     fn stream(&self, source: &Source) -> Linted<StreamConfig> {
         let mut linted = source.stream(self.registry, self.options);
-        let config = linted.config.as_ref();
+        let config = linted.as_far_as_read();
         let of_memory =
             config.zip(self.guest_memory_limit).and_then(|(it, limit)| wasm::lint_memory(it, limit));
-        linted.lints.extend(config.and_then(|it| wappa_pure::lint_stream(it, self.registry)));
+        let of_stream = config.map(|it| wappa_pure::lint_stream(it, self.registry)).unwrap_or_default();
+        linted.lints.extend(of_stream);
         linted.lints.extend(of_memory);
+        linted.lints.iter_mut().for_each(cli::hint_at_flag);
         linted
     }
 
@@ -297,19 +337,19 @@ impl Reading<'_> {
         path: &str,
         dir: Option<&Path>,
         bytes: &[u8],
-        findings: &mut Vec<Finding>,
+        found: &mut Found,
         read: impl FnOnce(&Source) -> Linted<T>,
     ) -> Option<T> {
-        let (config, lints) = match self.source(bytes, dir) {
+        let (config, lints, labels) = match self.source(bytes, dir) {
             Ok(source) => {
-                let linted = read(&source);
-                (linted.config, linted.lints)
+                let Linted { config, lints, labels, .. } = read(&source);
+                (config, lints, labels)
             }
-            Err(lints) => (None, lints),
+            Err(lints) => (None, lints, Labels::default()),
         };
         let text = String::from_utf8_lossy(bytes).into_owned();
         let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
-        findings.extend(lints.into_iter().map(|lint| Finding { file: Arc::clone(&file), lint }));
+        found.add(file, lints, labels);
         config
     }
 }
@@ -317,12 +357,6 @@ impl Reading<'_> {
 /// A flag as a finding names it: without its value, which may be secret.
 fn flag(expression: &str) -> String {
     format!("--set {}", expression.split('=').next().unwrap_or_default())
-}
-
-/// The lint of a block, at its place in the file.
-fn moved(lint: Lint, block: &Block) -> Lint {
-    let pos = Pos::new(lint.pos.line + block.lines_before, lint.pos.column + block.indent);
-    Lint { pos, ..lint }
 }
 
 /// Whether a file is a module, given where a config is expected.

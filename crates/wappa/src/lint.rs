@@ -8,7 +8,7 @@ use std::{
 
 use wappa_component::counted;
 use wappa_spec::{
-    Deprecated, LintOptions, Registry, Restricted, Rule, printable, printable_json, printable_lines,
+    Deprecated, Level, LintOptions, Registry, Restricted, Rule, printable, printable_json, printable_lines,
 };
 
 use crate::{
@@ -56,7 +56,9 @@ pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: 
         options: lint_options,
         guest_memory_limit: arguments.guest_memory_limit,
     };
-    let mut findings: Vec<Finding> = targets.iter().flat_map(|it| reading.lint(it)).collect();
+    // Without `-r` a resource may well be in a file that is not here.
+    let unknown_resource = if files.resources.is_empty() { Level::Warning } else { Level::Error };
+    let mut findings = reading.lint(&targets, unknown_resource);
     if arguments.skip_env_var_check {
         findings.retain(|it| it.lint.rule != Rule::MissingEnvVar);
     }

@@ -93,6 +93,8 @@ const EXIT_CODES: &str = "
 | 1 | a config could not be read, has lint errors or could not be built; a source could not be read to its end; the \
 stream failed, did not stop in time, or left messages that were not delivered; `compile` could not compile a module or keep its code; a message \
 failed in `call` or `bench`; in `dev --once` the build failed or a fixture differs; a flag or command is unknown |
+| 2 | with `--exit-non-zero-on-failure`: nothing of the above, and messages failed in a processor without a `catch` or a \
+`try` that saw it |
 ";
 
 /// One command with its own flags; those of running a stream are shown once, with the first.

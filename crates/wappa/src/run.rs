@@ -244,6 +244,7 @@ fn start(
         shutdown_timeout: config.shutdown_timeout,
         events,
         is_hurried: false,
+        tells_failures: options.exit_non_zero_on_failure,
         drawing,
     };
     service.run(stream).map_err(failed)

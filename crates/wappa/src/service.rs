@@ -32,6 +32,9 @@ const HURRY: Duration = Duration::from_millis(200);
 /// Bento, and what is given up then has half of the grace.
 const GRACEFUL_MIN: Duration = Duration::from_secs(1);
 
+/// The exit code of a run that came to its end, with messages that failed, where that is asked for.
+const MESSAGES_FAILED: u8 = 2;
+
 const STUCK: &str = "Some components prevented forced termination as they were either blocked from delivering data \
                      or from acknowledging delivered data within the shutdown timeout. This could potentially cause \
                      duplicate messages to be delivered on the next run.";
@@ -56,6 +59,8 @@ pub(crate) struct Service {
     pub(crate) events: Events,
     /// Somebody asked twice, as with a second Ctrl-C: nothing more is waited for.
     pub(crate) is_hurried: bool,
+    /// Whether the exit code says that messages failed.
+    pub(crate) tells_failures: bool,
     /// How far it is, on a terminal.
     pub(crate) drawing: Option<Drawing>,
 }
@@ -313,6 +318,14 @@ impl Service {
             }
             let n_messages = counted(undelivered, "message was", "messages were");
             self.logger.log(level, &format!("{n_messages} read and not delivered"));
+        }
+        let n_failed = self.tally.totals().failed;
+        if self.tells_failures && 0 < n_failed {
+            let n_messages = counted(n_failed, "message", "messages");
+            self.logger.error(&format!("{n_messages} failed in a processor, and nothing caught that"));
+            if code == ExitCode::SUCCESS {
+                code = ExitCode::from(MESSAGES_FAILED);
+            }
         }
         self.tell_totals(took);
         self.push.push();

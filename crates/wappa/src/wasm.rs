@@ -19,7 +19,7 @@ use wappa_wasm::{
 
 use crate::{
     cli::InspectArguments,
-    compiling::{CompileOptions, Keeping, NOWHERE},
+    compiling::{CompileOptions, Keeping, NOWHERE, hint_of_slow_build},
     environment,
 };
 
@@ -58,6 +58,9 @@ pub(crate) fn provide(
     let engine = Engine::new(engine_config).map_err(|err| err.to_string())?;
     if let Some(reason) = engine.no_pool() {
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
+    }
+    if let Some(hint) = hint_of_slow_build() {
+        logger.info(hint);
     }
     services.insert(Arc::new(engine));
     Ok(())

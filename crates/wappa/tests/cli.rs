@@ -62,6 +62,8 @@ fn help_and_version() {
                   --chilled                    Run a config that has lint errors
                   --restricted                 Refuse what a config that is not trusted must not see: files,
                                                programs and environment variables of the machine
+                  --exit-non-zero-on-failure   Exit with 2 if messages failed in a processor and nothing caught
+                                               that
                   --guest-memory-limit <SIZE>  The memory that all guests together may make the process hold
                                                [default: three quarters of the machine's, or of the control
                                                group's]
@@ -466,80 +468,80 @@ fn mistakes_are_blamed_on_where_they_are() {
         &program,
         &commands,
         expect![[r#"
-        $ wappa -c a.yaml -s pipeline.threads=many
-        exit 1
-        --- stderr
-        level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa lint="--set pipeline.threads: expected int value, got `many`"
-        level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+            $ wappa -c a.yaml -s pipeline.threads=many
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa lint="--set pipeline.threads: expected int value, got `many`"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
-        $ wappa -c a.yaml -s pipline.threads=1
-        exit 1
-        --- stderr
-        Configuration file read error: --set pipline.threads: failed to set config field override: pipline: field not recognised
+            $ wappa -c a.yaml -s pipline.threads=1
+            exit 1
+            --- stderr
+            Configuration file read error: --set pipline.threads: failed to set config field override: pipline: field not recognised
 
-        $ wappa lint many.yaml
-        exit 1
-        --- stderr
-        many.yaml(1,1) a pipeline has at most 4096 threads, not 100000
-          hint: more threads than the machine has processors seldom help: leave the field out
+            $ wappa lint many.yaml
+            exit 1
+            --- stderr
+            many.yaml(1,21) a pipeline has at most 4096 threads, not 100000
+              hint: more threads than the machine has processors seldom help: leave the field out
 
-        $ wappa lint env.yaml
-        exit 1
-        --- stderr
-        env.yaml(2,1) yaml: line 2: unclosed bracket '{'
-          hint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
+            $ wappa lint env.yaml
+            exit 1
+            --- stderr
+            env.yaml(2,1) yaml: line 2: unclosed bracket '{'
+              hint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
 
-        $ wappa lint
-        exit 1
-        --- stderr
-        Lint paths error: there is nothing to lint
-        hint: name configs: wappa lint config.yaml, or all below a directory: wappa lint configs/...
+            $ wappa lint
+            exit 1
+            --- stderr
+            Lint paths error: there is nothing to lint
+            hint: name configs: wappa lint config.yaml, or all below a directory: wappa lint configs/...
 
-        $ wappa lint *.nope
-        exit 1
-        --- stderr
-        Lint paths error: `*.nope` finds no file
+            $ wappa lint *.nope
+            exit 1
+            --- stderr
+            Lint paths error: `*.nope` finds no file
 
-        $ wappa lint d
-        exit 1
-        --- stderr
-        d(1,1) read d: is a directory
-          hint: for all configs below it: wappa lint d/...
+            $ wappa lint d
+            exit 1
+            --- stderr
+            d(1,1) read d: is a directory
+              hint: for all configs below it: wappa lint d/...
 
-        $ wappa lint d/...
-        exit 1
-        --- stderr
-        Lint paths error: `d/...` finds no `.yaml` or `.yml` file
+            $ wappa lint d/...
+            exit 1
+            --- stderr
+            Lint paths error: `d/...` finds no `.yaml` or `.yml` file
 
-        $ wappa --log.level loud
-        exit 1
-        --- stderr
-        Usage error: invalid value 'loud' for '--log.level <LEVEL>': one of off, fatal, error, warn, info, debug, trace, all, none
-        hint: `wappa --help` shows the flags
+            $ wappa --log.level loud
+            exit 1
+            --- stderr
+            Usage error: invalid value 'loud' for '--log.level <LEVEL>': one of off, fatal, error, warn, info, debug, trace, all, none
+            hint: `wappa --help` shows the flags
 
-        $ wappa lint --format json many.yaml
-        exit 1
-        --- stdout
-        [
-          {
-            "column": 21,
-            "file": "many.yaml",
-            "hint": "more threads than the machine has processors seldom help: leave the field out",
-            "level": "error",
-            "line": 1,
-            "message": "a pipeline has at most 4096 threads, not 100000",
-            "rule": "invalid-value"
-          }
-        ]
+            $ wappa lint --format json many.yaml
+            exit 1
+            --- stdout
+            [
+              {
+                "column": 21,
+                "file": "many.yaml",
+                "hint": "more threads than the machine has processors seldom help: leave the field out",
+                "level": "error",
+                "line": 1,
+                "message": "a pipeline has at most 4096 threads, not 100000",
+                "rule": "invalid-value"
+              }
+            ]
 
-        $ wappa lint --format github many.yaml env.yaml
-        exit 1
-        --- stdout
-        ::error file=many.yaml,line=1,col=21,title=invalid-value::a pipeline has at most 4096 threads, not 100000%0Ahint: more threads than the machine has processors seldom help: leave the field out
-        ::error file=env.yaml,line=2,col=25,title=failed-read::yaml: line 2: unclosed bracket '{'%0Ahint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
+            $ wappa lint --format github many.yaml env.yaml
+            exit 1
+            --- stdout
+            ::error file=many.yaml,line=1,col=21,title=invalid-value::a pipeline has at most 4096 threads, not 100000%0Ahint: more threads than the machine has processors seldom help: leave the field out
+            ::error file=env.yaml,line=2,col=25,title=failed-read::yaml: line 2: unclosed bracket '{'%0Ahint: what SECRET holds means something in YAML; put it in double quotes: "${SECRET}"
 
-    "#]],
+        "#]],
     );
 }
 
@@ -746,5 +748,29 @@ fn what_others_wrote_does_not_reach_a_terminal_as_it_is() {
         let is_seen = |it: char| it == '\n' || wappa_spec::is_printable(it);
         assert!(told.chars().all(is_seen), "{arguments:?}: {told:?}");
         assert!(!told.contains("\nforged"), "{arguments:?}: {told}");
+    }
+}
+
+/// An input that ends at once and begins again says so once in a while, and not each time.
+#[test]
+fn an_input_that_begins_again_and_again_does_not_flood_the_log() {
+    for (path, text) in
+        [("a.txt", "Input type file is now active"), ("missing.txt", "Failed to read message")]
+    {
+        let config = format!(
+            "input:\n  read_until:\n    idle_timeout: 1h\n    restart_input: true\n    restart_backoff: {{max_interval: 1ms}}\n    \
+             input:\n      sequence:\n        inputs: [{{file: {{paths: [{path}]}}}}, {{file: {{paths: [a.txt]}}}}]\n\
+             output:\n  stdout: {{}}\n"
+        );
+        let program = Program::new("restarts").file("c.yaml", config).file("a.txt", "a\n");
+        let mut child = program.start(&["-c", "c.yaml"]);
+        let log = support::collect(child.stderr.take().expect("it is piped"));
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        (0..20).for_each(|_| drop(read_until(&mut out, "a\n")));
+        // Nobody reads any more, which ends the stream.
+        drop(out);
+        wait(child);
+        let log = log.join().expect("the log can be read");
+        assert!(log.matches(text).count() <= 4, "{log}");
     }
 }

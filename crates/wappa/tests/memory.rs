@@ -85,7 +85,8 @@ fn a_batch_of_messages_that_all_grow() {
              - catch: [log: {message: '${! error() }'}]\noutput: {drop: {}}\n",
         );
     let ended = run(&program, &"x\n".repeat(60));
-    let failed = "output: the messages of its part would grow by more than the limit of 67108864 together (`part_limit`)";
+    let failed =
+        "output: the messages of its part would grow by more than the limit of 64MiB together (`part_limit`)";
     // Three grow by sixteen MiB less a byte, and so does a fourth.
     assert_eq!((ended.code, ended.log.matches(failed).count()), (Some(0), 56), "{}", ended.log);
     let bound = BASE + (32 << 20) + 2 * (64 << 20);
@@ -105,7 +106,7 @@ fn a_batch_within_composites() {
         let program =
             Program::new("memory-composites").file("grow.wat", grow.as_str()).file("stream.yaml", &config);
         let ended = run(&program, &"x\n".repeat(60));
-        let failed = "would grow by more than the limit of 67108864 together (`part_limit`)";
+        let failed = "would grow by more than the limit of 64MiB together (`part_limit`)";
         assert_eq!(
             (ended.code, ended.log.matches(failed).count()),
             (Some(0), 56),

@@ -39,7 +39,7 @@ pub(super) const COMPONENT: Component = Component::cache::<MultilevelConfig>("mu
 /// ```
 #[derive(Config, Debug)]
 #[config(lint = lint)]
-struct MultilevelConfig(Vec<String>);
+struct MultilevelConfig(#[config(label_of = "cache")] Vec<String>);
 
 fn too_few(n: usize) -> String {
     format!("expected at least two cache levels, found {n}")

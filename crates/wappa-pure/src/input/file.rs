@@ -14,7 +14,7 @@ use wappa_component::{
     ScannerFactory, Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::{Metadata, Value};
-use wappa_spec::{ComponentNode, Config, Node, Reader};
+use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
 use super::{
     codec,
@@ -99,6 +99,10 @@ struct FileConfig {
 
 fn lint(config: &FileConfig, node: &Node, reader: &mut Reader<'_>) {
     codec::lint(config.codec.as_deref(), node, reader);
+    if config.paths.is_empty() {
+        let at = node.get("paths").unwrap_or(node);
+        reader.warn(Rule::Custom, at, "no paths, so there is nothing to read");
+    }
 }
 
 impl BuildInput for FileConfig {

@@ -102,7 +102,7 @@ fn lint(config: &ReadUntilConfig, node: &Node, reader: &mut Reader<'_>) {
     for (name, text) in [("initial_interval", initial_interval), ("max_interval", max_interval)] {
         if let Err(err) = duration::parse(text) {
             let at = node.get("restart_backoff").and_then(|it| it.get(name)).unwrap_or(node);
-            reader.error(Rule::InvalidValue, at, format!("failed to parse duration string: {err}"));
+            duration::lint(format!("failed to parse duration string: {err}"), at, reader);
         }
     }
 }

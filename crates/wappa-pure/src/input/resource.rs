@@ -23,7 +23,7 @@ pub(super) const COMPONENT: Component =
 ///     stdin: {}
 /// ```
 #[derive(Config, Debug)]
-struct ResourceConfig(#[config(default = "\"\"")] String);
+struct ResourceConfig(#[config(default = "\"\"", label_of = "input")] String);
 
 impl BuildInput for ResourceConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {

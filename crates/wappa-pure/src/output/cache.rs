@@ -37,6 +37,7 @@ pub(super) const COMPONENT: Component = Component::output::<CacheConfig>("cache"
 #[derive(Config, Debug)]
 struct CacheConfig {
     /// The label of the cache.
+    #[config(label_of = "cache")]
     target: String,
 
     /// The key. By default each message has one of its own, of a number that goes up and the time in nanoseconds.

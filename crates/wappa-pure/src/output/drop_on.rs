@@ -101,7 +101,7 @@ fn lint(config: &DropOnConfig, node: &Node, reader: &mut Reader<'_>) {
         reader.error(Rule::Custom, node.get("error_patterns").unwrap_or(node), text);
     }
     if let Err(text) = config.back_pressure() {
-        reader.error(Rule::InvalidValue, node.get("back_pressure").unwrap_or(node), text);
+        duration::lint(text, node.get("back_pressure").unwrap_or(node), reader);
     }
 }
 
@@ -196,11 +196,15 @@ impl DropOn {
     fn give_up(&mut self, delivery: Delivery) {
         self.has_given_up = true;
         let messages = several(delivery.messages().len());
-        self.logger.warn(&format!("{messages} dropped due to back pressure."));
         let seconds = self.back_pressure.unwrap_or_default().as_secs_f64();
         delivery.answer(match self.drops_all {
-            true => Ok(()),
+            true => {
+                self.logger.warn(&format!("{messages} dropped due to back pressure."));
+                Ok(())
+            }
             false => {
+                // Whoever gave them may deliver them elsewhere, so nothing is dropped yet.
+                self.logger.warn(&format!("{messages} given back due to back pressure."));
                 let reason = format!("experienced back pressure beyond: {seconds}s");
                 Err(WriteError::Failed(Mark::new(reason)))
             }

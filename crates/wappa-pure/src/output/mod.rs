@@ -2,7 +2,6 @@
 
 mod batcher;
 mod children;
-pub(crate) mod way_out;
 
 components! {
     stdout,

@@ -24,7 +24,7 @@ pub(super) const COMPONENT: Component =
 ///       path: ./archive.txt
 /// ```
 #[derive(Config, Debug)]
-struct ResourceConfig(#[config(default = "\"\"")] String);
+struct ResourceConfig(#[config(default = "\"\"", label_of = "output")] String);
 
 impl BuildOutput for ResourceConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {

@@ -61,6 +61,7 @@ pub(super) const COMPONENT: Component =
 #[derive(Config, Debug)]
 struct CacheConfig {
     /// The label of the cache.
+    #[config(label_of = "cache")]
     resource: String,
 
     /// What to do.

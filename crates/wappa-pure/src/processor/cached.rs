@@ -55,6 +55,7 @@ pub(super) const COMPONENT: Component =
 #[derive(Config, Debug)]
 struct CachedConfig {
     /// The label of the cache.
+    #[config(label_of = "cache")]
     cache: String,
 
     /// A mapping that says of the first result whether nothing is to be kept, as in `root = this.status != "found"`. Where

@@ -49,6 +49,7 @@ pub(super) const COMPONENT: Component =
 #[config(lint = lint)]
 struct DedupeConfig {
     /// The label of the cache.
+    #[config(label_of = "cache")]
     cache: String,
 
     /// What makes two messages the same.

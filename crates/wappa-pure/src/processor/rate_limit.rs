@@ -43,6 +43,7 @@ pub(super) const COMPONENT: Component =
 #[derive(Config, Debug)]
 struct RateLimitConfig {
     /// The label of the rate limit.
+    #[config(label_of = "rate_limit")]
     resource: String,
 }
 

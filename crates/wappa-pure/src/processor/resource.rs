@@ -31,7 +31,7 @@ pub(super) const COMPONENT: Component =
 ///       message: ${! content() }
 /// ```
 #[derive(Config, Debug)]
-struct ResourceConfig(#[config(default = "\"\"")] String);
+struct ResourceConfig(#[config(default = "\"\"", label_of = "processor")] String);
 
 impl BuildProcessor for ResourceConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Message;
-use wappa_spec::{Config, Interpolated, Lint, Node, Reader, Rule};
+use wappa_spec::{Config, Interpolated, Lint, Node, Reader, Rule, duration_hint};
 
 use crate::duration;
 
@@ -49,7 +49,7 @@ fn lint(config: &SleepConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("duration").unwrap_or(node);
         let text = format!("failed to parse duration: {err}");
         let lint = Lint::warning(Rule::InvalidValue, at.pos, text).on(at);
-        reader.push(lint.hint("a duration is a number and a unit, such as `100ms`; this one is no wait"));
+        reader.push(lint.hint(format!("{}; this one is no wait", duration_hint(at.as_str().unwrap_or_default()))));
     }
 }
 

@@ -66,7 +66,7 @@ fn table() -> Vec<&'static Component> {
     all
 }
 
-fn specs() -> Vec<&'static Spec> {
+pub(crate) fn specs() -> Vec<&'static Spec> {
     table().into_iter().map(|it| &it.spec).collect()
 }
 

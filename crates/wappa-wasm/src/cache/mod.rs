@@ -18,6 +18,7 @@ use crate::{compile::load::Compiled, file::digest::Digest, interface::Level};
 use directory::{Directory, Unusable};
 use entry::{Flaw, Key, Trailer, trailer};
 use notes::Notes;
+use wappa_spec::Size;
 
 /// How many bytes a cache has unless told otherwise: some hundred modules of Go.
 pub const CACHE_BYTES_MAX: u64 = 1 << 30;
@@ -92,7 +93,7 @@ impl CodeCache {
         let trailer = trailer(&key, &code);
         let bytes = (code.len() + trailer.len()) as u64;
         if bytes > self.bytes_max {
-            let text = format!("{bytes} bytes are more than it may have ({} bytes)", self.bytes_max);
+            let text = format!("{bytes} bytes are more than it may have ({})", Size(self.bytes_max));
             self.tell_not_kept(&text);
             return Compiled::from_compiler(code);
         }

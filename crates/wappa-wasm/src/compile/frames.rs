@@ -88,6 +88,11 @@ pub(crate) fn demangled(name: &str) -> String {
 
 /// Whether the name was a mangled one.
 fn demangle(name: &str, out: &mut Bounded) -> bool {
+    // The demanglers take more for a mangled name: `$s` or `i` are types to them. Some systems put one more underscore
+    // in front of all names.
+    if !["_Z", "__Z", "_R", "__R"].iter().any(|it| name.starts_with(it)) {
+        return false;
+    }
     if let Ok(symbol) = rustc_demangle::try_demangle(name) {
         return write!(out, "{symbol:#}").is_ok();
     }
@@ -138,6 +143,13 @@ mod tests {
             ("_RNvC5guest5inner", "guest::inner"),
             ("_ZN5guest5innerEi", "guest::inner(int)"),
             ("main.process", "main.process"),
+            ("$s", "$s"),
+            ("s", "s"),
+            ("i", "i"),
+            ("St", "St"),
+            ("RNvC5guest5inner", "RNvC5guest5inner"),
+            ("ZN5guest5inner17h0123456789abcdefE", "ZN5guest5inner17h0123456789abcdefE"),
+            ("__ZN5guest5innerEi", "guest::inner(int)"),
             ("_Znonsense", "_Znonsense"),
             ("\u{1b}[31mred\n", "\u{fffd}[31mred\u{fffd}"),
         ] {

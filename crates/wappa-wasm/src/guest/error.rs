@@ -3,6 +3,7 @@
 use std::io;
 
 use wappa_component::cause_of_start;
+use wappa_spec::Size;
 
 /// The module cannot be a guest with this config.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum GuestError {
     Import(String),
     /// The module needs more than `memory_limit` to start with.
     #[error(
-        "the module starts with {needed} bytes of memory, more than `memory_limit` allows ({limit} bytes)"
+        "the module starts with {} of memory, more than `memory_limit` allows ({})", Size(*needed), Size(*limit as u64)
     )]
     Memory {
         /// Its memories at their smallest, and what else an instance costs the host.

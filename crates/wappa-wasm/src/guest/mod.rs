@@ -193,7 +193,7 @@ impl Guest {
             on_demand: if pooled.is_some() { OnceLock::new() } else { OnceLock::from(linked) },
             shared: Arc::new(shared),
             slots: Slots::new(config.max_instances),
-            log: Arc::new(RatedLog::new(config.log, config.limits.log_lines_per_second, "line")),
+            log: Arc::new(RatedLog::new(config.log, config.limits.log_lines_per_second)),
             metrics: config.metrics,
             env: config.env,
             args: config.args,

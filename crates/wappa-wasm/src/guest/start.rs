@@ -1,5 +1,6 @@
 //! The start of an instance: its memory, its start functions, and what is called for messages.
 
+use wappa_spec::Size;
 use wasmtime::{Store, TypedFunc, UpdateDeadline, Val, component};
 use wasmtime_wasi::WasiView;
 
@@ -192,8 +193,8 @@ fn not_started(host: &Host, what: &str, error: &wasmtime::Error) -> CallError {
                 Limit::Process.name()
             ),
             _ => {
-                let limit = host.shared.limits.memory;
-                format!("{what}: it needs more memory to start with than {limit} bytes (`memory_limit`)")
+                let limit = Size(host.shared.limits.memory as u64);
+                format!("{what}: it needs more memory to start with than {limit} (`memory_limit`)")
             }
         };
         return CallError::new(Kind::Instance, text);

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wappa_component::counted;
 use wappa_spec::is_printable;
 use wasmtime_wasi::{
     async_trait,
@@ -49,13 +50,19 @@ pub trait GuestLog: Send + Sync {
     fn log(&self, level: Level, text: &str);
 }
 
+/// Who has a line to log. Each has a rate of its own, so that a guest that floods the log hides nothing that the host says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    Guest,
+    Host,
+}
+
 /// Writes to the log within the rate.
 pub(crate) struct RatedLog {
     log: Option<Arc<dyn GuestLog>>,
     lines_per_second: u32,
-    /// What one is called, in the line that counts what was too much.
-    what: &'static str,
-    rate: Mutex<Rate>,
+    of_guest: Mutex<Rate>,
+    of_host: Mutex<Rate>,
 }
 
 struct Rate {
@@ -71,19 +78,19 @@ impl fmt::Debug for RatedLog {
 }
 
 impl RatedLog {
-    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32, what: &'static str) -> RatedLog {
-        let rate = Rate { since: Instant::now(), lines: 0, dropped: 0 };
-        RatedLog { log, lines_per_second, what, rate: Mutex::new(rate) }
+    pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32) -> RatedLog {
+        let rate = || Mutex::new(Rate { since: Instant::now(), lines: 0, dropped: 0 });
+        RatedLog { log, lines_per_second, of_guest: rate(), of_host: rate() }
     }
 
-    pub(crate) fn log(&self, level: Level, text: &str) {
+    pub(crate) fn log(&self, author: Author, level: Level, text: &str) {
         let Some(log) = self.log.as_ref().filter(|it| it.is_enabled(level)) else { return };
-        let mut rate = lock(&self.rate);
+        let mut rate = lock(self.rate_of(author));
         let now = Instant::now();
         if INTERVAL <= now.duration_since(rate.since) {
             rate.since = now;
             rate.lines = 0;
-            say_dropped(log.as_ref(), self.what, &mut rate);
+            say_dropped(log.as_ref(), author, &mut rate);
         }
         if self.lines_per_second <= rate.lines {
             rate.dropped += 1;
@@ -97,25 +104,35 @@ impl RatedLog {
         self.log.as_ref().is_some_and(|it| it.is_enabled(level))
     }
 
-    /// Counts a line that is not even looked at.
+    /// Counts a line of the guest that is not even looked at.
     fn drop_line(&self) {
-        lock(&self.rate).dropped += 1;
+        lock(&self.of_guest).dropped += 1;
+    }
+
+    fn rate_of(&self, author: Author) -> &Mutex<Rate> {
+        match author {
+            Author::Guest => &self.of_guest,
+            Author::Host => &self.of_host,
+        }
     }
 }
 
 impl Drop for RatedLog {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
-            say_dropped(log.as_ref(), self.what, &mut lock(&self.rate));
+            for author in [Author::Guest, Author::Host] {
+                say_dropped(log.as_ref(), author, &mut lock(self.rate_of(author)));
+            }
         }
     }
 }
 
-fn say_dropped(log: &dyn GuestLog, what: &str, rate: &mut Rate) {
+fn say_dropped(log: &dyn GuestLog, author: Author, rate: &mut Rate) {
     let dropped = mem::take(&mut rate.dropped);
     if 0 < dropped {
-        let s = if dropped == 1 { "" } else { "s" };
-        log.log(Level::Warn, &format!("{dropped} {what}{s} of the guest dropped: over the rate of its log"));
+        let lines = counted(dropped, "line", "lines");
+        let of = if author == Author::Guest { "of" } else { "about" };
+        log.log(Level::Warn, &format!("{lines} {of} the guest dropped: over the rate of its log"));
     }
 }
 
@@ -202,7 +219,7 @@ const HELD_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]
 struct Held {
-    lines: Vec<(Level, String)>,
+    lines: Vec<(Author, Level, String)>,
     counts: BTreeMap<String, u64>,
     bytes: usize,
     dropped: u64,
@@ -229,7 +246,7 @@ impl Output {
 
     /// Logs one line of the host about the guest.
     pub(crate) fn log(&self, level: Level, text: &str) {
-        self.say(&mut lock(&self.lines), level, text);
+        self.say(&mut lock(&self.lines), Author::Host, level, text);
     }
 
     /// Logs a text of the guest, line by line. What it says of errors explains a trap that follows.
@@ -242,7 +259,7 @@ impl Output {
             if line.trim().is_empty() {
                 continue;
             }
-            self.say(&mut lines, level, &line);
+            self.say(&mut lines, Author::Guest, level, &line);
             if level == Level::Error {
                 lines.explanation.take(&line);
             }
@@ -284,25 +301,25 @@ impl Output {
             (lines.out, lines.err) = held.unfinished;
             return;
         }
-        for (level, line) in &held.lines {
-            self.log.log(*level, line);
+        for (author, level, line) in &held.lines {
+            self.log.log(*author, *level, line);
         }
         if let Some(metrics) = &self.metrics {
             held.counts.iter().for_each(|(name, delta)| metrics.count(name, *delta));
         }
         if 0 < held.dropped {
             let text = format!("{} lines or counts of the guest dropped: too many in one call", held.dropped);
-            self.log.log(Level::Warn, &text);
+            self.log.log(Author::Host, Level::Warn, &text);
         }
     }
 
-    fn say(&self, lines: &mut Lines, level: Level, text: &str) {
-        let Some(held) = &mut lines.held else { return self.log.log(level, text) };
+    fn say(&self, lines: &mut Lines, author: Author, level: Level, text: &str) {
+        let Some(held) = &mut lines.held else { return self.log.log(author, level, text) };
         if !self.log.is_enabled(level) {
             return;
         }
         if held.takes(text.len()) {
-            held.lines.push((level, text.to_string()));
+            held.lines.push((author, level, text.to_string()));
         } else {
             held.dropped += 1;
         }
@@ -322,7 +339,7 @@ impl Output {
         let mut lines = lock(&self.lines);
         let unfinished = printable(&mem::take(&mut lines.err));
         if !unfinished.trim().is_empty() {
-            self.say(&mut lines, Level::Warn, &unfinished);
+            self.say(&mut lines, Author::Guest, Level::Warn, &unfinished);
         }
         lines.explanation = Explanation::default();
     }
@@ -355,7 +372,7 @@ impl Output {
                 let text = printable(&buffer);
                 buffer.clear();
                 if !text.trim().is_empty() {
-                    self.say(&mut lines, level, &text);
+                    self.say(&mut lines, Author::Guest, level, &text);
                     if stderr {
                         lines.explanation.take(&text);
                     }
@@ -374,7 +391,7 @@ impl Output {
         {
             let text = printable(&buffer);
             if !text.trim().is_empty() {
-                self.log.log(level, &text);
+                self.log.log(Author::Guest, level, &text);
             }
         }
     }
@@ -472,7 +489,7 @@ mod tests {
     fn lines_below_the_level_do_not_count() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();
-        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3, "guest")), None);
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 3)), None);
         for number in 0..1000 {
             output.log_text(Level::Debug, b"not seen");
             output.write(false, b"nor this\n");
@@ -492,7 +509,7 @@ mod tests {
     fn what_is_held_back_is_bounded() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();
-        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), u32::MAX, "guest")), None);
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), u32::MAX)), None);
         output.hold();
         (0..2000).for_each(|_| output.log_text(Level::Warn, &[b'x'; 1000]));
         output.release(true);
@@ -504,10 +521,36 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_that_floods_the_log_hides_nothing_of_the_host() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 2)), None);
+        (0..1000).for_each(|_| output.write(true, b"flood\n"));
+        output.log(Level::Warn, "a file is not opened");
+        output.hold();
+        (0..1000).for_each(|_| output.log_text(Level::Warn, b"flood"));
+        output.log(Level::Warn, "another file is not opened");
+        output.release(true);
+        (0..5).for_each(|_| output.log(Level::Error, "one too many"));
+        drop(output);
+        assert_eq!(
+            *lock(&log.0),
+            [
+                "flood",
+                "flood",
+                "a file is not opened",
+                "another file is not opened",
+                "1998 lines of the guest dropped: over the rate of its log",
+                "5 lines about the guest dropped: over the rate of its log"
+            ]
+        );
+    }
+
+    #[test]
     fn a_line_that_is_not_finished_belongs_to_its_message() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();
-        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100, "guest")), None);
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), 100)), None);
         output.begin();
         output.write(true, b"of the first");
         assert_eq!(output.last_err().as_deref(), Some("of the first"));

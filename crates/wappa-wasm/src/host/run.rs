@@ -5,6 +5,7 @@
 
 use wappa_component::{Account, Charge};
 use wappa_message::Message;
+use wappa_spec::Size;
 
 use crate::{host::error::CallError, host::pace::Pace};
 
@@ -114,7 +115,7 @@ impl Growth {
     fn refusal(&self) -> String {
         format!(
             "the messages of its part would grow by more than the limit of {} together (`part_limit`)",
-            self.limit
+            Size(self.limit as u64)
         )
     }
 

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata, Value, pair_bytes};
+use wappa_spec::Size;
 
 use crate::{
     host::arena::Arena,
@@ -380,7 +381,7 @@ impl Work {
             Err(Refused::NotJson(why)) => Ok(Err(why)),
             Err(Refused::TooLarge) => Err(Stop::Output(format!(
                 "a JSON value takes more memory than the limit of {} allows (`output_limit`)",
-                self.output_limit
+                Size(self.output_limit as u64)
             ))),
         }
     }
@@ -414,8 +415,8 @@ impl Work {
         if now <= before {
             return Ok(());
         }
-        let limit = self.output_limit;
-        if limit < now {
+        if self.output_limit < now {
+            let limit = Size(self.output_limit as u64);
             let text =
                 format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)");
             return Err(Stop::Output(text));

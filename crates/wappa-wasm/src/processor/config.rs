@@ -131,7 +131,7 @@ pub(crate) struct WasmConfig {
     #[config(bento = false, advanced)]
     pub(crate) args: Vec<String>,
 
-    /// Directories that the guest may use. It sees nothing of the file system without one.
+    /// Directories that the guest may use, by different names. It sees nothing of the file system without one.
     #[config(bento = false, advanced)]
     pub(crate) mounts: Vec<MountConfig>,
 
@@ -160,10 +160,11 @@ pub(crate) struct RecycleConfig {
 /// A directory that the guest may use.
 #[derive(Config, Debug)]
 pub(crate) struct MountConfig {
-    /// The directory of the host.
+    /// The directory of the host. Relative to the working directory; when it is not there, relative to the config or the
+    /// file of resources that names it.
     pub(crate) host: String,
 
-    /// Its name for the guest.
+    /// Its name for the guest, such as `/data`.
     pub(crate) guest: String,
 
     /// Whether the guest may change what is in it.

@@ -31,7 +31,7 @@ use crate::{
 use config::WasmConfig;
 use known::ModuleFile;
 use lanes::Lanes;
-use observers::{LogOfGuest, MetricsOfGuest, TicksOfStream};
+use observers::{Failures, LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
 use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
@@ -58,6 +58,7 @@ struct Wasm {
     /// The path without `root.`, as it stands in marks.
     path: String,
     state_lost: Counter,
+    failures: Failures,
     /// Failures of host functions, after which a guest goes on as if nothing were.
     mistakes: RatedLog,
     /// Brings new versions, with `reload`.
@@ -70,7 +71,7 @@ impl BuildProcessor for WasmConfig {
             return Err(BuildError::new("this program was started without a wasm engine"));
         };
         let engine = engine.as_ref().clone();
-        let file = module_file(&self.module_path, ctx.config_dir());
+        let file = place_of(&self.module_path, ctx.config_dir());
         let logger = ctx.logger();
         let interrupt = Interrupt::new();
         // Compiling takes long: a stop during it ends the compiler too.
@@ -113,8 +114,7 @@ impl BuildProcessor for WasmConfig {
             prepares: max_instances == 0,
         };
         let path = ctx.path().strip_prefix("root.").unwrap_or(ctx.path()).to_string();
-        let mistakes =
-            RatedLog::new(Some(Arc::new(LogOfGuest(logger.clone()))), LOG_LINES_PER_SECOND, "failure");
+        let mistakes = RatedLog::new(Some(Arc::new(LogOfGuest(logger.clone()))), LOG_LINES_PER_SECOND);
         Ok(Box::new(Wasm {
             engine,
             versions,
@@ -124,6 +124,7 @@ impl BuildProcessor for WasmConfig {
             logger,
             path,
             state_lost,
+            failures: Failures::new(ctx.metrics().clone(), ctx.label(), ctx.path()),
             mistakes,
             _watch: watch,
         }))
@@ -158,7 +159,7 @@ impl WasmConfig {
                 args: self.args.clone(),
                 mounts: mounts
                     .map(|it| Mount {
-                        host: it.host.clone().into(),
+                        host: place_of(&it.host, ctx.config_dir()),
                         guest: it.guest.clone(),
                         writable: it.writable,
                     })
@@ -215,9 +216,9 @@ impl Maker {
     }
 }
 
-/// The file of a module: relative to the working directory, as in Bento; when it is not there, relative to the
-/// file that names it.
-pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
+/// The module's file or the directory that a config names: relative to the working directory, as in Bento; when it is not
+/// there, relative to the file that names it.
+pub fn place_of(path: &str, config_dir: Option<&Path>) -> PathBuf {
     let direct = PathBuf::from(path);
     match beside_config(path, config_dir) {
         Some(beside) if !direct.exists() => beside,
@@ -225,7 +226,7 @@ pub fn module_file(path: &str, config_dir: Option<&Path>) -> PathBuf {
     }
 }
 
-/// What the path of a module leads to beside the file that names it, if there is something.
+/// What a path leads to beside the file that names it, if there is something.
 fn beside_config(path: &str, config_dir: Option<&Path>) -> Option<PathBuf> {
     config_dir.map(|it| it.join(path)).filter(|it| it.exists())
 }

@@ -8,7 +8,10 @@ use std::{
 use wappa_component::{Counter, Logger, Metrics, Pulse};
 
 use super::series;
-use crate::{host::log::GuestLog, host::metrics::GuestMetrics, host::metrics::Ticks, interface::Level};
+use crate::{
+    host::error::Kind, host::log::GuestLog, host::metrics::GuestMetrics, host::metrics::Ticks,
+    interface::Level,
+};
 
 /// The log of the processor.
 pub(super) struct LogOfGuest(pub(super) Logger);
@@ -84,6 +87,36 @@ impl GuestMetrics for MetricsOfGuest {
         }
         drop(counters);
         self.add_new(name, delta);
+    }
+}
+
+/// The failures of a processor's guests, by kind. A kind that never comes has no series.
+pub(super) struct Failures {
+    metrics: Metrics,
+    label: String,
+    path: String,
+    by_kind: RwLock<HashMap<Kind, Counter>>,
+}
+
+impl Failures {
+    pub(super) fn new(metrics: Metrics, label: &str, path: &str) -> Failures {
+        let (label, path) = (label.to_string(), path.to_string());
+        Failures { metrics, label, path, by_kind: RwLock::default() }
+    }
+
+    /// Counts one message that failed.
+    #[cold]
+    pub(super) fn count(&self, kind: Kind) {
+        let counters = self.by_kind.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = counters.get(&kind) {
+            return counter.add(1);
+        }
+        drop(counters);
+        let word = kind.as_str().replace(' ', "_");
+        let labels = [("label", self.label.as_str()), ("path", self.path.as_str()), ("kind", word.as_str())];
+        let counter = self.metrics.counter(series::WASM_FAILED.name, &labels);
+        counter.add(1);
+        self.by_kind.write().unwrap_or_else(PoisonError::into_inner).insert(kind, counter);
     }
 }
 

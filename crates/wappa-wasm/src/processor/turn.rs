@@ -11,7 +11,8 @@ use super::{
     recycle::{Advice, Spare},
 };
 use crate::{
-    engine::CallContext, host::error::CallError, host::error::Kind, host::run::Outcome, host::run::Run,
+    engine::CallContext, host::error::CallError, host::error::Kind, host::log::Author, host::run::Outcome,
+    host::run::Run,
 };
 
 /// After an instance could not be made the next attempt waits, longer each time.
@@ -238,9 +239,10 @@ impl Wasm {
         let text = format!("{} ({})", err.mark_text(), self.path);
         if err.kind() == Kind::HostCall && err.changes_kept() {
             // The message goes on and may look as if the guest had wanted it so. Bento logs each of these, too.
-            self.mistakes.log(crate::interface::Level::Error, &text);
+            self.mistakes.log(Author::Host, crate::interface::Level::Error, &text);
         }
         step.mark(message, Mark::new(text));
+        self.failures.count(err.kind());
         self.log_backtrace(err);
     }
 

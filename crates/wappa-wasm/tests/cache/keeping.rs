@@ -117,7 +117,7 @@ fn code_that_is_larger_than_the_bound_is_not_kept() {
     let lines = format!("{before}wappa`: {}", after.replacen(number, "MANY", 1));
     expect![[r#"
         load a: compiled
-          Info: compiled code is not kept in `DIR/wappa`: MANY bytes are more than it may have (100 bytes)
+          Info: compiled code is not kept in `DIR/wappa`: MANY bytes are more than it may have (100B)
     "#]]
     .assert_eq(&lines);
     assert_eq!(story.entries(), Vec::<PathBuf>::new());

@@ -237,7 +237,7 @@ fn limits_on_output() {
         expect![[r#"
             (a new instance after 3)
             "k"
-            "b" failed: output: the message would be 60000 bytes, over the limit of 50000 (`output_limit`)
+            "b" failed: output: the message would be 60000 bytes, over the limit of 50000B (`output_limit`)
             "[w]"
         "#]],
     );
@@ -247,7 +247,7 @@ fn limits_on_output() {
         |config| config.limits.output = 200,
         expect![[r#"
             (a new instance after 1)
-            "s" failed: output: the message would be 256 bytes, over the limit of 200 (`output_limit`)
+            "s" failed: output: the message would be 256 bytes, over the limit of 200B (`output_limit`)
             "k"
         "#]],
     );

@@ -291,7 +291,7 @@ fn it_makes_room_for_metadata_and_then_takes_it_back() {
         vec![message],
         |it| it.limits.output = 64 << 10,
         expect![[r#"
-            "xxxxxxxxxxxxxxxxxxxx… (40000)" [output: the message would be 80225 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "xxxxxxxxxxxxxxxxxxxx… (40000)" [output: the message would be 80225 bytes, over the limit of 64KiB (`output_limit`)] (spent)
         "#]],
     );
 }
@@ -303,7 +303,7 @@ fn it_wants_the_hosts_memory() {
         &bad(&format!("{grow} (call $set_bytes (i32.const 0) (i32.const 65537))"), ""),
         expect![[r#"
             "ok" k=k
-            "bad" [output: the message would be 65682 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 65682 bytes, over the limit of 64KiB (`output_limit`)] (spent)
             "ok" k=k
         "#]],
     );
@@ -323,7 +323,7 @@ fn it_wants_the_hosts_memory() {
         &bad(many, ""),
         expect![[r#"
             "ok" k=k
-            "bad" [output: the message would be 65561 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 65561 bytes, over the limit of 64KiB (`output_limit`)] (spent)
             "ok" k=k
         "#]],
     );
@@ -332,7 +332,7 @@ fn it_wants_the_hosts_memory() {
         &bad(long, ""),
         expect![[r#"
             "ok" k=k
-            "bad" [output: the message would be 65909 bytes, over the limit of 65536 (`output_limit`)] (spent)
+            "bad" [output: the message would be 65909 bytes, over the limit of 64KiB (`output_limit`)] (spent)
             "ok" k=k
         "#]],
     );

@@ -349,7 +349,7 @@ fn v18_v19_v27_modules_that_cannot_be_guests() {
         r#"(module (memory 4096) (export "memory" (memory 0)) (func (export "process")))"#,
         &["a"],
         expect![[r#"
-            the module starts with 268435456 bytes of memory, more than `memory_limit` allows (134217728 bytes)
+            the module starts with 256MiB of memory, more than `memory_limit` allows (128MiB)
         "#]],
     );
 }

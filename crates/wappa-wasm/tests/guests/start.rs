@@ -135,7 +135,7 @@ fn memory_is_bounded_from_the_start() {
         vec![wappa_message::Message::new("a")],
         |it| it.limits.memory = 1000,
         expect![[r#"
-        the module starts with 65536 bytes of memory, more than `memory_limit` allows (1000 bytes)
+        the module starts with 64KiB of memory, more than `memory_limit` allows (1000B)
     "#]],
     );
     let table = marking("(table 100000 funcref)");
@@ -144,7 +144,7 @@ fn memory_is_bounded_from_the_start() {
         vec![wappa_message::Message::new("a")],
         |it| it.limits.memory = 100 << 10,
         expect![[r#"
-            instance: instantiating: it needs more memory to start with than 102400 bytes (`memory_limit`)
+            instance: instantiating: it needs more memory to start with than 100KiB (`memory_limit`)
         "#]],
     );
 }

@@ -532,7 +532,7 @@ fn the_limit_on_output_counts_what_is_emitted() {
             &many,
             expect![[r#"
             (a new instance after 1)
-            "hello" failed: output: the message would be 50013 bytes, over the limit of 50000 (`output_limit`)
+            "hello" failed: output: the message would be 50013 bytes, over the limit of 50000B (`output_limit`)
         "#]],
         ),
         (
@@ -545,14 +545,14 @@ fn the_limit_on_output_counts_what_is_emitted() {
             &large,
             expect![[r#"
             (a new instance after 1)
-            "hello" failed: output: the message would be 100000 bytes, over the limit of 50000 (`output_limit`)
+            "hello" failed: output: the message would be 100000 bytes, over the limit of 50000B (`output_limit`)
         "#]],
         ),
         (
             &keys,
             expect![[r#"
                 (a new instance after 1)
-                "hello" failed: output: the message would be 50029 bytes, over the limit of 50000 (`output_limit`)
+                "hello" failed: output: the message would be 50029 bytes, over the limit of 50000B (`output_limit`)
             "#]],
         ),
     ] {

@@ -91,7 +91,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Measures a guest. The error is for standard error.
 pub(crate) fn bench(arguments: BenchArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let host = host(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling, arguments.guest.guest_memory_limit)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     on_thread(move |out| {

@@ -75,7 +75,7 @@ pub(crate) struct CallShape {
 
 /// Calls a guest. The error is for standard error.
 pub(crate) fn call(arguments: CallArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let host = host(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling, arguments.shape.guest.guest_memory_limit)?;
     let is_terminal = io::stdout().is_terminal();
     let style =
         Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: arguments.brief };

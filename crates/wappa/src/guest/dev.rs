@@ -68,7 +68,7 @@ pub(crate) struct DevArguments {
 
 /// Works on a project. The error is for standard error.
 pub(crate) fn dev(arguments: DevArguments, before: CompileOptions) -> Result<ExitCode, String> {
-    let host = host(before, &arguments.compiling)?;
+    let host = host(before, &arguments.compiling, None)?;
     let is_terminal = io::stdout().is_terminal();
     let style = Style { has_color: has_color(is_terminal, &Environment::default()), is_brief: false };
     if !arguments.once {

@@ -29,10 +29,11 @@ use std::{
     time::Duration,
 };
 
+use wappa_spec::Size;
 use wappa_wasm::{ChildCompiler, Engine, EngineConfig, Level};
 
 use crate::{
-    compiling::{CompileOptions, Keeping},
+    compiling::{self, CompileOptions, Keeping},
     environment::Environment,
     wasm,
 };
@@ -69,10 +70,18 @@ struct Host {
     reader: ChildCompiler,
 }
 
-fn host(before: CompileOptions, behind: &CompileOptions) -> Result<Host, String> {
+fn host(
+    before: CompileOptions,
+    behind: &CompileOptions,
+    guest_memory_limit: Option<Size>,
+) -> Result<Host, String> {
+    compiling::tell_of_slow_build();
     let options = before.merged(behind);
     let mut config = EngineConfig::default();
     config.instances = 1;
+    if let Some(limit) = guest_memory_limit {
+        config.guest_memory = usize::try_from(limit.bytes()).unwrap_or(usize::MAX);
+    }
     let reader = wasm::compiler(options.budget())?;
     config.compiler = Arc::new(reader.clone());
     if let Keeping::In(cache) = options.cache(&Environment::default()) {

@@ -38,6 +38,12 @@ pub(crate) struct GuestOptions {
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = HEADING)]
     output_limit: Option<Size>,
 
+    /// The memory that the guest may make the process hold, as the flag of `run` [default: three quarters of the
+    /// machine's, or of the control group's].
+    // The flag of `run` is another one.
+    #[arg(id = "guest_memory", long = "guest-memory-limit", value_name = "SIZE", value_parser = size)]
+    pub(super) guest_memory_limit: Option<Size>,
+
     /// A variable of the guest's WASI environment; may be given again.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, help_heading = HEADING)]
     env: Vec<(String, String)>,

@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 50;
 ///
 /// Nothing is said where a `fallback` tries another output next, where the input does not replay (it says so itself what
 /// becomes of them), and where a `catch` clears all marks after the last processor that can fail.
-pub fn lint_stream(config: &StreamConfig, registry: &dyn Registry) -> Option<Lint> {
+pub(super) fn lint(config: &StreamConfig, registry: &dyn Registry) -> Option<Lint> {
     let stream = Stream { config, registry };
     if !stream.replays(&config.input) {
         return None;
@@ -55,7 +55,8 @@ impl Stream<'_> {
     fn can_fail(&self, before: bool, processors: &[ComponentNode]) -> bool {
         processors.iter().fold(before, |before, it| match it.name.as_str() {
             "catch" => false,
-            "noop" | "log" | "sleep" | "split" => before,
+            // `none` stands in for what is not known, and is told to be wrong itself.
+            "noop" | "log" | "sleep" | "split" | "none" => before,
             // What is inside of a list that ends with a `catch` is cleared like that.
             "try" | "for_each" | "processors" => {
                 let last = it.body.as_seq().and_then(<[Node]>::last);

@@ -1,0 +1,87 @@
+//! Labels of resources: which ones a file defines and which ones it refers to, so that a resource that is nowhere is found
+//! before anything is built.
+
+use crate::lint::{Lint, Rule};
+use crate::spec::ComponentKind;
+use crate::suggest::{nearest, shown};
+use crate::yaml::{Node, Pos};
+
+/// The labels of the resources of one file, or of several together.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    defined: Vec<(ComponentKind, String)>,
+    referred_to: Vec<Reference>,
+}
+
+/// A place at which a resource is referred to by its label.
+#[derive(Clone, Debug)]
+struct Reference {
+    kind: ComponentKind,
+    label: String,
+    pos: Pos,
+    len: u32,
+}
+
+impl Labels {
+    pub(crate) fn define(&mut self, kind: ComponentKind, label: &str) {
+        self.defined.push((kind, label.to_string()));
+    }
+
+    /// Remembers a label that is referred to, or a list of them.
+    pub(crate) fn refer(&mut self, kind: ComponentKind, node: &Node) {
+        for node in node.as_seq().unwrap_or(std::slice::from_ref(node)) {
+            if let Some(label) = node.as_str() {
+                self.referred_to.push(Reference {
+                    kind,
+                    label: label.to_string(),
+                    pos: node.pos,
+                    len: node.len,
+                });
+            }
+        }
+    }
+
+    /// The same, of a text that stands in another one.
+    pub fn moved(mut self, place: impl Fn(Pos) -> Pos) -> Labels {
+        self.referred_to.iter_mut().for_each(|it| it.pos = place(it.pos));
+        self
+    }
+
+    /// Adds what another file defines.
+    pub fn add_defined(&mut self, other: &Labels) {
+        self.defined.extend_from_slice(&other.defined);
+    }
+
+    /// In a file that is not linted nothing is missing.
+    pub(crate) fn forget_references(&mut self) {
+        self.referred_to.clear();
+    }
+
+    /// An error for each resource that is referred to here and defined nowhere in `all`.
+    pub fn unknown(&self, all: &Labels) -> Vec<Lint> {
+        let is_unknown = |it: &&Reference| !all.has(it.kind, &it.label);
+        self.referred_to.iter().filter(is_unknown).map(|it| all.lint(it)).collect()
+    }
+
+    fn has(&self, kind: ComponentKind, label: &str) -> bool {
+        self.defined.iter().any(|(its_kind, it)| *its_kind == kind && it == label)
+    }
+
+    fn lint(&self, reference: &Reference) -> Lint {
+        let Reference { kind, label, pos, len } = reference;
+        let message = format!("{kind} resource '{}' was not found", shown(label));
+        let lint = Lint { len: *len, ..Lint::error(Rule::UnknownResource, *pos, message) };
+        let of_kind = self.defined.iter().filter(|(it, _)| it == kind).map(|(_, label)| label.as_str());
+        if let Some(near) = nearest(label, of_kind) {
+            return lint.hint(format!("did you mean `{near}`?"));
+        }
+        match self.defined.iter().find(|(_, it)| it == label) {
+            Some((other, _)) => {
+                lint.hint(format!("`{label}` is the label of a {}, not of a {}", other.noun(), kind.noun()))
+            }
+            None => lint.hint(format!(
+                "define it below `{kind}_resources`; those of other files are there with `-r FILE`"
+            )),
+        }
+    }
+}
