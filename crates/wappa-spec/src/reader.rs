@@ -1,5 +1,6 @@
 //! Reads configs out of a tree, and collects what is wrong with them in Bento's order.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -109,6 +110,11 @@ impl<'r> Reader<'r> {
     /// Whether the config is not trusted: see [`Registry::is_restricted`].
     pub fn is_restricted(&self) -> bool {
         self.registry.is_restricted()
+    }
+
+    /// What the program has of this type for lints, such as what is known of modules already. There need not be one.
+    pub fn service<T: Any + Send + Sync>(&self) -> Option<&'r T> {
+        self.registry.get()
     }
 
     /// The options of the lint run.

@@ -3,6 +3,7 @@
 //! Everything here is plain constant data that `#[derive(Config)]` writes. Parsing, lints, defaults, the `list`
 //! command and the reference pages are functions of it.
 
+use std::any::{Any, TypeId};
 use std::fmt;
 
 use crate::reader::Reader;
@@ -368,6 +369,19 @@ pub trait Registry: Send + Sync {
     fn is_restricted(&self) -> bool {
         false
     }
+
+    /// What a lint of a component may use beside its config, by its type: see [`Reader::service`].
+    fn service(&self, type_id: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        let _ = type_id;
+        None
+    }
+}
+
+impl dyn Registry + '_ {
+    /// What the program has of this type for its components' lints.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.service(TypeId::of::<T>())?.downcast_ref()
+    }
 }
 
 /// All components of another registry, for configs that are not trusted.
@@ -391,6 +405,10 @@ impl Registry for Restricted<'_> {
 
     fn is_restricted(&self) -> bool {
         true
+    }
+
+    fn service(&self, type_id: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        self.0.service(type_id)
     }
 }
 

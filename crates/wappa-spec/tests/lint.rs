@@ -213,7 +213,7 @@ fn types() {
     check_processors(
         "- wasm:\n    module_path: 5\n    function: true\n    timeout: 10\n    memory_limit: lots\n    ratio: x\n    recycle: {messages: -1, growth: 1, nope: 2}\n",
         expect![[r#"
-            (6,1) expected duration value, got `10` (!!int) @18+2 | a duration is written like `300ms`, `5s` or `1h30m`
+            (6,1) expected duration value, got `10` (!!int) @18+2 | a duration has a unit: `10s`, `10ms` or `10m`
             (7,1) expected size value, got `lots` @23+4 | a size is written like `128MiB`, `64KB` or `1024`
             (8,1) expected float value, got `x` @16+1
             (9,1) expected int value of 0 or more, got `-1` @29+2
@@ -273,8 +273,8 @@ fn a_lint_of_a_component() {
     check_processors(
         "- wasm: {module_path: ./missing.wasm, timeout: 5}",
         expect![[r#"
-        (3,1) expected duration value, got `5` (!!int) @52+1 | a duration is written like `300ms`, `5s` or `1h30m`
-    "#]],
+            (3,1) expected duration value, got `5` (!!int) @52+1 | a duration has a unit: `5s`, `5ms` or `5m`
+        "#]],
     );
 }
 
@@ -464,7 +464,7 @@ fn root_objects() {
     check(
         "shutdown_timeout: 20\nshutdown_delay: -1s\n",
         expect![[r#"
-        (1,1) expected duration value, got `20` (!!int) @19+2 | a duration is written like `300ms`, `5s` or `1h30m`
+        (1,1) expected duration value, got `20` (!!int) @19+2 | a duration has a unit: `20s`, `20ms` or `20m`
         (2,1) expected duration value, got `-1s` @17+3 | a duration is written like `300ms`, `5s` or `1h30m`
     "#]],
     );
@@ -475,7 +475,7 @@ fn files_that_are_none() {
     check(
         "",
         expect![[r#"
-        (0,1) expected object value, got !!null @0+0
+        (0,1) expected object value, got !!null @0+0 | the file says nothing: `{}` is a config in which everything is as if it were not given
     "#]],
     );
     check(
@@ -582,7 +582,7 @@ fn resource_files() {
     expect![[r#"
         (1,1) the label field for resources must be unique and not empty @23+0
         (1,1) field b not recognised @53+1
-        (2,1) field input not recognised @1+5
+        (2,1) field input not recognised @1+5 | did you mean `input_resources`?
         warning (3,1) Wappa does not run config unit tests yet: `tests` has no effect @8+0
     "#]]
     .assert_eq(&print(&linted.lints));

@@ -1,15 +1,36 @@
 //! A config with many processors of one module has it looked into once.
 
-use std::{fs, path::Path};
+use std::{
+    any::{Any, TypeId},
+    fs,
+    path::Path,
+};
 
 use wappa_component::Component;
-use wappa_spec::{LintOptions, Registry, Source, Spec};
+use wappa_spec::{ComponentKind, LintOptions, Registry, Source, Spec};
 use wappa_wasm::{
     Budget, ChildCompiler,
-    processor::{self, COMPONENT},
+    processor::{COMPONENT, Modules},
 };
 
 static PROCESSOR: Component = COMPONENT;
+
+/// The processor, with what is known of modules.
+struct OneProcessor(Modules);
+
+impl Registry for OneProcessor {
+    fn spec(&self, kind: ComponentKind, name: &str) -> Option<&Spec> {
+        Some(&PROCESSOR.spec).filter(|it| it.kind == kind && it.name == name)
+    }
+
+    fn names(&self, _: ComponentKind) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn service(&self, type_id: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        (type_id == TypeId::of::<Modules>()).then_some(&self.0 as _)
+    }
+}
 
 /// Stands for the process that reads modules: leaves a mark each time and answers nothing.
 fn reader(marks: &Path) -> ChildCompiler {
@@ -25,15 +46,13 @@ fn a_module_is_looked_into_once_for_all_processors_of_it() {
         fs::write(dir.join(name), text).expect("a file can be written");
     }
     let marks = dir.join("marks");
-    processor::read_with(reader(&marks));
     let processors: String = (0..100)
         .flat_map(|_| ["a", "b", "same-as-a"])
         .map(|name| format!("    - wasm: {{module_path: {name}.wat}}\n"))
         .collect();
     let of_others = "    - wasm: {module_path: a.wat, function: other}\n    - wasm: {module_path: a.wat, memory_limit: 1MiB}\n";
     let text = format!("pipeline:\n  processors:\n{processors}{of_others}");
-    let registry: Vec<&'static Spec> = vec![&PROCESSOR.spec];
-    let registry: &dyn Registry = &registry;
+    let registry: &dyn Registry = &OneProcessor(Modules::default().read_by(reader(&marks)));
     let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML").in_dir(&dir);
     let lints = source.stream(registry, LintOptions::default()).lints;
     let n_refused = lints.iter().filter(|it| it.message.contains("the process that read it ended")).count();

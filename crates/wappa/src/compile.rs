@@ -83,8 +83,7 @@ fn modules_of_config(
     arguments: &CompileArguments,
     environment: &Environment,
 ) -> Result<Option<Vec<PathBuf>>, String> {
-    wasm::read_in_child(arguments.compiling.budget())?;
-    let registry: &dyn Registry = &table::registry();
+    let registry: &dyn Registry = &table::with_modules(wasm::modules(arguments.compiling.budget())?);
     let origin = Origin::find(arguments.files.config.as_deref(), environment);
     if origin == Origin::Nowhere {
         return Err("nothing to compile: name modules, or a config with `-c`".to_string());

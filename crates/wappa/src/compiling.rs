@@ -97,17 +97,12 @@ pub(crate) enum Keeping {
 pub(crate) const NOWHERE: &str =
     "compiled code is not cached: neither XDG_CACHE_HOME nor HOME is set, and there is no `--compile-cache`";
 
-/// What is said once where modules are compiled by a build of the program that is slow at it.
-pub(crate) fn hint_of_slow_build() -> Option<&'static str> {
-    cfg!(debug_assertions).then_some(
-        "this is a debug build of the program, which compiles modules many times as slowly as one of `cargo build --release`",
-    )
-}
-
-/// Says so to a person.
+/// Says to a person why modules are compiled slowly, where they are.
 pub(crate) fn tell_of_slow_build() {
-    if let Some(hint) = hint_of_slow_build().filter(|_| io::stderr().is_terminal()) {
-        let _ = writeln!(io::stderr(), "hint: {hint}");
+    if cfg!(debug_assertions) && io::stderr().is_terminal() {
+        let text = "hint: this is a debug build, which compiles modules many times as slowly as one of \
+                    `cargo build --release`\n";
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 

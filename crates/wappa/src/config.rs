@@ -9,8 +9,8 @@ use std::{
 
 use wappa_component::NotRead;
 use wappa_spec::{
-    Labels, Level, Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source, StreamConfig,
-    printable,
+    Labels, Level, Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source,
+    StreamConfig, printable,
 };
 
 use crate::{cli, environment::Environment, markdown, wasm};
@@ -177,6 +177,9 @@ impl Found {
     }
 }
 
+/// Lints that a flag brought about, and which flag.
+type OfFlags = Vec<(Lint, String)>;
+
 /// Everything the flags name, read and linted.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -270,7 +273,7 @@ impl Reading<'_> {
         origin: &Origin,
         set: &[String],
         found: &mut Found,
-    ) -> Result<(Option<StreamConfig>, Vec<(Lint, String)>), String> {
+    ) -> Result<(Option<StreamConfig>, OfFlags), String> {
         let (name, bytes) = match origin {
             Origin::Specified(path) | Origin::Found(path) => match read_file(path) {
                 Ok(bytes) => (path.display().to_string(), bytes),

@@ -15,7 +15,7 @@ use crate::{
     cli::{FileOptions, LintArguments},
     config::{Finding, Reading},
     environment::Environment,
-    globs, picture, table,
+    globs, picture,
 };
 
 /// How findings are printed.
@@ -31,7 +31,12 @@ pub(crate) enum Format {
 }
 
 /// Lints what the arguments name, and the files of `--config` and `--resources`.
-pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: &Environment) -> ExitCode {
+pub(crate) fn lint(
+    arguments: &LintArguments,
+    files: &FileOptions,
+    environment: &Environment,
+    registry: &dyn Registry,
+) -> ExitCode {
     let targets = match targets(arguments, files) {
         Ok(targets) => targets,
         Err(err) => {
@@ -47,9 +52,8 @@ pub(crate) fn lint(arguments: &LintArguments, files: &FileOptions, environment: 
     }
     let deprecated = if arguments.deprecated { Deprecated::Reject } else { Deprecated::Warn };
     let lint_options = LintOptions { deprecated, require_labels: arguments.labels };
-    let table = table::registry();
-    let restricted = Restricted(&table);
-    let registry: &dyn Registry = if arguments.restricted { &restricted } else { &table };
+    let restricted = Restricted(registry);
+    let registry: &dyn Registry = if arguments.restricted { &restricted } else { registry };
     let reading = Reading {
         registry,
         environment,

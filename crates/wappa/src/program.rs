@@ -75,8 +75,8 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             arguments.guest_memory_limit = arguments.guest_memory_limit.or(cli.options.guest_memory_limit);
             let files = cli.options.files.merged(&arguments.files);
             let environment = read_env_files(&files)?;
-            wasm::read_in_child(cli.options.compiling.budget())?;
-            Ok(lint::lint(&arguments, &files, &environment))
+            let modules = wasm::modules(cli.options.compiling.budget())?;
+            Ok(lint::lint(&arguments, &files, &environment, &table::with_modules(modules)))
         }
         Some(Command::List(arguments)) => {
             let registry: &dyn Registry = &table::registry();

@@ -30,10 +30,22 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs a stream until it is over or stopped.
 pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
-    let table = table::registry();
+    let keeping = options.compiling.cache(environment);
+    let modules = match wasm::modules(options.compiling.budget()) {
+        Ok(modules) => modules,
+        Err(text) => {
+            print(io::stderr(), &format!("{}\n", printable_lines(&text)));
+            return ExitCode::FAILURE;
+        }
+    };
+    let modules = match &keeping {
+        Keeping::In(cache) => modules.trusting(Arc::clone(cache)),
+        Keeping::Nowhere | Keeping::Off => modules,
+    };
+    let table = table::with_modules(modules);
     let restricted = Restricted(&table);
     let registry = |is_restricted| -> &dyn Registry { if is_restricted { &restricted } else { &table } };
-    match prepare(options, environment, registry(options.restricted)) {
+    match prepare(options, environment, registry(options.restricted), keeping) {
         Ok(ready) => match start(&ready, options, environment, registry(ready.config.is_restricted)) {
             Ok(code) => code,
             Err(text) => {
@@ -54,16 +66,13 @@ struct Ready {
 }
 
 /// Everything before components are built: reads, lints, and opens the log.
-fn prepare(options: &Options, environment: &Environment, registry: &dyn Registry) -> Result<Ready, ExitCode> {
+fn prepare(
+    options: &Options,
+    environment: &Environment,
+    registry: &dyn Registry,
+    keeping: Keeping,
+) -> Result<Ready, ExitCode> {
     let origin = Origin::find(options.files.config.as_deref(), environment);
-    let keeping = options.compiling.cache(environment);
-    if let Keeping::In(cache) = &keeping {
-        wappa_wasm::processor::trust(Arc::clone(cache));
-    }
-    wasm::read_in_child(options.compiling.budget()).map_err(|text| {
-        print(io::stderr(), &format!("{}\n", printable_lines(&text)));
-        ExitCode::FAILURE
-    })?;
     let reading = Reading {
         registry,
         environment,

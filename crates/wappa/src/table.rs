@@ -1,9 +1,13 @@
 //! The table of all components: what `list` prints, what configs may name, what the reference describes.
 
-use std::sync::LazyLock;
+use std::{
+    any::{Any, TypeId},
+    sync::LazyLock,
+};
 
 use wappa_component::Component;
 use wappa_spec::{ComponentKind, Registry, Spec};
+use wappa_wasm::processor::Modules;
 
 use crate::wasm;
 
@@ -21,20 +25,32 @@ pub fn table() -> &'static [&'static Component] {
     &TABLE
 }
 
-/// The table, as what reads configs asks for it.
+/// The table, as what reads configs asks for it. No module is read with it: see [`with_modules`].
 pub(crate) fn registry() -> Table {
-    Table(table())
+    with_modules(Modules::default())
+}
+
+/// The same, for lints that read modules.
+pub(crate) fn with_modules(modules: Modules) -> Table {
+    Table { components: table(), modules }
 }
 
 /// A registry over a table.
-pub(crate) struct Table(&'static [&'static Component]);
+pub(crate) struct Table {
+    components: &'static [&'static Component],
+    modules: Modules,
+}
 
 impl Registry for Table {
     fn spec(&self, kind: ComponentKind, name: &str) -> Option<&Spec> {
-        self.0.iter().map(|it| &it.spec).find(|it| it.kind == kind && it.name == name)
+        self.components.iter().map(|it| &it.spec).find(|it| it.kind == kind && it.name == name)
     }
 
     fn names(&self, kind: ComponentKind) -> Vec<&str> {
-        self.0.iter().filter(|it| it.spec.kind == kind).map(|it| it.spec.name).collect()
+        self.components.iter().filter(|it| it.spec.kind == kind).map(|it| it.spec.name).collect()
+    }
+
+    fn service(&self, type_id: TypeId) -> Option<&(dyn Any + Send + Sync)> {
+        (type_id == TypeId::of::<Modules>()).then_some(&self.modules as _)
     }
 }

@@ -14,12 +14,12 @@ use wappa_spec::{
 use wappa_wasm::{
     Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
     inspect::{Limits, Severity, Verdict},
-    processor::{self, read_module},
+    processor::{self, Modules, read_module},
 };
 
 use crate::{
     cli::InspectArguments,
-    compiling::{CompileOptions, Keeping, NOWHERE, hint_of_slow_build},
+    compiling::{CompileOptions, Keeping, NOWHERE, tell_of_slow_build},
     environment,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn provide(
     if guests.n == 0 {
         return Ok(());
     }
+    tell_of_slow_build();
     let compiler = compiler(providing.budget)?.interrupted_by(providing.interrupted);
     let mut engine_config = EngineConfig::default();
     // One for each thread and one for each turn, should a guest stand under an input or output.
@@ -58,9 +59,6 @@ pub(crate) fn provide(
     let engine = Engine::new(engine_config).map_err(|err| err.to_string())?;
     if let Some(reason) = engine.no_pool() {
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
-    }
-    if let Some(hint) = hint_of_slow_build() {
-        logger.info(hint);
     }
     services.insert(Arc::new(engine));
     Ok(())
@@ -203,10 +201,9 @@ impl Guests {
     }
 }
 
-/// From now on, lints have modules read in a process that is limited.
-pub(crate) fn read_in_child(budget: Budget) -> Result<(), String> {
-    processor::read_with(compiler(budget)?);
-    Ok(())
+/// What is known of modules: nothing yet. They are read in a process that is limited.
+pub(crate) fn modules(budget: Budget) -> Result<Modules, String> {
+    Ok(Modules::default().read_by(compiler(budget)?))
 }
 
 /// `compile-child`: reads or compiles the one module that comes over standard input.

@@ -154,44 +154,44 @@ fn what_cannot_be_compiled_is_named() {
         &program,
         &commands,
         expect![[r#"
-        $ wappa compile bad.wat a.wat missing.wat text.wasm
-        a.wat: compiled in N ms, N bytes of code, SHA-256 N
-        stderr: bad.wat: the module is not valid: type mismatch: expected i32 but nothing on stack (at offset 0x25)
-        stderr: missing.wat: reading the module: no such file or directory
-        stderr: text.wasm: invalid magic number: this is not a WebAssembly module but text that begins with `hello`
-        exit 1
+            $ wappa compile bad.wat a.wat missing.wat text.wasm
+            a.wat: compiled in N ms, N bytes of code, SHA-256 N
+            stderr: bad.wat: the module is not valid: type mismatch: expected i32 but nothing on stack (at offset 0x25)
+            stderr: missing.wat: reading the module: no such file or directory
+            stderr: text.wasm: invalid magic number: this is not a WebAssembly module but text that begins with `hello`
+            exit 1
 
-        $ wappa compile -c bad.yaml
-        stderr: bad.yaml(1,1) reading the module `missing.wat`: no such file or directory
-        stderr:   hint: is it built yet? It was looked for in the working directory and beside the config
-        exit 1
+            $ wappa compile -c bad.yaml
+            stderr: bad.yaml(1,46) reading the module `missing.wat`: no such file or directory
+            stderr:   hint: is it built yet? It was looked for in the working directory and beside the config
+            exit 1
 
-        $ wappa compile -c missing.yaml
-        stderr: missing.yaml(1,1) open missing.yaml: no such file or directory
-        exit 1
+            $ wappa compile -c missing.yaml
+            stderr: missing.yaml(1,1) open missing.yaml: no such file or directory
+            exit 1
 
-        $ wappa compile -c none.yaml
-        stderr: nothing to compile: the config has no `wasm` processor
-        exit 0
+            $ wappa compile -c none.yaml
+            stderr: nothing to compile: the config has no `wasm` processor
+            exit 0
 
-        $ wappa compile
-        stderr: nothing to compile: name modules, or a config with `-c`
-        exit 1
+            $ wappa compile
+            stderr: nothing to compile: name modules, or a config with `-c`
+            exit 1
 
-        $ wappa compile --no-compile-cache a.wat
-        stderr: `--no-compile-cache` leaves `compile` without anything to do
-        exit 1
+            $ wappa compile --no-compile-cache a.wat
+            stderr: `--no-compile-cache` leaves `compile` without anything to do
+            exit 1
 
-        $ wappa compile --compile-time-limit 1ns b.wat
-        stderr: b.wat: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)
-        exit 1
+            $ wappa compile --compile-time-limit 1ns b.wat
+            stderr: b.wat: compiling the module: compiling took more than 1ns (limit `--compile-time-limit`)
+            exit 1
 
-        $ wappa compile --compile-cache /dev/null/wappa a.wat
-        stderr: compiled code is not cached: `/dev/null/wappa`: not a directory
-        stderr: a.wat: compiled, but the code could not be kept
-        exit 1
+            $ wappa compile --compile-cache /dev/null/wappa a.wat
+            stderr: compiled code is not cached: `/dev/null/wappa`: not a directory
+            stderr: a.wat: compiled, but the code could not be kept
+            exit 1
 
-    "#]],
+        "#]],
     );
     let ended = program.run(&["compile", "--compile-cache", "here", "--no-compile-cache", "a.wat"]);
     let expected = "Usage error: the argument '--compile-cache <DIR>' cannot be used with '--no-compile-cache'\n\

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wappa_spec::{Config, Level, Lint, Node, Reader, Rule, Size, parse_duration, printable, printable_path};
 
-use super::{beside_config, config::WasmConfig, known::ModuleFile, place_of};
+use super::{beside_config, config::WasmConfig, known::Modules, place_of};
 use crate::{
     file::digest::hex,
     inspect::{Limits, Severity, Verdict},
@@ -115,7 +115,9 @@ fn lint_module(
 ) -> Option<String> {
     let at_path = node.get("module_path").unwrap_or(node);
     let file = place_of(path, reader.base_dir());
-    let mut module = match ModuleFile::open(&file) {
+    let unknown = Modules::default();
+    let modules = reader.service::<Modules>().unwrap_or(&unknown);
+    let mut module = match modules.open(&file) {
         Ok(module) => module,
         Err(cause) => {
             let text = format!("reading the module `{}`: {cause}", printable_path(&file));
@@ -139,7 +141,7 @@ fn lint_module(
     };
     let digest = hex(module.digest());
     if let Some(other) = beside_config(path, reader.base_dir())
-        && ModuleFile::open(&other).is_ok_and(|it| it.digest() != module.digest())
+        && modules.open(&other).is_ok_and(|it| it.digest() != module.digest())
     {
         let text = format!(
             "`{}` in the working directory is used, as in Bento, and not `{}`, which is another module",
@@ -149,7 +151,7 @@ fn lint_module(
         let lint = Lint::warning(Rule::Custom, at_path.pos, text).on(at_path);
         reader.push(lint.hint("name the one that is meant so that it is found in one place only"));
     }
-    let verdict = module.look_into(function, limits);
+    let verdict = modules.look_into(&mut module, function, limits);
     let findings = match verdict.as_deref() {
         Ok(Verdict::Module(findings)) => findings,
         Ok(Verdict::NotAModule(refusal)) => {

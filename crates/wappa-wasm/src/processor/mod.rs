@@ -29,14 +29,13 @@ use crate::{
     host::stack::spawn_scoped_thread,
 };
 use config::WasmConfig;
-use known::ModuleFile;
 use lanes::Lanes;
 use observers::{Failures, LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
 use turn::Turn;
 use versions::{Look, Versions, Watch, Watched};
 
-pub use known::{read_with, trust};
+pub use known::Modules;
 pub use series::SERIES;
 
 /// The entry of the table of components.
@@ -81,7 +80,9 @@ impl BuildProcessor for WasmConfig {
         let seen = Look::at(&file);
         let place = |text: String| BuildError::new(format!("`{}`: {text}", file.display()));
         let unreadable = |cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display()));
-        let mut module = ModuleFile::open(&file).map_err(unreadable)?;
+        let unknown = Modules::default();
+        let modules = ctx.registry().get::<Modules>().unwrap_or(&unknown);
+        let mut module = modules.open(&file).map_err(unreadable)?;
         let module = match maker.known_module(module.digest()) {
             Some(module) => module,
             None => maker.module(module.bytes().map_err(unreadable)?).map_err(&place)?,

@@ -470,7 +470,7 @@ fn what_is_no_guest_is_refused() {
             exit 1
             --- stderr
             start.wat: starting the guest: instance: instantiating: trap: unreachable
-              stack: 0: 0x27 - float
+              stack: 0: 0x27 - f
 
             $ wappa call init.wat
             exit 1
