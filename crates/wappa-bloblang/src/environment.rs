@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -17,8 +18,26 @@ struct World {
     /// Where paths that are not absolute begin.
     dir: PathBuf,
     is_restricted: bool,
-    counts: Mutex<BTreeMap<Vec<u8>, i64>>,
+    counts: Mutex<Counts>,
 }
+
+/// The largest file that is read, in bytes: as much as a mapping may make for a message.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// What is counted, by name.
+#[derive(Debug, Default)]
+struct Counts {
+    by_name: BTreeMap<Vec<u8>, i64>,
+    /// What the names take, in bytes.
+    bytes: usize,
+}
+
+/// What all names that are counted may take together, in bytes: whoever counts by a name that comes with messages would
+/// fill the memory otherwise.
+const COUNTED_BYTES_MAX: usize = 16 << 20;
+
+/// What a name takes beside its bytes.
+const COUNT_BYTES: usize = 64;
 
 impl Environment {
     /// The environment of the process, in which relative paths begin at this directory.
@@ -48,7 +67,15 @@ impl Environment {
     pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         self.refuses("reading a file")?;
         let path = self.0.dir.join(path);
-        std::fs::read(&path).map_err(|err| {
+        let content = std::fs::File::open(&path).and_then(|file| {
+            let mut content = Vec::new();
+            file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
+            Ok(content)
+        });
+        if content.as_ref().is_ok_and(|it| FILE_BYTES_MAX < it.len() as u64) {
+            return Err(format!("open {}: it has more than {FILE_BYTES_MAX} bytes", path.display()));
+        }
+        content.map_err(|err| {
             let why = match err.kind() {
                 std::io::ErrorKind::NotFound => "no such file or directory".to_string(),
                 std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
@@ -60,10 +87,18 @@ impl Environment {
     }
 
     /// One more of what is counted under this name.
-    pub(crate) fn count(&self, name: &[u8]) -> i64 {
+    pub(crate) fn count(&self, name: &[u8]) -> Result<i64, String> {
         let mut counts = self.0.counts.lock().unwrap_or_else(|err| err.into_inner());
-        let count = counts.entry(name.to_vec()).or_default();
-        *count = count.wrapping_add(1);
-        *count
+        if let Some(count) = counts.by_name.get_mut(name) {
+            *count = count.wrapping_add(1);
+            return Ok(*count);
+        }
+        let bytes = counts.bytes + name.len() + COUNT_BYTES;
+        if COUNTED_BYTES_MAX < bytes {
+            return Err(format!("the names that are counted take more than {COUNTED_BYTES_MAX} bytes"));
+        }
+        counts.bytes = bytes;
+        counts.by_name.insert(name.to_vec(), 1);
+        Ok(1)
     }
 }

@@ -50,6 +50,17 @@ enum Kind {
     },
 }
 
+/// The longest text that an error shows of a value, in bytes: a failure is no longer.
+const SHOWN_BYTES_MAX: usize = 4096;
+
+/// As much of a text as an error shows.
+pub(crate) fn shown(text: &[u8]) -> Cow<'_, str> {
+    match text.get(..SHOWN_BYTES_MAX) {
+        None => String::from_utf8_lossy(text),
+        Some(begin) => Cow::Owned(format!("{}…", String::from_utf8_lossy(begin))),
+    }
+}
+
 /// How many maps may call each other, one within another.
 pub(crate) const MAP_DEPTH_MAX: usize = 5000;
 
@@ -63,9 +74,9 @@ impl Error {
     #[cold]
     pub(crate) fn of_type(value: &Value, expected: &'static [Type]) -> Error {
         let shown = match value {
-            Value::Text(text) => Some(format!("\"{}\"", String::from_utf8_lossy(text))),
+            Value::Text(text) => Some(format!("\"{}\"", shown(text))),
             Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Number(_) => {
-                Some(String::from_utf8_lossy(&value.to_text()).into_owned())
+                Some(shown(&value.to_text()).into_owned())
             }
             _ => None,
         };

@@ -153,6 +153,7 @@ fn piece(segment: &Segment, machine: &mut Machine<'_>) -> Result<Bytes, Failure>
         Segment::Query(query) => {
             let evaluated = machine.evaluate(query, ctx).map_err(fail)?;
             if let Evaluated::Value(value) = &evaluated {
+                machine.budget().walk(value.size()).map_err(fail)?;
                 machine.budget().bytes(value.text_len()).map_err(fail)?;
             }
             Ok(text_of(&evaluated))

@@ -34,12 +34,13 @@ mod targets;
 mod tests;
 mod time;
 mod value;
+mod watch;
 
 use wappa_message::{Message, Value};
 
 pub use crate::{
     environment::Environment,
-    evaluate::{Failure, Mapped},
+    evaluate::{Failure, Mapped, Spent},
     formats::{compression::Algorithm, csv::Reader as CsvReader},
     interpolated::Interpolated,
     parse::ParseError,
@@ -48,6 +49,7 @@ pub use crate::{
     schema::Schema,
     targets::Place,
     value::types::Type,
+    watch::{Watch, take_interrupted, watch},
 };
 use evaluate::Machine;
 

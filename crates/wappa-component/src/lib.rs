@@ -29,6 +29,7 @@ mod helpers;
 mod input;
 mod leases;
 mod ledger;
+mod line_rate;
 mod logger;
 mod metrics;
 mod order;
@@ -42,6 +43,7 @@ mod returns;
 mod scanner;
 mod step;
 mod wait;
+mod watch;
 pub mod writer;
 
 pub use crate::{
@@ -62,6 +64,7 @@ pub use crate::{
     helpers::{HelperLane, Helpers},
     input::{ConnectError, Input, ReadError},
     ledger::{Account, Charge, Charges, Ledger, Refused},
+    line_rate::{Admitted, LINES_PER_SECOND, LineRate},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
     order::{Group, Order},
@@ -75,4 +78,5 @@ pub use crate::{
     scanner::{Decoder, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Descriptor, InputBell, Waits},
+    watch::watch_mappings,
 };

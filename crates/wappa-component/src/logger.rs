@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use crate::{LINES_PER_SECOND, LineRate};
+
 /// How much a line matters. Ordered: what matters most is smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -32,7 +34,40 @@ pub trait LogSink: Send + Sync {
 #[derive(Clone)]
 pub struct Logger {
     sink: Arc<dyn LogSink>,
-    component: Option<Arc<(String, String)>>,
+    component: Option<Arc<Of>>,
+}
+
+/// The component that lines are of.
+struct Of {
+    label: String,
+    path: String,
+    /// How many of its messages' failures are told.
+    failures: LineRate,
+    sink: Arc<dyn LogSink>,
+}
+
+impl Of {
+    fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len() + 2);
+        all.extend(fields.iter().cloned());
+        all.push(("label", Cow::Borrowed(&self.label)));
+        all.push(("path", Cow::Borrowed(&self.path)));
+        self.sink.write(level, message, &all);
+    }
+
+    fn say_dropped(&self, dropped: u64) {
+        if 0 < dropped && self.sink.enabled(Level::Warn) {
+            let s = if dropped == 1 { "" } else { "s" };
+            let text = format!("{dropped} failure{s} not logged: over {LINES_PER_SECOND} a second");
+            self.write(Level::Warn, &text, &[]);
+        }
+    }
+}
+
+impl Drop for Of {
+    fn drop(&mut self) {
+        self.say_dropped(self.failures.take_dropped());
+    }
 }
 
 impl Logger {
@@ -55,8 +90,13 @@ impl Logger {
 
     /// A logger for the component with this label (empty if it has none) and path.
     pub fn for_component(&self, label: &str, path: &str) -> Logger {
-        let component = Some(Arc::new((label.to_string(), path.to_string())));
-        Logger { sink: Arc::clone(&self.sink), component }
+        let of = Of {
+            label: label.to_string(),
+            path: path.to_string(),
+            failures: LineRate::new(LINES_PER_SECOND),
+            sink: Arc::clone(&self.sink),
+        };
+        Logger { sink: Arc::clone(&self.sink), component: Some(Arc::new(of)) }
     }
 
     /// Whether a line of this level would be written.
@@ -69,18 +109,29 @@ impl Logger {
         if !self.enabled(level) {
             return;
         }
-        let Some(component) = &self.component else { return self.sink.write(level, message, fields) };
-        let (label, path) = &**component;
-        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len() + 2);
-        all.extend(fields.iter().cloned());
-        all.push(("label", Cow::Borrowed(label)));
-        all.push(("path", Cow::Borrowed(path)));
-        self.sink.write(level, message, &all);
+        match &self.component {
+            Some(component) => component.write(level, message, fields),
+            None => self.sink.write(level, message, fields),
+        }
     }
 
     /// Writes one line.
     pub fn log(&self, level: Level, message: &str) {
         self.log_with(level, message, &[]);
+    }
+
+    /// Something went wrong with a message: an error, as [`Logger::error`], of which a component writes no more than
+    /// [`LINES_PER_SECOND`], since it may happen to every message. How many there were more is told.
+    pub fn failed(&self, message: &str) {
+        let Some(component) = &self.component else { return self.error(message) };
+        if !self.enabled(Level::Error) {
+            return;
+        }
+        let admitted = component.failures.admit();
+        component.say_dropped(admitted.dropped);
+        if admitted.may_write {
+            component.write(Level::Error, message, &[]);
+        }
     }
 
     /// Something was lost or given up.
@@ -111,6 +162,7 @@ impl Logger {
 
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Logger").field(&self.component).finish()
+        let of = self.component.as_deref().map(|it| (&it.label, &it.path));
+        f.debug_tuple("Logger").field(&of).finish()
     }
 }

@@ -66,7 +66,11 @@ pub fn in_sequence<W: FnMut(&mut Part, &mut Step<'_>) -> usize>(
 /// Runs `part` through `processor`, and returns how many leading places are finished: as [`Processor::process`], also where
 /// places hold several batches. Of these none is left half way, so all are worked on in one go.
 pub fn run_one(processor: &dyn Processor, part: &mut Part, step: &mut Step<'_>) -> usize {
-    let Some(places) = part.take_places() else { return processor.process(part, step) };
+    let Some(places) = part.take_places() else {
+        let done = processor.process(part, step);
+        // A mapping that was interrupted failed, and who evaluated it takes that for a failure of its message.
+        return if step.is_interrupted() && wappa_spec::take_interrupted() { 0 } else { done };
+    };
     let done = run_child(processor, part, step);
     part.put_within(&places);
     places.partition_point(|end| *end as usize <= done)

@@ -1,10 +1,10 @@
 //! The threads of a pipeline: each takes what is ready, works it through all processors, and writes it.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use wappa_component::{
     Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits, WriteError,
-    stopped,
+    stopped, watch_mappings,
 };
 
 use crate::{
@@ -60,10 +60,12 @@ impl Shared {
 /// Panics of components are caught where they are called; one that arrives here is the engine's own.
 pub(crate) fn run_guarded(shared: &Shared, thread: usize) {
     shared.world.enter(thread);
+    watch_mappings(Some(Arc::new(shared.stop.clone())));
     if guarded(shared, "engine", || run(shared, thread)).is_none() {
         shared.schedule.lock().break_off();
         shared.schedule.notify_all();
     }
+    watch_mappings(None);
     shared.world.leave();
 }
 

@@ -41,6 +41,9 @@ impl Machine<'_> {
                 *self.metadata_mut() = match value {
                     Evaluated::Deleted => Metadata::default(),
                     Evaluated::Value(Value::Object(object)) => {
+                        let of_object = Value::Object(object.clone()).own();
+                        self.budget.walk(of_object.source)?;
+                        self.budget.containers(1, of_object.allocated / size_of::<Value>())?;
                         Metadata::from_pairs(object.iter().map(|(key, value)| (key.to_bytes(), value)))
                     }
                     other => {
@@ -86,8 +89,8 @@ impl Machine<'_> {
         };
         match value {
             // Where there is nothing to delete, nothing is what is left.
-            Evaluated::Deleted => drop(path.delete(root)),
-            value => path.assign(root, value.into_value())?,
+            Evaluated::Deleted => drop(path.delete(root, &mut self.budget)?),
+            value => path.assign(root, value.into_value(), &mut self.budget)?,
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod arithmetic;
 mod assign;
 mod budget;
+mod charge;
 mod context;
 mod query;
 mod slice;
@@ -21,7 +22,8 @@ use crate::{
     program::{Program, Statement, StatementKind},
     value::{Evaluated, types::Type},
 };
-pub(crate) use budget::Budget;
+pub use budget::Spent;
+pub(crate) use budget::{Budget, Meter};
 
 /// Evaluates a program for one message.
 pub(crate) struct Machine<'a> {
@@ -58,6 +60,7 @@ enum Document {
 pub struct Mapped {
     content: Content,
     metadata: Option<Metadata>,
+    spent: Spent,
 }
 
 #[derive(Debug)]
@@ -94,6 +97,11 @@ impl Mapped {
             Content::Bytes(bytes) => read(&mut Message::new(bytes)),
             Content::Unchanged => read(message.unwrap_or(&mut Message::new(""))),
         }
+    }
+
+    /// What making it took.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// By how many bytes the message would be larger, as [`Message::size`] counts.
@@ -254,7 +262,7 @@ impl<'a> Machine<'a> {
             Evaluated::Value(Value::Bytes(bytes)) => Content::Bytes(bytes.to_bytes()),
             Evaluated::Value(value) => Content::Value(value),
         };
-        Ok(Mapped { content, metadata: self.metadata })
+        Ok(Mapped { content, metadata: self.metadata, spent: self.budget.spent() })
     }
 
     fn statement(&mut self, statement: &Statement, ctx: Context<'_>, has_metadata: bool) -> Result<()> {

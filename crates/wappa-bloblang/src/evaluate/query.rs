@@ -2,15 +2,16 @@
 
 use wappa_message::{Object, Text, Value};
 
-use super::{Context, Machine, arithmetic, slice};
+use super::{Context, Document, Machine, Meter, arithmetic, charge, slice};
 use crate::{
     error::{Error, MAP_DEPTH_MAX, Result},
     program::{Apply, Binary, Case, Expr, Field, FieldRoot, FunctionCall, If, Match, MethodCall, Operator},
     registry::{
-        NamesTarget,
+        Method, NamesTarget, Reach,
         bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
     },
     value::{Evaluated, compare, convert, go, types::Type},
+    watch::{current, set_interrupted, take_interrupted, watch},
 };
 
 /// So many queries one within another are evaluated on the stack of the thread.
@@ -56,10 +57,20 @@ impl Machine<'_> {
         if DEPTH_MAX < self.depth {
             return Err(Error::new(format!("more than {DEPTH_MAX} queries one within another")));
         }
+        let current = current();
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("mapping".to_string()).stack_size(STACK_BYTES);
-            match thread.spawn_scoped(scope, || self.inner(query, ctx)).map(|it| it.join()) {
-                Ok(Ok(result)) => result,
+            let watched = || {
+                watch(current);
+                (self.inner(query, ctx), take_interrupted())
+            };
+            match thread.spawn_scoped(scope, watched).map(|it| it.join()) {
+                Ok(Ok((result, was_interrupted))) => {
+                    if was_interrupted {
+                        set_interrupted();
+                    }
+                    result
+                }
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
                 Err(err) => Err(Error::new(format!("there is no thread for a query this deep: {err}"))),
             }
@@ -71,13 +82,17 @@ impl Machine<'_> {
             Expr::Literal(_) | Expr::Field(_) | Expr::Variable(_) => unreachable!("they hold no other query"),
             Expr::Get(get) => {
                 let value = self.evaluate(&get.0, ctx)?.into_value();
-                Ok(get.1.get(&value).into())
+                Ok(get.1.get(&value, &mut self.budget)?.into())
             }
             Expr::Metadata(_) if self.is_inner => {
                 Err(Error::new("metadata cannot be queried in this context"))
             }
             Expr::Metadata(Some(key)) => Ok(self.metadata().get(key).cloned().unwrap_or_default().into()),
-            Expr::Metadata(None) => all_metadata(self.metadata()).map(Evaluated::Value),
+            Expr::Metadata(None) => {
+                let metadata = self.metadata().clone();
+                self.budget.containers(1, metadata.len())?;
+                all_metadata(&metadata).map(Evaluated::Value)
+            }
             Expr::Not(query) => match self.evaluate(query, ctx)? {
                 Evaluated::Value(Value::Bool(it)) => Ok(Value::Bool(!it).into()),
                 other => Err(Error::of_evaluated(&other, &[Type::Bool]).of_query(|| query.annotation())),
@@ -128,17 +143,22 @@ impl Machine<'_> {
                 if step == Some(0) {
                     return Err(Error::new("slice step cannot be zero"));
                 }
-                self.budget.bytes(value.size())?;
+                self.budget.walk(value.own().total())?;
+                // A text is cut by its characters, of which a list is made.
+                self.budget.bytes(match &value {
+                    Value::Text(text) => text.len().saturating_mul(5),
+                    other => other.own().allocated,
+                })?;
                 slice::slice(&value, start, end, step).map(Evaluated::Value)
             }
             Expr::Array(queries) => {
+                self.budget.containers(1, queries.len())?;
                 let mut values = Vec::with_capacity(queries.len());
                 for query in queries {
                     if let Evaluated::Value(value) = self.evaluate(query, ctx)? {
                         values.push(value);
                     }
                 }
-                self.budget.values(values.len())?;
                 Ok(Value::array(values)?.into())
             }
             Expr::Object(pairs) => self.object(pairs, ctx),
@@ -158,14 +178,21 @@ impl Machine<'_> {
             }
             FieldRoot::This => match ctx.this() {
                 Some(this) => this,
-                None => self.document().ok_or_else(|| Error::no_context(field.path.to_dots()))?,
+                None if self.is_in_place => &self.root,
+                None => {
+                    self.read_document();
+                    match &self.document {
+                        Document::Read(document) => document,
+                        _ => return Err(Error::no_context(field.path.to_dots())),
+                    }
+                }
             },
         };
         if field.path.is_empty() {
             return Ok(value.clone());
         }
         match value {
-            Evaluated::Value(value) => Ok(field.path.get(value).into()),
+            Evaluated::Value(value) => Ok(field.path.get(value, &mut self.budget)?.into()),
             _ => Ok(Value::Null.into()),
         }
     }
@@ -186,11 +213,14 @@ impl Machine<'_> {
             operator => {
                 let left = self.evaluate(&binary.left, ctx)?;
                 let right = self.evaluate(&binary.right, ctx)?;
-                if operator == Operator::Add
-                    && let (Evaluated::Value(Value::Text(left)), Evaluated::Value(Value::Text(right))) =
-                        (&left, &right)
-                {
-                    self.budget.bytes(left.len() + right.len())?;
+                if let (Evaluated::Value(left), Evaluated::Value(right)) = (&left, &right) {
+                    match operator {
+                        Operator::Add => {
+                            let n = left.own().allocated + right.own().allocated;
+                            self.budget.bytes(n)?;
+                        }
+                        _ => self.budget.walk(left.size().min(right.size()))?,
+                    }
                 }
                 let (left, right) = ((&binary.left, &left), (&binary.right, &right));
                 arithmetic::operate(operator, left, right).map(Evaluated::Value)
@@ -217,6 +247,7 @@ impl Machine<'_> {
                 Case::Any => true,
                 Case::Equal(expected) => match (&value, expected) {
                     (Evaluated::Value(value), Evaluated::Value(expected)) => {
+                        self.budget.walk(value.size().min(expected.size()))?;
                         compare::is_equal(value, expected)
                     }
                     _ => false,
@@ -257,6 +288,7 @@ impl Machine<'_> {
     }
 
     fn object(&mut self, pairs: &[(Expr, Expr)], ctx: Context<'_>) -> Result<Evaluated> {
+        self.budget.containers(1, pairs.len())?;
         let mut list: Vec<(Text, Value)> = Vec::with_capacity(pairs.len());
         for (name, query) in pairs {
             let is_of_document = name.is_of_document();
@@ -278,7 +310,6 @@ impl Machine<'_> {
                 list.push((name, value));
             }
         }
-        self.budget.values(2 * list.len())?;
         Ok(Value::object(list)?.into())
     }
 
@@ -307,6 +338,7 @@ impl Machine<'_> {
         if MAP_DEPTH_MAX <= self.map_depth {
             return Err(Error::stacks(&format!("map {name}")));
         }
+        self.budget.steps(map.n_variables as u64)?;
         self.map_depth += 1;
         let root = std::mem::replace(&mut self.root, Evaluated::Nothing);
         let variables = std::mem::replace(&mut self.variables, vec![None; map.n_variables]);
@@ -352,6 +384,17 @@ impl Machine<'_> {
         }
     }
 
+    /// What a method makes of arguments that are not known before.
+    fn prepared<T>(&mut self, method: &Method, prepare: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !method.compiles {
+            return prepare();
+        }
+        let mut meter = Meter::started();
+        let prepared = prepare();
+        meter.look(&mut self.budget)?;
+        prepared
+    }
+
     fn method(&mut self, call: &MethodCall, ctx: Context<'_>) -> Result<Evaluated> {
         // Arguments come first, as in Bento.
         let evaluations;
@@ -370,7 +413,7 @@ impl Machine<'_> {
         let prepared = match (&call.bound, call.method.body) {
             (BoundMethod::Prepared(prepared), _) => Some(prepared),
             (BoundMethod::AtCall, MethodBody::Prepared(prepare)) => {
-                at_call = prepare(given)?;
+                at_call = self.prepared(call.method, || prepare(given))?;
                 Some(&at_call)
             }
             _ => None,
@@ -382,6 +425,14 @@ impl Machine<'_> {
             other => Some(Type::of_evaluated(other)),
         };
         let target = target.into_value();
+        // What was prepared of arguments has gone through them.
+        let args = if prepared.is_some() { None } else { Some(given) };
+        charge::before(&mut self.budget, call.method.reach, &target, args)?;
+        let before = match (call.method.reach, call.method.body) {
+            // These charge what they make as they make it.
+            (Reach::Places, _) | (_, MethodBody::Query(_)) => None,
+            _ => Some(charge::Before::of(&target)),
+        };
         let result = match (prepared, call.method.body) {
             (Some(prepared), _) => prepared(self, target),
             (None, MethodBody::Value(body)) => body(target, given),
@@ -389,6 +440,9 @@ impl Machine<'_> {
             (None, MethodBody::Query(body)) => body(self, ctx, target, given),
             (None, MethodBody::Prepared(_) | MethodBody::Lazy(_)) => unreachable!("these were handled"),
         };
+        if let (Some(before), Ok(value)) = (before, &result) {
+            before.behind(&mut self.budget, value)?;
+        }
         result.map(Evaluated::Value).map_err(|err| {
             let err = match word {
                 Some(word) => err.of_word(word),
@@ -443,11 +497,10 @@ fn undefined(name: &str) -> Error {
 /// What a condition resulted in that is neither true nor false.
 #[cold]
 pub(super) fn not_a_truth(condition: &Expr, value: &Evaluated) -> Error {
-    let mut shown = String::new();
-    match value {
-        Evaluated::Value(value) => go::print(value, &mut shown),
-        _ => shown.push_str("<nil>"),
-    }
+    let shown = match value {
+        Evaluated::Value(value) => go::shown(value),
+        _ => "<nil>".to_string(),
+    };
     let kind = go::type_name_of(value, condition.is_of_document());
     Error::new(format!("{} resolved to a non-boolean value {shown} ({kind})", condition.annotation()))
 }

@@ -12,21 +12,43 @@ const DEPTH_MAX: usize = 256;
 const TIME: i8 = -1;
 
 /// The document at the beginning of bytes.
-pub(crate) fn parse(bytes: &Bytes) -> Result<Value, String> {
+///
+/// The outer error is the one of `charge`, which is told how many containers and values are about to be made.
+pub(crate) fn parse<E>(
+    bytes: &Bytes,
+    charge: &mut dyn FnMut(usize, usize) -> Result<(), E>,
+) -> Result<Result<Value, String>, E> {
     if bytes.is_empty() {
-        return Err("EOF".to_string());
+        return Ok(Err("EOF".to_string()));
     }
-    Reader { bytes, at: 0, depth: 0 }.value()
+    match (Reader { bytes, at: 0, depth: 0, charge }).value() {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failed::Text(why)) => Ok(Err(why)),
+        Err(Failed::Refused(err)) => Err(err),
+    }
 }
 
-struct Reader<'a> {
+/// Why there is no document.
+enum Failed<E> {
+    Text(String),
+    Refused(E),
+}
+
+impl<E> From<String> for Failed<E> {
+    fn from(why: String) -> Failed<E> {
+        Failed::Text(why)
+    }
+}
+
+struct Reader<'a, E> {
     bytes: &'a Bytes,
     at: usize,
     depth: usize,
+    charge: &'a mut dyn FnMut(usize, usize) -> Result<(), E>,
 }
 
-impl Reader<'_> {
-    fn take(&mut self, n: usize) -> Result<Bytes, String> {
+impl<E> Reader<'_, E> {
+    fn take(&mut self, n: usize) -> Result<Bytes, Failed<E>> {
         let end = self.at.checked_add(n).filter(|it| *it <= self.bytes.len());
         let end = end.ok_or_else(|| "unexpected EOF".to_string())?;
         let taken = self.bytes.slice(self.at..end);
@@ -35,15 +57,17 @@ impl Reader<'_> {
     }
 
     /// A number of so many bytes, the highest first.
-    fn number(&mut self, n: usize) -> Result<u64, String> {
+    fn number(&mut self, n: usize) -> Result<u64, Failed<E>> {
         Ok(self.take(n)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
-    fn len(&mut self, n: usize) -> Result<usize, String> {
+    fn len(&mut self, n: usize) -> Result<usize, Failed<E>> {
         Ok(usize::try_from(self.number(n)?).unwrap_or(usize::MAX))
     }
 
-    fn value(&mut self) -> Result<Value, String> {
+    fn value(&mut self) -> Result<Value, Failed<E>> {
+        // A list that is full grows to twice as many.
+        (self.charge)(0, 2).map_err(Failed::Refused)?;
         let code = self.number(1)? as u8;
         Ok(match code {
             0x00..=0x7f => Value::Int(code.into()),
@@ -84,17 +108,19 @@ impl Reader<'_> {
                 self.object(n)?
             }
             0xe0..=0xff => Value::Int((code as i8).into()),
-            0xc1 => return Err(format!("msgpack: unknown code {code:x} decoding interface{{}}")),
+            0xc1 => {
+                return Err(Failed::Text(format!("msgpack: unknown code {code:x} decoding interface{{}}")));
+            }
         })
     }
 
-    fn text(&mut self, n: usize) -> Result<Value, String> {
+    fn text(&mut self, n: usize) -> Result<Value, Failed<E>> {
         Ok(Value::Text(Text::from(self.take(n)?)))
     }
 
-    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Failed<E>>) -> Result<T, Failed<E>> {
         if self.depth == DEPTH_MAX {
-            return Err(format!("msgpack: nested more than {DEPTH_MAX} levels deep"));
+            return Err(Failed::Text(format!("msgpack: nested more than {DEPTH_MAX} levels deep")));
         }
         self.depth += 1;
         let result = read(self);
@@ -102,13 +128,28 @@ impl Reader<'_> {
         result
     }
 
-    fn array(&mut self, n: usize) -> Result<Value, String> {
-        // A length is only a claim.
-        let values = self.within(|it| (0..n).map(|_| it.value()).collect::<Result<Vec<_>, _>>())?;
-        Value::array(values).map_err(|err| err.to_string())
+    /// So many elements; a length is only a claim.
+    fn list<T>(
+        &mut self,
+        n: usize,
+        read: impl Fn(&mut Self) -> Result<T, Failed<E>>,
+    ) -> Result<Vec<T>, Failed<E>> {
+        (self.charge)(1, 0).map_err(Failed::Refused)?;
+        self.within(|it| {
+            let mut list = Vec::new();
+            for _ in 0..n {
+                list.push(read(it)?);
+            }
+            Ok(list)
+        })
     }
 
-    fn object(&mut self, n: usize) -> Result<Value, String> {
+    fn array(&mut self, n: usize) -> Result<Value, Failed<E>> {
+        let values = self.list(n, Self::value)?;
+        Ok(Value::array(values).map_err(|err| err.to_string())?)
+    }
+
+    fn object(&mut self, n: usize) -> Result<Value, Failed<E>> {
         let pair = |it: &mut Self| {
             let name = match it.value()? {
                 Value::Text(name) => name,
@@ -116,19 +157,19 @@ impl Reader<'_> {
                 Value::Null => Text::EMPTY,
                 other => {
                     let what = crate::value::go::type_name(&other, false);
-                    return Err(format!("msgpack: a name has to be a text, and not {what}"));
+                    return Err(Failed::Text(format!("msgpack: a name has to be a text, and not {what}")));
                 }
             };
             Ok((name, it.value()?))
         };
-        let pairs = self.within(|it| (0..n).map(|_| pair(it)).collect::<Result<Vec<_>, _>>())?;
-        Value::object(pairs).map_err(|err| err.to_string())
+        let pairs = self.list(n, pair)?;
+        Ok(Value::object(pairs).map_err(|err| err.to_string())?)
     }
 
-    fn extension(&mut self, n: usize) -> Result<Value, String> {
+    fn extension(&mut self, n: usize) -> Result<Value, Failed<E>> {
         let id = self.number(1)? as i8;
         if id != TIME {
-            return Err(format!("msgpack: unknown ext id={id}"));
+            return Err(Failed::Text(format!("msgpack: unknown ext id={id}")));
         }
         let (seconds, nanos) = match n {
             4 => (self.number(4)? as i64, 0),
@@ -140,11 +181,11 @@ impl Reader<'_> {
                 let nanos = self.number(4)?;
                 (self.number(8)? as i64, nanos)
             }
-            n => return Err(format!("msgpack: invalid ext len={n} decoding time")),
+            n => return Err(Failed::Text(format!("msgpack: invalid ext len={n} decoding time"))),
         };
         match u32::try_from(nanos).ok().filter(|it| *it < 1_000_000_000) {
             Some(nanos) => Ok(Value::Time(Zone::local().time(seconds, nanos))),
-            None => Err("msgpack: a time has a billion nanoseconds or more".to_string()),
+            None => Err(Failed::Text("msgpack: a time has a billion nanoseconds or more".to_string())),
         }
     }
 }
@@ -249,6 +290,10 @@ fn write_time(time: &Time, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    fn read(bytes: impl Into<Bytes>) -> Result<Value, String> {
+        parse(&bytes.into(), &mut |_, _| Ok::<(), ()>(())).expect("nothing refuses")
+    }
+
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|it| format!("{it:02x}")).collect()
     }
@@ -277,18 +322,18 @@ mod tests {
             let mut out = Vec::new();
             write(&document, &mut out);
             assert_eq!(hex(&out), expected, "{value}");
-            assert_eq!(parse(&Bytes::from(out)).map(|it| it.to_json()).as_deref(), Ok(value));
+            assert_eq!(read(out).map(|it| it.to_json()).as_deref(), Ok(value));
         }
         let long = Value::text("x".repeat(70_000));
         let mut out = Vec::new();
         write(&long, &mut out);
         assert_eq!(hex(&out[..5]), "db00011170");
-        assert_eq!(parse(&Bytes::from(out)), Ok(long));
+        assert_eq!(read(out), Ok(long));
         for (seconds, nanos) in [(0, 0), (1 << 33, 5), (-1, 5), (1 << 35, 0)] {
             let time = Value::Time(Zone::local().time(seconds, nanos));
             let mut out = Vec::new();
             write(&time, &mut out);
-            assert_eq!(parse(&Bytes::from(out)), Ok(time));
+            assert_eq!(read(out), Ok(time));
         }
     }
 
@@ -303,9 +348,9 @@ mod tests {
             (b"\xc1", "msgpack: unknown code c1 decoding interface{}"),
             (b"\xd4\x01\x00", "msgpack: unknown ext id=1"),
         ] {
-            assert_eq!(parse(&Bytes::from_static(bytes)), Err(why.to_string()));
+            assert_eq!(read(Bytes::from_static(bytes)), Err(why.to_string()));
         }
-        assert!(parse(&Bytes::from(vec![0x91; 100_000])).is_err());
-        assert!(parse(&Bytes::from([0xdd, 0xff, 0xff, 0xff, 0xff].repeat(1000))).is_err());
+        assert!(read(Bytes::from(vec![0x91; 100_000])).is_err());
+        assert!(read(Bytes::from([0xdd, 0xff, 0xff, 0xff, 0xff].repeat(1000))).is_err());
     }
 }

@@ -87,7 +87,7 @@ fn escaped(text: &[u8]) -> Option<u8> {
 }
 
 fn quoted(text: &[u8]) -> String {
-    go::quote_bytes(text)
+    go::told_bytes(text)
 }
 
 fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
@@ -326,7 +326,7 @@ fn parse_literal(host: &[u8]) -> Result<Vec<u8>, String> {
         return Err("invalid IP-literal".to_string());
     }
     if address.parse::<Ipv6Addr>().is_err() || zone.is_some_and(str::is_empty) {
-        return Err(format!("invalid host: ParseAddr({}): unable to parse IP", go::quote(&shown)));
+        return Err(format!("invalid host: ParseAddr({}): unable to parse IP", go::told(&shown)));
     }
     name.insert(0, b'[');
     name.push(b']');

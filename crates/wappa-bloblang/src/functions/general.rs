@@ -100,7 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn count(args: Given<'_>, environment: &Environment) -> Result<PreparedFunction> {
     let (name, environment) = (args.bytes(0).to_vec(), environment.clone());
-    Ok(Box::new(move |_, _| Ok(Value::Int(environment.count(&name)).into())))
+    Ok(Box::new(move |_, _| Ok(Value::Int(environment.count(&name).map_err(Error::new)?).into())))
 }
 
 /// How many numbers a range has whose list is kept.

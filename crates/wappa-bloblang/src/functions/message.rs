@@ -1,5 +1,6 @@
 //! Functions that look at the message and its batch.
 
+use bytes::Bytes;
 use wappa_message::{Binary, Metadata, Object, Value};
 
 use crate::{
@@ -45,7 +46,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ]),
     new("error", "Why a processor failed on the message, as a text, or `null` where none did.", |machine, ctx, _| {
         let mark = machine.message(ctx).and_then(|it| it.error().map(|mark| Value::text(mark.as_str())));
-        Ok(mark.unwrap_or_default().into())
+        let mark = mark.unwrap_or_default();
+        machine.budget().bytes(mark.own().allocated)?;
+        Ok(mark.into())
     })
     .examples(&[example("root.why = error()", &[("{}", r#"{"why":null}"#)])]),
     new("errored", "Whether a processor failed on the message.", |machine, ctx, _| {
@@ -103,7 +106,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |machine, ctx, args| match args.bytes(0) {
             b"" => all(machine, ctx, text),
             key => {
-                let text = machine.message(ctx).map(|it| it.metadata().text(key)).unwrap_or_default();
+                let value = machine.message(ctx).and_then(|it| it.metadata().get(key).cloned());
+                let text = text_of(machine, value.as_ref())?;
                 Ok(if text.is_empty() { Value::Null } else { Value::Text(text.into()) }.into())
             }
         },
@@ -115,9 +119,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "root_meta",
         "A value of the metadata that the mapping makes, as a text; an empty text counts as none.",
         |machine, _, args| match args.bytes(0) {
-            b"" => object(&machine.metadata().clone(), text),
+            b"" => {
+                let metadata = machine.metadata().clone();
+                object(machine, &metadata, text)
+            }
             key => {
-                let text = machine.metadata().text(key);
+                let value = machine.metadata().get(key).cloned();
+                let text = text_of(machine, value.as_ref())?;
                 Ok(if text.is_empty() { Value::Null } else { Value::Text(text.into()) }.into())
             }
         },
@@ -134,7 +142,7 @@ fn json(machine: &mut Machine<'_>, ctx: Context<'_>, args: Given<'_>) -> Result<
     let document = machine.json(ctx)?;
     let value = match args.bytes(0) {
         b"" => document,
-        path => Path::of_dots(&String::from_utf8_lossy(path)).get(&document),
+        path => Path::of_dots(&String::from_utf8_lossy(path)).get(&document, machine.budget())?,
     };
     // As in Bento, a number by itself is one of the machine.
     Ok(match value {
@@ -150,12 +158,27 @@ fn text(value: &Value) -> Value {
 
 fn all(machine: &mut Machine<'_>, ctx: Context<'_>, value: fn(&Value) -> Value) -> Result<Evaluated> {
     let metadata = machine.message(ctx).map(|it| it.metadata().clone()).unwrap_or_default();
-    object(&metadata, value)
+    object(machine, &metadata, value)
 }
 
-fn object(metadata: &Metadata, value: fn(&Value) -> Value) -> Result<Evaluated> {
+/// The text of a value of metadata, which is empty where there is none.
+fn text_of(machine: &mut Machine<'_>, value: Option<&Value>) -> Result<Bytes> {
+    let Some(value) = value else { return Ok(Bytes::new()) };
+    // What is in it many times over is gone through as often.
+    machine.budget().walk(value.size())?;
+    machine.budget().bytes(value.text_len())?;
+    Ok(value.to_text())
+}
+
+fn object(machine: &mut Machine<'_>, metadata: &Metadata, value: fn(&Value) -> Value) -> Result<Evaluated> {
+    machine.budget().containers(1, metadata.len())?;
     let mut object = Object::default();
     for (key, it) in metadata.iter() {
+        machine.budget().step()?;
+        machine.budget().bytes(key.len())?;
+        if !matches!(it, Value::Text(_)) {
+            text_of(machine, Some(it))?;
+        }
         // What is as deep as a value may be has no room here and stands here as its text.
         if object.insert(key.clone(), value(it)).is_err() {
             object.insert(key.clone(), text(it)).map_err(Error::from)?;

@@ -15,7 +15,6 @@ use crate::{
         example,
     },
     time,
-    value::Evaluated,
 };
 
 const fn new(name: &'static str, description: &'static str, body: FunctionBody) -> Function {
@@ -108,7 +107,11 @@ fn looked_up(
     look: impl Fn() -> Result<Value> + Send + Sync + 'static,
 ) -> Result<PreparedFunction> {
     if !is_cached {
-        return Ok(Box::new(move |_, _| look().map(Evaluated::Value)));
+        return Ok(Box::new(move |machine, _| {
+            let value = look()?;
+            machine.budget().bytes(value.own().allocated)?;
+            Ok(value.into())
+        }));
     }
     let value = look()?;
     Ok(Box::new(move |_, _| Ok(value.clone().into())))

@@ -14,6 +14,14 @@ const fn new(name: &'static str, description: &'static str, body: MethodBody) ->
     Method::new(name, Category::Coercion, description, body)
 }
 
+/// How much a value's text makes that is more than the value has itself.
+fn text_len(value: &Value) -> usize {
+    match value {
+        Value::Array(_) | Value::Object(_) => value.text_len(),
+        _ => 0,
+    }
+}
+
 /// A method that may have a value for what cannot be turned.
 fn or_default(
     machine: &mut Machine<'_>,
@@ -39,6 +47,7 @@ pub(super) const METHODS: &[Method] = &[
         Value::Array(_) => Ok(value),
         other => Ok(Value::array([other])?),
     }))
+    .elements()
     .examples(&[example("root = this.a.array()", &[(r#"{"a":1}"#, "[1]"), (r#"{"a":[1]}"#, "[1]")])]),
     new(
         "bool",
@@ -56,9 +65,12 @@ pub(super) const METHODS: &[Method] = &[
         )]),
         example("root = this.a.bool(true)", &[(r#"{"a":"yes"}"#, "true")]),
     ]),
-    new("bytes", "The value as bytes.", MethodBody::Value(|value, _| match value {
+    new("bytes", "The value as bytes.", MethodBody::Counted(|machine, value, _| match value {
         Value::Bytes(_) => Ok(value),
-        other => Ok(Value::Bytes(Binary::from(other.to_text()))),
+        other => {
+            machine.budget().bytes(text_len(&other))?;
+            Ok(Value::Bytes(Binary::from(other.to_text())))
+        }
     }))
     .examples(&[example("root.a = this.a.bytes().length()", &[(r#"{"a":"ä"}"#, r#"{"a":2}"#)])]),
     new(
@@ -77,9 +89,8 @@ pub(super) const METHODS: &[Method] = &[
         match value {
             Value::Text(_) => Ok(value),
             other => {
-                let text = other.to_text();
-                machine.budget().bytes(text.len())?;
-                Ok(Value::Text(Text::from(text)))
+                machine.budget().bytes(text_len(&other))?;
+                Ok(Value::Text(Text::from(other.to_text())))
             }
         }
     }))
@@ -125,6 +136,7 @@ pub(super) const METHODS: &[Method] = &[
             if is_empty { Err(Error::new(what)) } else { Ok(value) }
         }),
     )
+    .places()
     .examples(&[example(
         "root = this.a.not_empty()",
         &[

@@ -18,6 +18,9 @@ const fn new(name: &'static str, description: &'static str, body: MethodBody) ->
     Method::new(name, Category::Encoding, description, body).unnamed()
 }
 
+/// What an algorithm keeps while it works: tables and windows, which are made anew for each text, in bytes.
+const STATE_BYTES: usize = 384 << 10;
+
 /// The bytes of a text or of bytes.
 fn bytes_of(value: &Value) -> Result<&[u8]> {
     match value {
@@ -37,6 +40,7 @@ fn compress(args: Given<'_>) -> Result<PreparedMethod> {
         // What cannot be compressed becomes a little longer.
         machine.budget().bytes(bytes.len().saturating_add(bytes.len() / 8).saturating_add(64))?;
         machine.budget().steps(bytes.len() as u64)?;
+        machine.budget().walk(STATE_BYTES)?;
         let compressed = algorithm.compress(bytes, level).map_err(Error::new)?;
         Ok(Value::Bytes(Binary::from(compressed)))
     }))
@@ -50,6 +54,7 @@ fn decompress(args: Given<'_>) -> Result<PreparedMethod> {
     Ok(Box::new(move |machine, value| {
         let bytes = bytes_of(&value)?;
         let budget = machine.budget();
+        budget.walk(STATE_BYTES)?;
         let mut charge = |n: usize| {
             budget.bytes(n)?;
             budget.steps(n as u64 / 8)

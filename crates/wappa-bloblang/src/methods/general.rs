@@ -79,6 +79,7 @@ pub(super) const METHODS: &[Method] = &[
         "Evaluates the query before it for each message of the batch, and gives a list.",
         |machine, ctx, target, _| {
             let n = machine.n_messages();
+            machine.budget().containers(1, n)?;
             let mut values = Vec::with_capacity(n);
             for idx in 0..n {
                 values.push(machine.evaluate(target, ctx.at(idx as i64))?.into_value());
@@ -108,9 +109,12 @@ pub(super) const METHODS: &[Method] = &[
         "Whether there is something at a path, be it `null`.",
         MethodBody::Prepared(|args| {
             let path = Path::of_dots(&args.text(0));
-            Ok(Box::new(move |_, value| Ok(Value::Bool(path.find(&value).is_some()))))
+            Ok(Box::new(move |machine, value| {
+                Ok(Value::Bool(path.find(&value, machine.budget())?.is_some()))
+            }))
         }),
     )
+    .places()
     .params(&[Param::text("path", "A path, with points between its names.")])
     .examples(&[example(
         r#"root = this.exists("a.b")"#,

@@ -20,9 +20,12 @@ fn parse_msgpack(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Resul
         Value::Bytes(bytes) => bytes.to_bytes(),
         _ => return Err(Error::of_type(&value, &[Type::Bytes])),
     };
-    // Each byte may be a value.
-    machine.budget().values(bytes.len())?;
-    msgpack::parse(&bytes).map_err(Error::new)
+    let budget = machine.budget();
+    msgpack::parse(&bytes, &mut |n_containers, n_values| {
+        budget.containers(n_containers, 0)?;
+        budget.values(n_values)
+    })?
+    .map_err(Error::new)
 }
 
 fn format_msgpack(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {

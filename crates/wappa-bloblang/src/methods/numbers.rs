@@ -147,11 +147,13 @@ pub(super) const METHODS: &[Method] = &[
     .params(&[Param::float("exponent", "The power.")])
     .examples(&[example("root = this.a.pow(3)", &[(r#"{"a":2}"#, "8")])]),
     new("max", "The greatest number of a list.", |value, _| extreme(value, |it, best| best < it))
+        .elements()
         .examples(&[example("root = this.max()", &[("[1,3,2]", "3"), (
             "[]",
             r#"Error("failed assignment (line 1): field `this`: the array was empty")"#,
         )])]),
     new("min", "The smallest number of a list.", |value, _| extreme(value, |it, best| it < best))
+        .elements()
         .examples(&[example("root = this.min()", &[("[2,1,3]", "1")])]),
     unnamed("int64", "The value as a whole number of 64 bits; a text is read.", |value, _| int(value, 64))
         .examples(&[example("root = this.a.int64()", &[(r#"{"a":"0x1F"}"#, "31"), (r#"{"a":5}"#, "5")])]),

@@ -7,7 +7,7 @@ use wappa_message::{Array, Object, Text, Value};
 use super::strings::bytes_of;
 use crate::{
     error::{Error, Result},
-    evaluate::{Context, Machine},
+    evaluate::{Budget, Context, Machine},
     program::Expr,
     registry::{
         Category, Constant, Method, Param,
@@ -18,6 +18,7 @@ use crate::{
     value::{
         Evaluated, compare, convert,
         path::{Path, without},
+        sort::merge_sort,
         types::Type,
     },
 };
@@ -115,6 +116,7 @@ fn find_all_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: 
         true
     };
     each_truth(machine, ctx, value, args.query(0), see, FOUND)?;
+    machine.budget().containers(1, found.len())?;
     Ok(Value::array(found)?)
 }
 
@@ -138,7 +140,7 @@ fn map_each(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Giv
             Ok(Value::array(values)?)
         }
         Value::Object(object) => {
-            machine.budget().values(2 * object.len())?;
+            machine.budget().containers(object.len(), 3)?;
             let mut pairs = Vec::new();
             for (name, it) in object.iter() {
                 let both = Evaluated::Value(pair(name.clone(), it.clone())?);
@@ -189,7 +191,7 @@ fn filter(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given
             Ok(Value::array(values)?)
         }
         Value::Object(object) => {
-            machine.budget().values(2 * object.len())?;
+            machine.budget().containers(object.len(), 3)?;
             let mut pairs = Vec::new();
             for (name, it) in object.iter() {
                 let both = Evaluated::Value(pair(name.clone(), it.clone())?);
@@ -205,9 +207,19 @@ fn filter(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given
 
 fn fold(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let mut tally = args.value(0).clone();
+    // What is charged for the tally. Whatever else a query made is gone when the next one begins.
+    let mut n_charged = 0;
     for it in array(value)?.iter() {
+        let left = machine.budget().bytes_left();
+        machine.budget().containers(1, 2)?;
         let both = Evaluated::Value(Value::object([("tally", tally), ("value", it)])?);
         tally = machine.evaluate(args.query(1), ctx.with(&both))?.into_value();
+        drop(both);
+        let budget = machine.budget();
+        n_charged += left.saturating_sub(budget.bytes_left());
+        let n_held = n_charged.min(tally.size() as u64);
+        budget.give_back(n_charged - n_held);
+        n_charged = n_held;
     }
     Ok(tally)
 }
@@ -240,15 +252,25 @@ fn ordered(
     }
 }
 
+/// Charges for the comparison of two values that are texts or numbers.
+fn compared(machine: &mut Machine<'_>, left: &Value, right: &Value) -> Result<()> {
+    machine.budget().step()?;
+    machine.budget().walk(left.own().allocated.min(right.own().allocated))
+}
+
 fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let array = array(value)?;
-    machine.budget().values(array.len())?;
+    // Two lists of the values with their places, and the one that is given.
+    machine.budget().values(array.len().saturating_mul(4))?;
     let mut list: Vec<(usize, Value)> = array.iter().enumerate().collect();
     match args.opt_query(0) {
         None => {
             // Each one is looked at, also where there is nothing to compare it with.
             let plain: &dyn Fn(Error) -> Error = &|err| err;
-            sorted(&mut list, |one, other| ordered("sort", (one.0, &one.1), (other.0, &other.1), plain))?;
+            sorted(&mut list, |one, other| {
+                compared(machine, &one.1, &other.1)?;
+                ordered("sort", (one.0, &one.1), (other.0, &other.1), plain)
+            })?;
         }
         Some(query) => {
             let mut is_less = |left: &Value, right: &Value| -> Result<bool> {
@@ -271,30 +293,9 @@ fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
     Ok(Value::array(list.into_iter().map(|(_, it)| it))?)
 }
 
-/// Sorts with a comparison of which nothing is known, not even that it is an order.
-fn merge_sort<T: Clone>(list: &mut [T], is_less: &mut impl FnMut(&T, &T) -> Result<bool>) -> Result<()> {
-    if list.len() < 2 {
-        return Ok(());
-    }
-    let middle = list.len() / 2;
-    merge_sort(&mut list[..middle], is_less)?;
-    merge_sort(&mut list[middle..], is_less)?;
-    let (left, right) = (list[..middle].to_vec(), list[middle..].to_vec());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    for place in list {
-        let takes_right = match (left.peek(), right.peek()) {
-            (Some(one), Some(other)) => is_less(other, one)?,
-            (None, _) => true,
-            (_, None) => false,
-        };
-        *place = if takes_right { right.next() } else { left.next() }.expect("there are as many as places");
-    }
-    Ok(())
-}
-
 fn sort_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let array = array(value)?;
-    machine.budget().values(array.len())?;
+    machine.budget().values(array.len().saturating_mul(6))?;
     let query = args.query(0);
     let mut list = Vec::with_capacity(array.len());
     for (idx, it) in array.iter().enumerate() {
@@ -307,9 +308,15 @@ fn sort_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Give
         list.push((idx, key, it.into_value()));
     }
     let from: &dyn Fn(Error) -> Error = &|err| err.of_query(|| query.annotation());
-    sorted(&mut list, |one, other| ordered("sort_by", (one.0, &one.1), (other.0, &other.1), from))?;
+    sorted(&mut list, |one, other| {
+        compared(machine, &one.1, &other.1)?;
+        ordered("sort_by", (one.0, &one.1), (other.0, &other.1), from)
+    })?;
     Ok(Value::array(list.into_iter().map(|(.., it)| it))?)
 }
+
+/// What is allocated for a text that was seen, beside its bytes.
+const SEEN_BYTES: usize = 64;
 
 fn unique(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let array = array(value)?;
@@ -328,9 +335,17 @@ fn unique(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given
             other => return Err(at(Error::of_evaluated(other, &[Type::String, Type::Number]))),
         };
         let is_new = match (convert::text_of(key), convert::number_of(key)) {
-            (Some(text), _) => texts.insert(text.into_owned()),
+            (Some(text), _) => {
+                // Each one is compared with some of the others.
+                machine.budget().bytes(text.len() + SEEN_BYTES)?;
+                machine.budget().steps(1 + text.len() as u64 / 8)?;
+                texts.insert(text.into_owned())
+            }
             // Zero is zero, whatever its sign.
-            (None, Some(number)) => numbers.insert((number + 0.0).to_bits()),
+            (None, Some(number)) => {
+                machine.budget().values(1)?;
+                numbers.insert((number + 0.0).to_bits())
+            }
             (None, None) => return Err(at(Error::of_type(key, &[Type::String, Type::Number]))),
         };
         if is_new {
@@ -340,44 +355,88 @@ fn unique(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given
     Ok(Value::array(values)?)
 }
 
-/// What two values with the same name become where they are merged.
-fn collided(into: Value, from: Value) -> Result<Value> {
-    let list = |it: Value| match it {
-        Value::Array(it) => it.iter().collect::<Vec<_>>(),
-        other => vec![other],
-    };
-    Ok(Value::array(list(into).into_iter().chain(list(from)))?)
+/// What becomes of two values with the same name where objects are merged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Collided {
+    /// The other one takes the place of this one.
+    Replaced,
+    /// Both are kept in a list.
+    Listed,
 }
 
-/// Puts what is in one object into another one. Only what both have is looked at.
-fn merged(into: &mut Object, from: &Object, collided: &dyn Fn(Value, Value) -> Result<Value>) -> Result<()> {
-    for (name, value) in from.iter() {
-        let both = match (into.get(&name), &value) {
-            (None, _) => value,
-            (Some(Value::Object(mut inner)), Value::Object(other)) => {
-                merged(&mut inner, other, collided)?;
-                Value::Object(inner)
-            }
-            (Some(inner), _) => collided(inner, value)?,
-        };
-        into.insert(name, both)?;
+/// Charges for a list or an object that is about to be changed.
+fn changed(value: &Value, budget: &mut Budget) -> Result<()> {
+    let own = value.own();
+    if value.is_shared() || value.unopened().is_some() {
+        budget.walk(own.source)?;
+        budget.bytes(own.allocated)?;
     }
     Ok(())
 }
 
-fn merge(value: Value, from: &Value, collided: &dyn Fn(Value, Value) -> Result<Value>) -> Result<Value> {
+/// Puts what is in one object into another one. Only what both have is looked at.
+fn merged(into: &mut Object, from: &Object, collided: Collided, budget: &mut Budget) -> Result<()> {
+    budget.walk(Value::Object(from.clone()).own().source)?;
+    for (name, value) in from.iter() {
+        budget.step()?;
+        let mut value = Some(value);
+        let done = into.update(&name, |inner| -> Result<()> {
+            let value = value.take().expect("it is taken once");
+            changed(inner, budget)?;
+            match (&mut *inner, value) {
+                (Value::Object(inner), Value::Object(other)) => merged(inner, &other, collided, budget),
+                (inner, value) if collided == Collided::Replaced => {
+                    *inner = value;
+                    Ok(())
+                }
+                (Value::Array(list), value) => added(list, value, budget),
+                (inner, value) => {
+                    budget.containers(1, 1)?;
+                    let mut list = Array::new([std::mem::take(inner)])?;
+                    added(&mut list, value, budget)?;
+                    *inner = Value::Array(list);
+                    Ok(())
+                }
+            }
+        })?;
+        match (done, value) {
+            (Some(done), _) => done?,
+            (None, Some(value)) => {
+                // To make room in the middle, what is behind it moves.
+                budget.steps(into.len() as u64 / 16)?;
+                into.insert(name, value)?;
+            }
+            (None, None) => unreachable!("it was not taken"),
+        }
+    }
+    Ok(())
+}
+
+/// Adds a value to a list, or all that are in it where it is a list itself.
+fn added(list: &mut Array, value: Value, budget: &mut Budget) -> Result<()> {
     match value {
-        Value::Array(array) => {
-            let more = match from {
-                Value::Array(it) => it.iter().collect(),
-                other => vec![other.clone()],
-            };
-            Ok(Value::array(array.iter().chain(more))?)
+        Value::Array(more) => {
+            budget.values(more.len())?;
+            more.iter().try_for_each(|it| list.push(it))?;
+        }
+        other => {
+            budget.values(1)?;
+            list.push(other)?;
+        }
+    }
+    Ok(())
+}
+
+fn merge(value: Value, from: &Value, collided: Collided, budget: &mut Budget) -> Result<Value> {
+    match value {
+        Value::Array(mut array) => {
+            added(&mut array, from.clone(), budget)?;
+            Ok(Value::Array(array))
         }
         Value::Object(mut object) => {
             // What is no object has no names.
             if let Value::Object(from) = from {
-                merged(&mut object, from, collided)?;
+                merged(&mut object, from, collided, budget)?;
             }
             Ok(Value::Object(object))
         }
@@ -436,6 +495,9 @@ fn joined(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Va
     Ok(Value::Text(Text::from(out)))
 }
 
+/// What is allocated for a path, beside its bytes.
+const COLLAPSED_BYTES: usize = 96;
+
 fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     fn walk(
         machine: &mut Machine<'_>,
@@ -444,6 +506,7 @@ fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<
         has_empty: bool,
         out: &mut Vec<(String, Value)>,
     ) -> Result<()> {
+        machine.budget().walk(value.own().total())?;
         let children: Vec<(String, Value)> = match &value {
             Value::Object(object) if !object.is_empty() => {
                 object.iter().map(|(name, it)| (String::from_utf8_lossy(&name).into_owned(), it)).collect()
@@ -453,7 +516,7 @@ fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<
             }
             Value::Object(_) | Value::Array(_) if !has_empty => return Ok(()),
             _ => {
-                machine.budget().bytes(prefix.len())?;
+                machine.budget().bytes(prefix.len() + COLLAPSED_BYTES)?;
                 out.push((prefix.to_string(), value));
                 return Ok(());
             }
@@ -461,7 +524,7 @@ fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<
         for (name, it) in children {
             machine.budget().step()?;
             let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-            machine.budget().bytes(path.len())?;
+            machine.budget().bytes(path.len() + COLLAPSED_BYTES)?;
             walk(machine, &path, it, has_empty, out)?;
         }
         Ok(())
@@ -483,14 +546,16 @@ fn explode(args: Given<'_>) -> Result<PreparedMethod> {
     let path = Path::of_dots(&text);
     Ok(Box::new(move |machine, value| {
         let object = object(value)?;
-        let target = path.get(&Value::Object(object.clone()));
-        let rest = without(&object, std::slice::from_ref(&path))?;
+        let target = path.get(&Value::Object(object.clone()), machine.budget())?;
+        let rest = without(&object, std::slice::from_ref(&path), machine.budget())?;
         let mut with = |it: Value| -> Result<Value> {
             machine.budget().step()?;
             let mut one = Value::Object(rest.clone());
             // As in Bento, what does not fit there is left out.
-            let _ = path.set(&mut one, it);
-            Ok(one)
+            match path.set(&mut one, it, machine.budget()) {
+                Err(err) if machine.budget().has_refused() => Err(err),
+                _ => Ok(one),
+            }
         };
         match target {
             Value::Array(array) => {
@@ -519,15 +584,15 @@ fn paths_of(args: Given<'_>) -> Result<Vec<Path>> {
     Ok(paths)
 }
 
-fn squash(value: Value, _: Given<'_>) -> Result<Value> {
+fn squash(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {
     let mut out = Value::Object(Object::default());
     for it in array(value)?.iter() {
-        out = merge(out, &it, &collided)?;
+        out = merge(out, &it, Collided::Listed, machine.budget())?;
     }
     Ok(out)
 }
 
-fn zip(value: Value, args: Given<'_>) -> Result<Value> {
+fn zip(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let mut lists = vec![array(value)?];
     for it in args.values() {
         lists.push(array(it.clone())?);
@@ -536,6 +601,7 @@ fn zip(value: Value, args: Given<'_>) -> Result<Value> {
     if lists.iter().any(|it| it.len() != n) {
         return Err(Error::new("can't zip different length array values"));
     }
+    machine.budget().containers(n, lists.len())?;
     let row = |idx: usize| Ok(Value::array(lists.iter().filter_map(|it| it.get(idx)))?);
     let rows: Result<Vec<Value>> = (0..n).map(row).collect();
     Ok(Value::array(rows?)?)
@@ -560,14 +626,18 @@ pub(super) const METHODS: &[Method] = &[
         }
         Ok(Value::Array(array))
     }))
+    .elements()
     .variadic()
     .examples(&[example(r#"root = this.append("x", [1])"#, &[("[0]", r#"[0,"x",[1]]"#)])]),
     new(
         "assign",
         "Puts the names and values of another object into this one; where both have a name, the other one's value counts. \
          Lists are put together.",
-        MethodBody::Value(|value, args| merge(value, args.value(0), &|_, from| Ok(from))),
+        MethodBody::Counted(|machine, value, args| {
+            merge(value, args.value(0), Collided::Replaced, machine.budget())
+        }),
     )
+    .elements()
     .params(WITH)
     .named_of_type()
     .examples(&[example(
@@ -578,8 +648,11 @@ pub(super) const METHODS: &[Method] = &[
         "merge",
         "Puts the names and values of another object into this one; where both have a name, both values are kept in a list. \
          Lists are put together.",
-        MethodBody::Value(|value, args| merge(value, args.value(0), &collided)),
+        MethodBody::Counted(|machine, value, args| {
+            merge(value, args.value(0), Collided::Listed, machine.budget())
+        }),
     )
+    .elements()
     .params(WITH)
     .named_of_type()
     .examples(&[example(
@@ -606,24 +679,29 @@ pub(super) const METHODS: &[Method] = &[
         }
         Ok(Value::Array(array))
     }))
+    .elements()
     .variadic()
     .unnamed()
     .examples(&[example("root = this.concat([2], [3, 4])", &[("[1]", "[1,2,3,4]")])]),
-    new("enumerated", "The list with each element as an object of its place, `index`, and itself, `value`.", MethodBody::Value(
-        |value, _| {
+    new("enumerated", "The list with each element as an object of its place, `index`, and itself, `value`.", MethodBody::Counted(
+        |machine, value, _| {
             let object = |(idx, it): (usize, Value)| {
                 Ok(Value::object([("index", Value::Int(idx as i64)), ("value", it)])?)
             };
-            let values: Result<Vec<Value>> = array(value)?.iter().enumerate().map(object).collect();
+            let array = array(value)?;
+            machine.budget().containers(array.len(), 2)?;
+            let values: Result<Vec<Value>> = array.iter().enumerate().map(object).collect();
             Ok(Value::array(values?)?)
         },
     ))
+    .elements()
     .examples(&[example("root = this.enumerated()", &[(r#"["a"]"#, r#"[{"index":0,"value":"a"}]"#)])]),
     new(
         "explode",
         "One document for each element of a list in it, or each value of an object in it, which takes the place of the list.",
         MethodBody::Prepared(explode),
     )
+    .elements()
     .params(&[Param::text("path", "Where the list or object is.")])
     .examples(&[example(
         r#"root = this.explode("a")"#,
@@ -680,9 +758,10 @@ pub(super) const METHODS: &[Method] = &[
     )
     .params(&[Param::any("initial", "What `tally` is at the first element."), Param::query("query", "The query.")])
     .examples(&[example("root = this.fold(0, it -> it.tally + it.value)", &[("[1,2,3]", "6")])]),
-    new("get", "What is at a path, or `null`.", MethodBody::Value(|value, args| {
-        Ok(Path::of_dots(&args.text(0)).get(&value))
+    new("get", "What is at a path, or `null`.", MethodBody::Counted(|machine, value, args| {
+        Path::of_dots(&args.text(0)).get(&value, machine.budget())
     }))
+    .places()
     .params(&[Param::text("path", "A path, with points between its names.")])
     .examples(&[example(r#"root = this.get("a.b")"#, &[(r#"{"a":{"b":1}}"#, "1")])]),
     new("set", "The value with something set at a path, or deleted there.", MethodBody::Lazy(set))
@@ -698,6 +777,7 @@ pub(super) const METHODS: &[Method] = &[
             example(r#"root = this.set("a", deleted())"#, &[(r#"{"a":1,"c":3}"#, r#"{"c":3}"#)]),
         ]),
     new("index", "The element at a place, which may count from the end: -1 is the last one.", MethodBody::Value(index))
+        .places()
         .params(&[Param::int("index", "The place.")])
         .examples(&[example("root = this.index(-1)", &[("[1,2,3]", "3"), (
             "[]",
@@ -709,17 +789,22 @@ pub(super) const METHODS: &[Method] = &[
     new("keys", "The names of an object, in order.", MethodBody::Value(|value, _| {
         Ok(Value::array(object(value)?.keys().map(Value::Text))?)
     }))
+    .elements()
     .examples(&[example("root = this.keys()", &[(r#"{"b":1,"a":2}"#, r#"["a","b"]"#)])]),
-    new("key_values", "The names and values of an object as a list of objects, in the order of the names.", MethodBody::Value(
-        |value, _| {
-            let pairs: Result<Vec<Value>> = object(value)?.iter().map(|(key, it)| pair(key, it)).collect();
+    new("key_values", "The names and values of an object as a list of objects, in the order of the names.", MethodBody::Counted(
+        |machine, value, _| {
+            let object = object(value)?;
+            machine.budget().containers(object.len(), 2)?;
+            let pairs: Result<Vec<Value>> = object.iter().map(|(key, it)| pair(key, it)).collect();
             Ok(Value::array(pairs?)?)
         },
     ))
+    .elements()
     .examples(&[example("root = this.key_values()", &[(r#"{"a":1}"#, r#"[{"key":"a","value":1}]"#)])]),
     new("values", "The values of an object, in the order of their names.", MethodBody::Value(|value, _| {
         Ok(Value::array(object(value)?.iter().map(|(_, it)| it))?)
     }))
+    .elements()
     .examples(&[example("root = this.values()", &[(r#"{"b":1,"a":2}"#, "[2,1]")])]),
     new(
         "map_each",
@@ -749,9 +834,10 @@ pub(super) const METHODS: &[Method] = &[
             "root = this.sort_by(it -> it.n)",
             &[(r#"[{"n":2},{"n":1}]"#, r#"[{"n":1},{"n":2}]"#)],
         )]),
-    new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Value(squash)).unnamed()
+    new("squash", "One object of all objects of a list, merged one after the other.", MethodBody::Counted(squash)).unnamed()
         .examples(&[example("root = this.squash()", &[(r#"[{"a":1},{"a":2,"b":3}]"#, r#"{"a":[1,2],"b":3}"#)])]),
     new("sum", "The sum of a list of numbers.", MethodBody::Value(sum))
+        .elements()
         .named_of_type()
         .examples(&[example("root = this.sum()", &[("[1,2.5]", "3.5"), ("[]", "0")])]),
     new("unique", "The list without elements that came before: texts and numbers.", MethodBody::Query(unique))
@@ -759,11 +845,12 @@ pub(super) const METHODS: &[Method] = &[
         .examples(&[example("root = this.unique()", &[(r#"["a","b","a",1,1.0]"#, r#"["a","b",1]"#)])]),
     new("with", "The object with nothing but these paths.", MethodBody::Prepared(|args| {
         let paths = paths_of(args)?;
-        Ok(Box::new(move |_, value| {
+        Ok(Box::new(move |machine, value| {
             let object = object(value)?;
-            Ok(Value::Object(crate::value::path::with(&object, &paths)?))
+            Ok(Value::Object(crate::value::path::with(&object, &paths, machine.budget())?))
         }))
     }))
+    .places()
     .variadic()
     .unnamed()
     .examples(&[example(
@@ -772,14 +859,18 @@ pub(super) const METHODS: &[Method] = &[
     )]),
     new("without", "The object without these paths.", MethodBody::Prepared(|args| {
         let paths = paths_of(args)?;
-        Ok(Box::new(move |_, value| Ok(Value::Object(without(&object(value)?, &paths)?))))
+        Ok(Box::new(move |machine, value| {
+            Ok(Value::Object(without(&object(value)?, &paths, machine.budget())?))
+        }))
     }))
+    .places()
     .variadic()
     .examples(&[example(
         r#"root = this.without("a.b", "c")"#,
         &[(r#"{"a":{"b":1,"x":2},"c":3,"d":4}"#, r#"{"a":{"x":2},"d":4}"#)],
     )]),
-    new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Value(zip))
+    new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Counted(zip))
+        .elements()
         .variadic()
         .unnamed()
         .examples(&[example(r#"root = this.a.zip(this.b)"#, &[(r#"{"a":[1,2],"b":["x","y"]}"#, r#"[[1,"x"],[2,"y"]]"#)])]),
@@ -790,8 +881,8 @@ fn set(machine: &mut Machine<'_>, ctx: Context<'_>, target: &Expr, args: Given<'
     let new = machine.evaluate(args.query(1), ctx)?;
     let mut value = machine.evaluate(target, ctx)?.into_value();
     match new {
-        Evaluated::Deleted => path.delete(&mut value).map_err(Error::new)?,
-        new => path.set(&mut value, new.into_value())?,
+        Evaluated::Deleted => path.delete(&mut value, machine.budget())?.map_err(Error::new)?,
+        new => path.set(&mut value, new.into_value(), machine.budget())?,
     }
     Ok(value.into())
 }

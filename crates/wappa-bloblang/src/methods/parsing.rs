@@ -23,7 +23,6 @@ fn parse_json(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<V
     Value::from_json_first(&text).map_err(|err| Error::new(format!("failed to parse value as JSON: {err}")))
 }
 
-/// How many levels of an indentation are written.
 fn format_json(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let indent = if args.flag(1) { None } else { Some(args.bytes(0)) };
     let mut out = Vec::new();
@@ -34,8 +33,12 @@ fn format_json(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Resu
         }
         Some(indent) => write_json(machine, &value, indent, 0, &mut out)?,
     }
-    if args.flag(2) && out.iter().any(|it| matches!(it, b'<' | b'>' | b'&')) {
-        let mut escaped = Vec::with_capacity(out.len() + 32);
+    let is_special = |it: &&u8| matches!(it, b'<' | b'>' | b'&');
+    let n_escaped = if args.flag(2) { out.iter().filter(is_special).count() } else { 0 };
+    if 0 < n_escaped {
+        let len = out.len().saturating_add(n_escaped.saturating_mul(5));
+        machine.budget().bytes(len)?;
+        let mut escaped = Vec::with_capacity(len);
         for byte in out {
             match byte {
                 b'<' => escaped.extend_from_slice(b"\\u003c"),
@@ -82,6 +85,8 @@ fn write_json(
                     out.push(b',');
                 }
                 line(machine, indent, depth + 1, out)?;
+                // An escape is six bytes long.
+                machine.budget().bytes(name.len().saturating_mul(6) + 4)?;
                 Value::Text(name).write_json(out);
                 out.extend_from_slice(b": ");
                 write_json(machine, &it, indent, depth + 1, out)?;
@@ -90,9 +95,8 @@ fn write_json(
             out.push(b'}');
         }
         other => {
-            let before = out.len();
+            machine.budget().bytes(other.json_len())?;
             other.write_json(out);
-            machine.budget().bytes(out.len() - before)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use wappa_message::{Binary, Text, Value};
 use super::strings::bytes_of;
 use crate::{
     error::Result,
-    evaluate::Machine,
+    evaluate::{Machine, Meter},
     registry::{
         Category, Method, Param, Status,
         args::Given,
@@ -23,7 +23,7 @@ const fn new(
     description: &'static str,
     body: fn(Given<'_>) -> Result<PreparedMethod>,
 ) -> Method {
-    Method::new(name, Category::Regexp, description, MethodBody::Prepared(body)).params(&[PATTERN])
+    Method::new(name, Category::Regexp, description, MethodBody::Prepared(body)).params(&[PATTERN]).compiles()
 }
 
 /// A method that does something with a pattern and the bytes of a text.
@@ -37,6 +37,41 @@ fn on_text(
         machine.budget().steps(bytes.len() as u64 / 8)?;
         body(&regex, bytes, machine, &value)
     }))
+}
+
+/// What a match has allocated beside its bytes.
+const MATCH_BYTES: usize = 96;
+
+/// Charges for what the groups of a match hold, in a list or an object.
+fn charge_groups(captures: &Captures<'_>, machine: &mut Machine<'_>) -> Result<()> {
+    let n_bytes: usize = captures.iter().flatten().map(|it| it.len()).sum();
+    machine.budget().containers(1, captures.len())?;
+    machine.budget().bytes(n_bytes.saturating_add(captures.len().saturating_mul(MATCH_BYTES)))
+}
+
+/// One search after the other in the same text: each may look at all that is left of it, though it finds little, so that
+/// nobody can tell beforehand how long they take.
+struct Searches {
+    n: usize,
+    meter: Meter,
+}
+
+impl Searches {
+    /// How many searches are done between two looks at the time.
+    const UNSEEN: usize = 16;
+
+    fn new() -> Searches {
+        Searches { n: 0, meter: Meter::new() }
+    }
+
+    /// Charges for one search.
+    fn charge(&mut self, machine: &mut Machine<'_>) -> Result<()> {
+        self.n += 1;
+        match self.n.is_multiple_of(Searches::UNSEEN) {
+            true => self.meter.look(machine.budget()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The names of the groups, and their numbers where they have none.
@@ -71,8 +106,10 @@ fn replace(args: Given<'_>) -> Result<PreparedMethod> {
     on_text(args, move |regex, text, machine, _| {
         let mut out: Vec<u8> = Vec::new();
         let mut end = 0;
+        let mut searches = Searches::new();
         if is_plain {
             for it in regex.find_iter(text) {
+                searches.charge(machine)?;
                 out.extend_from_slice(&text[end..it.start()]);
                 out.extend_from_slice(&with);
                 machine.budget().bytes(it.start() - end + with.len())?;
@@ -80,6 +117,7 @@ fn replace(args: Given<'_>) -> Result<PreparedMethod> {
             }
         } else {
             for captures in regex.captures_iter(text) {
+                searches.charge(machine)?;
                 let Some(it) = captures.get(0) else { continue };
                 let before = out.len();
                 out.extend_from_slice(&text[end..it.start()]);
@@ -106,8 +144,10 @@ pub(super) const METHODS: &[Method] = &[
     new("re_find_all", "All matches of a regular expression, as texts.", |args| {
         on_text(args, |regex, text, machine, _| {
             let mut values = Vec::new();
+            let mut searches = Searches::new();
             for it in regex.find_iter(text) {
-                machine.budget().values(1)?;
+                searches.charge(machine)?;
+                machine.budget().bytes(it.len() + MATCH_BYTES)?;
                 values.push(Value::text(it.as_bytes()));
             }
             Ok(Value::array(values)?)
@@ -120,8 +160,10 @@ pub(super) const METHODS: &[Method] = &[
         |args| {
             on_text(args, |regex, text, machine, _| {
                 let mut values = Vec::new();
+                let mut searches = Searches::new();
                 for captures in regex.captures_iter(text) {
-                    machine.budget().values(captures.len() + 1)?;
+                    searches.charge(machine)?;
+                    charge_groups(&captures, machine)?;
                     values.push(Value::array(groups(&captures, false))?);
                 }
                 Ok(Value::array(values)?)
@@ -139,9 +181,11 @@ pub(super) const METHODS: &[Method] = &[
         |args| {
             let names = names(&regexp::compile(args.bytes(0))?);
             on_text(args, move |regex, text, machine, value| {
-                machine.budget().values(names.len())?;
                 match regex.captures(text) {
-                    Some(captures) => object(&names, &captures, value),
+                    Some(captures) => {
+                        charge_groups(&captures, machine)?;
+                        object(&names, &captures, value)
+                    }
                     None => Ok(Value::Object(Default::default())),
                 }
             })
@@ -159,8 +203,10 @@ pub(super) const METHODS: &[Method] = &[
             let names = names(&regexp::compile(args.bytes(0))?);
             on_text(args, move |regex, text, machine, value| {
                 let mut values = Vec::new();
+                let mut searches = Searches::new();
                 for captures in regex.captures_iter(text) {
-                    machine.budget().values(names.len() + 1)?;
+                    searches.charge(machine)?;
+                    charge_groups(&captures, machine)?;
                     values.push(object(&names, &captures, value)?);
                 }
                 Ok(Value::array(values)?)

@@ -11,13 +11,20 @@ use crate::{
     schema::Schema,
 };
 
+/// How much is kept for a step, in bytes.
+const BYTES_PER_STEP: usize = 16;
+
 fn json_schema(args: Given<'_>) -> crate::error::Result<PreparedMethod> {
     let schema = Schema::parse(args.bytes(0));
     let schema =
         schema.map_err(|why| Error::new(format!("failed to parse json schema definition: {why}")))?;
     Ok(Box::new(move |machine, value| {
         let budget = machine.budget();
-        let problems = schema.validate(&value, &mut |n| budget.steps(n))?;
+        // What is seen of a list whose elements differ is kept, as is what does not fit.
+        let problems = schema.validate(&value, &mut |n| {
+            budget.steps(n)?;
+            budget.bytes((n as usize).saturating_mul(BYTES_PER_STEP))
+        })?;
         if problems.is_empty() {
             return Ok(value);
         }
@@ -34,6 +41,7 @@ pub(super) const METHODS: &[Method] = &[Method::new(
     MethodBody::Prepared(json_schema),
 )
 .params(&[Param::text("schema", "The schema, as JSON.")])
+.compiles()
 .examples(&[example(
     r#"root = this.json_schema("""{"properties":{"id":{"type":"string"}},"required":["id"]}""")"#,
     &[

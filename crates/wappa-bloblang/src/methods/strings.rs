@@ -140,8 +140,7 @@ fn replace_many(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Res
         return Err(Error::of_type(args.value(0), &[Type::Array]));
     };
     if pairs.len() % 2 != 0 {
-        let mut shown = String::new();
-        go::print(args.value(0), &mut shown);
+        let shown = go::shown(args.value(0));
         let why = "invalid arg, replacements should be in pairs and must therefore be even";
         return Err(Error::new(format!("{why}: {shown}")));
     }
@@ -182,10 +181,13 @@ fn trimmed(text: &[u8], is_cut: impl Fn(char) -> bool) -> std::ops::Range<usize>
     begin..end
 }
 
-fn contains(value: Value, args: Given<'_>) -> Result<Value> {
+fn contains(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let wanted = args.value(0);
     let found = match &value {
         Value::Text(_) | Value::Bytes(_) => {
+            if let Value::Array(_) | Value::Object(_) = wanted {
+                machine.budget().bytes(wanted.text_len())?;
+            }
             let wanted = wanted.to_text();
             find(bytes_of(&value)?, &wanted).is_some()
         }
@@ -198,7 +200,8 @@ fn contains(value: Value, args: Given<'_>) -> Result<Value> {
 
 fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let delimiter = args.value(0);
-    let of_text = |text: &[u8]| -> Result<Vec<std::ops::Range<usize>>> {
+    let mut of_text = |text: &[u8]| -> Result<Vec<std::ops::Range<usize>>> {
+        let budget = machine.budget();
         let Value::Text(delimiter) = delimiter else {
             let (one, other) = (go::type_name(delimiter, false), go::type_name(&value, true));
             return Err(Error::new(format!(
@@ -208,6 +211,7 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
         let mut parts = Vec::new();
         if delimiter.is_empty() {
             // Into characters.
+            budget.values(text.len().saturating_mul(2))?;
             let mut at = 0;
             for chunk in text.utf8_chunks() {
                 for c in chunk.valid().chars() {
@@ -223,6 +227,7 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
         }
         let mut begin = 0;
         while let Some(at) = find(&text[begin..], delimiter) {
+            budget.values(2)?;
             parts.push(begin..begin + at);
             begin += at + delimiter.len();
         }
@@ -232,7 +237,6 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
     match &value {
         Value::Text(text) => {
             let parts = of_text(text)?;
-            machine.budget().values(parts.len())?;
             let bytes = text.to_bytes();
             let part = |it: std::ops::Range<usize>| match it.len() <= Text::IN_PLACE_BYTES_MAX {
                 true => Value::text(&bytes[it]),
@@ -242,7 +246,8 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
         }
         Value::Bytes(bytes) => {
             let parts = of_text(bytes)?;
-            machine.budget().values(parts.len())?;
+            // Each of them has a handle of its own.
+            machine.budget().values(parts.len().saturating_mul(2))?;
             let bytes = bytes.to_bytes();
             Ok(Value::array(parts.into_iter().map(|it| Value::Bytes(Binary::from(bytes.slice(it)))))?)
         }
@@ -252,7 +257,10 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
             let mut segment = Vec::new();
             for it in array.iter() {
                 match compare::is_equal(delimiter, &it) {
-                    true => segments.push(Value::array(std::mem::take(&mut segment))?),
+                    true => {
+                        machine.budget().containers(1, 0)?;
+                        segments.push(Value::array(std::mem::take(&mut segment))?)
+                    }
                     false => segment.push(it),
                 }
             }
@@ -263,6 +271,9 @@ fn split(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Val
     }
 }
 
+/// What an element takes in a list that grows, or a character in a text that does.
+const PIECE_BYTES: usize = 32;
+
 fn split_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let query = args.query(0);
     let mut is_cut = |it: Value, what: &str, idx: usize| -> Result<bool> {
@@ -270,13 +281,17 @@ fn split_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Giv
         let result = machine.evaluate(query, ctx.with(&it));
         let result =
             result.map_err(|err| err.within(format!("predicate returned an error for {what} {idx}")))?;
-        Ok(matches!(result, Evaluated::Value(Value::Bool(true))))
+        match matches!(result, Evaluated::Value(Value::Bool(true))) {
+            // Another segment begins.
+            true => machine.budget().containers(1, 1).map(|()| true),
+            false => machine.budget().bytes(PIECE_BYTES).map(|()| false),
+        }
     };
     match &value {
         Value::Text(text) => {
             let mut segments = vec![String::new()];
             for (idx, c) in String::from_utf8_lossy(text).chars().enumerate() {
-                match is_cut(Value::text(c.to_string()), "character at position", idx)? {
+                match is_cut(Value::text(c.encode_utf8(&mut [0; 4])), "character at position", idx)? {
                     true => segments.push(String::new()),
                     false => segments.last_mut().expect("there is one").push(c),
                 }
@@ -315,11 +330,14 @@ fn slice(args: Given<'_>) -> Result<PreparedMethod> {
     {
         return Err(Error::new(format!("lower slice bound {low} must be lower than upper ({high})")));
     }
-    Ok(Box::new(move |_, value| sliced(value, low, high)))
+    Ok(Box::new(move |machine, value| sliced(machine, value, low, high)))
 }
 
+/// What a part of a text has allocated beside the text.
+const SHARED_BYTES: usize = 64;
+
 /// The part between two bounds, of which those below zero count from the end.
-fn sliced(value: Value, low: i64, high: Option<i64>) -> Result<Value> {
+fn sliced(machine: &mut Machine<'_>, value: Value, low: i64, high: Option<i64>) -> Result<Value> {
     let len = match &value {
         Value::Text(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
@@ -340,8 +358,18 @@ fn sliced(value: Value, low: i64, high: Option<i64>) -> Result<Value> {
     }
     let range = begin as usize..end as usize;
     match value {
-        Value::Array(array) => Ok(Value::array(range.filter_map(|idx| array.get(idx)))?),
-        other => part(other, |_| range),
+        Value::Array(array) => {
+            machine.budget().containers(1, range.len())?;
+            machine.budget().steps(range.len() as u64)?;
+            // Texts that are escaped are read anew.
+            let n_source = Value::Array(array.clone()).own().source;
+            machine.budget().walk(if range.is_empty() { 0 } else { n_source })?;
+            Ok(Value::array(range.filter_map(|idx| array.get(idx)))?)
+        }
+        other => {
+            machine.budget().bytes(SHARED_BYTES)?;
+            part(other, |_| range)
+        }
     }
 }
 
@@ -392,11 +420,13 @@ pub(super) const METHODS: &[Method] = &[
     new("has_prefix", "Whether the text begins with another one.", MethodBody::Value(|value, args| {
         Ok(Value::Bool(bytes_of(&value)?.starts_with(args.bytes(0))))
     }))
+    .places()
     .params(&[Param::text("value", "The other text.")])
     .examples(&[example(r#"root = this.a.has_prefix("ab")"#, &[(r#"{"a":"abc"}"#, "true"), (r#"{"a":"b"}"#, "false")])]),
     new("has_suffix", "Whether the text ends with another one.", MethodBody::Value(|value, args| {
         Ok(Value::Bool(bytes_of(&value)?.ends_with(args.bytes(0))))
     }))
+    .places()
     .params(&[Param::text("value", "The other text.")])
     .examples(&[example(r#"root = this.a.has_suffix("bc")"#, &[(r#"{"a":"abc"}"#, "true")])]),
     new("index_of", "Where another text begins in this one, in bytes, or -1.", MethodBody::Value(|value, args| {
@@ -407,7 +437,7 @@ pub(super) const METHODS: &[Method] = &[
     new(
         "contains",
         "Whether a text contains another one, or a list or an object a value. Numbers are equal whatever their type.",
-        MethodBody::Value(contains),
+        MethodBody::Counted(contains),
     )
     .params(&[Param::any("value", "The text, or the value.")])
     .examples(&[
@@ -488,6 +518,7 @@ pub(super) const METHODS: &[Method] = &[
          the end. Brackets do the same with characters: `this.a[1:3]`.",
         MethodBody::Prepared(slice),
     )
+    .places()
     .params(&[
         Param::int("low", "Where the part begins."),
         Param::int("high", "Where it ends; the end when left out.").optional(),
@@ -506,6 +537,7 @@ pub(super) const METHODS: &[Method] = &[
         };
         Ok(Value::Int(len as i64))
     }))
+    .places()
     .examples(&[example(
         "root = this.a.length()",
         &[(r#"{"a":"ä"}"#, "2"), (r#"{"a":[1,2]}"#, "2"), (r#"{"a":{"b":1}}"#, "1")],

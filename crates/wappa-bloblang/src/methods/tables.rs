@@ -26,6 +26,7 @@ fn parse_csv(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result
     let mut records = Vec::new();
     for record in csv::Reader::new(text, comma, is_lazy).map_err(Error::new)? {
         let record = record.map_err(Error::new)?;
+        machine.budget().containers(1, record.len())?;
         machine.budget().values(2 * record.len() + 1)?;
         let Some(names) = &header else {
             if has_header {

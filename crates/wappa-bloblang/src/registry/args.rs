@@ -177,6 +177,11 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// All values that were given.
+    pub(crate) fn given(self) -> impl Iterator<Item = &'a Value> {
+        (0..self.len()).filter_map(move |idx| self.get(idx))
+    }
+
     /// All values.
     pub(crate) fn values(self) -> impl Iterator<Item = &'a Value> {
         (0..self.len()).map(move |idx| self.value(idx))

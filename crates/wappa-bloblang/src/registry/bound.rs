@@ -24,9 +24,9 @@ pub(crate) type PreparedFunction =
 /// What a method does. What fails is said to come from the target, but for [`MethodBody::Lazy`].
 #[derive(Clone, Copy)]
 pub(crate) enum MethodBody {
-    /// Makes a value of a value.
+    /// Makes a value of a value, in no more memory than a few times both.
     Value(fn(Value, Given<'_>) -> Result<Value>),
-    /// The same, where what it makes may be large and is counted.
+    /// The same, where it may make more and charges that before.
     Counted(fn(&mut Machine<'_>, Value, Given<'_>) -> Result<Value>),
     /// Evaluates queries on what is in the value.
     Query(fn(&mut Machine<'_>, Context<'_>, Value, Given<'_>) -> Result<Value>),

@@ -113,6 +113,17 @@ pub(crate) enum NamesTarget {
     Never,
 }
 
+/// How much of its target and its arguments a method goes through at most. It is charged for that before it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A few places, and it gives what is there: what it makes beside that, it charges itself.
+    Places,
+    /// All elements, but not what is in them.
+    Elements,
+    /// Whatever is in it: what a method reaches that does not say.
+    All,
+}
+
 /// A method that is declared.
 #[derive(Debug)]
 pub struct Method {
@@ -132,6 +143,9 @@ pub struct Method {
     pub(crate) names_target: NamesTarget,
     /// Whether it is done when the mapping is read, where all is known.
     pub(crate) is_folded: bool,
+    pub(crate) reach: Reach,
+    /// Whether what it prepares of its arguments may take long: a pattern, a schema.
+    pub(crate) compiles: bool,
     pub(crate) body: MethodBody,
 }
 
@@ -192,6 +206,12 @@ impl Method {
             examples: &[],
             names_target: NamesTarget::Always,
             is_folded: false,
+            // Queries on elements are charged for what they reach themselves.
+            reach: match body {
+                MethodBody::Query(_) => Reach::Elements,
+                _ => Reach::All,
+            },
+            compiles: false,
             body,
         }
     }
@@ -216,6 +236,24 @@ impl Method {
     /// It is done when the mapping is read, where all is known.
     pub(crate) const fn folded(mut self) -> Method {
         self.is_folded = true;
+        self
+    }
+
+    /// It looks at a few places only.
+    pub(crate) const fn places(mut self) -> Method {
+        self.reach = Reach::Places;
+        self
+    }
+
+    /// It goes through the elements only, and not through what is in them.
+    pub(crate) const fn elements(mut self) -> Method {
+        self.reach = Reach::Elements;
+        self
+    }
+
+    /// What it prepares may take long.
+    pub(crate) const fn compiles(mut self) -> Method {
+        self.compiles = true;
         self
     }
 

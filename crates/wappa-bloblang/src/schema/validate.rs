@@ -1,6 +1,6 @@
 //! Comparing a value with a schema.
 
-use std::{cmp::Ordering, collections::HashMap, fmt::Write};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap, fmt::Write};
 
 use wappa_message::{Array, Object, Value};
 
@@ -76,6 +76,16 @@ enum Step<'a> {
     Index(usize),
 }
 
+/// The longest name that is told, in bytes: each problem tells those of all steps to it.
+const NAME_BYTES_MAX: usize = 256;
+
+fn told(name: &[u8]) -> Cow<'_, str> {
+    match name.get(..NAME_BYTES_MAX) {
+        None => String::from_utf8_lossy(name),
+        Some(begin) => Cow::Owned(format!("{}…", String::from_utf8_lossy(begin))),
+    }
+}
+
 impl Place<'_> {
     fn then<'a>(&'a self, step: Step<'a>) -> Place<'a> {
         Place { step, before: Some(self) }
@@ -104,7 +114,7 @@ impl std::fmt::Display for Place<'_> {
             is_first = false;
             match step {
                 Step::Root => (),
-                Step::Name(name) => f.write_str(&String::from_utf8_lossy(name))?,
+                Step::Name(name) => f.write_str(&told(name))?,
                 Step::Index(idx) => write!(f, "{idx}")?,
             }
         }
@@ -206,7 +216,10 @@ impl<'a> Validator<'a> {
                     }
                 }
             }
-            Value::Text(_) | Value::Bytes(_) | Value::Time(_) => of_text(node, value, place, found),
+            Value::Text(_) | Value::Bytes(_) | Value::Time(_) => {
+                (self.charge)(value.own().allocated as u64 / 16)?;
+                of_text(node, value, place, found);
+            }
             _ => (),
         }
         found.score += 1;
@@ -357,7 +370,9 @@ impl<'a> Validator<'a> {
         if node.is_unique {
             let mut seen = HashMap::new();
             for (idx, it) in array.iter().enumerate() {
-                if let Some(first) = seen.insert(self.json(&it)?, idx) {
+                let json = self.json(&it)?;
+                (self.charge)(json.len() as u64 / 8 + 4)?;
+                if let Some(first) = seen.insert(json, idx) {
                     found.add(place, format!("array items[{first},{idx}] must be unique"));
                 }
             }
@@ -404,7 +419,7 @@ impl<'a> Validator<'a> {
             !node.pattern_properties.is_empty() || !matches!(node.additional_properties, Others::Allowed);
         if says_of_all {
             for (name, value) in object.iter() {
-                (self.charge)(1 + node.pattern_properties.len() as u64)?;
+                (self.charge)((1 + name.len() as u64 / 64) * (1 + node.pattern_properties.len() as u64))?;
                 let mut is_known = node.properties.binary_search_by(|(it, _)| it.cmp(&name)).is_ok();
                 let mut is_matched = false;
                 for (_, schema) in
@@ -420,7 +435,7 @@ impl<'a> Validator<'a> {
                 }
                 match node.additional_properties {
                     Others::Refused if !is_known => {
-                        let name = String::from_utf8_lossy(&name);
+                        let name = told(&name);
                         found.add(place, format!("Additional property {name} is not allowed"));
                     }
                     Others::Schema(schema) if !is_known => {
@@ -435,7 +450,7 @@ impl<'a> Validator<'a> {
             for name in object.keys() {
                 let findings = self.validated(schema, &Value::Text(name.clone()), place)?;
                 if !findings.is_valid() {
-                    let name = String::from_utf8_lossy(&name);
+                    let name = told(&name);
                     found.add(place, format!("Property name of \"{name}\" does not match"));
                     found.merge(findings);
                 }

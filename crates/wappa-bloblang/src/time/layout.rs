@@ -214,7 +214,7 @@ type Parsed<T> = Result<T, Bad>;
 
 /// Reads a text that is written by a layout.
 pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
-    let quoted = go::quote(text);
+    let quoted = go::told(text);
     let mut parts = Parts::default();
     let mut value = text;
     let mut rest = layout;
@@ -222,7 +222,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         let Some((before, element, written, behind)) = next(rest) else {
             value = skip(value, rest).map_err(|at| mistake(layout, text, at, rest))?;
             if !value.is_empty() {
-                return Err(format!("parsing time {quoted}: extra text: {}", go::quote(value)));
+                return Err(format!("parsing time {quoted}: extra text: {}", go::told(value)));
             }
             break;
         };
@@ -240,7 +240,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
 }
 
 fn mistake(layout: &str, text: &str, at: &str, element: &str) -> String {
-    let (text, layout, at, element) = (go::quote(text), go::quote(layout), go::quote(at), go::quote(element));
+    let (text, layout, at, element) = (go::told(text), go::told(layout), go::told(at), go::told(element));
     format!("parsing time {text} as {layout}: cannot parse {at} as {element}")
 }
 

@@ -186,10 +186,10 @@ pub(crate) fn parse(format: &str, text: &str) -> Result<Time, String> {
         .take_all(format, &mut rest)
         .and_then(|()| match rest {
             "" => parts.time(),
-            rest => Err(format!("unparsed string {}", crate::value::go::quote(rest))),
+            rest => Err(format!("unparsed string {}", crate::value::go::told(rest))),
         })
         .map_err(|why| {
-            let (text, format) = (crate::value::go::quote(text), crate::value::go::quote(format));
+            let (text, format) = (crate::value::go::told(text), crate::value::go::told(format));
             format!("failed to parse {text} with {format}: {why}")
         })
 }

@@ -131,7 +131,7 @@ fn decimal(text: &str) -> Result<i64> {
         Err(_) => {
             let is_whole = text.strip_prefix('-').unwrap_or(text).bytes().all(|it| it.is_ascii_digit());
             let why = if is_whole { "value out of range" } else { "invalid syntax" };
-            Err(Error::new(format!("strconv.ParseInt: parsing {}: {why}", super::go::quote(text))))
+            Err(Error::new(format!("strconv.ParseInt: parsing {}: {why}", super::go::told(text))))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What Go writes and reads: its notation of texts, and how it prints values in messages.
 
+use std::fmt::Write;
+
 use wappa_message::Value;
 
 use super::Evaluated;
@@ -41,6 +43,25 @@ pub(crate) fn quote_bytes(text: &[u8]) -> String {
     }
     out.push('"');
     out
+}
+
+/// The longest text that an error tells in quotes, in bytes.
+const TOLD_BYTES_MAX: usize = 4096;
+
+/// A text in Go's quotes, as errors tell it: as much of it as they show.
+pub(crate) fn told(text: &str) -> String {
+    match text.len() <= TOLD_BYTES_MAX {
+        true => quote(text),
+        false => format!("{}…", quote(&text[..text.floor_char_boundary(TOLD_BYTES_MAX)])),
+    }
+}
+
+/// The same of any bytes.
+pub(crate) fn told_bytes(text: &[u8]) -> String {
+    match text.get(..TOLD_BYTES_MAX) {
+        None => quote_bytes(text),
+        Some(begin) => format!("{}…", quote_bytes(begin)),
+    }
 }
 
 /// A character in Go's single quotes.
@@ -129,38 +150,76 @@ fn unescape<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     Some(&behind[n_digits..])
 }
 
+/// A value as Go's `%v` prints it, in an error: as much of it as errors show.
+pub(crate) fn shown(value: &Value) -> String {
+    let mut out = String::new();
+    print_within(value, &mut out, TOLD_BYTES_MAX);
+    if TOLD_BYTES_MAX < out.len() {
+        out.truncate(out.floor_char_boundary(TOLD_BYTES_MAX));
+        out.push('…');
+    }
+    out
+}
+
 /// A value as Go's `%v` prints it.
 pub(crate) fn print(value: &Value, out: &mut String) {
+    print_within(value, out, usize::MAX);
+}
+
+/// The same, which ends soon after there are so many bytes.
+fn print_within(value: &Value, out: &mut String, max: usize) {
+    let is_full = |out: &String| max < out.len();
     match value {
         Value::Null => out.push_str("<nil>"),
         Value::Array(array) => {
             out.push('[');
             for (idx, it) in array.iter().enumerate() {
+                if is_full(out) {
+                    return;
+                }
                 if 0 < idx {
                     out.push(' ');
                 }
-                print(&it, out);
+                print_within(&it, out, max);
             }
             out.push(']');
         }
         Value::Object(object) => {
             out.push_str("map[");
             for (idx, (name, it)) in object.iter().enumerate() {
+                if is_full(out) {
+                    return;
+                }
                 if 0 < idx {
                     out.push(' ');
                 }
-                out.push_str(&String::from_utf8_lossy(&name));
+                push_within(&name, out, max);
                 out.push(':');
-                print(&it, out);
+                print_within(&it, out, max);
             }
             out.push(']');
         }
         Value::Bytes(bytes) => {
-            let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();
-            out.push_str(&format!("[{}]", bytes.join(" ")));
+            print_bytes(&bytes[..bytes.len().min(max)], out);
         }
-        other => out.push_str(&String::from_utf8_lossy(&other.to_text())),
+        other => push_within(&other.to_text(), out, max),
     }
+}
+
+/// Bytes as Go's `%v` prints them: a list of numbers.
+pub(crate) fn print_bytes(bytes: &[u8], out: &mut String) {
+    for (idx, it) in bytes.iter().enumerate() {
+        out.push(if idx == 0 { '[' } else { ' ' });
+        // Writing to a text does not fail.
+        let _ = write!(out, "{it}");
+    }
+    out.push_str(if bytes.is_empty() { "[]" } else { "]" });
+}
+
+/// Adds a text, or a little more of it than there may be.
+fn push_within(text: &[u8], out: &mut String, max: usize) {
+    let n = text.len().min(max.saturating_add(1));
+    out.push_str(&String::from_utf8_lossy(&text[..n]));
 }
 
 /// The name of Go's type of a value. A whole number of a document is one that keeps its text.

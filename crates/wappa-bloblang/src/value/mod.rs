@@ -7,6 +7,7 @@ pub(crate) mod go;
 pub(crate) mod numbers;
 pub(crate) mod path;
 pub(crate) mod regexp;
+pub(crate) mod sort;
 pub(crate) mod sprintf;
 pub(crate) mod types;
 

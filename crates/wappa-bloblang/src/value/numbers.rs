@@ -15,7 +15,7 @@ fn error(function: &str, text: &str, why: NotParsed) -> Error {
         NotParsed::Syntax => "invalid syntax",
         NotParsed::Range => "value out of range",
     };
-    Error::new(format!("strconv.{function}: parsing {}: {why}", go::quote(text)))
+    Error::new(format!("strconv.{function}: parsing {}: {why}", go::told(text)))
 }
 
 /// A floating-point number.

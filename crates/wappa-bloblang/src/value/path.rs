@@ -3,7 +3,10 @@
 use wappa_message::{Array, Object, Text, TooDeep, Value};
 
 use super::types::Type;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    evaluate::Budget,
+};
 
 /// A path into a value: names, which are places where they meet a list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,42 +53,46 @@ impl Path {
     }
 
     /// What is there, if anything is.
-    pub(crate) fn find(&self, value: &Value) -> Option<Value> {
-        find(value, &self.0)
+    pub(crate) fn find(&self, value: &Value, budget: &mut Budget) -> Result<Option<Value>> {
+        find(value, &self.0, budget)
     }
 
     /// What is there, or `null`.
-    pub(crate) fn get(&self, value: &Value) -> Value {
-        self.find(value).unwrap_or_default()
+    pub(crate) fn get(&self, value: &Value, budget: &mut Budget) -> Result<Value> {
+        Ok(self.find(value, budget)?.unwrap_or_default())
     }
 
     /// Sets what is there, as the target of an assignment: objects on the way are made.
-    pub(crate) fn assign(&self, target: &mut Value, value: Value) -> Result<()> {
+    pub(crate) fn assign(&self, target: &mut Value, value: Value, budget: &mut Budget) -> Result<()> {
         if matches!(target, Value::Null) {
             *target = Value::Object(Object::default());
         }
         let result = match target {
             // At the beginning there is no list to put a longer one in the place of.
-            Value::Array(array) if self.0[0].name.as_slice() == b"-" => append(array, &self.0[1..], value),
-            _ => set(target, &self.0, 0, value),
+            Value::Array(array) if self.0[0].name.as_slice() == b"-" => {
+                append(array, &self.0[1..], value, budget)
+            }
+            _ => set(target, &self.0, 0, value, budget),
         };
         result.map_err(|err| match err {
             NotSet::Collision => self.collision(target),
             NotSet::Why(why) => Error::new(format!("unable to set target path {}: {why}", self.to_dots())),
+            NotSet::Refused(err) => err,
         })
     }
 
     /// Sets what is there.
-    pub(crate) fn set(&self, target: &mut Value, value: Value) -> Result<()> {
+    pub(crate) fn set(&self, target: &mut Value, value: Value, budget: &mut Budget) -> Result<()> {
         if matches!(target, Value::Null) {
             *target = Value::Object(Object::default());
         }
         if matches!(target, Value::Array(_)) && self.0.first().is_some_and(|it| it.name.as_slice() == b"-") {
             return Err(Error::new("unable to append new array index at root of path"));
         }
-        set(target, &self.0, 0, value).map_err(|err| match err {
+        set(target, &self.0, 0, value, budget).map_err(|err| match err {
             NotSet::Collision => Error::new("encountered value collision whilst building path"),
             NotSet::Why(why) => Error::new(why),
+            NotSet::Refused(err) => err,
         })
     }
 
@@ -100,7 +107,7 @@ impl Path {
         let mut at = target.clone();
         let mut n = 0;
         for segment in &self.0 {
-            at = find(&at, std::slice::from_ref(segment)).unwrap_or_default();
+            at = step(&at, segment).unwrap_or_default();
             n += 1;
             if !matches!(at, Value::Object(_)) {
                 break;
@@ -113,34 +120,45 @@ impl Path {
     }
 
     /// Deletes what is there.
-    pub(crate) fn delete(&self, target: &mut Value) -> std::result::Result<(), String> {
-        let Some((last, way)) = self.0.split_last() else { return Err("invalid search query".to_string()) };
+    ///
+    /// The error within is why nothing was deleted.
+    pub(crate) fn delete(
+        &self,
+        target: &mut Value,
+        budget: &mut Budget,
+    ) -> Result<std::result::Result<(), String>> {
+        let Some((last, way)) = self.0.split_last() else {
+            return Ok(Err("invalid search query".to_string()));
+        };
         let name = String::from_utf8_lossy(&last.name);
-        let deleted = at(target, way, |parent| match parent {
-            Value::Object(object) => match object.remove(last.name.as_slice()) {
-                true => Ok(()),
-                false => Err("field not found".to_string()),
-            },
-            Value::Array(_) if way.is_empty() => {
-                Err("unable to delete array index at root of path".to_string())
-            }
-            Value::Array(array) => {
-                let Some(place) = last.place else {
-                    return Err(format!(
-                        "failed to parse array index '{name}': strconv.Atoi: parsing {}: invalid syntax",
-                        super::go::quote(&name)
-                    ));
-                };
-                let Some(place) = last.place_in(array.len()).filter(|_| 0 <= place) else {
-                    return Err("out of bounds".to_string());
-                };
-                let kept = array.iter().enumerate().filter(|(idx, _)| *idx != place);
-                *array = Array::new(kept.map(|(_, it)| it)).expect("no deeper than before");
-                Ok(())
-            }
-            _ => Err(NO_CONTAINER.to_string()),
-        });
-        deleted.unwrap_or_else(|| Err(NO_CONTAINER.to_string()))
+        let deleted = at(target, way, budget, |parent, budget| {
+            Ok(match parent {
+                Value::Object(object) => match object.remove(last.name.as_slice()) {
+                    true => Ok(()),
+                    false => Err("field not found".to_string()),
+                },
+                Value::Array(_) if way.is_empty() => {
+                    Err("unable to delete array index at root of path".to_string())
+                }
+                Value::Array(array) => {
+                    let Some(place) = last.place else {
+                        return Ok(Err(format!(
+                            "failed to parse array index '{name}': strconv.Atoi: parsing {}: invalid syntax",
+                            super::go::told(&name)
+                        )));
+                    };
+                    let Some(place) = last.place_in(array.len()).filter(|_| 0 <= place) else {
+                        return Ok(Err("out of bounds".to_string()));
+                    };
+                    budget.values(array.len())?;
+                    let kept = array.iter().enumerate().filter(|(idx, _)| *idx != place);
+                    *array = Array::new(kept.map(|(_, it)| it)).expect("no deeper than before");
+                    Ok(())
+                }
+                _ => Err(NO_CONTAINER.to_string()),
+            })
+        })?;
+        Ok(deleted.unwrap_or_else(|| Err(NO_CONTAINER.to_string())))
     }
 }
 
@@ -161,21 +179,53 @@ fn dots(segments: &[Segment]) -> String {
     segments.iter().map(segment).collect::<Vec<_>>().join(".")
 }
 
-fn find(value: &Value, path: &[Segment]) -> Option<Value> {
-    let Some((segment, rest)) = path.split_first() else { return Some(value.clone()) };
+fn find(value: &Value, path: &[Segment], budget: &mut Budget) -> Result<Option<Value>> {
+    let Some((segment, rest)) = path.split_first() else { return Ok(Some(value.clone())) };
+    budget.open(value)?;
     let next = match value {
-        Value::Object(object) => object.get(segment.name.as_slice())?,
+        Value::Object(object) => object.find(segment.name.as_slice()),
         Value::Array(array) if segment.name.as_slice() == b"*" => {
-            let found: Vec<Value> = array.iter().filter_map(|it| find(&it, rest)).collect();
+            budget.walk(value.own().source)?;
+            budget.containers(1, array.len())?;
+            let mut found = Vec::new();
+            for it in array.iter() {
+                budget.step()?;
+                found.extend(find(&it, rest, budget)?);
+            }
             // Found is what holds something; a list of nothing is nothing.
-            return (!found.is_empty()).then(|| Value::array(found).expect("no deeper than before"));
+            return Ok((!found.is_empty()).then(|| Value::array(found).expect("no deeper than before")));
         }
-        Value::Array(array) => array.get(segment.place_in(array.len())?)?,
-        _ => return None,
+        Value::Array(array) => segment.place_in(array.len()).and_then(|it| array.find(it)),
+        _ => None,
     };
+    let Some((next, n_bytes)) = next else { return Ok(None) };
+    budget.walk(n_bytes)?;
+    let next = budget.opened(next);
     match rest {
-        [] => Some(next),
-        rest => find(&next, rest),
+        [] => Ok(Some(next)),
+        rest => find(&next, rest, budget),
+    }
+}
+
+/// What one step leads to.
+fn step(value: &Value, segment: &Segment) -> Option<Value> {
+    match value {
+        Value::Object(object) => object.get(segment.name.as_slice()),
+        Value::Array(array) => array.get(segment.place_in(array.len())?),
+        _ => None,
+    }
+}
+
+/// Charges for a list or an object that is about to be changed: what is shared is copied first, and what was read is
+/// gone through. To make room in the middle, what is behind it moves.
+fn charge_change(value: &Value, budget: &mut Budget) -> Result<()> {
+    let own = value.own();
+    match value.is_shared() || value.unopened().is_some() {
+        true => {
+            budget.walk(own.source)?;
+            budget.bytes(own.allocated)
+        }
+        false => budget.walk(own.allocated / 16),
     }
 }
 
@@ -184,6 +234,14 @@ enum NotSet {
     /// There is something on the way that holds nothing.
     Collision,
     Why(String),
+    /// It would be more than may be made.
+    Refused(Error),
+}
+
+impl From<Error> for NotSet {
+    fn from(err: Error) -> NotSet {
+        NotSet::Refused(err)
+    }
 }
 
 impl From<TooDeep> for NotSet {
@@ -193,7 +251,8 @@ impl From<TooDeep> for NotSet {
 }
 
 /// An empty object for what is on the way and not there yet.
-fn object_for(path: &[Segment], value: Value) -> std::result::Result<Value, NotSet> {
+fn object_for(path: &[Segment], value: Value, budget: &mut Budget) -> std::result::Result<Value, NotSet> {
+    budget.containers(path.len(), 1)?;
     let mut value = value;
     for segment in path.iter().rev() {
         let mut object = Object::default();
@@ -203,8 +262,13 @@ fn object_for(path: &[Segment], value: Value) -> std::result::Result<Value, NotS
     Ok(value)
 }
 
-fn append(array: &mut Array, path: &[Segment], value: Value) -> std::result::Result<(), NotSet> {
-    array.push(object_for(path, value)?)?;
+fn append(
+    array: &mut Array,
+    path: &[Segment],
+    value: Value,
+    budget: &mut Budget,
+) -> std::result::Result<(), NotSet> {
+    array.push(object_for(path, value, budget)?)?;
     Ok(())
 }
 
@@ -214,11 +278,13 @@ fn set(
     path: &[Segment],
     n_passed: usize,
     value: Value,
+    budget: &mut Budget,
 ) -> std::result::Result<(), NotSet> {
     let Some((segment, rest)) = path[n_passed..].split_first() else {
         *target = value;
         return Ok(());
     };
+    charge_change(target, budget)?;
     match target {
         Value::Object(object) => {
             if rest.is_empty() {
@@ -229,20 +295,22 @@ fn set(
             let done = object.update(segment.name.as_slice(), |inner| {
                 let value = value.take().expect("it is taken once");
                 if matches!(inner, Value::Null) {
-                    *inner = object_for(rest, value)?;
+                    *inner = object_for(rest, value, budget)?;
                     return Ok(());
                 }
-                set(inner, path, n_passed + 1, value)
+                set(inner, path, n_passed + 1, value, budget)
             })?;
             match (done, value) {
                 (Some(done), _) => done,
-                (None, Some(value)) => Ok(object.insert(segment.name.clone(), object_for(rest, value)?)?),
+                (None, Some(value)) => {
+                    Ok(object.insert(segment.name.clone(), object_for(rest, value, budget)?)?)
+                }
                 (None, None) => unreachable!("it was not taken"),
             }
         }
         Value::Array(array) => {
             if segment.name.as_slice() == b"-" {
-                return append(array, rest, value);
+                return append(array, rest, value, budget);
             }
             let name = String::from_utf8_lossy(&segment.name).into_owned();
             let len = array.len();
@@ -250,7 +318,7 @@ fn set(
                 None => format!(
                     "segment value '{name}' could not be parsed into array index: strconv.Atoi: parsing {}: invalid \
                      syntax",
-                    super::go::quote(&name)
+                    super::go::told(&name)
                 ),
                 Some(place) if place < 0 => format!("index '{place}' is invalid"),
                 Some(place) if len as i64 <= place => {
@@ -265,7 +333,7 @@ fn set(
                         (_, Value::Null) => Err(NotSet::Why(format!(
                             "failed to resolve path segment '{n_passed}': field '{name}' was not found"
                         ))),
-                        _ => set(inner, path, n_passed + 1, value),
+                        _ => set(inner, path, n_passed + 1, value, budget),
                     })?;
                     return done.unwrap_or(Ok(()));
                 }
@@ -277,26 +345,34 @@ fn set(
 }
 
 /// Does something with what is at a path, if anything is.
-fn at<R>(value: &mut Value, path: &[Segment], change: impl FnOnce(&mut Value) -> R) -> Option<R> {
-    let Some((segment, rest)) = path.split_first() else { return Some(change(value)) };
-    match value {
-        Value::Object(object) => object.update(segment.name.as_slice(), |it| at(it, rest, change)).ok()??,
-        Value::Array(array) => {
-            let place = segment.place_in(array.len())?;
-            array.update(place, |it| at(it, rest, change)).ok()??
-        }
-        _ => None,
-    }
+fn at<R>(
+    value: &mut Value,
+    path: &[Segment],
+    budget: &mut Budget,
+    change: impl FnOnce(&mut Value, &mut Budget) -> Result<R>,
+) -> Result<Option<R>> {
+    charge_change(value, budget)?;
+    let Some((segment, rest)) = path.split_first() else { return change(value, budget).map(Some) };
+    let changed = match value {
+        Value::Object(object) => object.update(segment.name.as_slice(), |it| at(it, rest, budget, change)),
+        Value::Array(array) => match segment.place_in(array.len()) {
+            Some(place) => array.update(place, |it| at(it, rest, budget, change)),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    changed.ok().flatten().unwrap_or(Ok(None))
 }
 
 /// An object without what is at these paths. A path through something that holds nothing leads nowhere.
-pub(crate) fn without(object: &Object, paths: &[Path]) -> std::result::Result<Object, TooDeep> {
+pub(crate) fn without(object: &Object, paths: &[Path], budget: &mut Budget) -> Result<Object> {
     let paths: Vec<&[Segment]> = paths.iter().map(|it| it.0.as_slice()).collect();
-    without_segments(object, &paths)
+    without_segments(object, &paths, budget)
 }
 
-fn without_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Result<Object, TooDeep> {
+fn without_segments(object: &Object, paths: &[&[Segment]], budget: &mut Budget) -> Result<Object> {
     let mut kept = object.clone();
+    charge_change(&Value::Object(kept.clone()), budget)?;
     for path in paths {
         let Some((first, rest)) = path.split_first() else { continue };
         if rest.is_empty() {
@@ -304,7 +380,7 @@ fn without_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Resul
             continue;
         }
         let inner = |it: &mut Value| match it {
-            Value::Object(inner) => without_segments(inner, &[rest]).map(|it| *inner = it),
+            Value::Object(inner) => without_segments(inner, &[rest], budget).map(|it| *inner = it),
             _ => Ok(()),
         };
         // Only what is changed is copied.
@@ -316,12 +392,14 @@ fn without_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Resul
 }
 
 /// An object with nothing but what is at these paths.
-pub(crate) fn with(object: &Object, paths: &[Path]) -> std::result::Result<Object, TooDeep> {
+pub(crate) fn with(object: &Object, paths: &[Path], budget: &mut Budget) -> Result<Object> {
     let paths: Vec<&[Segment]> = paths.iter().map(|it| it.0.as_slice()).collect();
-    with_segments(object, &paths)
+    with_segments(object, &paths, budget)
 }
 
-fn with_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Result<Object, TooDeep> {
+fn with_segments(object: &Object, paths: &[&[Segment]], budget: &mut Budget) -> Result<Object> {
+    budget.open(&Value::Object(object.clone()))?;
+    budget.containers(1, paths.len())?;
     let mut kept = Object::default();
     let mut firsts: Vec<&Text> = paths.iter().filter_map(|it| it.first()).map(|it| &it.name).collect();
     firsts.sort();
@@ -336,7 +414,7 @@ fn with_segments(object: &Object, paths: &[&[Segment]]) -> std::result::Result<O
         }
         // What is no object is kept whole, as in Bento: no path leads into it.
         let value = match value {
-            Value::Object(inner) => Value::Object(with_segments(&inner, &rests)?),
+            Value::Object(inner) => Value::Object(with_segments(&inner, &rests, budget)?),
             value => value,
         };
         kept.insert(first.clone(), value)?;

@@ -111,31 +111,53 @@ pub(crate) fn format(text: &str, values: &[&Value], budget: &mut Budget) -> Resu
             (verb, None) => out.push_str(&format!("%!{verb}(MISSING)")),
             (verb, Some(value)) => {
                 next += 1;
-                let before = out.len();
-                one(verb, flags, value, &mut out);
-                budget.bytes(out.len() - before)?;
+                one(verb, flags, value, &mut out, budget)?;
             }
         }
     }
     if !is_reordered && next < values.len() {
-        let extra: Vec<String> = values[next..]
-            .iter()
-            .map(|it| match it {
-                Value::Null => "<nil>".to_string(),
+        out.push_str("%!(EXTRA ");
+        for (idx, it) in values[next..].iter().enumerate() {
+            if 0 < idx {
+                out.push_str(", ");
+            }
+            budget.bytes(printed_len(it).saturating_add(ONE_BYTES))?;
+            match it {
+                Value::Null => out.push_str("<nil>"),
                 other => {
-                    let mut shown = String::new();
-                    go::print(other, &mut shown);
-                    format!("{}={shown}", go::type_name(other, true))
+                    out.push_str(go::type_name(other, true));
+                    out.push('=');
+                    go::print(other, &mut out);
                 }
-            })
-            .collect();
-        out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
+            }
+        }
+        out.push(')');
     }
     Ok(out)
 }
 
-/// Writes one value.
-fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
+/// How long a list or an object is at most where Go prints it, in bytes; of a number or a text it is no matter.
+fn printed_len(value: &Value) -> usize {
+    match value {
+        // Five bytes may stand for each of a text in bytes.
+        Value::Bytes(it) => it.len().saturating_mul(5),
+        Value::Array(_) | Value::Object(_) => value.text_len(),
+        other => other.own().allocated,
+    }
+}
+
+/// Writes one value, which is charged before.
+fn one(verb: char, flags: Flags, value: &Value, out: &mut String, budget: &mut Budget) -> Result<()> {
+    budget.step()?;
+    match (verb, value) {
+        // What is in it is charged by itself.
+        (verb, Value::Array(_) | Value::Object(_)) if verb != 'T' => budget.walk(value.own().total())?,
+        _ => {
+            let padding = flags.width.unwrap_or(0).saturating_add(flags.precision.unwrap_or(0));
+            let one = if matches!(verb, 'f' | 'F') { DIGITS_MAX } else { ONE_BYTES };
+            budget.bytes(value.own().allocated.saturating_mul(5).saturating_add(padding + one))?;
+        }
+    }
     match (verb, value) {
         ('T', _) => pad(go::type_name(value, true), flags, out),
         ('v', Value::Null) => pad("<nil>", flags, out),
@@ -157,15 +179,17 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
             let bytes = &bytes[..flags.precision.map_or(bytes.len(), |n| n.min(bytes.len()))];
             let separator = if flags.space { " " } else { "" };
             let prefix = if flags.sharp { format!("0{verb}") } else { String::new() };
-            let digits: Vec<String> = bytes
-                .iter()
-                .map(|it| if verb == 'x' { format!("{it:02x}") } else { format!("{it:02X}") })
-                .collect();
-            let text = match flags.space {
-                true => digits.iter().map(|it| format!("{prefix}{it}")).collect::<Vec<_>>().join(separator),
-                false if digits.is_empty() => String::new(),
-                false => format!("{prefix}{}", digits.concat()),
-            };
+            let digits = if verb == 'x' { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
+            let mut text = String::new();
+            for (idx, byte) in bytes.iter().enumerate() {
+                // The prefix stands before each byte that stands by itself.
+                if idx == 0 || flags.space {
+                    text.push_str(if idx == 0 { "" } else { separator });
+                    text.push_str(&prefix);
+                }
+                text.push(char::from(digits[usize::from(byte >> 4)]));
+                text.push(char::from(digits[usize::from(byte & 15)]));
+            }
             pad(&text, flags, out);
         }
         // A number of a document is text as well.
@@ -189,7 +213,7 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
                 if 0 < idx {
                     out.push(' ');
                 }
-                one(verb, flags, &it, out);
+                one(verb, flags, &it, out, budget)?;
             }
             out.push(']');
         }
@@ -199,19 +223,25 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String) {
                 if 0 < idx {
                     out.push(' ');
                 }
-                one(verb, flags, &Value::Text(name), out);
+                one(verb, flags, &Value::Text(name), out, budget)?;
                 out.push(':');
-                one(verb, flags, &it, out);
+                one(verb, flags, &it, out, budget)?;
             }
             out.push(']');
         }
         ('v' | 'd', Value::Bytes(bytes)) => {
-            let bytes: Vec<String> = bytes.iter().map(u8::to_string).collect();
-            out.push_str(&format!("[{}]", bytes.join(" ")));
+            go::print_bytes(bytes, out);
         }
         _ => bad(verb, value, out),
     }
+    Ok(())
 }
+
+/// What a short value may take,
+const ONE_BYTES: usize = 32;
+
+/// and a number that is written without an exponent.
+const DIGITS_MAX: usize = 340;
 
 fn bad(verb: char, value: &Value, out: &mut String) {
     let mut shown = String::new();

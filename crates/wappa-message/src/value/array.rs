@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Slot, TooDeep, Value, drop_deep};
+use super::{Own, Slot, TooDeep, Value, drop_deep};
 use crate::json::scan::{Name, Notes, Range, Scan, See};
 
 /// A list of values. Cloning shares; writing copies the list itself first, and what is in it stays shared.
@@ -68,6 +68,11 @@ impl Array {
     /// The value at a place, counted from 0.
     pub fn get(&self, idx: usize) -> Option<Value> {
         self.slots().get(idx).map(|it| it.open(&self.0.source))
+    }
+
+    /// The value at a place, and how many bytes are gone through to give it: as [`Object::find`](super::Object::find).
+    pub fn find(&self, idx: usize) -> Option<(Value, usize)> {
+        self.slots().get(idx).map(|it| (it.open(&self.0.source), it.bytes_to_open(&self.0.source)))
     }
 
     /// Adds a value at the end.
@@ -144,14 +149,34 @@ impl Array {
     /// What is allocated, or will be when somebody asks for what is in a list that was read: that many bytes from the
     /// beginning, so that whoever keeps the sum of several can take one out again.
     pub(super) fn allocated(&self, held: &Bytes) -> usize {
-        let source = &self.0.source;
+        let own = self.own_allocated() + super::beside(&self.0.source, held);
+        super::sum(own, self.0.inner_bytes)
+    }
+
+    fn own_allocated(&self) -> usize {
         let slots = match (self.0.as_read, self.0.slots.get()) {
             (Some((_, len)), _) => len as usize * size_of::<Slot>(),
             (None, Some(it)) => it.capacity() * size_of::<Slot>(),
             (None, None) => 0,
         };
-        let own = super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + slots;
-        super::sum(own, self.0.inner_bytes)
+        super::SHARED_BYTES + size_of::<Node>() + slots
+    }
+
+    pub(super) fn own(&self) -> Own {
+        Own { allocated: self.own_allocated(), source: self.0.source.len() }
+    }
+
+    pub(super) fn unopened(&self) -> Option<&Bytes> {
+        (self.0.as_read.is_some() && self.0.slots.get().is_none()).then_some(&self.0.source)
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        1 < Arc::strong_count(&self.0)
+    }
+
+    pub(super) fn addresses(&self) -> std::ops::Range<usize> {
+        let at = Arc::as_ptr(&self.0).addr();
+        at..at + size_of::<Node>()
     }
 
     #[cfg(test)]

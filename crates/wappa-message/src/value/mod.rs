@@ -3,6 +3,7 @@
 mod array;
 mod binary;
 mod object;
+mod own;
 mod slot;
 mod text;
 mod time;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 pub use array::Array;
 pub use binary::Binary;
 pub use object::Object;
+pub use own::Own;
 pub(crate) use slot::{Key, Slot};
 pub use text::{Number, Text};
 pub use time::Time;

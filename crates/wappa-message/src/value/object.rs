@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Key, Slot, Text, TooDeep, Value, drop_deep};
+use super::{Key, Own, Slot, Text, TooDeep, Value, drop_deep};
 use crate::json::scan::{Failed, Name, Notes, Range, Scan, See};
 
 /// Names and values, ordered by the bytes of the names. Cloning shares; writing copies the object itself first, and
@@ -120,6 +120,14 @@ impl Object {
         let entries = self.0.entries();
         let idx = entries.find(key.as_ref(), &self.0.source)?;
         Some(entries.list[idx].slot.open(&self.0.source))
+    }
+
+    /// The value of a name, and how many bytes are gone through to give it: those of an escaped text, which is read anew
+    /// each time.
+    pub fn find(&self, key: impl AsRef<[u8]>) -> Option<(Value, usize)> {
+        let entries = self.0.entries();
+        let slot = &entries.list[entries.find(key.as_ref(), &self.0.source)?].slot;
+        Some((slot.open(&self.0.source), slot.bytes_to_open(&self.0.source)))
     }
 
     /// Whether there is a value of this name.
@@ -237,6 +245,11 @@ impl Object {
     /// What is allocated, or will be when somebody asks for what is in an object that was read: that many bytes from
     /// the beginning, so that whoever keeps the sum of several can take one out again.
     pub(super) fn allocated(&self, held: &Bytes) -> usize {
+        let own = self.own_allocated() + super::beside(&self.0.source, held);
+        super::sum(own, self.0.inner_bytes)
+    }
+
+    fn own_allocated(&self) -> usize {
         let source = &self.0.source;
         let entries = match (self.0.as_read, self.0.entries.get()) {
             (Some((notes, len)), _) => {
@@ -249,8 +262,24 @@ impl Object {
             (None, Some(it)) => it.list.capacity() * size_of::<Entry>(),
             (None, None) => 0,
         };
-        let own = super::SHARED_BYTES + size_of::<Node>() + super::beside(source, held) + entries;
-        super::sum(own, self.0.inner_bytes)
+        super::SHARED_BYTES + size_of::<Node>() + entries
+    }
+
+    pub(super) fn own(&self) -> Own {
+        Own { allocated: self.own_allocated(), source: self.0.source.len() }
+    }
+
+    pub(super) fn unopened(&self) -> Option<&Bytes> {
+        (self.0.as_read.is_some() && self.0.entries.get().is_none()).then_some(&self.0.source)
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        1 < Arc::strong_count(&self.0)
+    }
+
+    pub(super) fn addresses(&self) -> std::ops::Range<usize> {
+        let at = Arc::as_ptr(&self.0).addr();
+        at..at + size_of::<Node>()
     }
 
     #[cfg(test)]

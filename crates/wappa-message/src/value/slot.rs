@@ -36,6 +36,16 @@ impl Slot {
         }
     }
 
+    /// How many bytes are copied or decoded to give the value.
+    pub(super) fn bytes_to_open(&self, source: &[u8]) -> usize {
+        match self {
+            Slot::Unread(range) if range.notes.has(Notes::CODED) && source[range.start as usize] == b'"' => {
+                (range.end - range.start) as usize
+            }
+            _ => 0,
+        }
+    }
+
     /// The value, which stays in its place.
     pub(super) fn open_in_place(&mut self, source: &Bytes) -> &mut Value {
         if let Slot::Unread(range) = self {

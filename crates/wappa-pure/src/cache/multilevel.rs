@@ -74,7 +74,7 @@ impl Multilevel {
         for (cache, label) in &self.levels[..n] {
             if let Err(err) = cache.set(key, value, ttl) {
                 let key = String::from_utf8_lossy(key);
-                self.logger.error(&format!("Unable to passively set key '{key}' for cache '{label}': {err}"));
+                self.logger.failed(&format!("Unable to passively set key '{key}' for cache '{label}': {err}"));
             }
         }
     }

@@ -70,7 +70,7 @@ impl Output for Reject {
             let reason = match &fixed {
                 Some(mark) => mark.clone(),
                 None => Mark::new(self.reason.evaluate_text(batch, place).unwrap_or_else(|failure| {
-                    self.logger.error(&format!("Reject message interpolation error: {failure}"));
+                    self.logger.failed(&format!("Reject message interpolation error: {failure}"));
                     format!("reject message interpolation error: {failure}")
                 })),
             };

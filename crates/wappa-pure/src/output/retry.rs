@@ -147,7 +147,7 @@ impl Retry {
         let Some(due) = due.filter(|_| !step.is_interrupted()) else {
             self.n_failing -= usize::from(has_failed);
             if let Some((_, reason)) = answer.failures.first().filter(|_| !answer.is_closed) {
-                self.logger.error(&format!("Failed to send message: {reason}"));
+                self.logger.failed(&format!("Failed to send message: {reason}"));
             }
             return delivery.give_up(answer);
         };

@@ -191,7 +191,7 @@ impl Switch {
     fn passes(&self, idx: usize, case: &Case, batch: &mut [Message], place: usize) -> bool {
         let Some(program) = case.check.program() else { return true };
         program.test(batch, place).unwrap_or_else(|err| {
-            self.logger.error(&format!("Failed to test case {idx}: {err}"));
+            self.logger.failed(&format!("Failed to test case {idx}: {err}"));
             false
         })
     }
@@ -206,7 +206,7 @@ impl Switch {
             return delivery.answer(Ok(()));
         }
         for _ in delivery.messages() {
-            self.logger.error(NO_MATCH_LOG);
+            self.logger.failed(NO_MATCH_LOG);
         }
         delivery.answer(Err(WriteError::Failed(Mark::new(NO_MATCH))));
     }

@@ -128,7 +128,7 @@ impl Archive {
         let n_messages = batch.len();
         let member = |place: usize| {
             let name = self.path.evaluate(batch, place).unwrap_or_else(|failure| {
-                self.logger.error(&format!("Name interpolation error: {failure}"));
+                self.logger.failed(&format!("Name interpolation error: {failure}"));
                 Bytes::new()
             });
             Member { name, content: batch[place].content().clone() }
@@ -146,7 +146,7 @@ impl Archive {
                 batch[0].set_origin(if is_common { origin } else { ORIGIN_NONE });
             }
             Err(why) => {
-                self.logger.error(&format!("Failed to create archive: {why}"));
+                self.logger.failed(&format!("Failed to create archive: {why}"));
                 let mark = Mark::new(why);
                 batch.iter_mut().for_each(|message| step.mark(message, mark.clone()));
             }

@@ -272,14 +272,14 @@ impl Branch {
     fn misaligned(&self, n_requests: usize, n_results: usize) -> Mark {
         if n_results == 0 {
             let text = "child processors resulted in zero messages";
-            self.logger.error(&format!("Child processors failed: {text}"));
+            self.logger.failed(&format!("Child processors failed: {text}"));
             return Mark::new(text);
         }
         let text = format!(
             "message count from branch processors does not match request, started with {n_requests} messages, finished with \
              {n_results}"
         );
-        self.logger.error(&format!(
+        self.logger.failed(&format!(
             "Failed to align branch result: {text}. Avoid using filters or archive/unarchive processors within your branch, \
              or anything that increases or reduces the number of messages. These processors should instead be applied before \
              or after the branch processor."

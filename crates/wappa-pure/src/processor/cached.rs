@@ -123,7 +123,7 @@ impl Cached {
     fn skips(&self, results: &mut [Message]) -> bool {
         let Some(program) = self.skip_on.program().filter(|_| !results.is_empty()) else { return false };
         program.test(results, 0).unwrap_or_else(|failure| {
-            self.logger.error(&format!(
+            self.logger.failed(&format!(
                 "skip_on check failed: failed to execute skip_on mapping: {failure}, caching will be skipped as a precaution"
             ));
             true
@@ -161,7 +161,7 @@ impl Cached {
         if !has_failed
             && !self.skips(&mut results)
             && let Err(err) = self.cache.set(&key, &kept(&results), ttl) {
-            self.logger.error(&format!("failed to write result to cache: {err}"));
+            self.logger.failed(&format!("failed to write result to cache: {err}"));
         }
         Ok(results)
     }

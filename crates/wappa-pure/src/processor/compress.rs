@@ -90,7 +90,7 @@ impl Processor for Compress {
                 match compressed {
                     Ok(compressed) => message.set_content(compressed.into()),
                     Err(why) => {
-                        self.logger.error(&format!("Failed to compress message: {why}"));
+                        self.logger.failed(&format!("Failed to compress message: {why}"));
                         step.mark(message, Mark::new(why));
                     }
                 }

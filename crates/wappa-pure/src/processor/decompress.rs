@@ -92,7 +92,7 @@ impl Processor for Decompress {
                 match decompressed.flatten() {
                     Ok(decompressed) => message.set_content(decompressed.into()),
                     Err(why) => {
-                        self.logger.error(&format!("Failed to decompress message part: {why}"));
+                        self.logger.failed(&format!("Failed to decompress message part: {why}"));
                         step.mark(message, Mark::new(why));
                     }
                 }

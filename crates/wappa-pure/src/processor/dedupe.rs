@@ -106,13 +106,13 @@ impl Dedupe {
             Ok(key) => match self.cache.add(&key, SEEN, None) {
                 Ok(is_new) => return is_new,
                 Err(err) => {
-                    self.logger.error(&format!("Cache error: {err}"));
+                    self.logger.failed(&format!("Cache error: {err}"));
                     err.to_string()
                 }
             },
             Err(failure) => {
                 let why = format!("key interpolation error: {failure}");
-                self.logger.error(&why);
+                self.logger.failed(&why);
                 why
             }
         };

@@ -72,7 +72,7 @@ impl GroupByValue {
         for (message, value) in batch.iter_mut().zip(values) {
             let mut message = std::mem::take(message);
             let value = value.unwrap_or_else(|why| {
-                self.logger.error(&format!("Group value interpolation error: {why}"));
+                self.logger.failed(&format!("Group value interpolation error: {why}"));
                 step.mark(&mut message, Mark::new(format!("group value interpolation error: {why}")));
                 Bytes::new()
             });

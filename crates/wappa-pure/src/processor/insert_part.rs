@@ -63,7 +63,7 @@ impl Processor for InsertPart {
             let content = match self.content.evaluate(&mut batch, 0) {
                 Ok(content) => content,
                 Err(failure) => {
-                    self.logger.error(&format!("Content interpolation error: {failure}"));
+                    self.logger.failed(&format!("Content interpolation error: {failure}"));
                     return batch;
                 }
             };

@@ -91,7 +91,7 @@ impl Processor for Log {
             let batch = &mut part.messages_mut()[range];
             for place in 0..batch.len() {
                 if let Err(why) = self.log(batch, place) {
-                    self.logger.error(&why);
+                    self.logger.failed(&why);
                 }
             }
             if step.is_due() {

@@ -42,8 +42,8 @@ pub(super) const COMPONENT: Component =
 ///
 /// # Limits
 ///
-/// A mapping takes at most 100 million steps and makes at most a gigabyte for one message, though methods on long lists
-/// and texts do not count all they do yet.
+/// A mapping takes at most 100 million steps and ten seconds, and makes at most a gigabyte, for one message.
+/// What methods go through and what they make counts, so a list of a million elements is a million steps and some.
 /// The messages that are worked on together grow by 512MiB at most.
 /// Maps call each other at most 5,000 times, one within another.
 ///
@@ -75,8 +75,16 @@ impl Mapper {
         Box::new(Mapper { program: mapping.program().cloned(), evaluate, logger: ctx.logger() })
     }
 
-    /// Maps the messages of one batch; `deleted` is told which of the part's messages go.
-    fn batch(&self, program: &Program, part: &mut Part, idx: usize, step: &mut Step<'_>, deleted: &mut Vec<usize>) {
+    /// Maps the messages of one batch, and says whether it came to its end; `deleted` is told which of the part's messages
+    /// go.
+    fn batch(
+        &self,
+        program: &Program,
+        part: &mut Part,
+        idx: usize,
+        step: &mut Step<'_>,
+        deleted: &mut Vec<usize>,
+    ) -> bool {
         let range = part.batch(idx);
         // Who looks at other messages sees them as they came.
         let mut pristine = match program.reads_batch() {
@@ -95,16 +103,22 @@ impl Mapper {
                     Ok(true) => (),
                     Ok(false) => deleted.push(range.start + place),
                     Err(why) => {
-                        self.logger.error(why);
+                        self.logger.failed(why);
                         step.mark(message, Mark::new(why));
                     }
                 },
+                // Nothing is known of a message whose mapping was interrupted.
+                Err(_) if step.is_interrupted() => {
+                    wappa_bloblang::take_interrupted();
+                    return false;
+                }
                 Err(failure) => {
-                    self.logger.error(failure.as_str());
+                    self.logger.failed(failure.as_str());
                     step.mark(message, Mark::new(failure.as_str()));
                 }
             }
         }
+        true
     }
 }
 
@@ -115,7 +129,9 @@ impl Processor for Mapper {
         let mut deleted = Vec::new();
         let mut n_done = 0;
         while n_done < n_batches {
-            self.batch(program, part, n_done, step, &mut deleted);
+            if !self.batch(program, part, n_done, step, &mut deleted) {
+                break;
+            }
             n_done += 1;
             if step.is_due() {
                 break;
@@ -137,6 +153,8 @@ impl Processor for Mapper {
 
 #[cfg(test)]
 mod tests {
+    use wappa_component::watch_mappings;
+
     use crate::test::{Harness, check_lint};
 
     /// What comes out, with quotes as they are.
@@ -168,6 +186,40 @@ mod tests {
         let output = harness.process(config, &[r#"{"a":"x"}|{"a":1}"#]).replace("\\\"", "\"");
         assert_eq!(output, format!("X|{{\"a\":1}}[{text}]\n"));
         assert_eq!(harness.log.take(), format!("Error {text} label= path=root.pipeline.processors.0\n"));
+    }
+
+    #[test]
+    fn what_was_interrupted_is_not_finished_and_what_was_before_it_is() {
+        let mut harness = Harness::default();
+        harness.time.is_interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
+        watch_mappings(Some(harness.time.clone()));
+        let long = "range(0, 1000).map_each(a -> range(0, 1000).sum()).sum()";
+        let inputs = [r#"{"a":1}"#, r#"{"a":2}"#, "{}", r#"{"a":3}"#];
+        for config in [
+            format!("mapping: 'root = this.a.not_null().catch({long})'"),
+            format!("try: [{{mapping: 'root = this.a.not_null().catch({long})'}}]"),
+        ] {
+            assert_eq!(harness.process(&config, &inputs), "1\n2\n", "{config}");
+        }
+        // Whoever takes it for a failure of the message has none of them finished.
+        let config = format!("insert_part: {{content: '${{! this.a.not_null().catch({long}) }}'}}");
+        assert_eq!(harness.process(&config, &inputs), "");
+        watch_mappings(None);
+        harness.time.is_interrupted.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(harness.process("mapping: 'root = this.a'", &inputs), "1\n2\nnull\n3\n");
+    }
+
+    #[test]
+    fn failures_that_come_with_every_message_do_not_fill_the_log() {
+        let mut harness = Harness::default();
+        let batch = ["{}"; 1000].join("|");
+        harness.process("mapping: 'root = throw(\"no\")'", &[&batch]);
+        let log = harness.log.take();
+        let n_lines = log.lines().filter(|it| it.starts_with("Error failed assignment")).count();
+        // A slow machine may be in the next second.
+        assert!((100..1000).contains(&n_lines), "{n_lines}");
+        let dropped = |it: &str| it.strip_prefix("Warn ")?.split_once(" failure")?.0.parse::<usize>().ok();
+        assert_eq!(n_lines + log.lines().filter_map(dropped).sum::<usize>(), 1000, "{log}");
     }
 
     #[test]

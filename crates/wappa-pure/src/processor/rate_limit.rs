@@ -65,7 +65,7 @@ impl Limited {
     /// How long a message has to wait before it is worth while to ask again; zero: it may go on.
     fn wait_for(&self, message: &Message) -> Duration {
         self.limit.access(message).unwrap_or_else(|err| {
-            self.logger.error(&format!("Failed to access rate limit: {err}"));
+            self.logger.failed(&format!("Failed to access rate limit: {err}"));
             FAILED_WAIT
         })
     }

@@ -101,12 +101,12 @@ impl Sleep {
         let text = match self.duration.evaluate_text(batch, place) {
             Ok(text) => text,
             Err(failure) => {
-                self.logger.error(&format!("Period interpolation error: {failure}"));
+                self.logger.failed(&format!("Period interpolation error: {failure}"));
                 return Duration::ZERO;
             }
         };
         duration::parse(&text).unwrap_or_else(|err| {
-            self.logger.error(&format!("Failed to parse duration: {err}"));
+            self.logger.failed(&format!("Failed to parse duration: {err}"));
             Duration::ZERO
         })
     }

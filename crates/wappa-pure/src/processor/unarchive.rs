@@ -270,7 +270,7 @@ impl Processor for Unarchive {
             match self.format.open(&mut message, &mut charged) {
                 Ok(messages) => out.extend(messages),
                 Err(why) => {
-                    self.logger.error(&format!("Failed to unarchive message part: {why}"));
+                    self.logger.failed(&format!("Failed to unarchive message part: {why}"));
                     step.mark(&mut message, Mark::new(why));
                     out.push(message);
                 }

@@ -98,7 +98,7 @@ impl While {
         };
         let range = place.batch(first);
         program.test(&mut place.messages_mut()[range], 0).unwrap_or_else(|failure| {
-            self.logger.error(&format!("Query failed for loop: {failure}"));
+            self.logger.failed(&format!("Query failed for loop: {failure}"));
             false
         })
     }

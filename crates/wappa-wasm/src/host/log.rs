@@ -14,10 +14,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
-use wappa_component::counted;
+use wappa_component::{LineRate, counted};
 use wappa_spec::is_printable;
 use wasmtime_wasi::{
     async_trait,
@@ -35,8 +34,6 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// So much is written to a stream at once; before there is more, the time is looked at.
 const PIECE_BYTES: usize = 64 << 10;
-
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where a guest's lines go. Called on the guest's thread, between its instructions: it should not wait.
 pub trait GuestLog: Send + Sync {
@@ -60,44 +57,29 @@ pub(crate) enum Author {
 /// Writes to the log within the rate.
 pub(crate) struct RatedLog {
     log: Option<Arc<dyn GuestLog>>,
-    lines_per_second: u32,
-    of_guest: Mutex<Rate>,
-    of_host: Mutex<Rate>,
-}
-
-struct Rate {
-    since: Instant,
-    lines: u32,
-    dropped: u64,
+    of_guest: LineRate,
+    of_host: LineRate,
 }
 
 impl fmt::Debug for RatedLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RatedLog").field("lines_per_second", &self.lines_per_second).finish_non_exhaustive()
+        f.debug_struct("RatedLog").field("of_guest", &self.of_guest).finish_non_exhaustive()
     }
 }
 
 impl RatedLog {
     pub(crate) fn new(log: Option<Arc<dyn GuestLog>>, lines_per_second: u32) -> RatedLog {
-        let rate = || Mutex::new(Rate { since: Instant::now(), lines: 0, dropped: 0 });
-        RatedLog { log, lines_per_second, of_guest: rate(), of_host: rate() }
+        let rate = || LineRate::new(lines_per_second);
+        RatedLog { log, of_guest: rate(), of_host: rate() }
     }
 
     pub(crate) fn log(&self, author: Author, level: Level, text: &str) {
         let Some(log) = self.log.as_ref().filter(|it| it.is_enabled(level)) else { return };
-        let mut rate = lock(self.rate_of(author));
-        let now = Instant::now();
-        if INTERVAL <= now.duration_since(rate.since) {
-            rate.since = now;
-            rate.lines = 0;
-            say_dropped(log.as_ref(), author, &mut rate);
+        let admitted = self.rate_of(author).admit();
+        say_dropped(log.as_ref(), author, admitted.dropped);
+        if admitted.may_write {
+            log.log(level, text);
         }
-        if self.lines_per_second <= rate.lines {
-            rate.dropped += 1;
-            return;
-        }
-        rate.lines += 1;
-        log.log(level, text);
     }
 
     fn is_enabled(&self, level: Level) -> bool {
@@ -106,10 +88,10 @@ impl RatedLog {
 
     /// Counts a line of the guest that is not even looked at.
     fn drop_line(&self) {
-        lock(&self.of_guest).dropped += 1;
+        self.of_guest.drop_line();
     }
 
-    fn rate_of(&self, author: Author) -> &Mutex<Rate> {
+    fn rate_of(&self, author: Author) -> &LineRate {
         match author {
             Author::Guest => &self.of_guest,
             Author::Host => &self.of_host,
@@ -121,14 +103,13 @@ impl Drop for RatedLog {
     fn drop(&mut self) {
         if let Some(log) = &self.log {
             for author in [Author::Guest, Author::Host] {
-                say_dropped(log.as_ref(), author, &mut lock(self.rate_of(author)));
+                say_dropped(log.as_ref(), author, self.rate_of(author).take_dropped());
             }
         }
     }
 }
 
-fn say_dropped(log: &dyn GuestLog, author: Author, rate: &mut Rate) {
-    let dropped = mem::take(&mut rate.dropped);
+fn say_dropped(log: &dyn GuestLog, author: Author, dropped: u64) {
     if 0 < dropped {
         let lines = counted(dropped, "line", "lines");
         let of = if author == Author::Guest { "of" } else { "about" };

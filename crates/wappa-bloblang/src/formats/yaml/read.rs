@@ -178,7 +178,7 @@ impl Builder {
                     };
                     match lines.get(&name) {
                         Some(first) => {
-                            let name = go::quote_bytes(&name);
+                            let name = go::told_bytes(&name);
                             self.repeated.push(format!(
                                 "line {line}: mapping key {name} already defined at line {first}"
                             ));

@@ -1,9 +1,11 @@
 //! From values to text, in the block style and with the quotes of Go's `yaml.v3`.
 
+use std::cmp::Ordering;
+
 use wappa_message::{Text, Value};
 
 use super::scalar;
-use crate::value::base::Scheme;
+use crate::value::{base::Scheme, sort::merge_sort};
 
 /// How many spaces a level has.
 const INDENT: usize = 4;
@@ -30,6 +32,9 @@ enum Place {
     Field,
 }
 
+/// What sorting costs for each name, as bytes that are written.
+const SORTED_BYTES: usize = 64;
+
 struct Writer<'a, E> {
     out: Vec<u8>,
     n_charged: usize,
@@ -39,8 +44,14 @@ struct Writer<'a, E> {
 impl<E> Writer<'_, E> {
     fn line(&mut self) -> Result<(), E> {
         self.out.push(b'\n');
-        let n = self.out.len() - self.n_charged;
-        self.n_charged = self.out.len();
+        self.reserve(0)
+    }
+
+    /// Says what was written, and how many bytes will be.
+    fn reserve(&mut self, n: usize) -> Result<(), E> {
+        let end = self.out.len().saturating_add(n);
+        let n = end.saturating_sub(self.n_charged);
+        self.n_charged = self.n_charged.max(end);
         (self.charge)(n)
     }
 
@@ -65,6 +76,8 @@ impl<E> Writer<'_, E> {
             // Bytes are a list of numbers, as in Go.
             Value::Bytes(bytes) if !bytes.is_empty() => {
                 let indent = self.open(indent, place)?;
+                // The longest one, with its dash.
+                self.reserve(bytes.len().saturating_mul(indent + 6))?;
                 for (idx, it) in bytes.iter().enumerate() {
                     if 0 < idx || place != Place::Element {
                         self.indent(indent);
@@ -77,16 +90,18 @@ impl<E> Writer<'_, E> {
             Value::Object(object) if !object.is_empty() => {
                 let indent = self.open(indent, place)?;
                 let mut pairs: Vec<(Text, Value)> = object.iter().collect();
-                pairs.sort_by(|one, other| by_name(&one.0, &other.0));
+                (self.charge)(pairs.len().saturating_mul(SORTED_BYTES))?;
+                // Of some names it is no order: one comes before another, that before a third, and that before the first.
+                merge_sort(&mut pairs, &mut |one, other| Ok(by_name(&one.0, &other.0) == Ordering::Less))?;
                 for (idx, (name, it)) in pairs.iter().enumerate() {
                     if 0 < idx || place != Place::Element {
                         self.indent(indent);
                     }
                     if name.len() <= NAME_BYTES_MAX && !name.contains(&b'\n') {
-                        self.text(name, None);
+                        self.text(name, None)?;
                     } else {
                         self.out.extend_from_slice(b"? ");
-                        self.text(name, Some((indent, Place::Field)));
+                        self.text(name, Some((indent, Place::Field)))?;
                         self.line()?;
                         self.indent(indent);
                     }
@@ -99,7 +114,7 @@ impl<E> Writer<'_, E> {
                 if place == Place::Field {
                     self.out.push(b' ');
                 }
-                self.scalar(other, indent, place);
+                self.scalar(other, indent, place)?;
                 self.line()
             }
         }
@@ -118,7 +133,7 @@ impl<E> Writer<'_, E> {
         })
     }
 
-    fn scalar(&mut self, value: &Value, indent: usize, place: Place) {
+    fn scalar(&mut self, value: &Value, indent: usize, place: Place) -> Result<(), E> {
         let text = match value {
             Value::Null => "null".to_string(),
             Value::Array(_) | Value::Bytes(_) => "[]".to_string(),
@@ -129,27 +144,31 @@ impl<E> Writer<'_, E> {
             other => String::from_utf8_lossy(&other.to_text()).into_owned(),
         };
         self.out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
     /// Writes a text; a block of lines only where that may stand.
-    fn text(&mut self, text: &[u8], block: Option<(usize, Place)>) {
+    fn text(&mut self, text: &[u8], block: Option<(usize, Place)>) -> Result<(), E> {
+        self.reserve(text.len().saturating_mul(2))?;
         let Ok(text) = str::from_utf8(text) else {
             self.out.extend_from_slice(b"!!binary ");
             let encoded = Scheme::find("base64").and_then(|it| it.encode(text).ok()).unwrap_or_default();
             self.out.extend_from_slice(&encoded);
-            return;
+            return Ok(());
         };
         let look = Look::of(text);
         if text.contains('\n') {
             return match block {
                 Some((indent, place)) if look.may_be_block => self.block(text, indent, place),
-                _ => self.quoted(text),
+                _ => {
+                    self.quoted(text);
+                    Ok(())
+                }
             };
         }
         if scalar::needs_quotes(text) {
-            return self.quoted(text);
-        }
-        if look.may_be_plain {
+            self.quoted(text);
+        } else if look.may_be_plain {
             self.out.extend_from_slice(text.as_bytes());
         } else if look.may_be_single {
             self.out.push(b'\'');
@@ -158,15 +177,18 @@ impl<E> Writer<'_, E> {
         } else {
             self.quoted(text);
         }
+        Ok(())
     }
 
     /// Writes a text as lines behind a bar, without the end of the last line.
-    fn block(&mut self, text: &str, indent: usize, place: Place) {
+    fn block(&mut self, text: &str, indent: usize, place: Place) -> Result<(), E> {
         let inner = match place {
             Place::Root => INDENT,
             Place::Element => indent + 2,
             Place::Field => within(indent),
         };
+        let n_lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
+        self.reserve(text.len().saturating_add(n_lines.saturating_mul(inner)))?;
         self.out.push(b'|');
         if text.starts_with([' ', '\n']) {
             let n = if place == Place::Root { inner } else { inner - indent };
@@ -191,6 +213,7 @@ impl<E> Writer<'_, E> {
                 self.out.extend_from_slice(line.as_bytes());
             }
         }
+        Ok(())
     }
 
     fn quoted(&mut self, text: &str) {
@@ -294,36 +317,37 @@ impl Look {
 }
 
 /// The order of names, in which numbers in them count as numbers. Source: `yaml.v3`.
-fn by_name(one: &[u8], other: &[u8]) -> std::cmp::Ordering {
+fn by_name(one: &[u8], other: &[u8]) -> Ordering {
     let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let is_digit = |it: &char| it.is_ascii_digit();
-    let n_same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
-    let (Some(a), Some(b)) = (one.get(n_same), other.get(n_same)) else { return one.len().cmp(&other.len()) };
+    let n_same: usize = one
+        .chars()
+        .zip(other.chars())
+        .take_while(|(one, other)| one == other)
+        .map(|(it, _)| it.len_utf8())
+        .sum();
+    let (same, one, other) = (&one[..n_same], &one[n_same..], &other[n_same..]);
+    let (Some(a), Some(b)) = (one.chars().next(), other.chars().next()) else {
+        return one.len().cmp(&other.len());
+    };
     match (a.is_alphabetic(), b.is_alphabetic()) {
-        (true, true) => return a.cmp(b),
+        (true, true) => return a.cmp(&b),
         (false, false) => (),
         // A letter comes behind what is none, but before it where a number ends.
         (is_letter, _) => {
-            let is_number = n_same.checked_sub(1).is_some_and(|it| is_digit(&one[it]));
-            return if is_letter == is_number {
-                std::cmp::Ordering::Less
-            } else {
-                std::cmp::Ordering::Greater
-            };
+            let is_number = same.ends_with(|it: char| it.is_ascii_digit());
+            return if is_letter == is_number { Ordering::Less } else { Ordering::Greater };
         }
     }
     // Zeros within a number are part of it, those at its beginning are not.
-    let begins = one[..n_same].iter().rev().take_while(|it| is_digit(it)).any(|it| *it != '0');
-    let number = |chars: &[char]| {
-        let begin = i64::from((*a == '0' || *b == '0') && begins);
-        let digits = chars[n_same..].iter().take_while(|it| is_digit(it));
-        let (mut n, mut number) = (0, begin);
-        for digit in digits {
-            number = number.wrapping_mul(10).wrapping_add(i64::from(*digit as u32 - '0' as u32));
+    let begins = same.bytes().rev().take_while(u8::is_ascii_digit).any(|it| it != b'0');
+    let number = |text: &str| {
+        let mut number = i64::from((a == '0' || b == '0') && begins);
+        let mut n = 0;
+        for digit in text.bytes().take_while(u8::is_ascii_digit) {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
             n += 1;
         }
         (number, n)
     };
-    number(&one).cmp(&number(&other)).then(a.cmp(b))
+    number(one).cmp(&number(other)).then(a.cmp(&b))
 }
