@@ -1,12 +1,24 @@
 //! Texts of failed system calls, in Go's form, since scripts match them: `open a.txt: permission denied`.
 
-use std::{fmt, io};
+use std::{borrow::Cow, fmt, io};
 
 pub use crate::cause;
 
 /// A failed call as Go prints it: the call, what it was for, the cause.
 pub fn failed(call: &str, what: impl fmt::Display, err: impl Into<io::Error>) -> String {
     format!("{call} {what}: {}", cause(&err.into()))
+}
+
+/// The longest key that an error tells, in bytes: one may be as long as a message, and each message that fails keeps its
+/// own text.
+const TOLD_BYTES_MAX: usize = 1024;
+
+/// A key for a text.
+pub fn told(key: &[u8]) -> Cow<'_, str> {
+    match key.get(..TOLD_BYTES_MAX) {
+        None => String::from_utf8_lossy(key),
+        Some(begin) => Cow::Owned(format!("{}…", String::from_utf8_lossy(begin))),
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,9 @@ struct Written<'a> {
 
 const FILE_MODE: u32 = 0o666;
 
+/// So much memory is taken for a value before it is read.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+
 impl Files {
     /// Writes a value beside where it belongs.
     fn write<'a>(&self, path: &'a Path, value: &[u8]) -> Result<Written<'a>, CacheError> {
@@ -181,10 +184,14 @@ impl Cache for Files {
             Err(err) => return Err(failed("open", &path, err)),
         };
         let stat = fstat(&descriptor).map_err(|err| failed("stat", &path, err))?;
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            return Err(failed("read", &path, Errno::ISDIR));
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => (),
+            FileType::Directory => return Err(failed("read", &path, Errno::ISDIR)),
+            // A device may have no end.
+            _ => return Err(failed("read", &path, Errno::INVAL)),
         }
-        let mut value = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
+        // How long a file says it is costs nothing, and may be more than any machine has.
+        let mut value = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(RESERVED_BYTES_MAX));
         File::from(descriptor).read_to_end(&mut value).map_err(|err| failed("read", &path, err))?;
         Ok(Some(value.into()))
     }

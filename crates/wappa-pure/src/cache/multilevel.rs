@@ -6,6 +6,8 @@ use bytes::Bytes;
 use wappa_component::{BuildCache, BuildError, Cache, CacheError, Component, Context, Logger};
 use wappa_spec::{Config, Node, Reader, Rule};
 
+use crate::fault;
+
 pub(super) const COMPONENT: Component = Component::cache::<MultilevelConfig>("multilevel");
 
 /// Several caches as one: what is near is asked first, and what is set is set in all of them.
@@ -73,7 +75,7 @@ impl Multilevel {
     fn set_above(&self, n: usize, key: &[u8], value: &[u8], ttl: Option<Duration>) {
         for (cache, label) in &self.levels[..n] {
             if let Err(err) = cache.set(key, value, ttl) {
-                let key = String::from_utf8_lossy(key);
+                let key = fault::told(key);
                 self.logger.failed(&format!("Unable to passively set key '{key}' for cache '{label}': {err}"));
             }
         }

@@ -367,7 +367,7 @@ impl Processor for Branch {
                 let range = part.batch(batch);
                 let messages = &mut part.messages_mut()[range.clone()];
                 for (place, mark) in self.overlay(messages, &mut outcomes[range], step) {
-                    self.logger.error(&format!("Branch error: {mark}"));
+                    self.logger.failed(&format!("Branch error: {mark}"));
                     step.mark(&mut messages[place], mark);
                 }
             }

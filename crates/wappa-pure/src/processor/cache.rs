@@ -10,7 +10,7 @@ use wappa_component::{
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated};
 
-use crate::duration;
+use crate::{duration, fault};
 
 pub(super) const COMPONENT: Component =
     Component::processor::<CacheConfig>("cache").categories(&["Integration"]);
@@ -162,13 +162,13 @@ impl Operation {
     fn run(&self, asked: Asked, message: &mut Message, step: &mut Step<'_>) -> Result<(), String> {
         let Asked { key, value, ttl } = asked;
         let failed = |why: &dyn std::fmt::Display| {
-            format!("operator failed for key '{}': {why}", String::from_utf8_lossy(&key))
+            format!("operator failed for key '{}': {why}", fault::told(&key))
         };
         match self.operator {
             Operator::Set => self.cache.set(&key, &value, ttl).map_err(|err| failed(&err))?,
             Operator::Add => {
                 if !self.cache.add(&key, &value, ttl).map_err(|err| failed(&err))? {
-                    return Err(format!("key already exists: {}", String::from_utf8_lossy(&key)));
+                    return Err(format!("key already exists: {}", fault::told(&key)));
                 }
             }
             Operator::Get => {
@@ -193,10 +193,21 @@ impl Processor for Operation {
         for idx in 0..n_batches {
             let range = part.batch(idx);
             let batch = &mut part.messages_mut()[range];
-            // Queries see the batch as it came.
-            let asked: Vec<_> = (0..batch.len()).map(|place| self.asked(batch, place)).collect();
-            for (message, asked) in batch.iter_mut().zip(asked) {
-                if let Err(text) = asked.and_then(|it| self.run(it, message, step)) {
+            // Queries see the batch as it came. Values are not kept for longer than it takes to put them in.
+            let changes_content = matches!(self.operator, Operator::Get | Operator::Exists);
+            let mut results = Vec::with_capacity(batch.len());
+            if changes_content {
+                let asked: Vec<_> = (0..batch.len()).map(|place| self.asked(batch, place)).collect();
+                let both = batch.iter_mut().zip(asked);
+                results.extend(both.map(|(message, asked)| asked.and_then(|it| self.run(it, message, step))));
+            } else {
+                for place in 0..batch.len() {
+                    let asked = self.asked(batch, place);
+                    results.push(asked.and_then(|it| self.run(it, &mut batch[place], step)));
+                }
+            }
+            for (message, result) in batch.iter_mut().zip(results) {
+                if let Err(text) = result {
                     step.mark(message, Mark::new(text));
                 }
             }
@@ -218,6 +229,15 @@ mod tests {
         let mut harness = Harness::default();
         harness.resource(ComponentKind::Cache, "{label: c, memory: {init_values: {a: '1', 'm': 'x'}}}");
         assert_eq!(harness.process(config, inputs), expected, "{config}");
+    }
+
+    #[test]
+    fn a_long_key_is_told_in_part() {
+        let mut harness = Harness::default();
+        harness.resource(ComponentKind::Cache, "{label: c, memory: {}}");
+        let key = "x".repeat(100_000);
+        let told = harness.process("cache: {resource: c, operator: get, key: '${! content() }'}", &[&key]);
+        assert!(told.contains("x…': key does not exist]") && told.len() < 102_000, "{}", told.len());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use wappa_component::{
 use wappa_message::{Mark, Message};
 use wappa_spec::{ComponentNode, Config, Interpolated, Mapping};
 
+use super::limit::{self, PART_LIMIT, TOO_LARGE};
 use crate::duration;
 
 pub(super) const COMPONENT: Component =
@@ -138,8 +139,17 @@ impl Cached {
         match self.cache.get(&key) {
             Ok(None) => (),
             Ok(Some(kept)) => {
+                // Contents of nothing take four bytes there, and are messages here.
+                let n_contents = kept.get(4..).and_then(<[u8]>::first_chunk).map_or(0, |it| u32::from_be_bytes(*it));
+                let room = step.growth().left(PART_LIMIT) / size_of::<Message>();
+                if room < (n_contents as usize).min(kept.len() / 4) {
+                    return Ok(marked(message, TOO_LARGE.to_string(), step));
+                }
                 return match contents(&kept) {
-                    Ok(contents) => Ok(copies(&message, contents, step)),
+                    Ok(contents) => match copies(&message, contents, step) {
+                        Ok(copies) => Ok(copies),
+                        Err(why) => Ok(marked(message, why.to_string(), step)),
+                    },
                     Err(why) => {
                         let text = format!(
                             "failed to parse cached result, this indicates the data was not set by this processor: {why}"
@@ -172,16 +182,22 @@ fn marked(mut message: Message, text: String, step: &mut Step<'_>) -> Vec<Messag
     vec![message]
 }
 
-/// A message for each of these contents, in the place of one.
-fn copies(message: &Message, contents: Vec<Bytes>, step: &mut Step<'_>) -> Vec<Message> {
-    let grown: usize = contents.iter().map(Bytes::len).sum();
-    step.grow(grown.saturating_sub(message.content_size()));
+/// A message for each of these contents, in the place of one. What is kept may come from others, and many contents of
+/// nothing are many messages.
+fn copies(
+    message: &Message,
+    contents: Vec<Bytes>,
+    step: &mut Step<'_>,
+) -> Result<Vec<Message>, &'static str> {
+    let grown: usize = contents.iter().map(|it| size_of::<Message>() + it.len()).sum();
+    let grown = grown.saturating_sub(size_of::<Message>() + message.content_size());
+    limit::grow(step, grown)?;
     let copy = |content| {
         let mut copy = message.clone();
         copy.set_content(content);
         copy
     };
-    contents.into_iter().map(copy).collect()
+    Ok(contents.into_iter().map(copy).collect())
 }
 
 /// The version of the form in which results are kept.
@@ -293,6 +309,17 @@ mod tests {
         let failed = "[operator failed for key 'x': key does not exist]";
         assert_eq!(harness.process(fails, &["a", "b"]), format!("a{failed}\nb{failed}\n"));
         assert_eq!(harness.cache_of("c").get(b"a"), Ok(None));
+    }
+
+    /// What is kept may come from others: each four bytes of it are a message of nothing.
+    #[test]
+    fn what_others_kept_does_not_fill_the_memory() {
+        let mut harness = harness("lru: {}");
+        let n = u32::try_from(PART_LIMIT / size_of::<Message>()).expect("it is small") + 100;
+        let mut bomb = [VERSION.to_be_bytes(), n.to_be_bytes()].concat();
+        bomb.resize(8 + 4 * n as usize, 0);
+        harness.cache_of("c").set(b"a", &bomb, None).expect("it is kept");
+        assert_eq!(harness.process(CACHED, &["a"]), format!("a[{TOO_LARGE}]\n"));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Work {
     pub(crate) arena: Arena,
     /// Messages as they came in, where metadata or mark were changed.
     saved: Vec<Saved>,
+    /// By how many bytes the metadata of all these are larger than they were.
+    saved_growth: isize,
     /// What is seldom is looked at together: one of the following is set.
     is_unusual: bool,
     emitted: Vec<Message>,
@@ -86,6 +88,7 @@ impl Work {
             content: Content::Unchanged,
             arena: Arena::default(),
             saved: Vec::new(),
+            saved_growth: 0,
             is_unusual: false,
             emitted: Vec::new(),
             emitted_bytes: 0,
@@ -176,6 +179,7 @@ impl Work {
         if let Some(place) = self.saved.iter().rposition(|it| it.idx == idx) {
             let saved = self.saved.swap_remove(place);
             let message = &mut self.run.messages[idx];
+            self.saved_growth -= message.metadata().size() as isize - saved.metadata.size() as isize;
             *message.metadata_mut() = saved.metadata;
             set_mark(message, saved.error);
         }
@@ -184,6 +188,7 @@ impl Work {
     fn forget(&mut self) {
         self.content = Content::Unchanged;
         self.saved.clear();
+        self.saved_growth = 0;
         self.is_unusual = false;
         self.emitted.clear();
         self.emitted_bytes = 0;
@@ -194,6 +199,7 @@ impl Work {
 
     /// What was changed of metadata and marks stands.
     pub(crate) fn keep_changes(&mut self) {
+        self.saved_growth = 0;
         for saved in self.saved.drain(..) {
             let now = self.run.messages[saved.idx].metadata();
             // What others hold stays where it is.
@@ -281,7 +287,10 @@ impl Work {
     pub(crate) fn set_metadata(&mut self, idx: usize, key: Bytes, value: Value) -> Result<(), Stop> {
         self.check_copy(idx)?;
         self.save(idx);
-        self.run.messages[idx].metadata_mut().set(key, value);
+        let metadata = self.run.messages[idx].metadata_mut();
+        let before = metadata.size();
+        metadata.set(key, value);
+        self.saved_growth += metadata.size() as isize - before as isize;
         let content =
             if idx == self.at { self.content_size() } else { self.run.messages[idx].content_size() };
         self.check_output(idx, content)
@@ -294,7 +303,11 @@ impl Work {
         }
         self.check_copy(idx)?;
         self.save(idx);
-        Ok(self.run.messages[idx].metadata_mut().delete(key))
+        let metadata = self.run.messages[idx].metadata_mut();
+        let before = metadata.size();
+        let was_there = metadata.delete(key);
+        self.saved_growth += metadata.size() as isize - before as isize;
+        Ok(was_there)
     }
 
     /// Whether a message's metadata may be changed: what is shared is copied first.
@@ -394,24 +407,37 @@ impl Work {
             return Ok(());
         }
         let before = self.size_before(self.at);
-        self.check(before, bytes)
+        self.check(before, bytes, self.growth_of_others(self.at))
     }
 
     /// What a message was as it came in.
     fn size_before(&self, idx: usize) -> usize {
-        let message = &self.run.messages[idx];
+        self.run.messages[idx].content_size() + self.metadata_before(idx).size()
+    }
+
+    fn metadata_before(&self, idx: usize) -> &Metadata {
         let saved = self.saved.iter().rev().find(|it| it.idx == idx).map(|it| &it.metadata);
-        message.content_size() + saved.unwrap_or(message.metadata()).size()
+        saved.unwrap_or(self.run.messages[idx].metadata())
+    }
+
+    /// By how many bytes the metadata of other messages were made larger in the same call, which nobody has counted yet.
+    fn growth_of_others(&self, idx: usize) -> usize {
+        if self.saved_growth <= 0 {
+            return 0;
+        }
+        let own = self.metadata(idx).size() as isize - self.metadata_before(idx).size() as isize;
+        usize::try_from(self.saved_growth - own).unwrap_or(0)
     }
 
     /// Whether a message may become so large with a content of this length.
     pub(crate) fn check_output(&mut self, idx: usize, content: usize) -> Result<(), Stop> {
         let now = self.emitted_bytes + content + self.metadata(idx).size();
         let before = self.size_before(idx);
-        self.check(before, now)
+        self.check(before, now, self.growth_of_others(idx))
     }
 
-    fn check(&mut self, before: usize, now: usize) -> Result<(), Stop> {
+    /// Whether a message may become larger, where others have already grown by so much.
+    fn check(&mut self, before: usize, now: usize, others: usize) -> Result<(), Stop> {
         if now <= before {
             return Ok(());
         }
@@ -421,7 +447,7 @@ impl Work {
                 format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)");
             return Err(Stop::Output(text));
         }
-        self.run.growth.check(now - before).map_err(Stop::Output)
+        self.run.growth.check((now - before).saturating_add(others)).map_err(Stop::Output)
     }
 
     /// The messages that take the place of one: they descend from what it descends from. Each is checked before the
@@ -434,7 +460,8 @@ impl Work {
         let of = &self.run.messages[idx];
         let (before, origin, mark) = (of.size(), of.origin(), of.error().cloned());
         let mut now = sent.len() * MESSAGE_OVERHEAD_BYTES;
-        self.check(before, now)?;
+        let others = self.growth_of_others(idx);
+        self.check(before, now, others)?;
         let mut messages = Vec::with_capacity(sent.len());
         for it in sent {
             let mut pairs = Vec::with_capacity(it.metadata.len());
@@ -442,10 +469,10 @@ impl Work {
             for (key, value) in it.metadata {
                 let value = self.value_of(value, now)?;
                 now += pair_bytes(key.len(), &value);
-                self.check(before, now)?;
+                self.check(before, now, others)?;
                 pairs.push((Bytes::from(key), value));
             }
-            self.check(before, now)?;
+            self.check(before, now, others)?;
             let mut message = Message::of_input(it.content.into(), Metadata::from_pairs(pairs), origin);
             // As with what a guest of v1 emits: a failure is cleared by who says so, not by passing.
             if let Some(mark) = &mark {
@@ -472,5 +499,32 @@ fn set_mark(message: &mut Message, mark: Option<Mark>) {
     match mark {
         Some(mark) => message.set_error(mark),
         None => drop(message.clear_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_call_sets_on_many_messages_counts_together() {
+        let mut work = Work::new(1 << 20);
+        work.run = Run::singles(vec![Message::new("x"); 100]);
+        work.run.grow_by(50_000, 50_000);
+        let set = |work: &mut Work, idx: usize| {
+            work.set_metadata(idx, Bytes::from_static(b"k"), Value::text("v".repeat(1000))).is_ok()
+        };
+        let n_set = (0..100).take_while(|idx| set(&mut work, *idx)).count();
+        assert!((30..50).contains(&n_set), "{n_set}");
+        // What is taken back, or was there already, is room for others.
+        work.restore_one(n_set);
+        assert!(set(&mut work, 0));
+        for idx in 0..10 {
+            assert_eq!(work.delete_metadata(idx, b"k").ok(), Some(true));
+        }
+        assert!((90..98).all(|idx| set(&mut work, idx)));
+        work.keep_changes();
+        assert!(40_000 < work.run.grown() && work.run.grown() <= 50_000, "{}", work.run.grown());
+        assert!(!(0..10).all(|idx| set(&mut work, idx)));
     }
 }
