@@ -200,7 +200,8 @@ impl<'a> Machine<'a> {
         let mut inner = Machine::new(Some(program), &mut [], 0);
         inner.document = Document::Read(value);
         inner.is_inner = true;
-        (inner.map_depth, inner.depth, inner.budget) = (self.map_depth + 1, self.depth, self.budget);
+        (inner.map_depth, inner.depth) = (self.map_depth + 1, self.depth);
+        inner.budget = std::mem::take(&mut self.budget);
         inner.variables.resize(program.n_variables, None);
         let ctx = inner.context();
         let result = program.statements.iter().try_for_each(|it| inner.statement(it, ctx, false));
