@@ -39,11 +39,14 @@ pub(super) fn before(
 pub(super) struct Before {
     addresses: Range<usize>,
     allocated: usize,
+    /// What could still be made then: what the method itself charges since is not charged again.
+    bytes_left: u64,
 }
 
 impl Before {
-    pub(super) fn of(target: &Value) -> Before {
-        Before { addresses: target.addresses(), allocated: target.own().allocated }
+    pub(super) fn of(target: &Value, budget: &Budget) -> Before {
+        let bytes_left = budget.bytes_left();
+        Before { addresses: target.addresses(), allocated: target.own().allocated, bytes_left }
     }
 
     /// Charges a method for the value that it gave, unless that is a part of the target. Where the target is gone and
@@ -55,6 +58,8 @@ impl Before {
         }
         let at = result.addresses();
         let is_part = self.addresses.start <= at.start && at.end <= self.addresses.end;
-        budget.bytes(if is_part { allocated.saturating_sub(self.allocated) } else { allocated })
+        let made = if is_part { allocated.saturating_sub(self.allocated) } else { allocated };
+        let charged = self.bytes_left.saturating_sub(budget.bytes_left()) as usize;
+        budget.bytes(made.saturating_sub(charged))
     }
 }

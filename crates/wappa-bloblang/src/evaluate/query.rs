@@ -431,7 +431,7 @@ impl Machine<'_> {
         let before = match (call.method.reach, call.method.body) {
             // These charge what they make as they make it.
             (Reach::Places, _) | (_, MethodBody::Query(_)) => None,
-            _ => Some(charge::Before::of(&target)),
+            _ => Some(charge::Before::of(&target, &self.budget)),
         };
         let result = match (prepared, call.method.body) {
             (Some(prepared), _) => prepared(self, target),
