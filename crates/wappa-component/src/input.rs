@@ -1,4 +1,4 @@
-//! Inputs: where messages come from.
+//! Inputs: where messages come from. This page is all that the author of one needs.
 
 use crate::{Parcel, Step, Waits};
 
@@ -6,6 +6,123 @@ use crate::{Parcel, Step, Waits};
 ///
 /// Whoever holds the input's turn owns it: the engine never calls it from two threads at once. It never waits: what it
 /// waits for is named, and it is asked again when that has come, or for no reason.
+///
+/// # What becomes of it
+///
+/// It is built before the stream runs, which opens and connects nothing. Then it is [connected](Input::connect), and read
+/// until it says that there will be no more; one that lost its connection says so and is connected again. At a stop it is
+/// told to [stop](Input::stop), and read to its end. In the end it is closed, when all that can be is answered. Around it lie
+/// what connects, backs off, logs and counts, the replays it asks for, and the processors under it: none of that is its
+/// own to do.
+///
+/// # What it is told
+///
+/// What it reads it hands over with an [`Ack`](crate::Ack), which it makes and which tells it what became of each message:
+/// once, on whichever thread answered last, so that whoever is told does not wait.
+///
+/// - [`Ack::new`](crate::Ack::new) tells when the whole parcel is answered. It costs nothing per message, and is what lines of
+///   a file want.
+/// - [`Ack::leased`](crate::Ack::leased) tells of each message as soon as nothing that descends from it is left unanswered,
+///   for a source that keeps a lease on each, or a client who waits. A message that shares its part with one that is slow
+///   waits for it, and no other does.
+///
+/// # What it says of order
+///
+/// What is read first is handed to the output first. With [`Parcel::with_order`] messages keep their order only with those
+/// of their [`Group`](crate::Group), or with none.
+///
+/// # What it promises
+///
+/// - Each message is handed over once, until it is answered as failed.
+/// - It names what it waits for, or rings its [`InputBell`](crate::InputBell), from any thread, once there is something.
+/// - A parcel holds no more than [`PARCEL_MESSAGES_MAX`](crate::PARCEL_MESSAGES_MAX) messages, unless one batch does.
+///
+/// The conformance test of the crate with the inputs holds each of them to this; a new one joins it with one line.
+///
+/// # A whole input
+///
+/// ```
+/// use std::{
+///     collections::VecDeque,
+///     sync::{Arc, Mutex, OnceLock, PoisonError},
+/// };
+///
+/// use wappa_component::{
+///     Ack, Batches, BuildError, BuildInput, Component, Context, Failure, Input, InputBell, Order,
+///     PARCEL_MESSAGES_MAX, Parcel, ReadError, Step, Waits,
+/// };
+/// use wappa_message::Message;
+/// use wappa_spec::Config;
+///
+/// const COMPONENT: Component = Component::input::<LettersConfig>("letters");
+///
+/// /// Reads the letters that the program posts. What does not arrive is posted again.
+/// #[derive(Config)]
+/// struct LettersConfig;
+///
+/// impl BuildInput for LettersConfig {
+///     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+///         let letters = ctx.services().get_or_default::<Letters>();
+///         letters.bell.get_or_init(|| ctx.input_bell());
+///         Ok(Box::new(Reader { letters, is_stopped: false }))
+///     }
+/// }
+///
+/// /// What was posted and not read. A service, which the program has as well.
+/// #[derive(Default)]
+/// struct Letters {
+///     waiting: Mutex<VecDeque<Message>>,
+///     bell: OnceLock<InputBell>,
+/// }
+///
+/// impl Letters {
+///     fn post(&self, letter: Message) {
+///         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(letter);
+///         // Behind the lock: whoever is called takes it.
+///         self.bell.get().into_iter().for_each(InputBell::ring);
+///     }
+///
+///     fn take(&self) -> Vec<Message> {
+///         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+///         let n = waiting.len().min(PARCEL_MESSAGES_MAX);
+///         waiting.drain(..n).collect()
+///     }
+/// }
+///
+/// struct Reader {
+///     letters: Arc<Letters>,
+///     is_stopped: bool,
+/// }
+///
+/// impl Input for Reader {
+///     fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+///         if self.is_stopped {
+///             return Err(ReadError::EndOfInput);
+///         }
+///         let taken = self.letters.take();
+///         if taken.is_empty() {
+///             // Whoever posts one rings.
+///             return Err(ReadError::NotReady);
+///         }
+///         // Copies share their contents.
+///         let (letters, copies) = (Arc::clone(&self.letters), taken.clone());
+///         let ack = Ack::leased(taken.len() as u32, move |_: &[u32], failures: Vec<Failure>| {
+///             failures.iter().for_each(|it| letters.post(copies[it.origin as usize].clone()));
+///         });
+///         // No letter waits for another one.
+///         Ok(Parcel::of_messages(taken, Batches::Singles, ack).with_order(Order::None))
+///     }
+///
+///     fn stop(&mut self) {
+///         self.is_stopped = true;
+///     }
+///
+///     fn takes_back(&self) -> bool {
+///         true
+///     }
+/// }
+/// # assert_eq!(COMPONENT.spec.name, "letters");
+/// ```
 pub trait Input: Send {
     /// Makes the input ready to be read. Called before the first read, and again after
     /// [`ReadError::NotConnected`], with a back-off. Inputs above others have nothing to connect: each of those connects,
