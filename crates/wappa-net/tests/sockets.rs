@@ -249,6 +249,6 @@ fn lints() {
         "(3,1) expected int value of 1 or more, got `0`\n",
     );
     let config =
-        "input: { file: { paths: [] } }\noutput: { socket: { network: udp, address: a:b, codec: x } }\n";
+        "input: { file: { paths: [ a ] } }\noutput: { socket: { network: udp, address: a:b, codec: x } }\n";
     assert_eq!(lint(config), "(2,1) codec was not recognised: x\n(2,1) address a:b: invalid port\n");
 }

@@ -316,13 +316,20 @@ fn lists() {
 
             Scanners:
               - chunker
+              - csv
+              - decompress
+              - json_documents
               - lines
+              - re_match
+              - skip_bom
+              - switch
+              - tar
               - to_the_end
 
             $ wappa list --format json scanners metrics
             exit 0
             --- stdout
-            {"metrics":["logger","none"],"scanners":["chunker","lines","to_the_end"]}
+            {"metrics":["logger","none"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end"]}
 
             $ wappa list --format JSON nope
             exit 1

@@ -295,11 +295,11 @@ fn a_file_without_an_end_is_no_module() {
     expect![[r#"
         exit 1
         --- stderr
-        a.yaml(1,1) reading the module `/dev/zero`: is a device, not a file
+        a.yaml(1,46) reading the module `/dev/zero`: is a device, not a file
         exit 1
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=warning msg="Config lint error" @service=wappa lint="a.yaml(1,1) reading the module `/dev/zero`: is a device, not a file"
+        level=warning msg="Config lint error" @service=wappa lint="a.yaml(1,46) reading the module `/dev/zero`: is a device, not a file"
         level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: reading the module `/dev/zero`: is a device, not a file" @service=wappa
         exit 1
         --- stderr
@@ -329,7 +329,7 @@ fn a_fifo_is_no_module_and_no_config() {
     expect![[r#"
         exit 1
         --- stderr
-        a.yaml(1,1) reading the module `fifo`: is a FIFO, not a file
+        a.yaml(1,46) reading the module `fifo`: is a FIFO, not a file
         exit 1
         --- stderr
         fifo: is a FIFO, not a file
@@ -366,17 +366,17 @@ fn a_module_that_is_not_there_is_told_with_where_it_was_looked_for() {
         exit 1
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa hint="is it built yet? It was looked for in the working directory and beside the config" lint="a.yaml(1,1) reading the module `build/a.wasm`: no such file or directory"
+        level=error msg="Config lint error" @service=wappa hint="is it built yet? It was looked for in the working directory and beside the config" lint="a.yaml(1,46) reading the module `build/a.wasm`: no such file or directory"
         level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
         exit 1
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=conf/b.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa hint="is it built yet? It is neither at `build/a.wasm` in the working directory nor beside the config, at `conf/build/a.wasm`" lint="conf/b.yaml(1,1) reading the module `build/a.wasm`: no such file or directory"
+        level=error msg="Config lint error" @service=wappa hint="is it built yet? It is neither at `build/a.wasm` in the working directory nor beside the config, at `conf/build/a.wasm`" lint="conf/b.yaml(1,46) reading the module `build/a.wasm`: no such file or directory"
         level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
         exit 1
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=c.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa hint="is it built yet?" lint="c.yaml(1,1) reading the module `/nowhere/a.wasm`: no such file or directory"
+        level=error msg="Config lint error" @service=wappa hint="is it built yet?" lint="c.yaml(1,46) reading the module `/nowhere/a.wasm`: no such file or directory"
         level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
     "#]].assert_eq(&all);
 }
