@@ -109,7 +109,7 @@ fn part_of(runs: Vec<Run>, ends: Vec<u32>) -> Part {
     let mut messages = Vec::with_capacity(ends.last().copied().unwrap_or(0) as usize);
     for run in runs {
         match run {
-            Run::Slices(slices) => messages.extend(slices.iter()),
+            Run::Slices(slices) => slices.append_to(&mut messages),
             Run::Messages(own) => messages.extend(own),
         }
     }
@@ -139,11 +139,25 @@ pub struct Slices {
 impl Slices {
     /// The messages, in order, each with its index as its origin.
     pub fn messages(&self) -> Vec<Message> {
-        self.iter().collect()
+        let mut messages = Vec::with_capacity(self.ranges.len());
+        self.append_to(&mut messages);
+        messages
     }
 
-    fn iter(&self) -> impl Iterator<Item = Message> {
-        (0..self.ranges.len()).map(|idx| self.make(self.bytes(idx), idx, idx as u32))
+    /// Makes the messages behind those that are there.
+    fn append_to(&self, messages: &mut Vec<Message>) {
+        let of = |(origin, (start, end)): (usize, &(u32, u32))| {
+            let content = self.buffer.slice(*start as usize..*end as usize);
+            Message::of_input(content, self.metadata.clone(), origin as u32)
+        };
+        let n_before = messages.len();
+        messages.extend(self.ranges.iter().enumerate().map(of));
+        // Messages that are nothing beside their bytes, of which there are the most, are made without a look at it.
+        if let Some(form) = &self.form {
+            for (idx, message) in messages[n_before..].iter_mut().enumerate() {
+                form.shape(self.first + idx, message);
+            }
+        }
     }
 
     fn bytes(&self, idx: usize) -> Bytes {
