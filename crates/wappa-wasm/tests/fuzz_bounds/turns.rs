@@ -15,7 +15,7 @@ use crate::{
     script,
 };
 
-const CASES: u64 = 150;
+const CASES: u64 = 60;
 
 /// What a module may take until it is loaded or refused: it is compiled in this process.
 const LOADING: Bounds = Bounds { cpu: Duration::from_secs(4), allocated: 64 << 20, memory: 0 };
