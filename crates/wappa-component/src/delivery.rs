@@ -4,19 +4,15 @@
 //! failed. However a delivery is divided, copied or sent elsewhere, failures are named here and nowhere else: by the
 //! origins of its messages, which belong to whoever made the delivery.
 
-use std::{
-    fmt,
-    ops::Range,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+mod flight;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use wappa_message::{Mark, Message, ORIGIN_NONE};
 
-use crate::{Ack, Charges, Failure, News, Part, Processor, Step, WriteError, leases::Leases, run_one};
+use self::flight::Receipt;
+pub use self::flight::{Flight, Landing};
+use crate::{Charges, Failure, Part, Processor, Step, WriteError, run_one};
 
 /// Messages that an output is to deliver, and the duty to say what became of them.
 ///
@@ -51,64 +47,12 @@ pub trait Desk: Send + Sync {
     fn lost(&self, delivery: Delivery, place: (u64, u32));
 }
 
-/// Who hears that a delivery landed after the write had returned. The engine's.
-pub trait Landing: Send + Sync {
-    /// Nobody reads any more. Comes before the answer.
-    fn closed(&self);
-
-    /// The delivery with this number was answered.
-    fn landed(&self, number: u64);
-}
-
 /// Where a delivery, or a piece of one, was given out.
 struct Stamp {
     desk: Arc<dyn Desk>,
     began: Duration,
     place: (u64, u32),
 }
-
-/// One piece of the duty to answer.
-struct Receipt {
-    flight: Option<Arc<Flight>>,
-    /// The origins that are not answered before this piece is, in order; where the input is told of all at once nobody
-    /// keeps them.
-    origins: Vec<u32>,
-}
-
-/// A delivery on its way: what was said of its pieces so far, and who is told in the end.
-pub struct Flight {
-    n_pieces: AtomicU32,
-    phase: AtomicU8,
-    number: u64,
-    landing: Option<Weak<dyn Landing>>,
-    /// Whether the input is told of each message as soon as all pieces that have it are answered.
-    is_leased: bool,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    failures: Vec<Failure>,
-    /// Which pieces have which messages, where the input is told of each.
-    leases: Leases,
-    is_closed: bool,
-    end: Option<End>,
-    /// What was charged for the messages, until all of them are answered.
-    charges: Charges,
-}
-
-/// Who is told.
-enum End {
-    Ack(Ack),
-    Then(Box<dyn FnOnce(Vec<Failure>, bool) + Send>),
-}
-
-/// The write has not returned.
-const WRITING: u8 = 0;
-/// It has, and somebody has the delivery.
-const HANDED: u8 = 1;
-/// It was answered.
-const LANDED: u8 = 2;
 
 /// Reason for messages whose output nobody reads.
 const CLOSED: &str = "broken pipe";
@@ -122,8 +66,7 @@ impl Delivery {
         }
         let n_messages = part.n_messages();
         let then = move |failures, is_closed| then(Answer::of(failures, n_messages, is_closed));
-        let state = State { end: Some(End::Then(Box::new(then))), ..State::default() };
-        Delivery::of(part, Receipt::of(Arc::new(Flight::with(state, None))), None)
+        Delivery::of(part, Receipt::of(Arc::new(Flight::telling(then))), None)
     }
 
     fn of(mut part: Part, receipt: Receipt, stamp: Option<Stamp>) -> Delivery {
@@ -265,7 +208,7 @@ impl Delivery {
     /// Keeps what was charged for the messages until all of them are answered.
     pub fn hold(&mut self, charges: Charges) {
         if let Some(flight) = self.receipt.flight.as_ref().filter(|_| !charges.is_empty()) {
-            flight.lock().charges.append(charges);
+            flight.hold(charges);
         }
     }
 
@@ -488,214 +431,16 @@ impl Stamp {
     }
 }
 
-impl Receipt {
-    fn of(flight: Arc<Flight>) -> Receipt {
-        Receipt { flight: Some(flight), origins: Vec::new() }
-    }
-
-    /// One that is answered.
-    fn answered() -> Receipt {
-        Receipt { flight: None, origins: Vec::new() }
-    }
-
-    fn flight(&self) -> &Arc<Flight> {
-        self.flight.as_ref().expect("a delivery has its receipt until it is answered")
-    }
-
-    /// One more piece, for these messages.
-    fn share(&self, part: &Part) -> Receipt {
-        let flight = self.flight();
-        flight.n_pieces.fetch_add(1, Ordering::Relaxed);
-        let mut receipt = Receipt::of(Arc::clone(flight));
-        receipt.claim(part);
-        receipt
-    }
-
-    /// These messages are not answered before this piece is.
-    fn claim(&mut self, part: &Part) {
-        let Some(flight) = self.flight.as_ref().filter(|it| it.is_leased) else { return };
-        let mut state = flight.lock();
-        let all = origins_of(part, state.leases.range());
-        let new = |it: &u32| self.origins.binary_search(it).is_err() && 0 < state.leases.n_left(*it);
-        let new: Vec<u32> = all.into_iter().filter(new).collect();
-        state.leases.add(new.iter().copied());
-        self.origins.extend(new);
-        self.origins.sort_unstable();
-    }
-
-    /// Only these messages are left; those that others have as well are theirs.
-    fn hand_on(&mut self, part: &Part) {
-        let Some(flight) = self.flight.as_ref().filter(|it| it.is_leased) else { return };
-        let mut state = flight.lock();
-        let own = origins_of(part, state.leases.range());
-        self.origins.retain(|it| {
-            let is_kept = own.binary_search(it).is_ok() || state.leases.n_left(*it) == 1;
-            if !is_kept {
-                state.leases.hand_on(*it);
-            }
-            is_kept
-        });
-    }
-
-    fn answer(&mut self, failures: Vec<Failure>, is_closed: bool) {
-        if let Some(flight) = self.flight.take() {
-            flight.answer(&self.origins, failures, is_closed);
-        }
-    }
-}
-
-/// What these messages descend from, in order; everything, where that is not known of one.
-fn origins_of(part: &Part, range: Range<u32>) -> Vec<u32> {
-    let mut origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
-    if origins.iter().any(|it| !range.contains(it)) {
-        return range.collect();
-    }
-    origins.sort_unstable();
-    origins.dedup();
-    origins
-}
-
-impl Flight {
-    /// For deliveries of a stream's output, one after the other.
-    pub fn new(landing: Weak<dyn Landing>) -> Arc<Flight> {
-        Arc::new(Flight::with(State::default(), Some(landing)))
-    }
-
-    fn with(state: State, landing: Option<Weak<dyn Landing>>) -> Flight {
-        Flight {
-            n_pieces: AtomicU32::new(1),
-            phase: AtomicU8::new(WRITING),
-            number: 0,
-            landing,
-            is_leased: false,
-            state: Mutex::new(state),
-        }
-    }
-
-    /// The delivery with this number, of messages for which `ack` answers. A flight that is over is used again.
-    pub fn load(self: &mut Arc<Flight>, number: u64, part: Part, ack: Ack) -> Delivery {
-        if Arc::get_mut(self).is_none() {
-            *self = Arc::new(Flight::with(State::default(), self.landing.clone()));
-        }
-        let flight = Arc::get_mut(self).expect("nobody else has it");
-        flight.number = number;
-        *flight.n_pieces.get_mut() = 1;
-        *flight.phase.get_mut() = WRITING;
-        flight.is_leased = ack.is_leased();
-        let state = flight.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        *state = State { end: None, ..State::default() };
-        let (mut ack, mut origins) = (ack, Vec::new());
-        if flight.is_leased {
-            let range = ack.origins();
-            origins = origins_of(&part, range.clone());
-            // What was filtered needs no delivery.
-            let filtered: Vec<u32> = range.clone().filter(|it| origins.binary_search(it).is_err()).collect();
-            ack.settle(&filtered, Vec::new()).tell();
-            state.leases = Leases::new(range);
-        }
-        state.end = Some(End::Ack(ack));
-        Delivery::of(part, Receipt { flight: Some(Arc::clone(self)), origins }, None)
-    }
-
-    /// Whether all of it is answered.
-    pub fn has_landed(&self) -> bool {
-        self.phase.load(Ordering::SeqCst) == LANDED
-    }
-
-    /// The write returned: from now on the landing is told. `false`: it has landed already, and nobody will be.
-    pub fn hand_over(&self) -> bool {
-        self.phase.swap(HANDED, Ordering::SeqCst) != LANDED
-    }
-
-    /// Answers for whoever has the delivery, as failed. What is answered to it later changes nothing.
-    pub fn revoke(&self, reason: Mark) {
-        let end = self.lock().end.take();
-        if let Some(End::Ack(ack)) = end {
-            ack.failed(reason);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, origins: &[u32], failures: Vec<Failure>, is_closed: bool) {
-        if is_closed || !failures.is_empty() || self.is_leased {
-            let mut state = self.lock();
-            let news = state.answer(origins, failures, is_closed);
-            let is_over = state.is_closed && state.end.is_some();
-            drop(state);
-            if let Some(news) = news {
-                self.say_closed(is_over);
-                news.tell();
-            }
-        }
-        // Release what this piece recorded, acquire what all others did.
-        if self.n_pieces.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let State { failures, is_closed, end, charges: _held, leases: _ } = std::mem::take(&mut *self.lock());
-        self.say_closed(is_closed && end.is_some());
-        // No lock is held while anybody is told.
-        match end {
-            Some(End::Ack(ack)) => ack.answer(failures),
-            Some(End::Then(then)) => then(failures, is_closed),
-            // It was revoked.
-            None => (),
-        }
-        if self.phase.swap(LANDED, Ordering::SeqCst) == HANDED
-            && let Some(landing) = self.landing.as_ref().and_then(Weak::upgrade)
-        {
-            landing.landed(self.number);
-        }
-    }
-
-    /// Before the answer, so that nobody takes it for something to do again.
-    fn say_closed(&self, is_closed: bool) {
-        if is_closed && let Some(landing) = self.landing.as_ref().and_then(Weak::upgrade) {
-            landing.closed();
-        }
-    }
-}
-
-impl State {
-    /// A piece was answered, and with it these origins, as far as no other piece has them.
-    fn answer(&mut self, origins: &[u32], failures: Vec<Failure>, is_closed: bool) -> Option<News> {
-        self.is_closed |= is_closed;
-        let Some(End::Ack(ack)) = self.end.as_mut().filter(|_| !self.leases.range().is_empty()) else {
-            self.failures.extend(failures);
-            return None;
-        };
-        let range = self.leases.range();
-        let (own, strangers): (Vec<_>, Vec<_>) =
-            failures.into_iter().partition(|it| range.contains(&it.origin));
-        own.into_iter().for_each(|it| self.leases.fail(it));
-        self.failures.extend(strangers);
-        let (done, mut failed) = self.leases.settle(origins.iter().copied());
-        // Of a failure without an origin nobody knows what it took with it.
-        if let Some(Failure { reason, .. }) = self.failures.first() {
-            let of = |it: &u32| Failure { origin: *it, reason: reason.clone() };
-            failed = done.iter().map(of).collect();
-        }
-        Some(ack.settle(&done, failed))
-    }
-}
-
-impl fmt::Debug for Flight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Flight({})", self.number)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{
-        atomic::{AtomicU64, AtomicUsize},
+        Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, sync_channel},
     };
 
     use super::*;
-    use crate::Batches;
+    use crate::{Ack, Batches};
 
     /// A part of these batches, each a word; each message is a letter.
     fn part(words: &str) -> Part {

@@ -5,7 +5,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::limit;
+use super::{each::each_message, limit};
 
 pub(super) const COMPONENT: Component = Component::processor::<CompressConfig>("compress").categories(&["Parsing"]);
 
@@ -79,27 +79,19 @@ struct Compress {
 
 impl Processor for Compress {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let n_batches = part.n_batches();
-        for idx in 0..n_batches {
-            let range = part.batch(idx);
-            for message in &mut part.messages_mut()[range] {
-                let compressed = self.algorithm.compress(message.content(), self.level).and_then(|it| {
-                    limit::grow(step, it.len().saturating_sub(message.content_size()))?;
-                    Ok(it)
-                });
-                match compressed {
-                    Ok(compressed) => message.set_content(compressed.into()),
-                    Err(why) => {
-                        self.logger.failed(&format!("Failed to compress message: {why}"));
-                        step.mark(message, Mark::new(why));
-                    }
+        each_message(part, step, |message, step| {
+            let compressed = self.algorithm.compress(message.content(), self.level).and_then(|it| {
+                limit::grow(step, it.len().saturating_sub(message.content_size()))?;
+                Ok(it)
+            });
+            match compressed {
+                Ok(compressed) => message.set_content(compressed.into()),
+                Err(why) => {
+                    self.logger.failed(&format!("Failed to compress message: {why}"));
+                    step.mark(message, Mark::new(why));
                 }
             }
-            if step.is_due() {
-                return idx + 1;
-            }
-        }
-        n_batches
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::limit::Charged;
+use super::{each::each_message, limit::Charged};
 
 pub(super) const COMPONENT: Component =
     Component::processor::<DecompressConfig>("decompress").categories(&["Parsing"]);
@@ -83,25 +83,17 @@ struct Decompress {
 
 impl Processor for Decompress {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let n_batches = part.n_batches();
-        for idx in 0..n_batches {
-            let range = part.batch(idx);
-            for message in &mut part.messages_mut()[range] {
-                let mut charged = Charged::new(step, message);
-                let decompressed = self.algorithm.decompress(message.content(), &mut |n| charged.charge(n));
-                match decompressed.flatten() {
-                    Ok(decompressed) => message.set_content(decompressed.into()),
-                    Err(why) => {
-                        self.logger.failed(&format!("Failed to decompress message part: {why}"));
-                        step.mark(message, Mark::new(why));
-                    }
+        each_message(part, step, |message, step| {
+            let mut charged = Charged::new(step, message);
+            let decompressed = self.algorithm.decompress(message.content(), &mut |n| charged.charge(n));
+            match decompressed.flatten() {
+                Ok(decompressed) => message.set_content(decompressed.into()),
+                Err(why) => {
+                    self.logger.failed(&format!("Failed to decompress message part: {why}"));
+                    step.mark(message, Mark::new(why));
                 }
             }
-            if step.is_due() {
-                return idx + 1;
-            }
-        }
-        n_batches
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Proc
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node, Reader, Rule};
 
+use super::each::each_message;
+
 pub(super) const COMPONENT: Component = Component::processor::<JsonSchemaConfig>("json_schema").categories(&["Mapping"]);
 
 /// Compares the document of each message with a JSON Schema, and marks the message if it does not fit.
@@ -123,19 +125,11 @@ impl JsonSchema {
 
 impl Processor for JsonSchema {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let n_batches = part.n_batches();
-        for idx in 0..n_batches {
-            let range = part.batch(idx);
-            for message in &mut part.messages_mut()[range] {
-                if let Err(why) = self.check(message) {
-                    step.mark(message, Mark::new(why));
-                }
+        each_message(part, step, |message, step| {
+            if let Err(why) = self.check(message) {
+                step.mark(message, Mark::new(why));
             }
-            if step.is_due() {
-                return idx + 1;
-            }
-        }
-        n_batches
+        })
     }
 }
 
