@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod asking;
+pub(crate) mod server;
 
 use std::{
     borrow::Cow,
