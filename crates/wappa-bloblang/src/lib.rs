@@ -49,7 +49,7 @@ pub use crate::{
     schema::Schema,
     targets::Place,
     value::types::Type,
-    watch::{Watch, take_interrupted, watch},
+    watch::{Watch, take_interrupted, watch, watched},
 };
 use evaluate::Machine;
 

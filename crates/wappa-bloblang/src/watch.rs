@@ -35,7 +35,8 @@ pub fn take_interrupted() -> bool {
     WAS_INTERRUPTED.take()
 }
 
-pub(crate) fn current() -> Option<Arc<dyn Watch>> {
+/// Who watches the mappings of this thread: for whoever starts another one that works for the same stream.
+pub fn watched() -> Option<Arc<dyn Watch>> {
     WATCH.with_borrow(Clone::clone)
 }
 

@@ -3,10 +3,14 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    thread::{self, Scope, ScopedJoinHandle},
 };
 
 /// How many threads of a process may help others at once. One that waits for the world costs little but its stack.
 pub(crate) const HELPERS: usize = 64;
+
+/// The stack of a helper: guests may use half of it, as of those of the pipeline's threads.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// The lanes that are free, by their numbers among those of helpers.
 pub(crate) struct FreeHelpers(Mutex<Vec<usize>>);
@@ -46,6 +50,21 @@ impl HelperLane {
     pub fn lane(&self) -> usize {
         self.first + self.idx
     }
+
+    /// Starts the thread that works on this lane. Its mappings end when those of this thread would: a thread that is
+    /// started otherwise knows nothing of the stop. `None`: the system gives no thread.
+    pub fn start<'scope, T: Send + 'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        work: impl FnOnce() -> T + Send + 'scope,
+    ) -> Option<ScopedJoinHandle<'scope, T>> {
+        let watched = wappa_spec::watched();
+        let work = move || {
+            wappa_spec::watch(watched);
+            work()
+        };
+        thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).ok()
+    }
 }
 
 impl Drop for HelperLane {
@@ -68,7 +87,37 @@ impl fmt::Debug for HelperLane {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    struct Never;
+
+    impl wappa_spec::Watch for Never {
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn is_interrupted(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn mappings_of_a_helper_are_watched_as_those_of_whom_it_helps() {
+        let helpers = Helpers { first: 0, free: Arc::default() };
+        let lanes = helpers.take(1);
+        let is_watched = || {
+            thread::scope(|scope| {
+                let helper = lanes[0].start(scope, || wappa_spec::watched().is_some());
+                helper.expect("a thread can be had").join().expect("no panic")
+            })
+        };
+        assert!(!is_watched());
+        wappa_spec::watch(Some(Arc::new(Never)));
+        assert!(is_watched());
+        wappa_spec::watch(None);
+    }
 
     #[test]
     fn a_lane_is_nobody_elses_until_it_is_given_back() {

@@ -137,7 +137,7 @@ impl Budget {
     }
 
     fn look(&mut self) -> Option<Halt> {
-        let watch = watch::current()?;
+        let watch = watch::watched()?;
         if watch.is_interrupted() {
             watch::set_interrupted();
             return Some(Halt::Interrupted);

@@ -11,7 +11,7 @@ use crate::{
         bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
     },
     value::{Evaluated, compare, convert, go, types::Type},
-    watch::{current, set_interrupted, take_interrupted, watch},
+    watch::{set_interrupted, take_interrupted, watch, watched},
 };
 
 /// So many queries one within another are evaluated on the stack of the thread.
@@ -57,7 +57,7 @@ impl Machine<'_> {
         if DEPTH_MAX < self.depth {
             return Err(Error::new(format!("more than {DEPTH_MAX} queries one within another")));
         }
-        let current = current();
+        let current = watched();
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("mapping".to_string()).stack_size(STACK_BYTES);
             let watched = || {

@@ -15,9 +15,6 @@ use wappa_spec::{ComponentNode, Config};
 pub(super) const COMPONENT: Component =
     Component::processor::<ParallelConfig>("parallel").categories(&["Composition"]);
 
-/// The stack of a helper: guests may use half of it, as of those of the pipeline's threads.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
-
 /// Runs processors on each message of a batch as if it were a batch of its own, on several at once.
 ///
 /// Behind them the batches are what they were: what came of a message takes its place. The messages of a batch are shared
@@ -112,7 +109,7 @@ impl Parallel {
                     }
                 };
                 // Where the system gives no thread, those there are do all of it.
-                thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).ok()
+                lane.start(scope, work)
             };
             let helpers: Vec<_> = lanes.iter().filter_map(start).collect();
             self.work(&shared, step);
