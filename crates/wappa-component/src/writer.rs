@@ -32,6 +32,8 @@ const ROOM_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub struct Codec {
     /// What follows a message that does not end in it.
     suffix: Vec<u8>,
+    /// Whether it follows also one that does.
+    follows_all: bool,
     /// Whether a file keeps what is in it; else each message replaces the one before.
     pub is_appending: bool,
 }
@@ -39,9 +41,10 @@ pub struct Codec {
 impl Codec {
     /// Reads the name of a codec; the error is Bento's text.
     pub fn parse(text: &str) -> Result<Codec, String> {
-        let appending = |suffix: &str| Ok(Codec { suffix: suffix.into(), is_appending: true });
+        let appending =
+            |suffix: &str| Ok(Codec { suffix: suffix.into(), follows_all: false, is_appending: true });
         match text {
-            "all-bytes" => Ok(Codec { suffix: Vec::new(), is_appending: false }),
+            "all-bytes" => Ok(Codec { suffix: Vec::new(), follows_all: false, is_appending: false }),
             "append" => appending(""),
             "lines" => appending("\n"),
             "delim:" => Err("custom delimiter codec requires a non-empty delimiter".to_string()),
@@ -50,6 +53,11 @@ impl Codec {
                 None => Err(format!("codec was not recognised: {text}")),
             },
         }
+    }
+
+    /// A line feed behind each message, also behind one that ends in a line feed.
+    pub fn line_feeds() -> Codec {
+        Codec { suffix: b"\n".to_vec(), follows_all: true, is_appending: true }
     }
 
     /// Reports what is no codec, at the field `codec` of `node`.
@@ -66,7 +74,7 @@ impl Codec {
             [byte] => content.last() == Some(byte),
             suffix => content.ends_with(suffix),
         };
-        if is_there { &[] } else { &self.suffix }
+        if is_there && !self.follows_all { &[] } else { &self.suffix }
     }
 }
 

@@ -120,6 +120,14 @@ impl Message {
         self.seldom().context = Some(context);
     }
 
+    /// The message goes another way than the one that its context belongs to: a reply, say, is none of the request's.
+    pub fn clear_context(&mut self) {
+        if self.context().is_some() {
+            self.seldom().context = None;
+            self.seldom = self.seldom.take().filter(|it| it.error.is_some());
+        }
+    }
+
     fn seldom(&mut self) -> &mut Seldom {
         Arc::make_mut(self.seldom.get_or_insert_default())
     }
@@ -172,18 +180,30 @@ pub struct Mark(Arc<MarkText>);
 #[derive(Debug, PartialEq, Eq)]
 struct MarkText {
     text: Box<str>,
-    is_final: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Passing,
+    Final,
+    Unwanted,
 }
 
 impl Mark {
     /// A mark with this text.
     pub fn new(text: impl Into<Box<str>>) -> Mark {
-        Mark(Arc::new(MarkText { text: text.into(), is_final: false }))
+        Mark(Arc::new(MarkText { text: text.into(), kind: Kind::Passing }))
     }
 
     /// One for a message that can never arrive, however often it is delivered again.
     pub fn of_hopeless(text: impl Into<Box<str>>) -> Mark {
-        Mark(Arc::new(MarkText { text: text.into(), is_final: true }))
+        Mark(Arc::new(MarkText { text: text.into(), kind: Kind::Final }))
+    }
+
+    /// One for a message that was read and that nobody wants any more: it has not arrived, and has not failed.
+    pub fn of_unwanted() -> Mark {
+        Mark(Arc::new(MarkText { text: "not wanted any more".into(), kind: Kind::Unwanted }))
     }
 
     /// The text.
@@ -193,7 +213,12 @@ impl Mark {
 
     /// Whether delivering the message again is of no use.
     pub fn is_final(&self) -> bool {
-        self.0.is_final
+        self.0.kind != Kind::Passing
+    }
+
+    /// Whether nobody wanted the message, so that it counts as one that was never read.
+    pub fn is_unwanted(&self) -> bool {
+        self.0.kind == Kind::Unwanted
     }
 }
 
@@ -291,6 +316,8 @@ mod tests {
         assert!(two.error().is_none() && three.context().is_some());
         assert_eq!(three.clear_error(), Some(Mark::new("why")));
         assert!(three.clear_error().is_none() && three.context().is_some());
+        three.clear_context();
+        assert!(three.context().is_none() && two.context().is_some());
     }
 
     #[test]

@@ -45,22 +45,32 @@ impl Wake {
 pub(crate) struct Child {
     process: std::process::Child,
     /// Can be read when the program has ended.
-    end: OwnedFd,
+    end: Arc<OwnedFd>,
     pub(crate) stdin: Option<File>,
     pub(crate) stdout: Option<File>,
     pub(crate) stderr: Option<File>,
 }
 
 impl Child {
-    /// Starts a program. The error is Go's text.
+    /// Starts a program that is fed and read. The error is Go's text.
     pub(crate) fn start(name: &str, args: &[String]) -> Result<Child, String> {
+        Child::start_with(name, args, Stdio::piped(), Stdio::piped())
+    }
+
+    /// Starts a program with this standard input and output. The error is Go's text.
+    pub(crate) fn start_with(
+        name: &str,
+        args: &[String],
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> Result<Child, String> {
         if name.is_empty() {
             return Err("exec: no command".to_string());
         }
         let mut process = Command::new(name)
             .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
@@ -81,7 +91,7 @@ impl Child {
         let prepared =
             [&stdin, &stdout, &stderr].into_iter().flatten().try_for_each(|it| ioctl_fionbio(it, true));
         match prepared.and_then(|()| pidfd_open(pid, PidfdFlags::empty())) {
-            Ok(end) => Ok(Child { process, end, stdin, stdout, stderr }),
+            Ok(end) => Ok(Child { process, end: Arc::new(end), stdin, stdout, stderr }),
             Err(err) => {
                 // Nobody else knows of it.
                 let _ = process.kill();
@@ -89,6 +99,11 @@ impl Child {
                 Err(format!("fork/exec {name}: {}", cause(&err.into())))
             }
         }
+    }
+
+    /// What can be read when the program has ended, for whoever waits for that beside others.
+    pub(crate) fn end(&self) -> &Arc<OwnedFd> {
+        &self.end
     }
 
     /// How it ended, if it did.
@@ -134,6 +149,14 @@ impl Child {
         ready
     }
 
+    /// Kills the program with all of its group, unless it was waited for.
+    pub(crate) fn kill(&mut self) {
+        // The group is the program's own as long as its end was not waited for, also when it has ended.
+        if self.status().is_none() {
+            let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
+        }
+    }
+
     /// Lets the program end by itself, now that nothing more comes, for a while.
     pub(crate) fn close(&mut self, patience: Duration) {
         self.stdin = None;
@@ -145,12 +168,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // The group is the program's own as long as its end was not waited for, also when it has ended.
-        let is_waited_for = matches!(self.process.try_wait(), Ok(Some(_)));
-        if !is_waited_for {
-            let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
-            let _ = self.process.wait();
-        }
+        self.kill();
+        // Nothing keeps what was killed from ending.
+        let _ = self.process.wait();
     }
 }
 
@@ -204,6 +224,42 @@ pub(crate) fn read_some(file: &mut File, out: &mut Vec<u8>) -> Got {
             Got::Nothing
         }
         Err(_) => Got::End,
+    }
+}
+
+/// What a program says on its standard error, line by line.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorLines(Vec<u8>);
+
+/// Of a longer line only the beginning is told.
+pub(crate) const ERROR_LINE_BYTES_MAX: usize = 4096;
+
+impl ErrorLines {
+    /// Tells the lines that have come to their end.
+    pub(crate) fn add(&mut self, mut bytes: &[u8], mut tell: impl FnMut(&str)) {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            self.push(&bytes[..end]);
+            self.flush(&mut tell);
+            bytes = &bytes[end + 1..];
+        }
+        self.push(bytes);
+    }
+
+    /// There is no more: tells what is left.
+    pub(crate) fn finish(&mut self, mut tell: impl FnMut(&str)) {
+        if !self.0.is_empty() {
+            self.flush(&mut tell);
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let room = ERROR_LINE_BYTES_MAX - self.0.len();
+        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn flush(&mut self, tell: &mut impl FnMut(&str)) {
+        let line = std::mem::take(&mut self.0);
+        tell(String::from_utf8_lossy(&line).trim_end());
     }
 }
 

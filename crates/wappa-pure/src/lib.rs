@@ -30,6 +30,7 @@ mod path;
 mod processor;
 mod rate_limit;
 mod reader;
+mod reply;
 mod scanner;
 mod stream_lints;
 #[cfg(test)]

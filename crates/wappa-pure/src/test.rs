@@ -10,7 +10,7 @@ mod temp;
 
 pub(crate) use components::Recorder;
 pub(crate) use harness::{
-    Harness, Said, Time, answer, batches, check_interrupted, check_lint, check_process, specs, text,
+    Harness, Said, Time, answer, batches, check_interrupted, check_lint, check_process, reply_to, specs, text,
 };
 pub(crate) use scan::check_scan;
 pub(crate) use temp::TempDir;

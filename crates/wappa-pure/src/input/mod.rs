@@ -2,6 +2,7 @@
 
 mod codec;
 mod deletion;
+mod sharded_join;
 
 components! {
     stdin,
@@ -10,6 +11,7 @@ components! {
     batched,
     broker,
     sequence,
+    subprocess,
     read_until,
     inproc,
     generate,

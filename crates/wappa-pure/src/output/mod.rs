@@ -15,6 +15,8 @@ components! {
     drop_on,
     inproc,
     switch,
+    subprocess,
+    sync_response,
     resource,
     cache,
 }

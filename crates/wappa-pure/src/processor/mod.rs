@@ -30,6 +30,7 @@ components! {
     json_schema,
     command,
     subprocess,
+    sync_response,
     select_parts,
     insert_part,
     bounds_check,

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,7 +16,7 @@ use wappa_component::{
     Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
     Series, Services, Step, Surroundings, Unpacked, Waits,
 };
-use wappa_message::Message;
+use wappa_message::{Context, Message, Reply};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
 use super::{
@@ -147,12 +147,16 @@ impl Harness {
 
     /// Runs a processor to its end, or as far as it comes; batches in, finished batches out.
     pub(crate) fn process(&mut self, config: &str, inputs: &[&str]) -> String {
+        self.process_part(config, batches(inputs))
+    }
+
+    pub(crate) fn process_part(&mut self, config: &str, mut part: Part) -> String {
         let processor = self.processor(config).expect("the component can be built");
-        let mut part = batches(inputs);
+        let n_places = part.n_places();
         let mut step = Step::new(0, self.time.as_ref());
         let children = [processor];
         let done = wappa_component::run_children(&children, &mut part, &mut step);
-        assert_eq!(part.n_places(), inputs.len(), "no batch is lost");
+        assert_eq!(part.n_places(), n_places, "no batch is lost");
         part.split_off(done);
         text(&part)
     }
@@ -398,6 +402,32 @@ pub(crate) fn check_interrupted(config: &str, inputs: &[&str], expected: &str) {
     let mut harness = Harness::default();
     harness.time.is_interrupted.store(true, Ordering::Relaxed);
     assert_eq!(harness.process(config, inputs), expected, "{config}");
+}
+
+/// Batches whose messages come from clients that wait for replies: the digit in front of each is its client, and `0` nobody.
+/// Beside it, the replies up to now, by client.
+pub(crate) fn reply_to(inputs: &[&str]) -> (Part, impl Fn() -> String) {
+    let mut part = batches(inputs);
+    let mut clients: BTreeMap<u8, Arc<Reply>> = BTreeMap::new();
+    for message in part.messages_mut() {
+        let client = message.content()[0];
+        if client != b'0' {
+            let reply = Some(Arc::clone(clients.entry(client).or_default()));
+            message.set_context(Arc::new(Context { span: None, reply }));
+        }
+    }
+    let of = |batch: &Vec<Message>| {
+        assert!(batch.iter().all(|it| it.context().is_none()), "a reply is on no way");
+        batch.iter().map(|it| String::from_utf8_lossy(it.content())).collect::<Vec<_>>().join("|")
+    };
+    let replies = move || {
+        let reply = |(client, reply): (&u8, &Arc<Reply>)| {
+            let batches: Vec<String> = reply.take().iter().map(of).collect();
+            format!("{}: {}", *client as char, batches.join(", "))
+        };
+        clients.iter().map(reply).collect::<Vec<_>>().join("; ")
+    };
+    (part, replies)
 }
 
 /// Checks the lints of a whole config.
