@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wappa_message::{Message, Metadata};
+use wappa_message::{Mark, Message, Metadata};
 
 use crate::{Ack, Batches, Form, Growth, Order, Part};
 
@@ -25,6 +25,8 @@ pub struct Parcel {
     order: Order,
     /// What processors have made of it since it was read; `None`: none has seen it.
     growth: Option<Growth>,
+    /// Whether what it has was handed over before.
+    is_replay: bool,
 }
 
 /// A parcel whose messages were made: what is worked on, and the duty to answer for it.
@@ -40,6 +42,8 @@ pub struct Unpacked {
     pub order: Order,
     /// What processors have made of them since they were read.
     pub growth: Growth,
+    /// Whether they were handed over before, and failed.
+    pub is_replay: bool,
 }
 
 impl Unpacked {
@@ -58,15 +62,16 @@ impl Unpacked {
             ack: self.ack.split_off(origin),
             order: self.order,
             growth,
+            is_replay: self.is_replay,
         }
     }
 
     /// To be handed on.
     pub fn into_parcel(self) -> Parcel {
-        let Unpacked { part, origin_ends, ack, order, growth } = self;
+        let Unpacked { part, origin_ends, ack, order, growth, is_replay } = self;
         let n_batches = origin_ends.as_ref().map_or(ack.origins().len(), Vec::len);
         assert_eq!(part.n_places(), n_batches, "processors keep the number of places");
-        Parcel { content: Content::Part(part), origin_ends, ack, order, growth: Some(growth) }
+        Parcel { content: Content::Part(part), origin_ends, ack, order, growth: Some(growth), is_replay }
     }
 }
 
@@ -215,6 +220,7 @@ impl Parcel {
             ack,
             order: Order::Stream,
             growth: None,
+            is_replay: false,
         }
     }
 
@@ -234,6 +240,7 @@ impl Parcel {
             ack,
             order: Order::Stream,
             growth: None,
+            is_replay: false,
         }
     }
 
@@ -251,6 +258,7 @@ impl Parcel {
             ack,
             order: Order::Stream,
             growth: None,
+            is_replay: false,
         }
     }
 
@@ -305,6 +313,22 @@ impl Parcel {
         Parcel { order, ..self }
     }
 
+    /// The same, of messages that were handed over before, and failed.
+    #[must_use]
+    pub fn replayed(self) -> Parcel {
+        Parcel { is_replay: true, ..self }
+    }
+
+    /// Whether some of it was handed over before, and failed. Whoever wants nothing new still wants that.
+    pub fn is_replay(&self) -> bool {
+        self.is_replay
+    }
+
+    /// Nobody wants it: its source is told so, which is no failure.
+    pub fn give_back(self) {
+        self.ack.failed(Mark::of_unwanted());
+    }
+
     /// Makes the messages.
     pub fn open(self) -> Unpacked {
         let growth = self.growth();
@@ -313,20 +337,20 @@ impl Parcel {
             Content::Part(part) => part,
             Content::Runs(runs, ends) => part_of(runs, ends),
         };
-        Unpacked { part, origin_ends: self.origin_ends, ack: self.ack, order: self.order, growth }
+        let Parcel { origin_ends, ack, order, is_replay, .. } = self;
+        Unpacked { part, origin_ends, ack, order, growth, is_replay }
     }
 
     /// Takes the ack out and puts another one in its place.
     pub fn wrap_ack(self, wrap: impl FnOnce(Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack, order, growth } = self;
-        Parcel { content, origin_ends, ack: wrap(ack), order, growth }
+        Parcel { ack: wrap(self.ack), ..self }
     }
 
     /// Takes the ack out and puts another one in its place, beside a copy of the messages as they came in.
     ///
     /// The copy shares their contents.
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
-        let Parcel { content, origin_ends, ack, order, growth } = self;
+        let Parcel { content, origin_ends, ack, order, growth, is_replay } = self;
         let content = match content {
             Content::Runs(runs, ends) => Content::Part(part_of(runs, ends)),
             content => content,
@@ -337,7 +361,7 @@ impl Parcel {
             Content::Runs(..) => unreachable!("they were just put together"),
         };
         let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
-        Parcel { content, origin_ends, ack, order, growth }
+        Parcel { content, origin_ends, ack, order, growth, is_replay }
     }
 }
 

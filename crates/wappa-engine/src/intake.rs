@@ -209,12 +209,15 @@ impl Watch {
     /// So many messages were answered, and these of them failed.
     fn see(&self, n_answered: u64, failures: &[Failure]) {
         self.latency.record(self.world.now().saturating_sub(self.began));
-        self.tally.answer(n_answered, failures.len() as u64);
-        if let Some(first) = failures.first() {
+        let is_failed = |it: &&Failure| !it.reason.is_unwanted();
+        let n_failed = failures.iter().filter(is_failed).count();
+        self.tally.answer(n_answered, n_failed as u64);
+        self.tally.take_back((failures.len() - n_failed) as u64);
+        if let Some(first) = failures.iter().find(is_failed) {
             // At a stop they are counted once, at the end.
             let level = if self.stop.is_abandoned() { Level::Debug } else { Level::Warn };
             self.quiet.log(&self.logger, level, || {
-                let n_messages = counted(failures.len(), "message was", "messages were");
+                let n_messages = counted(n_failed, "message was", "messages were");
                 format!("{n_messages} not delivered: {}", first.reason)
             });
         }

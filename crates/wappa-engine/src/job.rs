@@ -44,16 +44,18 @@ struct ParcelInfo {
     first_origin: u32,
     /// Where the batches end, counted in origins; `None`: each origin is a batch.
     origin_ends: Option<Vec<u32>>,
+    is_replay: bool,
 }
 
 impl Job {
     /// The job of a whole parcel, opened, the `number`th of the stream, which has at least one batch.
     pub(crate) fn of_parcel(number: u64, opened: Unpacked) -> Job {
-        let Unpacked { part, origin_ends, ack, order, growth } = opened;
+        let Unpacked { part, origin_ends, ack, order, growth, is_replay } = opened;
         assert!(0 < part.n_places(), "a parcel that is numbered has batches");
         let n_batches = part.n_places() as u32;
         let first_origin = ack.origins().start;
-        let parcel = Arc::new(ParcelInfo { number, order, n_batches, first_origin, origin_ends });
+        let parcel = ParcelInfo { number, order, n_batches, first_origin, origin_ends, is_replay };
+        let parcel = Arc::new(parcel);
         let charges = Charges::default();
         Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth, charges }
     }
@@ -126,7 +128,8 @@ impl Job {
         let batches = self.first_batch as usize..self.first_batch as usize + self.part.n_places();
         let origin_ends = self.parcel.origin_ends.as_ref().map(|ends| ends[batches].to_vec());
         let Job { part, ack, growth, .. } = self;
-        Unpacked { part, origin_ends, ack, order: self.parcel.order, growth }
+        let ParcelInfo { order, is_replay, .. } = *self.parcel;
+        Unpacked { part, origin_ends, ack, order, growth, is_replay }
     }
 
     /// Answers that none of its messages arrived. What was filtered needs no delivery.

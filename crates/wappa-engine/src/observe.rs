@@ -152,6 +152,13 @@ impl Tally {
         }
     }
 
+    /// Nobody wanted so many of the messages that were read, and answered.
+    pub(crate) fn take_back(&self, n_messages: u64) {
+        if 0 < n_messages {
+            self.0.read.fetch_sub(n_messages, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn add_replayed(&self, n_messages: u64) {
         self.0.replayed.fetch_add(n_messages, Ordering::Relaxed);
     }

@@ -302,7 +302,7 @@ impl Replay {
         // The parcel's own ack has nobody to tell: the source's is kept with what is missing.
         let n_messages = messages.len() as u32;
         let unheard = Ack::new(n_messages, |_| ());
-        let parcel = Parcel::of_messages(messages, batches, unheard).with_order(order);
+        let parcel = Parcel::of_messages(messages, batches, unheard).with_order(order).replayed();
         parcel.exchange_ack(|pristine, unheard| {
             unheard.delivered();
             let shared = Arc::clone(&self.shared);

@@ -131,6 +131,8 @@ struct Batch {
     order: Order,
     /// What was charged for what processors under the child have made of them.
     charges: Charges,
+    /// Whether any of it was handed over before.
+    has_replays: bool,
 }
 
 impl Default for Batch {
@@ -143,7 +145,16 @@ impl Default for Batch {
             // Of nothing: what is put to it decides.
             order: Order::None,
             charges: Charges::default(),
+            has_replays: false,
         }
+    }
+}
+
+impl Batch {
+    /// Messages are added that keep this order, and may be replayed.
+    fn join(&mut self, (order, is_replay): (Order, bool)) {
+        self.order = self.order.with(order);
+        self.has_replays |= is_replay;
     }
 }
 
@@ -222,10 +233,10 @@ impl Batched {
     /// Adds the messages of a parcel; some batches may be complete then.
     fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
-        let order = parcel.order();
+        let kind = (parcel.order(), parcel.is_replay());
         match parcel.into_run() {
-            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, order, now),
-            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, order, now),
+            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, kind, now),
+            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, kind, now),
         }
         match self.open.batch.n_messages {
             // All of it is in batches by now, or nothing ever was there.
@@ -242,7 +253,7 @@ impl Batched {
     }
 
     /// Adds messages that nobody has looked at, without making any: that is for whoever works on them.
-    fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, order: Order, now: Duration) {
+    fn collect_slices(&mut self, mut slices: Slices, mut ack: Ack, kind: (Order, bool), now: Duration) {
         while !slices.ranges.is_empty() {
             let (n_messages, n_bytes, mechanism) =
                 self.room_for(slices.sizes(), |idx| slices.message(idx), now);
@@ -252,7 +263,7 @@ impl Batched {
                 (slices.split_off(n_messages), ack.split_off(first))
             });
             let source = Contribution { ack: Some(ack), n_messages, origins: None };
-            self.open.batch.order = self.open.batch.order.with(order);
+            self.open.batch.join(kind);
             self.add(Run::Slices(slices), source, n_bytes, mechanism);
             match rest {
                 Some((rest, rest_ack)) => (slices, ack) = (rest, rest_ack),
@@ -262,7 +273,7 @@ impl Batched {
         ack.delivered();
     }
 
-    fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, order: Order, now: Duration) {
+    fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, kind: (Order, bool), now: Duration) {
         // A message that is left of many keeps the buffer of all of them alive.
         if messages.len() * 2 < ack.origins().len() {
             for message in &mut messages {
@@ -277,7 +288,7 @@ impl Batched {
             let origins: Vec<u32> = messages.iter().map(Message::origin).collect();
             let source =
                 Contribution { ack: Some(ack.share_of(&origins)), n_messages, origins: Some(origins) };
-            self.open.batch.order = self.open.batch.order.with(order);
+            self.open.batch.join(kind);
             self.add(Run::Messages(messages), source, n_bytes, mechanism);
             messages = rest;
         }
@@ -338,7 +349,7 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, mut order, charges } =
+        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, mut order, charges, mut has_replays } =
             self.ready.pop_front().expect("a batch is complete");
         step.put_charges(charges);
         let mut ends = vec![n_messages as u32];
@@ -350,10 +361,12 @@ impl Batched {
             runs.extend(next.runs);
             sources.extend(next.sources);
             order = order.with(next.order);
+            has_replays |= next.has_replays;
             step.put_charges(next.charges);
             ends.push(n_messages as u32);
         }
         let parcel = Parcel::of_runs(runs, ends, ack_of(sources, n_messages as u32)).with_order(order);
+        let parcel = if has_replays { parcel.replayed() } else { parcel };
         if self.processors.is_empty() {
             return parcel;
         }

@@ -1,7 +1,6 @@
 //! The deprecated fields `codec` and `max_buffer` of inputs, which scanners replaced.
 
-use regex::bytes::Regex;
-use wappa_bloblang::Algorithm;
+use wappa_bloblang::{Algorithm, go_regex};
 use wappa_component::{BuildError, Context, ScannerFactory};
 use wappa_spec::{ComponentNode, Node, Reader, Rule};
 
@@ -96,7 +95,7 @@ fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFac
             return Ok(Box::new(Lines::new(Some(delimiter), max_buffer, false)));
         }
         Some(("regex", pattern)) if !pattern.contains('/') => {
-            let pattern = Regex::new(pattern).map_err(|err| unknown(err.to_string()))?;
+            let pattern = go_regex(pattern).map_err(unknown)?;
             return Ok(Box::new(ReMatch::new(pattern, max_buffer)));
         }
         Some(("chunker", size)) if !size.contains('/') => {

@@ -1,8 +1,12 @@
 //! The input `read_until`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use wappa_component::{BuildError, BuildInput, Component, Context, Input, Logger, Parcel, ReadError, Step, Waits};
+use wappa_bloblang::Program;
+use wappa_component::{
+    BuildError, BuildInput, Component, Context, Input, Logger, Parcel, ReadError, Step, Unpacked, Waits,
+};
+use wappa_message::Value;
 use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
 
 use crate::{
@@ -14,9 +18,24 @@ use crate::{
 pub(super) const COMPONENT: Component =
     Component::input::<ReadUntilConfig>("read_until").categories(&["Utility"]).unobserved();
 
-/// Reads from another input until nothing has come for a while.
+/// Reads from another input until a message says that it is the last one, or until nothing has come for a while.
+///
+/// The mapping `check` is asked of the first message of each batch, and that batch is the last one: its first message gets the
+/// metadata `bento_read_until` with the value `final`.
 ///
 /// # Examples
+///
+/// ### The lines up to one that says so
+///
+/// ```yaml
+/// input:
+///   read_until:
+///     check: content() == "end"
+///     input:
+///       stdin: {}
+/// output:
+///   stdout: {}
+/// ```
 ///
 /// ### Whatever comes, until nothing has come for five seconds
 ///
@@ -32,8 +51,16 @@ pub(super) const COMPONENT: Component =
 ///
 /// # Delivery
 ///
-/// The time runs while nothing comes and more would be read; it does not run while the stream is busy with what came. When
+/// Behind the last message the input is stopped. What it has read beyond is given back where that is possible, and not
+/// delivered; what failed before is delivered again, and the input ends when that has arrived.
+/// An input that puts batches together hands over one with something that failed as a whole.
+///
+/// The time of `idle_timeout` runs while nothing comes and more would be read; it does not run while the stream is busy with what came. When
 /// it is over the input is stopped: what it has read is delivered, and it ends when that has arrived.
+///
+/// # Errors
+///
+/// Where `check` fails the message is none that ends it; the log says so.
 ///
 /// # Pitfalls
 ///
@@ -47,7 +74,7 @@ struct ReadUntilConfig {
     input: ComponentNode,
 
     /// A mapping that says of a message whether it is the last one.
-    #[config(optional)]
+    #[config(optional, example = "'this.type == \"foo\"'", example = "count(\"messages\") >= 100")]
     check: Option<Mapping>,
 
     /// For how long nothing may come before the input is stopped; zero for any time.
@@ -77,9 +104,15 @@ struct RestartBackOffConfig {
 const NO_END: &str = "it is required to set either check or idle_timeout";
 
 impl ReadUntilConfig {
+    fn check(&self) -> Option<&Arc<Program>> {
+        self.check.as_ref().and_then(Mapping::program)
+    }
+
     /// The errors are Bento's texts.
     fn idle_timeout(&self) -> Result<Option<Duration>, String> {
-        let text = self.idle_timeout.as_deref().filter(|it| !it.is_empty()).ok_or(NO_END)?;
+        let Some(text) = self.idle_timeout.as_deref().filter(|it| !it.is_empty()) else {
+            return if self.check().is_some() { Ok(None) } else { Err(NO_END.to_string()) };
+        };
         let parsed = duration::parse(text).map_err(|err| format!("failed to parse idle_timeout string: {err}"))?;
         Ok(Some(parsed).filter(|it| !it.is_zero()))
     }
@@ -91,12 +124,12 @@ impl ReadUntilConfig {
 }
 
 fn lint(config: &ReadUntilConfig, node: &Node, reader: &mut Reader<'_>) {
-    if let Err(text) = config.idle_timeout() {
+    // A check that is no mapping is one that was meant to be.
+    let is_meant = node.get("check").and_then(Node::as_str).is_some_and(|it| !it.is_empty());
+    if let Err(text) = config.idle_timeout()
+        && !(text == NO_END && is_meant)
+    {
         reader.error(Rule::Custom, node.get("idle_timeout").unwrap_or(node), text);
-    }
-    if config.check.as_ref().is_some_and(|it| it.program().is_some()) {
-        let at = node.get("check").unwrap_or(node);
-        reader.error(Rule::NotInWappa, at, "Wappa does not evaluate `check` of `read_until` yet");
     }
     let RestartBackOffConfig { initial_interval, max_interval } = &config.restart_backoff;
     for (name, text) in [("initial_interval", initial_interval), ("max_interval", max_interval)] {
@@ -112,10 +145,12 @@ impl BuildInput for ReadUntilConfig {
         Ok(Box::new(ReadUntil {
             idle_timeout: self.idle_timeout().map_err(BuildError::new)?,
             restarts: self.restart_input.then(|| self.back_off()).transpose().map_err(BuildError::new)?,
+            check: self.check().cloned(),
             child: ctx.input("read_until.input", &self.input)?,
             attempts: Attempts::default(),
             restart_at: None,
             idle_since: None,
+            is_found: false,
             is_stopping: false,
             is_over: false,
             logger: ctx.logger(),
@@ -125,6 +160,7 @@ impl BuildInput for ReadUntilConfig {
 
 struct ReadUntil {
     child: Box<dyn Input>,
+    check: Option<Arc<Program>>,
     idle_timeout: Option<Duration>,
     restarts: Option<BackOff>,
     /// Restarts since a message came.
@@ -133,12 +169,57 @@ struct ReadUntil {
     restart_at: Option<Duration>,
     /// Since when nothing has come.
     idle_since: Option<Duration>,
+    /// The last message was handed over: nothing new is wanted.
+    is_found: bool,
     is_stopping: bool,
     is_over: bool,
     logger: Logger,
 }
 
+/// What a message that ends it gets as metadata; Bento's.
+const MARK: (&str, &str) = ("bento_read_until", "final");
+
 impl ReadUntil {
+    /// Looks at what came. `None`: nothing of it is wanted.
+    fn examine(&mut self, parcel: Parcel) -> Option<Parcel> {
+        let Some(check) = self.check.clone() else { return Some(parcel) };
+        if self.is_found && !parcel.is_replay() {
+            parcel.give_back();
+            return None;
+        }
+        let mut opened = parcel.open();
+        let part = &mut opened.part;
+        for idx in 0..part.n_batches() {
+            let range = part.batch(idx);
+            if range.is_empty() {
+                continue;
+            }
+            let batch = &mut part.messages_mut()[range];
+            match check.test(batch, 0) {
+                Ok(false) => (),
+                Err(failure) => self.logger.failed(&format!("Failed to execute check query: {failure}")),
+                Ok(true) => {
+                    batch[0].metadata_mut().set(MARK.0, Value::text(MARK.1));
+                    // A batch that was divided is one place of its source, which cannot be divided.
+                    let n_before = (1..part.n_places()).take_while(|it| part.batches_of(*it) <= idx).count();
+                    return Some(self.end_behind(opened, n_before + 1));
+                }
+            }
+        }
+        Some(opened.into_parcel())
+    }
+
+    /// So many places of it are the last ones, unless something that failed comes again.
+    fn end_behind(&mut self, mut opened: Unpacked, n_places: usize) -> Parcel {
+        if !std::mem::replace(&mut self.is_found, true) {
+            self.stop();
+        }
+        if !opened.is_replay && n_places < opened.part.n_places() {
+            opened.split_off(n_places).into_parcel().give_back();
+        }
+        opened.into_parcel()
+    }
+
     /// The child has nothing to give. Whether it was stopped for that.
     fn is_idle_for_long(&mut self, waits: &mut Waits, now: Duration) -> bool {
         let Some(timeout) = self.idle_timeout.filter(|_| !self.is_stopping) else { return false };
@@ -180,7 +261,12 @@ impl Input for ReadUntil {
                     if !parcel.is_empty() {
                         (self.idle_since, self.attempts) = (None, Attempts::default());
                     }
-                    return Ok(parcel);
+                    match self.examine(parcel) {
+                        Some(parcel) => return Ok(parcel),
+                        // There may be as much as the input has read, and it is somebody else's turn in between.
+                        None => waits.again(),
+                    }
+                    return Err(ReadError::NotReady);
                 }
                 Err(ReadError::NotReady) if self.is_idle_for_long(waits, step.now()) => (),
                 Err(ReadError::EndOfInput) => {
@@ -204,7 +290,7 @@ impl Input for ReadUntil {
             return false;
         }
         (self.attempts, self.restart_at, self.idle_since) = (Attempts::default(), None, None);
-        (self.is_stopping, self.is_over) = (false, false);
+        (self.is_found, self.is_stopping, self.is_over) = (false, false, false);
         true
     }
 
@@ -280,13 +366,42 @@ mod tests {
     }
 
     #[test]
+    fn ends_with_a_message_that_says_so() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("a.txt", "a\nb\nend\nc\nend\nd\n");
+        let mut read = |check: &str, around: &str| {
+            let input = format!("{{file: {{paths: [{path}], delete_on_finish: true}}}}");
+            let input = around.replace("INPUT", &input);
+            let mut input = harness.input(&format!("read_until: {{check: '{check}', input: {input}}}"));
+            let read = harness.read_all(input.as_mut());
+            (read, harness.log.take(), input)
+        };
+        let (text, log, mut input) = read("content() == \"end\"", "INPUT");
+        assert_eq!((text.as_str(), log.as_str()), ("a\nb\nend\nend\n", ""));
+        assert!(dir.has("a.txt"), "not all of it has arrived");
+        assert!(input.restart());
+        let (part, ack) = Harness::default().read_part(input.as_mut()).expect("it begins again");
+        let marks: Vec<_> = part.messages().iter().map(|it| it.metadata().text("bento_read_until")).collect();
+        assert_eq!(marks, ["", "", "final"]);
+        ack.delivered();
+        let batched = "{batched: {child: INPUT, policy: {count: 2}}}";
+        let (text, _, _) = read("content() == \"b\" || content() == \"end\"", batched);
+        assert_eq!(text, "a|b\nend|c\nend\n", "the first message of a batch says it");
+        let (text, log, _) = read("this.a == 1", "INPUT");
+        assert_eq!(text, "a\nb\nend\nc\nend\nd\nend\n");
+        assert!(log.starts_with("Error Failed to execute check query: "), "{log}");
+        assert!(!dir.has("a.txt"));
+    }
+
+    #[test]
     fn lints() {
         let lint = |body: &str| format!("input:\n  read_until:\n    input: {{stdin: {{}}}}\n    {body}\n");
         check_lint(&lint("idle_timeout: 1s"), "");
         check_lint(&lint("restart_input: true"), "(3,1) it is required to set either check or idle_timeout\n");
-        let text = "Wappa does not evaluate `check` of `read_until` yet";
-        let required = "it is required to set either check or idle_timeout";
-        check_lint(&lint("check: this.a == 1"), &format!("(3,1) {required}\n(4,1) {text}\n"));
+        check_lint(&lint("check: this.a == 1"), "");
+        check_lint(&lint("check: ''"), "(3,1) it is required to set either check or idle_timeout\n");
+        let text = "expected query, but reached end of input";
+        check_lint(&lint("check: this.a =="), &format!("(4,22) {text}\n"));
         let text = "failed to parse idle_timeout string: time: invalid duration \"soon\"";
         check_lint(&lint("idle_timeout: soon"), &format!("(4,1) {text}\n"));
     }

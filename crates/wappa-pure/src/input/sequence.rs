@@ -1,7 +1,12 @@
 //! The input `sequence`.
 
-use wappa_component::{BuildError, BuildInput, Component, Context, Input, Logger, Parcel, ReadError, Step, Waits};
+use wappa_component::{
+    Ack, Batches, BuildError, BuildInput, Component, Context, Input, Logger, PARCEL_MESSAGES_MAX, Parcel,
+    ReadError, Step, Unpacked, Waits,
+};
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
+
+use super::sharded_join::{Join, ShardedJoinConfig};
 
 // Its children are counted and logged.
 pub(super) const COMPONENT: Component =
@@ -26,7 +31,37 @@ pub(super) const COMPONENT: Component =
 ///   stdout: {}
 /// ```
 ///
+/// ### Rows of two tables that belong together
+///
+/// ```yaml
+/// input:
+///   sequence:
+///     sharded_join:
+///       type: full-outer
+///       id_path: user
+///     inputs:
+///       - csv:
+///           paths: [ ./users.csv ]
+///       - csv:
+///           paths: [ ./orders.csv ]
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Joins
+///
+/// With `sharded_join` messages that are objects with the same identifier become one. Their fields are merged, and so are
+/// their metadata, of which the last ones win.
+/// What is joined is sent in the order in which identifiers came first, one message a batch.
+///
+/// All of it is kept in memory until all inputs have ended. With `iterations` they are read so many times, each time for another
+/// part of the identifiers, which is what fits. An input that cannot be read again, such as standard input, gives nothing from
+/// the second time on, and the log says so.
+///
 /// # Delivery
+///
+/// A message that was joined has arrived for the input that it came from; what it became is delivered again until it arrives, and
+/// is lost where the process is killed before. At a stop, what is joined by then is sent.
 ///
 /// An input that replays what failed has ended once all that came from it has arrived. So nothing of an input comes behind
 /// something of the next one, and what collects messages lets go of them in between. At a stop, the inputs that were not
@@ -43,37 +78,15 @@ struct SequenceConfig {
     inputs: Vec<ComponentNode>,
 }
 
-/// How messages are joined, once there is a language for what is in them.
-#[derive(Config, Debug)]
-#[expect(dead_code, reason = "what is said of a join is checked, and a join refused")]
-struct ShardedJoinConfig {
-    /// Whether messages are joined, and which of those that have no other; only `none` works as yet.
-    #[config(default = "none", options("none", "full-outer", "outer", "full-outter", "outter"))]
-    r#type: String,
-
-    /// Where the identifier is in a message.
-    #[config(default = "\"\"")]
-    id_path: String,
-
-    /// How often the inputs are read.
-    #[config(default = "1")]
-    iterations: i64,
-
-    /// What becomes of a field that several messages have.
-    #[config(default = "array", options("array", "replace", "keep"))]
-    merge_strategy: String,
-}
-
 const NO_INPUTS: &str = "requires at least one child input";
-const NO_JOIN: &str = "Wappa does not have `sharded_join` of `sequence` yet";
 
 fn lint(config: &SequenceConfig, node: &Node, reader: &mut Reader<'_>) {
     if config.inputs.is_empty() {
         reader.error(Rule::Custom, node.get("inputs").unwrap_or(node), NO_INPUTS);
     }
-    if config.sharded_join.r#type != "none" {
-        let at = node.get("sharded_join").and_then(|it| it.get("type")).unwrap_or(node);
-        reader.error(Rule::Custom, at, NO_JOIN);
+    if let Err(text) = config.sharded_join.join() {
+        let join = node.get("sharded_join").unwrap_or(node);
+        reader.error(Rule::Custom, join.get(config.sharded_join.wrong_field()).unwrap_or(join), text);
     }
 }
 
@@ -82,12 +95,18 @@ impl BuildInput for SequenceConfig {
         if self.inputs.is_empty() {
             return Err(BuildError::new(NO_INPUTS));
         }
-        if self.sharded_join.r#type != "none" {
-            return Err(BuildError::new(NO_JOIN));
-        }
+        let invalid = |text| BuildError::new(format!("invalid sharded join config: {text}"));
+        let join = self.sharded_join.join().map_err(invalid)?;
         let build = |(idx, node)| ctx.input(&format!("sequence.inputs.{idx}"), node);
         let children: Result<Vec<_>, _> = self.inputs.iter().enumerate().map(build).collect();
-        Ok(Box::new(Sequence { children: children?, current: 0, is_stopping: false, logger: ctx.logger() }))
+        Ok(Box::new(Sequence {
+            children: children?,
+            current: 0,
+            join,
+            is_joined: false,
+            is_stopping: false,
+            logger: ctx.logger(),
+        }))
     }
 }
 
@@ -95,25 +114,84 @@ struct Sequence {
     children: Vec<Box<dyn Input>>,
     /// The one that is read.
     current: usize,
+    join: Option<Join>,
+    /// The last turn of the join is over.
+    is_joined: bool,
     is_stopping: bool,
     logger: Logger,
 }
 
-impl Input for Sequence {
-    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+impl Sequence {
+    /// What the input at hand has, or the next one.
+    fn read_next(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         while let Some(child) = self.children.get_mut(self.current) {
             match child.read(waits, step) {
                 Err(ReadError::EndOfInput) if self.is_stopping => self.current = self.children.len(),
-                Err(ReadError::EndOfInput) => {
-                    self.current += 1;
-                    if self.current == self.children.len() {
-                        self.logger.info("Exhausted all sequence inputs, shutting down.");
+                Err(ReadError::EndOfInput) => self.current += 1,
+                result => return result,
+            }
+            if self.current == self.children.len() && self.join.is_none() && !self.is_stopping {
+                self.logger.info("Exhausted all sequence inputs, shutting down.");
+            }
+        }
+        Err(ReadError::EndOfInput)
+    }
+
+    /// Adds to the join what was read, which has arrived by that.
+    fn add(&mut self, parcel: Parcel) {
+        let Some(join) = &mut self.join else { return };
+        let is_last = self.current + 1 == self.children.len();
+        let Unpacked { part, ack, .. } = parcel.open();
+        for message in part.into_messages() {
+            if join.add(message, is_last).is_err() {
+                self.logger.failed("A message was left out of the join: what it is joined with would be nested too deeply");
+            }
+        }
+        ack.delivered();
+    }
+
+    /// The inputs have ended: they are read again for the next turn. Whether there is one.
+    fn begin_turn(&mut self) -> bool {
+        let goes_on = self.join.as_mut().is_some_and(Join::end_turn) && !self.is_stopping;
+        if goes_on {
+            self.current = 0;
+            for (idx, child) in self.children.iter_mut().enumerate() {
+                if !child.restart() {
+                    self.logger.warn(&format!("Input {idx} cannot be read again: a join in several iterations lacks it"));
+                }
+            }
+        }
+        goes_on
+    }
+}
+
+impl Input for Sequence {
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        loop {
+            if let Some(join) = &mut self.join {
+                let joined = join.take(PARCEL_MESSAGES_MAX);
+                if !joined.is_empty() {
+                    let ack = Ack::new(joined.len() as u32, |_| ());
+                    return Ok(Parcel::of_messages(joined, Batches::Singles, ack));
+                }
+            }
+            match self.read_next(waits, step) {
+                Ok(parcel) if self.join.is_some() => {
+                    self.add(parcel);
+                    // Whatever a stop is waiting for comes in between.
+                    waits.again();
+                    return Err(ReadError::NotReady);
+                }
+                Err(ReadError::EndOfInput) if self.join.is_some() && !self.is_joined => {
+                    self.is_joined = !self.begin_turn();
+                    if self.is_joined {
+                        let text = "Finished all sharded iterations and exhausted all sequence inputs, shutting down.";
+                        self.logger.info(text);
                     }
                 }
                 result => return result,
             }
         }
-        Err(ReadError::EndOfInput)
     }
 
     fn stop(&mut self) {
@@ -124,9 +202,17 @@ impl Input for Sequence {
     }
 
     fn restart(&mut self) -> bool {
-        self.current = 0;
+        (self.current, self.is_joined, self.is_stopping) = (0, false, false);
+        if let Some(join) = &mut self.join {
+            join.restart();
+        }
         let restarted: Vec<bool> = self.children.iter_mut().map(|it| it.restart()).collect();
         restarted.contains(&true)
+    }
+
+    /// What is joined is its own, and has no other copy.
+    fn auto_replay_nacks(&self) -> bool {
+        self.join.is_some()
     }
 
     /// Of one that waits for answers the next one comes only behind them.
@@ -164,11 +250,46 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_do() {
+    fn joined_in_turns() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let ids = |value: &str| (0..1000).map(|it| format!("{{\"id\":\"{it}\",{value}}}\n")).collect::<String>();
+        let (one, two) = (dir.write("1.txt", ids("\"a\":1")), dir.write("2.txt", ids("\"b\":2")));
+        let inputs = format!("[file: {{paths: [{one}]}}, file: {{paths: [{two}]}}]");
+        let config =
+            format!("sequence: {{sharded_join: {{type: full-outer, id_path: id, iterations: 3}}, inputs: {inputs}}}");
+        let mut input = harness.input(&config);
+        assert!(input.auto_replay_nacks());
+        let mut lines = Vec::new();
+        let mut n_rounds = 0;
+        loop {
+            match harness.read(input.as_mut()).as_str() {
+                "end\n" => break,
+                "not ready\n" => n_rounds += 1,
+                text => lines.extend(text.lines().map(str::to_string)),
+            }
+            assert!(n_rounds < 1000, "it does not end");
+        }
+        let mut expected: Vec<String> =
+            (0..1000).map(|it| format!(r#"{{\"a\":1,\"b\":2,\"id\":\"{it}\"}}"#)).collect();
+        lines.sort();
+        expected.sort();
+        assert_eq!(lines, expected);
+        assert!(harness.log.take().contains("Finished all sharded iterations"));
+        // At a stop, what is joined by then is sent.
+        assert!(input.restart());
+        assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        input.stop();
+        assert!(harness.read_all(input.as_mut()).ends_with("}\nend\n"));
+    }
+
+    #[test]
+    fn mistakes() {
         let lint = |body: &str| format!("input:\n  sequence:\n    inputs: [ stdin: {{}} ]\n    {body}\n");
         check_lint("input:\n  sequence:\n    inputs: []\n", "(3,1) requires at least one child input\n");
         check_lint(&lint("sharded_join: {type: none, id_path: id}"), "");
-        let text = "Wappa does not have `sharded_join` of `sequence` yet";
-        check_lint(&lint("sharded_join: {type: outer, id_path: id}"), &format!("(4,1) {text}\n"));
+        check_lint(&lint("sharded_join: {type: outer, id_path: id}"), "");
+        check_lint(&lint("sharded_join: {type: outer}"), "(4,1) the id path must not be empty\n");
+        let text = "invalid number of iterations: 0";
+        check_lint(&lint("sharded_join: {type: outer, id_path: id, iterations: 0}"), &format!("(4,1) {text}\n"));
     }
 }

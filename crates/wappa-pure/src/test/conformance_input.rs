@@ -198,6 +198,11 @@ fn every_input() {
             Source::Files(1),
         ),
         (&format!("read_until: {{idle_timeout: 1s, input: {{{files}}}}}"), Source::Files(1)),
+        (&format!("read_until: {{check: 'content() == \"no\"', input: {{{files}}}}}"), Source::Files(1)),
+        (
+            &format!("read_until: {{check: 'content() == \"no\"', input: {{batched: {{child: {{{files}}}, policy: {{count: 7}}}}}}}}"),
+            Source::Files(1),
+        ),
         (
             &format!(
                 "sequence: {{inputs: [broker: {{inputs: {each}}}, read_until: {{idle_timeout: 0s, input: {{{files}}}}}]}}"
