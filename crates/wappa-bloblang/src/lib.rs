@@ -48,7 +48,7 @@ pub use crate::{
     registry::{Category, Constant, Example, Function, Method, Param, Params, Status, functions, methods},
     schema::Schema,
     targets::Place,
-    value::types::Type,
+    value::{regexp::go_regex, types::Type},
     watch::{Watch, take_interrupted, watch, watched},
 };
 use evaluate::Machine;

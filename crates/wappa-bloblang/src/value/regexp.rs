@@ -24,6 +24,11 @@ const REPEAT_MAX: u32 = 1000;
 /// How many groups may stand one within another.
 const DEPTH_MAX: usize = 200;
 
+/// Reads a regular expression in the syntax of Go, in which those of configs and of mappings are written. The error is Go's.
+pub fn go_regex(pattern: &str) -> std::result::Result<Regex, String> {
+    compile(pattern.as_bytes()).map_err(|err| err.to_string())
+}
+
 /// Reads a pattern of Go.
 pub(crate) fn compile(pattern: &[u8]) -> Result<Regex> {
     let Ok(text) = str::from_utf8(pattern) else {

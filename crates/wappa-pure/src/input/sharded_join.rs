@@ -42,7 +42,8 @@ impl ShardedJoinConfig {
             return Err("the id path must not be empty".to_string());
         }
         let n_shards = u64::try_from(self.iterations).ok().filter(|it| 0 < *it);
-        let n_shards = n_shards.ok_or_else(|| format!("invalid number of iterations: {}", self.iterations))?;
+        let n_shards =
+            n_shards.ok_or_else(|| format!("invalid number of iterations: {}", self.iterations))?;
         let merging = match self.merge_strategy.as_str() {
             "array" => Merging::Array,
             "replace" => Merging::Replace,
@@ -258,15 +259,23 @@ mod tests {
                 }
             }
             let goes_on = join.end_turn();
-            sent.extend(join.take(usize::MAX).iter().map(|it| String::from_utf8_lossy(it.content()).into_owned()));
+            sent.extend(
+                join.take(usize::MAX).iter().map(|it| String::from_utf8_lossy(it.content()).into_owned()),
+            );
             if !goes_on {
                 return sent.join("\n");
             }
         }
     }
 
-    const ONE: &[&str] =
-        &[r#"{"id":"a","x":1,"in":{"y":1}}"#, r#"{"id":"b","x":2}"#, "no", r#"{"id":1}"#, r#"{"id":""}"#, "[]"];
+    const ONE: &[&str] = &[
+        r#"{"id":"a","x":1,"in":{"y":1}}"#,
+        r#"{"id":"b","x":2}"#,
+        "no",
+        r#"{"id":1}"#,
+        r#"{"id":""}"#,
+        "[]",
+    ];
     const TWO: &[&str] =
         &[r#"{"id":"c","x":3}"#, r#"{"id":"a","x":4,"in":{"y":2,"z":3}}"#, r#"{"id":"a","x":[5,6]}"#];
 

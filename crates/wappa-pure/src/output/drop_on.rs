@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use regex::Regex;
+use regex::bytes::Regex;
+use wappa_bloblang::go_regex;
 use wappa_component::{
     Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Returns, Step,
     WriteError,
@@ -83,7 +84,7 @@ impl DropOnConfig {
             return Err("field 'error_patterns' is ineffective when 'error' is set to `true`".to_string());
         }
         let parse = |(idx, text): (usize, &String)| {
-            Regex::new(text).map_err(|err| format!("error pattern {idx} failed to compile: {err}"))
+            go_regex(text).map_err(|err| format!("error pattern {idx} failed to compile: {err}"))
         };
         patterns.enumerate().map(parse).collect()
     }
@@ -213,7 +214,7 @@ impl DropOn {
 
     /// Whether a failure for this reason is forgotten.
     fn drops(&self, reason: &Mark) -> bool {
-        self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str()))
+        self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str().as_bytes()))
     }
 
     fn answered(&self, delivery: Delivery, answer: Answer) {

@@ -1,6 +1,7 @@
 //! The scanner `re_match`.
 
 use regex::bytes::Regex;
+use wappa_bloblang::go_regex;
 use wappa_component::{
     BuildError, BuildScanner, Component, Context, Opened, Ranges, ScanError, Scanner, ScannerFactory,
 };
@@ -39,7 +40,7 @@ pub(super) const COMPONENT: Component = Component::scanner::<ReMatchConfig>("re_
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct ReMatchConfig {
-    /// The regular expression.
+    /// The regular expression, in the syntax of Go.
     #[config(example = r"'(?m)^\d\d:\d\d:\d\d'")]
     pattern: String,
 
@@ -50,7 +51,7 @@ struct ReMatchConfig {
 
 impl ReMatchConfig {
     fn pattern(&self) -> Result<Regex, String> {
-        Regex::new(&self.pattern).map_err(|err| err.to_string())
+        go_regex(&self.pattern)
     }
 }
 
@@ -139,6 +140,8 @@ mod tests {
         check("b*", "acb", &["a", "c", "b"]);
         check("(?m)^a$", "b\nab\na\nc", &["b\nab\n", "a\nc"]);
         check("X", "no match", &["no match"]);
+        // As in Go: classes are of ASCII, and `\\z` is the end.
+        check("\\d", "a\u{0663}b1c", &["a\u{0663}b", "1c"]);
         let error = "a message is longer than 12 bytes: raise `max_buffer_size` of the scanner `re_match`";
         check("X", "aX01234567890X", &["a", &format!("error at 1: {error}")]);
         check("X", "aX0123456789X", &["a", "X0123456789", "X"]);
@@ -148,6 +151,6 @@ mod tests {
     #[test]
     fn a_pattern_that_is_none() {
         let config = "input:\n  stdin:\n    scanner:\n      re_match: {pattern: '('}\n";
-        check_lint(config, "(4,1) regex parse error:\n    (\n    ^\nerror: unclosed group\n");
+        check_lint(config, "(4,1) error parsing regexp: missing closing ): `(`\n");
     }
 }

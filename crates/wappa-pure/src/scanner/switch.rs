@@ -1,6 +1,7 @@
 //! The scanner `switch`.
 
-use regex::Regex;
+use regex::bytes::Regex;
+use wappa_bloblang::go_regex;
 use wappa_component::{BuildError, BuildScanner, Component, Context, Opened, ScannerFactory};
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
@@ -57,7 +58,7 @@ struct CaseConfig {
 
 impl CaseConfig {
     fn pattern(&self) -> Result<Option<Regex>, String> {
-        self.re_match_name.as_deref().map(Regex::new).transpose().map_err(|err| err.to_string())
+        self.re_match_name.as_deref().map(go_regex).transpose()
     }
 }
 
@@ -86,7 +87,7 @@ struct Switch {
 
 impl ScannerFactory for Switch {
     fn open(&self, name: &str) -> Result<Opened, String> {
-        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|it| it.is_match(name));
+        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_none_or(|it| it.is_match(name.as_bytes()));
         match self.cases.iter().find(|(pattern, _)| fits(pattern)) {
             Some((_, scanner)) => scanner.open(name),
             None => Err("source details did not match against any scanners".to_string()),
@@ -121,6 +122,6 @@ mod tests {
     #[test]
     fn a_pattern_that_is_none() {
         let config = "input:\n  stdin:\n    scanner:\n      switch:\n        - re_match_name: '('\n          scanner: {lines: {}}\n";
-        check_lint(config, "(5,1) regex parse error:\n    (\n    ^\nerror: unclosed group\n");
+        check_lint(config, "(5,1) error parsing regexp: missing closing ): `(`\n");
     }
 }

@@ -13,14 +13,14 @@ use crate::{glob::PathPattern, path::clean};
 pub(super) fn lint(config: &StreamConfig) -> Vec<Lint> {
     let mut patterns = Vec::new();
     for input in [&config.input].into_iter().chain(&config.resources.inputs) {
-        files_of(input, &mut |body| {
+        files_of(input, &["file", "csv"], &mut |body| {
             let paths = body.get("paths").and_then(Node::as_seq).into_iter().flatten();
             patterns.extend(paths.filter_map(Node::as_str).filter_map(|it| PathPattern::parse(it).ok()));
         });
     }
     let mut lints = Vec::new();
     for output in [&config.output].into_iter().chain(&config.resources.outputs) {
-        files_of(output, &mut |body| {
+        files_of(output, &["file"], &mut |body| {
             let replaces = body.get("codec").and_then(Node::as_str) == Some("all-bytes");
             let Some(at) = body.get("path").filter(|_| !replaces) else { return };
             let Some(path) = written(body, at) else { return };
@@ -45,21 +45,23 @@ fn written(body: &Node, at: &Node) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(clean(path.as_bytes()))))
 }
 
-/// Shows the bodies of all components `file` at or below one.
-fn files_of(component: &ComponentNode, see: &mut dyn FnMut(&Node)) {
-    match component.name.as_str() {
-        "file" => see(&component.body),
-        _ => search(&component.body, see),
+/// Shows the bodies of all components with these names at or below one.
+fn files_of(component: &ComponentNode, names: &[&str], see: &mut dyn FnMut(&Node)) {
+    match names.contains(&component.name.as_str()) {
+        true => see(&component.body),
+        false => search(&component.body, names, see),
     }
 }
 
-fn search(node: &Node, see: &mut dyn FnMut(&Node)) {
-    node.as_seq().into_iter().flatten().for_each(|it| search(it, see));
+fn search(node: &Node, names: &[&str], see: &mut dyn FnMut(&Node)) {
+    node.as_seq().into_iter().flatten().for_each(|it| search(it, names, see));
     for (key, value) in node.as_map().into_iter().flatten() {
         match key.as_key() {
-            "file" => see(value),
-            "type" if value.as_str() == Some("file") => see(node.get("plugin").unwrap_or(value)),
-            _ => search(value, see),
+            name if names.contains(&name) => see(value),
+            "type" if value.as_str().is_some_and(|it| names.contains(&it)) => {
+                see(node.get("plugin").unwrap_or(value));
+            }
+            _ => search(value, names, see),
         }
     }
 }
@@ -79,6 +81,9 @@ mod tests {
         check("file: {paths: [a.txt]}", "file: {path: a.txt}", true);
         check("file: {paths: [./x/../a.txt]}", "file: {path: ./a.txt}", true);
         check("file: {paths: ['*.txt']}", "file: {path: a.txt}", true);
+        check("csv: {paths: ['*.txt']}", "file: {path: a.txt}", true);
+        let switch = "switch: {cases: [{output: {file: {path: a.txt}}}]}";
+        check("read_until: {idle_timeout: 1s, input: {file: {paths: [a.txt]}}}", switch, true);
         check("file: {paths: ['d/**/*.txt']}", "file: {root: d, path: e/a.txt}", true);
         check(
             "sequence: {inputs: [{file: {paths: [a.txt]}}]}",

@@ -79,6 +79,28 @@ impl Stream<'_> {
         }
         match output.name.as_str() {
             "reject_errored" => can_fail.then_some(output.pos),
+            // Where a check asks for failures, those go their own way.
+            "switch" => {
+                let cases = output.body.get("cases").and_then(Node::as_seq).unwrap_or_default();
+                let asks =
+                    |it: &Node| it.get("check").and_then(Node::as_str).is_some_and(|it| it.contains("error"));
+                if cases.iter().any(asks) {
+                    return None;
+                }
+                let outputs = cases.iter().filter_map(|it| it.get("output"));
+                self.any_turns_away(outputs, can_fail, depth)
+            }
+            "broker" => {
+                let outputs = output.body.get("outputs").and_then(Node::as_seq).unwrap_or_default();
+                self.any_turns_away(outputs.iter(), can_fail, depth)
+            }
+            "retry" => self.any_turns_away(output.body.get("output").into_iter(), can_fail, depth),
+            "drop_on" => {
+                let drops = output.body.get("error").and_then(Node::as_bool) == Some(true)
+                    || output.body.get("error_patterns").is_some();
+                let output = output.body.get("output").filter(|_| !drops);
+                self.any_turns_away(output.into_iter(), can_fail, depth)
+            }
             // What one of them turns away is tried by the next.
             "fallback" => {
                 let last = output.body.as_seq().and_then(<[Node]>::last);
@@ -92,11 +114,59 @@ impl Stream<'_> {
         }
     }
 
+    /// Where one of these outputs, which are below another one, turns messages away.
+    fn any_turns_away<'n>(
+        &self,
+        mut outputs: impl Iterator<Item = &'n Node>,
+        can_fail: bool,
+        depth: usize,
+    ) -> Option<Pos> {
+        outputs.find_map(|it| {
+            self.turns_away(&self.child(ComponentKind::Output, Some(it))?, can_fail, depth + 1)
+        })
+    }
+
     fn resource<'n>(&self, body: &Node, nodes: &'n [ComponentNode]) -> Option<&'n ComponentNode> {
         nodes.iter().find(|it| Some(it.label.as_str()) == body.as_str())
     }
 
     fn child(&self, kind: ComponentKind, node: Option<&Node>) -> Option<ComponentNode> {
         ComponentNode::read_again(kind, node?, self.registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stream_lints::tests;
+
+    /// Whether an output, in line 3, is told to have no way out for what a mapping in the pipeline may fail on.
+    #[track_caller]
+    fn check(output: &str, is_told: bool) {
+        let text = "messages that failed have no way out: `reject_errored` turns them away, and the input replays them until \
+                    they do not fail any more\n";
+        let expected = if is_told { format!("(3,1) {text}") } else { String::new() };
+        let config = format!(
+            "input: {{stdin: {{}}}}\npipeline: {{processors: [mapping: root = this]}}\noutput: {{{output}}}\n"
+        );
+        tests::check(&config, &expected);
+    }
+
+    #[test]
+    fn below_other_outputs() {
+        let reject = "{reject_errored: {drop: {}}}";
+        check("reject_errored: {drop: {}}", true);
+        check(&format!("retry: {{output: {reject}}}"), true);
+        check(&format!("broker: {{outputs: [drop: {{}}, {reject}]}}"), true);
+        check(&format!("drop_on: {{back_pressure: 1s, output: {reject}}}"), true);
+        check(&format!("drop_on: {{error: true, output: {reject}}}"), false);
+        check(&format!("fallback: [{reject}, drop: {{}}]"), false);
+        check(&format!("fallback: [drop: {{}}, {reject}]"), true);
+        let case = |check: &str| format!("{{check: {check}, output: {{drop: {{}}}}}}");
+        check(&format!("switch: {{cases: [{}, {{output: {reject}}}]}}", case("this.a == 1")), true);
+        check(&format!("switch: {{cases: [{}, {{output: {reject}}}]}}", case("errored()")), false);
+        check(
+            &format!("broker: {{outputs: [switch: {{cases: [output: {{retry: {{output: {reject}}}}}]}}]}}"),
+            true,
+        );
     }
 }

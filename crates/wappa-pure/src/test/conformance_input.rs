@@ -200,7 +200,9 @@ fn every_input() {
         (&format!("read_until: {{idle_timeout: 1s, input: {{{files}}}}}"), Source::Files(1)),
         (&format!("read_until: {{check: 'content() == \"no\"', input: {{{files}}}}}"), Source::Files(1)),
         (
-            &format!("read_until: {{check: 'content() == \"no\"', input: {{batched: {{child: {{{files}}}, policy: {{count: 7}}}}}}}}"),
+            &format!(
+                "read_until: {{check: 'content() == \"no\"', input: {{batched: {{child: {{{files}}}, policy: {{count: 7}}}}}}}}"
+            ),
             Source::Files(1),
         ),
         (
