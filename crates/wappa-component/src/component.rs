@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use wappa_spec::{ComponentKind, ComponentNode, Config, Node, Registry, Spec, Status};
 
-use crate::{Builder, Cache, Context, Exporter, Input, Logger, Output, Processor, RateLimit, ScannerFactory};
+use crate::{
+    BufferEnds, Builder, Cache, Context, Exporter, Input, InputBell, Logger, Output, Processor, RateLimit,
+    ScannerFactory,
+};
 
 /// The config of an input knows how to build it.
 pub trait BuildInput: Config {
@@ -28,6 +31,12 @@ pub trait BuildOutput: Config {
 pub trait BuildScanner: Config {
     /// Builds it.
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn ScannerFactory>, BuildError>;
+}
+
+/// The config of a buffer knows how to build it.
+pub trait BuildBuffer: Config {
+    /// Builds it. `filler` is the bell of whoever puts something in; that of whoever reads is the context's.
+    fn build(self, filler: InputBell, ctx: &mut Context<'_>) -> Result<BufferEnds, BuildError>;
 }
 
 /// The config of a cache knows how to build it.
@@ -109,6 +118,7 @@ pub enum Built {
 }
 
 type BuildFn<T> = fn(&Node, &mut Context<'_>) -> Result<T, BuildError>;
+type BuildBufferFn = fn(&Node, InputBell, &mut Context<'_>) -> Result<BufferEnds, BuildError>;
 type BuildExporterFn = fn(&Node, &dyn Registry, Logger) -> Result<Box<dyn Exporter>, BuildError>;
 
 /// How a component is built, by its kind.
@@ -126,6 +136,8 @@ pub enum Build {
     Cache(BuildFn<Arc<dyn Cache>>),
     /// A rate limit.
     RateLimit(BuildFn<Arc<dyn RateLimit>>),
+    /// A buffer, of which a stream has one: [`Component::build_buffer`] builds it.
+    Buffer(BuildBufferFn),
     /// A metrics exporter, which is not part of the stream: the program builds it.
     Exporter(BuildExporterFn),
 }
@@ -146,7 +158,23 @@ impl Component {
             Build::Scanner(build) => build(body, ctx).map(Built::Scanner),
             Build::Cache(build) => build(body, ctx).map(Built::Cache),
             Build::RateLimit(build) => build(body, ctx).map(Built::RateLimit),
+            Build::Buffer(_) => Err(BuildError::new("a buffer stands behind the input of a stream, and nowhere else")),
             Build::Exporter(_) => Err(BuildError::new("an exporter is not part of a stream")),
+        };
+        built.map_err(|err| err.placed(node.kind, &node.label, path))
+    }
+
+    /// Builds the buffer that `node` describes, at `path`. `filler` is the bell of whoever puts something in.
+    pub fn build_buffer(
+        &self,
+        builder: &mut dyn Builder,
+        node: &ComponentNode,
+        path: &str,
+        filler: InputBell,
+    ) -> Result<BufferEnds, BuildError> {
+        let built = match self.build {
+            Build::Buffer(build) => build(&node.body, filler, &mut Context::new(builder, &node.label, path)),
+            _ => Err(BuildError::new(format!("`{}` is no buffer", self.spec.name))),
         };
         built.map_err(|err| err.placed(node.kind, &node.label, path))
     }
@@ -173,6 +201,12 @@ impl Component {
     pub const fn scanner<C: BuildScanner>(name: &'static str) -> Component {
         let build = Build::Scanner(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Scanner, name), build, is_observed: false }
+    }
+
+    /// A buffer whose config is `C`.
+    pub const fn buffer<C: BuildBuffer>(name: &'static str) -> Component {
+        let build = Build::Buffer(|node, filler, ctx| read::<C>(node, ctx.registry())?.build(filler, ctx));
+        Component { spec: Spec::new::<C>(ComponentKind::Buffer, name), build, is_observed: true }
     }
 
     /// A cache whose config is `C`.

@@ -127,16 +127,15 @@ impl<'a> Context<'a> {
         self.builder.config_dir()
     }
 
-    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, one for the output's, and those
-    /// of [helpers](Context::helpers); see
-    /// [`Step::lane`](crate::Step::lane).
+    /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, one for the output's, one for
+    /// what fills a buffer, and those of [helpers](Context::helpers); see [`Step::lane`](crate::Step::lane).
     pub fn lanes(&self) -> usize {
-        self.shared().threads + 2 + HELPERS
+        self.shared().threads + 3 + HELPERS
     }
 
     /// The lanes of threads that help another one with its part, all of them of the stream's.
     pub fn helpers(&self) -> Helpers {
-        Helpers { first: self.shared().threads + 2, free: self.services().get_or_default::<FreeHelpers>() }
+        Helpers { first: self.shared().threads + 3, free: self.services().get_or_default::<FreeHelpers>() }
     }
 
     /// How many threads the pipeline has.

@@ -6,12 +6,14 @@
 //! - an [`Input`] hands over a [`Parcel`]: everything it has ready, with one shared [`Ack`];
 //! - a [`Processor`] works on a [`Part`]: a run of whole batches of a parcel;
 //! - an [`Output`] takes a [`Delivery`], a part with the duty to answer for it, and says which messages failed;
+//! - a [`Buffer`] stands between the input and the pipeline;
 //! - a [`Scanner`] finds messages in a stream of bytes;
 //! - a [`Cache`] keeps values by key, and a [`RateLimit`] says when something may go on, for all who share them;
 //! - an [`Exporter`] shows what was counted.
 
 mod ack;
 pub mod back_off;
+mod buffer;
 mod cache;
 mod cause;
 mod component;
@@ -48,10 +50,11 @@ pub mod writer;
 
 pub use crate::{
     ack::{Ack, AckSink, Failure, LeaseSink, News},
+    buffer::{Buffer, BufferEnds},
     cache::{Cache, CacheError},
     cause::{cause, cause_of_start},
     component::{
-        Build, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
+        Build, BuildBuffer, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
         BuildRateLimit, BuildScanner, Built, Component,
     },
     context::{AbandonHook, Builder, Context, Services, Surroundings},

@@ -69,8 +69,8 @@ pub enum Sample {
 pub struct SeriesSpec {
     /// For example `processor_received`.
     pub name: &'static str,
-    /// Whether it is a timing, and not a counter.
-    pub is_timing: bool,
+    /// `counter`, `gauge` or `timing`.
+    pub kind: &'static str,
     /// What tells its series apart, beside `label` and `path`.
     pub labels: &'static [&'static str],
     /// What it means, in a sentence.
@@ -79,17 +79,18 @@ pub struct SeriesSpec {
 
 /// Declares series, and the list of them, so that neither can miss one.
 ///
-/// A line is `NAME: counter "name", [labels], "What it means.";`, or with `timing`.
+/// A line is `NAME: counter "name", [labels], "What it means.";`, or with `gauge` or `timing`.
 #[macro_export]
 macro_rules! series {
-    (@is_timing counter) => { false };
-    (@is_timing timing) => { true };
+    (@kind counter) => { "counter" };
+    (@kind gauge) => { "gauge" };
+    (@kind timing) => { "timing" };
     ($($constant:ident: $kind:ident $name:literal, [$($label:literal),*], $doc:literal;)*) => {
         $(
             #[doc = $doc]
             pub(crate) const $constant: $crate::SeriesSpec = $crate::SeriesSpec {
                 name: $name,
-                is_timing: $crate::series!(@is_timing $kind),
+                kind: $crate::series!(@kind $kind),
                 labels: &[$($label),*],
                 doc: $doc,
             };

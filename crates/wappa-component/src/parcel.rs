@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata};
 
-use crate::{Ack, Batches, Form, Growth, Order, Part};
+use crate::{Ack, Batches, Failure, Form, Growth, Order, Part};
 
 /// The most messages a parcel holds, unless one batch is larger.
 pub const PARCEL_MESSAGES_MAX: usize = 256;
@@ -100,6 +100,14 @@ impl Run {
             Run::Messages(messages) => messages.len(),
         }
     }
+
+    /// How large each message is, in bytes.
+    fn sizes(&self) -> Vec<usize> {
+        match self {
+            Run::Slices(slices) => slices.sizes().collect(),
+            Run::Messages(messages) => messages.iter().map(Message::size).collect(),
+        }
+    }
 }
 
 fn size_of(run: &Run) -> usize {
@@ -107,6 +115,13 @@ fn size_of(run: &Run) -> usize {
         Run::Slices(slices) => slices.sizes().sum(),
         Run::Messages(messages) => messages.iter().map(Message::size).sum(),
     }
+}
+
+/// Whether each message is the one that was read with its index, in the batch it was read in.
+fn has_own_origins(part: &Part, ack: &Ack) -> bool {
+    let origins = part.messages().iter().map(Message::origin);
+    let are_batches = part.n_places() == part.n_batches();
+    are_batches && ack.origins() == (0..part.n_messages() as u32) && origins.eq(ack.origins())
 }
 
 /// The messages of all runs, in batches.
@@ -288,13 +303,21 @@ impl Parcel {
 
     /// What processors have made of it since it was read.
     pub fn growth(&self) -> Growth {
-        self.growth.unwrap_or_else(|| {
-            Growth::of(match &self.content {
-                Content::Slices(slices) => slices.buffer.len(),
-                Content::Part(part) => part.size(),
-                Content::Runs(runs, _) => runs.iter().map(size_of).sum(),
-            })
-        })
+        self.growth.unwrap_or_else(|| Growth::of(self.size()))
+    }
+
+    /// What its messages keep alive, in bytes.
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Slices(slices) => slices.buffer.len(),
+            Content::Part(part) => part.size(),
+            Content::Runs(runs, _) => runs.iter().map(size_of).sum(),
+        }
+    }
+
+    /// How many batches the input made of them.
+    pub fn n_batches(&self) -> usize {
+        self.origin_ends.as_ref().map_or(self.n_origins(), Vec::len)
     }
 
     /// By how many bytes processors have made it grow since it was read.
@@ -339,6 +362,66 @@ impl Parcel {
         };
         let Parcel { origin_ends, ack, order, is_replay, .. } = self;
         Unpacked { part, origin_ends, ack, order, growth, is_replay }
+    }
+
+    /// The same, in which each message has an origin of its own, whatever processors have made of those that were read: what
+    /// is answered for it is passed on, all at once. Batches of which nothing is left are left out.
+    #[must_use]
+    pub fn with_own_origins(self) -> Parcel {
+        let Parcel { content, origin_ends, ack, order, growth } = self;
+        let part = match content {
+            Content::Part(part) if !has_own_origins(&part, &ack) => part,
+            // Of what no processor has seen each message has one.
+            content => return Parcel { content, origin_ends, ack, order, growth },
+        };
+        let origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
+        let (messages, mut batches) = part.into_parts();
+        if let Batches::Ends(ends) = &mut batches {
+            ends.dedup();
+            ends.retain(|end| 0 < *end);
+        }
+        let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| {
+            let of_read = |it: Failure| Failure { origin: origins[it.origin as usize], ..it };
+            ack.answer(failures.into_iter().map(of_read).collect());
+        });
+        Parcel { growth, ..Parcel::of_messages(messages, batches, ack).with_order(order) }
+    }
+
+    /// How large each batch is, in bytes of content and metadata, and so many more for each message.
+    pub fn batch_sizes(&self, of_message: usize) -> Vec<usize> {
+        let mut sizes: Vec<usize> = match &self.content {
+            Content::Slices(slices) => slices.sizes().collect(),
+            Content::Part(part) => part.messages().iter().map(Message::size).collect(),
+            Content::Runs(runs, _) => runs.iter().flat_map(Run::sizes).collect(),
+        };
+        sizes.iter_mut().for_each(|it| *it += of_message);
+        let ends: Vec<usize> = match (&self.content, &self.origin_ends) {
+            (Content::Part(part), _) => (0..part.n_places()).map(|idx| part.messages_of(part.batches_of(idx + 1))).collect(),
+            (_, Some(ends)) => ends.iter().map(|end| *end as usize).collect(),
+            (_, None) => return sizes,
+        };
+        let mut begin = 0;
+        let of_batch = |end: usize| sizes[std::mem::replace(&mut begin, end)..end].iter().sum();
+        ends.into_iter().map(of_batch).collect()
+    }
+
+    /// The first batches alone, of a parcel in which each message has an origin of its own, for `ack`; and the ack of all.
+    pub fn first_batches(self, n_batches: usize, ack: impl FnOnce(u32) -> Ack) -> (Parcel, Ack) {
+        let Parcel { mut content, mut origin_ends, ack: of_all, order, growth } = self;
+        if n_batches < origin_ends.as_ref().map_or(of_all.origins().len(), Vec::len) {
+            origin_ends.iter_mut().for_each(|ends| ends.truncate(n_batches));
+            match &mut content {
+                Content::Slices(slices) => slices.ranges.truncate(n_batches),
+                Content::Part(part) => _ = part.split_off(n_batches),
+                Content::Runs(runs, ends) => {
+                    let mut part = part_of(std::mem::take(runs), std::mem::take(ends));
+                    part.split_off(n_batches);
+                    content = Content::Part(part);
+                }
+            }
+        }
+        let n_origins = origin_ends.as_ref().map_or(n_batches, |ends| ends.last().map_or(0, |end| *end as usize));
+        (Parcel { content, origin_ends, ack: ack(n_origins as u32), order, growth }, of_all)
     }
 
     /// Takes the ack out and puts another one in its place.

@@ -9,11 +9,12 @@ use std::{
 
 use wappa_component::{
     BuildError, Builder, Built, Cache, Component, Input, Logger, Metrics, Output, Processor, RateLimit,
-    Services, Surroundings,
+    Services, Surroundings, cause,
 };
 use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
 
 use crate::{
+    filler::{BUFFER_PATH, Filler, Outlet},
     intake::Intake,
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
@@ -23,6 +24,7 @@ use crate::{
     shared::{SharedInput, SharedOutput},
     stream::{Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
+    world::Bell,
 };
 
 /// What a stream is built from.
@@ -48,10 +50,21 @@ pub struct BuildRequest<'a> {
 pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     let config = request.config;
     let mut building = Building::new(&request);
+    let filler_bell = match has_buffer(config) {
+        true => Some(building.fill()?),
+        false => None,
+    };
     building.check_labels()?;
     building.all_resources()?;
     let processors = building.pipeline()?;
     let input = building.input(&config.input, "root.input")?;
+    let (input, filler) = match filler_bell {
+        Some(bell) => {
+            let (input, filler) = building.buffer(&config.buffer, input, bell)?;
+            (input, Some(filler))
+        }
+        None => (input, None),
+    };
     let output = building.output(&config.output, "root.output")?;
     let tally = building.tally.clone();
     let parts = StreamParts {
@@ -62,13 +75,33 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
         is_ordered: config.pipeline.ordered,
         logger: request.logger.clone(),
     };
-    Ok((Stream::of_built(request.setting, parts), tally))
+    let mut stream = Stream::of_built(request.setting, parts);
+    stream.filler = filler;
+    Ok((stream, tally))
 }
 
 /// Builds an input alone.
 #[cfg(test)]
 pub(crate) fn input(request: &BuildRequest<'_>, node: &ComponentNode) -> Result<Box<dyn Input>, BuildError> {
     Building::new(request).input(node, "root.input")
+}
+
+/// Builds an input alone, with a buffer behind it and what `under` puts in between.
+#[cfg(test)]
+pub(crate) fn buffered_input(
+    request: &BuildRequest<'_>,
+    [input, buffer]: [&ComponentNode; 2],
+    under: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>,
+) -> Result<(Box<dyn Input>, Filler), BuildError> {
+    let mut building = Building::new(request);
+    let bell = building.fill()?;
+    let input = under(building.input(input, "root.input")?);
+    building.buffer(buffer, input, bell)
+}
+
+/// Whether anything stands between the input and the pipeline.
+fn has_buffer(config: &StreamConfig) -> bool {
+    config.buffer.name != "none"
 }
 
 /// How many threads a pipeline has: as many as the machine has processors where the config says none; Bento's rule.
@@ -85,6 +118,8 @@ struct Building<'a> {
     request: &'a BuildRequest<'a>,
     threads: usize,
     tally: Tally,
+    /// Rung for inputs.
+    bell: Bell,
     surroundings: Surroundings<'a>,
     /// The directory of the file of what is being built.
     dir: Option<Arc<Path>>,
@@ -152,11 +187,48 @@ impl<'a> Building<'a> {
             request,
             threads,
             tally: setting.tally.clone(),
+            bell: setting.bell.clone(),
             surroundings,
             dir: None,
             resources: HashMap::new(),
             uses: Uses::default(),
         }
+    }
+
+    /// From here on inputs are rung for by this bell.
+    fn set_bell(&mut self, bell: Bell) {
+        self.surroundings.input_bell = bell.for_input();
+        self.bell = bell;
+    }
+
+    /// From here on inputs are a filler's, whose bell is returned.
+    fn fill(&mut self) -> Result<Bell, BuildError> {
+        let bell = Bell::new(&self.request.setting.world).map_err(|err| BuildError::new(cause(&err)))?;
+        self.set_bell(bell.clone());
+        Ok(bell)
+    }
+
+    /// What reads the input into a buffer, and the end of that where the pipeline reads.
+    fn buffer(
+        &mut self,
+        node: &ComponentNode,
+        input: Box<dyn Input>,
+        bell: Bell,
+    ) -> Result<(Box<dyn Input>, Filler), BuildError> {
+        let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, BUFFER_PATH))?;
+        let Setting { bell: pipeline_bell, replay_bound, .. } = self.request.setting;
+        self.set_bell(pipeline_bell.clone());
+        let outside = node.dir.as_ref().map(|dir| self.dir.replace(Arc::clone(dir)));
+        let built = component.build_buffer(self, node, BUFFER_PATH, bell.for_input());
+        if let Some(outside) = outside {
+            self.dir = outside;
+        }
+        let (ends, of) = (built?, self.observed(node, BUFFER_PATH));
+        let filler = Filler::new(input, ends.buffer, bell, &of, self.tally.clone());
+        let outlet = Outlet::new(ends.input, &of, self.tally.clone());
+        let mut replay = Replay::new(Box::new(outlet), pipeline_bell, of, self.tally.clone());
+        replay.bound = *replay_bound;
+        Ok((Box::new(replay), filler))
     }
 
     fn resources(&self) -> &'a Resources {
@@ -290,7 +362,7 @@ impl<'a> Building<'a> {
             input = Box::new(Intake::new(input, observed.clone(), self.tally.clone(), &setting.activity));
         }
         if replays {
-            let mut replay = Replay::new(input, &setting.bell, observed, self.tally.clone());
+            let mut replay = Replay::new(input, &self.bell, observed, self.tally.clone());
             replay.bound = setting.replay_bound;
             input = Box::new(replay);
         }

@@ -4,6 +4,7 @@
 
 mod activity;
 mod build;
+mod filler;
 mod intake;
 mod job;
 #[cfg(test)]

@@ -73,6 +73,8 @@ struct TallyState {
     unanswered: AtomicU64,
     lost: AtomicU64,
     read: AtomicU64,
+    /// How many messages fewer than were read came into the buffer; wraps where they were more.
+    not_put: AtomicU64,
     filtered: AtomicU64,
     /// Messages that were handed to the output, and how many messages of the input they were.
     handed: AtomicU64,
@@ -106,7 +108,8 @@ impl Tally {
     pub fn totals(&self) -> Totals {
         let of = |it: &AtomicU64| it.load(Ordering::Relaxed);
         let read = of(&self.0.read);
-        let delivered = read.saturating_sub(self.undelivered());
+        let came_in = read.wrapping_sub(of(&self.0.not_put));
+        let delivered = came_in.saturating_sub(self.undelivered());
         // What was handed over and failed there, to be replayed or for good; some of what is lost never got so far.
         let refused = of(&self.0.handed_origins).saturating_sub(delivered);
         Totals {
@@ -142,6 +145,19 @@ impl Tally {
     pub(crate) fn add_read(&self, n_messages: u64) {
         self.0.read.fetch_add(n_messages, Ordering::Relaxed);
         self.0.unanswered.fetch_add(n_messages, Ordering::Relaxed);
+    }
+
+    /// Counts what a buffer keeps of so many messages that were read and are answered with that.
+    pub(crate) fn put(&self, n_read: u64, n_messages: u64) {
+        self.0.not_put.fetch_add(n_read.wrapping_sub(n_messages), Ordering::Relaxed);
+        self.0.unanswered.fetch_add(n_messages, Ordering::Relaxed);
+        self.0.filtered.fetch_add(n_read.saturating_sub(n_messages), Ordering::Relaxed);
+    }
+
+    /// Counts what a buffer had no room for.
+    pub(crate) fn drop_from_buffer(&self, n_messages: u64) {
+        self.0.not_put.fetch_add(n_messages, Ordering::Relaxed);
+        self.0.unanswered.fetch_sub(n_messages, Ordering::Relaxed);
     }
 
     /// Counts what was answered of that; some of it did not arrive.

@@ -7,6 +7,11 @@ wappa_component::series! {
     INPUT_CONNECTION_FAILED: counter "input_connection_failed", [], "Attempts to connect that failed.";
     INPUT_CONNECTION_LOST: counter "input_connection_lost", [], "How often a connection was lost.";
     INPUT_LATENCY_NS: timing "input_latency_ns", [], "From the reading of messages to their answer, for what was read at once.";
+    BUFFER_RECEIVED: counter "buffer_received", [], "Messages that were put into the buffer.";
+    BUFFER_BATCH_RECEIVED: counter "buffer_batch_received", [], "Batches that were put into the buffer.";
+    BUFFER_SENT: counter "buffer_sent", [], "Messages that came out of the buffer, without replays.";
+    BUFFER_BATCH_SENT: counter "buffer_batch_sent", [], "Batches that came out of the buffer.";
+    BUFFER_LATENCY_NS: timing "buffer_latency_ns", [], "From when messages came out of the buffer to their answer, for what came out at once.";
     PROCESSOR_RECEIVED: counter "processor_received", [], "Messages that came to the processor.";
     PROCESSOR_BATCH_RECEIVED: counter "processor_batch_received", [], "Batches that came to the processor.";
     PROCESSOR_SENT: counter "processor_sent", [], "Messages that went on from it; the difference was filtered, or added.";

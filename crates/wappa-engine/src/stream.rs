@@ -6,6 +6,7 @@ use wappa_component::{Input, Logger, Output, Processor, cause};
 
 use crate::{
     activity::Activity,
+    filler::{self, Filler},
     intake::Intake,
     line::Line,
     observe::{Observed, Tally},
@@ -58,6 +59,8 @@ pub struct Stream {
     parts: StreamParts,
     setting: Setting,
     pub(crate) window: Window,
+    /// What reads the input, where there is a buffer; `parts` has the other end of that.
+    pub(crate) filler: Option<Filler>,
 }
 
 /// What a stream's components need to know of it before it exists.
@@ -125,7 +128,7 @@ impl Stream {
     /// As [`Stream::new`], with an input and an output whose connections are taken care of.
     pub(crate) fn of_built(setting: &Setting, parts: StreamParts) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
-        Stream { parts, setting: setting.clone(), window: Window::default() }
+        Stream { parts, setting: setting.clone(), window: Window::default(), filler: None }
     }
 
     /// Runs until the input is over and everything is answered, or until the stream is stopped.
@@ -136,7 +139,8 @@ impl Stream {
 
     /// Everything but the threads.
     pub(crate) fn prepare(self) -> Arc<Shared> {
-        let Stream { parts, setting, window } = self;
+        let Stream { parts, setting, window, filler } = self;
+        let filler_bell = filler.as_ref().map(|it| it.bell.clone());
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
         let takes_back = parts.input.takes_back();
@@ -148,7 +152,7 @@ impl Stream {
             weak: weak.clone(),
             schedule: Monitor::new(&setting.world, schedule),
             report: Monitor::new(&setting.world, Report::default()),
-            world: setting.world,
+            world: setting.world.clone(),
             stages,
             stop: setting.stop.clone(),
             bell: setting.bell,
@@ -157,7 +161,11 @@ impl Stream {
             tally: setting.tally,
             n_threads: parts.threads,
             input_takes_back: takes_back,
+            filler: Monitor::new(&setting.world, filler),
         });
+        if let Some(bell) = filler_bell {
+            setting.stop.on_change(move || bell.ring());
+        }
         // Threads that wait look again when the stream is stopped. The lock orders the look and the call.
         recall.attach(&shared);
         let weak = Arc::downgrade(&shared);
@@ -184,15 +192,20 @@ pub(crate) fn finish(shared: &Arc<Shared>) -> io::Result<Report> {
 
 /// Runs the threads of the pipeline until all have ended.
 fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
-    let start = |thread| {
-        let shared = Arc::clone(shared);
-        let name = format!("pipeline-{thread}");
-        let run = move || worker::run_guarded(&shared, thread);
+    let mut filler = shared.filler.lock().take();
+    let n_threads = shared.n_threads + usize::from(filler.is_some());
+    let mut start = |thread| {
+        let own = Arc::clone(shared);
+        // The filler comes behind those of the pipeline.
+        let (name, run): (String, Box<dyn FnOnce() + Send>) = match filler.take_if(|_| thread == own.n_threads) {
+            Some(filler) => ("buffer".to_string(), Box::new(move || filler::run_guarded(&own, filler))),
+            None => (format!("pipeline-{thread}"), Box::new(move || worker::run_guarded(&own, thread))),
+        };
         thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
     };
-    let mut threads = Vec::with_capacity(shared.n_threads);
+    let mut threads = Vec::with_capacity(n_threads);
     let mut result = Ok(());
-    for thread in 0..shared.n_threads {
+    for thread in 0..n_threads {
         match start(thread) {
             Ok(thread) => threads.push(thread),
             Err(err) => {
@@ -202,7 +215,7 @@ fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
                     "starting thread {} of {} of the pipeline: {}: lower `pipeline.threads`, or raise the limits of the \
                      process and its group (`ulimit -u`, `ulimit -v`, `pids.max`)",
                     thread + 1,
-                    shared.n_threads,
+                    n_threads,
                     cause(&err)
                 );
                 result = Err(io::Error::new(err.kind(), text));

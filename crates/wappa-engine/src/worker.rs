@@ -9,6 +9,7 @@ use wappa_component::{
 
 use crate::{
     activity::Activity,
+    filler::Filler,
     job::Job,
     observe::Tally,
     panics::{self, Caught},
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) tally: Tally,
     pub(crate) n_threads: usize,
     pub(crate) input_takes_back: bool,
+    /// Until its thread takes it.
+    pub(crate) filler: Monitor<Option<Filler>>,
 }
 
 impl Shared {
@@ -52,6 +55,11 @@ impl Shared {
 
     fn output_lane(&self) -> usize {
         self.n_threads + 1
+    }
+
+    /// Of what fills the buffer.
+    pub(crate) fn filler_lane(&self) -> usize {
+        self.n_threads + 2
     }
 }
 
@@ -355,7 +363,7 @@ pub(crate) fn close(shared: &Shared) {
 /// Runs a component's code. A panic is reported with the component's path and ends the stream.
 ///
 /// `path` is where it is called; a component within it knows its own.
-fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn guarded<R>(shared: &Shared, path: &str, f: impl FnOnce() -> R) -> Option<R> {
     match panics::catch(path, f) {
         Caught::Returned(result) => Some(result),
         Caught::Recovered(result, text) => {

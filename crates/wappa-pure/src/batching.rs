@@ -84,6 +84,60 @@ impl PolicyConfig {
     }
 }
 
+/// A policy that may be left out. Without `enabled` the others have no effect.
+#[derive(Config, Debug)]
+#[config(lint = lint_of_optional)]
+pub(crate) struct OptionalPolicyConfig {
+    /// Whether messages are put together to batches.
+    #[config(default = "false")]
+    enabled: bool,
+
+    /// How many messages complete a batch; 0 for any number.
+    #[config(default = "0")]
+    count: i64,
+
+    /// How many bytes of content complete a batch; 0 for any number. The message that reaches it is part of the batch.
+    #[config(default = "0")]
+    byte_size: i64,
+
+    /// How long after its first message a batch is complete, whatever its size; empty for no such limit.
+    #[config(default = "\"\"", example = "1s", example = "1m", example = "500ms")]
+    period: String,
+
+    /// A factor of the period: each is longer by a random part of it, so that many processes do not flush at once.
+    #[config(default = "0", example = "0.01", example = "0.1", example = "1")]
+    jitter: f64,
+
+    /// A mapping that says of each message whether it completes the batch, and sees what is in it so far. Where it fails,
+    /// the message completes nothing and the error is logged.
+    #[config(default = "\"\"", example = "this.type == \"end\"", example = "batch_size() == 1 && errored()")]
+    check: Mapping,
+
+    /// Processors that run on each batch when it is complete; what comes of it is one batch.
+    #[config(child = "processor", advanced)]
+    processors: Vec<ComponentNode>,
+}
+
+fn lint_of_optional(config: &OptionalPolicyConfig, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(policy) = config.policy() {
+        lint(&policy, node, reader);
+    }
+}
+
+impl OptionalPolicyConfig {
+    /// The policy, if there is one.
+    pub(crate) fn policy(&self) -> Option<PolicyConfig> {
+        self.enabled.then(|| PolicyConfig {
+            count: self.count,
+            byte_size: self.byte_size,
+            period: self.period.clone(),
+            jitter: self.jitter,
+            check: self.check.clone(),
+            processors: self.processors.clone(),
+        })
+    }
+}
+
 /// Where neither messages nor bytes are counted, this many bytes complete a batch.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -15,6 +15,7 @@ macro_rules! components {
 
 mod base;
 mod batching;
+mod buffer;
 mod cache;
 mod child;
 mod cron;
@@ -39,14 +40,16 @@ mod test;
 use wappa_component::{Component, back_off, duration, fault, writer};
 
 pub use batching::SERIES;
+pub use buffer::SERIES as BUFFER_SERIES;
 pub use glob::{PathPattern, Search, Searched};
 pub use stream_lints::lint_stream;
 
-/// All components of this crate, for the program's table: inputs, processors, outputs, caches, rate limits, scanners,
+/// All components of this crate, for the program's table: inputs, buffers, processors, outputs, caches, rate limits, scanners,
 /// metrics exporters.
 pub fn components() -> Vec<&'static Component> {
     [
         input::COMPONENTS,
+        buffer::COMPONENTS,
         processor::COMPONENTS,
         output::COMPONENTS,
         cache::COMPONENTS,

@@ -3,6 +3,7 @@
 mod cache_conformance;
 mod components;
 mod conformance;
+mod conformance_buffer;
 mod conformance_input;
 mod harness;
 mod scan;

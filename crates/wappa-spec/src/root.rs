@@ -16,6 +16,8 @@ use crate::yaml::Node;
 pub struct StreamConfig {
     /// Where messages come from.
     pub input: ComponentNode,
+    /// What holds them before the pipeline; `none` is nothing.
+    pub buffer: ComponentNode,
     /// What is done to them.
     pub pipeline: PipelineConfig,
     /// Where they go.
@@ -274,6 +276,7 @@ impl StreamConfig {
         let root: Root = read_root(node, reader)?;
         Some(StreamConfig {
             input: root.input,
+            buffer: root.buffer,
             pipeline: root.pipeline,
             output: root.output,
             resources: Resources {

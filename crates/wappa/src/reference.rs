@@ -47,16 +47,16 @@ fn index(registry: &dyn Registry) -> String {
 fn metrics() -> String {
     let mut out = String::from(
         "# Metrics\n\nNames and labels are Bento's where Bento has them.\nEach series has the labels `label` and `path` of \
-         its component.\nA *counter* only goes up; a *timing* holds durations in nanoseconds, and exporters show its \
+         its component.\nA *counter* only goes up; a *gauge* says how much there is; a *timing* holds durations in nanoseconds, and exporters show its \
          quantiles.\nWhere they go is said by [`metrics`](config.md); the page on \
          [operating](../operating.md#metrics) says which to watch.\n\n| name | kind | more labels | what it means |\n\
          | --- | --- | --- | --- |\n",
     );
-    let all = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_wasm::processor::SERIES];
+    let all = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES, wappa_wasm::processor::SERIES];
     for series in all.into_iter().flatten() {
-        let kind = if series.is_timing { "timing" } else { "counter" };
         let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
-        out.push_str(&format!("| `{}` | {kind} | {} | {} |\n", series.name, labels.join(", "), series.doc));
+        let (name, kind, doc) = (series.name, series.kind, series.doc);
+        out.push_str(&format!("| `{name}` | {kind} | {} | {doc} |\n", labels.join(", ")));
     }
     out
 }

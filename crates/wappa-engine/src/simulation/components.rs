@@ -211,6 +211,17 @@ impl Source {
         } else {
             0
         };
+        if let Some(buffer) = &plan.buffer
+            && plan.under_input.is_empty()
+        {
+            // Each message counts for more than 64 bytes. What was read is on its way into the buffer, which had room.
+            let bound = buffer.limit as usize / 64 + 2 * size_max;
+            let n_held = self.sim.setting.tally.undelivered() as usize;
+            return match n_held <= bound {
+                true => Ok(()),
+                false => Err(format!("{n_held} messages are in the buffer and behind it")),
+            };
+        }
         let n_outstanding = self.sim.model().n_outstanding();
         match n_outstanding <= bound.saturating_add(of_replays) {
             true => Ok(()),
@@ -342,7 +353,7 @@ impl Worker {
             plan: plan.clone(),
             place,
             children,
-            busy: (0..sim.plan.threads + 2).map(|_| AtomicBool::new(false)).collect(),
+            busy: (0..sim.plan.threads + 3).map(|_| AtomicBool::new(false)).collect(),
             n_calls: AtomicU64::new(0),
             sequence: Mutex::default(),
         };

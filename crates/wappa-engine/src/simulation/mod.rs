@@ -30,6 +30,7 @@ use self::{
 };
 use crate::{
     build::{self, BuildRequest},
+    filler::Filler,
     line::Line,
     stream::{self, Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
@@ -42,17 +43,23 @@ const SEEDS: u64 = 300;
 /// A component that never gives the token back would hang the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The input of the plan, built as the program builds it.
-fn input_of(sim: &Arc<Sim>) -> Box<dyn Input> {
+/// The input of the plan, built as the program builds it, with what `under` puts behind it, and what fills its buffer.
+fn input_of(
+    sim: &Arc<Sim>,
+    under: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>,
+) -> (Box<dyn Input>, Option<Filler>) {
     let mut components: Vec<&'static Component> = wappa_pure::components();
     components.push(&SOURCE);
     let registry: Vec<&'static Spec> = components.iter().map(|it| &it.spec).collect();
     let read = |text: &str| Source::read(text.as_bytes(), |_| None).expect("a plan's text is sound");
     let config = read("input: {stdin: {}}").stream(&registry, LintOptions::default());
     let config = config.into_result().unwrap_or_else(|_| unreachable!("nothing is wrong with it"));
-    let mut reader = Reader::new(&registry, LintOptions::default());
-    let node = ComponentNode::read(ComponentKind::Input, &read(&sim.plan.input_text()).node, &mut reader);
-    let node = node.unwrap_or_else(|| panic!("{:?}", reader.into_lints()));
+    let node = |kind, text: &str| {
+        let mut reader = Reader::new(&registry, LintOptions::default());
+        let node = ComponentNode::read(kind, &read(text).node, &mut reader);
+        node.unwrap_or_else(|| panic!("{:?}", reader.into_lints()))
+    };
+    let input = node(ComponentKind::Input, &sim.plan.input_text());
     let mut services = Services::default();
     services.insert(Arc::clone(sim));
     let request = BuildRequest {
@@ -64,22 +71,29 @@ fn input_of(sim: &Arc<Sim>) -> Box<dyn Input> {
         services,
         setting: &sim.setting,
     };
-    build::input(&request, &node).expect("a plan's input can be built")
+    let Some(plan) = &sim.plan.buffer else {
+        return (under(build::input(&request, &input).expect("a plan's input can be built")), None);
+    };
+    let buffer = node(ComponentKind::Buffer, &plan.text());
+    let (input, filler) =
+        build::buffered_input(&request, [&input, &buffer], under).expect("a plan's buffer can be built");
+    (input, Some(filler))
 }
 
 fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
     let plan = &sim.plan;
-    let mut input = input_of(sim);
     let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
         let place_of = move |idx| if idx == 0 { first } else { place };
         let processors = processors.iter().enumerate();
         processors.map(|(idx, it)| Worker::observed(sim, it, place_of(idx))).collect::<Vec<_>>()
     };
     let has_none = plan.under_input.is_empty();
-    if !has_none {
-        let processors = all(&plan.under_input, Place::First, Place::InTurn);
-        input = Box::new(UnderInput::new(input, processors));
-    }
+    // Behind a buffer comes what the first of all does not see again.
+    let first = if plan.buffer.is_some() { Place::InTurn } else { Place::First };
+    let (input, filler) = input_of(sim, |input| match has_none {
+        true => input,
+        false => Box::new(UnderInput::new(input, all(&plan.under_input, first, Place::InTurn))),
+    });
     let first = if has_none { Place::First } else { Place::Pipeline };
     let paths = plan.pipeline.iter().map(|it| it.path.clone());
     let processors = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
@@ -102,16 +116,20 @@ fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
     };
     let mut stream = Stream::of_built(&sim.setting, parts);
     stream.window = plan.window;
+    stream.filler = filler;
     stream
 }
 
 /// Runs one seed. `Err` says what is wrong; the trace says what happened, one line each.
 fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
-    let plan = Plan::of_seed(seed);
+    run_plan(seed, Plan::of_seed(seed))
+}
+
+fn run_plan(seed: u64, plan: Plan) -> (Result<(), String>, Vec<String>) {
     let (verdict_tx, verdict_rx) = mpsc::sync_channel(1);
     let random = Random::new(mix(&[seed, 1]));
     let n_actors = usize::from(plan.output.remote.is_some());
-    let token = Arc::new(Token::new(random, plan.habits, plan.threads, n_actors, verdict_tx));
+    let token = Arc::new(Token::new(random, plan.habits, plan.n_threads(), n_actors, verdict_tx));
     let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
     let mut setting = Setting::new(&world).expect("a descriptor can be had");
     setting.replay_bound = plan.replay_bound;
@@ -205,7 +223,12 @@ fn check_end(sim: &Sim, report: &Report) -> Result<(), String> {
     if (report.output_was_closed, report.n_failed_sources) != (model.was_closed, model.n_failed_sources) {
         return Err(format!("the report is wrong: {report:?}"));
     }
-    if tally.undelivered() != model.n_failed as u64 {
+    if sim.plan.buffer.is_some() {
+        let was_given_up = sim.stop.is_abandoned() || !model.faults.is_empty();
+        if !was_given_up && (0 < tally.undelivered() || !model.all_have_arrived(&sim.plan)) {
+            return Err(format!("{} messages of the buffer did not arrive", tally.undelivered()));
+        }
+    } else if tally.undelivered() != model.n_failed as u64 {
         return Err(format!("{} undelivered, {} failed", tally.undelivered(), model.n_failed));
     }
     let counts = [("input_received", model.batch_of.len() as u64), ("output_sent", model.n_delivered)];
@@ -230,12 +253,15 @@ fn names(text: &str, path: &str) -> bool {
 
 /// Runs a seed and panics, with all there is to know, when something is wrong.
 fn check_seed(seed: u64) {
-    let (result, trace) = run_seed(seed);
+    check_plan(seed, Plan::of_seed(seed));
+}
+
+fn check_plan(seed: u64, plan: Plan) {
+    let (result, trace) = run_plan(seed, plan.clone());
     if let Err(text) = result {
         let tail = &trace[trace.len().saturating_sub(80)..];
         panic!(
-            "seed {seed}: {text}\n\n{:#?}\n\n{}\n\nrepeat it with\n    WAPPA_SIM_SEED={seed} cargo test -p wappa-engine simulation -- --nocapture\n",
-            Plan::of_seed(seed),
+            "seed {seed}: {text}\n\n{plan:#?}\n\n{}\n\nrepeat it with\n    WAPPA_SIM_SEED={seed} cargo test -p wappa-engine simulation -- --nocapture\n",
             tail.join("\n")
         );
     }
@@ -256,6 +282,15 @@ fn whatever_happens_every_message_is_answered_for() {
     (0..number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS)).for_each(check_seed);
     // What a simulation found once and the first seeds do not reach.
     [1708].into_iter().for_each(check_seed);
+}
+
+#[test]
+fn whatever_happens_what_is_in_a_buffer_arrives() {
+    if let Some(seed) = number_from_env("WAPPA_SIM_SEED") {
+        return check_plan(seed, Plan::buffered(seed));
+    }
+    let n_seeds = number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS / 2);
+    (0..n_seeds).for_each(|seed| check_plan(seed, Plan::buffered(seed)));
 }
 
 #[test]

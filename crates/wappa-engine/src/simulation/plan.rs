@@ -23,12 +23,34 @@ pub(super) struct Plan {
     pub(super) batching: Option<(u64, Option<u64>)>,
     /// The input is stopped when nothing has come for so long.
     pub(super) idle_ms: Option<u64>,
+    /// What stands between the input and the pipeline.
+    pub(super) buffer: Option<BufferPlan>,
     pub(super) under_input: Vec<ProcessorPlan>,
     pub(super) pipeline: Vec<ProcessorPlan>,
     pub(super) under_output: Vec<ProcessorPlan>,
     pub(super) output: OutputPlan,
     /// What the operator does, and when.
     pub(super) stops: Vec<(Moment, Halt)>,
+}
+
+/// A buffer in memory.
+#[derive(Clone, Debug)]
+pub(super) struct BufferPlan {
+    /// How many bytes it holds.
+    pub(super) limit: u64,
+    /// So many messages are collected from it, for so long at most.
+    pub(super) batching: Option<(u64, Option<u64>)>,
+}
+
+impl BufferPlan {
+    /// Its config.
+    pub(super) fn text(&self) -> String {
+        let policy = self.batching.map_or("enabled: false".to_string(), |(count, period_ms)| {
+            let period = period_ms.map_or(String::new(), |ms| format!(", period: {ms}ms"));
+            format!("enabled: true, count: {count}{period}")
+        });
+        format!("memory: {{limit: {}, batch_policy: {{{policy}}}}}", self.limit)
+    }
 }
 
 /// How several inputs are read.
@@ -257,6 +279,7 @@ impl Plan {
             tree,
             batching,
             idle_ms,
+            buffer: None,
             under_input,
             pipeline,
             under_output,
@@ -265,6 +288,29 @@ impl Plan {
         let mut plan = plan.focused(r, seed);
         plan.lease(r);
         plan.sound()
+    }
+
+    /// The same with a buffer, which answers to the input, and has what fails delivered again.
+    pub(super) fn buffered(seed: u64) -> Plan {
+        let r = &mut Random::new(mix(&[seed, 7]));
+        let mut plan = Plan::of_seed(seed);
+        let batching = r.once_in(3).then(|| (r.pick(&[1, 3, 1000]), r.once_in(2).then(|| r.pick(&[1, 20, 2000]))));
+        plan.buffer = Some(BufferPlan { limit: r.pick(&[1, 200, 1 << 20]), batching });
+        plan.replays = true;
+        if r.once_in(2) {
+            plan.under_input.clear();
+        }
+        plan
+    }
+
+    /// How many threads work in the pipeline, and how many fill a buffer.
+    pub(super) fn n_threads(&self) -> [usize; 2] {
+        [self.threads, usize::from(self.buffer.is_some())]
+    }
+
+    /// Whether messages are put together to batches before any processor of the pipeline sees them.
+    pub(super) fn is_batched(&self) -> bool {
+        self.batching.is_some() || self.buffer.as_ref().is_some_and(|it| it.batching.is_some())
     }
 
     /// Some inputs are told of each message by itself, and some keep their order in groups.
@@ -441,7 +487,8 @@ impl Plan {
 
     /// Whether the output collects what it sends, or the input what it gives, for any time.
     pub(super) fn collects_for_ever(&self) -> bool {
-        matches!(self.batching, Some((_, None)))
+        let of_buffer = self.buffer.as_ref().and_then(|it| it.batching);
+        [self.batching, of_buffer].iter().any(|it| matches!(it, Some((_, None))))
             || self.output.remote.as_ref().is_some_and(|it| matches!(it.collects, Some((_, None))))
     }
 

@@ -367,7 +367,7 @@ impl Remote {
 
     /// Answers until the stream is over.
     pub(super) fn run(&self) {
-        self.sim.token.enter(self.sim.plan.threads);
+        self.sim.token.enter(self.sim.plan.n_threads().iter().sum());
         let mut n_answers = 0;
         loop {
             let mut state = self.state.lock();
@@ -375,7 +375,7 @@ impl Remote {
                 let sim = &self.sim;
                 let n_unanswered = sim.model().n_unanswered();
                 // What is held in front of the pipeline is answered when the input is closed.
-                let is_held = sim.plan.batching.is_some() || !sim.plan.under_input.is_empty();
+                let is_held = sim.plan.is_batched() || !sim.plan.under_input.is_empty();
                 let is_sound = sim.model().faults.is_empty() && !sim.plan.replays && !is_held;
                 if is_sound && sim.stop.is_cut() && 0 < n_unanswered {
                     drop(state);

@@ -63,7 +63,9 @@ struct State {
     holder: Option<usize>,
     /// Those of the pipeline, then what is outside of it, then the one that stops the stream.
     threads: Vec<Thread>,
+    /// How many of those are of the pipeline or fill its buffer, and how many of these work on messages.
     n_pipeline: usize,
+    n_workers: usize,
     stop_at_step: Option<u64>,
     steps: u64,
     trace: Vec<String>,
@@ -80,14 +82,15 @@ enum Thread {
 }
 
 impl Token {
-    /// For `n_threads` threads of a pipeline, `n_actors` outside of it, and one that stops the stream.
+    /// For the threads of a pipeline and those that fill its buffer, `n_actors` outside of it, and one that stops the stream.
     pub(super) fn new(
         random: Random,
         habits: Habits,
-        n_threads: usize,
+        [n_workers, n_fillers]: [usize; 2],
         n_actors: usize,
         verdict: SyncSender<String>,
     ) -> Token {
+        let n_threads = n_workers + n_fillers;
         let state = State {
             random,
             habits,
@@ -95,6 +98,7 @@ impl Token {
             holder: None,
             threads: vec![Thread::Absent; n_threads + n_actors + 1],
             n_pipeline: n_threads,
+            n_workers,
             stop_at_step: None,
             steps: 0,
             trace: Vec::new(),
@@ -316,7 +320,7 @@ impl Scheduler for Token {
     fn leave(&self) {
         let me = THREAD.get().expect("a thread enters before it leaves");
         let mut state = self.lock();
-        if me < state.n_pipeline
+        if me < state.n_workers
             && let Err(text) = state.checks().check_leave()
         {
             return self.fail_locked(state, &text);

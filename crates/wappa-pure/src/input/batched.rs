@@ -79,7 +79,7 @@ impl BuildInput for BatchedConfig {
 }
 
 /// Puts batching behind an input, if the config asks for any.
-pub(super) fn batched(
+pub(crate) fn batched(
     child: Box<dyn Input>,
     config: &PolicyConfig,
     ctx: &mut Context<'_>,

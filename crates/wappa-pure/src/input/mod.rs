@@ -17,3 +17,5 @@ components! {
     generate,
     resource,
 }
+
+pub(crate) use batched::batched;

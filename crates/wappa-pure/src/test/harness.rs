@@ -12,7 +12,7 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
+    Answer, Batches, BufferEnds, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
     Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
     Series, Services, Step, Surroundings, Unpacked, Waits,
 };
@@ -117,6 +117,17 @@ impl Harness {
         let mut output = self.try_output(config).expect("the component can be built");
         output.connect().expect("the output can be connected");
         output
+    }
+
+    /// Both ends of a buffer. Its bell for whoever fills it is the same as for whoever reads.
+    pub(crate) fn buffer(&mut self, config: &str) -> BufferEnds {
+        let node = node(ComponentKind::Buffer, config, self.builder.surroundings.registry);
+        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        let bell = self.builder.surroundings.input_bell.clone();
+        let component = found.expect("the registry has it");
+        component
+            .build_buffer(&mut self.builder, &node, "root.buffer", bell)
+            .expect("the component can be built")
     }
 
     /// A cache that no label stands for.

@@ -1,0 +1,7 @@
+//! Buffers without a foreign client, one file each.
+
+components! {
+    memory,
+}
+
+pub use memory::SERIES;
