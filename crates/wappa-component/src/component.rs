@@ -158,7 +158,9 @@ impl Component {
             Build::Scanner(build) => build(body, ctx).map(Built::Scanner),
             Build::Cache(build) => build(body, ctx).map(Built::Cache),
             Build::RateLimit(build) => build(body, ctx).map(Built::RateLimit),
-            Build::Buffer(_) => Err(BuildError::new("a buffer stands behind the input of a stream, and nowhere else")),
+            Build::Buffer(_) => {
+                Err(BuildError::new("a buffer stands behind the input of a stream, and nowhere else"))
+            }
             Build::Exporter(_) => Err(BuildError::new("an exporter is not part of a stream")),
         };
         built.map_err(|err| err.placed(node.kind, &node.label, path))

@@ -5,6 +5,7 @@
 //! origins of its messages, which belong to whoever made the delivery.
 
 mod flight;
+mod pieces;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use wappa_message::{Mark, Message, ORIGIN_NONE};
 
 use self::flight::Receipt;
 pub use self::flight::{Flight, Landing};
-use crate::{Charges, Failure, Part, Processor, Step, WriteError, run_one};
+use crate::{Ack, Charges, Failure, Part, Processor, Step, WriteError, run_one};
 
 /// Messages that an output is to deliver, and the duty to say what became of them.
 ///
@@ -95,13 +96,41 @@ impl Delivery {
         self.settle(result);
     }
 
+    /// Whether the input is told of each message as soon as it is answered, and not of all at once.
+    pub fn is_leased(&self) -> bool {
+        self.receipt.flight.as_ref().is_some_and(|it| it.is_leased())
+    }
+
     /// A delivery of the same messages to somebody else, as one of several or as an attempt.
     ///
-    /// `then` gets this one back, as it is now and not answered, with what was answered to the other. It is called once,
-    /// on whichever thread answers last: it must not wait.
+    /// `then` gets this one back, not answered, with what was answered to the other. It is called once, on whichever thread
+    /// answers last: it must not wait. Where the input is told of each message, what arrived in the attempt is answered as it
+    /// does, and what comes back are the messages that failed, and nothing where none did.
     pub fn via(self, then: impl FnOnce(Delivery, Answer) + Send + 'static) -> Delivery {
-        let part = self.part.clone();
-        Delivery::new(part, move |answer| then(self, answer))
+        let (part, has_way_out) = (self.part.clone(), self.has_way_out());
+        let delivery = match self.is_leased() && 0 < part.n_messages() {
+            true => pieces::attempt(self, part, then),
+            false => Delivery::new(part, move |answer| then(self, answer)),
+        };
+        if has_way_out { delivery.with_way_out() } else { delivery }
+    }
+
+    /// The same, for one whose failures are tried elsewhere, or forgotten: whoever has it does not try for ever by himself.
+    #[must_use]
+    pub fn with_way_out(self) -> Delivery {
+        self.receipt.flight.iter().for_each(|it| it.set_way_out());
+        self
+    }
+
+    /// Whether what fails is tried elsewhere, or forgotten.
+    pub fn has_way_out(&self) -> bool {
+        self.receipt.flight.as_ref().is_some_and(|it| it.has_way_out())
+    }
+
+    /// The duty to answer, for whoever reads the messages as an input: of each by itself, where the input that they came from
+    /// is told so.
+    pub fn into_ack(self) -> Ack {
+        pieces::ack_of(self)
     }
 
     /// What is left to do after an attempt: a delivery of the messages that failed, in the batches they were in. The
@@ -294,6 +323,12 @@ impl Delivery {
 
     /// One delivery of one batch, with the messages of all of these.
     pub fn merge(deliveries: Vec<Delivery>) -> Delivery {
+        let has_way_out = deliveries.iter().all(Delivery::has_way_out);
+        let merged = Delivery::merged(deliveries);
+        if has_way_out { merged.with_way_out() } else { merged }
+    }
+
+    fn merged(deliveries: Vec<Delivery>) -> Delivery {
         let mut messages = Vec::with_capacity(deliveries.iter().map(|it| it.part.n_messages()).sum());
         let mut sources = Vec::with_capacity(deliveries.len());
         for mut delivery in deliveries {
@@ -301,6 +336,9 @@ impl Delivery {
             let part = std::mem::replace(&mut delivery.part, placeholders(&origins));
             messages.extend(part.into_messages());
             sources.push(delivery);
+        }
+        if sources.iter().any(Delivery::is_leased) {
+            return pieces::of_several(sources, Part::one_batch(messages));
         }
         Delivery::new(Part::one_batch(messages), move |answer| {
             let mut failures = answer.failures.into_iter().peekable();
@@ -315,6 +353,17 @@ impl Delivery {
                 begin = end;
             }
         })
+    }
+
+    /// A delivery of these messages alone, which are to be answered now.
+    fn take_out(&mut self, is_taken: impl Fn(usize) -> bool) -> Delivery {
+        let messages = self.messages().iter().enumerate();
+        let taken = messages.filter(|(idx, _)| is_taken(*idx)).map(|(_, it)| it.clone()).collect();
+        let part = Part::singles(taken);
+        let stamp = self.stamp.as_ref().map(|it| it.share(0));
+        let receipt = self.receipt.share(&part);
+        self.retain(|idx| !is_taken(idx));
+        Delivery::of(part, receipt, stamp)
     }
 
     /// Notes where the delivery was given out. For the engine's connections.
@@ -440,7 +489,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Ack, Batches};
+    use crate::Batches;
 
     /// A part of these batches, each a word; each message is a letter.
     fn part(words: &str) -> Part {
@@ -512,6 +561,68 @@ mod tests {
         assert_eq!(rx.try_recv().expect("one is answered"), "[1] [1]");
         rest.answer(Ok(()));
         assert_eq!(rx.try_recv().expect("two are answered"), "[0, 2] []");
+    }
+
+    #[test]
+    fn what_arrives_in_an_attempt_is_told_before_the_rest_of_it_is_known() {
+        let (one, rx) = leased("a b c d");
+        let (tx, returns) = sync_channel(1);
+        let mut other =
+            one.via(move |delivery, answer| tx.send((delivery, answer)).expect("the test listens"));
+        let tail = other.split_off(2);
+        other.answer(Err(WriteError::Partial(vec![(0, Mark::new("full"))])));
+        assert_eq!(rx.try_recv().expect("one has arrived"), "[1] []");
+        assert!(returns.try_recv().is_err());
+        tail.answer(Err(WriteError::Closed));
+        let (back, answer) = returns.try_recv().expect("the attempt is over");
+        assert_eq!(text(&back), "a c d");
+        assert_eq!(
+            (answer_text(&answer).as_str(), answer.is_closed),
+            ("0: full, 1: broken pipe, 2: broken pipe", true)
+        );
+        let mut left = back.narrow(&answer).expect("something failed");
+        // Once more, and elsewhere.
+        let (tx, returns) = sync_channel(1);
+        let rest = left.split_off(1);
+        let again = rest.via(move |delivery, answer| tx.send((delivery, answer)).expect("the test listens"));
+        again.answer(Ok(()));
+        assert_eq!(rx.try_recv().expect("two have arrived"), "[2, 3] []");
+        let (back, answer) = returns.try_recv().expect("the attempt is over");
+        assert!(back.messages().is_empty() && answer.is_delivered() && back.narrow(&answer).is_none());
+        left.give_up(Answer { failures: vec![(0, Mark::new("full"))], is_closed: false });
+        assert_eq!(rx.try_recv().expect("one has failed"), "[0] [0]");
+        assert!(rx.try_recv().is_err());
+    }
+
+    #[test]
+    fn of_one_batch_of_several_each_message_is_told() {
+        let ((one, rx_one), (two, rx_two)) = (leased("a b"), delivery("c d"));
+        let mut merged = Delivery::merge(vec![one, two]);
+        assert_eq!(text(&merged), "abcd");
+        let tail = merged.cut(1);
+        merged.answer(Ok(()));
+        assert_eq!((rx_one.try_recv().as_deref(), rx_two.try_recv().is_err()), (Ok("[0] []"), true));
+        tail.answer(Err(WriteError::Partial(vec![(0, Mark::new("x")), (2, Mark::new("y"))])));
+        assert_eq!((rx_one.try_recv().as_deref(), rx_two.try_recv().as_deref()), (Ok("[1] [1]"), Ok("1: y")));
+    }
+
+    #[test]
+    fn who_reads_a_delivery_answers_as_its_input_is_told() {
+        let (one, rx) = leased("a b c");
+        let mut ack = one.into_ack();
+        assert!(ack.is_leased());
+        let failure = Failure { origin: 2, reason: Mark::new("full") };
+        ack.settle(&[0, 2], vec![failure]).tell();
+        let mut told = [(); 2].map(|()| rx.try_recv().expect("two are answered"));
+        told.sort();
+        assert_eq!(told, ["[0] []", "[2] [2]"]);
+        drop(ack);
+        assert_eq!(rx.try_recv().expect("the last is"), "[1] [1]");
+        let (one, rx) = delivery("a b");
+        let ack = one.into_ack();
+        assert!(!ack.is_leased());
+        ack.answer(vec![Failure { origin: 1, reason: Mark::new("full") }]);
+        assert_eq!(rx.recv().as_deref(), Ok("1: full"));
     }
 
     #[test]

@@ -396,7 +396,9 @@ impl Parcel {
         };
         sizes.iter_mut().for_each(|it| *it += of_message);
         let ends: Vec<usize> = match (&self.content, &self.origin_ends) {
-            (Content::Part(part), _) => (0..part.n_places()).map(|idx| part.messages_of(part.batches_of(idx + 1))).collect(),
+            (Content::Part(part), _) => {
+                (0..part.n_places()).map(|idx| part.messages_of(part.batches_of(idx + 1))).collect()
+            }
             (_, Some(ends)) => ends.iter().map(|end| *end as usize).collect(),
             (_, None) => return sizes,
         };
@@ -420,7 +422,8 @@ impl Parcel {
                 }
             }
         }
-        let n_origins = origin_ends.as_ref().map_or(n_batches, |ends| ends.last().map_or(0, |end| *end as usize));
+        let n_origins =
+            origin_ends.as_ref().map_or(n_batches, |ends| ends.last().map_or(0, |end| *end as usize));
         (Parcel { content, origin_ends, ack: ack(n_origins as u32), order, growth }, of_all)
     }
 

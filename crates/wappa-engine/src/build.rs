@@ -215,7 +215,8 @@ impl<'a> Building<'a> {
         input: Box<dyn Input>,
         bell: Bell,
     ) -> Result<(Box<dyn Input>, Filler), BuildError> {
-        let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, BUFFER_PATH))?;
+        let component =
+            self.component(node).map_err(|err| err.placed(node.kind, &node.label, BUFFER_PATH))?;
         let Setting { bell: pipeline_bell, replay_bound, .. } = self.request.setting;
         self.set_bell(pipeline_bell.clone());
         let outside = node.dir.as_ref().map(|dir| self.dir.replace(Arc::clone(dir)));

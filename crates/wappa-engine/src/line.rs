@@ -17,6 +17,7 @@ use wappa_component::{
     Clock, ConnectError, Counter, Delivery, Desk, Level, Output, OutputBell, Part, Step, Timing, WriteError,
     stopped,
 };
+use wappa_message::Mark;
 
 use crate::{
     activity::Activity,
@@ -43,6 +44,8 @@ pub(crate) struct Line {
     not_before: Option<Duration>,
     /// What is not given to the output, by when it came.
     waiting: BTreeMap<(u64, u32), Delivery>,
+    /// How many connections in a row were lost before anything was answered.
+    n_in_vain: u32,
     next_number: u64,
     is_closed: bool,
     connection_up: Counter,
@@ -96,6 +99,7 @@ impl Line {
             back_off: Duration::ZERO,
             not_before: None,
             waiting: BTreeMap::new(),
+            n_in_vain: 0,
             next_number: 0,
             is_closed: false,
         }
@@ -163,14 +167,24 @@ impl Line {
         if !self.desk.is_lost.load(Ordering::SeqCst) {
             return;
         }
-        self.waiting.extend(std::mem::take(&mut *self.desk.lost.lock()));
+        let lost = std::mem::take(&mut *self.desk.lost.lock());
         if std::mem::replace(&mut self.is_up, false) {
             self.connection_lost.add(1);
             // The first time it is connected again at once; not so one that is lost before anything was answered.
             self.not_before = None;
             match self.desk.has_worked.swap(false, Ordering::SeqCst) {
-                true => self.back_off = Duration::ZERO,
-                false => self.wait(),
+                true => (self.back_off, self.n_in_vain) = (Duration::ZERO, 0),
+                false => {
+                    self.n_in_vain += 1;
+                    self.wait();
+                }
+            }
+        }
+        for (place, delivery) in lost {
+            // Where every write loses the connection, what can be tried elsewhere does not stay here for ever.
+            match 0 < self.n_in_vain && delivery.has_way_out() {
+                true => self.desk.give_up(delivery),
+                false => _ = self.waiting.insert(place, delivery),
             }
         }
     }
@@ -289,6 +303,13 @@ impl LineDesk {
         if self.n_out.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_lost.load(Ordering::SeqCst) {
             self.bell.ring();
         }
+    }
+
+    /// The connection is lost on it again and again.
+    fn give_up(&self, delivery: Delivery) {
+        let failed = || WriteError::Failed(Mark::new("the connection was lost again and again"));
+        self.count(delivery.part(), self.of.world.now(), &Err(failed()));
+        delivery.answer(Err(failed()));
     }
 
     fn log_failure(&self, reason: &dyn std::fmt::Display) {

@@ -197,10 +197,11 @@ fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
     let mut start = |thread| {
         let own = Arc::clone(shared);
         // The filler comes behind those of the pipeline.
-        let (name, run): (String, Box<dyn FnOnce() + Send>) = match filler.take_if(|_| thread == own.n_threads) {
-            Some(filler) => ("buffer".to_string(), Box::new(move || filler::run_guarded(&own, filler))),
-            None => (format!("pipeline-{thread}"), Box::new(move || worker::run_guarded(&own, thread))),
-        };
+        let (name, run): (String, Box<dyn FnOnce() + Send>) =
+            match filler.take_if(|_| thread == own.n_threads) {
+                Some(filler) => ("buffer".to_string(), Box::new(move || filler::run_guarded(&own, filler))),
+                None => (format!("pipeline-{thread}"), Box::new(move || worker::run_guarded(&own, thread))),
+            };
         thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
     };
     let mut threads = Vec::with_capacity(n_threads);

@@ -52,7 +52,8 @@ fn metrics() -> String {
          [operating](../operating.md#metrics) says which to watch.\n\n| name | kind | more labels | what it means |\n\
          | --- | --- | --- | --- |\n",
     );
-    let all = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES, wappa_wasm::processor::SERIES];
+    let all =
+        [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES, wappa_wasm::processor::SERIES];
     for series in all.into_iter().flatten() {
         let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
         let (name, kind, doc) = (series.name, series.kind, series.doc);

@@ -8,7 +8,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
 };
 
@@ -42,6 +42,8 @@ pub struct Flight {
     landing: Option<Weak<dyn Landing>>,
     /// Whether the input is told of each message as soon as all pieces that have it are answered.
     is_leased: bool,
+    /// Whether what fails is tried elsewhere.
+    has_way_out: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -159,6 +161,7 @@ impl Flight {
             number: 0,
             landing,
             is_leased: false,
+            has_way_out: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -173,6 +176,7 @@ impl Flight {
         *flight.n_pieces.get_mut() = 1;
         *flight.phase.get_mut() = WRITING;
         flight.is_leased = ack.is_leased();
+        *flight.has_way_out.get_mut() = false;
         let state = flight.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         *state = State { end: None, ..State::default() };
         let (mut ack, mut origins) = (ack, Vec::new());
@@ -186,6 +190,19 @@ impl Flight {
         }
         state.end = Some(End::Ack(ack));
         Delivery::of(part, Receipt { flight: Some(Arc::clone(self)), origins }, None)
+    }
+
+    pub(super) fn set_way_out(&self) {
+        self.has_way_out.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_way_out(&self) -> bool {
+        self.has_way_out.load(Ordering::Relaxed)
+    }
+
+    /// Whether the input is told of each message.
+    pub(super) fn is_leased(&self) -> bool {
+        self.is_leased
     }
 
     /// Whether all of it is answered.

@@ -294,7 +294,8 @@ impl Plan {
     pub(super) fn buffered(seed: u64) -> Plan {
         let r = &mut Random::new(mix(&[seed, 7]));
         let mut plan = Plan::of_seed(seed);
-        let batching = r.once_in(3).then(|| (r.pick(&[1, 3, 1000]), r.once_in(2).then(|| r.pick(&[1, 20, 2000]))));
+        let batching =
+            r.once_in(3).then(|| (r.pick(&[1, 3, 1000]), r.once_in(2).then(|| r.pick(&[1, 20, 2000]))));
         plan.buffer = Some(BufferPlan { limit: r.pick(&[1, 200, 1 << 20]), batching });
         plan.replays = true;
         if r.once_in(2) {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, Logger, Parcel, ReadError, Step,
-    Waits, WriteError,
+    BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, ReadError, Step, Waits,
 };
 use wappa_spec::Config;
 
@@ -71,11 +70,7 @@ impl Input for Inproc {
         let mut part = delivery.part().clone();
         part.retain(|_| true);
         let (messages, batches) = part.into_parts();
-        let ack = Ack::new(messages.len() as u32, move |failures: Vec<Failure>| {
-            let failures: Vec<_> = failures.into_iter().map(|it| (it.origin as usize, it.reason)).collect();
-            delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
-        });
-        Ok(Parcel::of_messages(messages, batches, ack))
+        Ok(Parcel::of_messages(messages, batches, delivery.into_ack()))
     }
 
     fn stop(&mut self) {

@@ -163,6 +163,8 @@ impl DropOn {
             self.next_number += 1;
             let then = move |answer| returns.put((number, answer));
             let delivery = Delivery::new(open.delivery.part().clone(), then);
+            let has_way_out = self.drops_all || open.delivery.has_way_out();
+            let delivery = if has_way_out { delivery.with_way_out() } else { delivery };
             self.given.insert(number, open);
             self.child.write(delivery, step);
         }

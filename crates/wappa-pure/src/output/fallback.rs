@@ -41,7 +41,8 @@ pub(super) const COMPONENT: Component =
 /// last output does not deliver either has failed, and is replayed through all of them, unless none of them could ever
 /// take it. Messages keep their marks on the way.
 ///
-/// An output that loses its connection is waited for: not having one is no failure of a message.
+/// An output that loses its connection is waited for: not having one is no failure of a message. Where it is connected
+/// again, and loses that connection on the same messages before it has delivered any, they move on.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct FallbackConfig(#[config(child = "output")] Vec<ComponentNode>);
@@ -66,13 +67,10 @@ impl BuildOutput for FallbackConfig {
     }
 }
 
-/// For each message of a delivery, whether an output failed on it that may yet take it.
-type Hope = Vec<bool>;
-
 struct Fallback {
     children: Children,
     /// What outputs did not deliver, or did, with the index of each.
-    returns: Returns<(usize, Hope, Delivery, Answer)>,
+    returns: Returns<(usize, bool, Delivery, Answer)>,
 }
 
 impl Output for Fallback {
@@ -86,7 +84,7 @@ impl Output for Fallback {
 
     fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
         self.returns.attend();
-        self.give(0, Hope::new(), delivery, step);
+        self.give(0, false, delivery, step);
         self.move_on(step);
     }
 
@@ -115,13 +113,14 @@ impl Output for Fallback {
 }
 
 impl Fallback {
-    fn give(&mut self, idx: usize, hope: Hope, delivery: Delivery, step: &mut Step<'_>) {
+    /// `hope`: an output before this one may take them yet.
+    fn give(&mut self, idx: usize, hope: bool, delivery: Delivery, step: &mut Step<'_>) {
         let is_last = idx + 1 == self.children.len();
         let delivery = if !is_last {
             let returns = self.returns.clone();
-            delivery.via(move |delivery, answer| returns.put((idx, hope, delivery, answer)))
-        } else if hope.contains(&true) {
-            delivery.via(move |delivery, answer| delivery.conclude(not_final(answer, &hope)))
+            delivery.via(move |delivery, answer| returns.put((idx, hope, delivery, answer))).with_way_out()
+        } else if hope {
+            delivery.via(|delivery, answer| delivery.conclude(not_final(answer)))
         } else {
             delivery
         };
@@ -136,17 +135,21 @@ impl Fallback {
                 for (message, (_, reason)) in left.part_mut().messages_mut().iter_mut().zip(&answer.failures) {
                     message.metadata_mut().set("fallback_error", Value::text(reason.as_str()));
                 }
-                let has_hope = |(idx, reason): &(usize, Mark)| !reason.is_final() || hope.get(*idx) == Some(&true);
-                let hope = answer.failures.iter().map(has_hope).collect();
-                self.give(idx + 1, hope, left, step);
+                let hope: Vec<bool> = answer.failures.iter().map(|(_, it)| hope || !it.is_final()).collect();
+                let routed = left.route(2, |idx, _| usize::from(hope[idx]));
+                for (hope, left) in [false, true].into_iter().zip(routed) {
+                    if let Some(left) = left {
+                        self.give(idx + 1, hope, left, step);
+                    }
+                }
             }
         }
     }
 }
 
 /// The last output will never take them, but another one may.
-fn not_final(mut answer: Answer, hope: &Hope) -> Answer {
-    let again = answer.failures.iter_mut().filter(|(idx, mark)| mark.is_final() && hope[*idx]);
+fn not_final(mut answer: Answer) -> Answer {
+    let again = answer.failures.iter_mut().filter(|(_, mark)| mark.is_final());
     again.for_each(|(_, mark)| *mark = Mark::new(mark.as_str()));
     answer
 }

@@ -82,7 +82,11 @@ fn conform(config: &str, spills: bool) {
         assert_eq!(read.iter().collect::<BTreeSet<_>>().len(), n_read, "{text_of}: once");
         acks.into_iter().for_each(Ack::delivered);
         assert!(buffer.has_room(), "{text_of}: nothing is held any more");
-        assert_eq!(told.load(Ordering::Relaxed), n_parcels, "{text_of}: the input is told of each parcel once");
+        assert_eq!(
+            told.load(Ordering::Relaxed),
+            n_parcels,
+            "{text_of}: the input is told of each parcel once"
+        );
     }
 }
 

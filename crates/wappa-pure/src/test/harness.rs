@@ -12,9 +12,9 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, BufferEnds, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level, LogSink, Logger,
-    Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample, ScannerFactory,
-    Series, Services, Step, Surroundings, Unpacked, Waits,
+    Answer, Batches, BufferEnds, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level,
+    LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample,
+    ScannerFactory, Series, Services, Step, Surroundings, Unpacked, Waits,
 };
 use wappa_message::{Context, Message, Reply};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
