@@ -86,6 +86,15 @@ pub(crate) fn input(request: &BuildRequest<'_>, node: &ComponentNode) -> Result<
     Building::new(request).input(node, "root.input")
 }
 
+/// Builds an output alone.
+#[cfg(test)]
+pub(crate) fn output(
+    request: &BuildRequest<'_>,
+    node: &ComponentNode,
+) -> Result<Box<dyn Output>, BuildError> {
+    Building::new(request).output(node, "root.output")
+}
+
 /// Builds an input alone, with a buffer behind it and what `under` puts in between.
 #[cfg(test)]
 pub(crate) fn buffered_input(

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use wappa_component::{
-    Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Group, Input, Order,
-    Parcel, Part, Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
+    Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Group, Input, InputBell,
+    Order, Parcel, Part, Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::Config;
@@ -33,7 +33,7 @@ struct SourceConfig(String);
 impl BuildInput for SourceConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
         let sim = ctx.services().get::<Sim>().expect("a simulation has one");
-        Ok(Box::new(Source::new(sim, self.0.parse().expect("it is a number"))))
+        Ok(Box::new(Source::new(sim, self.0.parse().expect("it is a number"), ctx.input_bell())))
     }
 }
 
@@ -52,10 +52,11 @@ struct Source {
     is_stopped: bool,
     has_ended: bool,
     groups: Vec<Group>,
+    bell: InputBell,
 }
 
 impl Source {
-    fn new(sim: Arc<Sim>, idx: usize) -> Source {
+    fn new(sim: Arc<Sim>, idx: usize, bell: InputBell) -> Source {
         let n_groups = match sim.plan.inputs[idx].order {
             OrderPlan::Groups(n) => n,
             OrderPlan::Stream | OrderPlan::None => 0,
@@ -64,6 +65,7 @@ impl Source {
             sim,
             groups: (0..n_groups).map(|_| Group::new()).collect(),
             idx,
+            bell,
             next: 0,
             n_connects: 0,
             is_connected: false,
@@ -186,6 +188,8 @@ impl Source {
         // No message is empty.
         let by_bytes = plan.window.bytes_max.saturating_add(plan.threads);
         match &plan.output.remote {
+            // The second stream has what the pipe and its own window hold.
+            _ if plan.chain.is_some() => by_bytes,
             None => 0,
             Some(RemotePlan { collects: None, max_in_flight, .. }) => by_bytes.min(max_in_flight + 1),
             Some(_) => by_bytes,
@@ -283,9 +287,15 @@ impl Input for Source {
             }
             return Err(ReadError::NotReady);
         };
+        let is_new = self.ready_at.is_none();
         let ready_at = *self.ready_at.get_or_insert(step.now() + Duration::from_millis(reading.wait_ms));
         if step.now() < ready_at {
-            waits.until(ready_at);
+            match plan.is_fed {
+                true if is_new => sim.outside.ring_at(ready_at, self.bell.clone()),
+                // The bell is rung.
+                true => (),
+                false => waits.until(ready_at),
+            }
             sim.model().ready_at.insert(self.idx, ready_at);
             return Err(ReadError::NotReady);
         }
@@ -395,6 +405,23 @@ impl Worker {
         part.n_batches()
     }
 
+    fn ask(&self, part: &Part, step: &Step<'_>, ms_max: u64) -> usize {
+        for idx in 0..part.n_batches() {
+            let ask = |it: &Message| self.sim.outside.ask(mix_text(self.plan.salt, &name(it)) % (ms_max + 1));
+            let asked: Vec<_> = part.messages()[part.batch(idx)].iter().map(ask).collect();
+            for answered in asked {
+                if step.wait(answered).is_none() {
+                    return idx;
+                }
+            }
+            // What is finished goes on first.
+            if step.is_due() {
+                return idx + 1;
+            }
+        }
+        part.n_batches()
+    }
+
     fn filter(&self, part: &mut Part, one_in: u64) {
         part.replace_each(|message, out| {
             if !self.plan.hits(one_in, &name(&message)) {
@@ -467,6 +494,7 @@ impl Processor for Worker {
         let done = match &self.plan.kind {
             ProcessorKind::Pass => n_batches,
             ProcessorKind::Slow { ms_max, obeys } => self.slow(part, step, *ms_max, *obeys),
+            ProcessorKind::Asks { ms_max } => self.ask(part, step, *ms_max),
             ProcessorKind::Early if n_batches == 0 => 0,
             ProcessorKind::Early => 1 + (mix(&[self.plan.salt, n_calls]) % n_batches as u64) as usize,
             ProcessorKind::Filter { one_in } => {

@@ -6,18 +6,19 @@
 
 mod components;
 mod model;
+mod outside;
 mod plan;
 mod random;
 mod sink;
 mod token;
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, OnceLock, mpsc},
     thread,
     time::Duration,
 };
 
-use wappa_component::{Component, Input, Logger, Output, Sample, Series, Services};
+use wappa_component::{Component, Input, Logger, Metrics, Output, Sample, Series, Services};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
 use self::{
@@ -26,12 +27,13 @@ use self::{
     plan::{Halt, Plan, ProcessorPlan},
     random::{Random, mix},
     sink::{Remote, Sink},
-    token::{Checks, Token},
+    token::{Checks, Section, Token},
 };
 use crate::{
     build::{self, BuildRequest},
     filler::Filler,
     line::Line,
+    stop::Stop,
     stream::{self, Report, Setting, Stream, StreamParts},
     under::{UnderInput, UnderOutput},
     world::{Scheduler, World},
@@ -43,11 +45,16 @@ const SEEDS: u64 = 300;
 /// A component that never gives the token back would hang the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The input of the plan, built as the program builds it, with what `under` puts behind it, and what fills its buffer.
-fn input_of(
-    sim: &Arc<Sim>,
-    under: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>,
-) -> (Box<dyn Input>, Option<Filler>) {
+/// What a stream reads from and writes to, built as the program builds it.
+struct Parts {
+    input: Box<dyn Input>,
+    filler: Option<Filler>,
+    /// The ends of a pipe to a second stream, where there are two.
+    pipe: Option<(Box<dyn Output>, Box<dyn Input>)>,
+}
+
+/// `under` puts processors behind the input.
+fn parts_of(sim: &Arc<Sim>, under: impl FnOnce(Box<dyn Input>) -> Box<dyn Input>) -> Parts {
     let mut components: Vec<&'static Component> = wappa_pure::components();
     components.push(&SOURCE);
     let registry: Vec<&'static Spec> = components.iter().map(|it| &it.spec).collect();
@@ -59,28 +66,41 @@ fn input_of(
         let node = ComponentNode::read(kind, &read(text).node, &mut reader);
         node.unwrap_or_else(|| panic!("{:?}", reader.into_lints()))
     };
-    let input = node(ComponentKind::Input, &sim.plan.input_text());
     let mut services = Services::default();
     services.insert(Arc::clone(sim));
-    let request = BuildRequest {
+    let request = |setting, metrics: &Metrics| BuildRequest {
         config: &config,
         components: &components,
         registry: &registry,
         logger: Logger::silent(),
-        metrics: sim.metrics.clone(),
-        services,
-        setting: &sim.setting,
+        metrics: metrics.clone(),
+        services: services.clone(),
+        setting,
     };
-    let Some(plan) = &sim.plan.buffer else {
-        return (under(build::input(&request, &input).expect("a plan's input can be built")), None);
+    let first = request(&sim.setting, &sim.metrics);
+    let input = node(ComponentKind::Input, &sim.plan.input_text());
+    let (input, filler) = match &sim.plan.buffer {
+        Some(plan) => {
+            let buffer = node(ComponentKind::Buffer, &plan.text());
+            let (input, filler) = build::buffered_input(&first, [&input, &buffer], under)
+                .expect("a plan's buffer can be built");
+            (input, Some(filler))
+        }
+        None => (under(build::input(&first, &input).expect("a plan's input can be built")), None),
     };
-    let buffer = node(ComponentKind::Buffer, &plan.text());
-    let (input, filler) =
-        build::buffered_input(&request, [&input, &buffer], under).expect("a plan's buffer can be built");
-    (input, Some(filler))
+    // What goes through the pipe is counted once, at the ends of both streams.
+    let uncounted = Metrics::default();
+    let pipe = sim.plan.chain.map(|_| {
+        let [first, second] = [&sim.setting, &sim.last].map(|it| request(it, &uncounted));
+        let output = build::output(&first, &node(ComponentKind::Output, "inproc: pipe"));
+        let input = build::input(&second, &node(ComponentKind::Input, "inproc: pipe"));
+        (output.expect("it can be built"), input.expect("it can be built"))
+    });
+    Parts { input, filler, pipe }
 }
 
-fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
+/// The streams of a plan, each with its setting: one, or two of which the first writes to the second.
+fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Setting)> {
     let plan = &sim.plan;
     let all = |processors: &[ProcessorPlan], first: Place, place: Place| {
         let place_of = move |idx| if idx == 0 { first } else { place };
@@ -90,15 +110,15 @@ fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
     let has_none = plan.under_input.is_empty();
     // Behind a buffer comes what the first of all does not see again.
     let first = if plan.buffer.is_some() { Place::InTurn } else { Place::First };
-    let (input, filler) = input_of(sim, |input| match has_none {
+    let Parts { input, filler, pipe } = parts_of(sim, |input| match has_none {
         true => input,
         false => Box::new(UnderInput::new(input, all(&plan.under_input, first, Place::InTurn))),
     });
     let first = if has_none { Place::First } else { Place::Pipeline };
     let paths = plan.pipeline.iter().map(|it| it.path.clone());
-    let processors = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
+    let mut processors: Vec<_> = paths.zip(all(&plan.pipeline, first, Place::Pipeline)).collect();
     let sink = Box::new(Sink::new(Arc::clone(sim), remote.cloned()));
-    let Setting { activity, output_bell, .. } = &sim.setting;
+    let Setting { activity, output_bell, .. } = &sim.last;
     let of = sim.observed("root.output");
     let mut output: Box<dyn Output> = Box::new(Line::new(sink, of, output_bell.bell(), activity));
     if !plan.under_output.is_empty() {
@@ -106,18 +126,29 @@ fn stream_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Stream {
         let processors = all(&plan.under_output, place, place);
         output = Box::new(UnderOutput::new(output, processors));
     }
-    let parts = StreamParts {
-        input,
-        processors,
-        output,
-        threads: plan.threads,
-        is_ordered: plan.is_ordered,
-        logger: Logger::silent(),
+    let stream = |setting: &Setting, input, processors, output| {
+        let parts = StreamParts {
+            input,
+            processors,
+            output,
+            threads: plan.threads,
+            is_ordered: plan.is_ordered,
+            logger: Logger::silent(),
+        };
+        let mut stream = Stream::of_built(setting, parts);
+        stream.window = plan.window;
+        (stream, setting.clone())
     };
-    let mut stream = Stream::of_built(&sim.setting, parts);
-    stream.window = plan.window;
-    stream.filler = filler;
-    stream
+    let Some((to_second, from_first)) = pipe else {
+        let (mut stream, setting) = stream(&sim.setting, input, processors, output);
+        stream.filler = filler;
+        return vec![(stream, setting)];
+    };
+    let of_second = match plan.chain.is_some_and(|it| it.second_works) {
+        true => std::mem::take(&mut processors),
+        false => Vec::new(),
+    };
+    vec![stream(&sim.setting, input, processors, to_second), stream(&sim.last, from_first, of_second, output)]
 }
 
 /// Runs one seed. `Err` says what is wrong; the trace says what happened, one line each.
@@ -128,12 +159,34 @@ fn run_seed(seed: u64) -> (Result<(), String>, Vec<String>) {
 fn run_plan(seed: u64, plan: Plan) -> (Result<(), String>, Vec<String>) {
     let (verdict_tx, verdict_rx) = mpsc::sync_channel(1);
     let random = Random::new(mix(&[seed, 1]));
-    let n_actors = usize::from(plan.output.remote.is_some());
+    let n_actors = 1 + usize::from(plan.output.remote.is_some());
     let token = Arc::new(Token::new(random, plan.habits, plan.n_threads(), n_actors, verdict_tx));
-    let world = World::simulated(Arc::clone(&token) as Arc<dyn Scheduler>);
-    let mut setting = Setting::new(&world).expect("a descriptor can be had");
-    setting.replay_bound = plan.replay_bound;
-    let sim = Arc::new(Sim::new(plan, Arc::clone(&token), setting));
+    let setting = |first: usize, n_threads: usize| {
+        let section = Arc::new(Section {
+            token: Arc::clone(&token),
+            first,
+            n_threads: n_threads.into(),
+            at_end: OnceLock::new(),
+        });
+        let world = World::simulated(Arc::clone(&section) as Arc<dyn Scheduler>);
+        let mut setting = Setting::new(&world).expect("a descriptor can be had");
+        setting.replay_bound = plan.replay_bound;
+        (section, setting)
+    };
+    let [n_workers, n_fillers] = plan.n_threads();
+    let (section, first) =
+        setting(0, if plan.chain.is_some() { plan.threads } else { n_workers + n_fillers });
+    let last = match plan.chain {
+        None => first.clone(),
+        Some(_) => {
+            let (_, second) = setting(plan.threads, plan.threads);
+            let stop = second.stop.clone();
+            // Nothing more comes to the second when the first is over.
+            _ = section.at_end.set(Box::new(move || stop.drain()));
+            second
+        }
+    };
+    let sim = Arc::new(Sim::new(plan, Arc::clone(&token), first, last));
     let checks: Arc<dyn Checks> = Arc::clone(&sim) as Arc<dyn Checks>;
     token.set_checks(Arc::downgrade(&checks));
     let result = drive(&sim, &verdict_rx);
@@ -142,51 +195,76 @@ fn run_plan(seed: u64, plan: Plan) -> (Result<(), String>, Vec<String>) {
 
 fn drive(sim: &Arc<Sim>, verdict: &mpsc::Receiver<String>) -> Result<(), String> {
     let remote = sim.plan.output.remote.as_ref().map(|_| Arc::new(Remote::new(Arc::clone(sim))));
-    let shared = stream_of(sim, remote.as_ref()).prepare();
-    sim.set_shared(&shared);
-    let (report_tx, report_rx) = mpsc::sync_channel(1);
+    let all = streams_of(sim, remote.as_ref()).into_iter().map(|(stream, setting)| {
+        let shared = stream.prepare();
+        sim.add_stream(&shared, &setting);
+        shared
+    });
+    // All are there before the first begins.
+    let all: Vec<_> = all.collect();
+    let n_streams = all.len();
+    let (report_tx, report_rx) = mpsc::sync_channel(n_streams);
     let stopper = {
         let sim = Arc::clone(sim);
         thread::spawn(move || operate(&sim))
     };
+    let outside = {
+        let (sim, n_threads) = (Arc::clone(sim), sim.plan.n_threads().iter().sum::<usize>());
+        let thread = n_threads + usize::from(remote.is_some());
+        thread::spawn(move || sim.outside.run(thread))
+    };
     let remote = remote.map(|remote| thread::spawn(move || remote.run()));
-    thread::spawn(move || {
-        // Nobody listens any more when something was wrong.
-        let report = stream::finish(&shared);
-        drop(shared);
-        let _ = report_tx.send(report);
-    });
+    for (idx, shared) in all.into_iter().enumerate() {
+        let report_tx = report_tx.clone();
+        thread::spawn(move || {
+            // Nobody listens any more when something was wrong.
+            let report = stream::finish(&shared);
+            drop(shared);
+            let _ = report_tx.send((idx, report));
+        });
+    }
+    drop(report_tx);
     let deadline = std::time::Instant::now() + PATIENCE;
-    let report = loop {
+    let mut reports = vec![Report::default(); n_streams];
+    let mut n_reports = 0;
+    while n_reports < n_streams {
         if let Ok(text) = verdict.try_recv() {
             return Err(text);
         }
         match report_rx.recv_timeout(Duration::from_millis(10)) {
-            Ok(report) => break report.map_err(|err| err.to_string())?,
+            Ok((idx, report)) => {
+                reports[idx] = report.map_err(|err| err.to_string())?;
+                n_reports += 1;
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err("the stream's own thread panicked".to_string());
+                return Err("a stream's own thread panicked".to_string());
             }
             Err(mpsc::RecvTimeoutError::Timeout) if deadline < std::time::Instant::now() => {
                 return Err("a thread keeps the token".to_string());
             }
             Err(mpsc::RecvTimeoutError::Timeout) => (),
         }
-    };
+    }
     // Something may be wrong with the end itself, and then they never end.
-    while !stopper.is_finished() || remote.as_ref().is_some_and(|it| !it.is_finished()) {
+    let is_running = |it: &thread::JoinHandle<()>| !it.is_finished();
+    while [Some(&stopper), Some(&outside), remote.as_ref()].into_iter().flatten().any(is_running) {
         if let Ok(text) = verdict.try_recv() {
             return Err(text);
         }
         thread::sleep(Duration::from_micros(100));
     }
     stopper.join().map_err(|_| "the stopper panicked".to_string())?;
+    outside.join().map_err(|_| "what is outside panicked".to_string())?;
     if let Some(remote) = remote {
         remote.join().map_err(|_| "the other end of the output panicked".to_string())?;
     }
     if let Ok(text) = verdict.try_recv() {
         return Err(text);
     }
-    check_end(sim, &report)
+    if n_streams == 2 && reports[1].fault.is_some() {
+        return Err(format!("the second stream ends with {:?}", reports[1]));
+    }
+    check_end(sim, &reports[0])
 }
 
 /// What the operator does.
@@ -202,8 +280,9 @@ fn operate(sim: &Sim) {
                 sim.model().drain_asked = true;
                 sim.stop.drain();
             }
+            // A second stream works on until the first is over.
             Halt::Abandon => sim.stop.abandon(),
-            Halt::Cut => sim.stop.cut(),
+            Halt::Cut => [&sim.stop, &sim.last.stop].into_iter().for_each(Stop::cut),
         }
     }
     sim.token.leave();
@@ -294,9 +373,20 @@ fn whatever_happens_what_is_in_a_buffer_arrives() {
 }
 
 #[test]
+fn whatever_happens_what_goes_from_stream_to_stream_is_answered_for() {
+    if let Some(seed) = number_from_env("WAPPA_SIM_SEED") {
+        return check_plan(seed, Plan::chained(seed));
+    }
+    let n_seeds = number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS / 2);
+    (0..n_seeds).for_each(|seed| check_plan(seed, Plan::chained(seed)));
+}
+
+#[test]
 fn a_seed_always_gives_the_same_run() {
     for seed in 0..20 {
-        let (first, second) = (run_seed(seed).1, run_seed(seed).1);
-        assert!(first == second, "seed {seed} gave two different runs");
+        for plan in [Plan::of_seed, Plan::buffered, Plan::chained].map(|it| it(seed)) {
+            let (first, second) = (run_plan(seed, plan.clone()).1, run_plan(seed, plan).1);
+            assert!(first == second, "seed {seed} gave two different runs");
+        }
     }
 }

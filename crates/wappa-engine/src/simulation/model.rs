@@ -15,6 +15,7 @@ use wappa_component::{Failure, Logger, Metrics, Order, Part, Pulse};
 use wappa_message::{Message, ORIGIN_NONE};
 
 use super::{
+    outside::Outside,
     plan::Plan,
     token::{Checks, Token},
 };
@@ -26,11 +27,15 @@ pub(super) struct Sim {
     pub(super) token: Arc<Token>,
     pub(super) stop: Stop,
     pub(super) setting: Setting,
+    /// Of the stream that has the output: a second one, where there are two.
+    pub(super) last: Setting,
+    pub(super) outside: Outside,
     pub(super) metrics: Metrics,
     /// Deliveries that the other end of the output has and will answer; and those that it never will.
     pub(super) n_held: AtomicUsize,
     pub(super) n_mute: AtomicUsize,
-    shared: Mutex<Option<Weak<Shared>>>,
+    /// By stream: its state, and what those wait for who wait for its input.
+    streams: Mutex<Vec<(Weak<Shared>, usize)>>,
     model: Mutex<Model>,
 }
 
@@ -91,33 +96,36 @@ fn id_of(name: &str) -> usize {
 }
 
 impl Sim {
-    pub(super) fn new(plan: Plan, token: Arc<Token>, setting: Setting) -> Sim {
+    pub(super) fn new(plan: Plan, token: Arc<Token>, setting: Setting, last: Setting) -> Sim {
         let (stop, metrics) = (setting.stop.clone(), Metrics::default());
-        let shared = Mutex::new(None);
+        let outside = Outside::new(&token, &setting.world, plan.output.salt);
         Sim {
             plan,
             token,
             stop,
             setting,
+            last,
+            outside,
             metrics,
             n_held: AtomicUsize::new(0),
             n_mute: AtomicUsize::new(0),
-            shared,
+            streams: Mutex::default(),
             model: Mutex::new(Model::default()),
         }
     }
 
-    /// A component of the stream.
+    /// A component of a stream.
     pub(super) fn observed(&self, path: &str) -> Observed {
+        let setting = if path.starts_with("root.output") { &self.last } else { &self.setting };
         Observed {
             name: "test".to_string(),
             label: String::new(),
             path: path.to_string(),
             logger: Logger::silent(),
             metrics: self.metrics.clone(),
-            world: self.setting.world.clone(),
-            stop: self.stop.clone(),
-            calls: self.setting.activity.component("", path),
+            world: setting.world.clone(),
+            stop: setting.stop.clone(),
+            calls: setting.activity.component("", path),
         }
     }
 
@@ -209,9 +217,42 @@ impl Sim {
         (order != Order::None).then_some(order)
     }
 
-    /// The stream's own state, for checks.
-    pub(super) fn set_shared(&self, shared: &Arc<Shared>) {
-        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::downgrade(shared));
+    /// A stream's own state, for checks.
+    pub(super) fn add_stream(&self, shared: &Arc<Shared>, setting: &Setting) {
+        self.streams().push((Arc::downgrade(shared), setting.bell.key()));
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Vec<(Weak<Shared>, usize)>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No thread of this stream waits for longer than it may, or does nothing while there is something to do. Whether one
+    /// waits for input.
+    fn check_threads(
+        &self,
+        shared: &Shared,
+        bell: usize,
+        waits: &[(usize, Option<Duration>)],
+        now: Duration,
+    ) -> Result<bool, String> {
+        let look = |schedule: &Schedule| {
+            (schedule.has_more(|| now), schedule.n_idle, schedule.due(), schedule.awaits_input())
+        };
+        let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
+            return Err("a thread waits and has the lock of all".to_string());
+        };
+        let is_free = |key: usize| key == bell || key == shared.schedule.key();
+        let is_late = |until: Option<Duration>| due.is_some_and(|due| until.is_none_or(|until| due < until));
+        if waits.iter().any(|(key, until)| is_free(*key) && is_late(*until)) {
+            return Err(format!("the output is due at {due:?}, and a thread waits for longer"));
+        }
+        if has_more && 0 < n_idle {
+            return Err("a thread is idle although there is something to do".to_string());
+        }
+        if has_more && waits.iter().any(|(key, _)| *key == bell) {
+            return Err("a thread waits for input although there is something to do".to_string());
+        }
+        Ok(awaits_input)
     }
 }
 
@@ -243,29 +284,17 @@ impl Checks for Sim {
 
     fn check_patience(&self, waits: &[(usize, Option<Duration>)], now: Duration) -> Result<(), String> {
         let n_held = self.n_held.load(Ordering::SeqCst) + self.n_mute.load(Ordering::SeqCst);
-        if self.stop.is_interrupted() && n_held == 0 {
+        if self.last.stop.is_interrupted() && n_held == 0 {
             return Err("the stream was given up and all wait for a time to come".to_string());
         }
-        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let shared = shared.and_then(|it| it.upgrade()).expect("the stream is there while its threads run");
-        let look = |schedule: &Schedule| {
-            (schedule.has_more(|| now), schedule.n_idle, schedule.due(), schedule.awaits_input())
-        };
-        let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
-            return Err("a thread waits and has the lock of all".to_string());
-        };
+        let streams: Vec<_> = self.streams().iter().map(|(shared, bell)| (shared.upgrade(), *bell)).collect();
         self.model().check_leases(self)?;
-        let bell = self.setting.bell.key();
-        let is_free = |key: usize| key == bell || key == shared.schedule.key();
-        let is_late = |until: Option<Duration>| due.is_some_and(|due| until.is_none_or(|until| due < until));
-        if waits.iter().any(|(key, until)| is_free(*key) && is_late(*until)) {
-            return Err(format!("the output is due at {due:?}, and a thread waits for longer"));
-        }
-        if has_more && 0 < n_idle {
-            return Err("a thread is idle although there is something to do".to_string());
-        }
-        if has_more && waits.iter().any(|(key, _)| *key == bell) {
-            return Err("a thread waits for input although there is something to do".to_string());
+        let mut awaits_input = false;
+        for (idx, (shared, bell)) in streams.into_iter().enumerate() {
+            // One of two streams may have ended.
+            let Some(shared) = shared else { continue };
+            let awaits = self.check_threads(&shared, bell, waits, now)?;
+            awaits_input |= idx == 0 && awaits;
         }
         // Where too much waits to be replayed nothing new is wanted.
         let bound = self.plan.replay_bound;
@@ -446,6 +475,7 @@ impl Model {
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         let was_offered = names.iter().any(|it| claim(it).is_some());
         let may_be_offered = !sim.stop.is_cut()
+            && sim.plan.chain.is_none()
             && self.output_is_up
             && self.faults.is_empty()
             && sim.plan.under_output.is_empty();

@@ -25,12 +25,21 @@ pub(super) struct Plan {
     pub(super) idle_ms: Option<u64>,
     /// What stands between the input and the pipeline.
     pub(super) buffer: Option<BufferPlan>,
+    /// The messages go to a second stream of the process, and from there to the output.
+    pub(super) chain: Option<ChainPlan>,
     pub(super) under_input: Vec<ProcessorPlan>,
     pub(super) pipeline: Vec<ProcessorPlan>,
     pub(super) under_output: Vec<ProcessorPlan>,
     pub(super) output: OutputPlan,
     /// What the operator does, and when.
     pub(super) stops: Vec<(Moment, Halt)>,
+}
+
+/// Two streams after each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChainPlan {
+    /// Whether the processors are those of the second.
+    pub(super) second_works: bool,
 }
 
 /// A buffer in memory.
@@ -79,6 +88,8 @@ pub(super) struct InputPlan {
     pub(super) connect_ms: u64,
     /// Whether it hands something over after it was stopped.
     pub(super) flushes: bool,
+    /// Whether others fill it and ring its bell, so that it has no time to wait for.
+    pub(super) is_fed: bool,
     /// Whether it is told of each message by itself.
     pub(super) has_leases: bool,
     pub(super) order: OrderPlan,
@@ -132,6 +143,10 @@ pub(super) enum ProcessorKind {
     Slow {
         ms_max: u64,
         obeys: bool,
+    },
+    /// Asks somebody outside for each message of a batch at once, and waits for the answers.
+    Asks {
+        ms_max: u64,
     },
     /// Returns after any batch.
     Early,
@@ -221,6 +236,14 @@ impl ProcessorPlan {
         }
     }
 
+    /// Panics nowhere.
+    fn be_sane(&mut self) {
+        self.panics_in_call = None;
+        if let ProcessorKind::Composite { children, .. } = &mut self.kind {
+            children.iter_mut().for_each(ProcessorPlan::be_sane);
+        }
+    }
+
     fn is_lossy(&self) -> bool {
         match &self.kind {
             ProcessorKind::Copy { keeps_origin, .. } => !keeps_origin,
@@ -280,6 +303,7 @@ impl Plan {
             batching,
             idle_ms,
             buffer: None,
+            chain: None,
             under_input,
             pipeline,
             under_output,
@@ -287,6 +311,7 @@ impl Plan {
         };
         let mut plan = plan.focused(r, seed);
         plan.lease(r);
+        plan.wait_outside(&mut Random::new(mix(&[seed, 13])));
         plan.sound()
     }
 
@@ -304,9 +329,35 @@ impl Plan {
         plan
     }
 
-    /// How many threads work in the pipeline, and how many fill a buffer.
+    /// The same in two streams, of which the first writes to the second.
+    pub(super) fn chained(seed: u64) -> Plan {
+        let r = &mut Random::new(mix(&[seed, 17]));
+        let mut plan = Plan::of_seed(seed);
+        plan.chain = Some(ChainPlan { second_works: r.once_in(2) });
+        // As long as nobody reads, the first one waits: what ends the second would end it as well.
+        let output = &mut plan.output;
+        (output.connect_is_fatal, output.panics_in_close) = (false, false);
+        (output.closed_in_call, output.panics_in_call) = (None, None);
+        plan.under_output.iter_mut().chain(&mut plan.pipeline).for_each(ProcessorPlan::be_sane);
+        plan
+    }
+
+    /// Some processors and inputs wait for what is outside of the stream.
+    fn wait_outside(&mut self, r: &mut Random) {
+        self.inputs.iter_mut().for_each(|it| it.is_fed = r.once_in(3));
+        let all = self.under_input.iter_mut().chain(&mut self.pipeline).chain(&mut self.under_output);
+        for processor in all {
+            if let ProcessorKind::Slow { ms_max, obeys: true } = processor.kind
+                && r.once_in(2)
+            {
+                processor.kind = ProcessorKind::Asks { ms_max };
+            }
+        }
+    }
+
+    /// How many threads work in the pipelines, and how many fill a buffer.
     pub(super) fn n_threads(&self) -> [usize; 2] {
-        [self.threads, usize::from(self.buffer.is_some())]
+        [self.threads * (1 + usize::from(self.chain.is_some())), usize::from(self.buffer.is_some())]
     }
 
     /// Whether messages are put together to batches before any processor of the pipeline sees them.
@@ -607,6 +658,7 @@ fn input(r: &mut Random, ends: bool, has_panic: bool) -> InputPlan {
         failing_connects: r.pick(&[0, 0, 0, 1, 3]),
         connect_ms: r.pick(&[0, 0, 5]),
         flushes: r.once_in(3),
+        is_fed: false,
         has_leases: false,
         order: OrderPlan::Stream,
     }

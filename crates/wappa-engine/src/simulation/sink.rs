@@ -282,8 +282,8 @@ struct Held {
 impl Remote {
     pub(super) fn new(sim: Arc<Sim>) -> Remote {
         let plan = sim.plan.output.remote.clone().expect("whoever makes it has looked");
-        let bell = sim.setting.output_bell.bell();
-        Remote { state: Monitor::new(&sim.setting.world, State::default()), bell, plan, sim }
+        let bell = sim.last.output_bell.bell();
+        Remote { state: Monitor::new(&sim.last.world, State::default()), bell, plan, sim }
     }
 
     fn has_room(&self) -> bool {
@@ -375,7 +375,8 @@ impl Remote {
                 let sim = &self.sim;
                 let n_unanswered = sim.model().n_unanswered();
                 // What is held in front of the pipeline is answered when the input is closed.
-                let is_held = sim.plan.is_batched() || !sim.plan.under_input.is_empty();
+                let is_held =
+                    sim.plan.is_batched() || !sim.plan.under_input.is_empty() || sim.plan.chain.is_some();
                 let is_sound = sim.model().faults.is_empty() && !sim.plan.replays && !is_held;
                 if is_sound && sim.stop.is_cut() && 0 < n_unanswered {
                     drop(state);

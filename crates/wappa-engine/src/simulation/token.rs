@@ -5,7 +5,11 @@
 
 use std::{
     cell::Cell,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc::SyncSender},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::SyncSender,
+    },
     time::Duration,
 };
 
@@ -364,5 +368,49 @@ impl Scheduler for Token {
                 *thread = Thread::Ready;
             }
         }
+    }
+}
+
+/// The scheduler of one of two streams: its threads are counted behind those of the other.
+pub(super) struct Section {
+    pub(super) token: Arc<Token>,
+    pub(super) first: usize,
+    /// How many of its threads have not left, and what is done before the last one does.
+    pub(super) n_threads: AtomicUsize,
+    pub(super) at_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Scheduler for Section {
+    fn now(&self) -> Duration {
+        self.token.now()
+    }
+
+    fn enter(&self, thread: usize) {
+        self.token.enter(self.first + thread);
+    }
+
+    fn leave(&self) {
+        if self.n_threads.fetch_sub(1, Ordering::SeqCst) == 1
+            && let Some(at_end) = self.at_end.get()
+        {
+            at_end();
+        }
+        self.token.leave();
+    }
+
+    fn pass(&self) {
+        self.token.pass();
+    }
+
+    fn block(&self, key: usize, until: Option<Duration>) {
+        self.token.block(key, until);
+    }
+
+    fn wake_one(&self, key: usize) {
+        self.token.wake_one(key);
+    }
+
+    fn wake_all(&self, key: usize) {
+        self.token.wake_all(key);
     }
 }

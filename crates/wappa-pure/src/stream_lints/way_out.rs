@@ -12,7 +12,8 @@ const DEPTH_MAX: usize = 50;
 /// becomes of them), and where a `catch` clears all marks after the last processor that can fail.
 pub(super) fn lint(config: &StreamConfig, registry: &dyn Registry) -> Option<Lint> {
     let stream = Stream { config, registry };
-    if !stream.replays(&config.input) {
+    // A buffer replays whatever the input does.
+    if config.buffer.name == "none" && !stream.replays(&config.input) {
         return None;
     }
     let can_fail = stream.can_fail(false, &config.input.processors);

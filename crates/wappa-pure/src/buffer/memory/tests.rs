@@ -1,3 +1,5 @@
+//! What the buffer `memory` holds, drops and rings.
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
