@@ -368,11 +368,11 @@ impl Parcel {
     /// is answered for it is passed on, all at once. Batches of which nothing is left are left out.
     #[must_use]
     pub fn with_own_origins(self) -> Parcel {
-        let Parcel { content, origin_ends, ack, order, growth } = self;
+        let Parcel { content, origin_ends, ack, order, growth, is_replay } = self;
         let part = match content {
             Content::Part(part) if !has_own_origins(&part, &ack) => part,
             // Of what no processor has seen each message has one.
-            content => return Parcel { content, origin_ends, ack, order, growth },
+            content => return Parcel { content, origin_ends, ack, order, growth, is_replay },
         };
         let origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
         let (messages, mut batches) = part.into_parts();
@@ -384,7 +384,7 @@ impl Parcel {
             let of_read = |it: Failure| Failure { origin: origins[it.origin as usize], ..it };
             ack.answer(failures.into_iter().map(of_read).collect());
         });
-        Parcel { growth, ..Parcel::of_messages(messages, batches, ack).with_order(order) }
+        Parcel { growth, is_replay, ..Parcel::of_messages(messages, batches, ack).with_order(order) }
     }
 
     /// How large each batch is, in bytes of content and metadata, and so many more for each message.
@@ -409,7 +409,7 @@ impl Parcel {
 
     /// The first batches alone, of a parcel in which each message has an origin of its own, for `ack`; and the ack of all.
     pub fn first_batches(self, n_batches: usize, ack: impl FnOnce(u32) -> Ack) -> (Parcel, Ack) {
-        let Parcel { mut content, mut origin_ends, ack: of_all, order, growth } = self;
+        let Parcel { mut content, mut origin_ends, ack: of_all, order, growth, is_replay } = self;
         if n_batches < origin_ends.as_ref().map_or(of_all.origins().len(), Vec::len) {
             origin_ends.iter_mut().for_each(|ends| ends.truncate(n_batches));
             match &mut content {
@@ -424,7 +424,7 @@ impl Parcel {
         }
         let n_origins =
             origin_ends.as_ref().map_or(n_batches, |ends| ends.last().map_or(0, |end| *end as usize));
-        (Parcel { content, origin_ends, ack: ack(n_origins as u32), order, growth }, of_all)
+        (Parcel { content, origin_ends, ack: ack(n_origins as u32), order, growth, is_replay }, of_all)
     }
 
     /// Takes the ack out and puts another one in its place.
