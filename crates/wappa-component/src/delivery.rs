@@ -116,7 +116,6 @@ impl Delivery {
     }
 
     /// The same, for one whose failures are tried elsewhere, or forgotten: whoever has it does not try for ever by himself.
-    #[must_use]
     pub fn with_way_out(self) -> Delivery {
         self.receipt.flight.iter().for_each(|it| it.set_way_out());
         self
