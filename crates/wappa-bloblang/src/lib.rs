@@ -40,7 +40,7 @@ use wappa_message::{Message, Value};
 
 pub use crate::{
     environment::Environment,
-    evaluate::{Failure, Mapped, Spent},
+    evaluate::{Failure, Mapped, NO_MESSAGE, Spent},
     formats::{compression::Algorithm, csv::Reader as CsvReader},
     interpolated::Interpolated,
     parse::ParseError,

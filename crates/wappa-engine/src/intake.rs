@@ -32,6 +32,8 @@ pub(crate) struct Intake {
     tally: Tally,
     activity: Activity,
     is_up: bool,
+    /// Whoever is around it wants no more: what is not connected then is not connected any more.
+    is_stopped: bool,
     is_over: bool,
     is_closed: bool,
     /// The last wait after something went wrong; `None`: all is well.
@@ -62,6 +64,7 @@ impl Intake {
             tally,
             activity: activity.clone(),
             is_up: false,
+            is_stopped: false,
             is_over: false,
             is_closed: false,
             back_off: None,
@@ -73,8 +76,8 @@ impl Intake {
     /// Makes one attempt to connect. `Err`: there is nothing to read.
     fn connect(&mut self, waits: &mut Waits) -> Result<(), ReadError> {
         let of = &self.of;
-        // Nothing is wanted of it any more.
-        if of.stop.is_draining() {
+        // Nothing is wanted of it any more, by anybody or by whoever is around it.
+        if self.is_stopped || of.stop.is_draining() {
             return Err(self.end());
         }
         let result = {
@@ -230,6 +233,7 @@ impl Input for Intake {
             return Err(ReadError::EndOfInput);
         }
         if let Some(until) = self.not_before
+            && !self.is_stopped
             && !self.of.stop.is_draining()
         {
             if self.of.world.now() < until {
@@ -257,6 +261,7 @@ impl Input for Intake {
     }
 
     fn stop(&mut self) {
+        self.is_stopped = true;
         let _entered = self.of.enter();
         self.inner.stop();
     }
@@ -265,7 +270,7 @@ impl Input for Intake {
         let _entered = self.of.enter();
         let restarts = self.inner.restart();
         if restarts {
-            (self.is_over, self.is_up) = (false, false);
+            (self.is_over, self.is_up, self.is_stopped) = (false, false, false);
             self.restarts.get_or_insert_with(|| Quiet::new(&self.of.world));
         }
         restarts

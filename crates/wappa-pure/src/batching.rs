@@ -176,7 +176,7 @@ impl Check {
             self.seen[place] = Message::new("");
         }
         result.unwrap_or_else(|failure| {
-            self.logger.error(&format!("Failed to execute batch check query: {failure}"));
+            self.logger.failed(&format!("Failed to execute batch check query: {failure}"));
             false
         })
     }

@@ -232,6 +232,8 @@ impl Mapper {
             Some(value @ (Value::Array(_) | Value::Object(_))) if self.is_pretty => {
                 indented(&value.to_text())
             }
+            // A time is no text, and printed as documents have it.
+            Some(value @ Value::Time(_)) => value.to_json_bytes().to_vec(),
             Some(value) => value.to_text().to_vec(),
         })
     }

@@ -333,7 +333,8 @@ pub(crate) enum Refusal {
 /// Reads the command line.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
     let first = arguments.get(1).and_then(|it| it.to_str()).unwrap_or_default().to_string();
-    Cli::try_parse_from(arguments.into_iter().map(with_two_dashes)).map_err(|err| match err.kind() {
+    let arguments = without_values(arguments.into_iter().map(with_two_dashes).collect());
+    Cli::try_parse_from(arguments).map_err(|err| match err.kind() {
         ErrorKind::DisplayHelp => Refusal::Help(err.to_string()),
         _ => {
             let mut text = mistake(&err);
@@ -364,6 +365,42 @@ fn with_two_dashes(argument: OsString) -> OsString {
         (1 < name.len() && flags.any(|it| it == name)).then(|| OsString::from(format!("-{text}")))
     };
     argument.to_str().and_then(is_long).unwrap_or(argument)
+}
+
+/// Bento's flags that are on or off may say which: `--chilled=true`. One that is off is as good as not there.
+fn without_values(arguments: Vec<OsString>) -> Vec<OsString> {
+    let program = Cli::command();
+    let command = arguments.iter().skip(1).find_map(|it| program.find_subcommand(it));
+    let is_switch = |flag: &str| {
+        let flags = command.into_iter().chain([&program]).flat_map(|it| it.get_arguments());
+        let is_it = |it: &&clap::Arg| match flag.strip_prefix("--") {
+            Some(long) => it.get_long() == Some(long),
+            None => it.get_short().is_some_and(|it| flag == format!("-{it}")),
+        };
+        // The command's own flags hide those of the program.
+        flags.into_iter().find(is_it).is_some_and(|it| matches!(it.get_action(), clap::ArgAction::SetTrue))
+    };
+    let mut is_behind = false;
+    let kept = |argument: OsString| {
+        is_behind |= argument == "--";
+        let Some((flag, value)) = argument.to_str().and_then(|it| it.split_once('=')) else {
+            return Some(argument);
+        };
+        match go_bool(value) {
+            Some(is_on) if !is_behind && is_switch(flag) => is_on.then(|| flag.into()),
+            _ => Some(argument),
+        }
+    };
+    arguments.into_iter().filter_map(kept).collect()
+}
+
+/// A boolean as Go reads it.
+fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 fn mistake(err: &clap::Error) -> String {

@@ -163,13 +163,16 @@ impl Found {
         self.files.push(FoundInFile { file, lints, labels });
     }
 
-    /// All of it, file by file; with it resources that are referred to and found in none of the files.
+    /// All of it, file by file; with it resources that are referred to and found in none of the files, where all files could be
+    /// read.
     fn findings(self, level_of_unknown: Level) -> Vec<Finding> {
         let mut all = Labels::default();
         self.files.iter().for_each(|it| all.add_defined(&it.labels));
+        let is_unread = |it: &FoundInFile| it.lints.iter().any(|it| it.rule == Rule::FailedRead);
+        let is_whole = !self.files.iter().any(is_unread);
         let of_file = |it: FoundInFile| {
-            let unknown =
-                it.labels.unknown(&all).into_iter().map(|it| Lint { level: level_of_unknown, ..it });
+            let unknown = it.labels.unknown(&all).into_iter().filter(|_| is_whole);
+            let unknown = unknown.map(|it| Lint { level: level_of_unknown, ..it });
             let lints = it.lints.into_iter().chain(unknown);
             lints.map(move |lint| Finding { file: Arc::clone(&it.file), lint }).collect::<Vec<_>>()
         };
@@ -254,6 +257,13 @@ impl Reading<'_> {
             return;
         }
         for block in markdown::fenced_blocks(&file.text, markdown::is_yaml) {
+            if !block.is_closed {
+                // What is a config of it, and what is text again, is not known.
+                let fence = Pos::new(block.lines_before, 1);
+                let lint = Lint::error(Rule::FailedRead, fence, "markdown snippet not terminated");
+                found.add(Arc::clone(&file), vec![lint], Labels::default());
+                continue;
+            }
             let dir = Path::new(path).parent();
             let (lints, labels) = match self.source(block.text.as_bytes(), dir) {
                 Ok(source) => {

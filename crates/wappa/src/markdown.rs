@@ -9,9 +9,11 @@ pub(crate) struct Block {
     pub(crate) lines_before: u32,
     /// How far the fence is indented.
     pub(crate) indent: u32,
+    /// Whether there is a fence behind it. A block without one ends with the text.
+    pub(crate) is_closed: bool,
 }
 
-/// All blocks of a text that are marked as `language`. A block without an end ends with the text.
+/// All blocks of a text whose marks are wanted.
 pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, Option<Block>)> = None;
@@ -26,11 +28,17 @@ pub(crate) fn fenced_blocks(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec
                 if fence.len() < 3 || inside[fence.len()..].contains('`') {
                     continue;
                 }
-                let block = Block { text: String::new(), lines_before: number, indent: indent as u32 };
+                let block = Block {
+                    text: String::new(),
+                    lines_before: number,
+                    indent: indent as u32,
+                    is_closed: false,
+                };
                 open = Some((fence.clone(), is_wanted(inside[fence.len()..].trim()).then_some(block)));
             }
             Some((fence, _)) if is_end(line, fence) => {
-                blocks.extend(open.take().and_then(|(_, block)| block));
+                let block = open.take().and_then(|(_, block)| block);
+                blocks.extend(block.map(|it| Block { is_closed: true, ..it }));
             }
             Some((_, Some(block))) => {
                 let blanks = line.len() - line.trim_start_matches(' ').len();
@@ -64,7 +72,10 @@ mod tests {
         let text = "a\n```yaml\nb: 1\n```\n```sh\n```yaml\nx\n```\n- c\n  ```yaml title=\"d\"\n  e:\n    f\n  ```\n\
                     ````yaml\n```\n````\n```yml\npart: 1\n```\n1. ```yaml\n   no end\n";
         let blocks = fenced_blocks(text, is_yaml);
-        let block = |text: &str, lines_before, indent| Block { text: text.to_string(), lines_before, indent };
+        let block = |text: &str, lines_before, indent| {
+            let is_closed = text != "no end\n";
+            Block { text: text.to_string(), lines_before, indent, is_closed }
+        };
         let expected = [
             block("b: 1\n", 2, 0),
             block("e:\n  f\n", 10, 2),

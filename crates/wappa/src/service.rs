@@ -20,7 +20,7 @@ use signal_hook::{
 use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
-use crate::{metrics::Push, progress::Drawing};
+use crate::{metrics::Push, progress::Drawing, signals};
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
@@ -83,6 +83,7 @@ impl Events {
     /// From here on a signal does not end the process by itself. Until [`Events::has_started`] it abandons the stream that
     /// is being built: nothing is under way in it, and a guest that starts may take its time.
     pub(crate) fn listen(stop: &Stop) -> io::Result<Events> {
+        signals::outlive_user_signals();
         let (tx, rx) = sync_channel(8);
         let was_signaled = Arc::new(AtomicBool::new(false));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;

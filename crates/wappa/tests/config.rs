@@ -273,6 +273,7 @@ fn what_lint_looks_at() {
         .file("label.yaml", "input: {label: x, stdin: {}}\noutput: {drop: {}}\n")
         .file("env.yaml", "input: {label: \"${WAPPA_TEST_NOT_SET}\", stdin: {}}\n")
         .file("doc.md", "Two:\n\n```yaml\noutpt: {}\n```\n\n- ```yaml\n  input: {stdin: {nope: 1}}\n  ```\n")
+        .file("open.md", "```yaml\noutput: {drop: {}}\n```\n\n```yaml\noutpt: {}\n\nAnd so on.\n")
         .file("off.yaml", "# BENTO LINT DISABLE\noutpt: {}\n")
         .file("more.yaml", "processor_resources: [{label: r, noop: {x: 1}}]\noutpt: {}\n");
     let commands = [
@@ -287,6 +288,7 @@ fn what_lint_looks_at() {
         "lint env.yaml",
         "lint --skip-env-var-check env.yaml",
         "lint doc.md",
+        "lint open.md",
         "lint off.yaml",
         "-c configs/bad.yml -r more.yaml lint",
         "lint -r more.yaml",
@@ -355,6 +357,11 @@ fn what_lint_looks_at() {
               hint: did you mean `output`?
             doc.md(8,1) field nope not recognised
 
+            $ wappa lint open.md
+            exit 1
+            --- stderr
+            open.md(5,1) markdown snippet not terminated
+
             $ wappa lint off.yaml
             exit 0
 
@@ -373,6 +380,30 @@ fn what_lint_looks_at() {
             more.yaml(1,1) field x not recognised
             more.yaml(2,1) field outpt not recognised
               hint: did you mean `output`?
+
+        "#]],
+    );
+}
+
+#[test]
+fn resources_that_may_be_in_a_file_that_cannot_be_read_are_not_missed() {
+    let program = Program::new("unread-resources")
+        .file("a.yaml", "input: {stdin: {}}\npipeline: {processors: [{resource: r}]}\n");
+    check(
+        &program,
+        &["-c a.yaml -r nope.yaml", "-c a.yaml"],
+        expect![[r#"
+            $ wappa -c a.yaml -r nope.yaml
+            exit 1
+            --- stderr
+            Configuration file read error: nope.yaml: open nope.yaml: no such file or directory
+
+            $ wappa -c a.yaml
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa hint="define it below `processor_resources`; those of other files are there with `-r FILE`" lint="a.yaml(2,1) processor resource 'r' was not found"
+            level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
         "#]],
     );
@@ -533,7 +564,13 @@ fn where_configs_come_from() {
 #[test]
 fn a_stream_with_lints_runs_when_chilled() {
     let program = Program::new("chilled").file("a.yaml", "outpt: {}\n").file("empty.yaml", "").stdin("a\n");
-    let commands = ["-c a.yaml", "-c a.yaml --chilled", "-c empty.yaml --chilled"];
+    let commands = [
+        "-c a.yaml",
+        "-c a.yaml --chilled",
+        "-c empty.yaml --chilled",
+        "--chilled=false -c empty.yaml --chilled=true",
+        "-c a.yaml --chilled=maybe",
+    ];
     check(
         &program,
         &commands,
@@ -564,6 +601,19 @@ fn a_stream_with_lints_runs_when_chilled() {
             level=info msg="Running main config from specified file" @service=wappa path=empty.yaml wappa_version=VERSION
             level=error msg="Config lint error" @service=wappa hint="the file says nothing: `{}` is a config in which everything is as if it were not given" lint="empty.yaml(0,1) expected object value, got !!null"
             level=error msg="Shutting down: no sense can be made of the config" @service=wappa
+
+            $ wappa --chilled=false -c empty.yaml --chilled=true
+            exit 1
+            --- stderr
+            level=info msg="Running main config from specified file" @service=wappa path=empty.yaml wappa_version=VERSION
+            level=error msg="Config lint error" @service=wappa hint="the file says nothing: `{}` is a config in which everything is as if it were not given" lint="empty.yaml(0,1) expected object value, got !!null"
+            level=error msg="Shutting down: no sense can be made of the config" @service=wappa
+
+            $ wappa -c a.yaml --chilled=maybe
+            exit 1
+            --- stderr
+            Usage error: unexpected value 'maybe' for '--chilled' found; no more were expected
+            hint: `wappa --help` shows the flags
 
         "#]],
     );

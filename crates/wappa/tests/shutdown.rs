@@ -124,6 +124,28 @@ fn a_terminal_that_goes_away_ends_a_stream_as_gracefully() {
     );
 }
 
+#[test]
+fn what_tools_send_to_have_files_opened_anew_ends_no_stream() {
+    let config = "pipeline:
+  threads: 1
+  processors:
+    - command: {name: sh, args_mapping: '[\"-c\", \"kill -USR1 $$; cat\"]'}
+    - log: {message: '${! error() }, works'}
+";
+    let program = Program::new("user-signals").file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut log, "Input type stdin is now active");
+    send(&child, Signal::USR1);
+    send(&child, Signal::USR2);
+    stdin.write_all(b"a\n").expect("it is read");
+    // The programs that it runs do not inherit that: this one ends by its own signal.
+    assert!(read_until(&mut log, "works").contains("signal: "));
+    drop(stdin);
+    assert_eq!(wait(child).code(), Some(0));
+}
+
 /// Whether whoever started the tests ignores hang-ups: it is inherited, and no program takes it back by itself.
 fn ignores_hangups() -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("the system tells");

@@ -371,8 +371,8 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Why there is nothing to look at where there is no message, or one without content.
-const NO_MESSAGE: &str = "target message part does not exist";
+/// Why there is nothing to look at where there is no message, or one without content; Bento's text.
+pub const NO_MESSAGE: &str = "target message part does not exist";
 
 /// Why there is no document where there is no content.
 const EMPTY: &str = "message is empty";

@@ -54,6 +54,8 @@ pub(super) const COMPONENT: Component =
 ///
 /// The input ends once `count` messages were made.
 /// A message that fails is delivered again, as it was made, before anything new.
+/// Without an interval as many messages are made ahead as are taken in about ten milliseconds, so that a slow pipeline has
+/// fresh ones, and little to work off at a stop.
 /// No time is caught up on: while messages are not taken, nothing is made, and then the next one comes at once, and the one
 /// after it at its time.
 ///
@@ -165,6 +167,7 @@ impl BuildInput for GenerateConfig {
             due: None,
             batch: None,
             failure: None,
+            ahead: Ahead::default(),
             is_stopped: false,
             auto_replay_nacks: self.auto_replay_nacks,
         }))
@@ -192,8 +195,33 @@ struct Generate {
     batch: Option<Batch>,
     /// Why the mapping failed, where that is to be told behind what was made before.
     failure: Option<String>,
+    ahead: Ahead,
     is_stopped: bool,
     auto_replay_nacks: bool,
+}
+
+/// For how long messages are made ahead: a stop works off what was made, and a message may hold the time it was made at.
+const AHEAD: Duration = Duration::from_millis(10);
+
+/// How many messages are made ahead: about as many as were taken in the time of [`AHEAD`] lately.
+#[derive(Default)]
+struct Ahead {
+    /// How many were made last, and when they were given out.
+    last: Option<(usize, Duration)>,
+}
+
+impl Ahead {
+    /// How many to make for whoever asks now. One that asks again has taken what there was.
+    fn n_wanted(&self, now: Duration) -> usize {
+        let Some((n, since)) = self.last else { return 1 };
+        let taken_for = now.saturating_sub(since).as_nanos().max(1);
+        let n_in_time = (n as u128 * AHEAD.as_nanos()).div_ceil(taken_for);
+        n_in_time.clamp(1, 2 * n as u128).min(PARCEL_MESSAGES_MAX as u128) as usize
+    }
+
+    fn made(&mut self, n: usize, now: Duration) {
+        self.last = Some((n, now));
+    }
 }
 
 /// When a batch is to be made.
@@ -217,6 +245,7 @@ struct Batch {
 impl Input for Generate {
     fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let (mut messages, mut ends, mut n_bytes) = (Vec::new(), Vec::new(), 0);
+        let n_wanted = self.ahead.n_wanted(step.now());
         for _ in 0..PARCEL_MESSAGES_MAX {
             if self.is_over() || self.failure.is_some() || !self.is_due(waits, step.now()) {
                 break;
@@ -229,11 +258,12 @@ impl Input for Generate {
                 messages.extend(batch.messages);
                 ends.push(messages.len() as u32);
             }
-            if step.is_due() || PARCEL_MESSAGES_MAX <= messages.len() || PARCEL_BYTES_MAX <= n_bytes {
+            if step.is_due() || n_wanted <= messages.len() || PARCEL_BYTES_MAX <= n_bytes {
                 break;
             }
         }
         if !messages.is_empty() {
+            self.ahead.made(messages.len(), step.now());
             let batches = if self.batch_size == 1 { Batches::Singles } else { Batches::Ends(ends) };
             let ack = Ack::new(messages.len() as u32, |_| ());
             return Ok(Parcel::of_messages(messages, batches, ack));
@@ -402,6 +432,22 @@ mod tests {
         let mapping = "root = if count(\"generate e\") % 2 == 0 { deleted() } else { 1 }";
         check(&format!("{{count: 2, batch_size: 3, interval: '', mapping: '{mapping}'}}"), "1|1\nend\n");
         check("{interval: '', mapping: 'root = deleted()'}", &"not ready\n".repeat(5));
+    }
+
+    #[test]
+    fn a_slow_pipeline_has_fresh_messages() {
+        let mut harness = Harness::default();
+        let mut input = harness.input("generate: {interval: '', mapping: 'root = 1'}");
+        let mut n_read = |input: &mut dyn Input, taken_for| {
+            harness.time.advance(Duration::from_micros(taken_for));
+            harness.read(input).lines().count()
+        };
+        assert_eq!(n_read(input.as_mut(), 0), 1);
+        let growing: Vec<usize> = (0..9).map(|_| n_read(input.as_mut(), 1)).collect();
+        assert_eq!(growing, [2, 4, 8, 16, 32, 64, 128, 256, 256]);
+        assert_eq!(n_read(input.as_mut(), 100_000), 26, "ten milliseconds of 256 in a hundred");
+        assert_eq!(n_read(input.as_mut(), 1_000_000), 1);
+        assert_eq!(n_read(input.as_mut(), 2_000), 2);
     }
 
     #[test]

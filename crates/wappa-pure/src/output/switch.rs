@@ -114,6 +114,8 @@ struct CaseConfig {
 }
 
 const FEW_CASES: &str = "attempting to create switch with fewer than 2 cases";
+const ENDLESS: &str = "a 'switch' output with a 'reject' case output must have the field 'switch.retry_until_success' set to \
+                       'false', otherwise the 'reject' child output will result in infinite retries";
 const NO_MATCH: &str = "no switch output conditions were met by message";
 const NO_MATCH_LOG: &str = "Message failed to match against at least one output check with strict mode enabled, it will be \
                             nacked and/or re-processed";
@@ -121,6 +123,9 @@ const NO_MATCH_LOG: &str = "Message failed to match against at least one output 
 fn lint(config: &SwitchConfig, node: &Node, reader: &mut Reader<'_>) {
     if config.cases.len() < 2 {
         reader.error(Rule::Custom, node.get("cases").unwrap_or(node), FEW_CASES);
+    }
+    if config.retry_until_success && config.cases.iter().any(|case| case.output.name == "reject") {
+        reader.error(Rule::Custom, node, ENDLESS);
     }
 }
 
@@ -260,6 +265,7 @@ impl Output for Switch {
 
 #[cfg(test)]
 mod tests {
+    use super::ENDLESS;
     use crate::test::{Harness, check_lint};
 
     /// A switch whose outputs record what they are given.
@@ -384,6 +390,10 @@ Error Failed to test case 1: expected bool value, got number from mapping (0) la
             "output:\n  switch:\n    cases:\n      - check: this.nope()\n        output: {drop: {}}\n      - output: {drop: {}}\n",
             "(4,28) unrecognised method 'nope'\n",
         );
+        let retried = "output:\n  switch:\n    retry_until_success: true\n    cases:\n      - check: 'true'\n        output: {drop: {}}\n      \
+                       - output: {reject: no}\n";
+        check_lint(retried, &format!("(3,1) {ENDLESS}\n"));
+        check_lint(&retried.replace("success: true", "success: false"), "");
         check_lint(
             "output:\n  switch:\n    cases:\n      - chek: a\n        output: {drop: {}}\n      - check: b\n",
             "(4,1) field chek not recognised\n(6,1) field output is required\n",

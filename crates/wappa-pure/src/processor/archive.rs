@@ -7,7 +7,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::{Mark, Message, ORIGIN_NONE, Value};
 use wappa_spec::{Config, Interpolated};
 
-use super::limit;
+use super::{document::document, limit};
 use crate::formats::{Member, binary, tar, zip};
 
 pub(super) const COMPONENT: Component =
@@ -98,7 +98,7 @@ impl Archive {
         if let Format::JsonArray = self.format {
             let mut values = Vec::with_capacity(batch.len());
             for message in batch {
-                let value = message.value().map_err(|err| format!("failed to parse message as JSON: {err}"))?;
+                let value = document(message).map_err(|err| format!("failed to parse message as JSON: {err}"))?;
                 values.push(value.clone());
             }
             let array = Value::array(values).map_err(|err| err.to_string())?;

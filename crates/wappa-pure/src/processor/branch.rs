@@ -85,8 +85,8 @@ pub(super) const COMPONENT: Component = Component::processor::<BranchConfig>("br
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 pub(super) struct BranchConfig {
-    /// A mapping that makes the request of a message. One that it deletes skips the branch; without a mapping the request is
-    /// a copy of the message.
+    /// A mapping that makes the request of a message. One that it deletes skips the branch, and one whose `root` it does not
+    /// assign has no content; without a mapping the request is a copy of the message.
     #[config(default = "\"\"", example = "root.id = this.doc.id")]
     request_map: Mapping,
 
@@ -181,6 +181,8 @@ pub(super) enum Outcome {
     Skipped,
     Result(Box<Message>),
     Failed(Mark),
+    /// The results of its batch cannot be told apart, which was logged for all of the batch.
+    Misaligned(Mark),
 }
 
 impl Branch {
@@ -250,7 +252,7 @@ impl Branch {
             let mark = self.misaligned(places.len(), n_results);
             for idx in part.batch(batches[batch]) {
                 if !matches!(outcomes[idx], Outcome::Failed(_)) {
-                    outcomes[idx] = Outcome::Failed(mark.clone());
+                    outcomes[idx] = Outcome::Misaligned(mark.clone());
                 }
             }
         }
@@ -264,7 +266,11 @@ impl Branch {
         let Some(program) = self.request_map.program() else { return Ok(Some(request)) };
         let failed = |why: &str| Mark::new(format!("request mapping failed: {why}"));
         let mapped = program.map(batch, place).map_err(|err| failed(err.as_str()))?;
+        let has_content = !mapped.keeps_content();
         let stays = limit::apply(mapped, &mut request, step).map_err(failed)?;
+        if !has_content {
+            request.set_content(Default::default());
+        }
         Ok(Some(request).filter(|_| stays))
     }
 
@@ -304,7 +310,7 @@ impl Branch {
         for (place, outcome) in outcomes.iter().enumerate() {
             let mark = match (outcome, program) {
                 (Outcome::Skipped, _) | (Outcome::Result(_), None) => continue,
-                (Outcome::Failed(mark), _) => mark.clone(),
+                (Outcome::Failed(mark) | Outcome::Misaligned(mark), _) => mark.clone(),
                 (Outcome::Result(_), Some(program)) => {
                     let message = &mut batch[place];
                     let failed = |why: &str| Mark::new(format!("result mapping failed: {why}"));
@@ -321,6 +327,14 @@ impl Branch {
         }
         failures
     }
+}
+
+/// Why the results of a batch with these outcomes cannot be told apart.
+pub(super) fn misaligned(outcomes: &[Outcome]) -> Option<&Mark> {
+    outcomes.iter().find_map(|it| match it {
+        Outcome::Misaligned(mark) => Some(mark),
+        _ => None,
+    })
 }
 
 impl Outcome {
@@ -366,8 +380,11 @@ impl Processor for Branch {
             for batch in 0..n_finished {
                 let range = part.batch(batch);
                 let messages = &mut part.messages_mut()[range.clone()];
+                let is_told = misaligned(&outcomes[range.clone()]).is_some();
                 for (place, mark) in self.overlay(messages, &mut outcomes[range], step) {
-                    self.logger.failed(&format!("Branch error: {mark}"));
+                    if !is_told {
+                        self.logger.failed(&format!("Branch error: {mark}"));
+                    }
                     step.mark(&mut messages[place], mark);
                 }
             }
@@ -399,8 +416,31 @@ mod tests {
     }
 
     #[test]
+    fn a_request_has_the_content_that_its_mapping_gives_it() {
+        for mapping in ["meta k = \"v\"", "let x = content()", "root.x = if false { 1 }"] {
+            let processor = "{mapping: 'root = [content().string(), @]'}";
+            check_process(
+                &format!(
+                    "processors: [{{mapping: meta old = 1}}, {{branch: {{request_map: '{mapping}', processors: [{processor}], \
+                     result_map: root = this}}}}]"
+                ),
+                &["a"],
+                match mapping.starts_with("meta") {
+                    true => "[\"\",{\"k\":\"v\",\"old\":1}]\n",
+                    false => "[\"\",{\"old\":1}]\n",
+                },
+            );
+        }
+        check_process(
+            "branch: {request_map: 'root = content()', processors: [{append: x}], result_map: root = content()}",
+            &["a"],
+            "ax\n",
+        );
+    }
+
+    #[test]
     fn requests_that_are_deleted_skip_the_branch() {
-        let request = r#"root = if content() == "b" { deleted() }"#;
+        let request = r#"root = if content() == "b" { deleted() } else { content() }"#;
         check_process(
             &format!("branch: {{request_map: '{request}', processors: [{{append: x}}], result_map: root = content()}}"),
             &["a|b|c", "b", "b|d"],
@@ -425,7 +465,7 @@ mod tests {
 
     #[test]
     fn what_fails_goes_on_as_it_was() {
-        let request = r#"root = if content() == "b" { throw("bad") }"#;
+        let request = r#"root = if content() == "b" { throw("bad") } else { content() }"#;
         let result = r#"root = if content() == "dx" { throw("worse") } else { content() }"#;
         let config = format!(
             "branch: {{request_map: '{request}', processors: [{{append: x}}, {{fail_on: c}}], result_map: '{result}'}}"
@@ -477,6 +517,11 @@ mod tests {
             &["a"],
             &format!("a[{count}, started with 1 messages, finished with 2]\n"),
         );
+        // It is logged once, and not for each message.
+        let mut harness = Harness::default();
+        harness.process("branch: {processors: [{filter_on: b}]}", &["a|b"]);
+        let log = harness.log.take();
+        assert!(log.starts_with("Error Failed to align branch result: ") && log.lines().count() == 1, "{log}");
         // Batches that are divided are none of that.
         check_process("branch: {processors: [{split: {}}, {append: x}], result_map: root = content()}", &["a|b"], "ax|bx\n");
     }

@@ -7,7 +7,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Proc
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::each::each_message;
+use super::{document::document, each::each_message};
 
 pub(super) const COMPONENT: Component = Component::processor::<JsonSchemaConfig>("json_schema").categories(&["Mapping"]);
 
@@ -114,7 +114,7 @@ struct JsonSchema(Schema);
 
 impl JsonSchema {
     fn check(&self, message: &mut Message) -> Result<(), String> {
-        let value = message.value().map_err(|err| err.to_string())?;
+        let value = document(message)?;
         let problems = self.0.problems(value).map_err(|failure| failure.to_string())?;
         match problems.is_empty() {
             true => Ok(()),
@@ -149,11 +149,12 @@ mod tests {
     fn what_does_not_fit_is_marked() {
         check(
             &format!("schema: '{SCHEMA}'"),
-            &[r#"{"a":1,"B":0}|{"a":1}"#, r#"{"a":"x"}"#, "nope", "\"x\""],
+            &[r#"{"a":1,"B":0}|{"a":1}"#, r#"{"a":"x"}"#, "nope", "\"x\"", ""],
             "{\"a\":1,\"B\":0}|{\"a\":1}[(root) B is required]\n\
              {\"a\":\"x\"}[(root) B is required\na invalid type. expected: number, given: string]\n\
              nope[invalid character 'o' in literal null (expecting 'u')]\n\
-             \"x\"[(root) invalid type. expected: object, given: string]\n",
+             \"x\"[(root) invalid type. expected: object, given: string]\n\
+             \"\"[target message part does not exist]\n",
         );
     }
 

@@ -172,25 +172,31 @@ enum Series {
     Timing(Timing),
 }
 
+/// Bento's words for a failure behind the evaluation of the value.
+fn handler(why: String) -> String {
+    format!("Handler error: {why}")
+}
+
 impl Metric {
+    /// Counts one message. The error is what the log says.
     fn count(&self, batch: &mut [Message], place: usize) -> Result<(), String> {
         let mut values = Vec::with_capacity(self.labels.len());
         for (_, label) in &self.labels {
             let value = label.evaluate_text(batch, place);
-            values.push(value.map_err(|err| format!("label interpolation error: {err}"))?);
+            values.push(value.map_err(|err| handler(format!("label interpolation error: {err}")))?);
         }
         let number = match self.kind {
             Kind::Counter => Number::Int(1),
             _ => {
                 let text = self.value.evaluate_text(batch, place);
-                let text = text.map_err(|err| format!("value interpolation error: {err}"))?;
-                Number::parse(&text, self.kind != Kind::Timing)?
+                let text = text.map_err(|err| format!("Value interpolation error: {err}"))?;
+                Number::parse(&text, self.kind != Kind::Timing).map_err(handler)?
             }
         };
         if self.kind == Kind::CounterBy && number.is_negative() {
-            return Err(format!("value {number} is negative"));
+            return Err(handler(format!("value {number} is negative")));
         }
-        let Some(series) = self.series(values)? else { return Ok(()) };
+        let Some(series) = self.series(values).map_err(handler)? else { return Ok(()) };
         match series {
             Series::Counter(it) => it.add(number.to_int().unsigned_abs()),
             Series::Gauge(it) => it.set(number.to_int()),
@@ -281,7 +287,7 @@ impl Processor for Metric {
             let batch = &mut part.messages_mut()[range];
             for place in 0..batch.len() {
                 if let Err(why) = self.count(batch, place) {
-                    self.logger.error(&format!("Handler error: {why}"));
+                    self.logger.failed(&why);
                 }
             }
             if step.is_due() {
@@ -340,7 +346,7 @@ mod tests {
         let log = run(&mut Harness::default(), "type: counter, name: n, labels: {a: '${! this.a }'}", &["x"]);
         assert!(log.starts_with("Error Handler error: label interpolation error: "), "{log}");
         let log = run(&mut Harness::default(), "type: gauge, name: n, value: '${! this.a }'", &["x"]);
-        assert!(log.starts_with("Error Handler error: value interpolation error: "), "{log}");
+        assert!(log.starts_with("Error Value interpolation error: "), "{log}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Processors without a foreign client, one file each.
 
+mod document;
 mod each;
 mod limit;
 

@@ -339,7 +339,7 @@ impl Subprocess {
             }
         };
         if let Err(why) = answered {
-            self.logger.error(&format!("Failed to send message to subprocess: {why}"));
+            self.logger.failed(&format!("Failed to send message to subprocess: {why}"));
             step.mark(message, Mark::new(why));
         }
         true

@@ -6,7 +6,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::{Mark, Message, Text, Value};
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use super::limit::Charged;
+use super::{document::document, limit::Charged};
 use crate::formats::{Member, binary, tar, zip};
 
 pub(super) const COMPONENT: Component =
@@ -144,7 +144,7 @@ impl Format {
             Format::JsonDocuments => documents(message, charge),
             Format::JsonArray => {
                 let failed = |why: String| format!("failed to parse message into JSON array: {why}");
-                let Value::Array(array) = document(message).map_err(failed)? else {
+                let Value::Array(array) = document(message).map_err(failed)?.clone() else {
                     return Err(failed(no_such_type(message)));
                 };
                 charge(array.len().saturating_mul(size_of::<Value>()))?;
@@ -152,7 +152,7 @@ impl Format {
             }
             Format::JsonMap => {
                 let failed = |why: String| format!("failed to parse message into JSON map: {why}");
-                let Value::Object(object) = document(message).map_err(failed)? else {
+                let Value::Object(object) = document(message).map_err(failed)?.clone() else {
                     return Err(failed(no_such_type(message)));
                 };
                 each(message, object.iter(), charge, |it, (key, value)| {
@@ -241,10 +241,6 @@ fn documents(
     each(message, documents, charge, Message::set_value)
 }
 
-fn document(message: &mut Message) -> Result<Value, String> {
-    message.value().cloned().map_err(|err| err.to_string())
-}
-
 /// What a document is instead of what it should be, in Go's words.
 fn no_such_type(message: &mut Message) -> String {
     let name = match message.value() {
@@ -316,6 +312,9 @@ mod tests {
     fn what_is_no_archive_stays_and_is_marked() {
         let null = "invalid character 'o' in literal null (expecting 'u')";
         check("json_documents", &["1 no"], &format!("1 no[{null}]\n"));
+        let empty = "target message part does not exist";
+        check("json_array", &[""], &format!("\"\"[failed to parse message into JSON array: {empty}]\n"));
+        check("json_map", &[""], &format!("\"\"[failed to parse message into JSON map: {empty}]\n"));
         check("json_array", &["no"], &format!("no[failed to parse message into JSON array: {null}]\n"));
         for (document, name) in [("{}", "map[string]interface {}"), ("5", "json.Number"), ("null", "<nil>")] {
             let why = format!("failed to parse message into JSON array: invalid type '{name}'");

@@ -9,7 +9,10 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Pa
 use wappa_message::{Mark, Message, Object, Text, TooDeep, Value};
 use wappa_spec::{Config, Map, Node, Reader, Rule};
 
-use super::branch::{Branch, BranchConfig, Labelled, Outcome};
+use super::{
+    branch::{Branch, BranchConfig, Labelled, Outcome, misaligned},
+    document::document,
+};
 
 pub(super) const COMPONENT: Component =
     Component::processor::<WorkflowConfig>("workflow").categories(&["Composition"]);
@@ -265,6 +268,9 @@ impl Workflow {
         for batch in 0..part.n_batches() {
             let range = part.batch(batch);
             let messages = &mut part.messages_mut()[range.clone()];
+            if let Some(mark) = misaligned(&outcomes[range.clone()]) {
+                self.logger.failed(&format!("Failed to perform enrichment '{name}': {mark}"));
+            }
             let failures = branch.overlay(messages, &mut outcomes[range.clone()], step);
             for (outcome, record) in outcomes[range.clone()].iter().zip(&mut records[range.clone()]) {
                 let names = match outcome {
@@ -315,7 +321,7 @@ impl Workflow {
                 Ok(true) => return,
                 Ok(false) => (),
                 Err(why) => {
-                    self.logger.error(&format!("Failed to parse message for meta update: {why}"));
+                    self.logger.failed(&format!("Failed to parse message for meta update: {why}"));
                     if record.failed.is_empty() {
                         step.mark(message, Mark::new(why));
                     }
@@ -331,7 +337,7 @@ impl Workflow {
     /// `false`: the document has no place for it. The error is why there is no document.
     fn write(&self, message: &mut Message, record: &Record<'_>, step: &mut Step<'_>) -> Result<bool, String> {
         let before = message.content_size();
-        let value = message.value().map_err(|err| err.to_string())?;
+        let value = document(message)?;
         let mut pairs: Vec<(Text, Value)> = Vec::new();
         let list = |names: &BTreeSet<&str>| Value::array(names.iter().map(Value::text));
         let failed = record.failed.iter().map(|(name, mark)| (Text::from(*name), Value::text(mark.as_str())));
@@ -428,6 +434,20 @@ mod tests {
             &[r#"{"a":1,"foo":5,"bar":6}"#],
             "{\"a\":1,\"bar\":15,\"baz\":106,\"foo\":2,\"m\":{\"succeeded\":[\"bar\",\"baz\",\"foo\"]}}\n",
         );
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_logged_once() {
+        let mut harness = Harness::default();
+        let config = "workflow: {branches: {foo: {processors: [{filter_on: b}]}}}";
+        let output = harness.process(config, &[r#"{"a":1}|{"b":1}"#]);
+        assert_eq!(output.matches("message count from branch processors does not match request").count(), 2, "{output}");
+        let log = harness.log.take();
+        let lines: Vec<&str> = log.lines().collect();
+        let is_of = |line: &&str, text: &str| line.starts_with(&format!("Error {text}"));
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines.iter().any(|it| is_of(it, "Failed to align branch result: ")), "{log}");
+        assert!(lines.iter().any(|it| is_of(it, "Failed to perform enrichment 'foo': message count from ")), "{log}");
     }
 
     #[test]

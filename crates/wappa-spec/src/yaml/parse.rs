@@ -23,7 +23,8 @@ const COPIED_BYTES_MAX: usize = 16 << 20;
 pub struct Parsed {
     /// The first document; null at line 0 where there is none.
     pub node: Node,
-    /// Warnings about what YAML allows and nobody means: repeated keys, merge keys; and errors where these lose fields.
+    /// Warnings about what YAML allows and nobody means: repeated keys, merge keys; and errors where these lose fields, and
+    /// where a text is in base64 (`!!binary`).
     pub lints: Vec<Lint>,
 }
 
@@ -94,8 +95,13 @@ impl<'t> Builder<'t> {
         let pos = pos(&span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.as_ref().and_then(|it| it.core_suffix().map(str::to_string));
+                // What has a tag of its own is a text, as in Bento.
+                let tag = tag.as_ref().map(|it| it.core_suffix().unwrap_or("str").to_string());
                 let node = self.scalar(&span, text.into_owned(), style, tag.as_deref());
+                if tag.as_deref() == Some("binary") {
+                    let message = "`!!binary` is not decoded: write the text that it stands for";
+                    self.lints.push(Lint::error(Rule::InvalidValue, node.pos, message).on(&node));
+                }
                 let size = Size { nodes: 1, bytes: node.as_key().len(), height: 1 };
                 self.keep(anchor, &node, size)?;
                 self.place(node, size)
@@ -188,7 +194,7 @@ impl<'t> Builder<'t> {
         let style = match (style, tag) {
             (ScalarStyle::Literal, _) => Style::Literal { column },
             (ScalarStyle::Folded, _) => Style::Folded { column },
-            (ScalarStyle::Plain, Some("str")) => Style::Quoted,
+            (ScalarStyle::Plain, Some("str" | "binary")) => Style::Quoted,
             (ScalarStyle::Plain, _) | (_, Some("int" | "float" | "bool" | "null")) => Style::Plain,
             _ => Style::Quoted,
         };

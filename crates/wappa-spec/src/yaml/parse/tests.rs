@@ -43,6 +43,21 @@ fn check(text: &str, expected: Expect) {
 }
 
 #[test]
+fn what_has_a_tag_of_its_own_is_a_text() {
+    check(
+        "a: !x 1\nb: !!binary eA==\n",
+        expect![[r#"
+        1:1+0 map
+         1:1+1 "a" Plain
+          1:7+1 "1" Quoted
+         2:1+1 "b" Plain
+          2:13+4 "eA==" Quoted
+        (2,1) `!!binary` is not decoded: write the text that it stands for
+    "#]],
+    );
+}
+
+#[test]
 fn scalars_and_positions() {
     check(
         "a: 1\nb: 'x y'\nc:\nd: ~\ne: \"\"\nf: !!str 5\ng: [a, {b: c}]\nh:\n- i\n-  - j\n",
