@@ -31,7 +31,7 @@ func serve(h Handler) {
 func handle(h Handler, m *Message) (reason string, failed bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			reason, failed = panicText(cause), true
+			reason, failed = panicText(cause)+place(), true
 			logStack(reason)
 		}
 	}()

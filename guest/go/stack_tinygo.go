@@ -4,3 +4,5 @@ package wappa
 
 // TinyGo keeps no stack to be read.
 func logStack(string) {}
+
+func place() string { return "" }

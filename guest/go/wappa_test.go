@@ -5,8 +5,11 @@ package wappa_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,6 +55,7 @@ func TestOutcomes(t *testing.T) {
 	failed := func(reason string) []message {
 		return []message{{Content: "a", Metadata: in[0].Metadata, Error: reason}}
 	}
+	panicked := func(reason string) []message { return failed(reason + at(1, 0)) }
 	for _, c := range []struct {
 		name string
 		do   func(m *wappa.Message) error
@@ -67,14 +71,15 @@ func TestOutcomes(t *testing.T) {
 		{"the last reason stands", func(m *wappa.Message) error { m.Fail("x"); m.Fail("y"); return errors.New("z") }, failed("z")},
 		{"an error without text", func(m *wappa.Message) error { return errors.New("") }, failed("the guest gave no reason")},
 		{"an error of several lines", func(m *wappa.Message) error { return errors.New("one\n two\r\n\nthree\x00") }, failed("one; two; three\uFFFD")},
-		{"a panic with text", func(m *wappa.Message) error { emitTwice(m); panic("oh") }, failed("panic: oh")},
-		{"a panic with an error", func(m *wappa.Message) error { panic(errors.New("oh")) }, failed("panic: oh")},
-		{"a panic with a number", func(m *wappa.Message) error { panic(-7) }, failed("panic: -7")},
-		{"a panic of the runtime", func(m *wappa.Message) error { _ = m.Content()[m.ContentLen():][0]; return nil }, failed("panic: runtime error: index out of range [0] with length 0")},
-		{"a panic in an error's text", func(m *wappa.Message) error { return (*badError)(nil) }, failed("panic: runtime error: invalid memory address or nil pointer dereference")},
-		{"a key that is not UTF-8", func(m *wappa.Message) error { m.SetMeta("\xff", ""); return nil }, failed(`panic: wappa: a metadata key is not UTF-8: "\xff"`)},
-		{"a number that JSON has not", func(m *wappa.Message) error { m.SetMetaFloat("x", math.Inf(1)); return nil }, failed("panic: wappa: the metadata key `x` cannot be an infinity or NaN")},
-		{"a counter's name", func(m *wappa.Message) error { wappa.Count("a-b", 1); return nil }, failed("panic: wappa: the name of a counter has 1 to 64 ASCII letters, digits and underscores, this one is `a-b`")},
+		{"a panic with text", func(m *wappa.Message) error { emitTwice(m); panic("oh") }, panicked("panic: oh")},
+		{"a panic with an error", func(m *wappa.Message) error { panic(errors.New("oh")) }, panicked("panic: oh")},
+		{"a panic with a number", func(m *wappa.Message) error { panic(-7) }, panicked("panic: -7")},
+		{"a panic of the runtime", func(m *wappa.Message) error { _ = m.Content()[m.ContentLen():][0]; return nil }, panicked("panic: runtime error: index out of range [0] with length 0")},
+		{"a panic in an error's text", func(m *wappa.Message) error { return (*badError)(nil) }, failed("panic: runtime error: invalid memory address or nil pointer dereference" + badErrorAt)},
+		{"a panic in Go's library", func(m *wappa.Message) error { strings.Repeat("x", -m.ContentLen()); return nil }, panicked("panic: strings: negative Repeat count")},
+		{"a key that is not UTF-8", func(m *wappa.Message) error { m.SetMeta("\xff", ""); return nil }, panicked(`panic: wappa: a metadata key is not UTF-8: "\xff"`)},
+		{"a number that JSON has not", func(m *wappa.Message) error { m.SetMetaFloat("x", math.Inf(1)); return nil }, panicked("panic: wappa: the metadata key `x` cannot be an infinity or NaN")},
+		{"a counter's name", func(m *wappa.Message) error { wappa.Count("a-b", 1); return nil }, panicked("panic: wappa: the name of a counter has 1 to 64 ASCII letters, digits and underscores, this one is `a-b`")},
 		{"a trap, whatever the guest recovers from", func(m *wappa.Message) error { m.SetMetaJSON("x", "{}}"); return nil }, failed("host call: `v1_meta_set_json`: the value is not JSON: there is more than one JSON value")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,10 +95,20 @@ func TestOutcomes(t *testing.T) {
 
 type badError struct{ text string }
 
+// badErrorAt is where Error panics.
+var badErrorAt = at(0, 2)
+
 func (e *badError) Error() string { return e.text }
 
+// at is how a reason places a panic some lines below a line of the caller, or of one further out.
+func at(out, below int) string {
+	_, file, line, _ := runtime.Caller(out + 1)
+	directory, name := filepath.Split(file)
+	return fmt.Sprintf(", at %s/%s:%d", filepath.Base(directory), name, line+below)
+}
+
 func TestAPanicIsExplainedInTheLog(t *testing.T) {
-	host := check(t, func(m *wappa.Message) error { panic("oh") }, []message{{}}, []message{{Error: "panic: oh"}})
+	host := check(t, func(m *wappa.Message) error { panic("oh") }, []message{{}}, []message{{Error: "panic: oh" + at(0, 0)}})
 	var text strings.Builder
 	for _, line := range host.Logs() {
 		if line.Level != "debug" {
@@ -269,7 +284,7 @@ func TestHooks(t *testing.T) {
 	}{
 		{func() error { return errors.New("no table") }, "the guest does not start: no table"},
 		{func() error { return errors.New("") }, "the guest does not start: "},
-		{func() error { panic("oh") }, "the guest does not start: panic: oh"},
+		{func() error { panic("oh") }, "the guest does not start: panic: oh" + at(0, 0)},
 	} {
 		onInit = c.f
 		if _, err := wappatest.New(nil); err == nil || err.Error() != c.want {

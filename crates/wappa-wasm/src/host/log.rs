@@ -24,7 +24,9 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use crate::{host::metrics::GuestMetrics, host::waiting::look, interface::Level};
+use crate::{
+    host::explanation::Explanation, host::metrics::GuestMetrics, host::waiting::look, interface::Level,
+};
 
 /// The longest line; what comes after it is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
@@ -139,60 +141,6 @@ struct Lines {
     explanation: Explanation,
     /// What is held back; `None`: nothing is.
     held: Option<Held>,
-}
-
-/// Which line says why a guest failed: the last one, unless a runtime has told of a panic, behind which it prints stacks
-/// and advice.
-#[derive(Debug, Default)]
-struct Explanation {
-    last: String,
-    panic: String,
-    /// The line of the panic says where; the next one says why.
-    is_half: bool,
-    /// The lines behind a panic in Go say where.
-    wants_place: bool,
-}
-
-impl Explanation {
-    fn take(&mut self, line: &str) {
-        let line = line.trim();
-        if line.is_empty() {
-            return;
-        }
-        if self.is_half {
-            // Rust: `thread 'main' panicked at src/lib.rs:3:5:`, and the message.
-            self.panic = format!("{} {line}", self.panic);
-            self.is_half = false;
-        } else if self.panic.is_empty() {
-            // Go, TinyGo, and Rust.
-            let is_panic = line.starts_with("panic: ") || line.starts_with("fatal error: ");
-            let is_rust = line.starts_with("thread '") && line.contains(" panicked at ");
-            if is_panic || is_rust {
-                self.panic = line.to_string();
-                self.is_half = is_rust && line.ends_with(':');
-                self.wants_place = is_panic;
-            }
-        } else if self.wants_place
-            && let Some(place) = place_in_go(line)
-            && !["panic(", "runtime.", "goroutine "].iter().any(|it| self.last.starts_with(it))
-        {
-            self.panic = format!("{}, at {place}", self.panic);
-            self.wants_place = false;
-        }
-        self.last = line.to_string();
-    }
-
-    fn text(&self) -> Option<String> {
-        let text = if self.panic.is_empty() { &self.last } else { &self.panic };
-        (!text.is_empty()).then(|| text.clone())
-    }
-}
-
-/// The place in a line of a Go stack below a function's name: `/a/main.go:6 +0x1`.
-fn place_in_go(line: &str) -> Option<&str> {
-    let place = line.split(' ').next()?;
-    let (_, number) = place.split_once(".go:")?;
-    (!number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())).then_some(place)
 }
 
 /// The most that is held back of one call, in bytes; what is more is dropped, and that is said.
@@ -541,45 +489,5 @@ mod tests {
         assert_eq!(output.last_err().as_deref(), Some("of the second"));
         output.finish();
         assert_eq!(*lock(&log.0), ["of the first", "of the second"]);
-    }
-
-    #[test]
-    fn a_panic_explains_more_than_the_last_line() {
-        let text = |lines: &[&str]| {
-            let mut explanation = Explanation::default();
-            lines.iter().for_each(|it| explanation.take(it));
-            explanation.text()
-        };
-        assert_eq!(text(&[]), None);
-        assert_eq!(text(&["one", "two", " "]).as_deref(), Some("two"));
-        let go = [
-            "panic: no such order",
-            "",
-            "goroutine 1 [running]:",
-            "main.process(...)",
-            "\t/a/main.go:6 +0x1",
-        ];
-        assert_eq!(text(&go).as_deref(), Some("panic: no such order, at /a/main.go:6"));
-        let of_runtime = [
-            "panic: runtime error: index out of range [5] with length 3",
-            "goroutine 1 [running]:",
-            "panic({0x1, 0x2})",
-            "\t/go/src/runtime/panic.go:787 +0x2",
-            "runtime.goPanicIndex()",
-            "\t/go/src/runtime/panic.go:115 +0x7",
-            "main.process()",
-            "\t/a/b.go:12 +0x1d",
-            "main.main()",
-            "\t/a/b.go:20 +0x1d",
-        ];
-        let expected = "panic: runtime error: index out of range [5] with length 3, at /a/b.go:12";
-        assert_eq!(text(&of_runtime).as_deref(), Some(expected));
-        let fatal = ["fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive]:"];
-        assert_eq!(text(&fatal).as_deref(), Some(fatal[0]));
-        let rust = ["thread '<unnamed>' panicked at src/lib.rs:3:5:", "no such order", "note: run with more"];
-        assert_eq!(
-            text(&rust).as_deref(),
-            Some("thread '<unnamed>' panicked at src/lib.rs:3:5: no such order")
-        );
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod batches;
 pub(crate) mod clock;
 pub(crate) mod descriptors;
 pub(crate) mod error;
+mod explanation;
 pub(crate) mod exports;
 pub(crate) mod files;
 pub(crate) mod functions;
