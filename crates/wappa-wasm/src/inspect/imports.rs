@@ -14,11 +14,11 @@ impl Inspection {
         for import in self.imports.iter().filter(|it| !(is_shared && is_memory(it))) {
             let is_it = |known: &&(&str, &str, &str)| known.0 == import.module && known.1 == import.name;
             if let Some((.., letters)) = NOTHING_TO_DO.iter().find(is_it) {
-                problems.extend(check_type(import, letters));
+                problems.extend(self.check_type(import, letters));
                 continue;
             }
             match interface::functions_of(&import.module) {
-                Some(functions) => problems.extend(check_known(import, &functions)),
+                Some(functions) => problems.extend(self.check_known(import, &functions)),
                 None => match unknown.iter_mut().find(|(module, _)| *module == import.module) {
                     Some((_, imports)) => imports.push(import),
                     None => unknown.push((&import.module, vec![import])),
@@ -27,6 +27,38 @@ impl Inspection {
         }
         for (module, imports) in unknown {
             problems.push(nobody_provides(module, &imports));
+        }
+    }
+
+    fn check_known(&self, import: &Import, functions: &[(&str, &str)]) -> Option<Problem> {
+        let Some((_, letters)) = functions.iter().find(|(it, _)| *it == import.name) else {
+            let name = full_name(import);
+            let text = format!("imports {name}, but there is no such function in `{}`", import.module);
+            return Some(error(text, Some(hint_for_function(import, functions))));
+        };
+        self.check_type(import, letters)
+    }
+
+    fn check_type(&self, import: &Import, letters: &str) -> Option<Problem> {
+        let name = full_name(import);
+        let wanted = Signature::from_letters(letters);
+        match &import.item {
+            Item::Function(signature) if *signature == wanted => None,
+            Item::Function(signature) => Some(error(
+                format!("imports {name} as `{signature}`, but it is `{wanted}`"),
+                Some(
+                    if self.is_of_emscripten() {
+                        INTEGERS_OF_EMSCRIPTEN
+                    } else {
+                        "declare the import with that type"
+                    }
+                    .to_owned(),
+                ),
+            )),
+            other => Some(error(
+                format!("imports {name} as {}, but it is a function", other.noun()),
+                Some("declare the import as a function".to_owned()),
+            )),
         }
     }
 }
@@ -38,31 +70,6 @@ pub(super) fn is_v0(import: &Import) -> bool {
 /// The name of an import as everyone writes it.
 fn full_name(import: &Import) -> String {
     format!("`{}.{}`", safe(&import.module, 60), safe(&import.name, 100))
-}
-
-fn check_known(import: &Import, functions: &[(&str, &str)]) -> Option<Problem> {
-    let Some((_, letters)) = functions.iter().find(|(it, _)| *it == import.name) else {
-        let name = full_name(import);
-        let text = format!("imports {name}, but there is no such function in `{}`", import.module);
-        return Some(error(text, Some(hint_for_function(import, functions))));
-    };
-    check_type(import, letters)
-}
-
-fn check_type(import: &Import, letters: &str) -> Option<Problem> {
-    let name = full_name(import);
-    let wanted = Signature::from_letters(letters);
-    match &import.item {
-        Item::Function(signature) if *signature == wanted => None,
-        Item::Function(signature) => Some(error(
-            format!("imports {name} as `{signature}`, but it is `{wanted}`"),
-            Some("declare the import with that type".to_owned()),
-        )),
-        other => Some(error(
-            format!("imports {name} as {}, but it is a function", other.noun()),
-            Some("declare the import as a function".to_owned()),
-        )),
-    }
 }
 
 /// What may be meant by a function that an import module does not have.
@@ -131,7 +138,7 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
             "name the import module: `bento_wasm`, not the compiler's default `env`"
         }
         "env" if starts("v1_") => "name the import module: `wappa`, not the compiler's default `env`",
-        "env" if starts("emscripten_") || starts("invoke_") || starts("__syscall") => {
+        "env" if imports.iter().any(|it| is_name_in_emscripten(&it.name)) => {
             "the module was built by Emscripten for a browser: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
         }
         "env" => "a function was declared and never linked: link it, or build for `wasm32-wasip1`",
@@ -146,7 +153,7 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
         }
         "wasi_unstable" => "this is WASI as it was before preview 1: build with a current toolchain",
         "a" => {
-            "the module was built by Emscripten with minified imports: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
+            "the module was built by Emscripten with minified names: build with `-sSTANDALONE_WASM`, or with the WASI SDK"
         }
         _ if module.contains("wbindgen")
             || module == "wbg"
@@ -163,6 +170,19 @@ fn hint_for_module(module: &str, imports: &[&Import]) -> String {
         _ => return hint_for_unknown(module),
     };
     hint.to_owned()
+}
+
+/// How a type differs that nobody declared so.
+const INTEGERS_OF_EMSCRIPTEN: &str = "the module was built by Emscripten for a browser, to which an integer of 64 bits \
+     is two of 32: build with `-sSTANDALONE_WASM`, or with the WASI SDK";
+
+/// Whether only the JavaScript of Emscripten has a function of this name.
+pub(super) fn is_name_in_emscripten(name: &str) -> bool {
+    let is_of_script = name.starts_with('_') && name.ends_with("_js");
+    let bare = name.trim_start_matches('_');
+    is_of_script
+        || ["emscripten_", "invoke_", "syscall_"].iter().any(|it| bare.starts_with(it))
+        || ["getTempRet0", "setTempRet0"].contains(&name)
 }
 
 /// The name that an author in AssemblyScript knows for what its compiler imports from a host in JavaScript.

@@ -2,11 +2,15 @@
 
 use super::{
     Inspection, Problem,
-    imports::is_v0,
+    imports::{is_name_in_emscripten, is_v0},
     problems::error,
     types::{Import, Item},
 };
-use crate::{file::text::safe, inspect::Tier, interface::V1_MODULE};
+use crate::{
+    file::text::safe,
+    inspect::Tier,
+    interface::{NOTHING_TO_DO, V1_MODULE},
+};
 
 /// What a core module is instead of a guest, however it exports its functions. What else there is to say about it
 /// would be wrong, or different once it is built as it should be.
@@ -127,6 +131,23 @@ impl Inspection {
         }
     }
 
+    /// Whether Emscripten built it for its own JavaScript, which calls it and which it calls.
+    pub(super) fn is_of_emscripten(&self) -> bool {
+        let is_of_glue = |it: &Import| {
+            let is_told =
+                NOTHING_TO_DO.iter().any(|(module, name, _)| *module == it.module && *name == it.name);
+            it.module == "env" && is_name_in_emscripten(&it.name) && !is_told
+        };
+        self.has_names_of_emscripten() || self.imports.iter().any(is_of_glue)
+    }
+
+    /// Whether Emscripten has shortened the names of its imports and exports, which the JavaScript beside it knows.
+    pub(super) fn has_names_of_emscripten(&self) -> bool {
+        !self.imports.is_empty()
+            && self.imports.iter().all(|it| it.module == "a" && it.name.len() <= 2)
+            && self.exports.iter().all(|it| it.name.len() <= 2)
+    }
+
     /// Whether only a loader that knows its sections could place it.
     fn is_position_independent(&self) -> bool {
         let is_base =
@@ -196,7 +217,7 @@ impl Inspection {
             ),
             Toolchain::Unknown => format!(
                 "build a library (a reactor) that exports `{function}`: in Rust `crate-type = [\"cdylib\"]`, in Go and \
-                 TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`"
+                 TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`, with Emscripten `--no-entry`"
             ),
         }
     }

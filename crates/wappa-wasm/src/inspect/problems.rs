@@ -86,7 +86,10 @@ impl Inspection {
         } else if let Some(foreign) = self.foreign() {
             return vec![self.of_foreign(foreign)];
         } else {
-            self.check_function(function, &mut problems);
+            // Where the names are shortened, none says which function it was.
+            if !self.has_names_of_emscripten() {
+                self.check_function(function, &mut problems);
+            }
             self.check_imports(&mut problems);
         }
         self.check_memory(limits, &mut problems);

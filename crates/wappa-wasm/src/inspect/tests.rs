@@ -240,7 +240,7 @@ fn a_function_that_cannot_be_called() {
         "(module (func (export \"_start\")))",
         expect![[r#"
             Error: `process` is not exported: the module was built as a WASI command, a program with a `main`
-              build a library (a reactor) that exports `process`: in Rust `crate-type = ["cdylib"]`, in Go and TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`
+              build a library (a reactor) that exports `process`: in Rust `crate-type = ["cdylib"]`, in Go and TinyGo `-buildmode=c-shared`, in C and C++ `-mexec-model=reactor`, with Emscripten `--no-entry`
         "#]],
     );
     check_problems(
