@@ -40,8 +40,7 @@ pub fn main() -> ExitCode {
         }
     };
     if cli.version {
-        let date = option_env!("WAPPA_DATE").unwrap_or("unknown");
-        let commit = env!("WAPPA_COMMIT");
+        let (date, commit) = (env!("WAPPA_DATE"), env!("WAPPA_COMMIT"));
         print(io::stdout(), &format!("Version: {}\nDate: {date}\nCommit: {commit}\n", run::VERSION));
         return ExitCode::SUCCESS;
     }

@@ -1,5 +1,7 @@
 //! Puts into the program what `wappa new` writes: the templates of projects, and the SDKs as they are beside this
-//! crate, so that a project builds without a network.
+//! crate, so that a project builds without a network; and what `--version` says.
+
+mod commit;
 
 use std::{
     env, fs, io,
@@ -37,7 +39,7 @@ const LEFT_OUT: &[&str] =
     &["examples", "internal/cases", "build", ".gitignore", "component/wit", "component/generate"];
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build");
     tell_commit();
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let mut code = String::new();
@@ -60,25 +62,37 @@ fn main() -> io::Result<()> {
     fs::write(out.join("embedded.rs"), code)
 }
 
-/// The commit that the program is built from, where that is known: from the variable of a packager, or from git.
+/// Tells what `--version` says: the commit that the program is built from, and its date, where they are known: from the
+/// variables of a packager, or from a checkout. Only where the build is for more than the next few minutes: a build for
+/// development would be made again after each commit.
 fn tell_commit() {
     println!("cargo::rerun-if-env-changed=WAPPA_COMMIT");
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok().filter(|it| it.status.success())?;
-        Some(String::from_utf8(output.stdout).ok()?.trim().to_string()).filter(|it| !it.is_empty())
-    };
-    // Of this repository, and of no other one around a copy of it.
-    let is_repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.git").exists();
-    let of_git = || {
-        if !is_repository {
-            return None;
+    println!("cargo::rerun-if-env-changed=WAPPA_DATE");
+    let told = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
+    let (mut commit, mut date) = (told("WAPPA_COMMIT"), told("WAPPA_DATE"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let is_lasting = env::var("PROFILE").is_ok_and(|it| it == "release");
+    if commit.is_none()
+        && is_lasting
+        && let Some(head) = commit::head(&root)
+    {
+        for file in &head.files {
+            println!("cargo::rerun-if-changed={}", file.display());
         }
-        let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
-        println!("cargo::rerun-if-changed={log}");
-        git(&["rev-parse", "--short=12", "HEAD"])
-    };
-    let commit = env::var("WAPPA_COMMIT").ok().filter(|it| !it.is_empty()).or_else(of_git);
-    println!("cargo::rustc-env=WAPPA_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+        date = date.or_else(|| date_of(&head.commit, &root));
+        commit = Some(head.commit[..12].to_string());
+    }
+    let unknown = if is_lasting { "unknown" } else { "unknown, as in every debug build" };
+    println!("cargo::rustc-env=WAPPA_COMMIT={}", commit.as_deref().unwrap_or(unknown));
+    println!("cargo::rustc-env=WAPPA_DATE={}", date.as_deref().unwrap_or(unknown));
+}
+
+/// The day of a commit, where there is git.
+fn date_of(commit: &str, root: &Path) -> Option<String> {
+    let arguments = ["show", "--no-patch", "--format=%cs", commit];
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    let text = output.status.success().then(|| String::from_utf8(output.stdout).ok())??;
+    Some(text.trim().to_string()).filter(|it| !it.is_empty())
 }
 
 /// The files of a tree, by their places in a project.
