@@ -379,6 +379,6 @@ mod tests {
     fn what_queries_make_together_is_bounded() {
         let twice = "${! \"x\".repeat(600000000) }";
         let failure = parse(twice).evaluate(&mut [Message::new("")], 0).expect_err("it is too much");
-        assert_eq!(failure.as_str(), "the mapping makes more than 1073741824 bytes for one message");
+        assert_eq!(failure.as_str(), "the mapping makes more than 1GiB for one message");
     }
 }

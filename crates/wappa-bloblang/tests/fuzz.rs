@@ -212,7 +212,7 @@ fn run(mapping: &str, document: &str) -> Result<String, String> {
 
 #[test]
 fn what_has_no_end_is_an_error() {
-    let bytes = "the mapping makes more than 1073741824 bytes for one message";
+    let bytes = "the mapping makes more than 1GiB for one message";
     for (mapping, expected) in [
         ("root = range(0, 1000000000000).length()", bytes),
         ("root = \"x\".repeat(1000000000000).length()", bytes),

@@ -276,9 +276,7 @@ fn name_of<'r>(
 fn suggest_component(lint: Lint, kind: ComponentKind, name: &str, reader: &Reader<'_>) -> Lint {
     let mut others = ComponentKind::ALL.into_iter().filter(|it| *it != kind);
     match others.find(|it| reader.spec(*it, name).is_some() || bento::has(*it, name)) {
-        Some(other) => {
-            lint.hint(format!("`{name}` is the name of a {}, not of a {}", other.noun(), kind.noun()))
-        }
+        Some(other) => lint.hint(format!("`{name}` is the name of {}, not of {}", other.one(), kind.one())),
         None => suggest::did_you_mean(lint, name, reader.names(kind)),
     }
 }

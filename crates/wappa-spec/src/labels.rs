@@ -77,7 +77,7 @@ impl Labels {
         }
         match self.defined.iter().find(|(_, it)| it == label) {
             Some((other, _)) => {
-                lint.hint(format!("`{label}` is the label of a {}, not of a {}", other.noun(), kind.noun()))
+                lint.hint(format!("`{label}` is the label of {}, not of {}", other.one(), kind.one()))
             }
             None => lint.hint(format!(
                 "define it below `{kind}_resources`; those of other files are there with `-r FILE`"

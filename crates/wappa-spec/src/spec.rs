@@ -70,6 +70,13 @@ impl ComponentKind {
         }
     }
 
+    /// That with its article: `an input`.
+    pub fn one(self) -> String {
+        let noun = self.noun();
+        let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        format!("{article} {noun}")
+    }
+
     /// The name of the group, as the `list` command takes and prints it: `rate-limits`.
     pub fn plural(self) -> &'static str {
         match self {

@@ -136,7 +136,7 @@ fn which_component() {
     check(
         "output: {noop: {}}",
         expect![[r#"
-            (1,1) unable to infer output type from candidates: [noop] @10+4 | `noop` is the name of a processor, not of a output
+            (1,1) unable to infer output type from candidates: [noop] @10+4 | `noop` is the name of a processor, not of an output
         "#]],
     );
     check(

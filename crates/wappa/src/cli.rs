@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Run a config, or choose a command:
   wappa -r './production/*.yaml' -c ./config.yaml";
 
 const COMPILE_HELP: &str = "\
-A stream whose modules are in the cache starts without compiling anything. When you build an image, compile on a
+A stream whose modules are in the cache starts without compiling anything. When you build an image, compile on a \
 processor like the one that will run it, and give the stream the same flags for the cache.
 
 Prints a line for each module. A module that fails does not keep the others from being compiled.
@@ -29,7 +29,7 @@ Prints a line for each module. A module that fails does not keep the others from
   wappa compile -c ./config.yaml --compile-cache /var/cache/wappa";
 
 const BLOBL_HELP: &str = "\
-A result that is a text is printed as it is, and one that is deleted is an empty line. A document on which the mapping
+A result that is a text is printed as it is, and one that is deleted is an empty line. A document on which the mapping \
 fails is told on standard error, and the next one is mapped. On a terminal you type documents, and see their results.
 
   cat documents.jsonl | wappa blobl 'root.names = this.users.map_each(it -> it.name)'
@@ -432,4 +432,23 @@ fn mistake(err: &clap::Error) -> String {
         error.push_str(&format!("hint: did you mean `{near}`?\n"));
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_breaks_no_line_twice() {
+        // What stands behind the flags is broken where the terminal ends: a paragraph of it has no line breaks itself.
+        for command in Cli::command().get_subcommands() {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            for pair in lines.windows(2) {
+                let is_broken = is_prose(pair[0]) && is_prose(pair[1]);
+                assert!(!is_broken, "{}: {}\n{}", command.get_name(), pair[0], pair[1]);
+            }
+        }
+    }
 }

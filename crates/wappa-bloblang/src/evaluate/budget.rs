@@ -254,7 +254,7 @@ const NANOS_PER_STEP: u64 = 50;
 
 #[cold]
 fn too_many_bytes() -> Error {
-    Error::new(format!("the mapping makes more than {BYTES_MAX} bytes for one message"))
+    Error::new(format!("the mapping makes more than {}GiB for one message", BYTES_MAX >> 30))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ mod tests {
             mapping,
             spends,
             "Error(failed assignment (line 2): failed to process element 3: string literal: the mapping makes more than \
-             1073741824 bytes for one message)",
+             1GiB for one message)",
         );
     }
 }

@@ -4,7 +4,6 @@ use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
 use clap::Args;
@@ -32,10 +31,6 @@ Prints for each message what became of it, and fails when a message did.
   echo hello | wappa call ./greeter.wasm
   wappa call ./greeter.wasm --config greeting=welcome --meta kind=person --meta n:=3 ann.txt
   wappa call ./greeter.wasm --json ann.txt bob.txt | jq .sent";
-
-/// Loading a module takes longer only when it is large, or when this program was built without optimizations.
-const LONG: Duration = Duration::from_secs(1);
-const SLOW_BUILD: &str = " (this `wappa` was built without optimizations, and compiles slowly)";
 
 /// The arguments of `call`.
 #[derive(Args, Debug)]
@@ -153,9 +148,8 @@ impl Printer<'_> {
         {
             let size = size_text(session.module_bytes);
             let (loaded, started) = (time_text(session.load_time), time_text(session.start_time));
-            let slow = if cfg!(debug_assertions) && LONG < session.load_time { SLOW_BUILD } else { "" };
             let module = printable_path(&arguments.module);
-            let line = format!("{module}: {size}, loaded in {loaded}{slow}, started in {started}");
+            let line = format!("{module}: {size}, loaded in {loaded}, started in {started}");
             writeln!(self.out, "{}", style.dim(&line))?;
         }
         Ok(())

@@ -31,7 +31,7 @@ use crate::{compiling::CompileOptions, environment::Environment, lint::has_color
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 const EXAMPLES: &str = "\
-A fixture is a pair of files in `fixtures`: NAME.in has a message in each line, NAME.out what
+A fixture is a pair of files in `fixtures`: NAME.in has a message in each line, NAME.out what \
 `wappa call --brief` prints for them. NAME.args may have more flags of `wappa call`, one a line.
 
   wappa dev                        build, run, and again after each change

@@ -100,7 +100,7 @@ pub(crate) struct NewArguments {
     path: PathBuf,
 
     /// The language.
-    #[arg(long, value_enum, ignore_case = true)]
+    #[arg(long, value_enum, ignore_case = true, value_name = "rust, go or c")]
     lang: Language,
 
     /// Build a WebAssembly component instead of a module of interface v1.

@@ -17,9 +17,7 @@ fn check(program: &Program, commands: &[&str], expected: Expect) {
     let mut all = String::new();
     for command in commands {
         let arguments: Vec<&str> = command.split_whitespace().collect();
-        // A busy machine may take longer than what a build without optimizations excuses itself for.
-        let excuse = " (this `wappa` was built without optimizations, and compiles slowly)";
-        let ended = program.run(&arguments).to_string().replace(excuse, "");
+        let ended = program.run(&arguments).to_string();
         all.push_str(&format!("$ wappa {command}\n{}\n", without_nanos(&without_times(&ended))));
     }
     expected.assert_eq(&all);
