@@ -47,7 +47,7 @@ impl Explanation {
 }
 
 /// The place in a line of a Go stack below a function's name, with the last directory only: `orders/main.go:6` of
-/// `/home/ann/orders/main.go:6 +0x1`. The SDK places what it recovers from in the same way.
+/// `/src/orders/main.go:6 +0x1`. The SDK places what it recovers from in the same way.
 fn place_in_go(line: &str) -> Option<&str> {
     let (file, rest) = line.split_once(".go:")?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -150,7 +150,7 @@ mod tests {
     fn a_panic_in_go_is_where_its_author_can_look() {
         // Each is the stack without its head.
         let cases: &[(&[&str], &str)] = &[
-            (&["main.process(...)", "\t/home/ann/a/main.go:6 +0x1"], "a/main.go:6"),
+            (&["main.process(...)", "\t/src/a/main.go:6 +0x1"], "a/main.go:6"),
             (&["main.process(...)", "\t/main.go:6"], "/main.go:6"),
             (&["main.process(...)", "\tmain.go:6 +0x1"], "main.go:6"),
             (
