@@ -93,6 +93,10 @@ const HAS_C: &str = "make --version && \
                      echo 'int f(void) { return 0; }' | $clang --target=wasm32-wasi -mexec-model=reactor \
                      -include stdlib.h -xc - -o /dev/null || zig version";
 
+/// Whether clang can be told to do without one.
+const KNOWS_OPTIMIZERS: &str = "clang=$(command -v clang-22 || command -v clang) && \
+                                $clang --target=wasm32-wasi --no-wasm-opt -E -xc /dev/null";
+
 #[test]
 fn a_project_in_c() {
     if !has(HAS_C) {
@@ -110,7 +114,15 @@ fn a_project_in_c() {
         let source = fs::read_to_string(dir.join("src/guest.c")).expect("it was made");
         let source = source.replace("wappa_filter();", "__builtin_trap();");
         fs::write(dir.join("src/guest.c"), source).expect("it can be written");
-        let text = run(&dir, &format!("make -s DEBUG=1 && ! echo | wappa call build/{name}.wasm"), &[]);
+        // Also where clang finds an optimizer, which would take them away.
+        let optimizer = dir.join("optimizer");
+        fs::create_dir(&optimizer).expect("it can be made");
+        fs::write(optimizer.join("wasm-opt"), "#!/bin/sh\nexit 1\n").expect("it can be written");
+        let path = if has(KNOWS_OPTIMIZERS) { "PATH=$PWD/optimizer:$PATH" } else { "" };
+        let command = format!(
+            "chmod +x optimizer/* && {path} make -s DEBUG=1 && ! echo | wappa call build/{name}.wasm"
+        );
+        let text = run(&dir, &command, &[]);
         assert!(text.contains("  reason   trap: ") && text.contains("src/guest.c:"), "{text}");
         // A plain build has none again.
         let text = run(&dir, &format!("make -s && ! echo | wappa call build/{name}.wasm"), &[]);
