@@ -19,14 +19,14 @@ fn help_and_version() {
             exit 0
             --- stdout
             Version: VERSION
-            Date: unknown
+            Date: DATE
             Commit: COMMIT
 
             $ wappa -v
             exit 0
             --- stdout
             Version: VERSION
-            Date: unknown
+            Date: DATE
             Commit: COMMIT
 
             $ wappa --help
@@ -144,8 +144,8 @@ fn help_and_version() {
                   --no-compile-cache               Keep no compiled code, and use none that was kept
 
             A stream whose modules are in the cache starts without compiling anything. When you build an image,
-            compile on a
-            processor like the one that will run it, and give the stream the same flags for the cache.
+            compile on a processor like the one that will run it, and give the stream the same flags for the
+            cache.
 
             Prints a line for each module. A module that fails does not keep the others from being compiled.
 

@@ -197,10 +197,15 @@ impl fmt::Display for Ended {
                 lines.iter().position(|it| it.contains("Launching a Wappa")).map_or(lines.len(), |it| it + 1);
             lines.splice(at..at, racing);
             let text = without_duration(&lines.join("\n")).replace(env!("CARGO_PKG_VERSION"), "VERSION");
-            let commit = text.lines().find_map(|it| it.strip_prefix("Commit: ")).unwrap_or("no commit");
-            // With its name in front: where there is no git it is a word that others use too.
-            let text = text.replace(&format!("Commit: {commit}"), "Commit: COMMIT");
-            writeln!(f, "--- {name}\n{text}")?;
+            // What `--version` says besides depends on how the program was built.
+            let of_build = |line: &str| {
+                let name = ["Date: ", "Commit: "].into_iter().find(|it| line.starts_with(it));
+                name.map_or(line.to_string(), |it| {
+                    format!("{it}{}", it.trim_end_matches(": ").to_uppercase())
+                })
+            };
+            let text: Vec<String> = text.lines().map(of_build).collect();
+            writeln!(f, "--- {name}\n{}", text.join("\n"))?;
         }
         Ok(())
     }
