@@ -1,6 +1,7 @@
 //! Puts into the program what `wappa new` writes: the templates of projects, and the SDKs as they are beside this
 //! crate, so that a project builds without a network; and what `--version` says.
 
+#[path = "build/commit.rs"]
 mod commit;
 
 use std::{
@@ -39,7 +40,8 @@ const LEFT_OUT: &[&str] =
     &["examples", "internal/cases", "build", ".gitignore", "component/wit", "component/generate"];
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/commit.rs");
     tell_commit();
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let mut code = String::new();
