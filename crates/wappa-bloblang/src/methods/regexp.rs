@@ -44,15 +44,22 @@ const MATCH_BYTES: usize = 96;
 
 /// Charges for what the groups of a match hold, in a list or an object.
 fn charge_groups(captures: &Captures<'_>, machine: &mut Machine<'_>) -> Result<()> {
-    let n_bytes: usize = captures.iter().flatten().map(|it| it.len()).sum();
+    let at_most = captures.get_match().len().saturating_mul(captures.len());
+    // Where it is little, it is not worth to look at each group.
+    let n_bytes = match at_most <= Searches::SHORT_BYTES_MAX {
+        true => at_most,
+        false => captures.iter().flatten().map(|it| it.len()).sum(),
+    };
     machine.budget().containers(1, captures.len())?;
     machine.budget().bytes(n_bytes.saturating_add(captures.len().saturating_mul(MATCH_BYTES)))
 }
 
 /// One search after the other in the same text: each may look at all that is left of it, though it finds little, so that
-/// nobody can tell beforehand how long they take.
+/// nobody can tell beforehand how long they take. In a short text they are charged as if each did; in a long one for the
+/// time that they take.
 struct Searches {
     n: usize,
+    text_bytes: usize,
     meter: Meter,
 }
 
@@ -60,12 +67,18 @@ impl Searches {
     /// How many searches are done between two looks at the time.
     const UNSEEN: usize = 16;
 
-    fn new() -> Searches {
-        Searches { n: 0, meter: Meter::new() }
+    /// To ask the system for the time takes longer than to search a text of this length a few times.
+    const SHORT_BYTES_MAX: usize = 1024;
+
+    fn new(text: &[u8]) -> Searches {
+        Searches { n: 0, text_bytes: text.len(), meter: Meter::new() }
     }
 
     /// Charges for one search.
     fn charge(&mut self, machine: &mut Machine<'_>) -> Result<()> {
+        if self.text_bytes <= Searches::SHORT_BYTES_MAX {
+            return machine.budget().walk(self.text_bytes);
+        }
         self.n += 1;
         match self.n.is_multiple_of(Searches::UNSEEN) {
             true => self.meter.look(machine.budget()),
@@ -106,7 +119,7 @@ fn replace(args: Given<'_>) -> Result<PreparedMethod> {
     on_text(args, move |regex, text, machine, _| {
         let mut out: Vec<u8> = Vec::new();
         let mut end = 0;
-        let mut searches = Searches::new();
+        let mut searches = Searches::new(text);
         if is_plain {
             for it in regex.find_iter(text) {
                 searches.charge(machine)?;
@@ -144,7 +157,7 @@ pub(super) const METHODS: &[Method] = &[
     new("re_find_all", "All matches of a regular expression, as texts.", |args| {
         on_text(args, |regex, text, machine, _| {
             let mut values = Vec::new();
-            let mut searches = Searches::new();
+            let mut searches = Searches::new(text);
             for it in regex.find_iter(text) {
                 searches.charge(machine)?;
                 machine.budget().bytes(it.len() + MATCH_BYTES)?;
@@ -160,7 +173,7 @@ pub(super) const METHODS: &[Method] = &[
         |args| {
             on_text(args, |regex, text, machine, _| {
                 let mut values = Vec::new();
-                let mut searches = Searches::new();
+                let mut searches = Searches::new(text);
                 for captures in regex.captures_iter(text) {
                     searches.charge(machine)?;
                     charge_groups(&captures, machine)?;
@@ -203,7 +216,7 @@ pub(super) const METHODS: &[Method] = &[
             let names = names(&regexp::compile(args.bytes(0))?);
             on_text(args, move |regex, text, machine, value| {
                 let mut values = Vec::new();
-                let mut searches = Searches::new();
+                let mut searches = Searches::new(text);
                 for captures in regex.captures_iter(text) {
                     searches.charge(machine)?;
                     charge_groups(&captures, machine)?;
