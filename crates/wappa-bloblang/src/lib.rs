@@ -24,6 +24,7 @@ mod evaluate;
 mod formats;
 mod functions;
 mod interpolated;
+mod lending;
 mod methods;
 mod parse;
 mod program;

@@ -98,6 +98,17 @@ pub(crate) struct Literal {
 pub(crate) struct Field {
     pub(crate) root: FieldRoot,
     pub(crate) path: Path,
+    pub(crate) lent: Lent,
+}
+
+/// Whether what a path begins with is with the machine, and not in a value: see [`lend`](crate::lending::lend).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lent {
+    No,
+    /// It is, and stays there.
+    Seen,
+    /// It is, and nobody looks at it later.
+    Taken,
 }
 
 #[derive(Debug)]

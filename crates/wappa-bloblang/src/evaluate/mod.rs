@@ -12,7 +12,7 @@ mod query;
 mod slice;
 
 use bytes::Bytes;
-use wappa_message::{Binary, Message, Metadata, Value};
+use wappa_message::{Binary, Measured, Message, Metadata, Value};
 
 pub(crate) use arithmetic::operate;
 pub(crate) use context::Context;
@@ -40,6 +40,8 @@ pub(crate) struct Machine<'a> {
     metadata: Option<Metadata>,
     /// The variables of the statements, or of the map that is called.
     variables: Vec<Option<Evaluated>>,
+    /// The tally of the innermost `fold`, where its query finds it here.
+    lent: Option<Value>,
     map_depth: usize,
     depth: usize,
     budget: Budget,
@@ -109,7 +111,7 @@ impl Mapped {
         let content = match &self.content {
             Content::Unchanged | Content::Deleted => 0,
             Content::Bytes(bytes) => bytes.len().saturating_sub(message.content_size()),
-            Content::Value(value) => value.size().saturating_sub(message.content_size()),
+            Content::Value(value) => taken_by(value).saturating_sub(message.content_size()),
         };
         let metadata =
             self.metadata.as_ref().map_or(0, |it| it.size().saturating_sub(message.metadata().size()));
@@ -135,6 +137,20 @@ impl Mapped {
         }
     }
 }
+
+/// What a value takes, or will take as text, whichever is more.
+fn taken_by(value: &Value) -> usize {
+    let size = value.size();
+    if size < MEASURED_BYTES_MIN {
+        return size;
+    }
+    let Measured { held, text } = value.measured();
+    size.min(held.max(text))
+}
+
+/// What seems to be as large as this is measured: much of it may be the same in many places, as the document of which all
+/// parts that were made of it are ranges.
+const MEASURED_BYTES_MIN: usize = 16 << 20;
 
 /// Why a mapping failed on a message: one line, in Bento's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +201,7 @@ impl<'a> Machine<'a> {
             is_in_place: false,
             metadata: None,
             variables: Vec::new(),
+            lent: None,
             map_depth: 0,
             depth: 0,
             budget: Budget::default(),
@@ -364,6 +381,11 @@ impl<'a> Machine<'a> {
     fn own_metadata(&self) -> &Metadata {
         static NONE: Metadata = Metadata::EMPTY;
         self.batch.get(self.index).map_or(&NONE, Message::metadata)
+    }
+
+    /// Lends a value, or takes back what was lent; gives what was there.
+    pub(crate) fn lend(&mut self, value: Option<Value>) -> Option<Value> {
+        std::mem::replace(&mut self.lent, value)
     }
 
     pub(crate) fn budget(&mut self) -> &mut Budget {

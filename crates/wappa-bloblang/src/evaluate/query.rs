@@ -5,7 +5,9 @@ use wappa_message::{Object, Text, Value};
 use super::{Context, Document, Machine, Meter, arithmetic, charge, slice};
 use crate::{
     error::{Error, MAP_DEPTH_MAX, Result},
-    program::{Apply, Binary, Case, Expr, Field, FieldRoot, FunctionCall, If, Match, MethodCall, Operator},
+    program::{
+        Apply, Binary, Case, Expr, Field, FieldRoot, FunctionCall, If, Lent, Match, MethodCall, Operator,
+    },
     registry::{
         Method, NamesTarget, Reach,
         bound::{BoundFunction, BoundMethod, FunctionBody, MethodBody},
@@ -168,6 +170,14 @@ impl Machine<'_> {
     }
 
     fn field(&mut self, field: &Field, ctx: Context<'_>) -> Result<Evaluated> {
+        match field.lent {
+            Lent::No => (),
+            Lent::Taken => return Ok(self.lent.take().unwrap_or_default().into()),
+            Lent::Seen => {
+                let lent = self.lent.as_ref().unwrap_or(&Value::Null);
+                return Ok(field.path.get_behind_first(lent, &mut self.budget)?.into());
+            }
+        }
         let value = match &field.root {
             FieldRoot::Root if self.program.is_none() => {
                 return Err(Error::new("unable to reference `root` from this context"));

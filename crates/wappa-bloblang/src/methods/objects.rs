@@ -212,9 +212,19 @@ fn fold(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
     for it in array(value)?.iter() {
         let left = machine.budget().bytes_left();
         machine.budget().containers(1, 2)?;
-        let both = Evaluated::Value(Value::object([("tally", tally), ("value", it)])?);
-        tally = machine.evaluate(args.query(1), ctx.with(&both))?.into_value();
-        drop(both);
+        tally = match args.lends() {
+            false => {
+                let both = Evaluated::Value(Value::object([("tally", tally), ("value", it)])?);
+                machine.evaluate(args.query(1), ctx.with(&both))?.into_value()
+            }
+            true => {
+                let value = Evaluated::Value(Value::object([("value", it)])?);
+                let others = machine.lend(Some(tally));
+                let result = machine.evaluate(args.query(1), ctx.with(&value));
+                machine.lend(others);
+                result?.into_value()
+            }
+        };
         let budget = machine.budget();
         n_charged += left.saturating_sub(budget.bytes_left());
         let n_held = n_charged.min(tally.size() as u64);
@@ -427,7 +437,17 @@ fn added(list: &mut Array, value: Value, budget: &mut Budget) -> Result<()> {
     Ok(())
 }
 
+/// A list to whose end so many values are about to be added: one that others hold is copied first, and one that nobody else
+/// holds grows in its place.
+fn growing(value: Value, n_more: usize, budget: &mut Budget) -> Result<Array> {
+    changed(&value, budget)?;
+    budget.values(n_more)?;
+    array(value)
+}
+
 fn merge(value: Value, from: &Value, collided: Collided, budget: &mut Budget) -> Result<Value> {
+    changed(&value, budget)?;
+    budget.open(from)?;
     match value {
         Value::Array(mut array) => {
             added(&mut array, from.clone(), budget)?;
@@ -619,14 +639,14 @@ pub(super) const METHODS: &[Method] = &[
     new("any", "Whether a query is true of one element of a list at least.", MethodBody::Query(any))
         .params(TEST)
         .examples(&[example("root = this.any(it -> it > 1)", &[("[1,2]", "true"), ("[]", "false")])]),
-    new("append", "The list with more elements at its end.", MethodBody::Value(|value, args| {
-        let mut array = array(value)?;
+    new("append", "The list with more elements at its end.", MethodBody::Counted(|machine, value, args| {
+        let mut array = growing(value, args.len(), machine.budget())?;
         for it in args.values() {
             array.push(it.clone())?;
         }
         Ok(Value::Array(array))
     }))
-    .elements()
+    .places()
     .variadic()
     .examples(&[example(r#"root = this.append("x", [1])"#, &[("[0]", r#"[0,"x",[1]]"#)])]),
     new(
@@ -637,7 +657,7 @@ pub(super) const METHODS: &[Method] = &[
             merge(value, args.value(0), Collided::Replaced, machine.budget())
         }),
     )
-    .elements()
+    .places()
     .params(WITH)
     .named_of_type()
     .examples(&[example(
@@ -652,7 +672,7 @@ pub(super) const METHODS: &[Method] = &[
             merge(value, args.value(0), Collided::Listed, machine.budget())
         }),
     )
-    .elements()
+    .places()
     .params(WITH)
     .named_of_type()
     .examples(&[example(
@@ -669,17 +689,19 @@ pub(super) const METHODS: &[Method] = &[
         example("root = this.collapse()", &[(r#"{"a":[{"b":1},{}],"c.d":2}"#, r#"{"a.0.b":1,"c.d":2}"#)]),
         example("root = this.collapse(true)", &[(r#"{"a":[{}]}"#, r#"{"a.0":{}}"#)]),
     ]),
-    new("concat", "The list with the elements of other lists at its end.", MethodBody::Value(|value, args| {
-        let mut array = array(value)?;
+    new("concat", "The list with the elements of other lists at its end.", MethodBody::Counted(|machine, value, args| {
+        let mut array = growing(value, 0, machine.budget())?;
         for it in args.values() {
             let Value::Array(more) = it else { return Err(Error::of_type(it, &[Type::Array])) };
+            machine.budget().open(it)?;
+            machine.budget().values(more.len())?;
             for it in more.iter() {
                 array.push(it)?;
             }
         }
         Ok(Value::Array(array))
     }))
-    .elements()
+    .places()
     .variadic()
     .unnamed()
     .examples(&[example("root = this.concat([2], [3, 4])", &[("[1]", "[1,2,3,4]")])]),

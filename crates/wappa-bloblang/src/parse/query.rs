@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     evaluate::operate,
-    program::{Binary, Case, Expr, Field, FieldRoot, If, Lambda, Match, Operator, Variable},
+    program::{Binary, Case, Expr, Field, FieldRoot, If, Lambda, Lent, Match, Operator, Variable},
     value::{Evaluated, path::Path},
 };
 
@@ -297,7 +297,7 @@ impl Parser<'_> {
                 }
             },
         };
-        Ok(Expr::Field(Box::new(Field { root, path })))
+        Ok(Expr::Field(Box::new(Field { root, path, lent: Lent::No })))
     }
 }
 

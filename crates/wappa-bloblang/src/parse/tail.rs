@@ -255,13 +255,14 @@ fn get(target: Expr, path: Path) -> Expr {
     }
 }
 
-fn bind_method(target: Expr, args: Args, method: &'static registry::Method) -> Result<Expr, String> {
+fn bind_method(target: Expr, mut args: Args, method: &'static registry::Method) -> Result<Expr, String> {
     match method.name {
         "get" => {
             if let Some(path) = args.fixed_text(0) {
                 return Ok(get(target, Path::of_dots(&path)));
             }
         }
+        "fold" => args.lend(1),
         "not" => return Ok(Expr::Not(Box::new(target))),
         "bloblang" => {
             if let Some(text) = args.fixed_text(0) {

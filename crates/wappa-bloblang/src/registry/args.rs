@@ -8,6 +8,7 @@ use super::{Param, Params};
 use crate::{
     error::{Error, Result},
     evaluate::{Context, Machine},
+    lending::lend,
     program::Expr,
     value::{Evaluated, convert, types::Type},
 };
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     list: Vec<Arg>,
     /// Whether one of them has to be evaluated first.
     is_dynamic: bool,
+    /// Whether a query finds its tally with the machine.
+    lends: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl Args {
             }
         }
         let is_dynamic = list.iter().any(|it| matches!(it, Arg::Dynamic(_)));
-        Ok(Args { list, is_dynamic })
+        Ok(Args { list, is_dynamic, lends: false })
     }
 
     /// The queries that are evaluated before the call.
@@ -81,6 +84,29 @@ impl Args {
             Arg::Query(query) => Some(query),
             _ => None,
         })
+    }
+
+    /// The same as [`Args::dynamic`], to be changed.
+    pub(crate) fn dynamic_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Expr> {
+        self.list.iter_mut().filter_map(|it| match it {
+            Arg::Dynamic(query) => Some(query),
+            _ => None,
+        })
+    }
+
+    /// The same as [`Args::queries`], to be changed.
+    pub(crate) fn queries_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Expr> {
+        self.list.iter_mut().filter_map(|it| match it {
+            Arg::Query(query) => Some(query),
+            _ => None,
+        })
+    }
+
+    /// Lends the query at this place its tally, if that can be.
+    pub(crate) fn lend(&mut self, idx: usize) {
+        if let Some(Arg::Query(query)) = self.list.get_mut(idx) {
+            self.lends = lend(query);
+        }
     }
 
     pub(crate) fn is_dynamic(&self) -> bool {
@@ -248,6 +274,11 @@ impl<'a> Given<'a> {
             Value::Time(it) => Some(it),
             _ => None,
         }
+    }
+
+    /// Whether a query finds its tally with the machine.
+    pub(crate) fn lends(self) -> bool {
+        self.args.lends
     }
 
     /// A query.

@@ -47,6 +47,15 @@ impl Path {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The name of the first segment.
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        self.0.first().map(|it| it.name.as_slice())
+    }
+
     /// The path with points between its segments.
     pub(crate) fn to_dots(&self) -> String {
         dots(&self.0)
@@ -60,6 +69,11 @@ impl Path {
     /// What is there, or `null`.
     pub(crate) fn get(&self, value: &Value, budget: &mut Budget) -> Result<Value> {
         Ok(self.find(value, budget)?.unwrap_or_default())
+    }
+
+    /// The same in what the first segment leads to.
+    pub(crate) fn get_behind_first(&self, value: &Value, budget: &mut Budget) -> Result<Value> {
+        Ok(find(value, &self.0[1..], budget)?.unwrap_or_default())
     }
 
     /// Sets what is there, as the target of an assignment: objects on the way are made.

@@ -142,6 +142,11 @@ impl Array {
         self.0.as_read.map(|(notes, _)| (self.0.source.as_ref(), notes))
     }
 
+    /// The places of a list that is not as it was read.
+    pub(super) fn made(&self) -> Option<&[Slot]> {
+        self.0.as_read.is_none().then(|| self.slots())
+    }
+
     pub(super) fn height(&self) -> u16 {
         self.0.height
     }

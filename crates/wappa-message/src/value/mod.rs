@@ -2,6 +2,7 @@
 
 mod array;
 mod binary;
+mod measured;
 mod object;
 mod own;
 mod slot;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 
 pub use array::Array;
 pub use binary::Binary;
+pub use measured::Measured;
 pub use object::Object;
 pub use own::Own;
 pub(crate) use slot::{Key, Slot};

@@ -265,6 +265,11 @@ impl Object {
         super::SHARED_BYTES + size_of::<Node>() + entries
     }
 
+    /// The places of an object that is not as it was read.
+    pub(super) fn made(&self) -> Option<&[Entry]> {
+        self.0.as_read.is_none().then(|| self.0.entries().list.as_slice())
+    }
+
     pub(super) fn own(&self) -> Own {
         Own { allocated: self.own_allocated(), source: self.0.source.len() }
     }

@@ -188,6 +188,22 @@ mod tests {
         assert_eq!(harness.log.take(), format!("Error {text} label= path=root.pipeline.processors.0\n"));
     }
 
+    /// Each of 600 holds a range of the same document of a megabyte, and all of them are a megabyte as text.
+    #[test]
+    fn what_shares_a_document_is_as_large_as_it_is() {
+        let item = format!("{{\"t\":\"{}\"}}", "x".repeat(1700));
+        let content = format!("{{\"id\":7,\"items\":[{}]}}", vec![item; 600].join(","));
+        for mapping in [
+            r#"root.n = this.explode("items").length()"#,
+            r#"root = this.explode("items")"#,
+            r#"root = this.items.map_each(it -> {"id": this.id, "it": it})"#,
+        ] {
+            let config = format!("mapping: '{mapping}'");
+            let output = Harness::default().process(&config, &[&content]);
+            assert!(!output.contains("would grow"), "{mapping}: {}", &output[output.len() - 200..]);
+        }
+    }
+
     #[test]
     fn what_was_interrupted_is_not_finished_and_what_was_before_it_is() {
         let mut harness = Harness::default();
