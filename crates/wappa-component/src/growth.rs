@@ -8,7 +8,12 @@
 pub struct Growth {
     came_in: usize,
     grown: usize,
+    /// Whether the part may be kept beside any number of others.
+    is_collected: bool,
 }
+
+/// A part may grow by so much before that is charged: most never do, and there are few parts at once.
+const FREE_BYTES: usize = 1 << 20;
 
 /// Below so much it is not worth looking at what a part really holds.
 const LOOK_BYTES: usize = 1 << 20;
@@ -16,7 +21,17 @@ const LOOK_BYTES: usize = 1 << 20;
 impl Growth {
     /// Of a part that was read with so many bytes.
     pub fn of(came_in: usize) -> Growth {
-        Growth { came_in, grown: 0 }
+        Growth { came_in, ..Growth::default() }
+    }
+
+    /// The same of a part that may be put together with any number of others: what is free of each would be much of all.
+    pub fn collected(self) -> Growth {
+        Growth { is_collected: true, ..self }
+    }
+
+    /// By how many bytes more it may grow before that is charged to the guests of the process.
+    pub fn free(&self) -> usize {
+        if self.is_collected { 0 } else { FREE_BYTES.saturating_sub(self.grown) }
     }
 
     /// By how many bytes it has grown.
@@ -45,8 +60,8 @@ impl Growth {
     /// Divides it as its part is divided, of which so many of all batches stay.
     pub fn split_off(&mut self, n_stay: usize, n_all: usize) -> Growth {
         let share = |bytes: usize| (bytes as u128 * n_stay as u128 / n_all.max(1) as u128) as usize;
-        let stays = Growth { came_in: share(self.came_in), grown: share(self.grown) };
-        let rest = Growth { came_in: self.came_in - stays.came_in, grown: self.grown - stays.grown };
+        let stays = Growth { came_in: share(self.came_in), grown: share(self.grown), ..*self };
+        let rest = Growth { came_in: self.came_in - stays.came_in, grown: self.grown - stays.grown, ..*self };
         *self = stays;
         rest
     }
@@ -73,6 +88,16 @@ mod tests {
         let rest = one.split_off(1, 3);
         assert_eq!((one.came_in + rest.came_in, one.grown + rest.grown), (1001, 500));
         assert!(one.came_in < rest.came_in);
+    }
+
+    #[test]
+    fn little_is_free_for_parts_that_are_few() {
+        let mut growth = Growth::of(5000);
+        growth.add(1000);
+        assert_eq!((growth.free(), growth.collected().free()), (FREE_BYTES - 1000, 0));
+        assert_eq!(growth.collected().split_off(1, 2).free(), 0);
+        growth.add(FREE_BYTES);
+        assert_eq!(growth.free(), 0);
     }
 
     #[test]

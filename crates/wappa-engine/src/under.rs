@@ -53,6 +53,8 @@ impl Input for UnderInput {
                 }
                 let mut job = Job::of_parcel(0, parcel.open());
                 job.charges = step.take_charges();
+                // An input above this one may wait for many of them.
+                job.growth = job.growth.collected();
                 job
             }
         };

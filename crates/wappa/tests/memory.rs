@@ -242,8 +242,6 @@ fn all_guests_together_stay_below_the_limit_of_the_process() {
     assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
 }
 
-/// What messages grow by counts until they have arrived, is given back then, and ends at the limit of the process
-/// wherever below others it is made.
 /// With room for two instances of 6 MiB and four threads, whose own they would be or which share three.
 #[test]
 fn threads_without_an_instance_take_their_turn_on_those_there_are() {
@@ -267,6 +265,26 @@ fn threads_without_an_instance_take_their_turn_on_those_there_are() {
     }
 }
 
+/// Parts that grow by less than a mebibyte each are not charged where they are few; those that are collected are many.
+#[test]
+fn small_parts_that_are_collected_count_for_the_process() {
+    let grow = guest(WRITE, "(call $write (i32.const 0) (i32.const 1000000))");
+    let program = Program::new("memory-collected").file("grow.wat", grow).file(
+        "stream.yaml",
+        "input:\n  batched:\n    child:\n      generate: {mapping: 'root = \"x\"', count: 400, interval: 1ms}\n      \
+         processors:\n        - wasm: {module_path: grow.wat}\n        - catch: [log: {message: '${! error() }'}]\n    \
+         policy: {count: 400}\noutput: {drop: {}}\n",
+    );
+    let ended = run_with(&program, &["-c", "stream.yaml", "--guest-memory-limit", "160MiB"], "");
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let n_refused = ended.log.matches("(`--guest-memory-limit`)").count();
+    assert!((200..300).contains(&n_refused), "{n_refused}: {}", ended.log);
+    let bound = BASE + (160 << 20) + (64 << 20);
+    assert!(ended.peak < bound, "{} bytes, {bound} allowed", ended.peak);
+}
+
+/// What messages grow by counts until they have arrived, is given back then, and ends at the limit of the process
+/// wherever below others it is made.
 #[test]
 fn what_parts_grow_by_counts_for_the_process_until_it_has_arrived() {
     let wasm = "wasm: {module_path: grow.wat}";

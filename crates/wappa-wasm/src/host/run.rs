@@ -49,20 +49,18 @@ pub(crate) struct Growth {
 
 impl Default for Growth {
     fn default() -> Growth {
+        let free = wappa_component::Growth::default().free();
         Growth {
             grown: 0,
             max: usize::MAX,
             limit: usize::MAX,
-            granted: FREE_BYTES,
-            free: FREE_BYTES,
+            granted: free,
+            free,
             account: None,
             charge: None,
         }
     }
 }
-
-/// A part may grow by so much before its growth is charged: most never do, and there are few parts at once.
-const FREE_BYTES: usize = 1 << 20;
 
 /// Charges are that coarse, where there is room for it.
 const CHARGE_BYTES: usize = 1 << 20;
@@ -188,10 +186,10 @@ impl Run {
         self.growth.granted = self.growth.granted.min(self.growth.max);
     }
 
-    /// The messages have grown by so much before, in other processors.
-    pub(crate) fn has_grown_before(&mut self, bytes: usize) {
-        self.growth.free = FREE_BYTES.saturating_sub(bytes);
-        self.growth.granted = self.growth.free.min(self.growth.max);
+    /// So much of what the messages grow by is not charged.
+    pub(crate) fn is_free(&mut self, bytes: usize) {
+        self.growth.free = bytes;
+        self.growth.granted = bytes.min(self.growth.max);
     }
 
     /// How many bytes the messages that are finished have grown by.

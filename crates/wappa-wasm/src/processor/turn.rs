@@ -42,7 +42,7 @@ impl Turn<'_> {
         run.pace = self.borrowed.pace;
         let limit = self.wasm.part_limit;
         run.grow_by(step.growth().left(limit), limit);
-        run.has_grown_before(step.growth().bytes());
+        run.is_free(step.growth().free());
         self.leave_old_version();
         while !run.is_done() && self.go_on(&mut run, step) {
             // A part may be given back between two batches, once there is something to give back.
