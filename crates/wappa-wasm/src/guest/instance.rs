@@ -217,7 +217,7 @@ impl Instance {
         let first = run.next;
         let ready = &run.messages[first..run.limit];
         let n = if host.shared.is_one_by_one { 1 } else { component::n_for_call(ready, &run.pace) };
-        let fuel = component::fuel(&ready[..n], host.shared.limits.output);
+        let fuel = component::fuel(&ready[..n], host.shared.limits.output, host.shared.copy_limit());
         if 1 < n {
             host.output.hold();
         }

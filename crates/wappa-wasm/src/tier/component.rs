@@ -216,10 +216,13 @@ pub(crate) fn n_for_call(messages: &[Message], pace: &Pace) -> usize {
     fitting.count().max(1)
 }
 
-/// What lifting the results of a call may cost the host, in bytes.
-pub(crate) fn fuel(messages: &[Message], output_limit: usize) -> usize {
+/// What lifting the results of a call may cost the host, in bytes: what messages may become, or as much as came in, where
+/// the guest has the memory for that. A list that names the same bytes again and again is not worth more.
+///
+/// Lifting does not look at the time, so this is what bounds it.
+pub(crate) fn fuel(messages: &[Message], output_limit: usize, copy_limit: usize) -> usize {
     let bytes: usize = messages.iter().map(Message::size).sum();
-    output_limit.max(bytes).saturating_add(CALL_OVERHEAD_BYTES)
+    output_limit.max(bytes.min(copy_limit)).saturating_add(CALL_OVERHEAD_BYTES)
 }
 
 /// Does to the messages of a call what the guest says. Whether the instance may go on.
@@ -274,5 +277,23 @@ fn to_wit(value: &Value) -> WitValue {
         },
         Value::Bytes(bytes) => WitValue::Bytes(bytes.to_vec()),
         other => WitValue::Json(other.to_json()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list may name the same bytes for each of many large messages.
+    #[test]
+    fn results_are_taken_over_as_far_as_the_guest_has_memory_for_them() {
+        let messages = vec![Message::new(vec![b'x'; 1 << 20]); 200];
+        let size = messages[0].size();
+        let fuel = |n: usize, output_limit: usize, copy_limit: usize| {
+            fuel(&messages[..n], output_limit, copy_limit) - CALL_OVERHEAD_BYTES
+        };
+        assert_eq!(fuel(1, 100, 128 << 20), size, "it may be as large as it was");
+        assert_eq!(fuel(200, 100, 32 << 20), 32 << 20);
+        assert_eq!(fuel(200, 64 << 20, 32 << 20), 64 << 20);
     }
 }
