@@ -11,11 +11,14 @@ pub fn is_printable(it: char) -> bool {
     if it.is_ascii() {
         return !it.is_ascii_control();
     }
-    // The standard library knows, and tells it only through its own escapes; behind another character, so that an
-    // accent counts as printable.
-    let mut text = String::from("a");
-    text.push(it);
-    !text.escape_debug().any(|it| it == '\\')
+    // The standard library knows, and tells it only through its own escapes.
+    if it.escape_debug().len() == 1 {
+        return true;
+    }
+    // Behind another character, an accent is printable too.
+    let mut text = [b'a'; 5];
+    let end = 1 + it.encode_utf8(&mut text[1..]).len();
+    str::from_utf8(&text[..end]).is_ok_and(|it| !it.escape_debug().any(|it| it == '\\'))
 }
 
 /// The text on one line: what is not printable is escaped as in Rust, `\n` or `\u{9b}`.
@@ -60,6 +63,14 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool, escape: impl Fn(&mut String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_standard_library_escapes_is_not_printable() {
+        for it in ('\u{80}'..=char::MAX).step_by(7) {
+            let behind_another = format!("a{it}").escape_debug().all(|it| it != '\\');
+            assert_eq!(is_printable(it), behind_another, "{it:?}");
+        }
+    }
 
     /// Escape, the same as one character, delete, an override of the direction, a line separator, a byte order mark.
     const HOSTILE: &str = "a\u{1b}[31m\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}\u{feff}\n\tä e\u{301} 語";

@@ -76,11 +76,16 @@ impl RatedLog {
     }
 
     pub(crate) fn log(&self, author: Author, level: Level, text: &str) {
+        self.log_made(author, level, || text);
+    }
+
+    /// The same with a text that is made only if it is written.
+    fn log_made<T: AsRef<str>>(&self, author: Author, level: Level, text: impl FnOnce() -> T) {
         let Some(log) = self.log.as_ref().filter(|it| it.is_enabled(level)) else { return };
         let admitted = self.rate_of(author).admit();
         say_dropped(log.as_ref(), author, admitted.dropped);
         if admitted.may_write {
-            log.log(level, text);
+            log.log(level, text().as_ref());
         }
     }
 
@@ -298,17 +303,26 @@ impl Output {
             buffer.extend_from_slice(&window[..newline.unwrap_or(window.len())]);
             rest = &rest[newline.map_or(window.len(), |at| at + 1)..];
             if newline.is_some() || buffer.len() == LOG_LINE_BYTES_MAX {
-                let text = printable(&buffer);
+                self.write_line(&mut lines, level, stderr, &buffer);
                 buffer.clear();
-                if !text.trim().is_empty() {
-                    self.say(&mut lines, Author::Guest, level, &text);
-                    if stderr {
-                        lines.explanation.take(&text);
-                    }
-                }
             }
         }
         *(if stderr { &mut lines.err } else { &mut lines.out }) = buffer;
+    }
+
+    /// Logs a whole line. Of a flood no text is made that nobody reads.
+    fn write_line(&self, lines: &mut Lines, level: Level, stderr: bool, line: &[u8]) {
+        if String::from_utf8_lossy(line).trim().is_empty() {
+            return;
+        }
+        if !stderr && lines.held.is_none() {
+            return self.log.log_made(Author::Guest, level, || printable(line));
+        }
+        let text = printable(line);
+        self.say(lines, Author::Guest, level, &text);
+        if stderr {
+            lines.explanation.take(&text);
+        }
     }
 
     /// The instance ends: what has no newline is a line now.
