@@ -119,3 +119,24 @@ fn number_of(device: u64, inode: u64) -> u64 {
     (device, inode).hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_of_a_directory_is_small() {
+        let path = std::env::temp_dir().join(format!("wappa-listing-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("it can be made");
+        for n in 0..150 {
+            File::create(path.join(n.to_string())).expect("it can be made");
+        }
+        let directory = File::open(&path).expect("it is there");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(&directory, c".", flags, Mode::empty()).and_then(Dir::new);
+        let mut opened = opened.expect("it is a directory");
+        let pieces = [(); 4].map(|()| read(&mut opened, Numbers::Without).expect("it can be read").len());
+        std::fs::remove_dir_all(&path).expect("it is there");
+        assert_eq!(pieces, [64, 64, 22, 0]);
+    }
+}

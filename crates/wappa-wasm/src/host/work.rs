@@ -527,4 +527,20 @@ mod tests {
         assert!(40_000 < work.run.grown() && work.run.grown() <= 50_000, "{}", work.run.grown());
         assert!(!(0..10).all(|idx| set(&mut work, idx)));
     }
+
+    /// Metadata that others hold are copied with the first change, which counts before it is done.
+    #[test]
+    fn what_is_copied_to_be_changed_is_counted_before() {
+        let mut large = Message::new("x");
+        large.metadata_mut().set("large", Value::text("v".repeat(100_000)));
+        let change = |message: Message| {
+            let mut work = Work::new(1 << 20);
+            work.run = Run::singles(vec![message]);
+            work.run.grow_by(50_000, 50_000);
+            let set = work.set_metadata(0, Bytes::from_static(b"k"), Value::text("v")).is_ok();
+            (set, work.delete_metadata(0, b"large").is_ok())
+        };
+        assert_eq!(change(large.clone()), (false, false));
+        assert_eq!(change(large), (true, true));
+    }
 }

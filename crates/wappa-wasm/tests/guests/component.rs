@@ -9,7 +9,7 @@ use wappa_message::{Mark, Message, Value};
 use wappa_wasm::GuestConfig;
 
 use crate::{
-    harness::{check_binary, check_run_binary, check_start_binary, config},
+    harness::{check_binary, check_run_binary, check_start_binary, config, run_binary},
     world::{LETTERS, WIT, with_types},
 };
 
@@ -28,18 +28,24 @@ fn check(scripts: &[&str], expect: Expect) {
     check_with(&batches, |_| {}, expect);
 }
 
+/// What becomes of each. How many a call gets, and so where an instance ends, depends on how fast the machine is.
+fn check_outcomes(scripts: &[&str], expect: Expect) {
+    let messages: Vec<Message> = scripts.iter().map(|it| Message::new(it.to_string())).collect();
+    let batches: Vec<&[Message]> = messages.chunks(1).collect();
+    let told = run_binary(&letters(), &batches, |_| {});
+    let is_outcome =
+        |it: &&str| !it.starts_with("(a new instance after ") && !it.starts_with("log Debug: a call");
+    expect.assert_eq(&told.lines().filter(is_outcome).flat_map(|it| [it, "\n"]).collect::<String>());
+}
+
 #[test]
 fn every_disposition() {
-    check(
+    check_outcomes(
         &[
             "", "k", "x", "w", "s", "z", "f", "mx", "mw", "ms", "mf", "mjf", "m", "j", "md", "mg", "jg", "g",
             "a", "-", "J", "i",
         ],
         expect![[r#"
-            (a new instance after 15)
-            (a new instance after 20)
-            (a new instance after 21)
-            (a new instance after 22)
             ""
             "k"
             nothing
@@ -62,7 +68,6 @@ fn every_disposition() {
             "-" failed: host call: `counter-add`: the name of a counter has ASCII letters, digits and underscores, 1 to 64 of them
             "J" failed: host call: a metadata value is not JSON: invalid character 'o' in literal null (expecting 'u')
             "i" failed: host call: there is no message 99 in a batch of 1
-            log Debug: a call with 7 messag… (164)
         "#]],
     );
 }

@@ -110,6 +110,9 @@ fn a_path_that_no_system_takes_is_refused() {
     let long = "./".repeat(3000);
     let told = run(&dir, &reading(0, 2), &[&long], false);
     assert_eq!(told, "\"37\"\n");
+    // Before anything else is looked at: on a descriptor that there is not it is the path that is refused.
+    let nowhere = reading(0, 2).replace("(call $open (i32.const 3)", "(call $open (i32.const 99)");
+    assert_eq!(run(&dir, &nowhere, &["a", &long], false), "\"08\"\n\"37\"\n");
 }
 
 #[test]

@@ -468,3 +468,18 @@ fn a_shutdown_interrupts_it() {
         assert!(began.elapsed() < Duration::from_secs(10));
     }
 }
+
+/// Each text that a guest of v0 asks for is one that the host must have it free again.
+#[test]
+fn it_asks_for_texts_without_end() {
+    let endless = bad("(loop $again (drop (call $as_bytes)) (br $again))", "");
+    let told = told(&endless, ["ok", "bad", "ok"].map(Message::new).to_vec(), |config| {
+        config.limits.timeout = Duration::from_secs(300);
+    });
+    expect![[r#"
+        "ok" k=k
+        "bad" [output: the guest asked for more than 1048576 texts in one message] (spent)
+        "ok" k=k
+    "#]]
+    .assert_eq(&told);
+}

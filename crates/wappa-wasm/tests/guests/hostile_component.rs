@@ -1,10 +1,13 @@
 //! The guests that mean harm once more, as components: the message after them is fine, and all bounds hold.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use expect_test::expect;
-use wappa_message::Message;
-use wappa_wasm::{Guest, Module, Run, spawn_thread};
+use wappa_message::{Message, Value};
+use wappa_wasm::{Guest, GuestLog, Level, Module, Outcome, Run, spawn_thread};
 
 use crate::{
     harness::{check_start_binary, config, engine, run_binary, soon},
@@ -451,6 +454,63 @@ fn all_contents_of_a_big_batch() {
             told.contains("failed and is repeated one by one") || told.contains("log Debug: a call with"),
             "{told}"
         );
+    }
+}
+
+/// What is copied for it at once is as much as its memory may have: the host does not copy first and find no room then.
+#[test]
+fn what_is_copied_for_it_is_no_more_than_it_has_memory_for() {
+    let more = r#"(data (i32.const 2056) "k")"#;
+    let mut message = Message::new("bad");
+    message.metadata_mut().set("k", Value::text("v".repeat(2_000_000)));
+    for bad in [
+        "(call $get (local.get $b) (local.get $i) (i32.const 2056) (i32.const 1) (i32.const 2064))",
+        "(call $metadata (local.get $b) (local.get $i) (i32.const 2064))",
+    ] {
+        let component = Parts { bad, more, ..Parts::default() }.component();
+        let messages = [&[message.clone()][..]];
+        let told = run_binary(&component, &messages, |config| config.limits.memory = 1 << 20);
+        let refused = "host call: all of it is 200000";
+        assert!(told.contains(refused) && told.contains("more than the guest's memory may have"), "{told}");
+    }
+    // All contents, as soon as a call has two of them.
+    let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+        (local $n i32)
+        (local.set $n (call $len (local.get $b)))
+        (if (i32.gt_u (local.get $n) (i32.const 1)) (then (call $contents (local.get $b) (i32.const 2048))))
+        (call $drop_batch (local.get $b))
+        (memory.fill (i32.const 8192) (i32.const 0) (i32.const 3072))
+        (call $result (i32.const 8192) (local.get $n)))"#;
+    let component = Parts { process: Some(process), ..Parts::default() }.component();
+    let log = Arc::new(Whole::default());
+    let mut config = config();
+    config.log = Some(Arc::clone(&log) as Arc<dyn GuestLog>);
+    config.limits.memory = 1 << 20;
+    let run = move || {
+        let module = Module::new(engine(), &component).expect("a component");
+        let guest = Guest::new(engine(), &module, config).expect("a guest");
+        let ctx = engine().enter().expect("a large stack");
+        let mut run = Run::singles(vec![Message::new("x".repeat(600_000)); 40]);
+        while !run.is_done() {
+            let mut instance = guest.instantiate(soon()).expect("an instance");
+            instance.run(&mut run, &ctx).expect("nothing interrupts it");
+        }
+        run.finish().all(|it| matches!(it, Outcome::Kept(_, None)))
+    };
+    assert!(spawn_thread("guest", run).expect("a thread").join().expect("no panic"));
+    let told = log.0.lock().expect("no panic").clone();
+    assert!(told.contains("bytes, more than the guest's memory may have"), "{told}");
+}
+
+/// A log that keeps whole lines.
+#[derive(Default)]
+struct Whole(Mutex<String>);
+
+impl GuestLog for Whole {
+    fn log(&self, _: Level, text: &str) {
+        let mut told = self.0.lock().expect("no panic");
+        told.push_str(text);
+        told.push('\n');
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use wappa_message::Message;
-use wappa_wasm::{Guest, Kind, Module, spawn_thread};
+use wappa_wasm::{Guest, Kind, Module, Run, spawn_thread};
 
 use crate::harness::{V1_IMPORTS, check_run, check_start, config, engine, run_binary, soon, told};
 
@@ -641,4 +641,42 @@ fn names_of_functions_are_not_books() {
     };
     let told = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
     assert_eq!(told, ("trap: unreachable".to_string(), Some(348)));
+}
+
+#[test]
+fn a_reason_is_cut() {
+    let module = format!(
+        r#"(module {V1_IMPORTS} (memory (export "memory") 2)
+          (func (export "process") (memory.fill (i32.const 0) (i32.const 97) (i32.const 100000))
+            (call $fail (i32.const 0) (i32.const 100000))))"#
+    );
+    let run = move || {
+        let module = Module::new(engine(), module.as_bytes()).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("it starts");
+        let ctx = engine().enter().expect("a large stack");
+        let err = instance.call(&mut Message::new("a"), &ctx).expect_err("it fails");
+        (err.reason().len(), err.reason().chars().last())
+    };
+    let told = spawn_thread("guest", run).expect("a thread").join().expect("no panic");
+    assert_eq!(told, (4096 + "…".len(), Some('…')));
+}
+
+/// Once messages have grown by 16 MiB a turn ends, so that they leave before more is made.
+#[test]
+fn what_is_finished_goes_on_before_more_is_made() {
+    let module = format!(
+        r#"(module {V1_IMPORTS} (memory (export "memory") 160)
+          (func (export "process") (call $content_write (i32.const 0) (i32.const 10000000))))"#
+    );
+    let run = move || {
+        let module = Module::new(engine(), module.as_bytes()).expect("a module");
+        let guest = Guest::new(engine(), &module, config()).expect("a guest");
+        let mut instance = guest.instantiate(soon()).expect("it starts");
+        let ctx = engine().enter().expect("a large stack");
+        let mut run = Run::singles(vec![Message::new("a"); 5]);
+        instance.run(&mut run, &ctx).expect("nothing interrupts it");
+        run.n_done()
+    };
+    assert_eq!(spawn_thread("guest", run).expect("a thread").join().expect("no panic"), 2);
 }

@@ -474,6 +474,25 @@ fn files_are_read_and_pipes_are_not_opened() {
     .assert_eq(&run_direct(&dir, &read, &["ba.txt", "bpipe", "ba.txt"]));
 }
 
+/// Before anything else is looked at: below a file, where there is no other path, it is this one that is refused.
+#[test]
+fn a_path_that_no_system_takes_is_refused() {
+    let dir = Dir::new("component-path");
+    fs::write(dir.0.join("a.txt"), "from the file").expect("it can be written");
+    let below = |bytes: u32| {
+        format!(
+            "(local $dir i32) (local.set $dir (call $directory)) {OPEN}
+             (memory.fill (i32.const 131072) (i32.const 46) (i32.const 6000))
+             (call $open (i32.load (i32.const 2052)) (i32.const 0) (i32.const 131072) (i32.const {bytes}) (i32.const 0)
+               (i32.const 1) (i32.const 2080))
+             (call $tell (i32.load8_u (i32.const 2080)) (i32.load8_u (i32.const 2084)))"
+        )
+    };
+    // The 19th error is `name-too-long`, the 25th `not-directory`.
+    assert_eq!(run_direct(&dir, &below(6000), &["ba.txt"]), "\"1B\"\n");
+    assert_eq!(run_direct(&dir, &below(1), &["ba.txt"]), "\"1H\"\n");
+}
+
 #[test]
 fn a_shutdown_interrupts_it() {
     let component = wrapped(&sleep(3_600_000_000_000)).component();
