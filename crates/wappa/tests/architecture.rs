@@ -71,6 +71,27 @@ fn dependencies() -> Vec<(String, BTreeSet<String>)> {
     metadata["packages"].as_array().expect("a list").iter().map(package).collect()
 }
 
+/// All crates with their features, as they are built for the program or with the tests.
+fn built(edges: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--offline", "--prefix=none", "--format={p} {f}", "--edges", edges])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let crates = String::from_utf8_lossy(&output.stdout);
+    crates.lines().map(|it| it.trim_end_matches(" (*)").to_string()).collect()
+}
+
+/// A feature that only a dependency of tests asks for has the crate compiled twice by whoever runs the program and then the
+/// tests.
+#[test]
+fn the_program_and_the_tests_share_all_dependencies() {
+    let (program, tests) = (built("normal,build"), built("normal,build,dev"));
+    let twice: Vec<&String> = program.difference(&tests).collect();
+    assert!(program.len() > 100 && twice.is_empty(), "compiled twice: {twice:#?}");
+}
+
 #[test]
 fn crates_depend_on_those_below_them() {
     let dependencies = dependencies();

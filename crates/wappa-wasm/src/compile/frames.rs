@@ -165,4 +165,11 @@ mod tests {
             assert!(told.ends_with('…') && told.len() <= NAME_BYTES_MAX + '…'.len_utf8(), "{told}");
         }
     }
+
+    #[test]
+    fn a_long_name_is_not_read_by_a_demangler() {
+        let name = |levels: usize| format!("_ZN{}E", "1a".repeat(levels));
+        assert!(demangled(&name(400)).starts_with("a::a::"));
+        assert!(demangled(&name(600)).starts_with("_ZN1a1a"));
+    }
 }

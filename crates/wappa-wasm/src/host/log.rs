@@ -449,6 +449,20 @@ mod tests {
     }
 
     #[test]
+    fn a_text_without_a_newline_is_cut_into_lines() {
+        let log = Arc::new(Warnings::default());
+        let to_log: Arc<dyn GuestLog> = log.clone();
+        let output = Output::new(Arc::new(RatedLog::new(Some(to_log), u32::MAX)), None);
+        output.write(true, &[b'x'; 3 * LOG_LINE_BYTES_MAX]);
+        output.log_text(Level::Warn, &[b'x'; LOG_LINE_BYTES_MAX + 1]);
+        let lengths: Vec<usize> = lock(&log.0).iter().map(String::len).collect();
+        assert_eq!(
+            lengths,
+            [LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINE_BYTES_MAX, 1]
+        );
+    }
+
+    #[test]
     fn what_is_held_back_is_bounded() {
         let log = Arc::new(Warnings::default());
         let to_log: Arc<dyn GuestLog> = log.clone();

@@ -262,6 +262,25 @@ fn its_resources_are_many_but_not_endless() {
 }
 
 #[test]
+fn what_one_call_waits_for_is_bounded() {
+    // The same pollable so many times.
+    let told = |n: u32| {
+        let bad = format!(
+            "(local $soon i32) (local $k i32) (local.set $soon (call $after (i64.const 1)))
+             (loop $next
+               (i32.store (i32.add (i32.const 131072) (i32.mul (local.get $k) (i32.const 4))) (local.get $soon))
+               (local.set $k (i32.add (local.get $k) (i32.const 1)))
+               (br_if $next (i32.lt_u (local.get $k) (i32.const {n}))))
+             (call $poll (i32.const 131072) (i32.const {n}) (i32.const 2060))
+             (call $say (i32.const 0) (i32.const 0))"
+        );
+        verdict(&direct(&bad).told_with(|config| config.limits.timeout = Duration::from_secs(30)))
+    };
+    assert_eq!(told(4096), "\"\"");
+    assert_eq!(told(4097), "\"bad\" [host call: `poll` with 4097 pollables, more than 4096] (spent)");
+}
+
+#[test]
 fn what_is_ready_does_not_wait() {
     // Of an hour, now, and ten milliseconds: first the second is ready, then the third.
     let three = format!(
