@@ -129,7 +129,7 @@ fn what_tools_send_to_have_files_opened_anew_ends_no_stream() {
     let config = "pipeline:
   threads: 1
   processors:
-    - command: {name: sh, args_mapping: '[\"-c\", \"kill -USR1 $$; cat\"]'}
+    - command: {name: /bin/sh, args_mapping: '[\"-c\", \"kill -USR1 $$\"]'}
     - log: {message: '${! error() }, works'}
 ";
     let program = Program::new("user-signals").file("a.yaml", config);

@@ -12,15 +12,18 @@ pub struct Reader<'a> {
     n_fields: Option<usize>,
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BARE: &str = "bare \" in non-quoted-field";
 const EXTRANEOUS: &str = "extraneous or missing \" in quoted-field";
 
 impl<'a> Reader<'a> {
-    /// A reader of this text, whose fields are separated by `comma`; lazily, quotes may stand where they make no sense.
+    /// A reader of this text, whose fields are separated by `comma`; lazily, quotes may stand where they make no sense. A byte
+    /// order mark is no part of the first field.
     pub fn new(text: &'a [u8], comma: char, is_lazy: bool) -> Result<Reader<'a>, String> {
         if matches!(comma, '\0' | '"' | '\r' | '\n' | char::REPLACEMENT_CHARACTER) {
             return Err("csv: invalid field or comment delimiter".to_string());
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         Ok(Reader { rest: text, comma, is_lazy, line: 0, n_fields: None })
     }
 
@@ -172,6 +175,7 @@ mod tests {
         for (text, expected) in [
             ("", ""),
             ("a,b\nc,d", "a|b/c|d"),
+            ("\u{feff}\"a\",b\nc,d", "a|b/c|d"),
             ("a,b\r\n\r\n\nc,d\r\n\r", "a|b/c|d"),
             ("a,\"b\n\"\"c\"\n", "a|b\n\"c"),
             ("\"a\r\nb\",c", "a\nb|c"),

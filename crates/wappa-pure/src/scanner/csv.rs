@@ -60,7 +60,7 @@ pub(super) const COMPONENT: Component = Component::scanner::<CsvConfig>("csv");
 /// # Pitfalls
 ///
 /// A quote that is never closed makes a row of everything behind it: a row has at most 64MiB.
-/// A byte order mark belongs to the first name, unless [`skip_bom`](skip_bom.md) takes it away.
+/// A byte order mark of UTF-8 is no part of the first name; what is in UTF-16 has to be converted before.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct CsvConfig {
@@ -199,11 +199,13 @@ impl Csv {
 /// A row is at most so long: behind a quote that is never closed all is one row.
 const ROW_BYTES_MAX: usize = 64 << 20;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl ScannerFactory for Csv {
     fn open(&self, _: &str) -> Result<Opened, String> {
         let rows = Arc::new(Rows { syntax: self.syntax.clone(), header: None, note: self.note });
         let width = self.width;
-        Ok(Opened::new(CsvScanner { config: self.clone(), rows, width, n_lines: 0, n_rows: 0, has_begun: false }))
+        Ok(Opened::new(CsvScanner { config: self.clone(), rows, width, n_lines: 0, n_rows: 0, is_mark_passed: false, has_begun: false }))
     }
 }
 
@@ -215,6 +217,8 @@ struct CsvScanner {
     n_lines: u64,
     /// How many rows were found, the header not included.
     n_rows: u64,
+    /// It is known whether the source begins with a byte order mark.
+    is_mark_passed: bool,
     /// The header was read, if there is one.
     has_begun: bool,
 }
@@ -246,6 +250,13 @@ impl Scanner for CsvScanner {
     fn scan(&mut self, data: &[u8], at_end: bool, ranges: &mut Ranges) -> Result<usize, ScanError> {
         let (first, mut marks) = (self.n_rows, Vec::new());
         let mut at = 0;
+        if !self.is_mark_passed {
+            if BYTE_ORDER_MARK.starts_with(data) && data.len() < BYTE_ORDER_MARK.len() && !at_end {
+                return Ok(0);
+            }
+            self.is_mark_passed = true;
+            at = if data.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        }
         while !ranges.is_full() {
             let rest = &data[at..];
             let mut n_fields = 0;
@@ -393,6 +404,9 @@ mod tests {
             text,
             &[r#"{"a":"1","b":"2"} csv_row=0"#, r#"{"a":"x\"y","b":"l1\nl2"} csv_row=1"#],
         );
+        let marked = "\u{feff}\"a\",b\n\u{feff},2\n";
+        check("{}", marked, &["{\"a\":\"\u{feff}\",\"b\":\"2\"} csv_row=0"]);
+        check("{}", "\u{feff}", &[]);
         check(
             "{parse_header_row: false}",
             text,
