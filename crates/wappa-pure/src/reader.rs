@@ -41,6 +41,8 @@ pub(crate) struct SourceReader<D> {
     /// What a failure calls the source.
     name: String,
     needs_wait: bool,
+    /// The size that a file had in the beginning.
+    size_before: u64,
     is_stopped: bool,
 }
 
@@ -48,13 +50,15 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     /// A reader at the beginning of a source.
     pub(crate) fn new(descriptor: D, opened: Opened, name: impl Into<String>) -> SourceReader<D> {
         let needs_wait = needs_wait(descriptor.as_fd());
-        SourceReader {
+        let reader = SourceReader {
             descriptor: Arc::new(descriptor),
             cutter: Cutter::new(opened),
             name: name.into(),
             needs_wait,
+            size_before: 0,
             is_stopped: false,
-        }
+        };
+        SourceReader { size_before: reader.size().unwrap_or(0), ..reader }
     }
 
     /// The same, for a source that is read from the byte `offset` on.
@@ -108,6 +112,12 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
         u64::try_from(stat.st_size).ok()
     }
 
+    /// Whether a file ends before what it had in the beginning. What the system makes up may be of another size than it says,
+    /// but says so again.
+    fn is_cut_off(&self) -> bool {
+        self.position() < self.size_before && self.size().is_some_and(|size| size < self.size_before)
+    }
+
     /// Reads no more. What is in the buffer is handed on; the result is how many bytes may be only a part of a
     /// message.
     pub(crate) fn stop(&mut self) -> usize {
@@ -121,12 +131,9 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
             return Err(NoParcel::NotReady);
         }
         let room = self.cutter.room().map_err(|err| not_cut(&self.name, &err))?;
-        loop {
+        let n_bytes = loop {
             match rustix::io::read(self.descriptor.as_ref(), spare_capacity(room)) {
-                Ok(n_bytes) => {
-                    self.cutter.filled(n_bytes);
-                    return Ok(n_bytes);
-                }
+                Ok(n_bytes) => break n_bytes,
                 Err(Errno::INTR) => (),
                 // Somebody else who reads the same pipe was faster.
                 Err(Errno::AGAIN) => {
@@ -135,7 +142,13 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
                 }
                 Err(err) => return Err(NoParcel::Failed(fault::failed("read", &self.name, err))),
             }
+        };
+        if n_bytes == 0 && self.is_cut_off() {
+            let text = "it became shorter while it was read, and what was not read yet is lost";
+            return Err(NoParcel::Failed(format!("read {}: {text}", self.name)));
         }
+        self.cutter.filled(n_bytes);
+        Ok(n_bytes)
     }
 }
 
@@ -215,6 +228,36 @@ mod tests {
         }
         assert_eq!((expected.next(), expected.next()), (Some(&b""[..]), None));
         assert!(found.len() < 2 * data.len() / PARCEL_BYTES_MAX + 2 * data.len() / 20_000, "{}", found.len());
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_has_no_end() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("in", "a line\n".repeat(1_000_000));
+        let file = File::open(&path).expect("it is there");
+        let mut reader =
+            SourceReader::new(file, harness.scanner("lines: {}").open("in").expect("it fits"), "in");
+        assert!(reader.read(&mut Waits::default()).is_ok());
+        File::options().write(true).open(&path).and_then(|it| it.set_len(10)).expect("it is ours");
+        let end = loop {
+            match reader.read(&mut Waits::default()) {
+                Ok(found) => {
+                    let lines =
+                        found.ranges.iter().map(|(start, end)| &found.buffer[*start as usize..*end as usize]);
+                    lines.for_each(|it| assert_eq!(it, b"a line"));
+                }
+                Err(NoParcel::NotReady) => (),
+                Err(err) => break err,
+            }
+        };
+        let text = "read in: it became shorter while it was read, and what was not read yet is lost";
+        assert_eq!(end, NoParcel::Failed(text.to_string()));
+        // What the system makes up has no size, and an end all the same.
+        let file = File::open("/proc/self/status").expect("it is there");
+        let mut reader =
+            SourceReader::new(file, harness.scanner("to_the_end: {}").open("in").expect("it fits"), "in");
+        assert!(reader.read(&mut Waits::default()).is_ok());
+        assert_eq!(reader.read(&mut Waits::default()).err(), Some(NoParcel::End));
     }
 
     #[test]

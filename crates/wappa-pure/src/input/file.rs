@@ -64,7 +64,7 @@ pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").c
 /// keeps a file open and writes to it after it was deleted is not heard.
 ///
 /// A file that cannot be opened, read or scanned is given up with an error, the others are read, and the process exits
-/// with 1 at its end.
+/// with 1 at its end. So is one that becomes shorter while it is read (`copytruncate`): what was not read yet is lost.
 ///
 /// # Performance
 ///
