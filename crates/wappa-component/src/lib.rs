@@ -72,7 +72,7 @@ pub use crate::{
     metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
     order::{Group, Order},
     output::{Output, OutputBell, WriteError},
-    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Run, Slices, Unpacked},
+    parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices, Stretch, Unpacked},
     part::{Batches, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},

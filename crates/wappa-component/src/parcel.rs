@@ -79,41 +79,41 @@ impl Unpacked {
 enum Content {
     Slices(Slices),
     Part(Part),
-    /// Several runs, and where their batches end.
-    Runs(Vec<Run>, Vec<u32>),
+    /// Several stretches, and where their batches end.
+    Stretches(Vec<Stretch>, Vec<u32>),
 }
 
 /// Messages next to each other of a batch that is put together: as they came in, where nobody has looked at them.
 #[derive(Debug)]
-pub enum Run {
+pub enum Stretch {
     /// Ranges of a buffer.
     Slices(Slices),
     /// Messages.
     Messages(Vec<Message>),
 }
 
-impl Run {
+impl Stretch {
     /// How many messages there are.
     pub fn n_messages(&self) -> usize {
         match self {
-            Run::Slices(slices) => slices.ranges.len(),
-            Run::Messages(messages) => messages.len(),
+            Stretch::Slices(slices) => slices.ranges.len(),
+            Stretch::Messages(messages) => messages.len(),
         }
     }
 
     /// How large each message is, in bytes.
     fn sizes(&self) -> Vec<usize> {
         match self {
-            Run::Slices(slices) => slices.sizes().collect(),
-            Run::Messages(messages) => messages.iter().map(Message::size).collect(),
+            Stretch::Slices(slices) => slices.sizes().collect(),
+            Stretch::Messages(messages) => messages.iter().map(Message::size).collect(),
         }
     }
 }
 
-fn size_of(run: &Run) -> usize {
-    match run {
-        Run::Slices(slices) => slices.sizes().sum(),
-        Run::Messages(messages) => messages.iter().map(Message::size).sum(),
+fn size_of(stretch: &Stretch) -> usize {
+    match stretch {
+        Stretch::Slices(slices) => slices.sizes().sum(),
+        Stretch::Messages(messages) => messages.iter().map(Message::size).sum(),
     }
 }
 
@@ -124,13 +124,13 @@ fn has_own_origins(part: &Part, ack: &Ack) -> bool {
     are_batches && ack.origins() == (0..part.n_messages() as u32) && origins.eq(ack.origins())
 }
 
-/// The messages of all runs, in batches.
-fn part_of(runs: Vec<Run>, ends: Vec<u32>) -> Part {
+/// The messages of all stretches, in batches.
+fn part_of(stretches: Vec<Stretch>, ends: Vec<u32>) -> Part {
     let mut messages = Vec::with_capacity(ends.last().copied().unwrap_or(0) as usize);
-    for run in runs {
-        match run {
-            Run::Slices(slices) => slices.append_to(&mut messages),
-            Run::Messages(own) => messages.extend(own),
+    for stretch in stretches {
+        match stretch {
+            Stretch::Slices(slices) => slices.append_to(&mut messages),
+            Stretch::Messages(own) => messages.extend(own),
         }
     }
     for (idx, message) in messages.iter_mut().enumerate() {
@@ -259,16 +259,16 @@ impl Parcel {
         }
     }
 
-    /// A parcel of batches that are put together of several runs, each message with an origin of its own. The messages are
-    /// made when it is opened, outside of the input's turn.
-    pub fn of_runs(runs: Vec<Run>, ends: Vec<u32>, ack: Ack) -> Parcel {
+    /// A parcel of batches that are put together of several stretches, each message with an origin of its own. The
+    /// messages are made when it is opened, outside of the input's turn.
+    pub fn of_stretches(stretches: Vec<Stretch>, ends: Vec<u32>, ack: Ack) -> Parcel {
         assert_eq!(
             ack.origins().len(),
-            runs.iter().map(Run::n_messages).sum::<usize>(),
+            stretches.iter().map(Stretch::n_messages).sum::<usize>(),
             "one origin for each message"
         );
         Parcel {
-            content: Content::Runs(runs, ends.clone()),
+            content: Content::Stretches(stretches, ends.clone()),
             origin_ends: Some(ends),
             ack,
             order: Order::Stream,
@@ -277,13 +277,15 @@ impl Parcel {
         }
     }
 
-    /// The messages as one run, without their batches, and the ack. Those that are a buffer's have their indices as their
-    /// origins.
-    pub fn into_run(self) -> (Run, Ack) {
+    /// The messages as one stretch, without their batches, and the ack. Those that are a buffer's have their indices as
+    /// their origins.
+    pub fn into_stretch(self) -> (Stretch, Ack) {
         match self.content {
-            Content::Slices(slices) => (Run::Slices(slices), self.ack),
-            Content::Part(part) => (Run::Messages(part.into_messages()), self.ack),
-            Content::Runs(runs, ends) => (Run::Messages(part_of(runs, ends).into_messages()), self.ack),
+            Content::Slices(slices) => (Stretch::Slices(slices), self.ack),
+            Content::Part(part) => (Stretch::Messages(part.into_messages()), self.ack),
+            Content::Stretches(stretches, ends) => {
+                (Stretch::Messages(part_of(stretches, ends).into_messages()), self.ack)
+            }
         }
     }
 
@@ -292,7 +294,7 @@ impl Parcel {
         match &self.content {
             Content::Slices(slices) => slices.ranges.is_empty(),
             Content::Part(part) => part.n_messages() == 0,
-            Content::Runs(runs, _) => runs.iter().all(|it| it.n_messages() == 0),
+            Content::Stretches(stretches, _) => stretches.iter().all(|it| it.n_messages() == 0),
         }
     }
 
@@ -311,7 +313,7 @@ impl Parcel {
         match &self.content {
             Content::Slices(slices) => slices.buffer.len(),
             Content::Part(part) => part.size(),
-            Content::Runs(runs, _) => runs.iter().map(size_of).sum(),
+            Content::Stretches(stretches, _) => stretches.iter().map(size_of).sum(),
         }
     }
 
@@ -358,7 +360,7 @@ impl Parcel {
         let part = match self.content {
             Content::Slices(slices) => Part::singles(slices.messages()),
             Content::Part(part) => part,
-            Content::Runs(runs, ends) => part_of(runs, ends),
+            Content::Stretches(stretches, ends) => part_of(stretches, ends),
         };
         let Parcel { origin_ends, ack, order, is_replay, .. } = self;
         Unpacked { part, origin_ends, ack, order, growth, is_replay }
@@ -392,7 +394,7 @@ impl Parcel {
         let mut sizes: Vec<usize> = match &self.content {
             Content::Slices(slices) => slices.sizes().collect(),
             Content::Part(part) => part.messages().iter().map(Message::size).collect(),
-            Content::Runs(runs, _) => runs.iter().flat_map(Run::sizes).collect(),
+            Content::Stretches(stretches, _) => stretches.iter().flat_map(Stretch::sizes).collect(),
         };
         sizes.iter_mut().for_each(|it| *it += of_message);
         let ends: Vec<usize> = match (&self.content, &self.origin_ends) {
@@ -415,8 +417,8 @@ impl Parcel {
             match &mut content {
                 Content::Slices(slices) => slices.ranges.truncate(n_batches),
                 Content::Part(part) => _ = part.split_off(n_batches),
-                Content::Runs(runs, ends) => {
-                    let mut part = part_of(std::mem::take(runs), std::mem::take(ends));
+                Content::Stretches(stretches, ends) => {
+                    let mut part = part_of(std::mem::take(stretches), std::mem::take(ends));
                     part.split_off(n_batches);
                     content = Content::Part(part);
                 }
@@ -438,13 +440,13 @@ impl Parcel {
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
         let Parcel { content, origin_ends, ack, order, growth, is_replay } = self;
         let content = match content {
-            Content::Runs(runs, ends) => Content::Part(part_of(runs, ends)),
+            Content::Stretches(stretches, ends) => Content::Part(part_of(stretches, ends)),
             content => content,
         };
         let messages = match &content {
             Content::Slices(slices) => PristineContent::Slices(slices.clone()),
             Content::Part(part) => PristineContent::Messages(part.messages().to_vec()),
-            Content::Runs(..) => unreachable!("they were just put together"),
+            Content::Stretches(..) => unreachable!("they were just put together"),
         };
         let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
         Parcel { content, origin_ends, ack, order, growth, is_replay }

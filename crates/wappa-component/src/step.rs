@@ -47,7 +47,7 @@ pub trait Pulse: Send + Sync {
     }
 }
 
-/// One turn of work on one part.
+/// About a millisecond of one thread's work on one part.
 pub struct Step<'a> {
     lane: usize,
     pulse: &'a dyn Pulse,
@@ -65,7 +65,7 @@ pub struct Begun(u64);
 const DUE_TICKS: u64 = 2;
 
 impl<'a> Step<'a> {
-    /// A turn on a lane.
+    /// A step on a lane.
     pub fn new(lane: usize, pulse: &'a dyn Pulse) -> Step<'a> {
         Step {
             lane,
@@ -82,12 +82,12 @@ impl<'a> Step<'a> {
         Begun(std::mem::replace(&mut self.begun_ticks, self.pulse.ticks()))
     }
 
-    /// A turn on another lane, for a part of what this one works on.
+    /// A step on another lane, for a part of what this one works on.
     pub fn fork(&self, lane: usize) -> Step<'a> {
         Step { growth: self.growth, ..Step::new(lane, self.pulse) }
     }
 
-    /// What was marked and charged in such a turn belongs to this one. What grew is for whoever divided the part to say.
+    /// What was marked and charged in such a step belongs to this one. What grew is for whoever divided the part to say.
     pub fn join(&mut self, mut fork: Step<'a>) {
         self.marks.append(&mut fork.marks);
         self.charges.append(fork.charges);

@@ -22,7 +22,7 @@ use crate::{
     replay::Replay,
     resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
-    stream::{Setting, Stream, StreamParts},
+    stream::{Assembly, Setting, Stream},
     under::{UnderInput, UnderOutput},
     world::Bell,
 };
@@ -67,7 +67,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     };
     let output = building.output(&config.output, "root.output")?;
     let tally = building.tally.clone();
-    let parts = StreamParts {
+    let parts = Assembly {
         input,
         processors,
         output,

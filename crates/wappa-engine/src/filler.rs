@@ -53,7 +53,7 @@ impl Filler {
         // Before the pipeline can have it.
         self.tally.put(n_read as u64, n_messages as u64);
         if n_messages == 0 {
-            return parcel.into_run().1.delivered();
+            return parcel.into_stretch().1.delivered();
         }
         let n_dropped = self.buffer.put(parcel, step.take_charges());
         self.tally.drop_from_buffer(n_dropped as u64);

@@ -37,6 +37,6 @@ pub use crate::{
     panics::is_reported,
     series::SERIES,
     stop::Stop,
-    stream::{Report, Setting, Stream, StreamParts},
+    stream::{Assembly, Report, Setting, Stream},
     world::{Scheduler, World},
 };

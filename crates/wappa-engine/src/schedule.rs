@@ -386,7 +386,7 @@ impl Schedule {
         self.start(job)
     }
 
-    /// A new job, or what is left of one: cuts off as much as one turn should take, to be worked on by the
+    /// A new job, or what is left of one: cuts off as much as one step should take, to be worked on by the
     /// calling thread, and keeps the rest ready for others.
     pub(crate) fn start(&mut self, mut job: Job) -> Job {
         let n_batches = self.batches_per_turn(&job);

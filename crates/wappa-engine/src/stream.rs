@@ -22,7 +22,7 @@ use crate::{
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a stream is made of.
-pub struct StreamParts {
+pub struct Assembly {
     /// Where messages come from, with its replays and processors.
     pub input: Box<dyn Input>,
     /// The processors of the pipeline, each with its path.
@@ -37,9 +37,9 @@ pub struct StreamParts {
     pub logger: Logger,
 }
 
-impl fmt::Debug for StreamParts {
+impl fmt::Debug for Assembly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamParts").field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("Assembly").field("threads", &self.threads).finish_non_exhaustive()
     }
 }
 
@@ -56,7 +56,7 @@ pub struct Report {
 
 /// A stream that is ready to run, and the way to stop it.
 pub struct Stream {
-    parts: StreamParts,
+    parts: Assembly,
     setting: Setting,
     pub(crate) window: Window,
     /// What reads the input, where there is a buffer; `parts` has the other end of that.
@@ -117,16 +117,16 @@ impl fmt::Debug for Setting {
 impl Stream {
     /// A stream of these parts, which were made in `setting`. Its input and output are connected, and again when that is
     /// lost.
-    pub fn new(setting: &Setting, parts: StreamParts) -> Stream {
+    pub fn new(setting: &Setting, parts: Assembly) -> Stream {
         let of = Observed::silent(setting, "output", worker::OUTPUT_PATH);
         let output = Line::new(parts.output, of, setting.output_bell.bell(), &setting.activity);
         let of = Observed::silent(setting, "input", worker::INPUT_PATH);
         let input = Intake::new(parts.input, of, setting.tally.clone(), &setting.activity);
-        Stream::of_built(setting, StreamParts { input: Box::new(input), output: Box::new(output), ..parts })
+        Stream::of_built(setting, Assembly { input: Box::new(input), output: Box::new(output), ..parts })
     }
 
     /// As [`Stream::new`], with an input and an output whose connections are taken care of.
-    pub(crate) fn of_built(setting: &Setting, parts: StreamParts) -> Stream {
+    pub(crate) fn of_built(setting: &Setting, parts: Assembly) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
         Stream { parts, setting: setting.clone(), window: Window::default(), filler: None }
     }

@@ -10,7 +10,7 @@ use wappa_component::{
     Ack, Batches, ConnectError, Delivery, Input, Level, LogSink, Logger, Output, Parcel, Part, Processor,
     ReadError, Step, Waits,
 };
-use wappa_engine::{Report, Setting, Stream, StreamParts, World};
+use wappa_engine::{Assembly, Report, Setting, Stream, World};
 use wappa_message::Message;
 
 /// Gives one message.
@@ -71,7 +71,7 @@ impl LogSink for Lines {
 /// How the stream ended, and what was said while it ran: by the engine, and by the panic hook.
 fn run(recovers: bool, hooked: &Lines) -> (Report, Vec<String>, Vec<String>) {
     let lines = Lines::default();
-    let parts = StreamParts {
+    let parts = Assembly {
         input: Box::new(One(false)),
         processors: vec![("root.pipeline.processors.0".to_string(), Box::new(Buggy { recovers }))],
         output: Box::new(Nowhere),

@@ -10,7 +10,7 @@ use wappa_component::{
     Ack, Batches, ConnectError, Delivery, Failure, Group, Input, Logger, Order, Output, Parcel, Part,
     Processor, ReadError, Step, Waits,
 };
-use wappa_engine::{Setting, Stream, StreamParts, World};
+use wappa_engine::{Assembly, Setting, Stream, World};
 use wappa_message::Message;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ impl Output for Writer {
 }
 
 fn run(parcels: Vec<Parcel>, slow: Slow, written: &Journal) {
-    let parts = StreamParts {
+    let parts = Assembly {
         input: Box::new(Parcels(parcels)),
         processors: vec![("root.pipeline.processors.0".to_string(), Box::new(slow))],
         output: Box::new(Writer(written.clone())),

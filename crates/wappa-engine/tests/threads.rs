@@ -13,7 +13,7 @@ use wappa_component::{
     Ack, Batches, ConnectError, Delivery, Failure, Input, Logger, Output, Parcel, Part, Processor, ReadError,
     Step, Waits,
 };
-use wappa_engine::{Setting, Stream, StreamParts, World};
+use wappa_engine::{Assembly, Setting, Stream, World};
 use wappa_message::Message;
 
 const MESSAGES: usize = 256;
@@ -111,7 +111,7 @@ fn slow_messages_are_shared_and_leave_when_they_are_done() {
     let messages = (0..MESSAGES).map(|it| Message::new(it.to_string())).collect();
     let parcel = Some(Parcel::of_messages(messages, Batches::Singles, ack));
     let journal = Arc::new(Journal::default());
-    let parts = StreamParts {
+    let parts = Assembly {
         input: Box::new(AtOnce { parcel }),
         processors: vec![("root.pipeline.processors.0".to_string(), Box::new(Slow(Arc::clone(&journal))))],
         output: Box::new(Writer(Arc::clone(&journal))),

@@ -34,7 +34,7 @@ use crate::{
     filler::Filler,
     line::Line,
     stop::Stop,
-    stream::{self, Report, Setting, Stream, StreamParts},
+    stream::{self, Assembly, Report, Setting, Stream},
     under::{UnderInput, UnderOutput},
     world::{Scheduler, World},
 };
@@ -127,7 +127,7 @@ fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Sett
         output = Box::new(UnderOutput::new(output, processors));
     }
     let stream = |setting: &Setting, input, processors, output| {
-        let parts = StreamParts {
+        let parts = Assembly {
             input,
             processors,
             output,

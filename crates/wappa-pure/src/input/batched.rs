@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use wappa_component::{
     Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Input, News, Order, PARCEL_BYTES_MAX,
-    PARCEL_MESSAGES_MAX, Parcel, Processor, ReadError, Run, Slices, Step, Waits, run_children, stopped,
+    PARCEL_MESSAGES_MAX, Parcel, Processor, ReadError, Stretch, Slices, Step, Waits, run_children, stopped,
 };
 use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config};
@@ -123,7 +123,7 @@ struct Batched {
 /// A batch, and whom to tell what became of it.
 struct Batch {
     /// One for each of the sources.
-    runs: Vec<Run>,
+    stretches: Vec<Stretch>,
     sources: Vec<Contribution>,
     n_messages: usize,
     n_bytes: usize,
@@ -138,7 +138,7 @@ struct Batch {
 impl Default for Batch {
     fn default() -> Batch {
         Batch {
-            runs: Vec::new(),
+            stretches: Vec::new(),
             sources: Vec::new(),
             n_messages: 0,
             n_bytes: 0,
@@ -234,9 +234,9 @@ impl Batched {
     fn collect(&mut self, parcel: Parcel, charges: Charges, now: Duration) {
         self.open.grown += parcel.growth_bytes();
         let kind = (parcel.order(), parcel.is_replay());
-        match parcel.into_run() {
-            (Run::Slices(slices), ack) => self.collect_slices(slices, ack, kind, now),
-            (Run::Messages(messages), ack) => self.collect_messages(messages, ack, kind, now),
+        match parcel.into_stretch() {
+            (Stretch::Slices(slices), ack) => self.collect_slices(slices, ack, kind, now),
+            (Stretch::Messages(messages), ack) => self.collect_messages(messages, ack, kind, now),
         }
         match self.open.batch.n_messages {
             // All of it is in batches by now, or nothing ever was there.
@@ -264,7 +264,7 @@ impl Batched {
             });
             let source = Contribution { ack: Some(ack), n_messages, origins: None };
             self.open.batch.join(kind);
-            self.add(Run::Slices(slices), source, n_bytes, mechanism);
+            self.add(Stretch::Slices(slices), source, n_bytes, mechanism);
             match rest {
                 Some((rest, rest_ack)) => (slices, ack) = (rest, rest_ack),
                 None => return,
@@ -289,7 +289,7 @@ impl Batched {
             let source =
                 Contribution { ack: Some(ack.share_of(&origins)), n_messages, origins: Some(origins) };
             self.open.batch.join(kind);
-            self.add(Run::Messages(messages), source, n_bytes, mechanism);
+            self.add(Stretch::Messages(messages), source, n_bytes, mechanism);
             messages = rest;
         }
         // Every message has its piece.
@@ -318,11 +318,11 @@ impl Batched {
         (collected.n_messages - n_messages, collected.n_bytes - n_bytes, None)
     }
 
-    fn add(&mut self, run: Run, source: Contribution, n_bytes: usize, mechanism: Option<Mechanism>) {
+    fn add(&mut self, stretch: Stretch, source: Contribution, n_bytes: usize, mechanism: Option<Mechanism>) {
         let batch = &mut self.open.batch;
         batch.n_messages += source.n_messages;
         batch.n_bytes += n_bytes;
-        batch.runs.push(run);
+        batch.stretches.push(stretch);
         batch.sources.push(source);
         if let Some(mechanism) = mechanism {
             self.policy.count(mechanism);
@@ -349,7 +349,7 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut runs, mut sources, mut n_messages, mut n_bytes, mut order, charges, mut has_replays } =
+        let Batch { mut stretches, mut sources, mut n_messages, mut n_bytes, mut order, charges, mut has_replays } =
             self.ready.pop_front().expect("a batch is complete");
         step.put_charges(charges);
         let mut ends = vec![n_messages as u32];
@@ -358,14 +358,14 @@ impl Batched {
         }) {
             n_messages += next.n_messages;
             n_bytes += next.n_bytes;
-            runs.extend(next.runs);
+            stretches.extend(next.stretches);
             sources.extend(next.sources);
             order = order.with(next.order);
             has_replays |= next.has_replays;
             step.put_charges(next.charges);
             ends.push(n_messages as u32);
         }
-        let parcel = Parcel::of_runs(runs, ends, ack_of(sources, n_messages as u32)).with_order(order);
+        let parcel = Parcel::of_stretches(stretches, ends, ack_of(sources, n_messages as u32)).with_order(order);
         let parcel = if has_replays { parcel.replayed() } else { parcel };
         if self.processors.is_empty() {
             return parcel;

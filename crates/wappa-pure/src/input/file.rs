@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use wappa_component::{
-    Ack, BuildError, BuildInput, Component, Context, Failure, Input, Logger, Parcel, Progress, ReadError, Run,
+    Ack, BuildError, BuildInput, Component, Context, Failure, Input, Logger, Parcel, Progress, ReadError, Stretch,
     ScannerFactory, Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::{Metadata, Value};
@@ -261,14 +261,14 @@ impl Files {
             0 => None,
             n_rest => self.collected.last_mut().map(|it| it.split_off(it.ranges.len() - n_rest)),
         };
-        let runs = std::mem::take(&mut self.collected).into_iter().map(Run::Slices).collect();
+        let stretches = std::mem::take(&mut self.collected).into_iter().map(Stretch::Slices).collect();
         self.collected.extend(rest);
         let mut ends: Vec<u32> =
             (1..=n_whole / self.batch_size).map(|it| (it * self.batch_size) as u32).collect();
         if n_whole < n_given {
             ends.push(n_given as u32);
         }
-        Some(Parcel::of_runs(runs, ends, source.ack(n_given as u32)))
+        Some(Parcel::of_stretches(stretches, ends, source.ack(n_given as u32)))
     }
 
     /// The current file has ended, or is given up; or a piece of it is, and it is read on.

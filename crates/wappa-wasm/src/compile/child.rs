@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
     CompileError,
-    wire::{Answer, Job, Request, write_answer},
+    wire::{Answer, Question, Request, write_answer},
 };
 use crate::{compile::compiler::precompile, compile::source_lines::source_lines, inspect::Verdict};
 
@@ -28,12 +28,12 @@ pub fn child_main() -> ExitCode {
 
 /// The same with other answers, for tests.
 #[doc(hidden)]
-pub fn child_main_with(work: impl Fn(&Job, &[u8]) -> Answer) -> ExitCode {
+pub fn child_main_with(work: impl Fn(&Question, &[u8]) -> Answer) -> ExitCode {
     let result =
         die_with_parent().and_then(|()| Request::read(&mut io::stdin().lock())).and_then(|request| {
             limit(&request)?;
             give_up()?;
-            write_answer(&mut io::stdout().lock(), &work(&request.job, &request.file))
+            write_answer(&mut io::stdout().lock(), &work(&request.question, &request.file))
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,19 +44,19 @@ pub fn child_main_with(work: impl Fn(&Job, &[u8]) -> Answer) -> ExitCode {
     }
 }
 
-fn answer(job: &Job, file: &[u8]) -> Answer {
-    match job {
+fn answer(question: &Question, file: &[u8]) -> Answer {
+    match question {
         // The engine is made here, within the limits, and allocates on demand: a pool would ask for more address space
         // than they leave.
-        Job::Compile => match precompile(file) {
+        Question::Compile => match precompile(file) {
             Ok(code) => Answer::Made(code),
             Err(CompileError::Unfit(reason)) => Answer::Unfit(reason),
             Err(err) => Answer::Refused(err.to_string()),
         },
-        Job::Inspect { function, limits } => {
+        Question::Inspect { function, limits } => {
             Answer::Made(Verdict::of(file, function, limits).to_json().into_bytes())
         }
-        Job::SourceLines { offsets } => match source_lines(file, offsets) {
+        Question::SourceLines { offsets } => match source_lines(file, offsets) {
             Ok(lines) => Answer::Made(serde_json::Value::from(lines).to_string().into_bytes()),
             Err(reason) => Answer::Refused(reason),
         },

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use child::{child_main, child_main_with};
 pub use parent::ChildCompiler;
 pub(crate) use parent::THREADS_MAX;
-pub use wire::{Answer, Job};
+pub use wire::{Answer, Question};
 
 /// Makes code from modules. Called once per module, by any thread; may block for as long as its own bounds allow.
 ///

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::cause_of_start;
 use wappa_spec::is_printable;
 
-use super::wire::{Answer, Incoming, Job, request_header};
+use super::wire::{Answer, Incoming, Question, request_header};
 use super::{Budget, Compile, CompileError};
 use crate::inspect::{Limits, Verdict};
 
@@ -73,15 +73,15 @@ impl ChildCompiler {
 
 impl Compile for ChildCompiler {
     fn compile(&self, file: &[u8]) -> Result<Vec<u8>, CompileError> {
-        self.ask(&Job::Compile, file)
+        self.ask(&Question::Compile, file)
     }
 }
 
 impl ChildCompiler {
     /// Looks into a file, for a processor with this field `function` and these limits. The error is one line.
     pub fn inspect(&self, file: &[u8], function: &str, limits: &Limits) -> Result<Verdict, String> {
-        let job = Job::Inspect { function: function.to_owned(), limits: *limits };
-        let json = self.ask(&job, file).map_err(|err| reading(&err))?;
+        let question = Question::Inspect { function: function.to_owned(), limits: *limits };
+        let json = self.ask(&question, file).map_err(|err| reading(&err))?;
         Verdict::from_json(&json).ok_or_else(|| "the process that read it answered with nonsense".to_owned())
     }
 
@@ -89,13 +89,13 @@ impl ChildCompiler {
     /// where functions were inlined, none where the module does not say. None: the module has no debug sections. The
     /// error is one line.
     pub fn source_lines(&self, file: &[u8], offsets: &[u64]) -> Result<Option<Vec<Vec<String>>>, String> {
-        let job = Job::SourceLines { offsets: offsets.to_vec() };
-        let json = self.ask(&job, file).map_err(|err| reading(&err))?;
+        let question = Question::SourceLines { offsets: offsets.to_vec() };
+        let json = self.ask(&question, file).map_err(|err| reading(&err))?;
         serde_json::from_slice(&json)
             .map_err(|_| "the process that read it answered with nonsense".to_owned())
     }
 
-    fn ask(&self, job: &Job, file: &[u8]) -> Result<Vec<u8>, CompileError> {
+    fn ask(&self, question: &Question, file: &[u8]) -> Result<Vec<u8>, CompileError> {
         // None is a budget beyond what a clock can say.
         let deadline = Instant::now().checked_add(self.budget.wall);
         if self.interrupt.load(Ordering::Relaxed) {
@@ -103,7 +103,7 @@ impl ChildCompiler {
         }
         let threads = std::thread::available_parallelism().map_or(1, |it| it.get().min(THREADS_MAX));
         let child = self.spawn(threads).map_err(|err| self.failed(err))?;
-        let header = request_header(&self.budget, threads as u64, job, file);
+        let header = request_header(&self.budget, threads as u64, question, file);
         let mut talk = Talk::new(child, header, file).map_err(|err| self.failed(err))?;
         let ended = loop {
             if self.interrupt.load(Ordering::Relaxed) {

@@ -23,7 +23,7 @@ const QUESTION_BYTES_MAX: u64 = 1 << 20;
 
 /// What is to be done with a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {
+pub enum Question {
     /// Code is made of it.
     Compile,
     /// It is looked into, for a processor with this field `function` and these limits.
@@ -32,29 +32,29 @@ pub enum Job {
     SourceLines { offsets: Vec<u64> },
 }
 
-impl Job {
+impl Question {
     fn to_json(&self) -> String {
         let json = match self {
-            Job::Compile => json!({}),
-            Job::Inspect { function, limits } => {
+            Question::Compile => json!({}),
+            Question::Inspect { function, limits } => {
                 json!({ "function": function, "memory_bytes": limits.memory_bytes })
             }
-            Job::SourceLines { offsets } => json!({ "offsets": offsets }),
+            Question::SourceLines { offsets } => json!({ "offsets": offsets }),
         };
         json.to_string()
     }
 
-    fn from_json(json: &[u8]) -> Option<Job> {
+    fn from_json(json: &[u8]) -> Option<Question> {
         let json: Value = serde_json::from_slice(json).ok()?;
         if let Some(function) = json.get("function") {
             let limits = Limits { memory_bytes: json.get("memory_bytes")?.as_u64()? };
-            return Some(Job::Inspect { function: function.as_str()?.to_owned(), limits });
+            return Some(Question::Inspect { function: function.as_str()?.to_owned(), limits });
         }
         if let Some(offsets) = json.get("offsets") {
             let offsets = offsets.as_array()?.iter().map(Value::as_u64);
-            return Some(Job::SourceLines { offsets: offsets.collect::<Option<_>>()? });
+            return Some(Question::SourceLines { offsets: offsets.collect::<Option<_>>()? });
         }
-        Some(Job::Compile)
+        Some(Question::Compile)
     }
 }
 
@@ -74,15 +74,15 @@ pub(super) struct Request {
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
     pub(super) threads: u64,
-    pub(super) job: Job,
+    pub(super) question: Question,
     pub(super) file: Vec<u8>,
 }
 
 /// The bytes that go before the module.
-pub(super) fn request_header(budget: &Budget, threads: u64, job: &Job, file: &[u8]) -> Vec<u8> {
+pub(super) fn request_header(budget: &Budget, threads: u64, question: &Question, file: &[u8]) -> Vec<u8> {
     let cpu_seconds = budget.cpu.as_secs().saturating_add(u64::from(budget.cpu.subsec_nanos() > 0));
     let mut header = REQUEST.to_vec();
-    let question = job.to_json();
+    let question = question.to_json();
     let lengths = [question.len() as u64, file.len() as u64];
     for number in [cpu_seconds.max(1), budget.memory, threads].into_iter().chain(lengths) {
         header.extend_from_slice(&number.to_le_bytes());
@@ -118,9 +118,9 @@ impl Request {
             }
         };
         let question = take(question_bytes)?;
-        let job = Job::from_json(&question).ok_or_else(|| wrong("nobody knows this question"))?;
+        let question = Question::from_json(&question).ok_or_else(|| wrong("nobody knows this question"))?;
         let file = take(file_bytes)?;
-        Ok(Request { cpu_seconds, memory_bytes, threads, job, file })
+        Ok(Request { cpu_seconds, memory_bytes, threads, question, file })
     }
 }
 
@@ -203,16 +203,16 @@ mod tests {
     fn a_request_goes_over_whole_or_not_at_all() {
         let budget = Budget { cpu: Duration::from_millis(1500), wall: Duration::MAX, memory: 7 };
         let limits = Limits { memory_bytes: 9 };
-        for job in [
-            Job::Compile,
-            Job::Inspect { function: "process".to_owned(), limits },
-            Job::SourceLines { offsets: vec![0, u64::MAX] },
+        for question in [
+            Question::Compile,
+            Question::Inspect { function: "process".to_owned(), limits },
+            Question::SourceLines { offsets: vec![0, u64::MAX] },
         ] {
-            let mut bytes = request_header(&budget, 3, &job, b"module");
+            let mut bytes = request_header(&budget, 3, &question, b"module");
             bytes.extend_from_slice(b"module");
             let request = Request::read(&mut bytes.as_slice()).expect("a whole request");
             assert_eq!((request.cpu_seconds, request.memory_bytes, request.threads), (2, 7, 3));
-            assert_eq!((request.job, request.file), (job, b"module".to_vec()));
+            assert_eq!((request.question, request.file), (question, b"module".to_vec()));
             for n in 0..bytes.len() {
                 assert!(Request::read(&mut &bytes[..n]).is_err());
             }

@@ -94,9 +94,9 @@ enum Found {
 
 /// What a component does when it is instantiated, in its order. Types, functions and values cost nothing here.
 #[derive(Default)]
-struct Definition(Vec<Step>);
+struct Definition(Vec<Action>);
 
-enum Step {
+enum Action {
     Module(u64),
     Component(Rc<Definition>),
     /// Something that comes from outside, by name.
@@ -115,13 +115,13 @@ enum Step {
     Names(Vec<(String, Space, u32)>),
 }
 
-impl Step {
+impl Action {
     /// How many units it counts for.
     fn weight(&self) -> usize {
         let of = |name: &String| 1 + name.len() / NAME_BYTES;
         match self {
-            Step::Import(_, name) | Step::Export(_, _, name) => of(name),
-            Step::Instance(_, names) | Step::Names(names) => {
+            Action::Import(_, name) | Action::Export(_, _, name) => of(name),
+            Action::Instance(_, names) | Action::Names(names) => {
                 1 + names.iter().map(|(name, _, _)| of(name)).sum::<usize>()
             }
             _ => 1,
@@ -194,11 +194,11 @@ fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
             };
             match open.last_mut() {
                 None => return Ok(Some(found)),
-                Some(Open::Component(Definition(steps))) => {
+                Some(Open::Component(Definition(actions))) => {
                     n_items += 1;
-                    steps.push(match found {
-                        Found::Module(bytes) => Step::Module(bytes),
-                        Found::Component(definition) => Step::Component(definition),
+                    actions.push(match found {
+                        Found::Module(bytes) => Action::Module(bytes),
+                        Found::Component(definition) => Action::Component(definition),
                     });
                 }
                 Some(Open::Module(_)) => {}
@@ -207,10 +207,10 @@ fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
         }
         match open.last_mut() {
             Some(Open::Module(counts)) => count(counts, payload)?,
-            Some(Open::Component(Definition(steps))) => {
-                let before = steps.len();
-                take_steps(steps, payload, ITEMS_MAX - n_items)?;
-                n_items += steps[before..].iter().map(Step::weight).sum::<usize>();
+            Some(Open::Component(Definition(actions))) => {
+                let before = actions.len();
+                take_actions(actions, payload, ITEMS_MAX - n_items)?;
+                n_items += actions[before..].iter().map(Action::weight).sum::<usize>();
             }
             None => {}
         }
@@ -243,9 +243,13 @@ fn count(counts: &mut Counts, payload: Payload<'_>) -> Result<(), BinaryReaderEr
     Ok(())
 }
 
-/// What a section adds to the steps of its component, no more than so many.
-fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Result<(), BinaryReaderError> {
-    let mut push = |step: Step| steps.push(step);
+/// What a section adds to the actions of its component, no more than so many.
+fn take_actions(
+    actions: &mut Vec<Action>,
+    payload: Payload<'_>,
+    n_max: usize,
+) -> Result<(), BinaryReaderError> {
+    let mut push = |action: Action| actions.push(action);
     match payload {
         Payload::ComponentImportSection(section) => {
             for import in section.into_iter().take(n_max) {
@@ -256,7 +260,7 @@ fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Resu
                     ComponentTypeRef::Instance(_) => Space::Instance,
                     _ => continue,
                 };
-                push(Step::Import(space, import.name.name.to_string()));
+                push(Action::Import(space, import.name.name.to_string()));
             }
         }
         Payload::ComponentAliasSection(section) => {
@@ -264,13 +268,15 @@ fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Resu
                 match alias? {
                     ComponentAlias::InstanceExport { kind, instance_index, name } => {
                         if let Some(space) = space(kind) {
-                            push(Step::Export(space, instance_index, name.to_string()));
+                            push(Action::Export(space, instance_index, name.to_string()));
                         }
                     }
                     ComponentAlias::Outer { kind, count, index } => match kind {
-                        ComponentOuterAliasKind::CoreModule => push(Step::Outer(Space::Module, count, index)),
+                        ComponentOuterAliasKind::CoreModule => {
+                            push(Action::Outer(Space::Module, count, index))
+                        }
                         ComponentOuterAliasKind::Component => {
-                            push(Step::Outer(Space::Component, count, index))
+                            push(Action::Outer(Space::Component, count, index))
                         }
                         _ => {}
                     },
@@ -281,8 +287,8 @@ fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Resu
         Payload::InstanceSection(section) => {
             for instance in section.into_iter().take(n_max) {
                 push(match instance? {
-                    Instance::Instantiate { module_index, .. } => Step::CoreInstance(module_index),
-                    Instance::FromExports(_) => Step::CoreNames,
+                    Instance::Instantiate { module_index, .. } => Action::CoreInstance(module_index),
+                    Instance::FromExports(_) => Action::CoreNames,
                 });
             }
         }
@@ -293,13 +299,13 @@ fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Resu
                         let args = args.iter().filter_map(|it| {
                             space(it.kind).map(|space| (it.name.to_string(), space, it.index))
                         });
-                        Step::Instance(component_index, args.collect())
+                        Action::Instance(component_index, args.collect())
                     }
                     ComponentInstance::FromExports(exports) => {
                         let names = exports.iter().filter_map(|it| {
                             space(it.kind).map(|space| (it.name.name.to_string(), space, it.index))
                         });
-                        Step::Names(names.collect())
+                        Action::Names(names.collect())
                     }
                 });
             }
@@ -308,8 +314,8 @@ fn take_steps(steps: &mut Vec<Step>, payload: Payload<'_>, n_max: usize) -> Resu
             for export in section.into_iter().take(n_max) {
                 let export = export?;
                 if let Some(space) = space(export.kind) {
-                    push(Step::Again(space, export.index));
-                    push(Step::Export(space, u32::MAX, export.name.name.to_string()));
+                    push(Action::Again(space, export.index));
+                    push(Action::Export(space, u32::MAX, export.name.name.to_string()));
                 }
             }
         }
@@ -394,21 +400,21 @@ impl Play {
         self.frames.push(Frame { outer, ..Frame::default() });
         let mut exports = Names::new();
         let mut exported = Thing::Unknown;
-        for step in &definition.0 {
-            self.n_steps += step.weight();
+        for action in &definition.0 {
+            self.n_steps += action.weight();
             if STEPS_MAX < self.n_steps {
-                return Err(format!("takes more than {STEPS_MAX} steps to be instantiated"));
+                return Err(format!("takes more than {STEPS_MAX} actions to be instantiated"));
             }
-            match step {
-                Step::Module(bytes) => self.frames[at].push(Space::Module, Thing::Module(*bytes)),
-                Step::Component(definition) => {
+            match action {
+                Action::Module(bytes) => self.frames[at].push(Space::Module, Thing::Module(*bytes)),
+                Action::Component(definition) => {
                     self.frames[at].push(Space::Component, Thing::Component(Rc::clone(definition), at));
                 }
-                Step::Import(space, name) => {
+                Action::Import(space, name) => {
                     let thing = imports.get(&(name.clone(), *space)).cloned().unwrap_or(Thing::Unknown);
                     self.frames[at].push(*space, thing);
                 }
-                Step::Outer(space, count, index) => {
+                Action::Outer(space, count, index) => {
                     let mut around = Some(at);
                     for _ in 0..*count {
                         let Some(it) = around else { break };
@@ -418,29 +424,29 @@ impl Play {
                     self.frames[at].push(*space, thing);
                 }
                 // Behind what is exported comes its name.
-                Step::Export(space, u32::MAX, name) => {
+                Action::Export(space, u32::MAX, name) => {
                     exports.insert((name.clone(), *space), exported.clone());
                 }
-                Step::Export(space, instance, name) => {
+                Action::Export(space, instance, name) => {
                     let thing = match self.frames[at].get(Space::Instance, *instance) {
                         Thing::Instance(it) => self.instances[it].get(&(name.clone(), *space)).cloned(),
                         _ => None,
                     };
                     self.frames[at].push(*space, thing.unwrap_or(Thing::Unknown));
                 }
-                Step::Again(space, index) => {
+                Action::Again(space, index) => {
                     exported = self.frames[at].get(*space, *index);
                     self.frames[at].push(*space, exported.clone());
                 }
-                Step::CoreInstance(module) => {
+                Action::CoreInstance(module) => {
                     let bytes = match self.frames[at].get(Space::Module, *module) {
                         Thing::Module(bytes) => bytes,
                         _ => INSTANCE_BYTES,
                     };
                     self.add(bytes)?;
                 }
-                Step::CoreNames => self.footprint.bytes += IMPORT_BYTES,
-                Step::Instance(component, args) => {
+                Action::CoreNames => self.footprint.bytes += IMPORT_BYTES,
+                Action::Instance(component, args) => {
                     let args = self.frames[at].named(args);
                     let names = match self.frames[at].get(Space::Component, *component) {
                         Thing::Component(definition, outer) => {
@@ -450,7 +456,7 @@ impl Play {
                     };
                     self.push_instance(at, names);
                 }
-                Step::Names(names) => {
+                Action::Names(names) => {
                     let names = self.frames[at].named(names);
                     self.push_instance(at, names);
                 }
@@ -592,7 +598,7 @@ mod tests {
         assert_eq!(footprint(&used), Err(too_deep.into()));
         let many = "(core module)".repeat(1000);
         let wide = format!("(component $c {many}) {}", "(instance (instantiate $c))".repeat(1000));
-        let too_long = "takes more than 1000000 steps to be instantiated";
+        let too_long = "takes more than 1000000 actions to be instantiated";
         assert_eq!(footprint(&format!("(component {wide})")), Err(too_long.into()));
     }
 }

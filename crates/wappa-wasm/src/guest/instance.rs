@@ -153,14 +153,14 @@ impl Instance {
         host.work.run.growth.charge_to(&host.shared.account);
         host.work.arena.begin(ctx.part);
         host.limiter.forget_growth();
-        let ended = self.turn();
+        let ended = self.round();
         let host = self.store.data_mut();
         host.work.phase = Phase::Outside;
         mem::swap(&mut host.work.run, run);
         ended
     }
 
-    fn turn(&mut self) -> Result<(), CallError> {
+    fn round(&mut self) -> Result<(), CallError> {
         loop {
             let host = self.store.data();
             if host.work.run.limit <= host.work.run.next {

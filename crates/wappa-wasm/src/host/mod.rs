@@ -180,7 +180,7 @@ impl Host {
         true
     }
 
-    /// Whether the turn should end: a batch begins, and the time is over or the guest grew, which whoever replaces
+    /// Whether the round should end: a batch begins, and the time is over or the guest grew, which whoever replaces
     /// leaking guests wants to see.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {

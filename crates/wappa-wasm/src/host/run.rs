@@ -11,7 +11,7 @@ use crate::{host::error::CallError, host::pace::Pace};
 
 /// Messages on their way through a guest, batch by batch.
 ///
-/// [`Instance::run`](crate::Instance::run) takes leading ones through the guest, as many as one turn serves;
+/// [`Instance::run`](crate::Instance::run) takes leading ones through the guest, as many as one round serves;
 /// [`Run::finish`] says what became of them.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -20,9 +20,9 @@ pub struct Run {
     pub(crate) ends: Option<Vec<u32>>,
     /// The first message that was not taken through the guest yet.
     pub(crate) next: usize,
-    /// No message behind this one is given to the guest in this turn.
+    /// No message behind this one is given to the guest in this round.
     pub(crate) limit: usize,
-    /// When a turn should end, by the guest's [`Ticks`](crate::Ticks): after the batch under way.
+    /// When a round should end, by the guest's [`Ticks`](crate::Ticks): after the batch under way.
     pub(crate) due: Option<u64>,
     pub(crate) pace: Pace,
     pub(crate) growth: Growth,
@@ -65,8 +65,8 @@ impl Default for Growth {
 /// Charges are that coarse, where there is room for it.
 const CHARGE_BYTES: usize = 1 << 20;
 
-/// A turn ends, where it may, once its messages have grown by so much: what is finished goes on before more is made.
-const TURN_BYTES: usize = 16 << 20;
+/// A round ends, where it may, once its messages have grown by so much: what is finished goes on before more is made.
+const ROUND_BYTES: usize = 16 << 20;
 
 impl Growth {
     /// Whether one message may grow by so much.
@@ -129,7 +129,7 @@ impl Growth {
     /// Whether what is finished should go on before more is made.
     #[inline]
     pub(crate) fn is_much(&self) -> bool {
-        TURN_BYTES <= self.grown
+        ROUND_BYTES <= self.grown
     }
 }
 
@@ -172,7 +172,7 @@ impl Run {
         Run { messages, limit, ends: Some(ends), ..Run::default() }
     }
 
-    /// A turn ends with the batch under way once the guest's [`Ticks`](crate::Ticks) have come this far.
+    /// A round ends with the batch under way once the guest's [`Ticks`](crate::Ticks) have come this far.
     pub fn due_at(&mut self, ticks: u64) {
         self.due = Some(ticks);
     }

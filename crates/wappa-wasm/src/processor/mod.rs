@@ -6,8 +6,8 @@ mod lanes;
 mod lint;
 mod observers;
 mod recycle;
+mod seat;
 mod series;
-mod turn;
 mod versions;
 
 use std::{
@@ -32,7 +32,7 @@ use config::WasmConfig;
 use lanes::Lanes;
 use observers::{Failures, LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
-use turn::Turn;
+use seat::Seat;
 use versions::{Look, Versions, Watch, Watched};
 
 pub use known::Modules;
@@ -268,7 +268,7 @@ impl Processor for Wasm {
                 return part.n_batches();
             }
         };
-        Turn { wasm: self, borrowed, context }.take(part, step)
+        Seat { wasm: self, borrowed, context }.take(part, step)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One part's turn on one instance: messages in, outcomes and marks out.
+//! One part's time on one instance: messages in, outcomes and marks out.
 
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,13 @@ const STATE_LOST_INTERVAL: Duration = Duration::from_secs(10);
 const PRESENT: &str = "it was just made";
 
 /// A seat for the time of one part.
-pub(super) struct Turn<'a> {
+pub(super) struct Seat<'a> {
     pub(super) wasm: &'a Wasm,
     pub(super) borrowed: Borrowed<'a>,
     pub(super) context: CallContext<'a>,
 }
 
-impl Turn<'_> {
+impl Seat<'_> {
     /// Takes leading batches of the part through the guest, and returns how many are finished.
     pub(super) fn take(mut self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let (messages, batches) = std::mem::replace(part, Part::singles(Vec::new())).into_parts();
