@@ -134,6 +134,20 @@ fn a_project_in_c() {
     }
 }
 
+#[test]
+fn a_project_in_c_without_a_compiler() {
+    if !has("make --version") {
+        return eprintln!("there is no make: nothing is built");
+    }
+    let program = project("c-bare", &["--lang", "c"]);
+    let alone = "mkdir bin && ln -s \"$(command -v make)\" bin && ! WASI_SDK_PATH= PATH=$PWD/bin make";
+    let text = run(&program.dir().join("c-bare"), alone, &[]);
+    expect![[r#"
+        Makefile:N: *** there is no compiler for WebAssembly: install clang, lld and wasi-libc, or a WASI SDK and set WASI_SDK_PATH, or zig, which `pip install ziglang` brings.  Stop.
+    "#]]
+    .assert_eq(&text.replace(|it: char| it.is_ascii_digit(), "N").replace("NN", "N"));
+}
+
 /// The variables with which cargo builds for WebAssembly here; none where it cannot.
 fn rust_for_wasm() -> Option<Vec<(&'static str, String)>> {
     let target = "--target wasm32-unknown-unknown";
