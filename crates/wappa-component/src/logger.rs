@@ -123,14 +123,19 @@ impl Logger {
     /// Something went wrong with a message: an error, as [`Logger::error`], of which a component writes no more than
     /// [`LINES_PER_SECOND`], since it may happen to every message. How many there were more is told.
     pub fn failed(&self, message: &str) {
-        let Some(component) = &self.component else { return self.error(message) };
-        if !self.enabled(Level::Error) {
+        self.seldom(Level::Error, message);
+    }
+
+    /// The same for what is no failure, and may be said of every message.
+    pub fn seldom(&self, level: Level, message: &str) {
+        let Some(component) = &self.component else { return self.log(level, message) };
+        if !self.enabled(level) {
             return;
         }
         let admitted = component.failures.admit();
         component.say_dropped(admitted.dropped);
         if admitted.may_write {
-            component.write(Level::Error, message, &[]);
+            component.write(level, message, &[]);
         }
     }
 

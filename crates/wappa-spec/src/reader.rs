@@ -107,6 +107,15 @@ impl<'r> Reader<'r> {
         self.base_dir.as_deref()
     }
 
+    /// Reports what reaches the machine, unless the config is trusted. Says whether it did.
+    pub fn refuse_if_restricted(&mut self, what: &str, at: &Node) -> bool {
+        let is_refused = self.is_restricted();
+        if is_refused {
+            self.error(Rule::Restricted, at, format!("{what} is not allowed in a restricted config"));
+        }
+        is_refused
+    }
+
     /// Whether the config is not trusted: see [`Registry::is_restricted`].
     pub fn is_restricted(&self) -> bool {
         self.registry.is_restricted()

@@ -394,6 +394,9 @@ fn lint_logger(logger: &LoggerConfig, node: &Node, reader: &mut Reader<'_>) {
 }
 
 fn lint_log_file(file: &LogFileConfig, node: &Node, reader: &mut Reader<'_>) {
+    if !file.path.is_empty() {
+        reader.refuse_if_restricted("field file.path", node.get("path").unwrap_or(node));
+    }
     if file.rotate
         && let Some(value) = value_at(node, "rotate")
     {

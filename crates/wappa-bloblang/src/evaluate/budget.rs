@@ -243,8 +243,13 @@ impl Meter {
     }
 }
 
+/// How many steps the time of this thread since then is.
+pub(crate) fn steps_since(nanos: u64) -> u64 {
+    thread_nanos().saturating_sub(nanos) / NANOS_PER_STEP
+}
+
 /// The processor time of this thread: what other threads do meanwhile costs nothing.
-fn thread_nanos() -> u64 {
+pub(crate) fn thread_nanos() -> u64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

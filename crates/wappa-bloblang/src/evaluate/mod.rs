@@ -23,7 +23,7 @@ use crate::{
     value::{Evaluated, types::Type},
 };
 pub use budget::Spent;
-pub(crate) use budget::{Budget, Meter};
+pub(crate) use budget::{Budget, Meter, steps_since, thread_nanos};
 
 /// Evaluates a program for one message.
 pub(crate) struct Machine<'a> {
@@ -106,15 +106,16 @@ impl Mapped {
         self.spent
     }
 
-    /// By how many bytes the message would be larger, as [`Message::size`] counts.
+    /// By how many bytes the message would be larger, as [`Message::size`] counts. Metadata that others share stay theirs,
+    /// and the message has all of its own.
     pub fn growth(&self, message: &Message) -> usize {
         let content = match &self.content {
             Content::Unchanged | Content::Deleted => 0,
             Content::Bytes(bytes) => bytes.len().saturating_sub(message.content_size()),
             Content::Value(value) => taken_by(value).saturating_sub(message.content_size()),
         };
-        let metadata =
-            self.metadata.as_ref().map_or(0, |it| it.size().saturating_sub(message.metadata().size()));
+        let before = if message.metadata().is_shared() { 0 } else { message.metadata().size() };
+        let metadata = self.metadata.as_ref().map_or(0, |it| it.size().saturating_sub(before));
         content.saturating_add(metadata)
     }
 

@@ -12,6 +12,9 @@ pub struct Reader<'a> {
     n_fields: Option<usize>,
 }
 
+/// A record has no more fields: each takes many times the byte that it may consist of.
+const FIELDS_MAX: usize = 1 << 20;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BARE: &str = "bare \" in non-quoted-field";
 const EXTRANEOUS: &str = "extraneous or missing \" in quoted-field";
@@ -55,6 +58,9 @@ impl<'a> Reader<'a> {
         let mut column = 1;
         let mut record = Vec::new();
         'fields: loop {
+            if FIELDS_MAX <= record.len() {
+                return Err(format!("record on line {begin}: more than {FIELDS_MAX} fields"));
+            }
             let Some(behind) = line.strip_prefix(b"\"") else {
                 let end = find(line, comma);
                 let field = &line[..end.unwrap_or(line.len())];

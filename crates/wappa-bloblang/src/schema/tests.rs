@@ -186,3 +186,17 @@ fn formats_are_known() {
     assert_eq!(problems(r#"{"format":"nope"}"#, "1"), "");
     assert_eq!(problems(r#"{"format":"date"}"#, "1"), "(root) Does not match format 'date'");
 }
+
+/// A text can be a pattern, which takes longer to read than its length says.
+#[test]
+fn texts_that_are_patterns_are_charged_by_time() {
+    let schema = Schema::parse(br#"{"items":{"format":"regex"}}"#).expect("it is a schema");
+    let patterns = [r#""\\pL{10}""#; 2].join(",");
+    let document = Value::from_json(&format!("[{patterns}]").into()).expect("it is JSON");
+    let mut n_steps = 0;
+    let problems = schema.validate(&document, &mut |n| {
+        n_steps += n;
+        Ok(())
+    });
+    assert!(problems.is_ok_and(|it| it.is_empty()) && 1000 < n_steps, "{n_steps}");
+}

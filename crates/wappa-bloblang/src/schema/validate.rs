@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, cmp::Ordering, collections::HashMap, fmt::Write};
 
+use regex::bytes::Regex;
 use wappa_message::{Array, Object, Value};
 
 use super::{Decimal, Dependency, Node, Others, Schema, Type, canonical, format};
 use crate::{
     error::{Error, Result},
-    evaluate::{Budget, Failure},
+    evaluate::{Budget, Failure, steps_since, thread_nanos},
 };
 
 /// How many schemas may be applied one within another: one that leads back to itself would go on forever.
@@ -75,6 +76,9 @@ enum Step<'a> {
     Name(&'a [u8]),
     Index(usize),
 }
+
+/// Searching something longer is charged by its time; what that costs is more than searching something short.
+const LONG_BYTES: usize = 1024;
 
 /// The longest name that is told, in bytes: each problem tells those of all steps to it.
 const NAME_BYTES_MAX: usize = 256;
@@ -218,7 +222,15 @@ impl<'a> Validator<'a> {
             }
             Value::Text(_) | Value::Bytes(_) | Value::Time(_) => {
                 (self.charge)(value.own().allocated as u64 / 16)?;
+                // How long a pattern searches depends on both, and a text can be a pattern itself.
+                let is_long = LONG_BYTES < value.own().allocated;
+                let is_searched = is_long && (node.pattern.is_some() || node.format.is_some());
+                let is_pattern = node.format.as_deref() == Some("regex");
+                let before = (is_searched || is_pattern).then(thread_nanos);
                 of_text(node, value, place, found);
+                if let Some(before) = before {
+                    (self.charge)(steps_since(before))?;
+                }
             }
             _ => (),
         }
@@ -325,6 +337,17 @@ impl<'a> Validator<'a> {
         Ok(())
     }
 
+    /// Whether a name matches. That of a long one is charged by the time that it took.
+    fn is_match(&mut self, pattern: &Regex, name: &[u8]) -> Result<bool> {
+        if name.len() <= LONG_BYTES {
+            return Ok(pattern.is_match(name));
+        }
+        let before = thread_nanos();
+        let is_match = pattern.is_match(name);
+        (self.charge)(steps_since(before))?;
+        Ok(is_match)
+    }
+
     /// The value as JSON, in which equal numbers are written equally.
     fn json(&mut self, value: &Value) -> Result<String> {
         (self.charge)(value.json_len() as u64 / 16)?;
@@ -422,9 +445,10 @@ impl<'a> Validator<'a> {
                 (self.charge)((1 + name.len() as u64 / 64) * (1 + node.pattern_properties.len() as u64))?;
                 let mut is_known = node.properties.binary_search_by(|(it, _)| it.cmp(&name)).is_ok();
                 let mut is_matched = false;
-                for (_, schema) in
-                    node.pattern_properties.iter().filter(|(pattern, _)| pattern.is_match(&name))
-                {
+                for (pattern, schema) in &node.pattern_properties {
+                    if !self.is_match(pattern, &name)? {
+                        continue;
+                    }
                     is_matched = true;
                     let findings = self.validated(*schema, &value, place.then(Step::Name(&name)))?;
                     found.merge(findings);

@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use wappa_component::fault;
+use wappa_spec::{Node, Reader};
 
 /// A host and a port, where either may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,13 @@ fn not_dialed(network: &str, address: impl fmt::Display, err: &io::Error) -> Str
 pub(crate) fn not_listened(network: &str, address: impl fmt::Display, err: &io::Error) -> String {
     let call = if err.raw_os_error().is_some() { " bind:" } else { "" };
     format!("listen {network} {address}:{call} {}", fault::cause(err))
+}
+
+/// A socket of the file system is a file of the machine, and a way to its services.
+pub(super) fn lint_network(network: &str, node: &Node, reader: &mut Reader<'_>) {
+    if network == "unix" {
+        reader.refuse_if_restricted("network unix", node.get("network").unwrap_or(node));
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use wappa_component::{
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
 use super::{
-    address::{self, Address},
+    address::{self, Address, lint_network},
     stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
 };
 use crate::{Feeder, Source, Stopping, TlsConfig, fed_by};
@@ -70,6 +70,7 @@ struct SocketConfig {
 }
 
 fn lint(config: &SocketConfig, node: &Node, reader: &mut Reader<'_>) {
+    lint_network(&config.network, node, reader);
     if let Err(text) = Target::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);
     }

@@ -26,7 +26,7 @@ use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
 use super::{
-    address::Address,
+    address::{Address, lint_network},
     input::{Target, lint_tls},
     stream::Carrier,
 };
@@ -92,6 +92,7 @@ struct SocketConfig {
 }
 
 fn lint(config: &SocketConfig, node: &Node, reader: &mut Reader<'_>) {
+    lint_network(&config.network, node, reader);
     Codec::lint(&config.codec, node, reader);
     if let Err(text) = Target::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);

@@ -22,7 +22,7 @@ use wappa_component::{
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, Size};
 
 use super::{
-    address::{Address, not_listened},
+    address::{Address, lint_network, not_listened},
     bound::Bound,
     quiet::Quiet,
     stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
@@ -113,6 +113,7 @@ struct ServerConfig {
 }
 
 fn lint(config: &ServerConfig, node: &Node, reader: &mut Reader<'_>) {
+    lint_network(&config.network, node, reader);
     if let Err(text) = Place::new(&config.network, &config.address) {
         reader.error(Rule::InvalidValue, node.get("address").unwrap_or(node), text);
     }

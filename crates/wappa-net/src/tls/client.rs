@@ -81,9 +81,17 @@ fn lint(config: &TlsConfig, node: &Node, reader: &mut Reader<'_>) {
         let at = node.get("enable_renegotiation").unwrap_or(node);
         reader.warn(Rule::NotInWappa, at, "`enable_renegotiation` has no effect in Wappa");
     }
+    if !config.root_cas_file.is_empty() {
+        reader.refuse_if_restricted("field root_cas_file", node.get("root_cas_file").unwrap_or(node));
+    }
     let both = |file: &str| format!("`{file}` and the field for the text of it cannot both be set");
     for (idx, cert) in config.client_certs.iter().enumerate() {
         let at = node.get("client_certs").and_then(|it| it.as_seq()?.get(idx)).unwrap_or(node);
+        for (name, file) in [("cert_file", &cert.cert_file), ("key_file", &cert.key_file)] {
+            if !file.is_empty() {
+                reader.refuse_if_restricted(&format!("field {name}"), at.get(name).unwrap_or(at));
+            }
+        }
         if !cert.cert.is_empty() && !cert.cert_file.is_empty() {
             reader.error(Rule::Custom, at, both("cert_file"));
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
-use wappa_spec::Config;
+use wappa_spec::{Config, Node, Reader};
 
 use super::{pem, provider, read};
 
 /// The certificate of a server and its key.
 #[derive(Config, Debug, Clone)]
+#[config(lint = lint)]
 pub struct ServerTlsConfig {
     /// A file with the certificate, and behind it those up to the authority.
     #[config(optional, example = "./cert.pem")]
@@ -22,6 +23,14 @@ pub struct ServerTlsConfig {
     /// Whether a certificate that nobody has signed is made at the start, for `localhost`.
     #[config(default = "false")]
     self_signed: bool,
+}
+
+fn lint(config: &ServerTlsConfig, node: &Node, reader: &mut Reader<'_>) {
+    for (name, file) in [("cert_file", &config.cert_file), ("key_file", &config.key_file)] {
+        if file.is_some() {
+            reader.refuse_if_restricted(&format!("field {name}"), node.get(name).unwrap_or(node));
+        }
+    }
 }
 
 impl ServerTlsConfig {

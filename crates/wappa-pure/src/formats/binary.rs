@@ -5,6 +5,9 @@ use bytes::Bytes;
 
 use super::{Charge, MEMBER_BYTES};
 
+/// How long what stands before each content is, and before all of them.
+pub(crate) const MORE_BYTES: usize = 4;
+
 /// Contents in one; the error is why they cannot be.
 pub(crate) fn write<'a>(
     contents: impl ExactSizeIterator<Item = &'a Bytes> + Clone,

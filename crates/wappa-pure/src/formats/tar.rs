@@ -13,13 +13,20 @@ const BLOCK_BYTES: usize = 512;
 /// The longest name that a header has room for.
 const NAME_BYTES_MAX: usize = 100;
 
+/// How much longer than its content and its name a member is at most: its header, that of a long name, and what fills the
+/// last block of each.
+pub(crate) const MORE_BYTES: usize = 4 * BLOCK_BYTES;
+
+/// What is behind the last member.
+pub(crate) const END_BYTES: usize = 2 * BLOCK_BYTES;
+
 /// How much is read before `charge` is told of more.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Members in one archive, changed at this time: seconds since 1970.
 pub(crate) fn write(members: &[Member], seconds: u64) -> Vec<u8> {
-    let padded = |it: &Member| 4 * BLOCK_BYTES + it.name.len() + it.content.len();
-    let mut out = Vec::with_capacity(2 * BLOCK_BYTES + members.iter().map(padded).sum::<usize>());
+    let padded = |it: &Member| MORE_BYTES + it.name.len() + it.content.len();
+    let mut out = Vec::with_capacity(END_BYTES + members.iter().map(padded).sum::<usize>());
     for Member { name, content } in members {
         if NAME_BYTES_MAX < name.len() {
             let mut long = name.to_vec();
@@ -28,7 +35,7 @@ pub(crate) fn write(members: &[Member], seconds: u64) -> Vec<u8> {
         }
         push(&mut out, EntryType::Regular, name, content, seconds);
     }
-    out.resize(out.len() + 2 * BLOCK_BYTES, 0);
+    out.resize(out.len() + END_BYTES, 0);
     out
 }
 

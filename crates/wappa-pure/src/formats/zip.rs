@@ -22,6 +22,9 @@ const END_BYTES: usize = 22;
 const LOCATOR_64_BYTES: usize = 20;
 const END_64_BYTES: usize = 56;
 
+/// How much longer than its content and twice its name a member is: its header, and its entry in the directory.
+pub(crate) const MORE_BYTES: usize = LOCAL_BYTES + CENTRAL_BYTES;
+
 /// The longest comment behind the end of the directory.
 const COMMENT_BYTES_MAX: usize = u16::MAX as usize;
 

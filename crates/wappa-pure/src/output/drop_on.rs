@@ -8,7 +8,7 @@ use std::{
 use regex::bytes::Regex;
 use wappa_bloblang::go_regex;
 use wappa_component::{
-    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Returns, Step,
+    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Level, Logger, Output, Returns, Step,
     WriteError,
 };
 use wappa_message::Mark;
@@ -202,12 +202,12 @@ impl DropOn {
         let seconds = self.back_pressure.unwrap_or_default().as_secs_f64();
         delivery.answer(match self.drops_all {
             true => {
-                self.logger.warn(&format!("{messages} dropped due to back pressure."));
+                self.logger.seldom(Level::Warn, &format!("{messages} dropped due to back pressure."));
                 Ok(())
             }
             false => {
                 // Whoever gave them may deliver them elsewhere, so nothing is dropped yet.
-                self.logger.warn(&format!("{messages} given back due to back pressure."));
+                self.logger.seldom(Level::Warn, &format!("{messages} given back due to back pressure."));
                 let reason = format!("experienced back pressure beyond: {seconds}s");
                 Err(WriteError::Failed(Mark::new(reason)))
             }
@@ -227,7 +227,7 @@ impl DropOn {
         let (dropped, failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|(_, it)| self.drops(it));
         if let Some((_, reason)) = dropped.first() {
             let messages = several(dropped.len());
-            self.logger.warn(&format!("{messages} dropped due to: {reason}"));
+            self.logger.seldom(Level::Warn, &format!("{messages} dropped due to: {reason}"));
         }
         delivery.conclude(Answer { failures, is_closed: false });
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use wappa_component::{
-    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Returns, Step,
+    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Level, Logger, Output, Returns, Step,
 };
 use wappa_spec::{ComponentNode, Config};
 
@@ -157,7 +157,7 @@ impl Retry {
             && self.quiet_until <= now
         {
             self.quiet_until = now + LOG_INTERVAL;
-            self.logger.warn(&format!("Failed to send message: {reason}"));
+            self.logger.seldom(Level::Warn, &format!("Failed to send message: {reason}"));
         }
         self.n_failing += usize::from(!has_failed);
         let number = self.next_number;

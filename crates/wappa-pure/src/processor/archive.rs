@@ -45,6 +45,10 @@ pub(super) const COMPONENT: Component =
 /// - `lines`: the contents, with a line break between them.
 /// - `tar`, `zip`: files with the names that `path` makes.
 ///
+/// # Limits
+///
+/// The messages that are worked on together grow by 512MiB at most, with all that a format puts between and around them.
+///
 /// # Errors
 ///
 /// A batch with a message that is no document, in the format `json_array`, stays as it was, and all its messages are marked. A
@@ -106,32 +110,45 @@ impl Archive {
             return Ok(array.to_json_bytes());
         }
         let n_bytes: usize = batch.iter().map(|it| it.content().len()).sum();
+        let members = match self.format {
+            Format::Tar | Format::Zip => self.members(batch, step)?,
+            _ => Vec::new(),
+        };
+        let names: usize = members.iter().map(|it| it.name.len()).sum();
+        let more = match self.format {
+            Format::Binary => binary::MORE_BYTES * (1 + batch.len()),
+            Format::Lines => batch.len(),
+            Format::Tar => tar::END_BYTES + tar::MORE_BYTES * batch.len() + names,
+            Format::Zip => zip::MORE_BYTES * batch.len() + 2 * names,
+            Format::Concatenate | Format::JsonArray => 0,
+        };
         // The contents are there twice until the messages are gone.
-        limit::grow(step, n_bytes.saturating_sub(before))?;
+        limit::grow(step, (n_bytes + more).saturating_sub(before))?;
         Ok(match self.format {
             Format::Binary => binary::write(batch.iter().map(Message::content))?.into(),
             Format::Concatenate => joined(batch, b"", n_bytes),
             Format::Lines => joined(batch, b"\n", n_bytes),
             Format::Tar => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                tar::write(&self.members(batch), since.as_secs()).into()
+                tar::write(&members, since.as_secs()).into()
             }
             Format::Zip => {
                 let now = jiff::Zoned::now().datetime();
-                zip::write(&self.members(batch), zip::Stamp::of(now))?.into()
+                zip::write(&members, zip::Stamp::of(now))?.into()
             }
             Format::JsonArray => unreachable!("it is made above"),
         })
     }
 
-    fn members(&self, batch: &mut [Message]) -> Vec<Member> {
+    fn members(&self, batch: &mut [Message], step: &mut Step<'_>) -> Result<Vec<Member>, String> {
         let n_messages = batch.len();
         let member = |place: usize| {
             let name = self.path.evaluate(batch, place).unwrap_or_else(|failure| {
                 self.logger.failed(&format!("Name interpolation error: {failure}"));
                 Bytes::new()
             });
-            Member { name, content: batch[place].content().clone() }
+            limit::grow(step, size_of::<Member>() + name.len())?;
+            Ok(Member { name, content: batch[place].content().clone() })
         };
         (0..n_messages).map(member).collect()
     }

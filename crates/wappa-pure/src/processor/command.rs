@@ -6,7 +6,7 @@ use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Proc
 use wappa_message::{Mark, Message, Value};
 use wappa_spec::{Config, Interpolated, Mapping};
 
-use super::limit::Charged;
+use super::limit::{self, Charged};
 use crate::child::{self, Child, Ended, Wake};
 
 pub(super) const COMPONENT: Component = Component::processor::<CommandConfig>("command").categories(&["Integration"]).reaching_machine();
@@ -143,8 +143,10 @@ impl CommandProcessor {
         if let Some(failure) = child::failure(output.status) {
             return Ok(Err(told(&failure, &stderr)));
         }
-        if !output.stderr.is_empty() {
-            message.metadata_mut().set("command_stderr", Value::text(&output.stderr));
+        if !output.stderr.is_empty()
+            && let Err(why) = limit::set_metadata(step, message, "command_stderr", Value::text(&output.stderr))
+        {
+            return Ok(Err(format!("execution error: {why}")));
         }
         message.set_content(output.stdout.into());
         Ok(Ok(()))

@@ -140,7 +140,7 @@ impl GroupBy {
         let belongs = |idx: usize, group: &Group, batch: &mut [Message]| {
             let program = group.check.program().expect("it was there when the group was built");
             program.test(batch, place).unwrap_or_else(|failure| {
-                self.logger.error(&format!("Failed to test group {idx}: {failure}"));
+                self.logger.failed(&format!("Failed to test group {idx}: {failure}"));
                 false
             })
         };

@@ -1,7 +1,10 @@
 //! The processor `insert_part`.
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
+use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated};
+
+use super::limit;
 
 pub(super) const COMPONENT: Component =
     Component::processor::<InsertPartConfig>("insert_part").categories(&["Composition"]);
@@ -29,6 +32,11 @@ pub(super) const COMPONENT: Component =
 /// output:
 ///   stdout: {}
 /// ```
+///
+/// # Limits
+///
+/// The messages that are worked on together grow by 512MiB at most: a batch with which they would be larger stays as it is,
+/// marked.
 ///
 /// # Delivery
 ///
@@ -67,7 +75,12 @@ impl Processor for InsertPart {
                     return batch;
                 }
             };
-            step.grow(content.len());
+            if let Err(why) = limit::grow(step, size_of::<Message>() + content.len()) {
+                self.logger.failed(why);
+                let mark = Mark::new(why);
+                batch.iter_mut().for_each(|message| step.mark(message, mark.clone()));
+                return batch;
+            }
             let mut new = batch[0].clone();
             new.set_content(content);
             let n_messages = batch.len();

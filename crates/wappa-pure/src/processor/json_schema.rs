@@ -58,10 +58,12 @@ struct JsonSchemaConfig {
 /// Files are read when the stream starts, not when its config is linted.
 fn lint(config: &JsonSchemaConfig, node: &Node, reader: &mut Reader<'_>) {
     let path = config.schema_path.as_ref().filter(|it| !it.is_empty());
-    if reader.is_restricted() && path.is_some() {
-        let at = node.get("schema_path").unwrap_or(node);
-        reader.error(Rule::Restricted, at, "field schema_path is not allowed in a restricted config");
-    } else if let Err((field, why)) = config.inline() {
+    if path.is_some()
+        && reader.refuse_if_restricted("field schema_path", node.get("schema_path").unwrap_or(node))
+    {
+        return;
+    }
+    if let Err((field, why)) = config.inline() {
         reader.error(Rule::InvalidValue, node.get(field).unwrap_or(node), why);
     }
 }
@@ -118,9 +120,29 @@ impl JsonSchema {
         let problems = self.0.problems(value).map_err(|failure| failure.to_string())?;
         match problems.is_empty() {
             true => Ok(()),
-            false => Err(problems.join("\n")),
+            false => Err(told(&problems)),
         }
     }
+}
+
+/// How long what is said of a message is at most, in bytes.
+const TOLD_BYTES_MAX: usize = 4096;
+
+/// The problems, each a line, as far as anybody reads them.
+fn told(problems: &[String]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(problem);
+        if TOLD_BYTES_MAX < text.len() {
+            text.truncate(text.floor_char_boundary(TOLD_BYTES_MAX));
+            text.push('…');
+            break;
+        }
+    }
+    text
 }
 
 impl Processor for JsonSchema {

@@ -2,7 +2,7 @@
 
 use wappa_bloblang::Mapped;
 use wappa_component::Step;
-use wappa_message::Message;
+use wappa_message::{Message, Value, pair_bytes};
 
 /// How much the messages that are worked on together may grow by, through all processors: what `part_limit` of guests
 /// is by default.
@@ -28,6 +28,21 @@ pub(super) fn apply(
 ) -> Result<bool, &'static str> {
     grow(step, mapped.growth(message))?;
     Ok(mapped.apply(message))
+}
+
+/// Sets a key of a message's metadata; the error is why it may not be set. Metadata that messages share are copied for the
+/// one that changes them, which many messages with many keys in common make much of.
+pub(super) fn set_metadata(
+    step: &mut Step<'_>,
+    message: &mut Message,
+    key: &'static str,
+    value: Value,
+) -> Result<(), &'static str> {
+    let metadata = message.metadata();
+    let copied = if metadata.is_shared() { metadata.size() } else { 0 };
+    grow(step, copied + pair_bytes(key.len(), &value))?;
+    message.metadata_mut().set(key, value);
+    Ok(())
 }
 
 /// What is made of one message is charged as it is made; as many bytes as the message's content has take its place.

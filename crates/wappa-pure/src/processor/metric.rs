@@ -54,7 +54,7 @@ pub(super) const COMPONENT: Component = Component::processor::<MetricConfig>("me
 ///
 /// # Limits
 ///
-/// There are at most 10,000 series of one metric, so that labels from outside do not fill the memory: messages that would
+/// There are at most 10,000 series of one metric, with labels of 16MiB together, so that labels from outside do not fill the memory: messages that would
 /// make more are not counted, and the log says so.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
@@ -151,6 +151,9 @@ impl Kind {
 /// How many series one metric may have.
 const SERIES_MAX: usize = 10_000;
 
+/// How long the values of the labels of all series of a processor may be together. They come from messages.
+const SERIES_BYTES_MAX: usize = 16 << 20;
+
 struct Metric {
     kind: Kind,
     name: String,
@@ -160,9 +163,16 @@ struct Metric {
     value: Interpolated,
     metrics: Metrics,
     /// By the values of the labels.
-    series: Mutex<HashMap<Vec<String>, Series>>,
+    series: Mutex<AllSeries>,
     is_full: AtomicBool,
     logger: Logger,
+}
+
+#[derive(Default)]
+struct AllSeries {
+    by_values: HashMap<Vec<String>, Series>,
+    /// How long the values are together.
+    bytes: usize,
 }
 
 #[derive(Clone)]
@@ -208,16 +218,18 @@ impl Metric {
     /// The series with these values of the labels; none where there are too many.
     fn series(&self, values: Vec<String>) -> Result<Option<Series>, String> {
         let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = all.get(&values) {
+        if let Some(series) = all.by_values.get(&values) {
             return Ok(Some(series.clone()));
         }
         if let Some(other) = self.metrics.kind_of(&self.name).filter(|it| *it != self.kind.what()) {
             return Err(format!("`{}` is {other} of the program", self.name));
         }
-        if SERIES_MAX <= all.len() {
+        let bytes = all.bytes.saturating_add(values.iter().map(String::len).sum());
+        if SERIES_MAX <= all.by_values.len() || SERIES_BYTES_MAX < bytes {
             if !self.is_full.swap(true, Ordering::Relaxed) {
-                let name = &self.name;
-                self.logger.error(&format!("`{name}` has {SERIES_MAX} series: with other labels nothing is counted"));
+                let (name, n_series) = (&self.name, all.by_values.len());
+                let has = if n_series < SERIES_MAX { "16MiB of labels in " } else { "" };
+                self.logger.error(&format!("`{name}` has {has}{n_series} series: with other labels nothing is counted"));
             }
             return Ok(None);
         }
@@ -229,7 +241,8 @@ impl Metric {
             Kind::Gauge => Series::Gauge(self.metrics.gauge(&self.name, &labels)),
             Kind::Timing => Series::Timing(self.metrics.timing(&self.name, &labels)),
         };
-        all.insert(values, series.clone());
+        all.bytes = bytes;
+        all.by_values.insert(values, series.clone());
         Ok(Some(series))
     }
 }

@@ -2,6 +2,8 @@
 
 mod document;
 mod each;
+#[cfg(test)]
+mod hostile;
 mod limit;
 
 components! {

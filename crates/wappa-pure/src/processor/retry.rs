@@ -5,9 +5,10 @@ use std::time::Duration;
 use wappa_component::{
     BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step, in_chunks, run_children,
 };
-use wappa_message::{Message, Value};
+use wappa_message::{Mark, Message, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
+use super::limit;
 use crate::back_off::{Attempts, BackOff};
 
 pub(super) const COMPONENT: Component = Component::processor::<RetryConfig>("retry").categories(&["Composition"]);
@@ -265,7 +266,7 @@ impl Retry {
     }
 
     /// An attempt gave these results.
-    fn settle(&self, trial: &mut Trial, mut results: Vec<Message>, step: &Step<'_>) {
+    fn settle(&self, trial: &mut Trial, mut results: Vec<Message>, step: &mut Step<'_>) {
         let now = step.now();
         if let Some(mark) = results.iter().find_map(Message::error) {
             if let Some(due) = trial.attempts.fail(&self.back_off, now) {
@@ -282,8 +283,11 @@ impl Retry {
         let waited = i64::try_from(trial.waited.as_nanos()).unwrap_or(i64::MAX);
         let n_failed = i64::try_from(trial.attempts.n_failed()).unwrap_or(i64::MAX);
         for message in &mut results {
-            message.metadata_mut().set("retry_count", Value::Int(n_failed));
-            message.metadata_mut().set("backoff_duration", Value::Int(waited));
+            let told = [("retry_count", n_failed), ("backoff_duration", waited)];
+            let set = |(key, n)| limit::set_metadata(step, message, key, Value::Int(n));
+            if let Err(why) = told.into_iter().try_for_each(set) {
+                step.mark(message, Mark::new(why));
+            }
         }
         trial.state = State::Done(results);
     }

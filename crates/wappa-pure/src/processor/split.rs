@@ -1,6 +1,6 @@
 //! The processor `split`.
 
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step};
 use wappa_message::Message;
 use wappa_spec::Config;
 
@@ -70,7 +70,7 @@ impl Split {
                 (start, n_bytes) = (idx, 0);
             }
             if let Some(byte_size) = self.byte_size.filter(|it| start == idx && *it < bytes) {
-                self.logger.warn(&format!(
+                self.logger.seldom(Level::Warn, &format!(
                     "A single message exceeds the target batch byte size of '{byte_size}', actual size: '{bytes}'"
                 ));
             }

@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use memchr::memchr;
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Pulse, Step};
+use wappa_component::{BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Pulse, Step};
 use wappa_message::{Mark, Message};
 use wappa_spec::Config;
 
 use super::limit;
-use crate::child::{self, Child, Got, Wake, read_some, write_some};
+use crate::child::{self, Child, Got, PIECE_BYTES, Wake, read_some, write_some};
 
 pub(super) const COMPONENT: Component =
     Component::processor::<SubprocessConfig>("subprocess").categories(&["Integration"]).reaching_machine();
@@ -56,6 +56,11 @@ pub(super) const COMPONENT: Component =
 ///
 /// There is one program for all threads, which take turns. A stream that gives up at the end of its shutdown kills it, with all
 /// of its group; the message is answered as failed. At the end of the stream it gets the end of its input, and a second.
+///
+/// # Limits
+///
+/// The messages that are worked on together grow by 512MiB at most. A program that makes them larger is killed and started
+/// again, as is one that writes more than the longest answer beside those that it is asked for, and does not read.
 ///
 /// # Pitfalls
 ///
@@ -199,17 +204,20 @@ impl Running {
         Running { child, stdout: Vec::new(), stderr: Vec::new(), may_answer_late: false }
     }
 
-    /// Forgets what came too late for its message.
-    fn forget(&mut self) {
+    /// Forgets what came too late for its message; `false`: it does not stop coming.
+    fn forget(&mut self) -> bool {
         if !std::mem::take(&mut self.may_answer_late) {
-            return;
-        }
-        if let Some(stdout) = &mut self.child.stdout {
-            while let Got::Bytes(_) = read_some(stdout, &mut self.stdout) {
-                self.stdout.clear();
-            }
+            return true;
         }
         self.stdout.clear();
+        let Some(stdout) = &mut self.child.stdout else { return true };
+        for _ in 0..LATE_PIECES_MAX {
+            if !matches!(read_some(stdout, &mut self.stdout), Got::Bytes(_)) {
+                return true;
+            }
+            self.stdout.clear();
+        }
+        false
     }
 }
 
@@ -224,6 +232,9 @@ struct Subprocess {
     pulse: Arc<dyn Pulse>,
     logger: Logger,
 }
+
+/// How much a program may have to say too late, in pieces of 64 KiB: what a pipe holds, and some.
+const LATE_PIECES_MAX: usize = 32;
 
 /// How much of its standard error is kept for a mark.
 const STDERR_BYTES_MAX: usize = 4096;
@@ -242,29 +253,37 @@ enum NoAnswer {
 }
 
 impl Subprocess {
-    fn ask(&self, content: &Bytes) -> Result<Vec<u8>, NoAnswer> {
+    /// Gives the program a message, whose answers may have so many bytes together.
+    fn ask(&self, content: &Bytes, room: usize) -> Result<Vec<u8>, NoAnswer> {
         let (request, n_answers) = self.send.encode(content).map_err(NoAnswer::Failed)?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if self.pulse.is_interrupted() {
             return Err(NoAnswer::Interrupted);
         }
         // One that has ended in the meantime is no program any more.
-        let running_still = running.take().and_then(|mut it| it.child.status().is_none().then_some(it));
-        let mut program = match running_still {
+        let running_still = running.take().filter(|it| it.child.status().is_none());
+        let mut program = match running_still.and_then(|mut it| it.forget().then_some(it)) {
             Some(program) => program,
             None => Running::new(Child::start(&self.name, &self.args).map_err(NoAnswer::Gone)?),
         };
-        program.forget();
-        let result = self.exchange(&mut program, &request, n_answers);
-        if let Ok(_) | Err(NoAnswer::Failed(_)) = &result {
-            *running = Some(program);
+        let result = self.exchange(&mut program, &request, n_answers, room);
+        match &result {
+            Ok(_) | Err(NoAnswer::Failed(_)) => *running = Some(program),
+            Err(_) => program.child.kill(),
         }
         result
     }
 
-    fn exchange(&self, program: &mut Running, request: &[u8], n_answers: usize) -> Result<Vec<u8>, NoAnswer> {
+    fn exchange(
+        &self,
+        program: &mut Running,
+        request: &[u8],
+        n_answers: usize,
+        room: usize,
+    ) -> Result<Vec<u8>, NoAnswer> {
         let mut rest = request;
         let mut answers: Vec<Vec<u8>> = Vec::with_capacity(n_answers.min(16));
+        let mut n_bytes = 0;
         loop {
             // What it says there counts more than an answer that it gives as well.
             if let Some(end) = memchr::memrchr(b'\n', &program.stderr) {
@@ -281,7 +300,15 @@ impl Subprocess {
                 && let Some(answer) =
                     self.receive.decode(&mut program.stdout, self.answer_max).map_err(NoAnswer::Gone)?
             {
+                n_bytes += size_of::<Vec<u8>>() + answer.len();
+                if room < n_bytes {
+                    return Err(NoAnswer::Gone(limit::TOO_LARGE.to_string()));
+                }
                 answers.push(answer);
+            }
+            if answers.len() == n_answers && self.answer_max + PIECE_BYTES < program.stdout.len() {
+                let why = "the subprocess writes more answers than it is asked for";
+                return Err(NoAnswer::Gone(why.to_string()));
             }
             if answers.len() == n_answers && rest.is_empty() {
                 return Ok(answers.join(&b'\n'));
@@ -326,7 +353,8 @@ impl Subprocess {
 
     /// Asks for one message; `false`: the stream gives up.
     fn process_message(&self, message: &mut Message, step: &mut Step<'_>) -> bool {
-        let answered = match self.ask(message.content()) {
+        let room = step.growth().left(limit::PART_LIMIT).saturating_add(message.content_size());
+        let answered = match self.ask(message.content(), room) {
             Ok(answer) => {
                 let grown = answer.len().saturating_sub(message.content_size());
                 limit::grow(step, grown).map(|()| message.set_content(answer.into())).map_err(str::to_string)
@@ -334,7 +362,7 @@ impl Subprocess {
             Err(NoAnswer::Interrupted) => return false,
             Err(NoAnswer::Failed(why)) => Err(why),
             Err(NoAnswer::Gone(why)) => {
-                self.logger.warn("Subprocess exited");
+                self.logger.seldom(Level::Warn, "Subprocess exited");
                 Err(why)
             }
         };
@@ -408,6 +436,20 @@ mod tests {
         let large = "x".repeat(1 << 20);
         let config = "subprocess: {name: cat, max_buffer: 2000000}";
         check_process(config, &[&large], &format!("{large}\n"));
+    }
+
+    /// It never reads, and the message is longer than a pipe.
+    #[test]
+    fn one_that_writes_without_end_is_killed() {
+        let mut harness = Harness::default();
+        let message = "x".repeat(1 << 20);
+        let output = harness.process("subprocess: {name: yes}", &[&message, "y"]);
+        let why = "the subprocess writes more answers than it is asked for";
+        assert_eq!(output, format!("{message}[{why}]\ny\n"));
+        // Or only once it has said what was wrong with a message: what comes then holds up none.
+        let script = "read x; echo bad >&2; exec yes";
+        let output = harness.process(&format!("subprocess: {{name: /bin/sh, args: ['-c', '{script}']}}"), &["a", "a"]);
+        assert!(["a[bad]\na[bad]\n", "a[bad]\ny\n"].contains(&output.as_str()), "{output}");
     }
 
     #[test]

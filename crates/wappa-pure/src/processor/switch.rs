@@ -234,7 +234,7 @@ impl Switch {
                     Ok(true) => Verdict::Passed,
                     Ok(false) => Verdict::Refused,
                     Err(failure) => {
-                        self.logger.error(&format!("Failed to test case {idx}: {failure}"));
+                        self.logger.failed(&format!("Failed to test case {idx}: {failure}"));
                         Verdict::Failed(Mark::new(failure.as_str()))
                     }
                 });

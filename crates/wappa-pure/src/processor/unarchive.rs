@@ -179,6 +179,10 @@ fn each<T>(
         charge(size_of::<Message>())?;
         let mut copy = of.clone();
         set(&mut copy, content);
+        // Those of all are copied for each that has one more.
+        if !copy.metadata().is_shared_with(of.metadata()) {
+            charge(copy.metadata().size())?;
+        }
         messages.push(copy);
     }
     Ok(messages)
@@ -211,6 +215,7 @@ fn csv(
     let mut records = CsvReader::new(&content, comma, false).map_err(failed)?;
     let Some(header) = records.next() else { return Ok(Vec::new()) };
     let names: Vec<Text> = header.map_err(failed)?.into_iter().map(Text::from).collect();
+    charge(names.len().saturating_mul(size_of::<Text>()))?;
     let mut rows = Vec::new();
     for record in records {
         let fields = record.map_err(failed)?.into_iter().map(|it| Value::Text(Text::from(it)));

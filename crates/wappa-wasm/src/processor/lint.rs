@@ -35,9 +35,9 @@ pub(super) fn lint_broken(node: &Node, reader: &mut Reader<'_>) {
         reader.push(Lint::warning(Rule::Custom, at.pos, text).on(at).hint(hint));
     }
     match node.get("mounts") {
-        Some(at) if reader.is_restricted() && at.as_seq().is_some_and(|it| !it.is_empty()) => {
-            reader.error(Rule::Restricted, at, "field mounts is not allowed in a restricted config");
-        }
+        Some(at)
+            if at.as_seq().is_some_and(|it| !it.is_empty())
+                && reader.refuse_if_restricted("field mounts", at) => {}
         _ => lint_mounts(node, reader),
     }
     // A field that the module is checked against, and that is broken itself, tells nothing about the module.
@@ -154,6 +154,11 @@ fn lint_module(
     let verdict = modules.look_into(&mut module, function, limits);
     let findings = match verdict.as_deref() {
         Ok(Verdict::Module(findings)) => findings,
+        // What is wrong with it may quote it, and any file can be named here.
+        Ok(Verdict::NotAModule(_)) if reader.is_restricted() => {
+            reader.push(refused("this is not a WebAssembly module", None));
+            return None;
+        }
         Ok(Verdict::NotAModule(refusal)) => {
             reader.push(refused(&refusal.text, refusal.hint.clone()));
             return None;
