@@ -14,6 +14,19 @@ const READ_BYTES_MAX: usize = PARCEL_BYTES_MAX;
 /// Ranges of a buffer have 32 bits.
 const BUFFER_BYTES_MAX: usize = u32::MAX as usize;
 
+/// No more bytes of a message are made of what was compressed: as much as processors may make of one.
+const DECODED_BYTES_MAX: usize = 512 << 20;
+
+/// So many bytes are looked through again for each piece that comes. Of more, a part of itself has to come before they are,
+/// or a pause.
+const LOOKED_BYTES_MAX: usize = PARCEL_BYTES_MAX;
+
+/// What part that is: all looks together go through nine times what came.
+const LOOK_AFTER: usize = 8;
+
+/// Whether so many bytes may be taken up, beside those that may already; the error is the reason why not.
+pub type Admit = Box<dyn FnMut(usize) -> Result<(), String> + Send>;
+
 /// A source is of no further use, or a piece of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotCut {
@@ -49,16 +62,22 @@ pub struct Cutter {
     /// How much the scanner is shown: first what a parcel can hold, then more, for a message that is longer.
     window: usize,
     buffer_bytes_max: usize,
+    /// Asked before more is taken up.
+    admit: Option<Admit>,
     /// There may be whole messages in the buffer.
     is_unscanned: bool,
+    /// How many bytes were looked through in vain.
+    n_looked: usize,
     is_at_end: bool,
 }
 
 impl Cutter {
     /// At the beginning of a source.
     pub fn new(opened: Opened) -> Cutter {
+        let decoding = Decoding::new(opened.decoders);
+        let expands = decoding.as_ref().is_some_and(Decoding::expands);
         Cutter {
-            decoding: Decoding::new(opened.decoders),
+            decoding,
             scanner: opened.scanner,
             position: 0,
             buffer: Vec::new(),
@@ -66,8 +85,10 @@ impl Cutter {
             offset: 0,
             message_bytes: 0,
             window: PARCEL_BYTES_MAX,
-            buffer_bytes_max: BUFFER_BYTES_MAX,
+            buffer_bytes_max: if expands { DECODED_BYTES_MAX } else { BUFFER_BYTES_MAX },
+            admit: None,
             is_unscanned: false,
+            n_looked: 0,
             is_at_end: false,
         }
     }
@@ -82,6 +103,12 @@ impl Cutter {
     #[must_use]
     pub fn holding(self, buffer_bytes_max: usize) -> Cutter {
         Cutter { buffer_bytes_max: buffer_bytes_max.min(BUFFER_BYTES_MAX), ..self }
+    }
+
+    /// The same, for a source that asks before its buffers become larger: it is told how many bytes all of them will be.
+    #[must_use]
+    pub fn asking(self, admit: impl FnMut(usize) -> Result<(), String> + Send + 'static) -> Cutter {
+        Cutter { admit: Some(Box::new(admit)), ..self }
     }
 
     /// There is more behind what was the end.
@@ -145,6 +172,7 @@ impl Cutter {
             };
             if 0 < consumed {
                 self.window = PARCEL_BYTES_MAX;
+                self.n_looked = 0;
             }
             if !ranges.is_empty() {
                 let form = ranges.take_form();
@@ -153,6 +181,7 @@ impl Cutter {
             self.skip(consumed);
             if is_all {
                 self.is_unscanned = false;
+                self.n_looked = self.held();
             } else if consumed == 0 {
                 self.window = self.window.saturating_mul(2);
             }
@@ -166,22 +195,48 @@ impl Cutter {
             return Ok(false);
         }
         self.make_room()?;
-        let n_before = self.buffer.len();
+        let n_before = self.held();
         let at = self.offset + self.held() as u64;
         let Some(decoding) = &mut self.decoding else { return Ok(false) };
         let result = decoding.run(&mut self.buffer);
         let wants_more = result.map_err(|text| NotCut { at, text, goes_on: false })?;
         self.is_at_end = decoding.is_over();
-        self.is_unscanned = n_before < self.buffer.len() || self.is_at_end;
-        Ok(self.is_unscanned || !wants_more)
+        let gets_on = n_before < self.held() || self.is_at_end;
+        self.is_unscanned = gets_on && self.is_worth_a_look();
+        Ok(gets_on || !wants_more)
+    }
+
+    /// Whether enough has come since the last look.
+    fn is_worth_a_look(&self) -> bool {
+        let enough = self.n_looked + self.n_looked / LOOK_AFTER;
+        self.is_at_end || self.n_looked <= LOOKED_BYTES_MAX || enough <= self.held()
+    }
+
+    /// Whether something has come that was not looked through.
+    pub fn is_behind(&self) -> bool {
+        !self.is_unscanned && self.n_looked < self.held()
+    }
+
+    /// Nothing more comes for now: what has come is looked through, however little it is.
+    pub fn pause(&mut self) {
+        self.is_unscanned |= self.is_behind();
     }
 
     /// The buffer, with room behind what is in it; what is read is put there, and [`Cutter::filled`] is told.
     pub fn room(&mut self) -> Result<&mut Vec<u8>, NotCut> {
-        if self.decoding.is_none() {
-            self.make_room()?;
+        match self.decoding {
+            None => self.make_room()?,
+            Some(_) => self.ask(self.buffer.capacity())?,
         }
         Ok(self.decoding.as_mut().map_or(&mut self.buffer, Decoding::room))
+    }
+
+    /// Asks whether there may be a buffer of this size.
+    fn ask(&mut self, size: usize) -> Result<(), NotCut> {
+        let decoding = self.decoding.as_ref().map_or(0, Decoding::capacity);
+        let Some(admit) = &mut self.admit else { return Ok(()) };
+        let at = self.offset;
+        admit(size + decoding).map_err(|text| NotCut { at, text, goes_on: false })
     }
 
     fn make_room(&mut self) -> Result<(), NotCut> {
@@ -192,6 +247,7 @@ impl Cutter {
             return Err(NotCut { at: self.offset, text, goes_on: false });
         }
         let size = self.buffer_size(held);
+        self.ask(size.max(self.buffer.capacity()))?;
         if (size..=size * 2).contains(&self.buffer.capacity()) {
             self.buffer.drain(..self.start);
         } else {
@@ -215,7 +271,7 @@ impl Cutter {
             Some(_) => (),
             None => {
                 self.is_at_end = n_bytes == 0;
-                self.is_unscanned = true;
+                self.is_unscanned = self.is_worth_a_look();
             }
         }
     }
@@ -274,5 +330,88 @@ impl fmt::Debug for Cutter {
             .field("offset", &self.offset)
             .field("held", &self.held())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::{Decoder, ScanError};
+
+    /// Finds nothing before it sees an `x`, and counts what it was shown.
+    struct Searching(Arc<AtomicUsize>);
+
+    impl Scanner for Searching {
+        fn scan(&mut self, data: &[u8], _: bool, ranges: &mut Ranges) -> Result<usize, ScanError> {
+            self.0.fetch_add(data.len(), Ordering::Relaxed);
+            if !data.ends_with(b"x") {
+                return Ok(0);
+            }
+            ranges.push(0, data.len());
+            Ok(data.len())
+        }
+    }
+
+    /// Makes zeros without end.
+    struct Zeros;
+
+    impl Decoder for Zeros {
+        fn decode(&mut self, data: &[u8], _: bool, out: &mut Vec<u8>) -> Result<usize, String> {
+            if !data.is_empty() {
+                out.resize(out.capacity(), 0);
+            }
+            Ok(0)
+        }
+    }
+
+    fn fill(cutter: &mut Cutter, bytes: &[u8]) {
+        cutter.room().expect("there is room").extend_from_slice(bytes);
+        cutter.filled(bytes.len());
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_looked_through_a_few_times_only() {
+        let n_shown = Arc::new(AtomicUsize::new(0));
+        let mut cutter = Cutter::new(Opened::new(Searching(Arc::clone(&n_shown))));
+        let (n_pieces, piece) = (1000, [b'a'; 4096]);
+        for _ in 0..n_pieces {
+            fill(&mut cutter, &piece);
+            assert!(cutter.cut().is_ok_and(|it| it.is_none()));
+        }
+        let n_bytes = n_pieces * piece.len();
+        let n_shown = n_shown.load(Ordering::Relaxed);
+        assert!(n_shown < 15 * n_bytes, "{n_shown} of {n_bytes}");
+        // The end of a message counts at the next pause, or where nothing follows.
+        fill(&mut cutter, b"x");
+        if cutter.is_behind() {
+            assert!(cutter.cut().is_ok_and(|it| it.is_none()));
+            cutter.pause();
+        }
+        let found = cutter.cut().expect("it can be scanned").expect("it ends");
+        assert_eq!((found.buffer.len(), cutter.held()), (n_bytes + 1, 0));
+    }
+
+    #[test]
+    fn what_is_decoded_is_asked_for_before() {
+        let told = Arc::new(AtomicUsize::new(0));
+        let (scanner, seen) = (Searching(Arc::default()), Arc::clone(&told));
+        let mut cutter = Cutter::new(Opened::new(scanner).behind(Zeros)).asking(move |n_bytes| {
+            seen.fetch_max(n_bytes, Ordering::Relaxed);
+            if n_bytes <= 10 << 20 { Ok(()) } else { Err("no room".to_string()) }
+        });
+        fill(&mut cutter, b"a");
+        let err = loop {
+            match cutter.cut() {
+                Ok(found) => assert!(found.is_none()),
+                Err(err) => break err,
+            }
+        };
+        assert_eq!(err.text, "no room");
+        assert!(cutter.capacity() <= 10 << 20 && 10 << 20 < told.load(Ordering::Relaxed));
     }
 }

@@ -67,9 +67,14 @@ impl Decoding {
         self.stages[0].room()
     }
 
-    /// How many bytes its buffers take up.
+    /// How many bytes its buffers and decoders take up.
     pub fn capacity(&self) -> usize {
-        self.stages.iter().map(|it| it.buffer.capacity()).sum()
+        self.stages.iter().map(|it| it.buffer.capacity() + it.decoder.held()).sum()
+    }
+
+    /// Whether many bytes may come of few.
+    pub fn expands(&self) -> bool {
+        self.stages.iter().any(|it| it.decoder.expands())
     }
 
     /// There are no more bytes.

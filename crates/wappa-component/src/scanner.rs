@@ -47,6 +47,16 @@ pub trait Decoder: Send {
     ///
     /// Where nothing is consumed and nothing written more data are needed; at the end, there is no more.
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String>;
+
+    /// How many bytes it keeps for what comes, as a window of what it made.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Whether it makes many bytes of few.
+    fn expands(&self) -> bool {
+        true
+    }
 }
 
 /// Finds messages in the bytes of one source.

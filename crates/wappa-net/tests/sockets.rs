@@ -195,13 +195,52 @@ fn what_connections_hold_is_bounded() {
     let mut greedy = TcpStream::connect(&address).expect("it listens");
     let chunk = vec![b'x'; 10_000];
     while greedy.write_all(&chunk).is_ok() {}
-    let reason = server.log.behind("Connection dropped due to: no room for ");
+    let reason = server.log.behind("Connection dropped due to: at byte 0: no room for ");
     assert!(reason.contains("all connections together may hold 1048576 (`max_bytes`)"), "{reason}");
     let mut modest = TcpStream::connect(&address).expect("it listens");
     modest.write_all(b"modest").expect("it reads");
     drop(modest);
     assert_eq!(wait_for_lines(&dir, 1), "modest\n");
     server.drain();
+}
+
+/// A frame of zstd with a window of 64 MiB, in which four bytes stand for 128 KiB.
+fn bomb(n_blocks: usize) -> Vec<u8> {
+    let mut bomb = b"\x28\xb5\x2f\xfd\x00\x80".to_vec();
+    (0..n_blocks).for_each(|_| bomb.extend(b"\x02\x00\x10\n"));
+    bomb
+}
+
+/// What is decompressed counts before it is made, and so does what has to be kept for that.
+#[test]
+fn what_becomes_large_is_bounded() {
+    let scanners =
+        ["decompress: { algorithm: zstd }", "decompress: { algorithm: zstd, into: { lines: {} } }"];
+    for (network, scanner) in [("tcp", scanners[0]), ("tcp", scanners[1]), ("udp", scanners[0])] {
+        let dir = TempDir::new();
+        let limits = "max_connections: 4, max_bytes: 16MiB";
+        let fields =
+            format!("network: {network}, address: \"127.0.0.1:0\", {limits}, scanner: {{ {scanner} }}");
+        let (server, address) = server(&dir, &fields);
+        let (greedy, modest) = (bomb(10_000), b"\x28\xb5\x2f\xfd\x00\x00\x19\x00\x00a\nb".to_vec());
+        let mut streams = Vec::new();
+        for bytes in [&greedy, &modest] {
+            if network == "udp" {
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("a port can be had");
+                socket.send_to(bytes, &address).expect("it can be sent");
+                continue;
+            }
+            let mut stream = TcpStream::connect(&address).expect("it listens");
+            // It may be sent away before it has sent all of it.
+            let _ = stream.write_all(bytes);
+            streams.push(stream);
+        }
+        let reason = server.log.behind(": no room for ");
+        assert!(reason.contains("all connections together may hold 16777216 (`max_bytes`)"), "{reason}");
+        streams.clear();
+        wait_until("the other", || dir.read("out").ends_with("\na\nb\n") || dir.read("out") == "a\nb\n");
+        server.drain();
+    }
 }
 
 #[test]

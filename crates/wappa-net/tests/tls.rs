@@ -123,6 +123,23 @@ fn garbage_costs_its_connection_only() {
     assert_eq!(server.drain().fault, None);
 }
 
+/// The only place there is belongs to somebody who never finishes the handshake, and is free after ten seconds.
+#[test]
+fn a_handshake_that_is_never_finished_ends() {
+    let dir = TempDir::new();
+    let fields = "network: tls, address: \"localhost:0\", max_connections: 1, tls: { self_signed: true }";
+    let (server, address) = server(&dir, fields);
+    let mut silent = TcpStream::connect(&address).expect("it listens");
+    // How the first message begins.
+    silent.write_all(b"\x16\x03\x01\x02").expect("the system takes it");
+    fs::write(dir.at("in"), "a\n").expect("it can be written");
+    let patient = client(&dir, port(&address), "skip_cert_verify: true");
+    server.log.behind("Connection dropped due to: tls: the handshake took too long");
+    patient.join();
+    assert_eq!(wait_for_lines(&dir, 1), "a\n");
+    server.drain();
+}
+
 #[test]
 fn a_client_shows_the_certificate_that_it_has() {
     let dir = TempDir::new();

@@ -21,6 +21,7 @@ pub(crate) fn decoder(algorithm: Algorithm) -> Box<dyn Decoder> {
         Algorithm::Lz4 => Box::new(Lz4 {
             decoder: Lz4Decoder::new(Feed::default()),
             frame: None,
+            block_bytes: 0,
             n_skipped: 0,
             is_pending: false,
         }),
@@ -28,11 +29,18 @@ pub(crate) fn decoder(algorithm: Algorithm) -> Box<dyn Decoder> {
             decoder: ZstdDecoder::new(),
             is_in_frame: false,
             has_checksum: false,
+            window: 0,
+            n_kept: 0,
             n_skipped: 0,
         }),
         Algorithm::Snappy => Box::new(Snappy { has_begun: false, made: Vec::new(), start: 0 }),
     }
 }
+
+/// What the state of a decoder takes up: for `flate` the window and the tables, for `bzip2` a block of 900 kB, four bytes
+/// for each of its own.
+const DEFLATE_BYTES: usize = 48 << 10;
+const BZIP2_BYTES: usize = 3_700_000;
 
 const SHORT: &str = "unexpected EOF";
 
@@ -143,6 +151,10 @@ fn gzip_head(data: &[u8]) -> Result<Option<usize>, String> {
 }
 
 impl Decoder for Deflate {
+    fn held(&self) -> usize {
+        DEFLATE_BYTES
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         let mut at = 0;
         loop {
@@ -194,6 +206,10 @@ struct Bzip2 {
 }
 
 impl Decoder for Bzip2 {
+    fn held(&self) -> usize {
+        if self.phase == Phase::Head { 0 } else { BZIP2_BYTES }
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         let mut at = 0;
         loop {
@@ -271,6 +287,8 @@ fn skipped_frame(data: &[u8]) -> Option<u64> {
 struct Lz4 {
     decoder: Lz4Decoder<Feed>,
     frame: Option<Lz4Frame>,
+    /// How many bytes a block had at most, of all frames.
+    block_bytes: usize,
     n_skipped: u64,
     /// It has decoded something that did not fit.
     is_pending: bool,
@@ -299,6 +317,8 @@ impl Lz4 {
                 let n_bytes = 7 + if flags & 8 == 0 { 0 } else { 8 } + if flags & 1 == 0 { 0 } else { 4 };
                 if n_bytes <= data.len() {
                     let (has_block_checksums, has_checksum) = (flags & 16 != 0, flags & 4 != 0);
+                    // From 64 KiB, which is 4, to 4 MiB.
+                    self.block_bytes = self.block_bytes.max(1 << (8 + 2 * (data[5] >> 4 & 7)));
                     self.frame = Some(Lz4Frame { has_block_checksums, has_checksum });
                 }
                 n_bytes
@@ -336,6 +356,10 @@ impl Lz4 {
 }
 
 impl Decoder for Lz4 {
+    fn held(&self) -> usize {
+        2 * self.block_bytes + self.decoder.get_ref().bytes.capacity()
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         let mut at = 0;
         loop {
@@ -374,11 +398,35 @@ struct Zstd {
     decoder: ZstdDecoder,
     is_in_frame: bool,
     has_checksum: bool,
+    /// How far back in the frame something may be looked up, in bytes.
+    window: usize,
+    /// The most that it has kept: what it has decoded, up to a window, which may be looked up again.
+    n_kept: usize,
     n_skipped: u64,
 }
 
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const ZSTD_HEAD_BYTES_MAX: usize = 18;
+
+/// A block has no more bytes. Source: RFC 8878, 3.1.1.2.4.
+const ZSTD_BLOCK_BYTES_MAX: usize = 128 << 10;
+
+/// The size of the window that the head of a frame names, which is there. Source: RFC 8878, 3.1.1.1.
+fn zstd_window(head: &[u8]) -> usize {
+    let flags = head[4];
+    if flags & 0x20 == 0 {
+        let (exponent, mantissa) = (head[5] >> 3, usize::from(head[5] & 7));
+        let base = 1usize << (10 + u32::from(exponent));
+        return base + base / 8 * mantissa;
+    }
+    // The frame is one segment, whose size takes the window's place.
+    let n_dictionary = [0, 1, 2, 4][usize::from(flags & 3)];
+    let n_bytes = 1 << (flags >> 6);
+    let size = head.get(5 + n_dictionary..5 + n_dictionary + n_bytes).unwrap_or_default();
+    let number = size.iter().rev().fold(0u64, |all, it| all << 8 | u64::from(*it));
+    let number = if n_bytes == 2 { number + 256 } else { number };
+    usize::try_from(number).unwrap_or(usize::MAX / 2)
+}
 
 impl Zstd {
     /// Reads the head of a frame; none: more is needed.
@@ -395,6 +443,7 @@ impl Zstd {
             return if rest.is_empty() { Ok(None) } else { Err(format!("zstd: {err}")) };
         }
         self.has_checksum = data[4] & 4 != 0;
+        self.window = zstd_window(data);
         self.is_in_frame = true;
         Ok(Some(data.len() - rest.len()))
     }
@@ -421,6 +470,10 @@ impl Zstd {
 }
 
 impl Decoder for Zstd {
+    fn held(&self) -> usize {
+        self.n_kept
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         let mut at = 0;
         loop {
@@ -456,6 +509,9 @@ impl Decoder for Zstd {
                         self.decoder
                             .decode_blocks(&rest[..n_bytes], BlockDecodingStrategy::UptoBlocks(1))
                             .map_err(|_| "zstd: corrupt input".to_string())?;
+                        let made = self.decoder.blocks_decoded().saturating_mul(ZSTD_BLOCK_BYTES_MAX);
+                        self.n_kept =
+                            self.n_kept.max(made.min(self.window.saturating_add(ZSTD_BLOCK_BYTES_MAX)));
                         Some(n_bytes)
                     }
                     None => None,
@@ -482,6 +538,10 @@ struct Snappy {
 const SNAPPY_HEAD: &[u8] = b"\xff\x06\0\0sNaPpY";
 
 impl Decoder for Snappy {
+    fn held(&self) -> usize {
+        self.made.capacity()
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         let corrupt = || "s2: corrupt input".to_string();
         let mut at = 0;

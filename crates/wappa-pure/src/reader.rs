@@ -122,13 +122,23 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
     /// message.
     pub(crate) fn stop(&mut self) -> usize {
         self.is_stopped = true;
+        self.cutter.pause();
         self.cutter.held()
+    }
+
+    /// Nothing more is there. What came is looked through first, if it was not.
+    fn pause(&mut self, why: NoParcel) -> Result<usize, NoParcel> {
+        if !self.cutter.is_behind() {
+            return Err(why);
+        }
+        self.cutter.pause();
+        Ok(0)
     }
 
     /// Reads once. The result is how many bytes came.
     fn fill(&mut self, waits: &mut Waits) -> Result<usize, NoParcel> {
         if self.needs_wait && !waits.is_readable(&self.descriptor) {
-            return Err(NoParcel::NotReady);
+            return self.pause(NoParcel::NotReady);
         }
         let room = self.cutter.room().map_err(|err| not_cut(&self.name, &err))?;
         let n_bytes = loop {
@@ -138,7 +148,7 @@ impl<D: AsFd + Send + Sync + 'static> SourceReader<D> {
                 // Somebody else who reads the same pipe was faster.
                 Err(Errno::AGAIN) => {
                     waits.readable(&self.descriptor);
-                    return Err(NoParcel::NotReady);
+                    return self.pause(NoParcel::NotReady);
                 }
                 Err(err) => return Err(NoParcel::Failed(fault::failed("read", &self.name, err))),
             }

@@ -150,7 +150,7 @@ impl Source for Socket {
                 return ReadError::NotConnected;
             }
         };
-        match pump(&mut stream, &mut cutter, &feeder, stop, None, |_| Ok(())).await {
+        match pump(&mut stream, &mut cutter, &feeder, stop, None).await {
             Ended::Over => ReadError::NotConnected,
             Ended::Stopped(n_bytes) => {
                 if 0 < n_bytes {

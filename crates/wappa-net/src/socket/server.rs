@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use wappa_component::{
-    BuildError, BuildInput, Cache, Component, ConnectError, Context, Input, Level, Logger, ReadError,
+    BuildError, BuildInput, Cache, Component, ConnectError, Context, Input, Level, Logger, Opened, ReadError,
     cutter::Cutter, fault,
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, Size};
@@ -102,8 +102,9 @@ struct ServerConfig {
     #[config(default = "1000", bento = false, advanced)]
     max_connections: usize,
 
-    /// How much memory the unfinished messages of all connections may take up. Each connection may have its share of
-    /// one half whatever the others do; one that needs more when there is no more is closed.
+    /// How much memory the unfinished messages of all connections may take up, with what decompresses them. Each
+    /// connection may have its share of one half whatever the others do; one that needs more when there is no more is
+    /// closed.
     #[config(default = "128MiB", bento = false, advanced)]
     max_bytes: Size,
 
@@ -367,16 +368,21 @@ impl Clients {
             Err(text) => return dropped(&text),
         };
         let mut cutter = match self.scanners.open() {
-            Ok(opened) => Cutter::new(opened),
+            Ok(opened) => self.cutter(opened),
             Err(text) => return dropped(&text),
         };
-        let mut held = self.bound.hold();
-        let reading = pump(&mut stream, &mut cutter, &feeder, stop, self.idle_timeout, |it| held.admit(it));
+        let reading = pump(&mut stream, &mut cutter, &feeder, stop, self.idle_timeout);
         if let Ended::Failed(text) = reading.await {
             dropped(&text);
         }
         drop(stream);
         drop(place);
+    }
+
+    /// Finds messages in what comes from one sender, within what all of them may hold.
+    fn cutter(&self, opened: Opened) -> Cutter {
+        let mut held = self.bound.hold();
+        Cutter::new(opened).asking(move |n_bytes| held.admit(n_bytes))
     }
 
     /// Agrees on how a connection is encrypted, if it is.
@@ -393,7 +399,7 @@ impl Clients {
     async fn scan(&self, datagram: &[u8], feeder: &Feeder) -> Result<(), Closed> {
         let dropped = |text: &str| self.quiet.log(Level::Error, &format!("Datagram dropped due to: {text}"));
         let mut cutter = match self.scanners.open() {
-            Ok(opened) => Cutter::new(opened),
+            Ok(opened) => self.cutter(opened),
             Err(text) => {
                 dropped(&text);
                 return Ok(());
@@ -416,7 +422,13 @@ impl Clients {
                     }
                 }
             }
-            let Ok(room) = cutter.room() else { return Ok(()) };
+            let room = match cutter.room() {
+                Ok(room) => room,
+                Err(err) => {
+                    dropped(&err.to_string());
+                    return Ok(());
+                }
+            };
             let n_bytes = rest.len().min(room.capacity() - room.len());
             room.extend_from_slice(&rest[..n_bytes]);
             rest = &rest[n_bytes..];

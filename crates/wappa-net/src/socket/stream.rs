@@ -5,7 +5,7 @@ use std::{
     future::pending,
     io,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -55,18 +55,23 @@ pub(crate) enum Ended {
     Failed(String),
 }
 
+/// How much longer than a look through what is held, without finding anything, the pause is that has to be before the next
+/// one. So whoever sends a little at a time keeps no thread busy.
+const PAUSE_FACTOR: u32 = 4;
+
 /// Reads a stream and puts its messages into the feed, until its end or until nothing more is wanted, or came within
-/// `idle_timeout`. Before each read `admit` is told how many bytes the buffer takes up; the error is its reason to give up.
+/// `idle_timeout`.
 pub(crate) async fn pump(
     reader: &mut (impl AsyncRead + Unpin),
     cutter: &mut Cutter,
     feeder: &Feeder,
     mut stop: Stopping,
     idle_timeout: Option<Duration>,
-    mut admit: impl FnMut(usize) -> Result<(), String>,
 ) -> Ended {
     let failed = |err: &dyn fmt::Display| Ended::Failed(err.to_string());
+    let mut looked = Duration::ZERO;
     loop {
+        let (began, was_behind) = (Instant::now(), cutter.is_behind());
         loop {
             let slices = match cutter.cut() {
                 Ok(Some(found)) => found,
@@ -77,20 +82,32 @@ pub(crate) async fn pump(
                 return Ended::Stopped(cutter.held());
             }
         }
+        if !was_behind && !cutter.is_behind() {
+            looked = began.elapsed();
+        }
         if cutter.is_at_end() {
             return Ended::Over;
         }
+        let (held, is_behind) = (cutter.held(), cutter.is_behind());
         let room = match cutter.room() {
             Ok(room) => room,
             Err(err) => return failed(&err),
         };
-        if let Err(text) = admit(room.capacity()) {
-            return failed(&text);
-        }
         let read = tokio::select! {
             biased;
-            () = stop.requested() => return Ended::Stopped(cutter.held()),
+            () = stop.requested() => {
+                // What is whole is handed on.
+                if is_behind {
+                    cutter.pause();
+                    continue;
+                }
+                return Ended::Stopped(held);
+            }
             read = reader.read_buf(room) => read,
+            () = sleep(looked * PAUSE_FACTOR), if is_behind => {
+                cutter.pause();
+                continue;
+            }
             () = idle(idle_timeout) => return failed(&"nothing came within `idle_timeout`"),
         };
         match read {

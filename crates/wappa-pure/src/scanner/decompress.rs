@@ -35,6 +35,10 @@ pub(super) const COMPONENT: Component = Component::scanner::<DecompressConfig>("
 /// What cannot be decompressed, or ends too early, ends its source with an error; what was decompressed before is delivered.
 /// Checksums are verified, also of what was delivered already.
 ///
+/// # Limits
+///
+/// A message of what was compressed has 512MiB at most, however little it was.
+///
 /// # Performance
 ///
 /// No more is decompressed than the scanner has asked for, so what expands to any size needs no more memory than its

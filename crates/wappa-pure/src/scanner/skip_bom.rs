@@ -65,6 +65,10 @@ struct Mark {
 }
 
 impl Decoder for Mark {
+    fn expands(&self) -> bool {
+        false
+    }
+
     fn decode(&mut self, data: &[u8], at_end: bool, out: &mut Vec<u8>) -> Result<usize, String> {
         if !self.is_passed {
             if data.len() < MARK_BYTES_MAX && !at_end {

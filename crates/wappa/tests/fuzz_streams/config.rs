@@ -68,6 +68,17 @@ const GENERATED: [&str; 5] = [
     "root = throw(\"no\")",
 ];
 
+const SCHEMAS: [&str; 4] = [
+    r##"{"type":"object","additionalProperties":{"$ref":"#"}}"##,
+    r#"{"items":{"format":"regex"},"uniqueItems":true}"#,
+    r##"{"definitions":{"a":{"anyOf":[{"$ref":"#/definitions/a"},{"type":"string"}]}},"items":{"$ref":"#/definitions/a"}}"##,
+    r#"{"properties":{"a":{"pattern":"(x+x+)+y"},"l":{"contains":{"enum":[1,{"b":2}]}},"n":{"multipleOf":0.1}}}"#,
+];
+
+const FORMATS: [&str; 7] = ["binary", "json_array", "json_documents", "json_map", "lines", "tar", "zip"];
+
+const ALGORITHMS: [&str; 7] = ["gzip", "zlib", "flate", "bzip2", "lz4", "snappy", "zstd"];
+
 const CHECKS: [&str; 5] =
     ["this.n == 5", "content().length() > 10", "errored()", "batch_index() == 3", "true"];
 
@@ -152,7 +163,28 @@ impl Maker<'_> {
     }
 
     fn scanner(&mut self) -> Value {
-        match self.random.below(4) {
+        self.scanner_at(0)
+    }
+
+    fn scanner_at(&mut self, depth: usize) -> Value {
+        match self.random.below(if depth < DEPTH_MAX { 12 } else { 8 }) {
+            4 => json!({"csv": {
+                "parse_header_row": self.random.one_in(2),
+                "lazy_quotes": self.random.one_in(2),
+                "continue_on_error": self.random.one_in(2),
+            }}),
+            5 => json!({"tar": {}}),
+            6 => json!({"json_documents": {}}),
+            7 => json!({"re_match": {"pattern": self.random.pick(&["(?m)^", "[ab]+", "x"])}}),
+            8 | 9 => json!({"decompress": {
+                "algorithm": self.random.pick(&ALGORITHMS),
+                "into": self.scanner_at(depth + 1),
+            }}),
+            10 => json!({"skip_bom": {"into": self.scanner_at(depth + 1)}}),
+            11 => json!({"switch": [
+                {"re_match_name": "l", "scanner": self.scanner_at(depth + 1)},
+                {"scanner": self.scanner_at(depth + 1)},
+            ]}),
             0 => json!({"chunker": {"size": self.random.pick(&[100, 1000, 100_000])}}),
             1 => json!({"to_the_end": {}}),
             _ => json!({"lines": {"max_buffer_size": self.random.pick(&[1000, 65_536, 5_000_000])}}),
@@ -186,7 +218,7 @@ impl Maker<'_> {
     fn processor(&mut self, depth: usize) -> Value {
         let key = self.random.pick(&KEYS);
         let cache = self.random.pick(&CACHES);
-        match self.random.below(if depth < DEPTH_MAX { 20 } else { 16 }) {
+        match self.random.below(if depth < DEPTH_MAX { 34 } else { 23 }) {
             0..=5 => {
                 let name = self.random.pick(&["mapping", "mutation", "bloblang"]);
                 json!({name: self.random.pick(&MAPPINGS)})
@@ -210,9 +242,57 @@ impl Maker<'_> {
             13 => json!({"insert_part": {"index": self.random.pick(&[0, -1, 1000]), "content": key}}),
             14 => json!({"bounds_check": {"max_part_size": 1000, "min_part_size": 1, "max_parts": 30}}),
             15 => json!({"sleep": {"duration": self.random.pick(&["1us", "1ms", "${! json(\"n\") }ns"])}}),
-            16 => json!({"try": self.processors(depth + 1)}),
-            17 => json!({"catch": self.processors(depth + 1)}),
-            18 => json!({"for_each": self.processors(depth + 1)}),
+            16 => {
+                json!({"archive": {"format": self.random.pick(&["concatenate", "binary", "json_array", "lines", "tar", "zip"]), "path": key}})
+            }
+            17 => json!({"unarchive": {"format": self.random.pick(&FORMATS)}}),
+            18 => json!({"unarchive": {"format": self.random.pick(&["csv", "csv:x"])}}),
+            19 => {
+                let algorithm = self.random.pick(&["gzip", "zlib", "flate", "lz4", "snappy", "zstd"]);
+                json!({"compress": {"algorithm": algorithm, "level": self.random.pick(&[-1, 0, 9])}})
+            }
+            20 => json!({"decompress": {"algorithm": self.random.pick(&ALGORITHMS)}}),
+            21 => json!({"json_schema": {"schema": self.random.pick(&SCHEMAS)}}),
+            22 => self.metric(),
+            23 => json!({"try": self.processors(depth + 1)}),
+            24 => json!({"catch": self.processors(depth + 1)}),
+            25 => json!({"for_each": self.processors(depth + 1)}),
+            26 => self.branch(depth),
+            27 => {
+                let cases = (0..1 + self.random.below(2)).map(|_| {
+                    json!({
+                        "check": self.random.pick(&CHECKS),
+                        "fallthrough": self.random.one_in(3),
+                        "processors": self.processors(depth + 1),
+                    })
+                });
+                json!({"switch": cases.collect::<Vec<Value>>()})
+            }
+            28 => {
+                let branches = ["a", "b"].map(|name| (name.to_string(), self.branch(depth)["branch"].take()));
+                let branches: serde_json::Map<String, Value> = branches.into_iter().collect();
+                json!({"workflow": {"order": [["a"], ["b"]], "branches": branches}})
+            }
+            29 => json!({"while": {
+                "check": self.random.pick(&CHECKS),
+                "at_least_once": self.random.one_in(2),
+                "max_loops": self.random.pick(&[1, 3, 20]),
+                "processors": self.processors(depth + 1),
+            }}),
+            30 => json!({"retry": {
+                "max_retries": 3,
+                "parallel": self.random.one_in(2),
+                "backoff": {"initial_interval": "1ms", "max_interval": "2ms"},
+                "processors": self.processors(depth + 1),
+            }}),
+            31 => json!({"group_by": [{
+                "check": self.random.pick(&CHECKS),
+                "processors": self.processors(depth + 1),
+            }]}),
+            32 => {
+                let key = self.random.pick(&KEYS);
+                json!({"group_by_value": {"value": key}})
+            }
             _ => {
                 let mut cached =
                     json!({"cache": cache, "key": key, "processors": self.processors(depth + 1)});
@@ -222,6 +302,25 @@ impl Maker<'_> {
                 json!({"cached": cached})
             }
         }
+    }
+
+    fn branch(&mut self, depth: usize) -> Value {
+        json!({"branch": {
+            "request_map": self.random.pick(&MAPPINGS),
+            "processors": self.processors(depth + 1),
+            "result_map": self.random.pick(&["root.result = this", "meta = deleted()", "root = content()"]),
+        }})
+    }
+
+    fn metric(&mut self) -> Value {
+        let kind = self.random.pick(&["counter", "counter_by", "gauge", "timing"]);
+        json!({"metric": {
+            "type": kind,
+            // Two metrics of one name are of one type.
+            "name": format!("of_{kind}"),
+            "value": self.random.pick(&["${! json(\"n\") }", "5", "${! content() }"]),
+            "labels": {"a": self.random.pick(&KEYS), "b": self.random.pick(&KEYS)},
+        }})
     }
 
     fn output(&mut self, depth: usize) -> Value {

@@ -1,9 +1,11 @@
 //! Contents that somebody sends who means harm, a file of each kind.
 
+use wappa_bloblang::Algorithm;
+
 use crate::random::Random;
 
 /// The names of the files.
-pub(crate) const FILES: [&str; 6] = ["lines", "json", "deep", "bytes", "long", "empty"];
+pub(crate) const FILES: [&str; 7] = ["lines", "json", "deep", "bytes", "long", "packed", "empty"];
 
 /// So many lines are in a file at the most.
 pub(crate) const LINES: usize = 60;
@@ -61,8 +63,50 @@ pub(crate) fn content(random: &mut Random, name: &str) -> Vec<u8> {
             let item = random.pick(&["x", "0,", "\u{1}", r#"{"a":[]},"#]);
             lines = vec![format!("[{}0]", item.repeat(length / item.len())).into(), b"short".into()];
         }
+        "packed" => return packed(random),
         "empty" => lines.clear(),
         _ => {}
     }
     lines.join(&b"\n"[..])
+}
+
+/// Archives and what is compressed, that claim or become much.
+fn packed(random: &mut Random) -> Vec<u8> {
+    let size = random.pick(&[10, 100_000, 100_000_000]);
+    match random.below(6) {
+        // Four bytes of zstd stand for 128 KiB.
+        0 => {
+            let blocks = b"\x02\x00\x10\n".repeat(random.pick(&[1, 1000, 20_000]));
+            [b"\x28\xb5\x2f\xfd\x00\x80", blocks.as_slice(), b"\x01\x00\x00"].concat()
+        }
+        1 => {
+            let algorithm =
+                random.pick(&[Algorithm::Gzip, Algorithm::Zlib, Algorithm::Flate, Algorithm::Lz4]);
+            algorithm.compress(&vec![random.pick(&[0, b'\n', b'[']); size], 9).expect("it can be compressed")
+        }
+        // As many members as there are blocks, one of them longer than it is.
+        2 => {
+            let claimed = random.pick(&[0, 5, 1 << 30]);
+            [tar_header(0).repeat(random.pick(&[1, 1000])), tar_header(claimed)].concat()
+        }
+        3 => {
+            let row = ",".repeat(size.min(4_000_000));
+            format!("{row}\n{row}\n").into_bytes()
+        }
+        4 => format!("\"{}", "a\n".repeat(size.min(2_000_000))).into_bytes(),
+        // Lengths of `binary` that are longer than all there is.
+        _ => [u32::MAX.to_be_bytes(), [0, 0, 0, 1], *b"aaaa", u32::MAX.to_be_bytes()].concat(),
+    }
+}
+
+/// The header of a file in a tar archive.
+fn tar_header(size: u64) -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..12].copy_from_slice(b"../../../etc");
+    header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    let sum: u32 = header.iter().map(|it| u32::from(*it)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    header
 }
