@@ -42,7 +42,7 @@ use wappa_message::{Message, Value};
 pub use crate::{
     environment::Environment,
     evaluate::{Failure, Mapped, NO_MESSAGE, Spent},
-    formats::{compression::Algorithm, csv::Reader as CsvReader},
+    formats::{compression::Algorithm, csv, csv::Reader as CsvReader},
     interpolated::Interpolated,
     parse::ParseError,
     program::Program,

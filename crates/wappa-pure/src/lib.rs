@@ -19,7 +19,6 @@ mod buffer;
 mod cache;
 mod child;
 mod cron;
-mod csv;
 mod decompression;
 mod formats;
 mod glob;

@@ -2,7 +2,7 @@
 
 pub(crate) mod aes;
 pub(crate) mod compression;
-pub(crate) mod csv;
+pub mod csv;
 pub(crate) mod html;
 pub(crate) mod msgpack;
 pub(crate) mod url;

@@ -1,7 +1,7 @@
 //! The deprecated fields `codec` and `max_buffer` of inputs, which scanners replaced.
 
 use wappa_bloblang::{Algorithm, go_regex};
-use wappa_component::{BuildError, Context, ScannerFactory};
+use wappa_component::{BuildError, Context, Opened, ScannerFactory};
 use wappa_spec::{ComponentNode, Node, Reader, Rule};
 
 use crate::scanner::{Chunker, Csv, Decompress, Lines, ReMatch, SkipBom, Tar, ToTheEnd};
@@ -10,14 +10,26 @@ use crate::scanner::{Chunker, Csv, Decompress, Lines, ReMatch, SkipBom, Tar, ToT
 const LINE_BYTES_MAX: i64 = 65536;
 
 /// Codecs that Bento has and Wappa does not; those with a parameter end in `:`.
-const NOT_IN_WAPPA: &[&str] = &["auto", "avro-ocf", "avro-ocf:", "csv-safe", "csv-safe:", "multipart"];
+const NOT_IN_WAPPA: &[&str] = &["avro-ocf", "avro-ocf:", "multipart"];
 
 /// Codecs that another one has to follow.
 const FIRST: &[&str] = &["gzip", "pgzip", "skipbom"];
 
 /// Codecs that nothing follows.
-const LAST: &[&str] =
-    &["lines", "all-bytes", "csv", "csv-gzip", "tar", "tar-gzip", "delim:", "chunker:", "csv:", "regex:"];
+const LAST: &[&str] = &[
+    "lines",
+    "all-bytes",
+    "csv",
+    "csv-gzip",
+    "csv-safe",
+    "tar",
+    "tar-gzip",
+    "delim:",
+    "chunker:",
+    "csv:",
+    "csv-safe:",
+    "regex:",
+];
 
 /// The scanner that `codec` names, if it is set, else `scanner`; `max_buffer` has no effect without `codec`.
 pub(super) fn scanner(
@@ -59,7 +71,31 @@ impl CodecError<'_> {
     }
 }
 
+/// Opens each source with the codec that its name says; `auto`.
+struct ByName {
+    max_buffer: Option<i64>,
+}
+
+impl ScannerFactory for ByName {
+    fn open(&self, name: &str) -> Result<Opened, String> {
+        let ends = |all: &[&str]| all.iter().any(|it| name.ends_with(it));
+        let codec = match name {
+            _ if ends(&[".tgz", ".tar.gz", ".tar.gzip"]) => "tar-gzip",
+            _ if ends(&[".tar"]) => "tar",
+            _ if ends(&[".csv"]) => "csv",
+            _ if ends(&[".avro"]) => "avro-ocf",
+            _ => "all-bytes",
+        };
+        scanner_of(codec, self.max_buffer)
+            .map_err(|err| format!("failed to infer codec: {}", err.text()))?
+            .open(name)
+    }
+}
+
 fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFactory>, CodecError<'_>> {
+    if codec == "auto" {
+        return Ok(Box::new(ByName { max_buffer }));
+    }
     let unknown = |text: String| CodecError::Unknown(text);
     let (first, rest) = match codec {
         "csv-gzip" => ("gzip", Some("csv")),
@@ -85,8 +121,12 @@ fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFac
         None if codec == "all-bytes" => return Ok(Box::new(ToTheEnd)),
         None if codec == "tar" => return Ok(Box::new(Tar)),
         None if codec == "csv" => return Ok(Box::new(Csv::of_codec("").map_err(unknown)?)),
+        None if codec == "csv-safe" => return Ok(Box::new(Csv::of_safe_codec("").map_err(unknown)?)),
         Some(("csv", delimiter)) if !delimiter.contains('/') => {
             return Ok(Box::new(Csv::of_codec(delimiter).map_err(unknown)?));
+        }
+        Some(("csv-safe", delimiter)) if !delimiter.contains('/') => {
+            return Ok(Box::new(Csv::of_safe_codec(delimiter).map_err(unknown)?));
         }
         Some(("delim", "")) => {
             return Err(unknown("custom delimiter codec requires a non-empty delimiter".to_string()));
@@ -151,8 +191,12 @@ mod tests {
             ("gzip", "codec was not recognised: [gzip]"),
             ("lines/gzip", "unable to follow codec 'lines' with 'gzip'"),
             ("tar/lines", "unable to follow codec 'tar' with 'lines'"),
-            ("csv-safe", "`csv-safe` is a Bento codec that Wappa does not have yet"),
-            ("gzip/auto", "`gzip/auto` is a Bento codec that Wappa does not have yet"),
+            ("auto", ""),
+            ("csv-safe", ""),
+            ("csv-safe:;", ""),
+            ("gzip/csv-safe", ""),
+            ("gzip/auto", "codec was not recognised: auto"),
+            ("avro-ocf", "`avro-ocf` is a Bento codec that Wappa does not have yet"),
             ("delim:x/multipart", "`delim:x/multipart` is a Bento codec that Wappa does not have yet"),
         ] {
             let text = scanner_of(codec, None).map_or_else(|err| err.text(), |_| String::new());

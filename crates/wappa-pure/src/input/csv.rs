@@ -1,13 +1,11 @@
 //! The input `csv`.
 
+use wappa_bloblang::csv::Syntax;
 use wappa_component::{BuildError, BuildInput, Component, Context, Input};
 use wappa_spec::{Config, Node, Reader, Rule};
 
 use super::file::{Files, FilesConfig};
-use crate::{
-    csv::Syntax,
-    scanner::{Csv, Note, OnError, Width, csv_syntax, lint_rows},
-};
+use crate::scanner::{Csv, Note, OnError, Width, csv_syntax, lint_rows};
 
 pub(super) const COMPONENT: Component = Component::input::<CsvConfig>("csv").categories(&["Local"]).reaching_machine();
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wappa_bloblang::csv::{BYTE_ORDER_MARK, Found, Record, Syntax, record, unquoted};
 use wappa_component::{
     BuildError, BuildScanner, Component, Context, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory,
 };
 use wappa_message::{Mark, Message, Text, Value};
 use wappa_spec::{Config, Node, Reader, Rule};
-
-use crate::csv::{Found, Record, Syntax, record, unquoted};
 
 pub(super) const COMPONENT: Component = Component::scanner::<CsvConfig>("csv");
 
@@ -184,6 +183,9 @@ pub(crate) enum Note {
     Row,
     /// The names in the header of their source.
     Header,
+    /// The number of their row, with the header counted from 1, whether it is empty, and what is wrong with it: the rows of
+    /// the deprecated codec that goes on.
+    Safe,
     None,
 }
 
@@ -196,10 +198,15 @@ impl Csv {
     }
 }
 
+impl Csv {
+    /// The rows of the deprecated codec that goes on: one that is wrong is an empty object.
+    pub(crate) fn of_safe_codec(delimiter: &str) -> Result<Csv, String> {
+        Ok(Csv { on_error: OnError::Mark, note: Note::Safe, ..Csv::of_codec(delimiter)? })
+    }
+}
+
 /// A row is at most so long: behind a quote that is never closed all is one row.
 const ROW_BYTES_MAX: usize = 64 << 20;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl ScannerFactory for Csv {
     fn open(&self, _: &str) -> Result<Opened, String> {
@@ -365,22 +372,33 @@ impl Form for FoundRows {
         // Of a row with more values than there are names the input makes a list.
         let header = self.rows.header.as_ref();
         let header = header.filter(|it| self.rows.note != Note::Header || fields.len() <= it.names.len());
+        let first = fields.first().cloned();
+        let is_safe = self.rows.note == Note::Safe;
         let value = match header {
+            Some(_) if is_safe && mark.is_some() => Value::object::<Text>([]),
             Some(header) => {
                 Value::object(header.names.iter().cloned().zip(fields.into_iter().map(Value::Text)))
             }
             None => Value::array(fields.into_iter().map(Value::Text)),
         };
+        let is_blank = first.is_none_or(|it| it.as_slice().trim_ascii().is_empty());
         message.set_value(value.expect("texts in a list or an object are not deep"));
         match (self.rows.note, header) {
             (Note::Row, _) => {
                 let row = self.first.saturating_add(idx as u64);
                 message.metadata_mut().set("csv_row", Value::Int(i64::try_from(row).unwrap_or(i64::MAX)));
             }
+            (Note::Safe, _) => {
+                let row = self.first.saturating_add(idx as u64).saturating_add(2);
+                let metadata = message.metadata_mut();
+                metadata.set("row_number", Value::Int(i64::try_from(row).unwrap_or(i64::MAX)));
+                metadata.set("row_empty", Value::Bool(is_blank));
+                mark.into_iter().for_each(|it| metadata.set("row_parse_error", Value::text(it.as_str())));
+            }
             (Note::Header, Some(header)) => message.metadata_mut().set("header", header.value.clone()),
             _ => (),
         }
-        if let Some(mark) = mark {
+        if let Some(mark) = mark.filter(|_| !is_safe) {
             message.set_error(mark.clone());
         }
     }
