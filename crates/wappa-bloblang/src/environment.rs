@@ -1,7 +1,7 @@
 //! What mappings see of the world, and share with each other.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -19,6 +19,8 @@ struct World {
     dir: PathBuf,
     is_restricted: bool,
     counts: Mutex<Counts>,
+    /// Files that mappings were read from.
+    imported: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// The largest file that is read, in bytes: as much as a mapping may make for a message.
@@ -84,6 +86,18 @@ impl Environment {
             };
             format!("open {}: {why}", path.display())
         })
+    }
+
+    /// Reads a file with a mapping.
+    pub(crate) fn import(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let content = self.read(path)?;
+        self.0.imported.lock().unwrap_or_else(|err| err.into_inner()).insert(self.0.dir.join(path));
+        Ok(content)
+    }
+
+    /// All files that mappings have imported, in the order of their names.
+    pub fn imported(&self) -> Vec<PathBuf> {
+        self.0.imported.lock().unwrap_or_else(|err| err.into_inner()).iter().cloned().collect()
     }
 
     /// One more of what is counted under this name.

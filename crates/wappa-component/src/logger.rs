@@ -128,14 +128,19 @@ impl Logger {
 
     /// The same for what is no failure, and may be said of every message.
     pub fn seldom(&self, level: Level, message: &str) {
-        let Some(component) = &self.component else { return self.log(level, message) };
+        self.seldom_with(level, message, &[]);
+    }
+
+    /// The same, with more fields beside those of the component.
+    pub fn seldom_with(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        let Some(component) = &self.component else { return self.log_with(level, message, fields) };
         if !self.enabled(level) {
             return;
         }
         let admitted = component.failures.admit();
         component.say_dropped(admitted.dropped);
         if admitted.may_write {
-            component.write(level, message, &[]);
+            component.write(level, message, fields);
         }
     }
 

@@ -11,7 +11,9 @@ use wappa_component::{
     BuildError, Builder, Built, Cache, Component, Input, Logger, Metrics, Output, Processor, RateLimit,
     Services, Surroundings, cause,
 };
-use wappa_spec::{ComponentKind, ComponentNode, Registry, Resources, StreamConfig, THREADS_MAX};
+use wappa_spec::{
+    ComponentKind, ComponentNode, ErrorHandlingConfig, Registry, Resources, StreamConfig, THREADS_MAX,
+};
 
 use crate::{
     filler::{BUFFER_PATH, Filler, Outlet},
@@ -19,10 +21,11 @@ use crate::{
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
     one_by_one::{OneByOne, Uses},
-    replay::Replay,
+    replay::{Pace, Replay},
     resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
     stream::{Assembly, Setting, Stream},
+    strict::{FailureLog, Strictness, TurnsAway, Unfailed},
     under::{UnderInput, UnderOutput},
     world::Bell,
 };
@@ -58,14 +61,22 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     building.all_resources()?;
     let processors = building.pipeline()?;
     let input = building.input(&config.input, "root.input")?;
-    let (input, filler) = match filler_bell {
+    let (mut input, filler) = match filler_bell {
         Some(bell) => {
             let (input, filler) = building.buffer(&config.buffer, input, bell)?;
             (input, Some(filler))
         }
         None => (input, None),
     };
-    let output = building.output(&config.output, "root.output")?;
+    let mut output = building.output(&config.output, "root.output")?;
+    // Only now it is known whether anything keeps failed messages from being turned away.
+    if let Some(strictness) = building.strictness.clone().filter(Strictness::is_strict) {
+        output = Box::new(TurnsAway { inner: output, strictness });
+        if config.error_handling.strategy == ErrorHandlingConfig::RETRY {
+            let bell = &request.setting.bell;
+            input = building.replayed(input, bell, &config.input, "root.input", Pace::OF_STRATEGY);
+        }
+    }
     let tally = building.tally.clone();
     let parts = Assembly {
         input,
@@ -134,6 +145,8 @@ struct Building<'a> {
     dir: Option<Arc<Path>>,
     resources: HashMap<(ComponentKind, String), Resource>,
     uses: Uses,
+    /// Whether messages that failed are turned away, where the config wants that.
+    strictness: Option<Strictness>,
 }
 
 /// A processor, and where it is.
@@ -201,6 +214,7 @@ impl<'a> Building<'a> {
             dir: None,
             resources: HashMap::new(),
             uses: Uses::default(),
+            strictness: Strictness::of(request.config, &request.logger),
         }
     }
 
@@ -236,7 +250,8 @@ impl<'a> Building<'a> {
         let (ends, of) = (built?, self.observed(node, BUFFER_PATH));
         let filler = Filler::new(input, ends.buffer, bell, &of, self.tally.clone());
         let outlet = Outlet::new(ends.input, &of, self.tally.clone());
-        let mut replay = Replay::new(Box::new(outlet), pipeline_bell, of, self.tally.clone());
+        let mut replay =
+            Replay::new(Box::new(outlet), pipeline_bell, of, self.tally.clone(), Pace::OF_INPUTS);
         replay.bound = *replay_bound;
         Ok((Box::new(replay), filler))
     }
@@ -343,6 +358,9 @@ impl<'a> Building<'a> {
     /// Builds the component alone, in the directory of its node's file. Nodes without one are below others, which are in it.
     fn alone(&mut self, node: &ComponentNode, path: &str) -> Result<(Built, &'static Component), BuildError> {
         let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, path))?;
+        if let Some(strictness) = &self.strictness {
+            strictness.see(node, &self.request.logger);
+        }
         let outside = node.dir.as_ref().map(|dir| self.dir.replace(Arc::clone(dir)));
         let built = component.build(self, node, path);
         if let Some(outside) = outside {
@@ -366,21 +384,53 @@ impl<'a> Building<'a> {
         path: &str,
     ) -> Result<Box<dyn Input>, BuildError> {
         let replays = input.auto_replay_nacks();
-        let observed = self.observed(node, path);
         let setting = self.request.setting;
         if is_observed {
-            input = Box::new(Intake::new(input, observed.clone(), self.tally.clone(), &setting.activity));
+            let observed = self.observed(node, path);
+            input = Box::new(Intake::new(input, observed, self.tally.clone(), &setting.activity));
         }
         if replays {
-            let mut replay = Replay::new(input, &self.bell, observed, self.tally.clone());
-            replay.bound = setting.replay_bound;
-            input = Box::new(replay);
+            input = self.replayed(input, &self.bell, node, path, Pace::OF_INPUTS);
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
             input = Box::new(UnderInput::new(input, processors));
         }
         Ok(input)
+    }
+
+    /// Puts around a processor what belongs there: what is said of its failures.
+    fn around_processor(
+        &self,
+        mut processor: Box<dyn Processor>,
+        is_observed: bool,
+        node: &ComponentNode,
+        path: &str,
+    ) -> Box<dyn Processor> {
+        if is_observed {
+            let BuildRequest { config, logger, .. } = self.request;
+            let failures = FailureLog::new(&config.error_handling.log, logger, node, path);
+            processor = Box::new(ObservedProcessor::new(processor, self.observed(node, path), failures));
+        }
+        if let Some(strictness) = self.strictness.clone() {
+            processor = Box::new(Unfailed { inner: processor, strictness });
+        }
+        processor
+    }
+
+    /// Puts the replays of an input around it.
+    fn replayed(
+        &self,
+        input: Box<dyn Input>,
+        bell: &Bell,
+        node: &ComponentNode,
+        path: &str,
+        pace: Pace,
+    ) -> Box<dyn Input> {
+        let setting = self.request.setting;
+        let mut replay = Replay::new(input, bell, self.observed(node, path), self.tally.clone(), pace);
+        replay.bound = setting.replay_bound;
+        Box::new(replay)
     }
 
     /// Puts around an output what belongs there: its connection, its processors.
@@ -397,6 +447,9 @@ impl<'a> Building<'a> {
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {
+            if let Some(strictness) = self.strictness.clone() {
+                output = Box::new(TurnsAway { inner: output, strictness });
+            }
             output = Box::new(UnderOutput::new(output, processors));
         }
         Ok(output)
@@ -439,9 +492,7 @@ impl Builder for Building<'_> {
         Ok(match built {
             Built::Input(it) => Built::Input(self.around_input(it, is_observed, node, path)?),
             Built::Output(it) => Built::Output(self.around_output(it, is_observed, node, path)?),
-            Built::Processor(it) if is_observed => {
-                Built::Processor(Box::new(ObservedProcessor::new(it, self.observed(node, path))))
-            }
+            Built::Processor(it) => Built::Processor(self.around_processor(it, is_observed, node, path)),
             Built::Cache(it) => Built::Cache(Arc::new(ObservedCache::new(it, self.observed(node, path)))),
             Built::RateLimit(it) => {
                 Built::RateLimit(Arc::new(ObservedRateLimit::new(it, self.observed(node, path))))

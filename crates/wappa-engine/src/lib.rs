@@ -25,6 +25,7 @@ mod shared;
 mod simulation;
 mod stop;
 mod stream;
+mod strict;
 mod ticker;
 mod under;
 mod worker;

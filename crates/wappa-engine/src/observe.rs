@@ -19,6 +19,7 @@ use crate::{
     series,
     stop::Stop,
     stream::Setting,
+    strict::FailureLog,
     world::World,
 };
 
@@ -190,10 +191,16 @@ pub(crate) struct ObservedProcessor {
     batch_sent: Counter,
     error: Counter,
     latency: Timing,
+    failures: Option<FailureLog>,
 }
 
 impl ObservedProcessor {
-    pub(crate) fn new(inner: Box<dyn Processor>, of: Observed) -> ObservedProcessor {
+    /// A processor whose failures are logged there as well.
+    pub(crate) fn new(
+        inner: Box<dyn Processor>,
+        of: Observed,
+        failures: Option<FailureLog>,
+    ) -> ObservedProcessor {
         ObservedProcessor {
             received: of.counter(series::PROCESSOR_RECEIVED),
             batch_received: of.counter(series::PROCESSOR_BATCH_RECEIVED),
@@ -201,6 +208,7 @@ impl ObservedProcessor {
             batch_sent: of.counter(series::PROCESSOR_BATCH_SENT),
             error: of.counter(series::PROCESSOR_ERROR),
             latency: of.timing(series::PROCESSOR_LATENCY_NS),
+            failures,
             inner,
             of,
         }
@@ -225,6 +233,9 @@ impl Processor for ObservedProcessor {
         self.sent.add(part.messages_of(n_batches) as u64);
         self.batch_sent.add(part.n_batches_with_messages(n_batches) as u64);
         self.error.add(marks.len() as u64);
+        if let Some(failures) = &self.failures {
+            failures.see(part, &marks);
+        }
         if self.of.logger.enabled(Level::Debug) {
             marks.iter().for_each(|mark| self.of.logger.debug(&format!("Processor failed: {mark}")));
         }

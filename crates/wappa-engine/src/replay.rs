@@ -35,12 +35,37 @@ impl Default for Bound {
     }
 }
 
-/// The first two replays come at once, and later ones a second apart, as in Bento. In between the wait doubles, so that
-/// a short fault costs little time and an output that fails for long costs little work.
-const ATTEMPTS_AT_ONCE: u32 = 2;
-const WAIT_MIN: Duration = Duration::from_millis(10);
-const WAIT_MAX: Duration = Duration::from_secs(1);
-const WAIT_GROWTH: f64 = 2.0;
+/// How long what failed waits before it comes again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// So many replays come at once.
+    at_once: u32,
+    first: Duration,
+    longest: Duration,
+    growth: f64,
+}
+
+impl Pace {
+    /// The first two replays come at once, and later ones a second apart, as in Bento. In between the wait doubles, so that
+    /// a short fault costs little time and an output that fails for long costs little work.
+    pub(crate) const OF_INPUTS: Pace =
+        Pace { at_once: 2, first: Duration::from_millis(10), longest: Duration::from_secs(1), growth: 2.0 };
+
+    /// As Bento's strategy `retry` for messages that failed.
+    pub(crate) const OF_STRATEGY: Pace = Pace {
+        at_once: 0,
+        first: Duration::from_millis(500),
+        longest: Duration::from_secs(300),
+        growth: 1.5,
+    };
+
+    fn wait_before(self, attempt: u32) -> Duration {
+        let Some(n_waits) = attempt.checked_sub(self.at_once + 1) else { return Duration::ZERO };
+        // Past this many steps the longest wait is reached; a larger exponent would overflow.
+        let growth = self.growth.powi(n_waits.min(20) as i32);
+        self.first.mul_f64(growth).min(self.longest)
+    }
+}
 
 /// All that waits has failed this often, and for so long: a fault that passes soon is unlikely then.
 const STUCK_ATTEMPTS: u32 = 3;
@@ -60,6 +85,7 @@ struct Shared {
     quiet: Quiet,
     n_replayed: Counter,
     tally: Tally,
+    pace: Pace,
 }
 
 #[derive(Default)]
@@ -191,7 +217,7 @@ impl Attempt {
         let (messages, batches) = self.pristine.select(&indices);
         missing.failing_since.get_or_insert(shared.of.world.now());
         let retry = Retry { messages, batches, order: self.order, attempt: self.number + 1, missing };
-        shared.put(retry, reason, wait_before(self.number));
+        shared.put(retry, reason, shared.pace.wait_before(self.number));
     }
 
     /// These messages, by index, were answered before the others.
@@ -226,13 +252,14 @@ enum Outlook {
 }
 
 impl Replay {
-    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed, tally: Tally) -> Replay {
+    pub(crate) fn new(inner: Box<dyn Input>, bell: &Bell, of: Observed, tally: Tally, pace: Pace) -> Replay {
         let shared = Shared {
             queue: Monitor::new(&of.world, Queue::default()),
             bell: bell.clone(),
             quiet: Quiet::new(&of.world),
             n_replayed: of.counter(series::INPUT_REPLAYED),
             tally,
+            pace,
             of,
         };
         Replay { inner, shared: Arc::new(shared), bound: Bound::default() }
@@ -357,13 +384,6 @@ impl Shared {
 
 fn size_of(messages: &[Message]) -> usize {
     messages.iter().map(Message::size).sum()
-}
-
-fn wait_before(attempt: u32) -> Duration {
-    let Some(n_waits) = attempt.checked_sub(ATTEMPTS_AT_ONCE + 1) else { return Duration::ZERO };
-    // Past this many steps the longest wait is reached; a larger exponent would overflow.
-    let growth = WAIT_GROWTH.powi(n_waits.min(20) as i32);
-    WAIT_MIN.mul_f64(growth).min(WAIT_MAX)
 }
 
 impl Input for Replay {

@@ -211,6 +211,11 @@ impl Mark {
         &self.0.text
     }
 
+    /// Whether it is the other one, or a copy of it, and not only another one with the same text.
+    pub fn is_same_as(&self, other: &Mark) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether delivering the message again is of no use.
     pub fn is_final(&self) -> bool {
         self.0.kind != Kind::Passing

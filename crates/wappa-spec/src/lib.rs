@@ -73,11 +73,12 @@ pub use component::{ComponentNode, is_label};
 pub use duration::{duration_hint, parse_duration};
 pub use labels::Labels;
 pub use lint::{Level, Lint, Rule};
-pub use mapping::Mapping;
+pub use mapping::{Mapping, imported_files};
 pub use printable::{is_printable, printable, printable_json, printable_lines, printable_path};
 pub use reader::{Deprecated, Fields, LintOptions, Options, Reader};
 pub use root::{
-    LOG_LEVELS, LogFileConfig, LoggerConfig, PipelineConfig, Resources, StreamConfig, THREADS_MAX,
+    ErrorHandlingConfig, ErrorLogConfig, LOG_LEVELS, LogFileConfig, LoggerConfig, PipelineConfig, Resources,
+    StreamConfig, THREADS_MAX,
 };
 pub use size::Size;
 pub use source::{Linted, Source};

@@ -24,6 +24,11 @@ fn environment(is_restricted: bool) -> &'static Environment {
     }
 }
 
+/// All files that mappings of configs have imported in this process.
+pub fn imported_files() -> Vec<std::path::PathBuf> {
+    environment(false).imported()
+}
+
 impl Mapping {
     /// Reads a mapping.
     pub fn parse(text: &str, environment: &Environment) -> Result<Mapping, ParseError> {

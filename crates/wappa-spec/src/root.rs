@@ -34,6 +34,8 @@ pub struct StreamConfig {
     pub shutdown_timeout: Duration,
     /// Whether it is not trusted: see [`Registry::is_restricted`].
     pub is_restricted: bool,
+    /// What happens to messages on which a processor failed, wherever that is.
+    pub error_handling: ErrorHandlingConfig,
 }
 
 /// Components that are found by their label, by kind, in file order.
@@ -175,15 +177,41 @@ struct HttpConfig {
 }
 
 /// What happens to failed messages everywhere.
-#[derive(Config)]
-#[config(lint = lint_error_handling)]
-struct ErrorHandlingConfig {
-    /// What happens to them.
+#[derive(Config, Clone, Debug)]
+pub struct ErrorHandlingConfig {
+    /// What becomes of messages on which a processor failed: with `none` they go on, marked; with `reject` the batches that
+    /// they are in are turned away, so that an input that replays delivers them again; with `retry` they are delivered again
+    /// whatever the input does, with a wait that grows from half a second to five minutes.
     #[config(default = "none", options("none", "reject", "retry"))]
-    strategy: String,
+    pub strategy: String,
+
     /// Whether and how they are logged.
-    #[config(default = "{}")]
-    log: Node,
+    pub log: ErrorLogConfig,
+}
+
+impl ErrorHandlingConfig {
+    /// The strategy of messages that go on.
+    pub const NONE: &'static str = "none";
+
+    /// The strategy of messages that are delivered again whatever the input does.
+    pub const RETRY: &'static str = "retry";
+}
+
+/// How messages are logged on which a processor failed.
+#[derive(Config, Clone, Debug)]
+#[config(lint = lint_error_log)]
+pub struct ErrorLogConfig {
+    /// Whether they are.
+    #[config(default = "false")]
+    pub enabled: bool,
+
+    /// Whether the line has the content of the message too.
+    #[config(default = "false")]
+    pub add_payload: bool,
+
+    /// Which part of them is logged, from 0 to 1.
+    #[config(default = "1")]
+    pub sampling_ratio: f64,
 }
 
 /// The root of a config file.
@@ -292,6 +320,7 @@ impl StreamConfig {
             shutdown_delay: root.shutdown_delay.unwrap_or_default(),
             shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
             is_restricted: root.restricted || reader.is_restricted(),
+            error_handling: root.error_handling,
         })
     }
 
@@ -413,17 +442,10 @@ fn warn_no_effect(field: &str, value: &Node, reader: &mut Reader<'_>) {
     reader.warn(Rule::NotInWappa, value, format!("Wappa does not have field {field} yet: it has no effect"));
 }
 
-fn lint_error_handling(config: &ErrorHandlingConfig, node: &Node, reader: &mut Reader<'_>) {
-    if matches!(config.strategy.as_str(), "reject" | "retry")
-        && let Some(value) = value_at(node, "strategy")
+fn lint_error_log(config: &ErrorLogConfig, node: &Node, reader: &mut Reader<'_>) {
+    if !(0.0..=1.0).contains(&config.sampling_ratio)
+        && let Some(value) = value_at(node, "sampling_ratio")
     {
-        let message =
-            format!("`{}` is a Bento error handling strategy that Wappa does not have yet", config.strategy);
-        reader.error(Rule::NotInWappa, value, message);
-    }
-    if let Some(enabled) = config.log.get("enabled")
-        && enabled.as_bool() == Some(true)
-    {
-        warn_no_effect("error_handling.log", enabled, reader);
+        reader.error(Rule::Custom, value, "sampling_ratio must be from 0 to 1");
     }
 }

@@ -407,12 +407,13 @@ fn what_wappa_lacks() {
     );
     check("buffer: {none: {}}\n", expect![[""]]);
     check(
-        "error_handling: {strategy: reject, log: {enabled: true}}\n",
+        "error_handling: {strategy: ignore, log: {enabled: true, sampling_ratio: 1.5}}\n",
         expect![[r#"
-        (1,1) `reject` is a Bento error handling strategy that Wappa does not have yet @28+6
-        warning (1,1) Wappa does not have field error_handling.log yet: it has no effect @51+4
-    "#]],
+            (1,1) value ignore is not a valid option for this field @28+6 | one of: none, reject, retry
+            (1,1) sampling_ratio must be from 0 to 1 @73+3
+        "#]],
     );
+    check("error_handling: {strategy: reject, log: {enabled: true, sampling_ratio: 0.5}}\n", expect![[""]]);
     check("error_handling: {strategy: none, log: {enabled: false}}\n", expect![[""]]);
     check(
         "cache_resources: [{label: a, memory: {}}]\nrate_limit_resources: [{label: b, local: {}}]\n",

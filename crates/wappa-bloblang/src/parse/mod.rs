@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
             return Err(fail(format!("more than {IMPORT_DEPTH_MAX} files import each other")));
         }
         let place = self.dir.join(path);
-        let content = self.environment.read(&place).map_err(fail)?;
+        let content = self.environment.import(&place).map_err(fail)?;
         let dir = place.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok((String::from_utf8_lossy(&content).into_owned(), dir))
     }

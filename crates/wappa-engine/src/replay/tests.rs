@@ -54,7 +54,7 @@ fn bench(texts: &[&'static str]) -> Bench {
         calls: setting.activity.component("", "root.input"),
     };
     let texts = Texts { left: texts.iter().copied().collect(), answers: Arc::clone(&answers) };
-    let replay = Replay::new(Box::new(texts), &setting.bell, of, Tally::default());
+    let replay = Replay::new(Box::new(texts), &setting.bell, of, Tally::default(), Pace::OF_INPUTS);
     Bench { replay, setting, metrics, answers }
 }
 
@@ -110,9 +110,9 @@ impl Bench {
 
 #[test]
 fn waits_grow_to_a_second() {
-    let waits = [1, 2, 3, 4, 30, 75, 1000].map(wait_before);
+    let waits = [1, 2, 3, 4, 30, 75, 1000].map(|it| Pace::OF_INPUTS.wait_before(it));
     assert_eq!(waits[..3], [Duration::ZERO, Duration::ZERO, Duration::from_millis(10)]);
-    assert!(waits.is_sorted() && waits[6] == WAIT_MAX, "{waits:?}");
+    assert!(waits.is_sorted() && waits[6] == Pace::OF_INPUTS.longest, "{waits:?}");
 }
 
 #[test]

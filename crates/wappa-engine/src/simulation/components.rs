@@ -367,7 +367,7 @@ impl Worker {
             n_calls: AtomicU64::new(0),
             sequence: Mutex::default(),
         };
-        Box::new(ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path)))
+        Box::new(ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path), None))
     }
 
     /// Returns the messages of each batch.
