@@ -124,8 +124,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) exit_non_zero_on_failure: bool,
 
-    /// Watch config files for changes (Wappa does not have this yet).
-    #[arg(short, long, hide = true)]
+    /// Watch the config, its resources, mappings and modules, and go on with them when they have changed.
+    #[arg(short, long)]
     pub(crate) watcher: bool,
 
     /// Import templates (Wappa does not have this yet).

@@ -29,5 +29,6 @@ mod service;
 mod signals;
 mod table;
 mod wasm;
+mod watcher;
 
 pub use crate::{program::main, table::table};

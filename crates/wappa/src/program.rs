@@ -130,9 +130,6 @@ fn unknown_command(name: &str) -> String {
 
 /// Refuses what Wappa does not have, and reads the dotenv files.
 fn prepare(options: &Options) -> Result<Environment, String> {
-    if options.watcher {
-        return Err("Wappa does not have `--watcher` yet".to_string());
-    }
     if !options.templates.is_empty() {
         return Err("Wappa does not have `--templates` yet".to_string());
     }

@@ -4,12 +4,15 @@ use std::{
     borrow::Cow,
     io::{self, IsTerminal, Write},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use wappa_component::{Level, Logger, Metrics, Progress, Services};
-use wappa_engine::{BuildRequest, Setting, World};
-use wappa_spec::{ComponentNode, LintOptions, Node, Registry, Restricted, StreamConfig, printable_lines};
+use wappa_engine::{BuildRequest, Setting, Stream, Tally, World};
+use wappa_spec::{
+    ComponentNode, LintOptions, Node, Registry, Restricted, StreamConfig, imported_files, printable_lines,
+};
+use wappa_wasm::processor::place_of;
 
 use crate::{
     cli::Options,
@@ -21,8 +24,10 @@ use crate::{
     metrics::{self, Push},
     panics, picture,
     progress::{Bar, Drawing},
-    service::{Events, Service},
-    table, wasm,
+    service::{Events, Renewal, Renewed, Service},
+    table::{self, Table},
+    wasm,
+    watcher::Watched,
 };
 
 /// The version of the program.
@@ -31,56 +36,89 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs a stream until it is over or stopped.
 pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     let keeping = options.compiling.cache(environment);
-    let modules = match wasm::modules(options.compiling.budget()) {
-        Ok(modules) => modules,
-        Err(text) => {
-            print(io::stderr(), &format!("{}\n", printable_lines(&text)));
-            return ExitCode::FAILURE;
-        }
-    };
-    let modules = match &keeping {
-        Keeping::In(cache) => modules.trusting(Arc::clone(cache)),
-        Keeping::Nowhere | Keeping::Off => modules,
-    };
-    let table = table::with_modules(modules);
-    let restricted = Restricted(&table);
-    let registry = |is_restricted| -> &dyn Registry { if is_restricted { &restricted } else { &table } };
-    match prepare(options, environment, registry(options.restricted), keeping) {
-        Ok(ready) => match start(&ready, options, environment, registry(ready.config.is_restricted)) {
-            Ok(code) => code,
-            Err(text) => {
-                ready.logger.error(&text);
+    let watched = options.watcher.then(Watched::default);
+    let ready = table_for(options, &keeping).and_then(|table| {
+        prepare(options, environment, &table, keeping, watched).map(|ready| (ready, table))
+    });
+    match ready {
+        Ok((ready, table)) => {
+            let logger = ready.logger.clone();
+            start(ready, options, environment, &table).unwrap_or_else(|text| {
+                logger.error(&text);
                 ExitCode::FAILURE
-            }
-        },
+            })
+        }
         Err(code) => code,
     }
+}
+
+/// All components, with what lints know of modules, which is nothing yet but for those that the cache trusts.
+fn table_for(options: &Options, keeping: &Keeping) -> Result<Table, ExitCode> {
+    let modules = wasm::modules(options.compiling.budget()).map_err(|text| {
+        print(io::stderr(), &format!("{}\n", printable_lines(&text)));
+        ExitCode::FAILURE
+    })?;
+    Ok(table::with_modules(match keeping {
+        Keeping::In(cache) => modules.trusting(Arc::clone(cache)),
+        Keeping::Nowhere | Keeping::Off => modules,
+    }))
 }
 
 /// What a stream can be built from.
 struct Ready {
     config: StreamConfig,
+    origin: Origin,
     logger: Logger,
     keeping: Keeping,
     bar: Arc<Bar>,
+    /// The files it was made of, where they are watched.
+    watched: Option<Watched>,
 }
 
-/// Everything before components are built: reads, lints, and opens the log.
-fn prepare(
+/// Reads and lints the config, and all that belongs to it. The error is for standard error.
+fn load(
+    origin: &Origin,
     options: &Options,
     environment: &Environment,
-    registry: &dyn Registry,
-    keeping: Keeping,
-) -> Result<Ready, ExitCode> {
-    let origin = Origin::find(options.files.config.as_deref(), environment);
+    table: &Table,
+    watched: Option<&Watched>,
+) -> Result<Loaded, String> {
+    if let Some(watched) = watched {
+        watched.begin(origin.path(), &options.files.resources);
+    }
+    let restricted = Restricted(table);
+    let registry: &dyn Registry = if options.restricted { &restricted } else { table };
     let reading = Reading {
         registry,
         environment,
         options: LintOptions::default(),
         guest_memory_limit: options.guest_memory_limit,
     };
-    let resources = globs::expand(&options.files.resources);
-    let loaded = resources.and_then(|it| reading.load(&origin, &options.set, &it));
+    let loaded = reading.load(origin, &options.set, &globs::expand(&options.files.resources)?)?;
+    if let Some(watched) = watched {
+        watched.add(imported_files());
+        let modules = loaded.config.iter().flat_map(wasm::module_paths);
+        watched.add(modules.map(|(path, dir)| place_of(&path, dir.as_deref())).collect());
+    }
+    Ok(loaded)
+}
+
+/// Whether findings keep a config from being run. What is not trusted never runs in spite of them.
+fn is_refused(config: &StreamConfig, findings: &[Finding], options: &Options) -> bool {
+    let is_chilled = options.chilled && !config.is_restricted;
+    !is_chilled && findings.iter().any(|it| it.lint.is_error())
+}
+
+/// Everything before components are built: reads, lints, and opens the log.
+fn prepare(
+    options: &Options,
+    environment: &Environment,
+    table: &Table,
+    keeping: Keeping,
+    watched: Option<Watched>,
+) -> Result<Ready, ExitCode> {
+    let origin = Origin::find(options.files.config.as_deref(), environment);
+    let loaded = load(&origin, options, environment, table, watched.as_ref());
     let Loaded { config, findings } = loaded.map_err(|text| {
         print(io::stderr(), &format!("Configuration file read error: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
@@ -91,7 +129,7 @@ fn prepare(
     }
     let is_readable = config.is_some();
     // Without a config the log is as without any settings.
-    let config = config.map_or_else(|| StreamConfig::empty(registry), Ok);
+    let config = config.map_or_else(|| StreamConfig::empty(table), Ok);
     let config = config.expect("an empty config is a config");
     let bar = Arc::new(Bar::default());
     let logger = open_log(&config, options, environment, &bar).map_err(|text| {
@@ -99,18 +137,17 @@ fn prepare(
         ExitCode::FAILURE
     })?;
     announce(&origin, &logger);
-    // What is not trusted never runs in spite of what was found.
     let is_chilled = options.chilled && !config.is_restricted;
     log_findings(&findings, is_chilled && is_readable, &logger);
     if !is_readable && is_chilled {
         logger.error("Shutting down: no sense can be made of the config");
         return Err(ExitCode::FAILURE);
     }
-    if !is_chilled && findings.iter().any(|it| it.lint.is_error()) {
+    if is_refused(&config, &findings, options) {
         logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
-    Ok(Ready { config, logger, keeping, bar })
+    Ok(Ready { config, origin, logger, keeping, bar, watched })
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.
@@ -199,52 +236,45 @@ fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
 
 /// Builds the stream and runs it. The error is for the log.
 fn start(
-    ready: &Ready,
+    ready: Ready,
     options: &Options,
     environment: &Environment,
-    registry: &dyn Registry,
+    table: &Table,
 ) -> Result<ExitCode, String> {
-    let Ready { config, logger, keeping, bar } = ready;
+    let Ready { config, origin, logger, keeping, bar, watched } = ready;
     let metrics = Metrics::default();
-    metrics::rename(&metrics, &config.metrics.mapping, logger);
-    let push = Push::new(&config.metrics, registry, metrics.clone(), logger)
+    metrics::rename(&metrics, &config.metrics.mapping, &logger);
+    let push = Push::new(&config.metrics, table, metrics.clone(), &logger)
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
-    let failed = |err: io::Error| format!("Service closing due to: {err}");
-    let world = World::real().map_err(failed)?;
-    let setting = Setting::new(&world).map_err(failed)?;
-    let events = Events::listen(setting.stop()).map_err(failed)?;
+    let setting = new_setting()?;
+    let events = Events::listen(setting.stop()).map_err(closing)?;
     let mut services = Services::default();
-    let drawing = shows_progress(config, environment).then(|| {
+    // How far streams that follow each other are is nothing to be shown.
+    let drawing = (watched.is_none() && shows_progress(&config, environment)).then(|| {
         let progress = Progress::default();
         services.insert(Arc::new(progress.clone()));
-        Drawing::begin(Arc::clone(bar), progress, lint::has_color(true, environment))
+        Drawing::begin(Arc::clone(&bar), progress, lint::has_color(true, environment))
     });
-    let interrupted = events.was_signaled();
-    let providing = wasm::Providing {
-        budget: options.compiling.budget(),
-        keeping: keeping.clone(),
-        interrupted,
-        guest_memory_limit: options.guest_memory_limit,
-    };
-    wasm::provide(&mut services, config, providing, logger)
-        .map_err(|text| format!("Service closing due to: {text}"))?;
-    let request = BuildRequest {
-        config,
-        components: table::table(),
-        registry,
+    let maker = Maker {
+        options,
+        environment,
         logger: logger.clone(),
         metrics,
-        services,
-        setting: &setting,
+        keeping,
+        interrupted: events.was_signaled(),
     };
-    let (stream, tally) = match wappa_engine::build(request) {
-        Ok(built) => built,
-        Err(_) if events.is_stopped_early(logger) => return Ok(ExitCode::SUCCESS),
-        Err(err) => return Err(format!("Service closing due to: {err}")),
+    let made = match maker.make(&config, table, &setting, services) {
+        Ok(made) => made,
+        Err(_) if events.is_stopped_early(&logger) => return Ok(ExitCode::SUCCESS),
+        Err(text) => return Err(format!("Service closing due to: {text}")),
     };
     events.has_started();
+    if let Some(watched) = &watched {
+        watched.call_on_change(events.changes()).map_err(closing)?;
+    }
+    let (stream, tally) = made;
     let service = Service {
-        logger: logger.clone(),
+        logger,
         stop: setting.stop().clone(),
         tally,
         activity: setting.activity().clone(),
@@ -253,10 +283,102 @@ fn start(
         shutdown_timeout: config.shutdown_timeout,
         events,
         is_hurried: false,
+        is_closing: false,
+        signal: None,
         tells_failures: options.exit_non_zero_on_failure,
         drawing,
+        renewal: watched
+            .map(|watched| -> Renewal<'_> { Box::new(move |events| maker.renew(&origin, &watched, events)) }),
     };
-    service.run(stream).map_err(failed)
+    service.run(stream).map_err(closing)
+}
+
+fn closing(err: io::Error) -> String {
+    format!("Service closing due to: {err}")
+}
+
+fn new_setting() -> Result<Setting, String> {
+    World::real().and_then(|world| Setting::new(&world)).map_err(closing)
+}
+
+/// Makes streams, one after the other.
+struct Maker<'a> {
+    options: &'a Options,
+    environment: &'a Environment,
+    logger: Logger,
+    metrics: Metrics,
+    keeping: Keeping,
+    /// Set when a signal has come.
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Maker<'_> {
+    fn make(
+        &self,
+        config: &StreamConfig,
+        table: &Table,
+        setting: &Setting,
+        mut services: Services,
+    ) -> Result<(Stream, Tally), String> {
+        let restricted = Restricted(table);
+        let registry: &dyn Registry = if config.is_restricted { &restricted } else { table };
+        let providing = wasm::Providing {
+            budget: self.options.compiling.budget(),
+            keeping: self.keeping.clone(),
+            interrupted: Arc::clone(&self.interrupted),
+            guest_memory_limit: self.options.guest_memory_limit,
+        };
+        wasm::provide(&mut services, config, providing, &self.logger)?;
+        let request = BuildRequest {
+            config,
+            components: table::table(),
+            registry,
+            logger: self.logger.clone(),
+            metrics: self.metrics.clone(),
+            services,
+            setting,
+        };
+        wappa_engine::build(request).map_err(|err| err.to_string())
+    }
+
+    /// The stream of files that have changed, unless something is wrong with them: then the one before goes on. The log and
+    /// the metrics stay what they are.
+    fn renew(&self, origin: &Origin, watched: &Watched, events: &Events) -> Option<Renewed> {
+        self.logger.info("Main config updated, attempting to update pipeline.");
+        match self.try_renew(origin, watched, events) {
+            Ok(renewed) => Some(renewed),
+            Err(text) => {
+                self.logger.error(&text);
+                None
+            }
+        }
+    }
+
+    fn try_renew(&self, origin: &Origin, watched: &Watched, events: &Events) -> Result<Renewed, String> {
+        let failed = |text: String| format!("Failed to update the pipeline, which goes on as it was: {text}");
+        let modules = wasm::modules(self.options.compiling.budget()).map_err(failed)?;
+        let table = table::with_modules(modules);
+        let loaded = load(origin, self.options, self.environment, &table, Some(watched)).map_err(failed)?;
+        let Loaded { config, findings } = loaded;
+        let is_chilled = self.options.chilled && config.as_ref().is_some_and(|it| !it.is_restricted);
+        log_findings(&findings, is_chilled, &self.logger);
+        let config = config.filter(|it| !is_refused(it, &findings, self.options)).ok_or(
+            "Rejecting updated main config due to linter errors, to allow linting errors run Wappa with --chilled",
+        )?;
+        let setting = new_setting()?;
+        events.is_starting(setting.stop());
+        let made = self.make(&config, &table, &setting, Services::default());
+        events.has_started();
+        let (stream, tally) = made.map_err(failed)?;
+        Ok(Renewed {
+            stream,
+            stop: setting.stop().clone(),
+            tally,
+            activity: setting.activity().clone(),
+            shutdown_delay: config.shutdown_delay,
+            shutdown_timeout: config.shutdown_timeout,
+        })
+    }
 }
 
 /// Whoever closed the stream does not want to read it.

@@ -40,7 +40,7 @@ const STUCK: &str = "Some components prevented forced termination as they were e
                      duplicate messages to be delivered on the next run.";
 
 /// What surrounds a stream while it runs.
-pub(crate) struct Service {
+pub(crate) struct Service<'a> {
     /// The program's log.
     pub(crate) logger: Logger,
     /// The way to stop the stream.
@@ -59,16 +59,44 @@ pub(crate) struct Service {
     pub(crate) events: Events,
     /// Somebody asked twice, as with a second Ctrl-C: nothing more is waited for.
     pub(crate) is_hurried: bool,
+    /// Whether a signal has ended all of it.
+    pub(crate) is_closing: bool,
+    /// A signal that came while a stream was being replaced.
+    pub(crate) signal: Option<i32>,
     /// Whether the exit code says that messages failed.
     pub(crate) tells_failures: bool,
     /// How far it is, on a terminal.
     pub(crate) drawing: Option<Drawing>,
+    /// Makes another stream when files have changed, where that is asked for.
+    pub(crate) renewal: Option<Renewal<'a>>,
+}
+
+/// Makes the stream that takes the place of another one, if it can be made.
+pub(crate) type Renewal<'a> = Box<dyn FnMut(&Events) -> Option<Renewed> + 'a>;
+
+/// A stream that takes the place of another one.
+pub(crate) struct Renewed {
+    /// The stream.
+    pub(crate) stream: Stream,
+    /// The way to stop it.
+    pub(crate) stop: Stop,
+    /// What it reads and does not answer.
+    pub(crate) tally: Tally,
+    /// What its components are doing.
+    pub(crate) activity: Activity,
+    /// How long to wait before a stop.
+    pub(crate) shutdown_delay: Duration,
+    /// How long a stop may take.
+    pub(crate) shutdown_timeout: Duration,
 }
 
 /// What happens to a running stream.
 enum Event {
     Signal(i32),
-    Ended(io::Result<Report>),
+    /// The stream with this number has.
+    Ended(u64, io::Result<Report>),
+    /// Files have changed.
+    Changed,
 }
 
 /// Signals from the start of the process on, and the end of the stream.
@@ -106,6 +134,18 @@ impl Events {
         };
         thread::Builder::new().name("signals".to_string()).spawn(forward).map_err(not_started)?;
         Ok(Events { tx, rx, was_signaled, starting })
+    }
+
+    /// Another stream is being built.
+    pub(crate) fn is_starting(&self, stop: &Stop) {
+        *lock(&self.starting) = Some(stop.clone());
+    }
+
+    /// Tells that files have changed.
+    pub(crate) fn changes(&self) -> impl Fn() + Send + 'static {
+        let tx = self.tx.clone();
+        // One that waits already is as good.
+        move || drop(tx.try_send(Event::Changed))
     }
 
     /// The stream is built: from here on a signal is for whoever runs it.
@@ -161,27 +201,68 @@ fn received(signal: i32) -> String {
     format!("Received {}, the service is closing", names(signal).0)
 }
 
-impl Service {
-    /// Runs the stream to its end, or until a signal stops it.
+impl Service<'_> {
+    /// Runs the stream to its end, or until a signal stops it; with a renewal the streams that take its place too.
     pub(crate) fn run(mut self, stream: Stream) -> io::Result<ExitCode> {
         self.logger.info("Launching a Wappa instance, use CTRL+C to close");
+        let mut code = ExitCode::SUCCESS;
+        let mut number = 0;
+        let mut began = Instant::now();
+        let mut is_over = false;
+        self.launch(number, stream)?;
+        loop {
+            match self.wait(None) {
+                Some(Event::Signal(signal)) if is_over => {
+                    self.logger.info(&received(signal));
+                    return Ok(code);
+                }
+                Some(Event::Signal(signal)) => {
+                    return self.stop_after(signal, began).map(|it| worse(code, it));
+                }
+                Some(Event::Ended(of, _)) if of != number => (),
+                Some(Event::Ended(_, result)) if self.renewal.is_some() => {
+                    self.logger
+                        .info("Pipeline has terminated. It begins again when a file that is watched changes");
+                    code = worse(code, self.tell_end(Some(result), began));
+                    is_over = true;
+                }
+                Some(Event::Ended(_, result)) => {
+                    self.logger.info("Pipeline has terminated. Shutting down the service");
+                    self.delay();
+                    self.watch_over(self.shutdown_timeout);
+                    return self.end(Some(result), began);
+                }
+                Some(Event::Changed) => {
+                    let Some(renewed) = self.renewal.as_mut().and_then(|it| it(&self.events)) else {
+                        continue;
+                    };
+                    if !is_over {
+                        let ended = self.bring_down();
+                        code = worse(code, self.tell_end(ended, began));
+                    }
+                    if let Some(signal) = self.signal {
+                        self.logger.info(&received(signal));
+                        return Ok(code);
+                    }
+                    let Renewed { stream, stop, tally, activity, shutdown_delay, shutdown_timeout } = renewed;
+                    (self.stop, self.tally, self.activity) = (stop, tally, activity);
+                    (self.shutdown_delay, self.shutdown_timeout) = (shutdown_delay, shutdown_timeout);
+                    (number, is_over, began) = (number + 1, false, Instant::now());
+                    self.launch(number, stream)?;
+                    self.logger.info("Updated main config");
+                }
+                None => unreachable!("without a deadline an event comes"),
+            }
+        }
+    }
+
+    fn launch(&self, number: u64, stream: Stream) -> io::Result<()> {
         let tx = self.events.tx.clone();
         let run = move || {
             // Nobody waits for the end any more when the process is about to end anyway.
-            let _ = tx.send(Event::Ended(stream.run()));
+            let _ = tx.send(Event::Ended(number, stream.run()));
         };
-        let began = Instant::now();
-        thread::Builder::new().name("stream".to_string()).spawn(run).map_err(not_started)?;
-        match self.wait(None) {
-            Some(Event::Signal(signal)) => self.stop_after(signal, began),
-            Some(Event::Ended(result)) => {
-                self.logger.info("Pipeline has terminated. Shutting down the service");
-                self.delay();
-                self.watch_over(self.shutdown_timeout);
-                self.end(Some(result), began)
-            }
-            None => unreachable!("without a deadline an event comes"),
-        }
+        thread::Builder::new().name("stream".to_string()).spawn(run).map(drop).map_err(not_started)
     }
 
     /// Waits for the next event, and sends metrics when they are due.
@@ -215,7 +296,8 @@ impl Service {
         let mut ended = None;
         loop {
             match self.wait(until) {
-                Some(Event::Ended(result)) => ended = Some(result),
+                Some(Event::Ended(_, result)) => ended = Some(result),
+                Some(Event::Changed) => (),
                 Some(Event::Signal(signal)) => {
                     let text = "Shutdown delay failed: shutdown delay interrupted by signal";
                     self.logger.error(&format!("{text}: {}", names(signal).1));
@@ -227,6 +309,7 @@ impl Service {
     }
 
     fn stop_after(mut self, signal: i32, began_stream: Instant) -> io::Result<ExitCode> {
+        self.is_closing = true;
         // Armed before anything is written: a log that nobody reads must not hold up the end.
         self.watch_over(self.shutdown_delay.saturating_add(self.shutdown_timeout));
         self.logger.info(&received(signal));
@@ -234,16 +317,22 @@ impl Service {
         if !self.shutdown_delay.is_zero() {
             self.watch_over(self.shutdown_timeout);
         }
+        if ended.is_none() {
+            ended = self.bring_down();
+        }
+        self.end(ended, began_stream)
+    }
+
+    /// Stops the stream, in its steps, within the time that it has.
+    fn bring_down(&mut self) -> Option<io::Result<Report>> {
         let began = Instant::now();
         let three_quarters = self.shutdown_timeout - self.shutdown_timeout / 4;
         let (graceful, all) = match GRACEFUL_MIN < three_quarters {
             true => (three_quarters, self.shutdown_timeout),
             false => (self.shutdown_timeout, self.shutdown_timeout + GRACE / 2),
         };
-        if ended.is_none() {
-            self.stop.drain();
-            ended = self.wait_for_end(began.checked_add(graceful));
-        }
+        self.stop.drain();
+        let mut ended = self.wait_for_end(began.checked_add(graceful));
         let last = began.checked_add(all);
         if ended.is_none() && !self.is_hurried {
             self.stop.abandon();
@@ -257,14 +346,17 @@ impl Service {
             let last = if self.is_hurried { Instant::now().checked_add(HURRY) } else { last };
             ended = self.wait_for_end(last);
         }
-        self.end(ended, began_stream)
+        ended
     }
 
     /// Waits until the stream has ended; not beyond `until`, nor beyond the moment when somebody loses patience.
     fn wait_for_end(&mut self, until: Option<Instant>) -> Option<io::Result<Report>> {
         loop {
             match self.wait(until) {
-                Some(Event::Ended(result)) => return Some(result),
+                Some(Event::Ended(_, result)) => return Some(result),
+                Some(Event::Changed) => (),
+                // What is replaced is not what the signal ends.
+                Some(Event::Signal(signal)) if !self.is_closing => self.signal = Some(signal),
                 Some(Event::Signal(SIGINT)) if !self.is_hurried => {
                     self.is_hurried = true;
                     self.logger.warn(
@@ -282,6 +374,11 @@ impl Service {
     /// Says what is left to say. A stream without a result did not end in time.
     fn end(mut self, ended: Option<io::Result<Report>>, began: Instant) -> io::Result<ExitCode> {
         self.drawing = None;
+        Ok(self.tell_end(ended, began))
+    }
+
+    /// Says what there is to say of a stream's end, and what exit code comes of it.
+    fn tell_end(&mut self, ended: Option<io::Result<Report>>, began: Instant) -> ExitCode {
         let took = began.elapsed();
         let mut code = ExitCode::SUCCESS;
         let was_closed = matches!(&ended, Some(Ok(report)) if report.output_was_closed);
@@ -330,7 +427,7 @@ impl Service {
         }
         self.tell_totals(took);
         self.push.push();
-        Ok(code)
+        code
     }
 
     /// The last line of a run.
@@ -373,6 +470,11 @@ impl Service {
         // A process that can start no thread ends without a guard.
         let _ = thread::Builder::new().name("watchdog".to_string()).spawn(watch);
     }
+}
+
+/// The exit code of two streams, one after the other: the first one that is no success.
+fn worse(before: ExitCode, after: ExitCode) -> ExitCode {
+    if before == ExitCode::SUCCESS { after } else { before }
 }
 
 /// A text that says that something does not end, with what that is.

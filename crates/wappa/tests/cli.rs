@@ -64,6 +64,8 @@ fn help_and_version() {
                                                programs and environment variables of the machine
                   --exit-non-zero-on-failure   Exit with 2 if messages failed in a processor and nothing caught
                                                that
+              -w, --watcher                    Watch the config, its resources, mappings and modules, and go on
+                                               with them when they have changed
                   --guest-memory-limit <SIZE>  The memory that all guests together may make the process hold
                                                [default: three quarters of the machine's, or of the control
                                                group's]
@@ -202,8 +204,6 @@ fn what_is_not_there_is_refused() {
         "lint --lables",
         "list --format nope",
         "run a.yaml b.yaml",
-        "-w",
-        "run --watcher",
         "-t x.yaml",
         "streams",
         "create",
@@ -268,12 +268,6 @@ fn what_is_not_there_is_refused() {
         exit Some(1); stdout: 
         $ wappa run a.yaml b.yaml
         A maximum of one config must be specified with the run command
-        exit Some(1); stdout: 
-        $ wappa -w
-        Wappa does not have `--watcher` yet
-        exit Some(1); stdout: 
-        $ wappa run --watcher
-        Wappa does not have `--watcher` yet
         exit Some(1); stdout: 
         $ wappa -t x.yaml
         Wappa does not have `--templates` yet

@@ -41,9 +41,9 @@ pub(super) const COMPONENT: Component =
 ///       id_path: user
 ///     inputs:
 ///       - csv:
-///           paths: [ ./users.csv ]
+///           paths: [ ./users*.csv ]
 ///       - csv:
-///           paths: [ ./orders.csv ]
+///           paths: [ ./orders*.csv ]
 /// output:
 ///   stdout: {}
 /// ```

@@ -31,7 +31,7 @@ pub(super) const COMPONENT: Component =
 /// ```yaml
 /// input:
 ///   subprocess:
-///     name: sh
+///     name: /bin/sh
 ///     args: [ -c, 'for i in 1 2 3; do echo "line $i"; done' ]
 /// output:
 ///   stdout: {}

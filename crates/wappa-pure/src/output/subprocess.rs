@@ -36,15 +36,17 @@ pub(super) const COMPONENT: Component =
 ///
 /// # Examples
 ///
-/// ### Sorted lines in a file
+/// ### Lines that a shell writes to a file, without those that are empty
 ///
 /// ```yaml
 /// input:
 ///   stdin: {}
 /// output:
 ///   subprocess:
-///     name: sort
-///     args: [ -o, ./sorted.txt ]
+///     name: /bin/sh
+///     args:
+///       - -c
+///       - 'while read -r line; do if [ -n "$line" ]; then echo "$line"; fi; done > ./lines.txt'
 /// ```
 ///
 /// # Delivery
