@@ -10,8 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::globs;
+
 /// How often files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Patterns, which may go through many directories, are looked through once for so many looks at files.
+const LOOKS_PER_SEARCH: usize = 5;
 
 /// Files have to be the same for so long before a change of them counts, so that nobody reads what is half written; Bento's
 /// second.
@@ -23,12 +28,12 @@ type Stamp = (u64, u64, u64, i64, i64);
 /// Files as they are seen from outside. One that is missing is not there.
 type Look = BTreeMap<PathBuf, Stamp>;
 
-fn look(paths: &[PathBuf]) -> Look {
+fn look<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Look {
     let stamp = |path: &PathBuf| {
         let it = fs::metadata(path).ok()?;
         Some((path.clone(), (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec())))
     };
-    paths.iter().filter_map(stamp).collect()
+    paths.into_iter().filter_map(stamp).collect()
 }
 
 /// Whether files are others. One that is missing is none that has changed: it may be about to come back.
@@ -46,6 +51,8 @@ struct Known {
     look: Look,
     /// Patterns whose files count, also those that are new.
     patterns: Vec<String>,
+    /// What was found for them last.
+    found: Vec<PathBuf>,
 }
 
 impl Known {
@@ -54,10 +61,13 @@ impl Known {
         self.paths.dedup();
     }
 
-    fn all(&self) -> Vec<PathBuf> {
+    fn search(&mut self) {
         // A pattern that cannot be looked through says nothing new.
-        let found = crate::globs::expand(&self.patterns).unwrap_or_default();
-        self.paths.iter().cloned().chain(found).collect()
+        self.found = globs::expand(&self.patterns).unwrap_or_default();
+    }
+
+    fn look(&self) -> Look {
+        look(self.paths.iter().chain(&self.found))
     }
 }
 
@@ -68,7 +78,8 @@ impl Watched {
         known.patterns = patterns.to_vec();
         known.paths.extend(path.map(Path::to_path_buf));
         known.tidy();
-        known.look = look(&known.all());
+        known.search();
+        known.look = known.look();
     }
 
     /// These files were read as well.
@@ -86,9 +97,9 @@ impl Watched {
         let watched = self.clone();
         let watch = move || {
             let mut at_rest: Option<(Look, Instant)> = None;
-            loop {
+            for n_looks in 0usize.. {
                 thread::sleep(LOOK_INTERVAL);
-                let Some(now) = watched.changed() else {
+                let Some(now) = watched.changed(n_looks.is_multiple_of(LOOKS_PER_SEARCH)) else {
                     at_rest = None;
                     continue;
                 };
@@ -108,9 +119,12 @@ impl Watched {
     }
 
     /// How files are now, if they have changed.
-    fn changed(&self) -> Option<Look> {
-        let known = self.lock();
-        let now = look(&known.all());
+    fn changed(&self, searches: bool) -> Option<Look> {
+        let mut known = self.lock();
+        if searches {
+            known.search();
+        }
+        let now = known.look();
         differs(&known.look, &now).then_some(now)
     }
 

@@ -599,7 +599,10 @@ impl Plan {
             text = format!("batched: {{child: {{{text}}}, policy: {policy}}}");
         }
         match self.idle_ms {
-            Some(ms) => format!("read_until: {{idle_timeout: {ms}ms, input: {{{text}}}}}"),
+            Some(ms) => {
+                let check = "check: 'content() == \"none\"'";
+                format!("read_until: {{{check}, idle_timeout: {ms}ms, input: {{{text}}}}}")
+            }
             None => text,
         }
     }

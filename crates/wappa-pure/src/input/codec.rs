@@ -93,9 +93,14 @@ impl ScannerFactory for ByName {
 }
 
 fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFactory>, CodecError<'_>> {
-    if codec == "auto" {
-        return Ok(Box::new(ByName { max_buffer }));
+    match codec {
+        // It is none that follows another one.
+        "auto" => Ok(Box::new(ByName { max_buffer })),
+        _ => chain_of(codec, max_buffer),
     }
+}
+
+fn chain_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFactory>, CodecError<'_>> {
     let unknown = |text: String| CodecError::Unknown(text);
     let (first, rest) = match codec {
         "csv-gzip" => ("gzip", Some("csv")),
@@ -106,7 +111,7 @@ fn scanner_of(codec: &str, max_buffer: Option<i64>) -> Result<Box<dyn ScannerFac
         },
     };
     if let Some(rest) = rest {
-        let into = scanner_of(rest, max_buffer).map_err(|err| match err {
+        let into = chain_of(rest, max_buffer).map_err(|err| match err {
             CodecError::NotInWappa(_) => CodecError::NotInWappa(codec),
             err => err,
         })?;
