@@ -139,18 +139,13 @@ impl Ack {
         tail
     }
 
-    /// One more piece that answers for the same range: what descends from it goes several ways, in no order.
-    pub fn share(&self) -> Ack {
-        if let Listener::Each { leases, .. } = &self.state().listener {
-            lock(leases).add(self.unsettled());
-        }
-        self.piece(self.lo, self.hi, self.settled.clone())
-    }
-
-    /// As [`Ack::share`], for those who will answer for these origins only, which are in order. Where the input is told of all
-    /// at once, nobody has to know which they are.
+    /// One more piece, for those who will answer for these origins only, which are in order: what descends from the range goes
+    /// several ways. Where the input is told of all at once the piece answers for the whole range, and nobody has to know
+    /// which they are.
     pub fn share_of(&self, origins: &[u32]) -> Ack {
-        let Listener::Each { leases, .. } = &self.state().listener else { return self.share() };
+        let Listener::Each { leases, .. } = &self.state().listener else {
+            return self.piece(self.lo, self.hi, self.settled.clone());
+        };
         let mut settled = vec![true; self.origins().len()];
         let own = self.unsettled().filter(|it| origins.binary_search(it).is_ok());
         lock(leases).add(own.inspect(|it| settled[(it - self.lo) as usize] = false));
@@ -309,7 +304,7 @@ mod tests {
     fn is_answered_once_after_the_last_piece() {
         let (mut one, rx) = ack(10);
         let two = one.split_off(4);
-        let three = two.share();
+        let three = two.share_of(&[]);
         assert_eq!((one.origins(), two.origins(), three.origins()), (0..4, 4..10, 4..10));
         three.answer(vec![
             Failure { origin: 9, reason: Mark::new("x") },
@@ -325,7 +320,7 @@ mod tests {
     #[test]
     fn shared_pieces_answer_for_the_same_range() {
         let (one, rx) = ack(3);
-        let two = one.share();
+        let two = one.share_of(&[]);
         one.answer(vec![Failure { origin: 2, reason: Mark::new("x") }]);
         assert!(rx.try_recv().is_err());
         two.answer(vec![Failure { origin: 0, reason: Mark::new("y") }]);

@@ -245,7 +245,7 @@ impl Output for Line {
 
     fn has_room(&self) -> bool {
         match self.is_up && !self.desk.is_lost.load(Ordering::SeqCst) {
-            true => self.waiting.is_empty() && self.inner.has_room(),
+            true => self.inner.has_room(),
             // Then it is answered at once.
             false => self.desk.of.stop.is_abandoned(),
         }

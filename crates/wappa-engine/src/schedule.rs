@@ -288,9 +288,8 @@ impl Schedule {
     /// Gives the input back, with what came of asking it.
     pub(crate) fn return_input(&mut self, source: Source, asked: Asked, is_exhausted: bool) {
         self.input_is_exhausted = is_exhausted;
+        // What is given up meanwhile is ended by whoever looks next, before anything is read of it.
         self.inlet = match asked {
-            // What is given up meanwhile is not asked again.
-            _ if matches!(self.inlet, Inlet::Over(_)) => Inlet::Over(Some(source)),
             Asked::More => Inlet::Free(source),
             Asked::Waits(waits) => Inlet::Waits(source, waits),
             Asked::Over => Inlet::Over(Some(source)),
@@ -513,6 +512,12 @@ impl Schedule {
 
     fn may_start_ready(&self) -> bool {
         self.next_ready().is_some()
+    }
+
+    /// Whether a job is ready that a thread without anything to do should take.
+    #[cfg(test)]
+    pub(crate) fn has_ready(&self) -> bool {
+        self.may_start_ready()
     }
 
     /// The job to be worked on next: the lowest, or where there is no room the lowest of those for which others wait.

@@ -364,6 +364,15 @@ fn whatever_happens_every_message_is_answered_for() {
 }
 
 #[test]
+fn what_chance_brings_together_too_seldom_goes_well() {
+    if let Some(seed) = number_from_env("WAPPA_SIM_SEED") {
+        return check_plan(seed, Plan::narrow(seed));
+    }
+    let n_seeds = number_from_env("WAPPA_SIM_SEEDS").unwrap_or(SEEDS / 4);
+    (0..n_seeds).for_each(|seed| check_plan(seed, Plan::narrow(seed)));
+}
+
+#[test]
 fn whatever_happens_what_is_in_a_buffer_arrives() {
     if let Some(seed) = number_from_env("WAPPA_SIM_SEED") {
         return check_plan(seed, Plan::buffered(seed));

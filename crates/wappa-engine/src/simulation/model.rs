@@ -204,6 +204,17 @@ impl Sim {
         self.check(result);
     }
 
+    /// The output is told that nothing more may come before something is answered; it has these.
+    pub(super) fn check_flush(&self, in_hand: &BTreeSet<String>) -> Result<(), String> {
+        if !self.plan.shows_early_flushes() || self.stop.is_draining() {
+            return Ok(());
+        }
+        match self.model().under_way(&self.plan, in_hand) {
+            Some(name) => Err(format!("the output is flushed while `{name}` is under way")),
+            None => Ok(()),
+        }
+    }
+
     /// With what a message keeps its order on the way to the output; `None`: with nothing.
     pub(super) fn order_of(&self, id: usize) -> Option<Order> {
         let model = self.model();
@@ -236,7 +247,12 @@ impl Sim {
         now: Duration,
     ) -> Result<bool, String> {
         let look = |schedule: &Schedule| {
-            (schedule.has_more(|| now), schedule.n_idle, schedule.due(), schedule.awaits_input())
+            (
+                schedule.has_more(|| now) || schedule.has_ready(),
+                schedule.n_idle,
+                schedule.due(),
+                schedule.awaits_input(),
+            )
         };
         let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
             return Err("a thread waits and has the lock of all".to_string());
@@ -440,6 +456,12 @@ impl Model {
             for id in ids.clone().filter(|id| !self.answers[parcel].contains(id)) {
                 let n_seen = self.sights.get(&id).copied().unwrap_or(u64::from(!sim.plan.replays));
                 let names = sim.plan.results(id);
+                // What was filtered before the output is told of with what it was handed over.
+                let is_filtered = sim.plan.results_before_output(id).is_empty();
+                let is_passed = || (id + 1..ids.end).any(|it| self.is_offered(it, sim));
+                if is_filtered && sim.plan.keeps_order() && !sim.plan.is_batched() && is_passed() {
+                    return Err(format!("message {id} was filtered, and nobody tells its source"));
+                }
                 let has_arrived = |it: &String| self.claims.get(it) == Some(&(Claim::Delivered, n_seen));
                 if 0 < n_seen && !names.is_empty() && names.iter().all(has_arrived) {
                     return Err(format!("message {id} has arrived, and nobody tells its source"));
@@ -447,6 +469,21 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Whether the output said something of a message.
+    fn is_offered(&self, id: usize, sim: &Sim) -> bool {
+        sim.plan.results(id).iter().any(|it| self.claims.contains_key(it))
+    }
+
+    /// What has gone on from the first processor and neither came to the output, which has these, nor was answered.
+    fn under_way(&self, plan: &Plan, in_hand: &BTreeSet<String>) -> Option<String> {
+        let is_under_way = |name: &String, n_seen: u64| {
+            self.claims.get(name).map_or(0, |it| it.1) < n_seen && !in_hand.contains(name)
+        };
+        let of =
+            |(id, n_seen): (&usize, &u64)| plan.results(*id).into_iter().find(|it| is_under_way(it, *n_seen));
+        self.sights.iter().find_map(of)
     }
 
     /// Whether everything that was read has arrived.

@@ -62,6 +62,9 @@ impl BufferPlan {
     }
 }
 
+/// What no plan has in flight.
+const FULL_NEVER: usize = 1 << 20;
+
 /// How several inputs are read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Tree {
@@ -327,6 +330,62 @@ impl Plan {
             plan.under_input.clear();
         }
         plan
+    }
+
+    /// What chance brings together too seldom.
+    pub(super) fn narrow(seed: u64) -> Plan {
+        let r = &mut Random::new(mix(&[seed, 23]));
+        let mut plan = Plan::of_seed(seed);
+        plan.be_calm(r, 12, 12);
+        plan.inputs[0].ends = true;
+        plan.stops.clear();
+        plan.output.poison_one_in = 0;
+        (plan.output.names_failures, plan.output.panics_in_close) = (true, false);
+        match seed % 3 {
+            0 => plan.about_pending(r),
+            1 => plan.about_strangers(r),
+            _ => plan.about_filtering(r),
+        }
+        plan.sound()
+    }
+
+    /// Replays that stop halfway under the input, behind a batch that waits for more.
+    fn about_pending(&mut self, r: &mut Random) {
+        self.threads = 1;
+        let path = |idx| format!("root.input.processors.{idx}");
+        self.under_input = (0..2).map(|idx| plain(&path(idx), r, &[ProcessorKind::Early])).collect();
+        self.pipeline.clear();
+        self.window = Window::default();
+        (self.replays, self.replay_bound) = (true, Bound::default());
+        self.output.fails_one_in = 2;
+        (self.output.not_connected_once_in, self.output.failing_connects) = (0, 0);
+        let collects = Some((1000, None));
+        self.output.remote = Some(RemotePlan {
+            collects,
+            breaks_once_in: 0,
+            max_in_flight: FULL_NEVER,
+            mute_one_in: 0,
+            ..remote(r)
+        });
+    }
+
+    /// Copies that know nothing of what they were made of, and fail.
+    fn about_strangers(&mut self, r: &mut Random) {
+        self.inputs[0].has_leases = true;
+        let kinds = [ProcessorKind::Copy { one_in: 2, keeps_origin: false }];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        self.output.fails_one_in = 2;
+        self.replays = r.once_in(2);
+    }
+
+    /// Messages of which nothing is left, among others that take their time at the output.
+    fn about_filtering(&mut self, r: &mut Random) {
+        self.inputs[0].has_leases = true;
+        self.inputs[0].order = OrderPlan::Stream;
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &[ProcessorKind::Filter { one_in: 2 }])];
+        self.is_ordered = true;
+        self.window = Window::default();
+        self.output.remote = Some(RemotePlan { ms_max: 50, divides: true, collects: None, ..remote(r) });
     }
 
     /// The same in two streams, of which the first writes to the second.
@@ -615,6 +674,29 @@ impl Plan {
 
     pub(super) fn keeps_order(&self) -> bool {
         self.is_ordered || self.threads == 1
+    }
+
+    /// Whether each flush can be seen to be in time: one thread, no other reason for it, and nothing that keeps messages
+    /// on their way.
+    pub(super) fn shows_early_flushes(&self) -> bool {
+        let is_calm = |it: &RemotePlan| {
+            it.breaks_once_in == 0 && it.collects.is_some() && FULL_NEVER <= it.max_in_flight
+        };
+        let has_room = Window::default().bytes_max <= self.window.bytes_max;
+        self.threads == 1
+            && has_room
+            && self.output.remote.as_ref().is_some_and(is_calm)
+            && (self.output.not_connected_once_in, self.output.failing_connects) == (0, 0)
+            && self.under_output.is_empty()
+            && !self.is_batched()
+            && self.chain.is_none()
+            && self.buffer.is_none()
+    }
+
+    /// What is left of a message that comes to the output.
+    pub(super) fn results_before_output(&self, id: usize) -> Vec<String> {
+        let names = results(&self.under_input, id.to_string());
+        names.into_iter().flat_map(|name| results(&self.pipeline, name)).collect()
     }
 
     /// What arrives of a message, in the end.

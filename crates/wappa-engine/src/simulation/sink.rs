@@ -1,6 +1,7 @@
 //! The output of a simulated stream, which answers within the write or has somebody at its other end who answers later.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -194,6 +195,7 @@ impl Output for Sink {
     fn flush(&mut self, _: &mut Step<'_>) {
         self.due = None;
         if let Some(remote) = &self.remote {
+            self.sim.check(self.sim.check_flush(&remote.names()));
             remote.send();
         }
     }
@@ -316,6 +318,13 @@ impl Remote {
             self.send();
         }
         is_complete
+    }
+
+    /// What it has.
+    fn names(&self) -> BTreeSet<String> {
+        let state = self.state.lock();
+        let all = state.collected.iter().chain(state.held.iter().map(|it| &it.delivery));
+        all.flat_map(|it| it.messages().iter().map(name)).collect()
     }
 
     /// Sends what is collected.

@@ -349,8 +349,9 @@ impl Batched {
 
     /// Hands over as many complete batches as a parcel holds, one at least.
     fn hand_over(&mut self, step: &mut Step<'_>) -> Parcel {
-        let Batch { mut stretches, mut sources, mut n_messages, mut n_bytes, mut order, charges, mut has_replays } =
+        let Batch { mut stretches, mut sources, mut n_messages, mut n_bytes, order, charges, mut has_replays } =
             self.ready.pop_front().expect("a batch is complete");
+        // What follows came with the end of it, so it keeps no order that this one does not.
         step.put_charges(charges);
         let mut ends = vec![n_messages as u32];
         while let Some(next) = self.ready.pop_front_if(|next| {
@@ -360,7 +361,6 @@ impl Batched {
             n_bytes += next.n_bytes;
             stretches.extend(next.stretches);
             sources.extend(next.sources);
-            order = order.with(next.order);
             has_replays |= next.has_replays;
             step.put_charges(next.charges);
             ends.push(n_messages as u32);
@@ -630,6 +630,24 @@ mod tests {
         let failed = wappa_component::Failure { origin: 2, reason: wappa_message::Mark::new("no `e`") };
         acks.next().expect("two").answer(vec![failed]);
         assert!(!dir.has("1.txt") && dir.has("2.txt"), "only `e` failed");
+    }
+
+    #[test]
+    fn a_lease_is_answered_when_all_that_descends_from_it_is() {
+        let mut harness = Harness::default();
+        let mut input = harness.input("batched: {child: {copies: {}}, policy: {count: 3}}");
+        let (part, mut ack) = harness.read_part(input.as_mut()).expect("two batches");
+        assert_eq!(text(&part), "a|a|b\nb|c|c\n");
+        let failure = |origin| wappa_component::Failure { origin, reason: wappa_message::Mark::new("full") };
+        ack.settle(&[0], vec![failure(0)]).tell();
+        ack.settle(&[2, 5], Vec::new()).tell();
+        assert_eq!(harness.recorder.take(), "", "each has another one");
+        ack.settle(&[1], Vec::new()).tell();
+        assert_eq!(harness.recorder.take(), "[0] [0]");
+        ack.settle(&[3], Vec::new()).tell();
+        assert_eq!(harness.recorder.take(), "[1] []");
+        drop(ack);
+        assert_eq!(harness.recorder.take(), "[2] [2]");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
-    Delivery, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
+    Delivery, Failure, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
@@ -20,6 +20,7 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::output::<FailingConfig>("failing"),
     &Component::output::<LateConfig>("late"),
     &Component::input::<SieveConfig>("sieve"),
+    &Component::input::<CopiesConfig>("copies"),
     &Component::input::<SwollenConfig>("swollen"),
 ];
 
@@ -90,6 +91,38 @@ processor! {
     Double(Node), |_config, part, _step| part.replace_each(|message, out| {
         out.extend([message.clone(), message]);
     })
+}
+
+/// One parcel of three messages of which each is there twice, and each has a lease.
+#[derive(Config)]
+struct CopiesConfig(Node);
+
+impl BuildInput for CopiesConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
+        Ok(Box::new(Copies { recorder: ctx.services().get(), has_given: false }))
+    }
+}
+
+struct Copies {
+    recorder: Option<Arc<Recorder>>,
+    has_given: bool,
+}
+
+impl Input for Copies {
+    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        if std::mem::replace(&mut self.has_given, true) {
+            return Err(ReadError::EndOfInput);
+        }
+        let recorder = self.recorder.clone().expect("the harness has one");
+        let ack = Ack::leased(3, move |origins: &[u32], failures: Vec<Failure>| {
+            let failed: Vec<u32> = failures.iter().map(|it| it.origin).collect();
+            recorder.push(format!("{origins:?} {failed:?}"));
+        });
+        let messages = ["a", "b", "c"].map(|it| Message::new(it.to_string())).into();
+        let mut opened = Parcel::of_messages(messages, Batches::Singles, ack).open();
+        opened.part.replace_each(|message, out| out.extend([message.clone(), message]));
+        Ok(opened.into_parcel())
+    }
 }
 
 /// Is interrupted at the first message that contains a text.
