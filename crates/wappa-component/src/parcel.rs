@@ -537,6 +537,30 @@ mod tests {
     }
 
     #[test]
+    fn what_processors_have_made_gets_origins_of_its_own() {
+        let (tx, rx) = std::sync::mpsc::sync_channel(1);
+        let ack = Ack::new(4, move |failures: Vec<Failure>| {
+            tx.send(failures.iter().map(|it| it.origin).collect::<Vec<_>>()).expect("the test listens");
+        });
+        let messages = "abcd".chars().map(|it| Message::new(it.to_string())).collect();
+        let mut opened = Parcel::of_messages(messages, Batches::Ends(vec![1, 2, 4]), ack).open();
+        // The first is there twice, and of the second nothing is left.
+        opened.part.replace_each(|message, out| match message.content().as_ref() {
+            b"a" => out.extend([message.clone(), message]),
+            b"b" => (),
+            _ => out.push(message),
+        });
+        let parcel = opened.into_parcel().with_own_origins();
+        assert_eq!((parcel.n_origins(), parcel.n_batches(), parcel.batch_sizes(10)), (4, 2, vec![22, 22]));
+        let Unpacked { part, ack, .. } = parcel.open();
+        let origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
+        assert_eq!(origins, [0, 1, 2, 3]);
+        let failure = |origin| Failure { origin, reason: wappa_message::Mark::new("full") };
+        ack.answer(vec![failure(1), failure(3)]);
+        assert_eq!(rx.recv().expect("it is answered"), [0, 3]);
+    }
+
+    #[test]
     fn few_messages_of_a_large_buffer_are_copied() {
         let buffer = Bytes::from(vec![b'x'; 1000]);
         let slices = |ranges: Vec<(u32, u32)>| {

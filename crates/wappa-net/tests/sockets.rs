@@ -138,6 +138,34 @@ fn each_datagram_is_read_by_itself() {
 }
 
 #[test]
+fn datagrams_of_any_size_are_cut_by_themselves() {
+    let dir = TempDir::new();
+    let (running, address) = server(&dir, "network: udp, address: '127.0.0.1:0'");
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    // Of several rooms of the cutter, without an end, and of nothing; what cannot be cut concerns no other.
+    let many: Vec<String> = (0..4_000).map(|it| format!("line {it}")).collect();
+    let long = "x".repeat(60_000);
+    let datagrams = [
+        many.join("\n"),
+        String::new(),
+        format!("{long}\nbehind"),
+        "one\ntwo\n".to_string(),
+        "last".to_string(),
+    ];
+    for (idx, datagram) in datagrams.iter().enumerate() {
+        sender.send_to(datagram.as_bytes(), &address).expect("it is sent");
+        // Datagrams may be lost where they come too fast.
+        let n_lines = [4_000, 4_000, 4_002, 4_004, 4_005][idx];
+        wait_for_lines(&dir, n_lines);
+    }
+    let expected = many.into_iter().chain([long.as_str(), "behind", "one", "two", "last"].map(String::from));
+    let expected: Vec<String> = expected.collect();
+    let read = dir.read("out");
+    assert!(read.lines().eq(expected.iter().map(String::as_str)), "in order, whole, and once");
+    assert_eq!(running.drain().fault, None);
+}
+
+#[test]
 fn each_message_is_a_datagram() {
     let dir = TempDir::new();
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port can be had");
