@@ -6,6 +6,7 @@ mod conformance;
 mod conformance_buffer;
 mod conformance_input;
 mod harness;
+mod rate_limit_conformance;
 mod scan;
 mod temp;
 

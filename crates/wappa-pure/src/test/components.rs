@@ -95,7 +95,7 @@ processor! {
 
 /// One parcel of three messages of which each is there twice, and each has a lease.
 #[derive(Config)]
-struct CopiesConfig(Node);
+struct CopiesConfig;
 
 impl BuildInput for CopiesConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {

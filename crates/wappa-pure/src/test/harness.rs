@@ -139,6 +139,15 @@ impl Harness {
         cache
     }
 
+    /// A rate limit that no label stands for.
+    pub(crate) fn rate_limit(&mut self, config: &str) -> Arc<dyn RateLimit> {
+        match self.builder.built(ComponentKind::RateLimit, config, "root.rate_limit_resources") {
+            Ok(Built::RateLimit(it)) => it,
+            Ok(_) => panic!("a rate limit is built as one"),
+            Err(err) => panic!("{err}"),
+        }
+    }
+
     /// The cache with this label.
     pub(crate) fn cache_of(&mut self, label: &str) -> Arc<dyn Cache> {
         match self.builder.resource(ComponentKind::Cache, label) {
