@@ -50,7 +50,7 @@ pub use crate::{
     schema::Schema,
     targets::Place,
     value::{regexp::go_regex, types::Type},
-    watch::{Watch, take_interrupted, watch, watched},
+    watch::{CacheCall, Watch, take_interrupted, watch, watched},
 };
 use evaluate::Machine;
 
@@ -99,6 +99,11 @@ impl Program {
     pub fn value(&self, batch: &mut [Message], index: usize) -> Result<Option<Value>, Failure> {
         let mapped = self.map(batch, index)?;
         mapped.into_value(batch.get_mut(index))
+    }
+
+    /// The labels of caches that the mapping asks, as far as they are known.
+    pub fn caches(&self) -> &[String] {
+        &self.caches
     }
 
     /// Whether the mapping looks at other messages of the batch than the one it is evaluated for, so that they must be

@@ -1,4 +1,4 @@
-//! Who looks, while a mapping works, whether it may go on: one for all mappings of a thread.
+//! Who looks, while a mapping works, whether it may go on, and has what it asks for: one for all mappings of a thread.
 //!
 //! A mapping finds who looks by itself, so that no component has to think of it, and none can forget it. Only a mapping that
 //! works for a millisecond is looked at.
@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 /// The stream that the mappings of a thread work for.
 pub trait Watch: Send + Sync {
     /// Time since a point that stays the same.
@@ -16,6 +18,25 @@ pub trait Watch: Send + Sync {
 
     /// Whether the stream gives up what it is doing.
     fn is_interrupted(&self) -> bool;
+
+    /// Asks a cache of the stream; gives the value where one is asked for. Texts of errors are Bento's.
+    fn cache(&self, label: &str, key: &[u8], call: CacheCall<'_>) -> Result<Option<Bytes>, String> {
+        let _ = (key, call);
+        Err(format!("unable to locate resource: {label}"))
+    }
+}
+
+/// What a mapping asks of a cache.
+#[derive(Clone, Copy, Debug)]
+pub enum CacheCall<'a> {
+    /// The value, which has to be there.
+    Get,
+    /// To set a value.
+    Set(&'a [u8]),
+    /// To set a value where there is none.
+    Add(&'a [u8]),
+    /// To remove what is there.
+    Delete,
 }
 
 thread_local! {

@@ -81,5 +81,5 @@ pub use crate::{
     scanner::{Decoder, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     wait::{Clock, Descriptor, InputBell, Waits},
-    watch::watch_mappings,
+    watch::{Caches, watch_mappings},
 };

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_message::{Mark, Message};
+use wappa_message::{Mark, Message, Source};
 
 use crate::{Charge, Charges, Growth};
 
@@ -53,6 +53,8 @@ pub struct Step<'a> {
     pulse: &'a dyn Pulse,
     begun_ticks: u64,
     marks: Vec<Mark>,
+    /// The component at work.
+    source: Option<Arc<Source>>,
     growth: Growth,
     charges: Charges,
 }
@@ -72,6 +74,7 @@ impl<'a> Step<'a> {
             pulse,
             begun_ticks: pulse.ticks(),
             marks: Vec::new(),
+            source: None,
             growth: Growth::default(),
             charges: Charges::default(),
         }
@@ -84,7 +87,7 @@ impl<'a> Step<'a> {
 
     /// A step on another lane, for a part of what this one works on.
     pub fn fork(&self, lane: usize) -> Step<'a> {
-        Step { growth: self.growth, ..Step::new(lane, self.pulse) }
+        Step { growth: self.growth, source: self.source.clone(), ..Step::new(lane, self.pulse) }
     }
 
     /// What was marked and charged in such a step belongs to this one. What grew is for whoever divided the part to say.
@@ -182,8 +185,17 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// This component is at work from now on: marks come from it. Gives the one that was.
+    pub fn enter(&mut self, source: Option<Arc<Source>>) -> Option<Arc<Source>> {
+        std::mem::replace(&mut self.source, source)
+    }
+
     /// Marks a message as failed; it goes on. Counted as `processor_error` of the processor at work.
     pub fn mark(&mut self, message: &mut Message, mark: Mark) {
+        let mark = match &self.source {
+            Some(source) => mark.from_source(source),
+            None => mark,
+        };
         self.marks.push(mark.clone());
         message.set_error(mark);
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, Builder, Built, Cache, Component, Input, Logger, Metrics, Output, Processor, RateLimit,
-    Services, Surroundings, cause,
+    BuildError, Builder, Built, Cache, Caches, Component, Input, Logger, Metrics, Output, Processor,
+    RateLimit, Services, Surroundings, cause,
 };
 use wappa_spec::{
     ComponentKind, ComponentNode, ErrorHandlingConfig, Registry, Resources, StreamConfig, THREADS_MAX,
@@ -85,6 +85,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
         threads: building.threads,
         is_ordered: config.pipeline.ordered,
         logger: request.logger.clone(),
+        caches: building.caches(),
     };
     let mut stream = Stream::of_built(request.setting, parts);
     stream.filler = filler;
@@ -309,6 +310,14 @@ impl<'a> Building<'a> {
         }
         self.uses.enter();
         Ok(())
+    }
+
+    fn caches(&self) -> Caches {
+        let caches = self.resources.iter().filter_map(|((_, label), it)| match it {
+            Resource::Built(Shared::Cache(cache)) => Some((label.clone(), Arc::clone(cache))),
+            _ => None,
+        });
+        caches.collect()
     }
 
     fn pipeline(&mut self) -> Result<Vec<Placed>, BuildError> {

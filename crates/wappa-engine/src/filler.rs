@@ -93,7 +93,7 @@ impl Filler {
 /// The thread of a filler.
 pub(crate) fn run_guarded(shared: &Shared, mut filler: Filler) {
     shared.world.enter(shared.n_threads);
-    watch_mappings(Some(Arc::new(shared.stop.clone())));
+    watch_mappings(Some((Arc::new(shared.stop.clone()), shared.caches.clone())));
     worker::guarded(shared, worker::INPUT_PATH, || filler.run(shared));
     // Whatever came of it, nothing more is put in.
     worker::guarded(shared, BUFFER_PATH, || filler.buffer.end());

@@ -12,6 +12,7 @@ use std::{
 };
 
 use wappa_component::{Clock, Counter, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, Timing};
+use wappa_message::Source;
 
 use crate::{
     activity::{Call, Calls},
@@ -192,6 +193,7 @@ pub(crate) struct ObservedProcessor {
     error: Counter,
     latency: Timing,
     failures: Option<FailureLog>,
+    source: Arc<Source>,
 }
 
 impl ObservedProcessor {
@@ -201,7 +203,11 @@ impl ObservedProcessor {
         of: Observed,
         failures: Option<FailureLog>,
     ) -> ObservedProcessor {
+        let path = of.path.strip_prefix("root.").unwrap_or(&of.path);
+        let source =
+            Source { label: of.label.as_str().into(), name: of.name.as_str().into(), path: path.into() };
         ObservedProcessor {
+            source: Arc::new(source),
             received: of.counter(series::PROCESSOR_RECEIVED),
             batch_received: of.counter(series::PROCESSOR_BATCH_RECEIVED),
             sent: of.counter(series::PROCESSOR_SENT),
@@ -220,10 +226,12 @@ impl Processor for ObservedProcessor {
         let _entered = self.of.enter();
         let began = self.of.world.now();
         let marks_of_parent = step.take_marks();
+        let parent = step.enter(Some(Arc::clone(&self.source)));
         let before = part.outline();
         let done = self.inner.process(part, step);
         let marks = step.take_marks();
         step.put_marks(marks_of_parent);
+        step.enter(parent);
         if 0 < done {
             self.latency.record(share(self.of.world.now().saturating_sub(began), done));
         }

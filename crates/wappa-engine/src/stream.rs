@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, thread};
 
-use wappa_component::{Input, Logger, Output, Processor, cause};
+use wappa_component::{Caches, Input, Logger, Output, Processor, cause};
 
 use crate::{
     activity::Activity,
@@ -35,6 +35,8 @@ pub struct Assembly {
     pub is_ordered: bool,
     /// For what concerns no component in particular.
     pub logger: Logger,
+    /// The caches that mappings may ask.
+    pub caches: Caches,
 }
 
 impl fmt::Debug for Assembly {
@@ -160,6 +162,7 @@ impl Stream {
             activity: setting.activity,
             tally: setting.tally,
             n_threads: parts.threads,
+            caches: parts.caches,
             input_takes_back: takes_back,
             filler: Monitor::new(&setting.world, filler),
         });

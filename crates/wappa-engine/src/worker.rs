@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use wappa_component::{
-    Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits, WriteError,
-    stopped, watch_mappings,
+    Caches, Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits,
+    WriteError, stopped, watch_mappings,
 };
 
 use crate::{
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) tally: Tally,
     pub(crate) n_threads: usize,
+    /// What mappings may ask.
+    pub(crate) caches: Caches,
     pub(crate) input_takes_back: bool,
     /// Until its thread takes it.
     pub(crate) filler: Monitor<Option<Filler>>,
@@ -68,7 +70,7 @@ impl Shared {
 /// Panics of components are caught where they are called; one that arrives here is the engine's own.
 pub(crate) fn run_guarded(shared: &Shared, thread: usize) {
     shared.world.enter(thread);
-    watch_mappings(Some(Arc::new(shared.stop.clone())));
+    watch_mappings(Some((Arc::new(shared.stop.clone()), shared.caches.clone())));
     if guarded(shared, "engine", || run(shared, thread)).is_none() {
         shared.schedule.lock().break_off();
         shared.schedule.notify_all();

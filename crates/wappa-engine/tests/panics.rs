@@ -78,6 +78,7 @@ fn run(recovers: bool, hooked: &Lines) -> (Report, Vec<String>, Vec<String>) {
         threads: 1,
         is_ordered: true,
         logger: Logger::new(Arc::new(lines.clone())),
+        caches: wappa_component::Caches::default(),
     };
     let setting = Setting::new(&World::real().expect("a thread can be started")).expect("a descriptor");
     let report = Stream::new(&setting, parts).run().expect("threads can be started");

@@ -88,6 +88,7 @@ fn run(parcels: Vec<Parcel>, slow: Slow, written: &Journal) {
         threads: 2,
         is_ordered: true,
         logger: Logger::silent(),
+        caches: wappa_component::Caches::default(),
     };
     let setting = Setting::new(&World::real().expect("a thread can be started")).expect("a descriptor");
     let report = Stream::new(&setting, parts).run().expect("threads can be started");

@@ -118,6 +118,7 @@ fn slow_messages_are_shared_and_leave_when_they_are_done() {
         threads: THREADS,
         is_ordered: true,
         logger: Logger::silent(),
+        caches: wappa_component::Caches::default(),
     };
     let setting = Setting::new(&World::real().expect("a thread can be started")).expect("a descriptor");
     let report = Stream::new(&setting, parts).run().expect("threads can be started");

@@ -174,13 +174,16 @@ impl Default for Message {
 }
 
 /// The text of a failure, one line. Cloning shares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Equal are marks that say the same, whoever made them.
+#[derive(Clone, Debug)]
 pub struct Mark(Arc<MarkText>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct MarkText {
     text: Box<str>,
     kind: Kind,
+    source: Option<Arc<Source>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,20 +193,35 @@ enum Kind {
     Unwanted,
 }
 
+/// The component that failed on a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its label, empty where it has none.
+    pub label: Box<str>,
+    /// Which component it is.
+    pub name: Box<str>,
+    /// Where it is in the config, such as `pipeline.processors.0`.
+    pub path: Box<str>,
+}
+
 impl Mark {
     /// A mark with this text.
     pub fn new(text: impl Into<Box<str>>) -> Mark {
-        Mark(Arc::new(MarkText { text: text.into(), kind: Kind::Passing }))
+        Mark::of_kind(text, Kind::Passing)
     }
 
     /// One for a message that can never arrive, however often it is delivered again.
     pub fn of_hopeless(text: impl Into<Box<str>>) -> Mark {
-        Mark(Arc::new(MarkText { text: text.into(), kind: Kind::Final }))
+        Mark::of_kind(text, Kind::Final)
     }
 
     /// One for a message that was read and that nobody wants any more: it has not arrived, and has not failed.
     pub fn of_unwanted() -> Mark {
-        Mark(Arc::new(MarkText { text: "not wanted any more".into(), kind: Kind::Unwanted }))
+        Mark::of_kind("not wanted any more", Kind::Unwanted)
+    }
+
+    fn of_kind(text: impl Into<Box<str>>, kind: Kind) -> Mark {
+        Mark(Arc::new(MarkText { text: text.into(), kind, source: None }))
     }
 
     /// The text.
@@ -225,7 +243,26 @@ impl Mark {
     pub fn is_unwanted(&self) -> bool {
         self.0.kind == Kind::Unwanted
     }
+
+    /// The same mark, made by this component.
+    pub fn from_source(mut self, source: &Arc<Source>) -> Mark {
+        Arc::make_mut(&mut self.0).source = Some(Arc::clone(source));
+        self
+    }
+
+    /// Who made it, where that is known.
+    pub fn source(&self) -> Option<&Source> {
+        self.0.source.as_deref()
+    }
 }
+
+impl PartialEq for Mark {
+    fn eq(&self, other: &Mark) -> bool {
+        (self.as_str(), self.0.kind) == (other.as_str(), other.0.kind)
+    }
+}
+
+impl Eq for Mark {}
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,8 @@
 use crate::{
     cases::{Case, LARGE, Row, Who},
     events::Events,
-    measure::{Measured, Memory, Run, median},
+    measure::{Measured, Memory},
+    process::{Run, median},
     starts::Starts,
 };
 

@@ -9,11 +9,7 @@ use std::{
 use wappa_message::Message;
 use wappa_wasm::{Engine, EngineConfig, Guest, GuestConfig, Limits, Module, spawn_thread};
 
-use crate::{
-    Result,
-    cases::yardstick,
-    measure::{Bench, median},
-};
+use crate::{Result, cases::yardstick, measure::Bench, process::median};
 
 const CALLS: u32 = 2_000_000;
 const TRAPS: u32 = 20_000;

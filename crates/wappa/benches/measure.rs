@@ -1,14 +1,6 @@
-//! Runs processes and notes what each took: wall time, CPU time, peak memory.
+//! Runs all rows of a size in turn, on inputs that make each run about as long as asked for.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
-
-use wait4::Wait4;
+use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
 use crate::{
     Result,
@@ -16,6 +8,7 @@ use crate::{
     input,
     options::Options,
     place::Place,
+    process::{Run, measured, median},
 };
 
 /// The first guess at how many messages a run takes, in bytes.
@@ -26,15 +19,6 @@ const PROBE: Duration = Duration::from_millis(100);
 const COUNT_STEP: u64 = 100;
 /// Bento takes a fifth of a second to start and to end, which longer runs make up for.
 const BENTO_LONGER: f64 = 3.0;
-
-/// What one process took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    pub(crate) wall: Duration,
-    /// User and system time, with that of descendants.
-    pub(crate) cpu: Duration,
-    pub(crate) rss_bytes_max: u64,
-}
 
 /// A case with all of its counted runs.
 #[derive(Debug)]
@@ -175,19 +159,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Runs a process to its end.
-fn measured(mut command: Command) -> Result<Run> {
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let begun = Instant::now();
-    let ended = command.spawn()?.wait4()?;
-    let wall = begun.elapsed();
-    if !ended.status.success() {
-        return Err(format!("{} ended with {}", command.get_program().display(), ended.status).into());
-    }
-    let usage = ended.rusage;
-    Ok(Run { wall, cpu: usage.utime + usage.stime, rss_bytes_max: usage.maxrss })
-}
-
 impl Measured {
     /// The medians over the runs: messages a second, CPU-seconds per million messages, bytes of peak memory.
     pub(crate) fn rate(&self) -> f64 {
@@ -207,16 +178,5 @@ impl Measured {
         let rate = self.rate();
         let rates = self.runs.iter().map(|run| self.messages as f64 / run.wall.as_secs_f64() / rate - 1.0);
         rates.fold((0.0, 0.0), |(low, high), it| (low.min(it), high.max(it)))
-    }
-}
-
-/// The middle one.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => values[n / 2],
-        n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
     }
 }

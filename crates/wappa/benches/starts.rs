@@ -19,7 +19,8 @@ use wasm_encoder::{
 use crate::{
     Result,
     cases::{Places, wappa},
-    measure::{Bench, median},
+    measure::Bench,
+    process::median,
 };
 
 const KIB: usize = 1 << 10;

@@ -9,6 +9,7 @@ mod input;
 mod measure;
 mod options;
 mod place;
+mod process;
 mod report;
 mod starts;
 mod yardsticks;

@@ -108,6 +108,14 @@ impl Budget {
         }
     }
 
+    /// Refuses at once to begin with what takes more steps than there are left; those of it that are taken are charged.
+    pub(crate) fn check_steps(&mut self, n: u64) -> Result<()> {
+        match n <= self.near + self.far {
+            true => Ok(()),
+            false => self.far_steps(n),
+        }
+    }
+
     /// Takes steps after a look at the stop and the time.
     #[cold]
     fn far_steps(&mut self, n: u64) -> Result<()> {

@@ -448,7 +448,9 @@ impl Machine<'_> {
             (None, MethodBody::Value(body)) => body(target, given),
             (None, MethodBody::Counted(body)) => body(self, target, given),
             (None, MethodBody::Query(body)) => body(self, ctx, target, given),
-            (None, MethodBody::Prepared(_) | MethodBody::Lazy(_)) => unreachable!("these were handled"),
+            (None, MethodBody::Prepared(_) | MethodBody::World(_) | MethodBody::Lazy(_)) => {
+                unreachable!("these were handled")
+            }
         };
         if let (Some(before), Ok(value)) = (before, &result) {
             before.behind(&mut self.budget, value)?;

@@ -1,7 +1,7 @@
 //! Functions that look at the message and its batch.
 
 use bytes::Bytes;
-use wappa_message::{Binary, Metadata, Object, Value};
+use wappa_message::{Binary, Metadata, Object, Source, Value};
 
 use crate::{
     error::{Error, Result},
@@ -60,20 +60,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )]),
     new(
         "error_source_label",
-        "The label of the component that failed on the message, where the component says so, else `null`.",
-        |_, _, _| Ok(Value::Null.into()),
+        "The label of the component that failed on the message, empty where it has none; `null` where none failed.",
+        |machine, ctx, _| source(machine, ctx, |it| &it.label),
     )
     .examples(&[example("root.label = error_source_label()", &[("{}", r#"{"label":null}"#)])]),
     new(
         "error_source_path",
-        "The path of the component that failed on the message, where the component says so, else `null`.",
-        |_, _, _| Ok(Value::Null.into()),
+        "The place in the config of the component that failed on the message, such as `pipeline.processors.0`; `null` where \
+         none failed.",
+        |machine, ctx, _| source(machine, ctx, |it| &it.path),
     )
     .examples(&[example("root.path = error_source_path()", &[("{}", r#"{"path":null}"#)])]),
     new(
         "error_source_type",
-        "The name of the component that failed on the message, where the component says so, else `null`.",
-        |_, _, _| Ok(Value::Null.into()),
+        "The name of the component that failed on the message, such as `mapping`; `null` where none failed.",
+        |machine, ctx, _| source(machine, ctx, |it| &it.name),
     )
     .examples(&[example("root.name = error_source_type()", &[("{}", r#"{"name":null}"#)])]),
     new(
@@ -137,6 +138,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[("{}", r#"{"a":"5"}"#)],
     )]),
 ];
+
+/// Something of the component that failed on the message.
+fn source(machine: &mut Machine<'_>, ctx: Context<'_>, of: fn(&Source) -> &str) -> Result<Evaluated> {
+    let found = machine.message(ctx).and_then(|it| it.error()?.source().map(|it| Value::text(of(it))));
+    let found = found.unwrap_or_default();
+    machine.budget().bytes(found.own().allocated)?;
+    Ok(found.into())
+}
 
 fn json(machine: &mut Machine<'_>, ctx: Context<'_>, args: Given<'_>) -> Result<Evaluated> {
     let document = machine.json(ctx)?;

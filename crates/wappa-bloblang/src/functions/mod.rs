@@ -1,5 +1,6 @@
 //! All functions.
 
+mod caches;
 mod fake;
 mod general;
 mod ids;
@@ -21,10 +22,11 @@ pub(crate) const TABLE: &[&[Function]] = &[
     ids::FUNCTIONS,
     tracing::FUNCTIONS,
     vectors::FUNCTIONS,
+    caches::FUNCTIONS,
 ];
 
 /// What Bento has, and Wappa does not have yet.
-pub(crate) const MISSING: &[&str] = &["cache_add", "cache_delete", "cache_get", "cache_set"];
+pub(crate) const MISSING: &[&str] = &[];
 
 /// What errors call a call, where that is not the name of the function.
 pub(crate) fn annotation(function: &Function, args: &Args) -> Option<String> {

@@ -1,5 +1,6 @@
 //! All methods.
 
+mod changes;
 mod ciphers;
 mod coercion;
 mod compression;
@@ -7,6 +8,7 @@ mod decimals;
 mod encoding;
 mod escapes;
 mod general;
+mod geoip;
 mod jwt;
 pub(crate) mod mappings;
 mod msgpack;
@@ -16,9 +18,12 @@ mod parsing;
 mod periods;
 mod regexp;
 mod schema;
+mod secrets;
+mod slug;
 mod strings;
 mod tables;
 mod timestamps;
+mod xml;
 mod yaml;
 
 use crate::registry::Method;
@@ -44,6 +49,11 @@ pub(crate) const TABLE: &[&[Method]] = &[
     schema::METHODS,
     msgpack::METHODS,
     jwt::METHODS,
+    secrets::METHODS,
+    xml::METHODS,
+    changes::METHODS,
+    slug::METHODS,
+    geoip::METHODS,
     mappings::METHODS,
 ];
 
@@ -51,34 +61,4 @@ pub(crate) const TABLE: &[&[Method]] = &[
 pub(crate) const APPLY: &Method = &general::APPLY;
 
 /// What Bento has, and Wappa does not have yet.
-pub(crate) const MISSING: &[&str] = &[
-    "compare_argon2",
-    "compare_bcrypt",
-    "diff",
-    "format_xml",
-    "geoip_anonymous_ip",
-    "geoip_asn",
-    "geoip_city",
-    "geoip_connection_type",
-    "geoip_country",
-    "geoip_domain",
-    "geoip_enterprise",
-    "geoip_isp",
-    "json_path",
-    "parse_jwt_es256",
-    "parse_jwt_es384",
-    "parse_jwt_es512",
-    "parse_jwt_rs256",
-    "parse_jwt_rs384",
-    "parse_jwt_rs512",
-    "parse_parquet",
-    "parse_xml",
-    "patch",
-    "sign_jwt_es256",
-    "sign_jwt_es384",
-    "sign_jwt_es512",
-    "sign_jwt_rs256",
-    "sign_jwt_rs384",
-    "sign_jwt_rs512",
-    "slug",
-];
+pub(crate) const MISSING: &[&str] = &["json_path", "parse_parquet"];

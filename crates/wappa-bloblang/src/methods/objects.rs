@@ -612,19 +612,39 @@ fn squash(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value
     Ok(out)
 }
 
-fn zip(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
-    let mut lists = vec![array(value)?];
-    for it in args.values() {
-        lists.push(array(it.clone())?);
+fn zip(args: Given<'_>) -> Result<PreparedMethod> {
+    let others: Vec<Array> = args.values().map(|it| array(it.clone())).collect::<Result<_>>()?;
+    Ok(Box::new(move |machine, value| {
+        let first = array(value)?;
+        let n = first.len();
+        if others.iter().any(|it| it.len() != n) {
+            return Err(Error::new("can't zip different length array values"));
+        }
+        machine.budget().containers(n, 1 + others.len())?;
+        let lists = || std::iter::once(&first).chain(&others);
+        let row = |idx: usize| Ok(Value::array(lists().filter_map(|it| it.get(idx)))?);
+        let rows: Result<Vec<Value>> = (0..n).map(row).collect();
+        Ok(Value::array(rows?)?)
+    }))
+}
+
+fn concat(args: Given<'_>) -> Result<PreparedMethod> {
+    let others: Vec<Value> = args.values().cloned().collect();
+    if let Some(other) = others.iter().find(|it| !matches!(it, Value::Array(_))) {
+        return Err(Error::of_type(other, &[Type::Array]));
     }
-    let n = lists[0].len();
-    if lists.iter().any(|it| it.len() != n) {
-        return Err(Error::new("can't zip different length array values"));
-    }
-    machine.budget().containers(n, lists.len())?;
-    let row = |idx: usize| Ok(Value::array(lists.iter().filter_map(|it| it.get(idx)))?);
-    let rows: Result<Vec<Value>> = (0..n).map(row).collect();
-    Ok(Value::array(rows?)?)
+    Ok(Box::new(move |machine, value| {
+        let mut array = growing(value, 0, machine.budget())?;
+        for it in &others {
+            let Value::Array(more) = it else { continue };
+            machine.budget().open(it)?;
+            machine.budget().values(more.len())?;
+            for it in more.iter() {
+                array.push(it)?;
+            }
+        }
+        Ok(Value::Array(array))
+    }))
 }
 
 const QUERY: &[Param] = &[Param::query("query", "A query, evaluated on each element.")];
@@ -689,18 +709,7 @@ pub(super) const METHODS: &[Method] = &[
         example("root = this.collapse()", &[(r#"{"a":[{"b":1},{}],"c.d":2}"#, r#"{"a.0.b":1,"c.d":2}"#)]),
         example("root = this.collapse(true)", &[(r#"{"a":[{}]}"#, r#"{"a.0":{}}"#)]),
     ]),
-    new("concat", "The list with the elements of other lists at its end.", MethodBody::Counted(|machine, value, args| {
-        let mut array = growing(value, 0, machine.budget())?;
-        for it in args.values() {
-            let Value::Array(more) = it else { return Err(Error::of_type(it, &[Type::Array])) };
-            machine.budget().open(it)?;
-            machine.budget().values(more.len())?;
-            for it in more.iter() {
-                array.push(it)?;
-            }
-        }
-        Ok(Value::Array(array))
-    }))
+    new("concat", "The list with the elements of other lists at its end.", MethodBody::Prepared(concat))
     .places()
     .variadic()
     .unnamed()
@@ -891,7 +900,7 @@ pub(super) const METHODS: &[Method] = &[
         r#"root = this.without("a.b", "c")"#,
         &[(r#"{"a":{"b":1,"x":2},"c":3,"d":4}"#, r#"{"a":{"x":2},"d":4}"#)],
     )]),
-    new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Counted(zip))
+    new("zip", "A list of lists: the first elements of this list and others, the second ones, and so on.", MethodBody::Prepared(zip))
         .elements()
         .variadic()
         .unnamed()

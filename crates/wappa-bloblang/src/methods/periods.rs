@@ -15,7 +15,7 @@ use crate::{
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
-    Method::new(name, Category::Timestamps, description, body).unnamed()
+    Method::new(name, Category::Timestamps, description, body).unnamed().folded()
 }
 
 fn parse_duration(value: Value, _: Given<'_>) -> Result<Value> {

@@ -135,7 +135,7 @@ fn replace(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<V
 const REPLACED: &[Param] =
     &[Param::text("old", "What is replaced."), Param::text("new", "What takes its place.")];
 
-fn replace_many(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
+fn replace_many(args: Given<'_>) -> Result<PreparedMethod> {
     let Value::Array(pairs) = args.value(0) else {
         return Err(Error::of_type(args.value(0), &[Type::Array]));
     };
@@ -149,15 +149,18 @@ fn replace_many(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Res
         let text = convert::text(&it).map(|it| it.into_owned());
         texts.push(text.map_err(|err| err.within(format!("invalid replacement value at index {idx}")))?);
     }
-    let budget = machine.budget();
-    same_kind(value, |text| {
-        let mut text = text.to_vec();
-        for pair in texts.chunks(2) {
-            budget.bytes(replaced_len(&text, &pair[0], &pair[1]))?;
-            text = replace_all(&text, &pair[0], &pair[1]);
-        }
-        Ok(text)
-    })
+    Ok(Box::new(move |machine, value| {
+        let budget = machine.budget();
+        budget.steps(texts.len() as u64)?;
+        same_kind(value, |text| {
+            let mut text = text.to_vec();
+            for pair in texts.chunks(2) {
+                budget.bytes(replaced_len(&text, &pair[0], &pair[1]))?;
+                text = replace_all(&text, &pair[0], &pair[1]);
+            }
+            Ok(text)
+        })
+    }))
 }
 
 const PAIRS: &[Param] = &[Param::array("values", "What is replaced and what takes its place, in turn.")];
@@ -454,13 +457,13 @@ pub(super) const METHODS: &[Method] = &[
         .params(REPLACED)
         .status(Status::Hidden)
         .examples(&[example(r#"root = this.a.replace("o", "0")"#, &[(r#"{"a":"foo"}"#, "f00")])]),
-    new("replace_all_many", "Replaces several texts, one after the other.", MethodBody::Counted(replace_many))
+    new("replace_all_many", "Replaces several texts, one after the other.", MethodBody::Prepared(replace_many))
         .params(PAIRS)
         .examples(&[example(
             r#"root = this.a.replace_all_many(["<", "&lt;", ">", "&gt;"])"#,
             &[(r#"{"a":"<b>"}"#, "&lt;b&gt;")],
         )]),
-    new("replace_many", "As `replace_all_many`.", MethodBody::Counted(replace_many))
+    new("replace_many", "As `replace_all_many`.", MethodBody::Prepared(replace_many))
         .params(PAIRS)
         .status(Status::Hidden)
         .examples(&[example(r#"root = this.a.replace_many(["a", "b"])"#, &[(r#"{"a":"a"}"#, "b")])]),

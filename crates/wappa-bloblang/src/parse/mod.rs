@@ -58,6 +58,7 @@ struct Parser<'a> {
     variables: Vec<String>,
     maps: Vec<Map>,
     reads_batch: bool,
+    caches: Vec<String>,
 }
 
 impl Program {
@@ -98,6 +99,7 @@ impl<'a> Parser<'a> {
             variables: Vec::new(),
             maps: Vec::new(),
             reads_batch: false,
+            caches: Vec::new(),
         }
     }
 
@@ -107,6 +109,7 @@ impl<'a> Parser<'a> {
             maps: self.maps,
             n_variables: self.variables.len(),
             reads_batch: self.reads_batch,
+            caches: self.caches,
         }
     }
 

@@ -5,6 +5,7 @@ use super::{
     fail::{Fail, OrElse, Parsed, one_of},
 };
 use crate::{
+    environment::Environment,
     evaluate::{Context, Machine},
     program::{Apply, Expr, FunctionCall, Literal, MethodCall, Slice, Variable},
     registry::{
@@ -95,7 +96,7 @@ impl<'a> Parser<'a> {
                 if matches!(name, "from" | "from_all") {
                     self.reads_batch = true;
                 }
-                bind_method(target, args, method).map_err(|why| Fail::fatal(at, why))
+                bind_method(target, args, method, self.environment).map_err(|why| Fail::fatal(at, why))
             }
         }
     }
@@ -161,6 +162,12 @@ impl<'a> Parser<'a> {
         {
             let slot = self.variable(&name);
             return Ok(Expr::Variable(Box::new(Variable { name: name.into_owned(), slot })));
+        }
+        if name.starts_with("cache_")
+            && let Some(label) = args.fixed_text(0)
+            && !self.caches.iter().any(|it| *it == label)
+        {
+            self.caches.push(label.into_owned());
         }
         let bound = match function.body {
             FunctionBody::Prepared(prepare) if !args.is_dynamic() => {
@@ -255,7 +262,12 @@ fn get(target: Expr, path: Path) -> Expr {
     }
 }
 
-fn bind_method(target: Expr, mut args: Args, method: &'static registry::Method) -> Result<Expr, String> {
+fn bind_method(
+    target: Expr,
+    mut args: Args,
+    method: &'static registry::Method,
+    environment: &Environment,
+) -> Result<Expr, String> {
     match method.name {
         "get" => {
             if let Some(path) = args.fixed_text(0) {
@@ -275,6 +287,10 @@ fn bind_method(target: Expr, mut args: Args, method: &'static registry::Method) 
     let bound = match method.body {
         MethodBody::Prepared(prepare) if !args.is_dynamic() => {
             BoundMethod::Prepared(prepare(args.as_fixed()).map_err(|err| err.to_string())?)
+        }
+        MethodBody::World(prepare) => {
+            let prepared = prepare(args.as_fixed(), environment);
+            BoundMethod::Prepared(prepared.map_err(|err| err.to_string())?)
         }
         _ => BoundMethod::AtCall,
     };

@@ -32,6 +32,8 @@ pub(crate) enum MethodBody {
     Query(fn(&mut Machine<'_>, Context<'_>, Value, Given<'_>) -> Result<Value>),
     /// Prepares something of the arguments first: once, where they are known.
     Prepared(fn(Given<'_>) -> Result<PreparedMethod>),
+    /// The same, once, of something outside, such as a file; its arguments are known when the mapping is read.
+    World(fn(Given<'_>, &Environment) -> Result<PreparedMethod>),
     /// Evaluates the target itself, or not at all.
     Lazy(fn(&mut Machine<'_>, Context<'_>, &Expr, Given<'_>) -> Result<Evaluated>),
 }

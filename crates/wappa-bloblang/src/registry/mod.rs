@@ -227,15 +227,15 @@ impl Method {
         self
     }
 
-    /// Only its errors of types say which query gave the value in question.
-    pub(crate) const fn named_of_type(mut self) -> Method {
-        self.names_target = NamesTarget::OfType;
-        self
-    }
-
     /// It is done when the mapping is read, where all is known.
     pub(crate) const fn folded(mut self) -> Method {
         self.is_folded = true;
+        self
+    }
+
+    /// Only its errors of types say which query gave the value in question.
+    pub(crate) const fn named_of_type(mut self) -> Method {
+        self.names_target = NamesTarget::OfType;
         self
     }
 

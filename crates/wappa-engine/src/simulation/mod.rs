@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Component, Input, Logger, Metrics, Output, Sample, Series, Services};
+use wappa_component::{Caches, Component, Input, Logger, Metrics, Output, Sample, Series, Services};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
 use self::{
@@ -134,6 +134,7 @@ fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Sett
             threads: plan.threads,
             is_ordered: plan.is_ordered,
             logger: Logger::silent(),
+            caches: Caches::default(),
         };
         let mut stream = Stream::of_built(setting, parts);
         stream.window = plan.window;

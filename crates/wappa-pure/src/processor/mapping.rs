@@ -72,6 +72,11 @@ pub(super) struct Mapper {
 
 impl Mapper {
     pub(super) fn boxed(mapping: Mapping, evaluate: Evaluate, ctx: &mut Context<'_>) -> Box<dyn Processor> {
+        // Who shares a cache with others goes through batches one by one, so that it does not matter how many are at hand.
+        // That there is none is told when it is asked.
+        for label in mapping.program().iter().flat_map(|it| it.caches()) {
+            _ = ctx.cache(label);
+        }
         Box::new(Mapper { program: mapping.program().cloned(), evaluate, logger: ctx.logger() })
     }
 
@@ -153,7 +158,7 @@ impl Processor for Mapper {
 
 #[cfg(test)]
 mod tests {
-    use wappa_component::watch_mappings;
+    use wappa_component::{Caches, watch_mappings};
 
     use crate::test::{Harness, check_lint};
 
@@ -208,7 +213,7 @@ mod tests {
     fn what_was_interrupted_is_not_finished_and_what_was_before_it_is() {
         let mut harness = Harness::default();
         harness.time.is_interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
-        watch_mappings(Some(harness.time.clone()));
+        watch_mappings(Some((harness.time.clone(), Caches::default())));
         let long = "range(0, 1000).map_each(a -> range(0, 1000).sum()).sum()";
         let inputs = [r#"{"a":1}"#, r#"{"a":2}"#, "{}", r#"{"a":3}"#];
         for config in [
