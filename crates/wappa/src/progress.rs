@@ -15,9 +15,12 @@ use wappa_component::Progress;
 /// How often the bar is drawn.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-const TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-const TEMPLATE_WITH_COLOR: &str =
-    "\x1b[32m{bar:30}\x1b[0m {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+/// How often it is drawn before there is a rate that means something.
+const N_DRAWN_WITHOUT_RATE: u32 = 10;
+
+const TEMPLATE: &str = "{bar:30} {bytes} of {total_bytes}";
+const TEMPLATE_WITH_COLOR: &str = "\x1b[32m{bar:30}\x1b[0m {bytes} of {total_bytes}";
+const RATE: &str = ", {bytes_per_sec}, {eta} left";
 
 /// The bar of the process, once there is one.
 #[derive(Debug, Default)]
@@ -44,12 +47,17 @@ impl Drawing {
     pub(crate) fn begin(bar: Arc<Bar>, progress: Progress, has_color: bool) -> Drawing {
         let (tx, rx) = sync_channel(1);
         let draw = move || {
+            let mut n_drawn = 0;
             while rx.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 if 0 < progress.total_bytes() {
                     let bar = bar.0.get_or_init(|| new_bar(has_color));
                     bar.set_length(progress.total_bytes());
                     bar.set_position(progress.read_bytes());
                     bar.tick();
+                    n_drawn += 1;
+                    if n_drawn == N_DRAWN_WITHOUT_RATE {
+                        bar.set_style(style(has_color, RATE));
+                    }
                 }
             }
             if let Some(bar) = bar.0.get() {
@@ -72,7 +80,12 @@ impl Drop for Drawing {
 }
 
 fn new_bar(has_color: bool) -> ProgressBar {
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style(has_color, ""))
+}
+
+/// What is drawn, with `rate` behind it.
+fn style(has_color: bool, rate: &str) -> ProgressStyle {
     let template = if has_color { TEMPLATE_WITH_COLOR } else { TEMPLATE };
-    let style = ProgressStyle::with_template(template).expect("the template is one").progress_chars("━━─");
-    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style)
+    let style = ProgressStyle::with_template(&format!("{template}{rate}"));
+    style.expect("the template is one").progress_chars("━━─")
 }

@@ -119,9 +119,9 @@ fn the_log_is_for_a_person_unless_it_is_told_otherwise() {
     );
 }
 
-/// Slow enough to be seen: forty lines, each of which takes a while.
+/// Slow enough to be seen, with its rate: forty lines, each of which takes a while.
 const SLOW: &str = "input: {file: {paths: [in.txt]}}
-pipeline: {threads: 1, processors: [{sleep: {duration: 25ms}}]}
+pipeline: {threads: 1, processors: [{sleep: {duration: 50ms}}]}
 output: {file: {path: out.txt, codec: lines}}
 ";
 
