@@ -103,7 +103,14 @@ impl Metadata {
     /// Sets a key. Copies the metadata first when another message shares them.
     pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
         let key = key.into();
-        let pairs = Arc::make_mut(self.0.get_or_insert_default());
+        let shared = self.0.get_or_insert_default();
+        let pairs = match Arc::get_mut(shared) {
+            Some(pairs) => pairs,
+            None => {
+                *shared = Arc::new(shared.with_room());
+                Arc::get_mut(shared).expect("it was just made")
+            }
+        };
         match search(&pairs.list, &key) {
             Ok(idx) => {
                 pairs.bytes += value.size();
@@ -137,6 +144,15 @@ impl Metadata {
     #[inline]
     pub fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |it| it.bytes)
+    }
+}
+
+impl Pairs {
+    /// A copy with room for what is set next, which need not be moved for it.
+    fn with_room(&self) -> Pairs {
+        let mut list = Vec::with_capacity(self.list.len() + 2);
+        list.extend(self.list.iter().cloned());
+        Pairs { list, bytes: self.bytes }
     }
 }
 
