@@ -38,7 +38,7 @@ fn document(size: usize) -> String {
         pairs.push(match idx % 4 {
             0 => format!("\"field_{idx:03}\":\"value of field {idx}{long}\""),
             1 => format!("\"field_{idx:03}\":{}", 1_000_000 + idx * 7919),
-            2 => format!("\"field_{idx:03}\":{{\"count\":3,\"name\":\"{long}{long}\",\"price\":12.50,\"sku\":\"A-{idx}\"}}"),
+            2 => format!("\"field_{idx:03}\":{{\"count\":3,\"name\":\"{long}{long}\",\"price\":12.25,\"sku\":\"A-{idx}\"}}"),
             _ => format!("\"field_{idx:03}\":[\"{long}\",true]"),
         });
         idx += 1;
