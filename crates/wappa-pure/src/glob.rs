@@ -515,7 +515,10 @@ mod tests {
     use std::{
         fs::{File, Permissions},
         os::unix::fs::{PermissionsExt, symlink},
+        time::Duration,
     };
+
+    use rustix::time::{ClockId, clock_gettime};
 
     use super::*;
     use crate::test::TempDir;
@@ -560,6 +563,34 @@ mod tests {
         ] {
             assert_eq!(find(&dir, patterns), expected, "{patterns:?}");
         }
+    }
+
+    /// What was found is not gone through for each name: sixteen times as many take about sixteen times as long, and
+    /// not two hundred times.
+    #[test]
+    fn any_number_of_files_costs_the_same_each() {
+        let cost = |n_files: usize| {
+            let once =
+                || (0..n_files).map(|it| PathPattern::parse(&format!("logs/{it:06}.log")).expect("a path"));
+            let patterns: Vec<PathPattern> = once().chain(once()).collect();
+            let now = || clock_gettime(ClockId::ThreadCPUTime);
+            let took = |_| {
+                let mut search = Search::new(patterns.clone());
+                let (began, mut n_found) = (now(), 0);
+                loop {
+                    match search.step() {
+                        Searched::Over => break,
+                        Searched::Found(_) => n_found += 1,
+                        _ => (),
+                    }
+                }
+                assert_eq!(n_found, n_files);
+                Duration::try_from(now() - began).expect("time goes on")
+            };
+            (0..3).map(took).min().expect("there are three")
+        };
+        let (few, many) = (cost(250), cost(4000));
+        assert!(many < 64 * few, "{few:?} {many:?}");
     }
 
     #[test]

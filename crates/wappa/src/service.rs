@@ -326,11 +326,7 @@ impl Service<'_> {
     /// Stops the stream, in its steps, within the time that it has.
     fn bring_down(&mut self) -> Option<io::Result<Report>> {
         let began = Instant::now();
-        let three_quarters = self.shutdown_timeout - self.shutdown_timeout / 4;
-        let (graceful, all) = match GRACEFUL_MIN < three_quarters {
-            true => (three_quarters, self.shutdown_timeout),
-            false => (self.shutdown_timeout, self.shutdown_timeout + GRACE / 2),
-        };
+        let (graceful, all) = steps_of(self.shutdown_timeout);
         self.stop.drain();
         let mut ended = self.wait_for_end(began.checked_add(graceful));
         let last = began.checked_add(all);
@@ -510,9 +506,31 @@ fn go_duration(duration: Duration) -> String {
     }
 }
 
+/// Of the time that a stop has: how long the stream works off what it has read, and when all of it is over.
+fn steps_of(shutdown_timeout: Duration) -> (Duration, Duration) {
+    let three_quarters = shutdown_timeout - shutdown_timeout / 4;
+    match GRACEFUL_MIN < three_quarters {
+        true => (three_quarters, shutdown_timeout),
+        false => (shutdown_timeout, shutdown_timeout + GRACE / 2),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As in Bento, which gives nothing up as long as the time is short.
+    #[test]
+    fn all_of_a_time_that_is_short_is_for_working_off() {
+        let steps = |ms| {
+            let (graceful, all) = steps_of(Duration::from_millis(ms));
+            (graceful.as_millis(), all.as_millis())
+        };
+        assert_eq!(
+            [300, 1000, 1330, 1340, 20_000].map(steps),
+            [(300, 800), (1000, 1500), (1330, 1830), (1005, 1340), (15_000, 20_000)]
+        );
+    }
 
     #[test]
     fn durations_in_the_words_of_go() {

@@ -775,3 +775,25 @@ fn an_input_that_begins_again_and_again_does_not_flood_the_log() {
         assert!(log.matches(text).count() <= 4, "{log}");
     }
 }
+
+/// A guest of v0 whose host functions fail goes on as if nothing were: the log says so at its default level, and is not
+/// filled by it.
+#[test]
+fn host_functions_that_fail_with_every_message_do_not_fill_the_log() {
+    const LINES: usize = 3000;
+    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/wild-pointer.wat");
+    let config =
+        format!("pipeline: {{processors: [wasm: {{module_path: {guest}}}]}}\noutput: {{drop: {{}}}}\n");
+    let program = Program::new("wild").file("a.yaml", config).stdin(&"x\n".repeat(LINES));
+    let ended = program.run(&["-c", "a.yaml"]);
+    let told = ended.to_string();
+    let failed = "level=error msg=\"host call: failed to read out-bound memory: prevented read";
+    let n_told = told.matches(failed).count();
+    let dropped = |line: &str| {
+        let (before, _) = line.split_once(" about the guest dropped: over the rate of its log")?;
+        before.rsplit('"').next()?.split(' ').next()?.parse::<usize>().ok()
+    };
+    // A slow machine may be in another second.
+    assert!((100..LINES).contains(&n_told), "{n_told}: {told}");
+    assert_eq!(n_told + told.lines().filter_map(dropped).sum::<usize>(), LINES, "{told}");
+}

@@ -2,16 +2,19 @@
 
 use std::{
     fs::{self, Permissions},
+    io::Read,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     thread,
+    time::Duration,
 };
 
 use expect_test::{Expect, expect};
+use rustix::process::{Pid, Signal, kill_process};
 
 mod support;
 
-use support::{Program, shell};
+use support::{Program, shell, wait};
 
 const MODULE: &str = "(module (memory (export \"memory\") 1) (func (export \"process\")))";
 
@@ -197,6 +200,49 @@ fn what_cannot_be_compiled_is_named() {
     let expected = "Usage error: the argument '--compile-cache <DIR>' cannot be used with '--no-compile-cache'\n\
          hint: `wappa compile --help` shows the flags\n";
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), expected));
+}
+
+/// A compiler that panics or overflows its stack dies like this one, and nobody can say more than of which module.
+#[test]
+fn the_module_of_which_a_compiler_died_is_named() {
+    let mut module = "(module (func (export \"process\") (local i32)".to_string();
+    module.push_str(
+        &"(if (local.get 0) (then (local.set 0 (i32.add (local.get 0) (i32.const 7)))))".repeat(60_000),
+    );
+    module.push_str("))");
+    let program = program("compile-dies")
+        .file("slow.wat", module)
+        .file("slow.yaml", CONFIG.replace("a.wat", "slow.wat"));
+    for (arguments, expected) in [
+        (
+            &["compile", "slow.wat"][..],
+            "slow.wat: compiling the module: the compiler process ended with signal 9",
+        ),
+        (&["-c", "slow.yaml"], "`slow.wat`: the process that read it ended with signal 9"),
+    ] {
+        let mut child = program.start(arguments);
+        let log = support::collect(child.stderr.take().expect("it is piped"));
+        let mut out = child.stdout.take().expect("it is piped");
+        // Each one that it starts, be it to read the module or to compile it.
+        while child.try_wait().expect("it is ours").is_none() {
+            children_of(child.id()).for_each(|it| _ = kill_process(it, Signal::KILL));
+            thread::sleep(Duration::from_millis(1));
+        }
+        let code = wait(child).code();
+        out.read_to_string(&mut String::new()).expect("it is text");
+        let log = log.join().expect("the log can be read");
+        assert!(code == Some(1) && log.contains(expected), "{code:?}: {log}");
+    }
+}
+
+/// The processes that one has started.
+fn children_of(parent: u32) -> impl Iterator<Item = Pid> {
+    let all = fs::read_dir("/proc").expect("the system tells").flatten();
+    all.filter_map(move |it| {
+        let pid = it.file_name().to_str()?.parse().ok()?;
+        let status = fs::read_to_string(it.path().join("status")).ok()?;
+        status.lines().any(|it| it == format!("PPid:\t{parent}")).then(|| Pid::from_raw(pid))?
+    })
 }
 
 /// Whether a stream needs a compiler: this one fails as soon as it asks for one.
