@@ -63,3 +63,17 @@ fn what_is_missing_is_not_there() {
         assert!(methods().iter().all(|it| it.name != *name), "the method `{name}` is there");
     }
 }
+
+/// Counting lines from the beginning, or looking for a name among all others, would take many minutes.
+#[test]
+fn mappings_of_many_statements_are_read_in_a_moment() {
+    let mut mapping =
+        "map one {\n  let a = 1\n  root = if $a == 1 {\n    throw(\"one\")\n  }\n}\n".to_string();
+    for idx in 0..50_000 {
+        mapping.push_str(&format!("let v{idx} = {idx}\n"));
+    }
+    mapping.push_str("if true {\n  root = $v49999\n  root.a = this.apply(\"one\")\n}\n");
+    let program = Program::parse(&mapping, &Environment::default()).expect("it is sound");
+    let failure = program.map(&mut [Message::new("{}")], 0).expect_err("it throws");
+    assert_eq!(failure.to_string(), "failed assignment (line 50009): failed assignment (line 3): one");
+}

@@ -5,6 +5,7 @@ use std::{
     path::Path,
     process::ExitCode,
     slice,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use wappa_bloblang::{Environment, ParseError, Program};
@@ -19,6 +20,9 @@ const MAPPING_BYTES_MAX: u64 = 16 << 20;
 
 /// Lines that are there already are mapped together, so many for each thread.
 const LINES_PER_THREAD: usize = 256;
+
+/// How much is held of what was made of them, before no more is mapped than can be printed.
+const HELD_BYTES: usize = 16 << 20;
 
 /// Executes a mapping on all documents of standard input.
 pub(crate) fn blobl(arguments: &BloblArguments) -> Result<ExitCode, String> {
@@ -156,9 +160,7 @@ impl Mapper {
                     break;
                 }
             }
-            for printed in self.map_lines(ready, n_threads) {
-                print(&mut out, printed, is_terminal)?;
-            }
+            self.map_lines(ready, n_threads, |printed| print(&mut out, printed, is_terminal))?;
             out.flush()?;
             if let Some(end) = end {
                 return end;
@@ -166,17 +168,43 @@ impl Mapper {
         }
     }
 
-    fn map_lines(&self, lines: Vec<Vec<u8>>, n_threads: usize) -> Vec<Printed> {
+    /// Maps lines, and gives what is printed for them, in their order. No more of it is held than one line makes, and with
+    /// several threads [`HELD_BYTES`] beside one line of each.
+    fn map_lines(
+        &self,
+        lines: Vec<Vec<u8>>,
+        n_threads: usize,
+        mut give: impl FnMut(Printed) -> io::Result<()>,
+    ) -> io::Result<()> {
         if n_threads == 1 || lines.len() < 2 {
-            return lines.into_iter().map(|it| self.map(it)).collect();
+            return lines.into_iter().try_for_each(|it| give(self.map(it)));
         }
         let n_each = lines.len().div_ceil(n_threads);
+        let held = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let map = |lines: &[Vec<u8>]| lines.iter().map(|it| self.map(it.clone())).collect::<Vec<_>>();
-            let running: Vec<_> = lines.chunks(n_each).map(|lines| scope.spawn(move || map(lines))).collect();
-            let finished =
-                running.into_iter().map(|it| it.join().unwrap_or_else(|it| std::panic::resume_unwind(it)));
-            finished.flatten().collect()
+            // A thread stops where much is held; the rest of its lines are mapped when it is their turn.
+            let map = |lines: &[Vec<u8>]| {
+                let mut mapped = Vec::new();
+                for line in lines {
+                    if HELD_BYTES <= held.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let printed = self.map(line.clone());
+                    held.fetch_add(printed.as_ref().map_or_else(String::len, Vec::len), Ordering::Relaxed);
+                    mapped.push(printed);
+                }
+                mapped
+            };
+            let map = &map;
+            let running: Vec<_> =
+                lines.chunks(n_each).map(|lines| (lines, scope.spawn(move || map(lines)))).collect();
+            for (lines, thread) in running {
+                let mapped = thread.join().unwrap_or_else(|it| std::panic::resume_unwind(it));
+                let left = &lines[mapped.len()..];
+                mapped.into_iter().try_for_each(&mut give)?;
+                left.iter().try_for_each(|it| give(self.map(it.clone())))?;
+            }
+            Ok(())
         })
     }
 
@@ -330,6 +358,25 @@ fn indented(json: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lines_make_is_given_on_before_much_is_held() {
+        let program = Program::parse("root = this.string().repeat(1048576)", &Environment::default());
+        let mapper = Mapper { program: program.expect("it is sound"), is_raw: false, is_pretty: false };
+        for n_threads in [1, 4] {
+            let lines: Vec<Vec<u8>> = (0..200).map(|it| (it % 10).to_string().into_bytes()).collect();
+            let mut given = 0;
+            // Whoever does not take what comes first keeps nothing from being mapped but what would be held.
+            let result = mapper.map_lines(lines, n_threads, |printed| {
+                let expected = (given % 10).to_string().into_bytes()[0];
+                assert!(printed.is_ok_and(|it| it.len() == 1 << 20 && it.iter().all(|it| *it == expected)));
+                given += 1;
+                Ok(())
+            });
+            assert!(result.is_ok());
+            assert_eq!(given, 200);
+        }
+    }
 
     #[test]
     fn documents_over_several_lines() {

@@ -14,6 +14,8 @@ mod text;
 pub use fail::ParseError;
 
 use std::{
+    collections::HashMap,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -52,10 +54,12 @@ struct Parser<'a> {
     height: usize,
     /// How many more queries are tried, so that no text takes time without bound.
     work: usize,
+    /// A place, and how many lines end before it.
+    counted: (usize, usize),
     /// The names of values around the place, the innermost last.
     named: Vec<Arc<str>>,
     /// The variables of the statements around the place.
-    variables: Vec<String>,
+    variables: HashMap<String, usize>,
     maps: Vec<Map>,
     reads_batch: bool,
     caches: Vec<String>,
@@ -95,8 +99,9 @@ impl<'a> Parser<'a> {
             depth: 0,
             height: 0,
             work: source.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN),
+            counted: (0, 0),
             named: Vec::new(),
-            variables: Vec::new(),
+            variables: HashMap::new(),
             maps: Vec::new(),
             reads_batch: false,
             caches: Vec::new(),
@@ -113,17 +118,24 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The line on which a place is, counted from another place on.
-    fn line(&self, from: usize, at: usize) -> usize {
-        self.source[from..at].matches('\n').count() + 1
+    /// How many lines end before a place. They are counted from the place that was asked for last, which is near.
+    fn lines_before(&mut self, at: usize) -> usize {
+        let (before, n_lines) = self.counted;
+        let count =
+            |range: Range<usize>| self.source.as_bytes()[range].iter().filter(|it| **it == b'\n').count();
+        let n_lines = if before <= at { n_lines + count(before..at) } else { n_lines - count(at..before) };
+        self.counted = (at, n_lines);
+        n_lines
     }
 
     /// The number of a variable.
     fn variable(&mut self, name: &str) -> usize {
-        self.variables.iter().position(|it| it == name).unwrap_or_else(|| {
-            self.variables.push(name.to_string());
-            self.variables.len() - 1
-        })
+        if let Some(number) = self.variables.get(name) {
+            return *number;
+        }
+        let number = self.variables.len();
+        self.variables.insert(name.to_string(), number);
+        number
     }
 
     /// Goes one deeper.

@@ -107,10 +107,11 @@ impl Parser<'_> {
         Ok(statements)
     }
 
-    /// One statement; its line counts from the place where its mapping or map begins. Imports and maps are none.
+    /// One statement; its line counts from that on which its mapping or map begins, of which there are `from` before it.
+    /// Imports and maps are none.
     fn statement(&mut self, place: Place, from: usize) -> Parsed<Option<Statement>> {
         self.within(|parser| {
-            let begin = parser.at;
+            let line = parser.lines_before(parser.at) - from + 1;
             let kind = if place == Place::Top {
                 one_of!(
                     parser,
@@ -130,7 +131,6 @@ impl Parser<'_> {
                     parser.if_statement(from).map(Some),
                 )
             }?;
-            let line = parser.line(from, begin);
             Ok(kind.map(|kind| Statement { line, kind }))
         })
     }
@@ -169,7 +169,8 @@ impl Parser<'_> {
         let name = self.quoted_or_name("map name").required()?;
         self.spaces()?;
         let variables = std::mem::take(&mut self.variables);
-        let statements = self.block(Place::Map, begin);
+        let from = self.lines_before(begin);
+        let statements = self.block(Place::Map, from);
         let n_variables = std::mem::replace(&mut self.variables, variables).len();
         let statements = statements?;
         if self.maps.iter().any(|it| it.name == name) {

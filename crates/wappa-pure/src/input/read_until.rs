@@ -271,7 +271,13 @@ impl Input for ReadUntil {
                 Err(ReadError::NotReady) if self.is_idle_for_long(waits, step.now()) => (),
                 Err(ReadError::EndOfInput) => {
                     self.restart_at = self.after_end(step.now());
-                    self.is_over = self.restart_at.is_none();
+                    let Some(at) = self.restart_at else {
+                        self.is_over = true;
+                        continue;
+                    };
+                    // One that ends at once, again and again, does not keep a stop from being heard.
+                    waits.until(at);
+                    return Err(ReadError::NotReady);
                 }
                 Err(err) => return Err(err),
             }
@@ -332,6 +338,20 @@ mod tests {
         assert_eq!(harness.time.now(), Duration::from_secs(10));
         assert_eq!(harness.read(input.as_mut()), "end\n");
         assert!(harness.log.take().contains("Idle timeout reached"));
+    }
+
+    #[test]
+    fn one_that_ends_at_once_again_and_again_can_be_stopped() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let path = dir.write("empty.txt", "");
+        let body = format!("idle_timeout: 1h, restart_input: true, input: {{file: {{paths: [{path}]}}}}");
+        let back_off = "restart_backoff: {initial_interval: 0s, max_interval: 0s}";
+        let mut input = harness.input(&format!("read_until: {{{body}, {back_off}}}"));
+        for _ in 0..3 {
+            assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        }
+        input.stop();
+        assert_eq!(harness.read_all(input.as_mut()), "end\n");
     }
 
     #[test]

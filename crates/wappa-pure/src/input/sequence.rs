@@ -184,6 +184,11 @@ impl Input for Sequence {
                 }
                 Err(ReadError::EndOfInput) if self.join.is_some() && !self.is_joined => {
                     self.is_joined = !self.begin_turn();
+                    if !self.is_joined && !self.join.as_ref().is_some_and(Join::is_ready) {
+                        // There may be many turns without anything to send, and a stop is heard between them.
+                        waits.again();
+                        return Err(ReadError::NotReady);
+                    }
                     if self.is_joined {
                         let text = "Finished all sharded iterations and exhausted all sequence inputs, shutting down.";
                         self.logger.info(text);
@@ -280,6 +285,19 @@ mod tests {
         assert_eq!(harness.read(input.as_mut()), "not ready\n");
         input.stop();
         assert!(harness.read_all(input.as_mut()).ends_with("}\nend\n"));
+    }
+
+    #[test]
+    fn turns_without_anything_to_send_can_be_stopped() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        let inputs = format!("[file: {{paths: [{}]}}]", dir.write("empty.txt", ""));
+        let join = "sharded_join: {type: full-outer, id_path: id, iterations: 1000000000}";
+        let mut input = harness.input(&format!("sequence: {{{join}, inputs: {inputs}}}"));
+        for _ in 0..3 {
+            assert_eq!(harness.read(input.as_mut()), "not ready\n");
+        }
+        input.stop();
+        assert_eq!(harness.read_all(input.as_mut()), "end\n");
     }
 
     #[test]

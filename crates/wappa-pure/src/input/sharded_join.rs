@@ -185,6 +185,11 @@ impl Join {
         self.shard = 0;
     }
 
+    /// Whether there is something to be sent.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// What is to be sent, up to so many messages.
     pub(super) fn take(&mut self, n_messages: usize) -> Vec<Message> {
         self.ready.drain(..n_messages.min(self.ready.len())).collect()

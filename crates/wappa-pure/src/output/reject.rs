@@ -11,7 +11,7 @@ pub(super) const COMPONENT: Component = Component::output::<RejectConfig>("rejec
 /// Turns away all messages, with a reason.
 ///
 /// What is turned away was not delivered, and the input hears of it. The reason may hold interpolations, which are
-/// evaluated for each message.
+/// evaluated for each message; it is cut behind 4 KiB.
 ///
 /// # Examples
 ///
@@ -53,6 +53,18 @@ impl BuildOutput for RejectConfig {
     }
 }
 
+/// The longest reason, in bytes: many messages may have theirs at a time.
+const REASON_BYTES_MAX: usize = 4096;
+
+fn told(mut reason: String) -> Mark {
+    if REASON_BYTES_MAX < reason.len() {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        reason.push('…');
+        reason.shrink_to_fit();
+    }
+    Mark::new(reason)
+}
+
 struct Reject {
     reason: Interpolated,
     logger: Logger,
@@ -64,12 +76,12 @@ impl Output for Reject {
     }
 
     fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
-        let fixed = self.reason.as_literal().map(|it| Mark::new(it.to_string()));
+        let fixed = self.reason.as_literal().map(|it| told(it.to_string()));
         let mut rejected = Vec::with_capacity(delivery.messages().len());
         delivery.part_mut().see_each(|batch, place| {
             let reason = match &fixed {
                 Some(mark) => mark.clone(),
-                None => Mark::new(self.reason.evaluate_text(batch, place).unwrap_or_else(|failure| {
+                None => told(self.reason.evaluate_text(batch, place).unwrap_or_else(|failure| {
                     self.logger.failed(&format!("Reject message interpolation error: {failure}"));
                     format!("reject message interpolation error: {failure}")
                 })),
@@ -96,6 +108,14 @@ mod tests {
         let expected = format!("partial: 0: 5, 1: 7, 2: reject message interpolation error: {failed}");
         assert_eq!(harness.write(&mut output, &[r#"{"n":5}|{"n":6}|x"#]), expected);
         assert!(harness.log.take().contains(&format!("Error Reject message interpolation error: {failed}")));
+    }
+
+    #[test]
+    fn a_reason_is_cut() {
+        let mut harness = Harness::default();
+        let mut output = harness.output("reject: '${! content().repeat(5000) }'");
+        let expected = format!("partial: 0: {}…, 1: {}…", "a".repeat(4096), "ä".repeat(2048));
+        assert_eq!(harness.write(&mut output, &["a", "ä"]), expected);
     }
 
     #[test]
