@@ -75,5 +75,5 @@ fn mappings_of_many_statements_are_read_in_a_moment() {
     mapping.push_str("if true {\n  root = $v49999\n  root.a = this.apply(\"one\")\n}\n");
     let program = Program::parse(&mapping, &Environment::default()).expect("it is sound");
     let failure = program.map(&mut [Message::new("{}")], 0).expect_err("it throws");
-    assert_eq!(failure.to_string(), "failed assignment (line 50009): failed assignment (line 3): one");
+    assert_eq!(failure.to_string(), "failed assignment (line 50007): failed assignment (line 3): one");
 }

@@ -230,10 +230,7 @@ mod tests {
         let lint = |body: &str| format!("input:\n  stdin: {body}\n");
         check_lint(&lint("{}"), "");
         check_lint(&lint("{codec: lines}"), "(2,1) field codec is deprecated\n");
-        check_lint(
-            &lint("{codec: csv-safe}"),
-            "(2,1) field codec is deprecated\n(2,1) `csv-safe` is a Bento codec that Wappa does not have yet\n",
-        );
+        check_lint(&lint("{codec: csv-safe}"), "(2,1) field codec is deprecated\n");
         check_lint(
             &lint("{codec: nope}"),
             "(2,1) field codec is deprecated\n(2,1) codec was not recognised: nope\n",
