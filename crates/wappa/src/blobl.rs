@@ -181,21 +181,21 @@ impl Mapper {
         }
         let n_each = lines.len().div_ceil(n_threads);
         let held = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            // A thread stops where much is held; the rest of its lines are mapped when it is their turn.
-            let map = |lines: &[Vec<u8>]| {
-                let mut mapped = Vec::new();
-                for line in lines {
-                    if HELD_BYTES <= held.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let printed = self.map(line.clone());
-                    held.fetch_add(printed.as_ref().map_or_else(String::len, Vec::len), Ordering::Relaxed);
-                    mapped.push(printed);
+        // A thread stops where much is held; the rest of its lines are mapped when it is their turn.
+        let map = |lines: &[Vec<u8>]| {
+            let mut mapped = Vec::new();
+            for line in lines {
+                if HELD_BYTES <= held.load(Ordering::Relaxed) {
+                    break;
                 }
-                mapped
-            };
-            let map = &map;
+                let printed = self.map(line.clone());
+                held.fetch_add(printed.as_ref().map_or_else(String::len, Vec::len), Ordering::Relaxed);
+                mapped.push(printed);
+            }
+            mapped
+        };
+        let map = &map;
+        std::thread::scope(|scope| {
             let running: Vec<_> =
                 lines.chunks(n_each).map(|lines| (lines, scope.spawn(move || map(lines)))).collect();
             for (lines, thread) in running {
