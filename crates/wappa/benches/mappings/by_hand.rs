@@ -15,7 +15,7 @@ use crate::Result;
 
 /// A line of a log of web servers, as far as its fields matter.
 pub(crate) const LINE: &str =
-    r"^(?P<ip>\S+) \S+ \S+ \[(?P<at>[^\]]+)\] .(?P<method>[A-Z]+) (?P<path>\S+)[^.]*\. (?P<status>[0-9]+)";
+    r"^(?P<ip>\S+) \S+ \S+ \[(?P<at>[^\]]+)\] .(?P<method>[A-Z]+) (?P<path>\S+) \S+ (?P<status>[0-9]+)";
 
 const BUFFER_BYTES: usize = 1 << 20;
 
