@@ -145,7 +145,7 @@ impl Load {
                 let cases: Vec<String> = (0..9)
                     .map(|it| format!("{{ check: 'this.type == \"kind {it}\"', processors: [{{ mapping: 'root = 1' }}] }}"))
                     .collect();
-                let last = "{ check: 'this.type == \"order\"', processors: [] }";
+                let last = "{ check: 'this.type == \"order\"', processors: [noop: {}] }";
                 format!("[{{ switch: [{}, {last}] }}]", cases.join(", "))
             }
             Cache => cache("key"),
