@@ -217,7 +217,7 @@ impl Cutter {
         !self.is_unscanned && self.n_looked < self.held()
     }
 
-    /// Nothing more comes for now: what has come is looked through, however little it is.
+    /// Nothing more is there: what has come is looked through, however little it is.
     pub fn pause(&mut self) {
         self.is_unscanned |= self.is_behind();
     }
