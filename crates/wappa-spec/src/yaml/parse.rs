@@ -96,9 +96,13 @@ impl<'t> Builder<'t> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 // What has a tag of its own is a text, as in Bento.
+                let is_binary = tag.as_ref().is_some_and(|it| {
+                    let (handle, suffix) = it.parts();
+                    [handle, suffix].concat() == "tag:yaml.org,2002:binary"
+                });
                 let tag = tag.as_ref().map(|it| it.core_suffix().unwrap_or("str").to_string());
                 let node = self.scalar(&span, text.into_owned(), style, tag.as_deref());
-                if tag.as_deref() == Some("binary") {
+                if is_binary {
                     let message = "`!!binary` is not decoded: write the text that it stands for";
                     self.lints.push(Lint::error(Rule::InvalidValue, node.pos, message).on(&node));
                 }

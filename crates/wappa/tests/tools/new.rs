@@ -271,7 +271,10 @@ fn files_and_refusals() {
         "{ended}"
     );
     let ended = program.run(&["new", "greeter"]);
-    assert!(ended.stderr.starts_with("Usage error: ") && ended.stderr.contains("--lang <rust, go or c>"), "{ended}");
+    assert!(
+        ended.stderr.starts_with("Usage error: ") && ended.stderr.contains("--lang <rust, go or c>"),
+        "{ended}"
+    );
     let mut files = Vec::new();
     below(&program.dir().join("empty"), "", &mut files);
     files.retain(|it| !it.starts_with("sdk/"));
