@@ -177,7 +177,9 @@ impl Source {
     }
 
     fn check_patience(&self) {
-        if self.sim.token.now() < self.not_before && !self.sim.stop.is_draining() {
+        // One that is stopped is asked whether it has ended.
+        let is_wanted = !self.is_stopped && !self.sim.stop.is_draining();
+        if self.sim.token.now() < self.not_before && is_wanted {
             self.sim.token.fail("the input is asked again before its back-off is over");
         }
     }

@@ -526,8 +526,9 @@ impl Model {
         if !may_fail {
             return Err(format!("message {id} is answered as failed, and it did not fail"));
         }
-        // At a cut nobody waits to hear which of a delivery's batches arrived.
-        let comes_in_pieces = sim.plan.output.remote.is_some() || !sim.plan.under_output.is_empty();
+        // At a cut nobody waits to hear which of a delivery's batches arrived, or what another stream has made of them.
+        let comes_in_pieces =
+            sim.plan.output.remote.is_some() || !sim.plan.under_output.is_empty() || sim.plan.chain.is_some();
         let may_be_unknown = sim.stop.is_cut() && comes_in_pieces;
         if has_arrived && !names.is_empty() && !sim.plan.loses_origins() && !may_be_unknown {
             return Err(format!("message {id} is answered as failed, and it arrived"));
