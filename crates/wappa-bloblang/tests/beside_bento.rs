@@ -9,6 +9,8 @@
 
 #[path = "beside_bento/make.rs"]
 mod make;
+#[path = "support/random.rs"]
+mod random;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +20,7 @@ use std::{
     process::Command,
 };
 
-use make::Random;
+use random::Random;
 use serde_json::{Value as Json, json};
 use wappa_bloblang::{Environment, Program};
 use wappa_message::{Message, Number, Value};

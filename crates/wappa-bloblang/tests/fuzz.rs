@@ -2,35 +2,14 @@
 //!
 //! `WAPPA_FUZZ_CASES` and `WAPPA_FUZZ_SEED` choose how much is tried, and where it begins.
 
+#[path = "support/random.rs"]
+mod random;
+
 use std::time::{Duration, Instant};
 
+use random::Random;
 use wappa_bloblang::{Environment, Program, functions, methods};
 use wappa_message::Message;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
-        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        it ^ (it >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
-        all[self.below(all.len())]
-    }
-
-    fn is(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
 
 const LITERALS: &[&str] = &[
     "\"a,b\"",

@@ -1,32 +1,8 @@
 //! Makes mappings and documents. Most queries are of a type that fits where they stand, so that most of them succeed, and
 //! some are not, since what fails has to fail alike.
 
+use crate::random::Random;
 use wappa_bloblang::{Category, Method, Param, Params, Status, Type, functions, methods};
-
-/// SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
-        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        it ^ (it >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
-        all[self.below(all.len())]
-    }
-
-    fn is(&mut self, one_in: usize) -> bool {
-        self.below(one_in) == 0
-    }
-}
 
 /// What gives something else each time, asks the machine, or is compared by examples.
 const LEFT_OUT: &[&str] = &[
