@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Each crate of the workspace with those that it may depend on, tests included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("wappa-message", &[]),
     ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
@@ -21,6 +21,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("wappa-pure", &["wappa-bloblang", "wappa-component", "wappa-message", "wappa-spec"]),
     // Its tests run whole streams.
     ("wappa-net", &["wappa-component", "wappa-engine", "wappa-message", "wappa-pure", "wappa-spec"]),
+    ("wappa-servers", &[]),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
