@@ -26,7 +26,7 @@ use bytes::Bytes;
 /// - Of several calls of [`add`](Cache::add) with one key at the same time, one adds it and the others are told so.
 /// - An error means that nobody knows whether it was done.
 ///
-/// The conformance test of the crate with the caches holds each of them to this; a new one joins it with one line.
+/// The crate `wappa-conformance` holds every cache to this; a new one joins it with one line.
 ///
 /// # A whole cache
 ///

@@ -37,7 +37,7 @@ use crate::{Parcel, Step, Waits};
 /// - It names what it waits for, or rings its [`InputBell`](crate::InputBell), from any thread, once there is something.
 /// - A parcel holds no more than [`PARCEL_MESSAGES_MAX`](crate::PARCEL_MESSAGES_MAX) messages, unless one batch does.
 ///
-/// The conformance test of the crate with the inputs holds each of them to this; a new one joins it with one line.
+/// The crate `wappa-conformance` holds every input to this; a new one joins it with one line.
 ///
 /// # A whole input
 ///

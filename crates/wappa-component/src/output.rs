@@ -28,8 +28,8 @@ use crate::{ConnectError, Delivery, Step};
 /// - Whoever it has to be called for rings the [`OutputBell`], or it names a time.
 ///
 /// One that has others below it goes by the [`Delivery`]'s own ways (`via`, `narrow`, `route`, `spread`, `split_off`, `copy`,
-/// `merge`), which know what a failure means to whoever made the delivery. The conformance test of the crate with the outputs
-/// holds each of them to this; a new one joins it with one line.
+/// `merge`), which know what a failure means to whoever made the delivery. The crate `wappa-conformance`
+/// holds every output to this; a new one joins it with one line.
 ///
 /// # A whole output
 ///

@@ -94,24 +94,36 @@ const CLOSE_MAX: Duration = Duration::from_secs(1);
 ///
 ///     async fn send(&self, sending: Sending) {
 ///         // The lock is given to those who wait for it in their order, so the lines keep theirs.
-///         let answer = {
+///         let answers = {
 ///             let mut connection = self.connection.lock().await;
 ///             let Some(Connection { writer, asked }) = connection.as_mut() else {
 ///                 return sending.answer(Err(WriteError::NotConnected));
 ///             };
-///             let (tx, answer) = oneshot::channel();
-///             let line = [sending.messages()[0].content(), &b"\n"[..]].concat();
-///             if asked.send(tx).is_err() || writer.write_all(&line).await.is_err() {
+///             // A batch may have several messages, and each of them is answered.
+///             let (mut lines, mut answers) = (Vec::new(), Vec::new());
+///             for message in sending.messages() {
+///                 lines.extend_from_slice(message.content());
+///                 lines.push(b'\n');
+///                 let (tx, answer) = oneshot::channel();
+///                 answers.push(answer);
+///                 // Where nobody listens any more the answer never comes.
+///                 let _ = asked.send(tx);
+///             }
+///             if writer.write_all(&lines).await.is_err() {
 ///                 *connection = None;
 ///                 return sending.answer(Err(WriteError::NotConnected));
 ///             }
-///             answer
+///             answers
 ///         };
-///         sending.answer(match answer.await.as_deref() {
-///             Ok("ok") => Ok(()),
-///             Ok(text) => Err(WriteError::Failed(Mark::new(text))),
-///             Err(_) => Err(WriteError::NotConnected),
-///         });
+///         let mut failures = Vec::new();
+///         for (idx, answer) in answers.into_iter().enumerate() {
+///             match answer.await.as_deref() {
+///                 Ok("ok") => (),
+///                 Ok(text) => failures.push((idx, Mark::new(text))),
+///                 Err(_) => return sending.answer(Err(WriteError::NotConnected)),
+///             }
+///         }
+///         sending.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
 ///     }
 /// }
 ///

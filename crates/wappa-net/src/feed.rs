@@ -11,7 +11,8 @@ use std::{
 
 use tokio::sync::Semaphore;
 use wappa_component::{
-    Ack, AckSink, Batches, InputBell, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Slices,
+    Ack, AckSink, Batches, Failure, InputBell, LeaseSink, Order, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX,
+    Parcel, Slices,
 };
 use wappa_message::Message;
 
@@ -39,7 +40,16 @@ struct Shared {
 /// What is put into a feed at once.
 pub struct Fed {
     content: Content,
-    sink: Option<Box<dyn AckSink>>,
+    sink: Sink,
+    /// Unless they keep their order with all that the input reads.
+    order: Option<Order>,
+}
+
+/// Who is told what became of it.
+enum Sink {
+    Nobody,
+    Whole(Box<dyn AckSink>),
+    Each(Box<dyn LeaseSink>),
 }
 
 enum Content {
@@ -61,18 +71,31 @@ pub fn feed(bell: InputBell) -> (Feeder, Feed) {
 impl Fed {
     /// Single messages that are ranges of a buffer; at least one.
     pub fn slices(slices: Slices) -> Fed {
-        Fed { content: Content::Slices(slices), sink: None }
+        Fed { content: Content::Slices(slices), sink: Sink::Nobody, order: None }
     }
 
     /// Messages in batches; at least one.
     pub fn messages(messages: Vec<Message>, batches: Batches) -> Fed {
-        Fed { content: Content::Messages(messages, batches), sink: None }
+        Fed { content: Content::Messages(messages, batches), sink: Sink::Nobody, order: None }
     }
 
-    /// The same, and this is told what became of it: which messages failed, by index.
+    /// The same, and this is told once what became of all of it: which messages failed, by index.
     #[must_use]
     pub fn telling(self, sink: impl AckSink + 'static) -> Fed {
-        Fed { sink: Some(Box::new(sink)), ..self }
+        Fed { sink: Sink::Whole(Box::new(sink)), ..self }
+    }
+
+    /// The same, and this is told of each message, by index, as soon as it is answered: for a server that waits for each.
+    #[must_use]
+    pub fn telling_each(self, sink: impl LeaseSink + 'static) -> Fed {
+        Fed { sink: Sink::Each(Box::new(sink)), ..self }
+    }
+
+    /// The same, of messages that keep their order with those of their group only, or with none; see
+    /// [`Parcel::with_order`].
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Fed {
+        Fed { order: Some(order), ..self }
     }
 
     fn n_messages(&self) -> usize {
@@ -93,7 +116,7 @@ impl Fed {
     /// Whether it may stand in one parcel with others.
     fn is_loose(&self) -> bool {
         let is_single = !matches!(&self.content, Content::Messages(_, Batches::Ends(_)));
-        is_single && self.sink.is_none()
+        is_single && matches!(self.sink, Sink::Nobody) && self.order.is_none()
     }
 
     fn into_messages(self) -> Vec<Message> {
@@ -106,12 +129,19 @@ impl Fed {
     fn into_parcel(self) -> Parcel {
         let n_messages = self.n_messages() as u32;
         let ack = match self.sink {
-            Some(sink) => Ack::new(n_messages, move |failures| sink.answered(failures)),
-            None => Ack::new(n_messages, |_| ()),
+            Sink::Nobody => Ack::new(n_messages, |_| ()),
+            Sink::Whole(sink) => Ack::new(n_messages, move |failures| sink.answered(failures)),
+            Sink::Each(sink) => Ack::leased(n_messages, move |origins: &[u32], failures: Vec<Failure>| {
+                sink.answered(origins, failures);
+            }),
         };
-        match self.content {
+        let parcel = match self.content {
             Content::Slices(slices) => Parcel::of_slices(slices, ack),
             Content::Messages(messages, batches) => Parcel::of_messages(messages, batches, ack),
+        };
+        match self.order {
+            Some(order) => parcel.with_order(order),
+            None => parcel,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     num::NonZero,
+    panic::resume_unwind,
     sync::{Arc, Mutex, PoisonError},
     thread::available_parallelism,
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::{
     runtime::{Builder, Handle},
     task::JoinHandle,
 };
-use wappa_component::{Context, cause_of_start};
+use wappa_component::{Context, Pulse, Step, cause_of_start, stopped};
 
 /// The most threads that the runtime has. They wait for sockets; what is heavy is done by the pipeline's.
 const THREADS_MAX: usize = 4;
@@ -61,6 +62,34 @@ impl Runtime {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<JoinHandle<T>, String> {
         Ok(self.start()?.spawn(future))
+    }
+}
+
+impl Runtime {
+    /// Has a future run on the runtime and waits for what comes of it: for caches, rate limits and whoever else is asked on a
+    /// thread of the pipeline and has no [`Step`] to wait with. `pulse` is [`Context::pulse`].
+    ///
+    /// The error says that it took longer than `limit`, or that the stream gives up what it is doing; the future is dropped
+    /// where it waits. Where it panics, this does.
+    pub fn finish<T: Send + 'static>(
+        &self,
+        pulse: &dyn Pulse,
+        limit: Duration,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, String> {
+        let mut task = self.spawn(tokio::time::timeout(limit, future))?;
+        match Step::new(0, pulse).wait(&mut task) {
+            Some(Ok(Ok(result))) => Ok(result),
+            Some(Ok(Err(_))) => Err(format!("no answer within {limit:?}")),
+            Some(Err(err)) => match err.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(err) => Err(err.to_string()),
+            },
+            None => {
+                task.abort();
+                Err(stopped().to_string())
+            }
+        }
     }
 }
 

@@ -35,7 +35,7 @@ fn an_input_reads_until_it_is_stopped_and_connects_again() {
     wait_for_lines(&dir, 7);
     let report = running.drain();
     assert_eq!((report.fault, report.n_failed_sources), (None, 0));
-    assert!(dir.read("out").ends_with("half 2\nlast\n"));
+    assert!(dir.read_so_far("out").ends_with("half 2\nlast\n"));
     assert_eq!(stream.read(&mut [0; 1]).expect("it was closed"), 0);
 }
 
@@ -116,7 +116,7 @@ fn what_one_stream_writes_another_reads() {
         assert_eq!(client.join().fault, None);
         wait_for_lines(&dir, 50_000);
         server.drain();
-        assert!(dir.read("out") == lines, "{network}");
+        assert!(dir.read_so_far("out") == lines, "{network}");
         assert!(!fs::exists(dir.at("socket")).expect("it can be looked for"), "the socket is removed");
     }
 }
@@ -129,9 +129,9 @@ fn each_datagram_is_read_by_itself() {
     for (n, datagram) in ["one\n", "no end", "", "a\nb\n\nc", "last\n"].into_iter().enumerate() {
         socket.send_to(datagram.as_bytes(), &address).expect("it can be sent");
         // In order, and none is lost for want of room.
-        wait_until("a datagram", || [1, 2, 2, 6, 7][n] <= dir.read("out").lines().count());
+        wait_until("a datagram", || [1, 2, 2, 6, 7][n] <= dir.read_so_far("out").lines().count());
     }
-    assert_eq!(dir.read("out"), "one\nno end\na\nb\n\nc\nlast\n");
+    assert_eq!(dir.read_so_far("out"), "one\nno end\na\nb\n\nc\nlast\n");
     socket.send_to(&[b'x'; 65_000], &address).expect("it can be sent");
     wait_for_lines(&dir, 8);
     server.drain();
@@ -160,7 +160,7 @@ fn datagrams_of_any_size_are_cut_by_themselves() {
     }
     let expected = many.into_iter().chain([long.as_str(), "behind", "one", "two", "last"].map(String::from));
     let expected: Vec<String> = expected.collect();
-    let read = dir.read("out");
+    let read = dir.read_so_far("out");
     assert!(read.lines().eq(expected.iter().map(String::as_str)), "in order, whole, and once");
     assert_eq!(running.drain().fault, None);
 }
@@ -212,7 +212,7 @@ fn who_sends_nothing_is_sent_away() {
     assert_eq!(idle.read(&mut [0; 1]).expect("it is closed"), 0);
     server.log.behind("Connection dropped due to: nothing came within `idle_timeout`");
     server.drain();
-    assert_eq!(dir.read("out"), "a\n");
+    assert_eq!(dir.read_so_far("out"), "a\n");
 }
 
 #[test]
@@ -266,7 +266,9 @@ fn what_becomes_large_is_bounded() {
         let reason = server.log.behind(": no room for ");
         assert!(reason.contains("all connections together may hold 16777216 (`max_bytes`)"), "{reason}");
         streams.clear();
-        wait_until("the other", || dir.read("out").ends_with("\na\nb\n") || dir.read("out") == "a\nb\n");
+        wait_until("the other", || {
+            dir.read_so_far("out").ends_with("\na\nb\n") || dir.read_so_far("out") == "a\nb\n"
+        });
         server.drain();
     }
 }

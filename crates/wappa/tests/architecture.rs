@@ -10,17 +10,32 @@ use std::{
 use serde_json::Value;
 
 /// Each crate of the workspace with those that it may depend on, tests included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("wappa-message", &[]),
     ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
     ("wappa-spec", &["wappa-bloblang", "wappa-spec-macros"]),
     ("wappa-component", &["wappa-message", "wappa-spec"]),
+    // What holds for every component: for the tests of those who have some.
+    ("wappa-conformance", &["wappa-component", "wappa-message", "wappa-spec"]),
     // Its simulation runs the components that have others below them.
     ("wappa-engine", &["wappa-component", "wappa-message", "wappa-pure", "wappa-spec"]),
-    ("wappa-pure", &["wappa-bloblang", "wappa-component", "wappa-message", "wappa-spec"]),
+    (
+        "wappa-pure",
+        &["wappa-bloblang", "wappa-component", "wappa-conformance", "wappa-message", "wappa-spec"],
+    ),
     // Its tests run whole streams.
-    ("wappa-net", &["wappa-component", "wappa-engine", "wappa-message", "wappa-pure", "wappa-spec"]),
+    (
+        "wappa-net",
+        &[
+            "wappa-component",
+            "wappa-conformance",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-pure",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-servers", &[]),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (

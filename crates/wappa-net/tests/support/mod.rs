@@ -2,63 +2,19 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod asking;
+pub(crate) mod peers;
 pub(crate) mod server;
 
 use std::{
     borrow::Cow,
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
 use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
+pub(crate) use wappa_conformance::{TempDir, wait_until};
 use wappa_engine::{BuildRequest, Report, Setting, Stop, Tally, World};
 use wappa_spec::{LintOptions, Source, Spec};
-
-/// Nothing here takes that long, unless it is never done.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits until something is so.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}: never");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A directory of its own, which is removed with all that is in it.
-pub(crate) struct TempDir(PathBuf);
-
-impl TempDir {
-    pub(crate) fn new() -> TempDir {
-        static N: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("wappa-net-{}-{}", std::process::id(), N.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a directory can be made");
-        TempDir(path)
-    }
-
-    pub(crate) fn at(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    pub(crate) fn read(&self, name: &str) -> String {
-        let bytes = fs::read(Path::new(&self.at(name))).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// What was logged, a line each.
 #[derive(Default)]
@@ -98,7 +54,7 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<Report>>,
 }
 
-fn table(more: &[&'static Component]) -> &'static [&'static Component] {
+pub(crate) fn table(more: &[&'static Component]) -> &'static [&'static Component] {
     let all: Vec<_> = wappa_pure::components()
         .into_iter()
         .chain(wappa_net::components())
@@ -179,6 +135,6 @@ pub(crate) fn server(dir: &TempDir, fields: &str) -> (Running, String) {
 }
 
 pub(crate) fn wait_for_lines(dir: &TempDir, count: usize) -> String {
-    wait_until("lines", || dir.read("out").lines().count() == count);
-    dir.read("out")
+    wait_until("lines", || dir.read_so_far("out").lines().count() == count);
+    dir.read_so_far("out")
 }

@@ -1,12 +1,13 @@
-//! Components of the tests: processors that change, filter, multiply and fail messages, and outputs that fail.
+//! Components of the tests of this crate: processors that change, filter, multiply and fail messages, and outputs that fail.
 
-use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier};
 
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, BuildOutput, BuildProcessor, Component, ConnectError, Context,
     Delivery, Failure, Input, Output, Parcel, Part, Processor, ReadError, Step, Waits, WriteError,
 };
+use wappa_conformance::Recorder;
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Node};
 
@@ -18,26 +19,10 @@ pub(super) const COMPONENTS: &[&Component] = &[
     &Component::processor::<Interrupt>("interrupt"),
     &Component::processor::<MeetConfig>("meet"),
     &Component::output::<FailingConfig>("failing"),
-    &Component::output::<LateConfig>("late"),
     &Component::input::<SieveConfig>("sieve"),
     &Component::input::<CopiesConfig>("copies"),
     &Component::input::<SwollenConfig>("swollen"),
 ];
-
-/// What outputs and processors of the tests did, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Recorder(Mutex<Vec<String>>);
-
-impl Recorder {
-    pub(crate) fn push(&self, text: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
-    }
-
-    /// Everything since the last call.
-    pub(crate) fn take(&self) -> String {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).join("\n")
-    }
-}
 
 macro_rules! processor {
     ($(#[$doc:meta])* $name:ident($ty:ty), |$config:ident, $part:ident, $step:ident| $body:expr) => {
@@ -189,86 +174,6 @@ impl Output for Failing {
             "rejected" => Err(WriteError::Rejected(failures)),
             _ => Err(WriteError::Partial(failures)),
         });
-    }
-}
-
-/// Keeps what it is given until the test answers.
-#[derive(Config)]
-struct LateConfig {
-    /// What the test calls it.
-    name: String,
-    /// How many deliveries it has room for.
-    #[config(default = "1000")]
-    room: i64,
-}
-
-/// What late outputs of a test have, in the order they got it.
-#[derive(Default)]
-pub(crate) struct Held(Mutex<Vec<(String, Delivery)>>);
-
-impl Held {
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, Delivery)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the output with this name has, one delivery a line.
-    pub(crate) fn of(&self, name: &str) -> String {
-        let of = |it: &&(String, Delivery)| it.0 == name;
-        let text = |it: &(String, Delivery)| super::text(it.1.part()).trim_end().replace('\n', " / ");
-        self.lock().iter().filter(of).map(text).collect::<Vec<_>>().join("\n")
-    }
-
-    /// Answers the first delivery that the output has: messages that contain `on` failed.
-    pub(crate) fn answer(&self, name: &str, on: &str) {
-        let mut held = self.lock();
-        let idx = held.iter().position(|it| it.0 == name).expect("it has something");
-        let (_, delivery) = held.remove(idx);
-        drop(held);
-        let failed =
-            delivery.messages().iter().enumerate().filter(|(_, it)| !on.is_empty() && contains(it, on));
-        let failures: Vec<_> = failed.map(|(idx, _)| (idx, Mark::new(format!("{name} failed")))).collect();
-        delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
-    }
-}
-
-impl Held {
-    /// Answers one delivery of the output with this name: the messages that `fails` picks did not arrive.
-    pub(crate) fn answer_each(&self, name: &str, which: usize, mut fails: impl FnMut(&str) -> bool) {
-        let mut held = self.lock();
-        let all: Vec<usize> = (0..held.len()).filter(|idx| held[*idx].0 == name).collect();
-        let (_, delivery) = held.remove(all[which % all.len()]);
-        drop(held);
-        let text = |message: &Message| String::from_utf8_lossy(message.content()).into_owned();
-        let failed = delivery.messages().iter().enumerate().filter(|(_, it)| fails(&text(it)));
-        let failures: Vec<_> = failed.map(|(idx, _)| (idx, Mark::new(format!("{name} failed")))).collect();
-        delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
-    }
-}
-
-struct Late {
-    config: LateConfig,
-    held: Arc<Held>,
-}
-
-impl BuildOutput for LateConfig {
-    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let held = ctx.services().get::<Held>().expect("the harness has one");
-        Ok(Box::new(Late { config: self, held }))
-    }
-}
-
-impl Output for Late {
-    fn connect(&mut self) -> Result<(), ConnectError> {
-        Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        let n_held = self.held.lock().iter().filter(|it| it.0 == self.config.name).count();
-        (n_held as i64) < self.config.room
-    }
-
-    fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
-        self.held.lock().push((self.config.name.clone(), delivery));
     }
 }
 

@@ -1,176 +1,14 @@
-//! What holds for every output, whatever answers when: run at random, by seed, with outputs below it that answer late, out
-//! of order, in part, or only when everything else has come to rest.
+//! Every input, output, buffer, cache and rate limit of this crate does what such a one has to: a new one joins with one line.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use wappa_component::Output;
+use wappa_conformance::{
+    Filled::{ByFiles, ByProcess},
+    Needs, Stay, check_buffer, check_cache, check_input_above, check_output_above, check_rate_limit,
+};
+use wappa_spec::ComponentKind;
 
-use super::{Harness, Said};
-
-/// How many random runs there are of each.
-const SEEDS: u64 = 25;
-
-/// A delivery that takes longer to be answered than this many rounds never is.
-const ROUNDS_MAX: usize = 2_000;
-
-/// How many of the outputs below have to deliver a message before it counts as delivered.
-#[derive(Clone, Copy, PartialEq)]
-enum Needs {
-    All,
-    One,
-    /// It may be forgotten.
-    None,
-}
-
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        Random(seed * 2 + 1)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-/// The output of a config, with late outputs `one` and `two` below it.
-struct Run {
-    harness: Harness,
-    output: Box<dyn Output>,
-    random: Random,
-    /// By message: what was answered for its delivery, and its index there.
-    given: BTreeMap<String, (Said, usize)>,
-    /// How often each output delivered, or failed to deliver, each message.
-    arrived: BTreeMap<(String, String), u64>,
-    failed: BTreeMap<(String, String), u64>,
-}
-
-impl Run {
-    fn give(&mut self) {
-        let n_batches = 1 + self.random.below(4);
-        let mut names = Vec::new();
-        let mut batches = Vec::new();
-        for _ in 0..n_batches {
-            let size = 1 + self.random.below(3) as usize;
-            let batch: Vec<String> =
-                (0..size).map(|it| format!("m{}.", self.given.len() + names.len() + it)).collect();
-            batches.push(batch.join("|"));
-            names.extend(batch);
-        }
-        let batches: Vec<&str> = batches.iter().map(String::as_str).collect();
-        let said = self.harness.give(&mut self.output, &batches);
-        self.given.extend(names.into_iter().enumerate().map(|(idx, name)| (name, (said.clone(), idx))));
-    }
-
-    /// One of the outputs below answers something that it has. Some messages fail once or twice.
-    fn answer(&mut self) -> bool {
-        let names: Vec<&str> =
-            ["one", "two"].into_iter().filter(|it| !self.harness.held.of(it).is_empty()).collect();
-        if names.is_empty() {
-            return false;
-        }
-        let name = names[self.random.below(names.len() as u64) as usize].to_string();
-        let which = self.random.below(3) as usize;
-        let random = &mut self.random;
-        let (arrived, failed) = (&mut self.arrived, &mut self.failed);
-        self.harness.held.answer_each(&name, which, |message| {
-            let key = (name.clone(), message.to_string());
-            let n_failed = failed.entry(key.clone()).or_insert(0);
-            let fails = *n_failed < 2 && random.below(5) == 0;
-            *n_failed += u64::from(fails);
-            *arrived.entry(key).or_insert(0) += u64::from(!fails);
-            fails
-        });
-        true
-    }
-
-    fn n_open(&self) -> usize {
-        self.given.values().filter(|(said, _)| said.take() == "nothing").count()
-    }
-
-    /// Nothing more is given: everything has to be answered.
-    fn finish(&mut self, text: &str) {
-        // As the engine does: once, and again only when the output was called since.
-        let mut may_flush = true;
-        for round in 0.. {
-            assert!(round < ROUNDS_MAX, "{text}: {} messages are never answered", self.n_open());
-            may_flush |= self.harness.resume(&mut self.output);
-            if self.n_open() == 0 {
-                return;
-            }
-            if self.answer() {
-                continue;
-            }
-            if std::mem::take(&mut may_flush) {
-                self.harness.flush(&mut self.output);
-                continue;
-            }
-            let due = self.output.due();
-            assert!(due.is_some(), "{text}: {} messages wait for what never comes", self.n_open());
-            self.harness.advance_to(due);
-        }
-    }
-
-    /// What is said to have arrived has arrived, and what is said to have failed has failed.
-    fn check(&self, needs: Needs, text: &str) {
-        for (name, (said, idx)) in &self.given {
-            let said = said.take();
-            let n_arrived = ["one", "two"]
-                .into_iter()
-                .filter(|it| self.arrived.get(&(it.to_string(), name.clone())).is_some_and(|n| 0 < *n))
-                .count();
-            let named = said.strip_prefix("partial: ").unwrap_or_default();
-            let is_named = named.split(", ").any(|it| it.starts_with(&format!("{idx}: ")));
-            let has_failed = said.starts_with("failed: ") || is_named;
-            let n_needed = match needs {
-                Needs::All => 2,
-                Needs::One => 1,
-                Needs::None => 0,
-            };
-            assert!(has_failed || n_needed <= n_arrived, "{text}: `{name}` did not arrive: {said}");
-            let fails = |it: &str| self.failed.get(&(it.to_string(), name.clone())).is_some_and(|n| 0 < *n);
-            assert!(!has_failed || fails("one") || fails("two"), "{text}: `{name}` did not fail: {said}");
-        }
-    }
-}
-
-fn conform(config: &str, needs: Needs) {
-    for seed in 0..SEEDS {
-        let mut harness = Harness::default();
-        let rooms = [1, 2, 1000];
-        let mut random = Random::new(seed);
-        let mut late = |name: &str| {
-            let room = rooms[random.below(3) as usize];
-            format!("{{late: {{name: {name}, room: {room}}}}}")
-        };
-        let config = config.replace("ONE", &late("one")).replace("TWO", &late("two"));
-        let text = format!("{config}, seed {seed}");
-        let output = harness.output(&config);
-        let (given, arrived, failed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut run = Run { harness, output, random, given, arrived, failed };
-        // Connecting it again changes nothing.
-        run.output.connect().expect("it can be connected");
-        for _ in 0..40 {
-            match run.random.below(8) {
-                0 | 1 if run.output.has_room() => run.give(),
-                // Whoever does not ask is served as well.
-                2 if run.random.below(8) == 0 => run.give(),
-                3 | 4 => _ = run.answer(),
-                5 => run.harness.time.advance(Duration::from_millis(run.random.below(1000))),
-                6 if run.random.below(8) == 0 => run.harness.flush(&mut run.output),
-                _ => _ = run.harness.resume(&mut run.output),
-            }
-        }
-        run.finish(&text);
-        run.check(needs, &text);
-        assert!(run.output.has_room(), "{text}: all is answered");
-        assert_eq!([0; 2].map(|_| run.output.close()), [const { Ok(()) }; 2], "{text}");
-        // What it still had at the end would have been dropped, and said so.
-        drop(run.output);
-    }
-}
+use super::{Harness, table};
 
 #[test]
 fn every_output_that_has_others_below_it() {
@@ -221,6 +59,130 @@ fn every_output_that_has_others_below_it() {
             Needs::One,
         ),
     ] {
-        conform(config, needs);
+        check_output_above(table(), config, needs);
     }
+}
+
+#[test]
+fn every_input() {
+    let files = "file: {paths: [DIR/a, DIR/b]}";
+    let each = "[file: {paths: [DIR/a]}, file: {paths: [DIR/b]}]";
+    let rows = "csv: {paths: [DIR/a, DIR/b], parse_header_row: false, batch_count: 7}";
+    let first = "mapping: 'root = this.index(0)'";
+    for (config, filled) in [
+        (files, ByFiles(1)),
+        (&format!("batched: {{child: {{{files}}}, policy: {{count: 7}}}}"), ByFiles(1)),
+        (&format!("batched: {{child: {{{files}}}, policy: {{byte_size: 100, period: 1s}}}}"), ByFiles(1)),
+        (
+            &format!("batched: {{child: {{{files}}}, policy: {{count: 3, processors: [noop: {{}}]}}}}"),
+            ByFiles(1),
+        ),
+        ("file: {paths: [DIR/a, DIR/b], scanner: {skip_bom: {into: {lines: {}}}}}", ByFiles(1)),
+        (&format!("batched: {{child: {{{rows}}}, policy: {{count: 1, processors: [{first}]}}}}"), ByFiles(1)),
+        (&format!("broker: {{inputs: {each}}}"), ByFiles(1)),
+        (&format!("broker: {{copies: 3, inputs: {each}, batching: {{count: 10}}}}"), ByFiles(3)),
+        (&format!("sequence: {{inputs: {each}}}"), ByFiles(1)),
+        (
+            &format!("batched: {{child: {{sequence: {{inputs: {each}}}}}, policy: {{count: 1000}}}}"),
+            ByFiles(1),
+        ),
+        (&format!("read_until: {{idle_timeout: 1s, input: {{{files}}}}}"), ByFiles(1)),
+        (&format!("read_until: {{check: 'content() == \"no\"', input: {{{files}}}}}"), ByFiles(1)),
+        (
+            &format!(
+                "read_until: {{check: 'content() == \"no\"', input: {{batched: {{child: {{{files}}}, policy: {{count: 7}}}}}}}}"
+            ),
+            ByFiles(1),
+        ),
+        (
+            &format!(
+                "sequence: {{inputs: [broker: {{inputs: {each}}}, read_until: {{idle_timeout: 0s, input: {{{files}}}}}]}}"
+            ),
+            ByFiles(2),
+        ),
+        ("inproc: it", ByProcess),
+        ("broker: {inputs: [inproc: it, inproc: it, inproc: other]}", ByProcess),
+        ("batched: {child: {inproc: it}, policy: {count: 2}}", ByProcess),
+    ] {
+        check_input_above(table(), config, filled);
+    }
+}
+
+#[test]
+fn every_buffer() {
+    check_buffer(table(), "memory: {}", false);
+    check_buffer(table(), "memory: {limit: 500}", false);
+    check_buffer(table(), "memory: {limit: 500, spillover: true}", true);
+    check_buffer(table(), "memory: {limit: 500, batch_policy: {enabled: true, count: 4, period: 1s}}", false);
+}
+
+#[test]
+fn every_cache_does_what_it_is_asked_to() {
+    let s = Duration::from_secs;
+    check_cache(table(), &[], "memory: {default_ttl: 10s, compaction_interval: 7s}", Stay::Own(s(10)));
+    check_cache(table(), &[], "memory: {default_ttl: 10s, shards: 3}", Stay::Own(s(10)));
+    check_cache(table(), &[], "memory: {default_ttl: 1s, compaction_interval: ''}", Stay::Forever);
+    check_cache(table(), &[], "lru: {}", Stay::Forever);
+    check_cache(table(), &[], "lru: {algorithm: two_queues}", Stay::Forever);
+    check_cache(table(), &[], "lru: {algorithm: arc}", Stay::Forever);
+    check_cache(table(), &[], "ttlru: {default_ttl: 10s}", Stay::Fixed(s(10)));
+    check_cache(table(), &[], "file: {directory: DIR}", Stay::Forever);
+    let levels = ["{label: near, lru: {cap: 2}}", "{label: far, file: {directory: DIR}}"];
+    check_cache(table(), &levels, "multilevel: [near, far]", Stay::Forever);
+}
+
+#[test]
+fn what_has_no_room_is_forgotten() {
+    let mut harness = Harness::default();
+    for config in ["lru: {cap: 2}", "ttlru: {cap: 2}", "lru: {cap: 2, algorithm: arc}"] {
+        let cache = harness.cache(config);
+        for key in [b"a", b"b", b"c"] {
+            cache.set(key, b"", None).expect("it can be set");
+        }
+        assert_eq!((cache.exists(b"a"), cache.exists(b"c")), (Ok(false), Ok(true)), "{config}");
+    }
+    let noop = harness.cache("noop: {}");
+    noop.set(b"a", b"", None).expect("it can be set");
+    assert_eq!(
+        (noop.get(b"a"), noop.add(b"a", b"", None), noop.exists(b"a")),
+        (Ok(None), Ok(true), Ok(false))
+    );
+}
+
+#[test]
+fn values_that_are_there_from_the_beginning() {
+    let mut harness = Harness::default();
+    for config in ["memory", "lru", "ttlru"] {
+        let cache = harness.cache(&format!("{config}: {{init_values: {{a: b}}}}"));
+        assert_eq!(cache.get(b"a"), Ok(Some("b".into())));
+    }
+    // They have no time in `memory`, until they are set.
+    let cache = harness.cache("memory: {default_ttl: 1s, init_values: {a: b}}");
+    harness.time.advance(Duration::from_secs(100));
+    assert_eq!(cache.get(b"a"), Ok(Some("b".into())));
+    cache.set(b"a", b"c", None).expect("it can be set");
+    harness.time.advance(Duration::from_secs(100));
+    assert_eq!(cache.get(b"a"), Ok(None));
+}
+
+#[test]
+fn levels_are_filled_from_below() {
+    let mut harness = Harness::default();
+    harness.resource(ComponentKind::Cache, "{label: near, memory: {}}");
+    harness.resource(ComponentKind::Cache, "{label: far, lru: {init_values: {a: b}}}");
+    let cache = harness.cache("multilevel: [near, far]");
+    let near = harness.cache_of("near");
+    assert_eq!(near.get(b"a"), Ok(None));
+    assert_eq!(cache.get(b"a"), Ok(Some("b".into())));
+    assert_eq!(near.get(b"a"), Ok(Some("b".into())));
+    assert_eq!(cache.add(b"a", b"c", None), Ok(false));
+    cache.delete(b"a").expect("it can be deleted");
+    assert_eq!((near.get(b"a"), harness.cache_of("far").get(b"a")), (Ok(None), Ok(None)));
+}
+
+#[test]
+fn every_rate_limit() {
+    check_rate_limit(table(), "local: {count: 7, interval: 1s}", 7);
+    check_rate_limit(table(), "local: {count: 0, byte_size: 55, interval: 1s}", 5);
+    check_rate_limit(table(), "local: {count: 3, byte_size: 1000, interval: 1s}", 3);
 }

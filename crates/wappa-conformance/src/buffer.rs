@@ -1,4 +1,4 @@
-//! What holds for every buffer, whoever answers when: run at random, by seed. A new buffer joins with one line.
+//! What holds for every buffer, whoever answers when: run at random, by seed.
 
 use std::{
     collections::BTreeSet,
@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use wappa_component::{Ack, Batches, BufferEnds, Charges, Failure, Parcel};
+use wappa_component::{Ack, Batches, BufferEnds, Charges, Component, Failure, Parcel};
 use wappa_message::Message;
 
-use super::{Harness, conformance::Random, text};
+use crate::{Harness, Random, text};
 
 /// How many random runs there are of each.
 const SEEDS: u64 = 200;
@@ -32,10 +32,11 @@ fn parcel(first: usize, sizes: &[usize], told: &Arc<AtomicUsize>) -> Parcel {
     Parcel::of_messages(messages, Batches::Ends(ends.collect()), ack)
 }
 
-fn conform(config: &str, spills: bool) {
+/// `spills`: it may drop what it has no room for, as long as it counts that.
+pub fn check_buffer(components: &[&'static Component], config: &str, spills: bool) {
     for seed in 0..SEEDS {
         let text_of = format!("{config}, seed {seed}");
-        let (mut harness, mut random) = (Harness::default(), Random::new(seed));
+        let (mut harness, mut random) = (Harness::of(components), Random::new(seed));
         let BufferEnds { mut buffer, mut input } = harness.buffer(config);
         let told: Arc<AtomicUsize> = Arc::default();
         let (mut n_parcels, mut n_put, mut n_dropped, mut n_read) = (0, 0, 0, 0);
@@ -88,12 +89,4 @@ fn conform(config: &str, spills: bool) {
             "{text_of}: the input is told of each parcel once"
         );
     }
-}
-
-#[test]
-fn every_buffer() {
-    conform("memory: {}", false);
-    conform("memory: {limit: 500}", false);
-    conform("memory: {limit: 500, spillover: true}", true);
-    conform("memory: {limit: 500, batch_policy: {enabled: true, count: 4, period: 1s}}", false);
 }

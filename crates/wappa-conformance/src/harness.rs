@@ -3,71 +3,106 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    fmt,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wappa_component::{
-    Answer, Batches, BufferEnds, BuildError, Builder, Built, Cache, Component, Delivery, Input, Level,
-    LogSink, Logger, Metrics, Output, OutputBell, Part, Processor, Pulse, RateLimit, ReadError, Sample,
-    ScannerFactory, Series, Services, Step, Surroundings, Unpacked, Waits,
+    Ack, Answer, Batches, BufferEnds, BuildError, Builder, Built, Cache, Component, Delivery, Input,
+    InputBell, Level, LogSink, Logger, Metrics, Output, OutputBell, Parcel, Part, Processor, Pulse,
+    RateLimit, ReadError, Sample, ScannerFactory, Series, Services, Step, Surroundings, Unpacked, Waits,
 };
 use wappa_message::{Context, Message, Reply};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Registry, Source, Spec};
 
-use super::{
-    Recorder,
-    components::{self, Held},
-};
+use crate::{Held, late};
 
 /// Everything that components are built with and run in.
-pub(crate) struct Harness {
+pub struct Harness {
     builder: TestBuilder,
-    pub(crate) time: Arc<Time>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) held: Arc<Held>,
-    pub(crate) log: Arc<Log>,
+    /// What time it is.
+    pub time: Arc<Time>,
+    /// What components of the tests say of themselves.
+    pub recorder: Arc<Recorder>,
+    /// What the outputs `late` have.
+    pub held: Arc<Held>,
+    /// What components have logged.
+    pub log: Arc<Log>,
 }
 
-impl Default for Harness {
-    fn default() -> Harness {
+impl Harness {
+    /// One that knows these components, and the output `late`. Its time moves when somebody waits, and only then.
+    pub fn of(components: &[&'static Component]) -> Harness {
+        Harness::in_time(components, Time::default())
+    }
+
+    /// One whose time is that of the clock, for components that wait for others.
+    pub fn live(components: &[&'static Component]) -> Harness {
+        Harness::in_time(components, Time::of_the_clock())
+    }
+
+    fn in_time(components: &[&'static Component], time: Time) -> Harness {
         let (recorder, log) = (Arc::new(Recorder::default()), Arc::new(Log::default()));
         let mut services = Services::default();
         services.insert(Arc::clone(&recorder));
         let held: Arc<Held> = Arc::default();
         services.insert(Arc::clone(&held));
-        let time: Arc<Time> = Arc::default();
-        static REGISTRY: LazyLock<Vec<&'static Spec>> = LazyLock::new(specs);
-        let is_rung: Arc<AtomicBool> = Arc::default();
-        let rung = Arc::clone(&is_rung);
+        let time = Arc::new(time);
+        let table: Vec<&'static Component> = [components, &[&late::COMPONENT]].concat();
+        // What components are built with outlives every harness; a test makes few of them.
+        let registry: &'static Vec<&'static Spec> =
+            Box::leak(Box::new(table.iter().map(|it| &it.spec).collect()));
+        let (input_bell, output_bell): (Arc<Bell>, Arc<Bell>) = Default::default();
+        let (of_input, of_output) = (Arc::clone(&input_bell), Arc::clone(&output_bell));
         let builder = TestBuilder {
             surroundings: Surroundings {
                 logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
                 services,
-                output_bell: OutputBell::new(move || rung.store(true, Ordering::Relaxed)),
-                ..Surroundings::alone(&*REGISTRY, Arc::clone(&time) as Arc<dyn Pulse>)
+                input_bell: InputBell::new(move || of_input.ring()),
+                output_bell: OutputBell::new(move || of_output.ring()),
+                ..Surroundings::alone(registry, Arc::clone(&time) as Arc<dyn Pulse>)
             },
+            table,
             caches: HashMap::new(),
             rate_limits: HashMap::new(),
             nodes: Vec::new(),
-            is_rung,
+            input_bell,
+            output_bell,
         };
         Harness { builder, time, recorder, held, log }
     }
 }
 
-fn table() -> Vec<&'static Component> {
-    let mut all = crate::components();
-    all.extend(components::COMPONENTS);
-    all
+/// Whether somebody wants to be called.
+#[derive(Default)]
+struct Bell {
+    is_rung: Mutex<bool>,
+    rung: Condvar,
 }
 
-pub(crate) fn specs() -> Vec<&'static Spec> {
-    table().into_iter().map(|it| &it.spec).collect()
+impl Bell {
+    fn ring(&self) {
+        *self.is_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.rung.notify_all();
+    }
+
+    /// Whether it was rung since the last call.
+    fn take(&self) -> bool {
+        std::mem::take(&mut *self.is_rung.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until it is rung, and leaves that to be taken.
+    fn wait(&self, timeout: Duration) {
+        let is_rung = self.is_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whether it was in time is for whoever looks.
+        drop(self.rung.wait_timeout_while(is_rung, timeout, |it| !*it));
+    }
 }
 
 fn node(kind: ComponentKind, config: &str, registry: &dyn Registry) -> ComponentNode {
@@ -81,57 +116,61 @@ fn node(kind: ComponentKind, config: &str, registry: &dyn Registry) -> Component
 
 impl Harness {
     /// Adds a resource: a component with a label.
-    pub(crate) fn resource(&mut self, kind: ComponentKind, config: &str) {
+    pub fn resource(&mut self, kind: ComponentKind, config: &str) {
         let node = node(kind, config, self.builder.surroundings.registry);
         self.builder.nodes.push(node);
     }
 
-    pub(crate) fn try_input(&mut self, config: &str) -> Result<Box<dyn Input>, BuildError> {
+    /// Builds an input.
+    pub fn try_input(&mut self, config: &str) -> Result<Box<dyn Input>, BuildError> {
         match self.builder.built(ComponentKind::Input, config, "root.input")? {
             Built::Input(it) => Ok(it),
             _ => panic!("an input is built as one"),
         }
     }
 
-    pub(crate) fn input(&mut self, config: &str) -> Box<dyn Input> {
+    /// Builds an input and connects it, which has to succeed at once.
+    pub fn input(&mut self, config: &str) -> Box<dyn Input> {
         let mut input = self.try_input(config).expect("the component can be built");
         input.connect(&mut Waits::default()).expect("the input can be connected");
         input
     }
 
-    pub(crate) fn processor(&mut self, config: &str) -> Result<Box<dyn Processor>, BuildError> {
+    /// Builds a processor.
+    pub fn processor(&mut self, config: &str) -> Result<Box<dyn Processor>, BuildError> {
         match self.builder.built(ComponentKind::Processor, config, "root.pipeline.processors.0")? {
             Built::Processor(it) => Ok(it),
             _ => panic!("a processor is built as one"),
         }
     }
 
-    pub(crate) fn try_output(&mut self, config: &str) -> Result<Box<dyn Output>, BuildError> {
+    /// Builds an output.
+    pub fn try_output(&mut self, config: &str) -> Result<Box<dyn Output>, BuildError> {
         match self.builder.built(ComponentKind::Output, config, "root.output")? {
             Built::Output(it) => Ok(it),
             _ => panic!("an output is built as one"),
         }
     }
 
-    pub(crate) fn output(&mut self, config: &str) -> Box<dyn Output> {
+    /// Builds an output and connects it, which has to succeed at once.
+    pub fn output(&mut self, config: &str) -> Box<dyn Output> {
         let mut output = self.try_output(config).expect("the component can be built");
         output.connect().expect("the output can be connected");
         output
     }
 
     /// Both ends of a buffer. Its bell for whoever fills it is the same as for whoever reads.
-    pub(crate) fn buffer(&mut self, config: &str) -> BufferEnds {
+    pub fn buffer(&mut self, config: &str) -> BufferEnds {
         let node = node(ComponentKind::Buffer, config, self.builder.surroundings.registry);
-        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
         let bell = self.builder.surroundings.input_bell.clone();
-        let component = found.expect("the registry has it");
-        component
+        self.builder
+            .component(&node)
             .build_buffer(&mut self.builder, &node, "root.buffer", bell)
             .expect("the component can be built")
     }
 
     /// A cache that no label stands for.
-    pub(crate) fn cache(&mut self, config: &str) -> Arc<dyn Cache> {
+    pub fn cache(&mut self, config: &str) -> Arc<dyn Cache> {
         self.resource(ComponentKind::Cache, &format!("{{label: its_own, {config}}}"));
         let cache = self.cache_of("its_own");
         self.builder.nodes.pop();
@@ -140,7 +179,7 @@ impl Harness {
     }
 
     /// A rate limit that no label stands for.
-    pub(crate) fn rate_limit(&mut self, config: &str) -> Arc<dyn RateLimit> {
+    pub fn rate_limit(&mut self, config: &str) -> Arc<dyn RateLimit> {
         match self.builder.built(ComponentKind::RateLimit, config, "root.rate_limit_resources") {
             Ok(Built::RateLimit(it)) => it,
             Ok(_) => panic!("a rate limit is built as one"),
@@ -149,7 +188,7 @@ impl Harness {
     }
 
     /// The cache with this label.
-    pub(crate) fn cache_of(&mut self, label: &str) -> Arc<dyn Cache> {
+    pub fn cache_of(&mut self, label: &str) -> Arc<dyn Cache> {
         match self.builder.resource(ComponentKind::Cache, label) {
             Ok(Built::Cache(it)) => it,
             Ok(_) => panic!("a cache is built as one"),
@@ -157,7 +196,8 @@ impl Harness {
         }
     }
 
-    pub(crate) fn scanner(&mut self, config: &str) -> Box<dyn ScannerFactory> {
+    /// Builds a scanner.
+    pub fn scanner(&mut self, config: &str) -> Box<dyn ScannerFactory> {
         match self.builder.built(ComponentKind::Scanner, config, "root.input.scanner") {
             Ok(Built::Scanner(it)) => it,
             Ok(_) => panic!("a scanner is built as one"),
@@ -166,11 +206,12 @@ impl Harness {
     }
 
     /// Runs a processor to its end, or as far as it comes; batches in, finished batches out.
-    pub(crate) fn process(&mut self, config: &str, inputs: &[&str]) -> String {
+    pub fn process(&mut self, config: &str, inputs: &[&str]) -> String {
         self.process_part(config, batches(inputs))
     }
 
-    pub(crate) fn process_part(&mut self, config: &str, mut part: Part) -> String {
+    /// Runs a processor over a part.
+    pub fn process_part(&mut self, config: &str, mut part: Part) -> String {
         let processor = self.processor(config).expect("the component can be built");
         let n_places = part.n_places();
         let mut step = Step::new(0, self.time.as_ref());
@@ -182,7 +223,7 @@ impl Harness {
     }
 
     /// Reads one parcel; says what became of it instead when there is none. It is answered as delivered.
-    pub(crate) fn read(&mut self, input: &mut dyn Input) -> String {
+    pub fn read(&mut self, input: &mut dyn Input) -> String {
         match self.read_part(input) {
             Ok((part, ack)) => {
                 ack.delivered();
@@ -192,13 +233,10 @@ impl Harness {
         }
     }
 
-    pub(crate) fn read_part(
-        &mut self,
-        input: &mut dyn Input,
-    ) -> Result<(Part, wappa_component::Ack), String> {
-        let mut step = Step::new(1, self.time.as_ref());
+    /// Reads one parcel, to be answered; says what became of it instead when there is none.
+    pub fn read_part(&mut self, input: &mut dyn Input) -> Result<(Part, Ack), String> {
         let mut waits = Waits::default();
-        match input.read(&mut waits, &mut step) {
+        match self.read_parcel(input, &mut waits) {
             Ok(parcel) => {
                 let Unpacked { part, ack, .. } = parcel.open();
                 Ok((part, ack))
@@ -214,8 +252,21 @@ impl Harness {
         }
     }
 
+    pub(crate) fn read_parcel(
+        &mut self,
+        input: &mut dyn Input,
+        waits: &mut Waits,
+    ) -> Result<Parcel, ReadError> {
+        input.read(waits, &mut Step::new(1, self.time.as_ref()))
+    }
+
     /// A wait that takes no time: what is not ready now never is, and what is due is due at once.
-    fn wait(&self, waits: &Waits) {
+    ///
+    /// By the clock it takes as long as it does, and not much longer than a few milliseconds.
+    pub(crate) fn wait(&self, waits: &Waits) {
+        if self.time.is_of_the_clock() {
+            return self.wait_a_little(waits);
+        }
         let is_ready = waits.descriptors().iter().any(|it| {
             let mut polled = [PollFd::from_borrowed_fd(it.as_fd(), PollFlags::IN)];
             let timeout = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -226,8 +277,28 @@ impl Harness {
         }
     }
 
+    fn wait_a_little(&self, waits: &Waits) {
+        let until = waits.time().map_or(A_LITTLE, |it| it.saturating_sub(self.time.now()).min(A_LITTLE));
+        if waits.descriptors().is_empty() {
+            self.builder.input_bell.wait(until);
+            self.builder.input_bell.take();
+            return;
+        }
+        let of = |it: &'_ wappa_component::Descriptor| Arc::clone(it);
+        let descriptors: Vec<_> = waits.descriptors().iter().map(of).collect();
+        let mut polled: Vec<_> =
+            descriptors.iter().map(|it| PollFd::from_borrowed_fd(it.as_fd(), PollFlags::IN)).collect();
+        let timeout = Timespec { tv_sec: 0, tv_nsec: until.subsec_nanos().into() };
+        poll(&mut polled, Some(&timeout)).expect("it can be polled");
+    }
+
+    /// Waits a little for the output's bell.
+    pub(crate) fn wait_for_output(&self) {
+        self.builder.output_bell.wait(A_LITTLE);
+    }
+
     /// Reads until the input ends, or until it has had nothing to give several times.
-    pub(crate) fn read_all(&mut self, input: &mut dyn Input) -> String {
+    pub fn read_all(&mut self, input: &mut dyn Input) -> String {
         let mut out = String::new();
         let mut n_not_ready = 0;
         while n_not_ready < 5 {
@@ -243,51 +314,47 @@ impl Harness {
     }
 
     /// Writes batches and says what became of them.
-    pub(crate) fn write(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> String {
+    pub fn write(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> String {
         self.write_part(output, batches(inputs))
     }
 
-    pub(crate) fn write_part(&mut self, output: &mut Box<dyn Output>, part: Part) -> String {
+    /// Writes a part and says what became of it.
+    pub fn write_part(&mut self, output: &mut Box<dyn Output>, part: Part) -> String {
         let said = self.give_part(output, part);
         said.take()
     }
 
     /// Writes batches and waits for nothing; what is answered can be asked for later.
-    pub(crate) fn give(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> Said {
+    pub fn give(&mut self, output: &mut Box<dyn Output>, inputs: &[&str]) -> Said {
         self.give_part(output, batches(inputs))
     }
 
     fn give_part(&mut self, output: &mut Box<dyn Output>, part: Part) -> Said {
-        let n_messages = part.n_messages();
-        let said = Said::default();
-        let other = said.clone();
-        let delivery = Delivery::new(part, move |answer| other.put(answer_text(&answer, n_messages)));
+        let (delivery, said) = Said::to(part);
         output.write(delivery, &mut Step::new(2, self.time.as_ref()));
         said
     }
 
     /// It is that time now.
-    pub(crate) fn advance_to(&self, time: Option<Duration>) {
+    pub fn advance_to(&self, time: Option<Duration>) {
         self.time.advance(time.expect("there is such a time").saturating_sub(self.time.now()));
     }
 
     /// Calls the output, as at a stop.
-    pub(crate) fn turn(&self, output: &mut Box<dyn Output>) {
+    pub fn turn(&self, output: &mut Box<dyn Output>) {
         output.resume(&mut Step::new(2, self.time.as_ref()));
     }
 
     /// Nothing more comes.
-    pub(crate) fn flush(&self, output: &mut Box<dyn Output>) {
+    pub fn flush(&self, output: &mut Box<dyn Output>) {
         output.flush(&mut Step::new(2, self.time.as_ref()));
     }
 
     /// Calls the output after its bell was rung, or because the time it asked for has come; until it is quiet. Whether
     /// it was called.
-    pub(crate) fn resume(&mut self, output: &mut Box<dyn Output>) -> bool {
+    pub fn resume(&mut self, output: &mut Box<dyn Output>) -> bool {
         let mut n_calls = 0;
-        while self.builder.is_rung.swap(false, Ordering::Relaxed)
-            || output.due().is_some_and(|due| due <= self.time.now())
-        {
+        while self.builder.output_bell.take() || output.due().is_some_and(|due| due <= self.time.now()) {
             output.resume(&mut Step::new(2, self.time.as_ref()));
             n_calls += 1;
             assert!(n_calls < 1000, "it is never quiet");
@@ -296,17 +363,17 @@ impl Harness {
     }
 
     /// All series, to be added to.
-    pub(crate) fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Metrics {
         &self.builder.surroundings.metrics
     }
 
     /// All series, and what they hold.
-    pub(crate) fn samples(&self) -> Vec<(Series, Sample)> {
+    pub fn samples(&self) -> Vec<(Series, Sample)> {
         self.builder.surroundings.metrics.samples()
     }
 
     /// The counters with this name, each with its labels.
-    pub(crate) fn counters(&self, name: &str) -> String {
+    pub fn counters(&self, name: &str) -> String {
         let mut out = String::new();
         for (series, sample) in self.builder.surroundings.metrics.samples() {
             if series.name == name
@@ -322,7 +389,7 @@ impl Harness {
 }
 
 /// Writes to an output that answers at once.
-pub(crate) fn answer(output: &mut dyn Output, part: Part, time: &Time) -> Answer {
+pub fn answer(output: &mut dyn Output, part: Part, time: &Time) -> Answer {
     let (tx, rx) = std::sync::mpsc::channel();
     let delivery = Delivery::new(part, move |answer| tx.send(answer).expect("the test listens"));
     output.write(delivery, &mut Step::new(2, time));
@@ -330,10 +397,19 @@ pub(crate) fn answer(output: &mut dyn Output, part: Part, time: &Time) -> Answer
 }
 
 /// What was answered to a delivery.
-#[derive(Clone, Default)]
-pub(crate) struct Said(Arc<Mutex<String>>);
+#[derive(Clone, Debug, Default)]
+pub struct Said(Arc<Mutex<String>>);
 
 impl Said {
+    /// A delivery of a part, and what will be answered to it.
+    pub fn to(part: Part) -> (Delivery, Said) {
+        let n_messages = part.n_messages();
+        let said = Said::default();
+        let other = said.clone();
+        let delivery = Delivery::new(part, move |answer| other.put(answer_text(&answer, n_messages)));
+        (delivery, said)
+    }
+
     fn put(&self, text: String) {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(said.is_empty(), "a delivery is answered once: {said}, {text}");
@@ -341,7 +417,7 @@ impl Said {
     }
 
     /// `nothing` while it is not answered.
-    pub(crate) fn take(&self) -> String {
+    pub fn take(&self) -> String {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_str() {
             "" => "nothing".to_string(),
             text => text.to_string(),
@@ -365,7 +441,7 @@ fn answer_text(answer: &Answer, n_messages: usize) -> String {
 }
 
 /// A part of batches whose messages are separated by `|`. `!` at the end of a message marks it as failed.
-pub(crate) fn batches(inputs: &[&str]) -> Part {
+pub fn batches(inputs: &[&str]) -> Part {
     let message = |text: &str| match text.strip_suffix('!') {
         Some(text) => {
             let mut message = Message::new(text.to_string());
@@ -388,7 +464,7 @@ pub(crate) fn batches(inputs: &[&str]) -> Part {
 }
 
 /// A line for each batch; an empty message is `""`, an empty batch `-`, a mark stands in brackets.
-pub(crate) fn text(part: &Part) -> String {
+pub fn text(part: &Part) -> String {
     let message = |it: &Message| {
         let content = match it.content().as_ref() {
             b"" => "\"\"".to_string(),
@@ -410,23 +486,9 @@ pub(crate) fn text(part: &Part) -> String {
     out
 }
 
-/// Checks what a processor makes of batches.
-#[track_caller]
-pub(crate) fn check_process(config: &str, inputs: &[&str], expected: &str) {
-    assert_eq!(Harness::default().process(config, inputs), expected, "{config}");
-}
-
-/// Checks what of a run that is interrupted goes on.
-#[track_caller]
-pub(crate) fn check_interrupted(config: &str, inputs: &[&str], expected: &str) {
-    let mut harness = Harness::default();
-    harness.time.is_interrupted.store(true, Ordering::Relaxed);
-    assert_eq!(harness.process(config, inputs), expected, "{config}");
-}
-
 /// Batches whose messages come from clients that wait for replies: the digit in front of each is its client, and `0` nobody.
 /// Beside it, the replies up to now, by client.
-pub(crate) fn reply_to(inputs: &[&str]) -> (Part, impl Fn() -> String) {
+pub fn reply_to(inputs: &[&str]) -> (Part, impl Fn() -> String) {
     let mut part = batches(inputs);
     let mut clients: BTreeMap<u8, Arc<Reply>> = BTreeMap::new();
     for message in part.messages_mut() {
@@ -450,34 +512,47 @@ pub(crate) fn reply_to(inputs: &[&str]) -> (Part, impl Fn() -> String) {
     (part, replies)
 }
 
-/// Checks the lints of a whole config.
-#[track_caller]
-pub(crate) fn check_lint(config: &str, expected: &str) {
-    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-    let lints = source.stream(&specs(), LintOptions::default()).lints;
-    let lines: Vec<String> = lints.iter().map(|it| format!("{it}\n")).collect();
-    assert_eq!(lines.concat(), expected, "{config}");
-}
+/// How long a wait takes at most that is made again and again.
+const A_LITTLE: Duration = Duration::from_millis(5);
 
-/// Time that moves when somebody waits, and only then.
+/// Time that moves when somebody waits, and only then; or that of the clock.
 #[derive(Debug, Default)]
-pub(crate) struct Time {
+pub struct Time {
+    /// When the clock's began.
+    began: Option<Instant>,
     now_ns: AtomicU64,
     ticks: AtomicU64,
     /// How many milliseconds a look at the ticks takes.
-    pub(crate) ticks_per_look: AtomicU64,
-    pub(crate) is_interrupted: AtomicBool,
+    pub ticks_per_look: AtomicU64,
+    /// Whether everything is given up.
+    pub is_interrupted: AtomicBool,
 }
 
 impl Time {
-    pub(crate) fn advance(&self, duration: Duration) {
-        self.now_ns.fetch_add(duration.as_nanos() as u64, Ordering::Relaxed);
+    fn of_the_clock() -> Time {
+        Time { began: Some(Instant::now()), ..Time::default() }
+    }
+
+    /// Whether it goes on while nobody waits.
+    pub fn is_of_the_clock(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// So much time goes by.
+    pub fn advance(&self, duration: Duration) {
+        match self.began {
+            Some(_) => thread::sleep(duration),
+            None => _ = self.now_ns.fetch_add(duration.as_nanos() as u64, Ordering::Relaxed),
+        }
     }
 }
 
 impl Pulse for Time {
     fn now(&self) -> Duration {
-        Duration::from_nanos(self.now_ns.load(Ordering::Relaxed))
+        match self.began {
+            Some(began) => began.elapsed(),
+            None => Duration::from_nanos(self.now_ns.load(Ordering::Relaxed)),
+        }
     }
 
     fn ticks(&self) -> u64 {
@@ -496,14 +571,36 @@ impl Pulse for Time {
     }
 }
 
+/// What outputs and processors of the tests did, in order.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Vec<String>>);
+
+impl Recorder {
+    /// Something was done.
+    pub fn push(&self, text: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// Everything since the last call.
+    pub fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).join("\n")
+    }
+}
+
 /// Log lines as text.
 #[derive(Debug, Default)]
-pub(crate) struct Log(Mutex<Vec<String>>);
+pub struct Log(Mutex<Vec<String>>);
 
 impl Log {
     /// Everything since the last call.
-    pub(crate) fn take(&self) -> String {
+    pub fn take(&self) -> String {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).concat()
+    }
+}
+
+impl fmt::Debug for Harness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("time", &self.time).finish_non_exhaustive()
     }
 }
 
@@ -521,15 +618,21 @@ impl LogSink for Log {
 
 struct TestBuilder {
     surroundings: Surroundings<'static>,
+    table: Vec<&'static Component>,
     /// Those that somebody has asked for.
     caches: HashMap<String, Arc<dyn Cache>>,
     rate_limits: HashMap<String, Arc<dyn RateLimit>>,
     nodes: Vec<ComponentNode>,
-    /// Whether the output's bell was rung.
-    is_rung: Arc<AtomicBool>,
+    input_bell: Arc<Bell>,
+    output_bell: Arc<Bell>,
 }
 
 impl TestBuilder {
+    fn component(&self, node: &ComponentNode) -> &'static Component {
+        let found = self.table.iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
+        found.expect("the registry has it")
+    }
+
     fn built(&mut self, kind: ComponentKind, config: &str, path: &str) -> Result<Built, BuildError> {
         let node = node(kind, config, self.surroundings.registry);
         self.child(&node, path)
@@ -552,8 +655,7 @@ impl Builder for TestBuilder {
     }
 
     fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError> {
-        let found = table().into_iter().find(|it| it.spec.kind == node.kind && it.spec.name == node.name);
-        found.expect("the registry has it").build(self, node, path)
+        self.component(node).build(self, node, path)
     }
 
     fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError> {

@@ -6,41 +6,53 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+/// A directory of its own.
 #[derive(Debug)]
-pub(crate) struct TempDir(PathBuf);
+pub struct TempDir(PathBuf);
 
 impl TempDir {
-    pub(crate) fn new() -> TempDir {
+    /// A new one, with nothing in it.
+    #[expect(clippy::new_without_default, reason = "each call makes another one")]
+    pub fn new() -> TempDir {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("wappa-pure-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("wappa-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a directory can be made");
         TempDir(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// The path of an entry, whether it is there or not.
-    pub(crate) fn at(&self, name: &str) -> String {
+    pub fn at(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }
 
     /// Writes a file, and makes the directories above it.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().expect("it is below")).expect("a directory can be made");
         fs::write(&path, content).expect("a file can be written");
         path.display().to_string()
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
+    /// The text of a file.
+    pub fn read(&self, name: &str) -> String {
         let content = fs::read(self.0.join(name)).expect("the file is there");
         String::from_utf8_lossy(&content).into_owned()
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// What a file has up to now, which is nothing where it is not there yet.
+    pub fn read_so_far(&self, name: &str) -> String {
+        let content = fs::read(self.0.join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&content).into_owned()
+    }
+
+    /// Whether there is such an entry.
+    pub fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
     }
 }

@@ -1,12 +1,12 @@
-//! What holds for every input, whoever answers when: run at random, by seed, with answers that come late, out of order, as
-//! failures, or never, and with a stop at any moment. A new input joins with one line.
+//! What holds for every input of this process, whoever answers when: run at random, by seed, with answers that come late, out
+//! of order, as failures, or never, and with a stop at any moment.
 
 use std::collections::BTreeMap;
 
-use wappa_component::{Ack, Failure, Input, Output, Waits};
+use wappa_component::{Ack, Component, Failure, Input, Output, Waits};
 use wappa_message::Mark;
 
-use super::{Harness, Said, TempDir, conformance::Random};
+use crate::{Harness, Random, Said, TempDir};
 
 /// How many random runs there are of each.
 const SEEDS: u64 = 12;
@@ -14,13 +14,36 @@ const SEEDS: u64 = 12;
 /// An input that has nothing to say for so many reads never ends.
 const READS_MAX: usize = 2_000;
 
-/// What is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Source {
-    /// Two files, `a` and `b`, that are read so many times.
-    Files(usize),
-    /// An output in the process, which the test writes to. Such an input ends only when it is stopped.
-    Process,
+/// Where the messages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// Two files, `DIR/a` and `DIR/b`, that are read so many times.
+    ByFiles(usize),
+    /// The output `inproc: it`, which the test writes to. Such an input ends only when it is stopped.
+    ByProcess,
+}
+
+/// Answers one of these, in any order and in pieces; where they may, some as failed.
+pub(crate) fn answer_one(acks: &mut Vec<Ack>, random: &mut Random, may_fail: bool) {
+    if acks.is_empty() {
+        return;
+    }
+    let mut ack = acks.swap_remove(random.below(acks.len() as u64) as usize);
+    let range = ack.origins();
+    if 1 < range.len() && random.one_in(2) {
+        let at = range.start + random.below(range.len() as u64) as u32;
+        acks.push(ack.split_off(at));
+    }
+    match random.below(4) {
+        0 if may_fail => drop(ack),
+        1 if may_fail => {
+            let failed = ack.origins().filter(|_| random.one_in(2));
+            let failure = |origin| Failure { origin, reason: Mark::new("full") };
+            let failures = failed.map(failure).collect();
+            ack.answer(failures);
+        }
+        _ => ack.delivered(),
+    }
 }
 
 struct Run {
@@ -55,26 +78,7 @@ impl Run {
 
     /// Answers something, in any order and in pieces.
     fn answer(&mut self) {
-        if self.acks.is_empty() {
-            return;
-        }
-        let idx = self.random.below(self.acks.len() as u64) as usize;
-        let mut ack = self.acks.swap_remove(idx);
-        let range = ack.origins();
-        if 1 < range.len() && self.random.below(2) == 0 {
-            let at = range.start + self.random.below(range.len() as u64) as u32;
-            self.acks.push(ack.split_off(at));
-        }
-        match self.random.below(4) {
-            0 => drop(ack),
-            1 => {
-                let failed = ack.origins().filter(|_| self.random.below(2) == 0);
-                let failure = |origin| Failure { origin, reason: Mark::new("full") };
-                let failures = failed.map(failure).collect();
-                ack.answer(failures);
-            }
-            _ => ack.delivered(),
-        }
+        answer_one(&mut self.acks, &mut self.random, true);
     }
 
     fn write(&mut self) {
@@ -86,7 +90,8 @@ impl Run {
     }
 }
 
-fn conform(config: &str, source: Source) {
+/// `DIR` in the config stands for a directory of its own.
+pub fn check_input_above(components: &[&'static Component], config: &str, filled: Filled) {
     for seed in 0..SEEDS {
         let mut random = Random::new(seed);
         let dir = TempDir::new();
@@ -97,13 +102,13 @@ fn conform(config: &str, source: Source) {
             expected.extend(lines);
         }
         let text = format!("{config}, seed {seed}");
-        let mut harness = Harness::default();
+        let mut harness = Harness::of(components);
         let input = harness.input(&config.replace("DIR", &dir.path().display().to_string()));
-        let output = (source == Source::Process).then(|| harness.output("inproc: it"));
+        let output = (filled == Filled::ByProcess).then(|| harness.output("inproc: it"));
         let (read, acks, given) = (Vec::new(), Vec::new(), Vec::new());
         let mut run = Run { harness, input, output, random, read, acks, given };
         run.input.connect(&mut Waits::default()).expect("it can be connected once more");
-        let stops = source == Source::Process || run.random.below(3) == 0;
+        let stops = filled == Filled::ByProcess || run.random.below(3) == 0;
         let stop_at = run.random.below(30);
         let mut n_reads = 0;
         let mut has_ended = false;
@@ -131,12 +136,12 @@ fn conform(config: &str, source: Source) {
         // Each message comes as often as it should, and those of one file in order.
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         run.read.iter().for_each(|it| *counts.entry(it).or_insert(0) += 1);
-        let most = match source {
-            Source::Files(n) => n,
-            Source::Process => 1,
+        let most = match filled {
+            Filled::ByFiles(n) => n,
+            Filled::ByProcess => 1,
         };
         assert!(counts.values().all(|it| *it <= most), "{text}: a message comes too often");
-        if let Source::Files(n) = source
+        if let Filled::ByFiles(n) = filled
             && !stops
         {
             let missing = expected.iter().find(|it| counts.get(it.as_str()) != Some(&n));
@@ -151,7 +156,7 @@ fn conform(config: &str, source: Source) {
         }
         assert_eq!([0; 2].map(|_| run.input.close()), [const { Ok(()) }; 2], "{text}");
         // What was read, and is answered only now, is answered all the same.
-        let is_again = source != Source::Process && !stops && run.random.below(2) == 0;
+        let is_again = filled != Filled::ByProcess && !stops && run.random.below(2) == 0;
         if is_again && run.input.restart() {
             run.read.clear();
             while run.read() {
@@ -165,56 +170,5 @@ fn conform(config: &str, source: Source) {
         for (name, said) in run.given {
             assert_ne!(said.take(), "nothing", "{text}: `{name}` is never answered");
         }
-    }
-}
-
-#[test]
-fn every_input() {
-    let files = "file: {paths: [DIR/a, DIR/b]}";
-    let each = "[file: {paths: [DIR/a]}, file: {paths: [DIR/b]}]";
-    let rows = "csv: {paths: [DIR/a, DIR/b], parse_header_row: false, batch_count: 7}";
-    let first = "mapping: 'root = this.index(0)'";
-    for (config, source) in [
-        (files, Source::Files(1)),
-        (&format!("batched: {{child: {{{files}}}, policy: {{count: 7}}}}"), Source::Files(1)),
-        (
-            &format!("batched: {{child: {{{files}}}, policy: {{byte_size: 100, period: 1s}}}}"),
-            Source::Files(1),
-        ),
-        (
-            &format!("batched: {{child: {{{files}}}, policy: {{count: 3, processors: [noop: {{}}]}}}}"),
-            Source::Files(1),
-        ),
-        ("file: {paths: [DIR/a, DIR/b], scanner: {skip_bom: {into: {lines: {}}}}}", Source::Files(1)),
-        (
-            &format!("batched: {{child: {{{rows}}}, policy: {{count: 1, processors: [{first}]}}}}"),
-            Source::Files(1),
-        ),
-        (&format!("broker: {{inputs: {each}}}"), Source::Files(1)),
-        (&format!("broker: {{copies: 3, inputs: {each}, batching: {{count: 10}}}}"), Source::Files(3)),
-        (&format!("sequence: {{inputs: {each}}}"), Source::Files(1)),
-        (
-            &format!("batched: {{child: {{sequence: {{inputs: {each}}}}}, policy: {{count: 1000}}}}"),
-            Source::Files(1),
-        ),
-        (&format!("read_until: {{idle_timeout: 1s, input: {{{files}}}}}"), Source::Files(1)),
-        (&format!("read_until: {{check: 'content() == \"no\"', input: {{{files}}}}}"), Source::Files(1)),
-        (
-            &format!(
-                "read_until: {{check: 'content() == \"no\"', input: {{batched: {{child: {{{files}}}, policy: {{count: 7}}}}}}}}"
-            ),
-            Source::Files(1),
-        ),
-        (
-            &format!(
-                "sequence: {{inputs: [broker: {{inputs: {each}}}, read_until: {{idle_timeout: 0s, input: {{{files}}}}}]}}"
-            ),
-            Source::Files(2),
-        ),
-        ("inproc: it", Source::Process),
-        ("broker: {inputs: [inproc: it, inproc: it, inproc: other]}", Source::Process),
-        ("batched: {child: {inproc: it}, policy: {count: 2}}", Source::Process),
-    ] {
-        conform(config, source);
     }
 }
