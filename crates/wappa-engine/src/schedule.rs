@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wappa_component::{Flight, Input, Order, Output, Waits};
 
 use crate::{
+    attendant::Attendance,
     job::{Job, Place, Stretch},
     recall::Recall,
     rows::Rows,
@@ -72,6 +73,8 @@ pub(crate) struct Schedule {
     pub(crate) n_idle: usize,
     /// Until when they wait, the longest of them; nothing for without end.
     idle_until: Option<Duration>,
+    /// What who has the output's turn does where the threads of the pipeline cannot.
+    pub(crate) attendance: Attendance,
 }
 
 /// The input, where no thread has it.
@@ -186,6 +189,7 @@ impl Schedule {
             is_broken: false,
             n_idle: 0,
             idle_until: None,
+            attendance: Attendance::default(),
         }
     }
 
@@ -195,29 +199,14 @@ impl Schedule {
         if self.is_broken {
             return Task::Finish;
         }
-        if let Some(output) = self.output.take() {
-            if !self.output_is_connected {
-                return Task::Connect(output);
-            }
-            if self.is_recalled(now) {
-                self.recall.take();
-                self.output_state.due = None;
-                self.output_is_flushed = self.in_flight.is_empty();
-                return Task::Resume(output);
-            }
-            match self.take_due() {
-                Some(outgoing) => return Task::Write(output, outgoing),
-                None => self.output = Some(output),
-            }
+        if let Some(task) = self.take_output_task(now) {
+            return task;
         }
         if let Some(job) = self.take_ready() {
             return Task::Work(job);
         }
-        if self.wants_flush()
-            && let Some(output) = self.output.take()
-        {
-            self.output_is_flushed = true;
-            return Task::Flush(output);
+        if let Some(task) = self.take_flush() {
+            return task;
         }
         if let Some(task) = self.take_input() {
             return task;
@@ -225,10 +214,93 @@ impl Schedule {
         if self.is_over() { Task::Finish } else { Task::Wait }
     }
 
+    /// What is to be done with the output, if anything.
+    fn take_output_task(&mut self, now: impl FnOnce() -> Duration) -> Option<Task> {
+        let output = self.output.take()?;
+        if !self.output_is_connected {
+            return Some(Task::Connect(output));
+        }
+        if self.is_recalled(now) {
+            return Some(self.resume(output));
+        }
+        match self.take_due() {
+            Some(outgoing) => Some(Task::Write(output, outgoing)),
+            None => {
+                self.output = Some(output);
+                None
+            }
+        }
+    }
+
+    fn resume(&mut self, output: Box<dyn Output>) -> Task {
+        self.recall.take();
+        self.output_state.due = None;
+        self.output_is_flushed = self.in_flight.is_empty();
+        Task::Resume(output)
+    }
+
+    fn take_flush(&mut self) -> Option<Task> {
+        if !self.wants_flush() {
+            return None;
+        }
+        let output = self.output.take()?;
+        self.output_is_flushed = true;
+        Some(Task::Flush(output))
+    }
+
+    /// What the attendant does next. Where the threads of the pipeline do not all wait it does only what is due: they come to
+    /// the rest sooner.
+    pub(crate) fn task_of_attendant(&mut self, all_wait: bool, now: impl Fn() -> Duration) -> Option<Task> {
+        if all_wait {
+            return self.take_output_task(now).or_else(|| self.take_flush());
+        }
+        let is_due = self.output_is_connected && self.output_state.due.is_some_and(|due| due <= now());
+        let output = self.output.take_if(|_| is_due)?;
+        Some(self.resume(output))
+    }
+
+    /// The attendant has nothing to do. Returns until when it sleeps.
+    pub(crate) fn attendant_sleeps(&mut self) -> Option<Duration> {
+        // Whoever is free wakes by itself.
+        let until = self.due().filter(|_| !self.is_anybody_free());
+        self.attendance = Attendance::Asleep(until);
+        until
+    }
+
+    /// Whether a thread waits for something to do, or for input.
+    fn is_anybody_free(&self) -> bool {
+        0 < self.n_idle || self.awaits_input()
+    }
+
+    /// Whether what is due comes before the attendant wakes, and nobody else may be there.
+    pub(crate) fn is_late_for_attendant(&self) -> bool {
+        let is_late = |due| match self.attendance {
+            Attendance::Absent => true,
+            Attendance::Asleep(until) => until.is_none_or(|until| due < until),
+            Attendance::Awake | Attendance::Impossible => false,
+        };
+        self.has_processors && !self.is_anybody_free() && self.due().is_some_and(is_late)
+    }
+
+    /// Whether there is something to do for the attendant, where all threads wait.
+    pub(crate) fn is_for_attendant(&self, now: impl FnOnce() -> Duration) -> bool {
+        !self.is_anybody_free() && self.output_waits(now)
+    }
+
+    /// Whether nothing will be done any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_broken || self.is_over()
+    }
+
+    /// Whether there is something to be done with the output, and nobody has it.
+    pub(crate) fn output_waits(&self, now: impl FnOnce() -> Duration) -> bool {
+        let is_wanted = || self.is_due() || self.is_recalled(now) || self.wants_flush();
+        self.output.is_some() && (!self.output_is_connected || is_wanted())
+    }
+
     /// Whether another thread than the calling one would find something to do.
     pub(crate) fn has_more(&self, now: impl FnOnce() -> Duration) -> bool {
-        let is_wanted = || self.is_due() || self.is_recalled(now) || self.wants_flush();
-        let output_waits = self.output.is_some() && (!self.output_is_connected || is_wanted());
+        let output_waits = self.output_waits(now);
         let input_waits = matches!(self.inlet, Inlet::Free(_) | Inlet::Waits(..)) && self.has_room();
         output_waits || input_waits || self.may_start_ready() || self.is_over()
     }

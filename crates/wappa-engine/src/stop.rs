@@ -3,8 +3,8 @@
 use std::{
     fmt,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -37,6 +37,19 @@ struct State {
     hooks: Monitor<Vec<Hook>>,
     /// Who waits for a future waits here: hooks may be what wakes them.
     parked: Monitor<()>,
+    /// How many threads sleep, or wait for a future.
+    n_waiting: AtomicUsize,
+    /// What is called when one more does.
+    on_wait: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// A thread that waits.
+struct Waiting<'a>(&'a State);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.n_waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Stop {
@@ -47,6 +60,8 @@ impl Stop {
             bell: bell.clone(),
             hooks: Monitor::new(world, Vec::new()),
             parked: Monitor::new(world, ()),
+            n_waiting: AtomicUsize::new(0),
+            on_wait: OnceLock::new(),
         }))
     }
 
@@ -74,6 +89,24 @@ impl Stop {
     /// `hook` is called whenever the stream goes on to the next phase of stopping.
     pub(crate) fn on_change(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.add(Hook { phase: None, call: Box::new(hook) });
+    }
+
+    /// `hook` is called by each thread that begins to sleep, or to wait for a future, before it does. A stop is for one stream.
+    pub(crate) fn on_wait(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.on_wait.set(Box::new(hook));
+    }
+
+    /// How many threads sleep, or wait for a future.
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.0.n_waiting.load(Ordering::SeqCst)
+    }
+
+    fn begin_to_wait(&self) -> Waiting<'_> {
+        // Counted first: whoever has something for a thread that does not wait looks at that behind it.
+        self.0.n_waiting.fetch_add(1, Ordering::SeqCst);
+        let waiting = Waiting(&self.0);
+        self.0.on_wait.get().into_iter().for_each(|hook| hook());
+        waiting
     }
 
     fn add(&self, hook: Hook) {
@@ -135,6 +168,7 @@ impl Pulse for Stop {
 
     fn sleep(&self, duration: Duration) -> bool {
         let until = self.0.world.now().saturating_add(duration);
+        let _waiting = self.begin_to_wait();
         let mut hooks = self.0.hooks.lock();
         while !self.is_abandoned() && self.0.world.now() < until {
             hooks = self.0.hooks.wait(hooks, Some(until));
@@ -143,6 +177,7 @@ impl Pulse for Stop {
     }
 
     fn park(&self, is_woken: &AtomicBool) -> bool {
+        let _waiting = self.begin_to_wait();
         let mut parked = self.0.parked.lock();
         while !self.is_abandoned() && !is_woken.load(Ordering::SeqCst) {
             parked = self.0.parked.wait(parked, None);

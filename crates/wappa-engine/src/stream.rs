@@ -6,6 +6,7 @@ use wappa_component::{Caches, Input, Logger, Output, Processor, cause};
 
 use crate::{
     activity::Activity,
+    attendant::{self, Attendance, Attendant},
     filler::{self, Filler},
     intake::Intake,
     line::Line,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// The stack of the pipeline's threads: guests may use half of it.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a stream is made of.
 pub struct Assembly {
@@ -70,6 +71,8 @@ pub struct Stream {
 pub struct Setting {
     pub(crate) world: World,
     pub(crate) bell: Bell,
+    /// Of who has the output's turn where nobody else can.
+    attendant_bell: Bell,
     pub(crate) stop: Stop,
     pub(crate) activity: Activity,
     pub(crate) output_bell: Recall,
@@ -84,6 +87,7 @@ impl Setting {
         let stop = Stop::new(world, &bell);
         let (activity, output_bell) = (Activity::default(), Recall::default());
         Ok(Setting {
+            attendant_bell: Bell::new(world)?,
             world: world.clone(),
             bell,
             stop,
@@ -150,8 +154,11 @@ impl Stream {
         let mut schedule =
             Schedule::new(parts.input, parts.output, parts.is_ordered, !stages.is_empty(), window);
         schedule.recall = recall.clone();
+        let has_filler = filler.is_some();
         let shared = Arc::new_cyclic(|weak| Shared {
             weak: weak.clone(),
+            attendant: Attendant::new(setting.attendant_bell),
+            has_filler,
             schedule: Monitor::new(&setting.world, schedule),
             report: Monitor::new(&setting.world, Report::default()),
             world: setting.world.clone(),
@@ -175,8 +182,14 @@ impl Stream {
         setting.stop.on_change(move || {
             if let Some(shared) = weak.upgrade() {
                 recall.set();
-                drop(shared.schedule.lock());
+                attendant::all_may_wait(&shared, &mut shared.schedule.lock());
                 shared.schedule.notify_all();
+            }
+        });
+        let weak = Arc::downgrade(&shared);
+        setting.stop.on_wait(move || {
+            if let Some(shared) = weak.upgrade() {
+                attendant::wait_begins(&shared);
             }
         });
         shared
@@ -195,6 +208,10 @@ pub(crate) fn finish(shared: &Arc<Shared>) -> io::Result<Report> {
 
 /// Runs the threads of the pipeline until all have ended.
 fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
+    if shared.world.starts_all_threads() {
+        shared.schedule.lock().attendance = Attendance::Awake;
+        shared.attendant.start(Arc::clone(shared))?;
+    }
     let mut filler = shared.filler.lock().take();
     let n_threads = shared.n_threads + usize::from(filler.is_some());
     let mut start = |thread| {
@@ -230,6 +247,7 @@ fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
     for thread in threads {
         thread.join().expect("a thread of the pipeline catches its panics");
     }
+    shared.attendant.join();
     result
 }
 

@@ -52,6 +52,12 @@ impl Strictness {
         }
     }
 
+    /// Whatever is built.
+    #[cfg(test)]
+    pub(crate) fn always() -> Strictness {
+        Strictness(Arc::new(AtomicBool::new(true)))
+    }
+
     fn disable(&self, logger: &Logger, what: &str) {
         logger.warn(&format!("Disabling strict mode due to incompatible {what}"));
         self.0.store(false, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use wappa_component::{
 
 use crate::{
     activity::Activity,
+    attendant::{self, Attendant},
     filler::Filler,
     job::Job,
     observe::Tally,
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) stages: Vec<Stage>,
     pub(crate) stop: Stop,
     pub(crate) bell: Bell,
+    pub(crate) attendant: Attendant,
     pub(crate) report: Monitor<Report>,
     pub(crate) logger: Logger,
     pub(crate) activity: Activity,
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     /// What mappings may ask.
     pub(crate) caches: Caches,
     pub(crate) input_takes_back: bool,
+    pub(crate) has_filler: bool,
     /// Until its thread takes it.
     pub(crate) filler: Monitor<Option<Filler>>,
 }
@@ -57,6 +60,17 @@ impl Shared {
 
     fn output_lane(&self) -> usize {
         self.n_threads + 1
+    }
+
+    /// The number of the attendant's thread: behind those of the pipeline and the buffer.
+    pub(crate) fn attendant_number(&self) -> usize {
+        self.n_threads + usize::from(self.has_filler)
+    }
+
+    /// Whether all threads of the pipeline sleep, or wait for a future. Those that help them, or fill the buffer, count as
+    /// well, so that this may be said too soon, and never too late.
+    pub(crate) fn all_wait(&self) -> bool {
+        self.n_threads <= self.stop.n_waiting()
     }
 
     /// Of what fills the buffer.
@@ -72,11 +86,17 @@ pub(crate) fn run_guarded(shared: &Shared, thread: usize) {
     shared.world.enter(thread);
     watch_mappings(Some((Arc::new(shared.stop.clone()), shared.caches.clone())));
     if guarded(shared, "engine", || run(shared, thread)).is_none() {
-        shared.schedule.lock().break_off();
-        shared.schedule.notify_all();
+        break_off(shared);
     }
     watch_mappings(None);
     shared.world.leave();
+}
+
+/// A thread died of a bug of the engine.
+pub(crate) fn break_off(shared: &Shared) {
+    shared.schedule.lock().break_off();
+    shared.schedule.notify_all();
+    shared.attendant.bell.ring();
 }
 
 fn run(shared: &Shared, thread: usize) {
@@ -87,10 +107,7 @@ fn run(shared: &Shared, thread: usize) {
             None => next_task(shared),
         };
         match task {
-            Task::Connect(output) => connect_output(shared, output),
-            Task::Write(output, outgoing) => write(shared, output, outgoing),
-            Task::Resume(output) => turn(shared, output, |output, step| output.resume(step)),
-            Task::Flush(output) => turn(shared, output, |output, step| output.flush(step)),
+            Task::Connect(_) | Task::Write(..) | Task::Resume(_) | Task::Flush(_) => perform(shared, task),
             Task::Work(job) => work(shared, thread, job),
             Task::Read(source) => carried = read(shared, source),
             Task::Await(waits, until) => {
@@ -100,6 +117,17 @@ fn run(shared: &Shared, thread: usize) {
             Task::Wait => unreachable!("waiting is done where tasks are taken"),
             Task::Finish => break,
         }
+    }
+}
+
+/// What is to be done with the output.
+pub(crate) fn perform(shared: &Shared, task: Task) {
+    match task {
+        Task::Connect(output) => connect_output(shared, output),
+        Task::Write(output, outgoing) => write(shared, output, outgoing),
+        Task::Resume(output) => turn(shared, output, |output, step| output.resume(step)),
+        Task::Flush(output) => turn(shared, output, |output, step| output.flush(step)),
+        _ => unreachable!("that is for threads of the pipeline"),
     }
 }
 
@@ -117,10 +145,14 @@ fn next_task(shared: &Shared) -> Task {
             }
             Task::Finish => {
                 shared.schedule.notify_all();
+                shared.attendant.bell.ring();
                 return Task::Finish;
             }
             task => {
-                call_others(shared, &schedule);
+                call_others(shared, &mut schedule);
+                if let Task::Work(_) = task {
+                    attendant::work_begins(shared, &mut schedule);
+                }
                 return task;
             }
         }
@@ -128,7 +160,7 @@ fn next_task(shared: &Shared) -> Task {
 }
 
 /// Calls another thread when there is something to do for it: an idle one, or the one that waits for input.
-fn call_others(shared: &Shared, schedule: &Schedule) {
+fn call_others(shared: &Shared, schedule: &mut Schedule) {
     let has_more = schedule.has_more(|| shared.world.now());
     let (idle_too_long, awaits_too_long) = schedule.wait_too_long();
     if idle_too_long {
@@ -139,12 +171,13 @@ fn call_others(shared: &Shared, schedule: &Schedule) {
     if awaits_too_long || (has_more && schedule.n_idle == 0 && schedule.awaits_input()) {
         shared.bell.ring();
     }
+    attendant::all_may_wait(shared, schedule);
 }
 
 /// Has a thread look for something to do.
 pub(crate) fn call(shared: &Shared) {
-    let schedule = shared.schedule.lock();
-    call_others(shared, &schedule);
+    let mut schedule = shared.schedule.lock();
+    call_others(shared, &mut schedule);
 }
 
 /// At a stop: what no processor has seen goes back to an input that can take it; what is not finished when the stream
@@ -241,7 +274,7 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
     let Some(parcel) = parcel else {
         let mut schedule = shared.schedule.lock();
         schedule.return_input(source, asked, is_exhausted);
-        call_others(shared, &schedule);
+        call_others(shared, &mut schedule);
         return None;
     };
     // Others may read while the messages are made, which takes longer than the lock.
@@ -249,7 +282,7 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
         let mut schedule = shared.schedule.lock();
         let number = schedule.number_parcel(parcel.order());
         schedule.return_input(source, asked, is_exhausted);
-        call_others(shared, &schedule);
+        call_others(shared, &mut schedule);
         number
     };
     let mut job = Job::of_parcel(number, parcel.open());
@@ -257,7 +290,8 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
     job.charges = step.take_charges();
     let mut schedule = shared.schedule.lock();
     let job = schedule.start_numbered(job);
-    call_others(shared, &schedule);
+    call_others(shared, &mut schedule);
+    attendant::work_begins(shared, &mut schedule);
     Some(Task::Work(job))
 }
 
@@ -287,7 +321,7 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
                 rest.failed_within(stopped());
             } else {
                 schedule.put_ready(rest);
-                call_others(shared, &schedule);
+                call_others(shared, &mut schedule);
             }
         }
     }
@@ -339,7 +373,7 @@ impl Landing for Shared {
     fn landed(&self, number: u64) {
         let mut schedule = self.schedule.lock();
         schedule.landed(number);
-        call_others(self, &schedule);
+        call_others(self, &mut schedule);
     }
 }
 

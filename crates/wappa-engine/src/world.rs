@@ -61,6 +61,11 @@ impl World {
         World(Kind::Simulated(scheduler))
     }
 
+    /// Whether all threads there may be have to begin with the stream.
+    pub(crate) fn starts_all_threads(&self) -> bool {
+        matches!(&self.0, Kind::Simulated(_))
+    }
+
     /// A counter that goes up about once a millisecond while somebody works.
     pub(crate) fn ticks(&self) -> u64 {
         match &self.0 {

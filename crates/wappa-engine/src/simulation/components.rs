@@ -17,11 +17,15 @@ use wappa_message::{Mark, Message};
 use wappa_spec::Config;
 
 use super::{
-    model::{Sequence, Sim, name},
+    model::{Sequence, Sim, id, name},
     plan::{Gives, OrderPlan, ProcessorKind, ProcessorPlan, Reading, RemotePlan},
     random::{mix, mix_text},
 };
-use crate::{observe::ObservedProcessor, world::Scheduler};
+use crate::{
+    observe::ObservedProcessor,
+    strict::{Strictness, Unfailed},
+    world::Scheduler,
+};
 
 /// The input `source`, for the config of a plan's input: which of its inputs it is.
 pub(super) const SOURCE: Component = Component::input::<SourceConfig>("source");
@@ -369,11 +373,18 @@ impl Worker {
             n_calls: AtomicU64::new(0),
             sequence: Mutex::default(),
         };
-        Box::new(ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path), None))
+        let worker = ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path), None);
+        match sim.plan.is_strict {
+            true => Box::new(Unfailed { inner: Box::new(worker), strictness: Strictness::always() }),
+            false => Box::new(worker),
+        }
     }
 
     /// Returns the messages of each batch.
     fn check(&self, part: &Part) -> Vec<Vec<usize>> {
+        if self.sim.plan.is_strict && part.messages().iter().any(|it| it.error().is_some()) {
+            self.sim.token.fail(&format!("{} gets a message that has failed", self.plan.path));
+        }
         if self.place == Place::Within {
             return Vec::new();
         }
@@ -456,7 +467,9 @@ impl Worker {
                     if !step.sleep(Duration::from_millis(ms)) {
                         return idx;
                     }
-                    step.mark(&mut part.messages_mut()[at], Mark::new("wasm trap: unreachable"));
+                    let message = &mut part.messages_mut()[at];
+                    self.sim.model().marked.insert(id(message));
+                    step.mark(message, Mark::new("wasm trap: unreachable"));
                 }
             }
         }

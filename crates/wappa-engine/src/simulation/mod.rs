@@ -35,6 +35,7 @@ use crate::{
     line::Line,
     stop::Stop,
     stream::{self, Assembly, Report, Setting, Stream},
+    strict::{Strictness, TurnsAway},
     under::{UnderInput, UnderOutput},
     world::{Scheduler, World},
 };
@@ -121,10 +122,17 @@ fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Sett
     let Setting { activity, output_bell, .. } = &sim.last;
     let of = sim.observed("root.output");
     let mut output: Box<dyn Output> = Box::new(Line::new(sink, of, output_bell.bell(), activity));
+    let turned_away = |output| -> Box<dyn Output> {
+        match plan.is_strict {
+            true => Box::new(TurnsAway { inner: output, strictness: Strictness::always() }),
+            false => output,
+        }
+    };
+    output = turned_away(output);
     if !plan.under_output.is_empty() {
         let place = if plan.keeps_order() { Place::InTurn } else { Place::Pipeline };
         let processors = all(&plan.under_output, place, place);
-        output = Box::new(UnderOutput::new(output, processors));
+        output = turned_away(Box::new(UnderOutput::new(output, processors)));
     }
     let stream = |setting: &Setting, input, processors, output| {
         let parts = Assembly {
@@ -162,11 +170,14 @@ fn run_plan(seed: u64, plan: Plan) -> (Result<(), String>, Vec<String>) {
     let random = Random::new(mix(&[seed, 1]));
     let n_actors = 1 + usize::from(plan.output.remote.is_some());
     let token = Arc::new(Token::new(random, plan.habits, plan.n_threads(), n_actors, verdict_tx));
-    let setting = |first: usize, n_threads: usize| {
+    let [n_workers, n_beside] = plan.n_threads();
+    let setting = |first: usize, others: usize, n_beside: usize| {
         let section = Arc::new(Section {
             token: Arc::clone(&token),
             first,
-            n_threads: n_threads.into(),
+            n_workers: plan.threads,
+            others,
+            n_threads: (plan.threads + n_beside).into(),
             at_end: OnceLock::new(),
         });
         let world = World::simulated(Arc::clone(&section) as Arc<dyn Scheduler>);
@@ -174,13 +185,13 @@ fn run_plan(seed: u64, plan: Plan) -> (Result<(), String>, Vec<String>) {
         setting.replay_bound = plan.replay_bound;
         (section, setting)
     };
-    let [n_workers, n_fillers] = plan.n_threads();
-    let (section, first) =
-        setting(0, if plan.chain.is_some() { plan.threads } else { n_workers + n_fillers });
+    let n_streams = 1 + usize::from(plan.chain.is_some());
+    let n_beside_first = n_beside + 1 - n_streams;
+    let (section, first) = setting(0, n_workers, n_beside_first);
     let last = match plan.chain {
         None => first.clone(),
         Some(_) => {
-            let (_, second) = setting(plan.threads, plan.threads);
+            let (_, second) = setting(plan.threads, n_workers + n_beside_first, 1);
             let stop = second.stop.clone();
             // Nothing more comes to the second when the first is over.
             _ = section.at_end.set(Box::new(move || stop.drain()));

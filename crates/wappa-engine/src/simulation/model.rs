@@ -70,6 +70,8 @@ pub(super) struct Model {
     sights: BTreeMap<usize, u64>,
     /// The messages that went through the whole pipeline.
     finished: BTreeSet<usize>,
+    /// The messages that were marked as failed.
+    pub(super) marked: BTreeSet<usize>,
     pub(super) n_delivered: u64,
     /// What came back for want of a connection and was not written again.
     pub(super) lost: BTreeSet<String>,
@@ -252,15 +254,19 @@ impl Sim {
                 schedule.n_idle,
                 schedule.due(),
                 schedule.awaits_input(),
+                schedule.output_waits(|| now),
             )
         };
-        let Some((has_more, n_idle, due, awaits_input)) = shared.schedule.peek(look) else {
+        let Some((has_more, n_idle, due, awaits_input, is_forgotten)) = shared.schedule.peek(look) else {
             return Err("a thread waits and has the lock of all".to_string());
         };
         let is_free = |key: usize| key == bell || key == shared.schedule.key();
         let is_late = |until: Option<Duration>| due.is_some_and(|due| until.is_none_or(|until| due < until));
         if waits.iter().any(|(key, until)| is_free(*key) && is_late(*until)) {
             return Err(format!("the output is due at {due:?}, and a thread waits for longer"));
+        }
+        if is_forgotten {
+            return Err("there is something to do for the output, and all wait".to_string());
         }
         if has_more && 0 < n_idle {
             return Err("a thread is idle although there is something to do".to_string());
@@ -492,6 +498,12 @@ impl Model {
         (0..self.batch_of.len()).all(|id| plan.results(id).into_iter().all(has_arrived))
     }
 
+    /// Whether a message, or one that was in a batch with it, was marked as failed.
+    fn has_marked_beside(&self, id: usize, plan: &Plan) -> bool {
+        let is_beside = |other: &usize| plan.is_batched() || self.batch_of[*other] == self.batch_of[id];
+        self.marked.iter().any(is_beside)
+    }
+
     fn check_answer(&self, id: usize, has_failed: bool, sim: &Sim) -> Result<(), String> {
         // It is in the buffer, and what becomes of it there is seen at the end.
         if !has_failed && sim.plan.buffer.is_some() {
@@ -516,13 +528,19 @@ impl Model {
             && self.output_is_up
             && self.faults.is_empty()
             && sim.plan.under_output.is_empty();
-        if self.finished.contains(&id) && may_be_offered && !was_offered && !sim.plan.loses_origins() {
+        let was_turned_away = sim.plan.is_strict && self.has_marked_beside(id, &sim.plan);
+        let has_to_be_offered = !was_turned_away && !sim.plan.loses_origins();
+        if self.finished.contains(&id) && may_be_offered && !was_offered && has_to_be_offered {
             return Err(format!("message {id} is finished, and answered as failed without being written"));
         }
         if sim.plan.replays && !was_given_up {
             return Err(format!("message {id} is answered as failed and not replayed"));
         }
-        let may_fail = was_given_up || was_given_back || has_failed_at_output || sim.plan.loses_origins();
+        let may_fail = was_given_up
+            || was_given_back
+            || has_failed_at_output
+            || was_turned_away
+            || sim.plan.loses_origins();
         if !may_fail {
             return Err(format!("message {id} is answered as failed, and it did not fail"));
         }

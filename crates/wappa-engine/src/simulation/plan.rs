@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub(super) window: Window,
     pub(super) replays: bool,
     pub(super) replay_bound: Bound,
+    /// Whether messages that failed are turned away.
+    pub(super) is_strict: bool,
     pub(super) habits: Habits,
     /// What is read, and how several are read.
     pub(super) inputs: Vec<InputPlan>,
@@ -299,6 +301,7 @@ impl Plan {
                 messages_max: r.pick(&[1, 3, 16, 1024]),
                 bytes_max: r.pick(&[1, 16, 1 << 20]),
             },
+            is_strict: false,
             habits: Habits { switch_once_in: r.pick(&[1, 2, 8, 64]), lag_once_in: r.pick(&[0, 0, 200, 20]) },
             stops: stops(r, ends, halts, needs_abandon),
             inputs,
@@ -315,6 +318,10 @@ impl Plan {
         let mut plan = plan.focused(r, seed);
         plan.lease(r);
         plan.wait_outside(&mut Random::new(mix(&[seed, 13])));
+        let r = &mut Random::new(mix(&[seed, 29]));
+        if r.once_in(5) {
+            plan.be_strict(r);
+        }
         plan.sound()
     }
 
@@ -325,7 +332,7 @@ impl Plan {
         let batching =
             r.once_in(3).then(|| (r.pick(&[1, 3, 1000]), r.once_in(2).then(|| r.pick(&[1, 20, 2000]))));
         plan.buffer = Some(BufferPlan { limit: r.pick(&[1, 200, 1 << 20]), batching });
-        plan.replays = true;
+        (plan.replays, plan.is_strict) = (true, false);
         if r.once_in(2) {
             plan.under_input.clear();
         }
@@ -341,12 +348,40 @@ impl Plan {
         plan.stops.clear();
         plan.output.poison_one_in = 0;
         (plan.output.names_failures, plan.output.panics_in_close) = (true, false);
-        match seed % 3 {
+        plan.is_strict = false;
+        match seed % 5 {
             0 => plan.about_pending(r),
             1 => plan.about_strangers(r),
-            _ => plan.about_filtering(r),
+            2 => plan.about_filtering(r),
+            3 => plan.about_waiting(r),
+            _ => plan.be_strict(r),
         }
         plan.sound()
+    }
+
+    /// Messages that failed are turned away, and some do. They would fail again and again.
+    fn be_strict(&mut self, r: &mut Random) {
+        (self.is_strict, self.replays) = (true, false);
+        let kinds = [2, 3, 10].map(|one_in| ProcessorKind::Mark { one_in });
+        let path = format!("root.pipeline.processors.{}", self.pipeline.len());
+        let at = r.below(self.pipeline.len() as u64 + 1) as usize;
+        self.pipeline.insert(at, plain(&path, r, &kinds));
+    }
+
+    /// All threads wait while the output has collected something and is to send it.
+    fn about_waiting(&mut self, r: &mut Random) {
+        self.threads = r.pick(&[1, 1, 2, 3]);
+        let ms_max = r.pick(&[20, 200, 5000]);
+        let kinds = [ProcessorKind::Slow { ms_max, obeys: true }, ProcessorKind::Asks { ms_max }];
+        self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
+        self.window = Window::default();
+        let collects = Some((r.pick(&[3, 1000]), Some(r.pick(&[1, 20]))));
+        self.output.remote = Some(RemotePlan {
+            collects,
+            max_in_flight: r.pick(&[1, FULL_NEVER]),
+            mute_one_in: 0,
+            ..remote(r)
+        });
     }
 
     /// Replays that stop halfway under the input, behind a batch that waits for more.
@@ -393,6 +428,7 @@ impl Plan {
         let r = &mut Random::new(mix(&[seed, 17]));
         let mut plan = Plan::of_seed(seed);
         plan.chain = Some(ChainPlan { second_works: r.once_in(2) });
+        plan.is_strict = false;
         // As long as nobody reads, the first one waits: what ends the second would end it as well.
         let output = &mut plan.output;
         (output.connect_is_fatal, output.panics_in_close) = (false, false);
@@ -414,9 +450,10 @@ impl Plan {
         }
     }
 
-    /// How many threads work in the pipelines, and how many fill a buffer.
+    /// How many threads work in the pipelines, and how many fill a buffer or attend to an output.
     pub(super) fn n_threads(&self) -> [usize; 2] {
-        [self.threads * (1 + usize::from(self.chain.is_some())), usize::from(self.buffer.is_some())]
+        let n_streams = 1 + usize::from(self.chain.is_some());
+        [self.threads * n_streams, n_streams + usize::from(self.buffer.is_some())]
     }
 
     /// Whether messages are put together to batches before any processor of the pipeline sees them.
@@ -691,6 +728,7 @@ impl Plan {
             && !self.is_batched()
             && self.chain.is_none()
             && self.buffer.is_none()
+            && !self.is_strict
     }
 
     /// What is left of a message that comes to the output.

@@ -77,6 +77,9 @@ impl Sink {
         if !self.is_connected {
             sim.token.fail("the output is written to without a connection");
         }
+        if sim.plan.is_strict && part.messages().iter().any(|it| it.error().is_some()) {
+            sim.token.fail("the output is given a message that has failed");
+        }
         if part.n_messages() == 0 {
             sim.token.fail("the output gets nothing to write");
         }

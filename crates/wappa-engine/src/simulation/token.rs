@@ -67,7 +67,7 @@ struct State {
     holder: Option<usize>,
     /// Those of the pipeline, then what is outside of it, then the one that stops the stream.
     threads: Vec<Thread>,
-    /// How many of those are of the pipeline or fill its buffer, and how many of these work on messages.
+    /// How many of those are of the pipeline, fill its buffer or attend to its output, and how many of these work on messages.
     n_pipeline: usize,
     n_workers: usize,
     stop_at_step: Option<u64>,
@@ -86,15 +86,15 @@ enum Thread {
 }
 
 impl Token {
-    /// For the threads of a pipeline and those that fill its buffer, `n_actors` outside of it, and one that stops the stream.
+    /// For the threads of a pipeline and those beside it, `n_actors` outside of it, and one that stops the stream.
     pub(super) fn new(
         random: Random,
         habits: Habits,
-        [n_workers, n_fillers]: [usize; 2],
+        [n_workers, n_beside]: [usize; 2],
         n_actors: usize,
         verdict: SyncSender<String>,
     ) -> Token {
-        let n_threads = n_workers + n_fillers;
+        let n_threads = n_workers + n_beside;
         let state = State {
             random,
             habits,
@@ -371,10 +371,15 @@ impl Scheduler for Token {
     }
 }
 
-/// The scheduler of one of two streams: its threads are counted behind those of the other.
+/// The scheduler of one of two streams: its threads are counted behind those of the other, and what is beside a pipeline behind
+/// those of both.
 pub(super) struct Section {
     pub(super) token: Arc<Token>,
+    /// The threads of its pipeline begin here.
     pub(super) first: usize,
+    pub(super) n_workers: usize,
+    /// The others begin here.
+    pub(super) others: usize,
     /// How many of its threads have not left, and what is done before the last one does.
     pub(super) n_threads: AtomicUsize,
     pub(super) at_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -386,7 +391,10 @@ impl Scheduler for Section {
     }
 
     fn enter(&self, thread: usize) {
-        self.token.enter(self.first + thread);
+        self.token.enter(match thread.checked_sub(self.n_workers) {
+            Some(other) => self.others + other,
+            None => self.first + thread,
+        });
     }
 
     fn leave(&self) {
