@@ -62,9 +62,7 @@ impl Delivery {
     /// A delivery of these messages. `then` is told what became of them, once, on whichever thread answers last: it
     /// must not wait.
     pub fn new(mut part: Part, then: impl FnOnce(Answer) + Send + 'static) -> Delivery {
-        for (idx, message) in part.messages_mut().iter_mut().enumerate() {
-            message.set_origin(idx as u32);
-        }
+        part.number();
         let n_messages = part.n_messages();
         let then = move |failures, is_closed| then(Answer::of(failures, n_messages, is_closed));
         Delivery::of(part, Receipt::of(Arc::new(Flight::telling(then))), None)
@@ -280,7 +278,7 @@ impl Delivery {
 
     /// Runs the messages through a processor until its time is over; returns what it left.
     fn advance(&mut self, processor: &dyn Processor, step: &mut Step<'_>) -> Option<Delivery> {
-        let origins: Vec<u32> = self.messages().iter().map(Message::origin).collect();
+        let origins = self.part.origins();
         let begin_of = |n_places: usize| self.part.messages_of(self.part.batches_of(n_places));
         let begins: Vec<usize> = (0..self.part.n_places()).map(begin_of).collect();
         step.begin();
@@ -331,7 +329,7 @@ impl Delivery {
         let mut messages = Vec::with_capacity(deliveries.iter().map(|it| it.part.n_messages()).sum());
         let mut sources = Vec::with_capacity(deliveries.len());
         for mut delivery in deliveries {
-            let origins: Vec<u32> = delivery.messages().iter().map(Message::origin).collect();
+            let origins = delivery.part.origins();
             let part = std::mem::replace(&mut delivery.part, placeholders(&origins));
             messages.extend(part.into_messages());
             sources.push(delivery);
@@ -393,17 +391,17 @@ impl Delivery {
         if let Some(Stamp { desk, began, .. }) = &stamp {
             desk.answered(&self.part, *began, &result);
         }
-        let messages = self.part.messages();
+        let part = &self.part;
         let all = |reason: Mark| {
-            let of = |it: &Message| Failure { origin: it.origin(), reason: reason.clone() };
-            messages.iter().map(of).collect()
+            let of = |origin| Failure { origin, reason: reason.clone() };
+            part.origins().into_iter().map(of).collect()
         };
         let is_closed = matches!(result, Err(WriteError::Closed));
         let failures = match result {
             Ok(()) => Vec::new(),
             Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => failures
                 .into_iter()
-                .map(|(idx, reason)| Failure { origin: messages[idx].origin(), reason })
+                .map(|(idx, reason)| Failure { origin: part.origin(idx), reason })
                 .collect(),
             Err(WriteError::Failed(reason)) => all(reason),
             Err(WriteError::Closed) => all(Mark::new(CLOSED)),

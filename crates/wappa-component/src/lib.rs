@@ -33,6 +33,7 @@ mod leases;
 mod ledger;
 mod line_rate;
 mod logger;
+mod messages;
 mod metrics;
 mod order;
 mod output;
@@ -73,7 +74,7 @@ pub use crate::{
     order::{Group, Order},
     output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices, Stretch, Unpacked},
-    part::{Batches, Outline, Part},
+    part::{Batches, Census, Outline, Part},
     processor::{Processor, as_singles, in_chunks, in_sequence, run_children, run_one},
     progress::{Progress, SourceProgress},
     rate_limit::RateLimit,

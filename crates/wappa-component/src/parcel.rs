@@ -29,7 +29,7 @@ pub struct Parcel {
     is_replay: bool,
 }
 
-/// A parcel whose messages were made: what is worked on, and the duty to answer for it.
+/// A parcel that was opened: what is worked on, and the duty to answer for it.
 #[derive(Debug)]
 pub struct Unpacked {
     /// The messages.
@@ -119,9 +119,10 @@ fn size_of(stretch: &Stretch) -> usize {
 
 /// Whether each message is the one that was read with its index, in the batch it was read in.
 fn has_own_origins(part: &Part, ack: &Ack) -> bool {
-    let origins = part.messages().iter().map(Message::origin);
     let are_batches = part.n_places() == part.n_batches();
-    are_batches && ack.origins() == (0..part.n_messages() as u32) && origins.eq(ack.origins())
+    are_batches
+        && ack.origins() == (0..part.n_messages() as u32)
+        && part.origins().into_iter().eq(ack.origins())
 }
 
 /// The messages of all stretches, in batches.
@@ -129,7 +130,7 @@ fn part_of(stretches: Vec<Stretch>, ends: Vec<u32>) -> Part {
     let mut messages = Vec::with_capacity(ends.last().copied().unwrap_or(0) as usize);
     for stretch in stretches {
         match stretch {
-            Stretch::Slices(slices) => slices.append_to(&mut messages),
+            Stretch::Slices(slices) => slices.append_to(&mut messages, 0),
             Stretch::Messages(own) => messages.extend(own),
         }
     }
@@ -159,19 +160,24 @@ pub struct Slices {
 impl Slices {
     /// The messages, in order, each with its index as its origin.
     pub fn messages(&self) -> Vec<Message> {
+        self.messages_from(0)
+    }
+
+    /// The same, with origins that count from this one.
+    pub(crate) fn messages_from(&self, first_origin: u32) -> Vec<Message> {
         let mut messages = Vec::with_capacity(self.ranges.len());
-        self.append_to(&mut messages);
+        self.append_to(&mut messages, first_origin);
         messages
     }
 
     /// Makes the messages behind those that are there.
-    fn append_to(&self, messages: &mut Vec<Message>) {
-        let of = |(origin, (start, end)): (usize, &(u32, u32))| {
+    fn append_to(&self, messages: &mut Vec<Message>, first_origin: u32) {
+        let of = |(origin, (start, end)): (u32, &(u32, u32))| {
             let content = self.buffer.slice(*start as usize..*end as usize);
-            Message::of_input(content, self.metadata.clone(), origin as u32)
+            Message::of_input(content, self.metadata.clone(), origin)
         };
         let n_before = messages.len();
-        messages.extend(self.ranges.iter().enumerate().map(of));
+        messages.extend((first_origin..).zip(&self.ranges).map(of));
         // Messages that are nothing beside their bytes, of which there are the most, are made without a look at it.
         if let Some(form) = &self.form {
             for (idx, message) in messages[n_before..].iter_mut().enumerate() {
@@ -354,11 +360,11 @@ impl Parcel {
         self.ack.failed(Mark::of_unwanted());
     }
 
-    /// Makes the messages.
+    /// What it has, to be worked on.
     pub fn open(self) -> Unpacked {
         let growth = self.growth();
         let part = match self.content {
-            Content::Slices(slices) => Part::singles(slices.messages()),
+            Content::Slices(slices) => Part::of_slices(slices),
             Content::Part(part) => part,
             Content::Stretches(stretches, ends) => part_of(stretches, ends),
         };
@@ -376,7 +382,7 @@ impl Parcel {
             // Of what no processor has seen each message has one.
             content => return Parcel { content, origin_ends, ack, order, growth, is_replay },
         };
-        let origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
+        let origins = part.origins();
         let (messages, mut batches) = part.into_parts();
         if let Batches::Ends(ends) = &mut batches {
             ends.dedup();

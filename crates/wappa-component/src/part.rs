@@ -1,6 +1,10 @@
 //! Parts: a run of whole batches, the unit of work.
 
+use std::{mem, ops::Range};
+
 use wappa_message::Message;
+
+use crate::{Slices, messages::Messages};
 
 /// Where the batches of a run of messages end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +24,21 @@ pub enum Batches {
 /// stays, empty, so that it can be answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    messages: Vec<Message>,
+    messages: Messages,
     batches: Batches,
     /// Where the places end, counted in batches; `None`: each batch is one.
     places: Option<Vec<u32>>,
+}
+
+/// What is in a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Content, metadata and marks of all messages together.
+    pub bytes: usize,
+    /// How many messages of the input they descend from.
+    pub n_origins: usize,
+    /// How many of them are marked as failed.
+    pub n_marked: usize,
 }
 
 /// Where the batches of a part were.
@@ -55,18 +70,23 @@ impl Part {
                 "the last batch ends at the end"
             );
         }
-        Part { messages, batches, places: None }
+        Part { messages: Messages::new(messages), batches, places: None }
     }
 
     /// A part in which each message is a batch of its own.
     pub fn singles(messages: Vec<Message>) -> Part {
-        Part { messages, batches: Batches::Singles, places: None }
+        Part { messages: Messages::new(messages), batches: Batches::Singles, places: None }
+    }
+
+    /// The same, of ranges of a buffer, each with its index as its origin. Messages are made of them when somebody looks.
+    pub fn of_slices(slices: Slices) -> Part {
+        Part { messages: Messages::of_slices(slices), batches: Batches::Singles, places: None }
     }
 
     /// A part that is one batch.
     pub fn one_batch(messages: Vec<Message>) -> Part {
         let end = messages.len() as u32;
-        Part { messages, batches: Batches::Ends(vec![end]), places: None }
+        Part { messages: Messages::new(messages), batches: Batches::Ends(vec![end]), places: None }
     }
 
     /// How many batches there are, empty ones included.
@@ -107,7 +127,7 @@ impl Part {
         let (mut ends, mut own_places, mut inner) = (Vec::new(), Vec::new(), Vec::new());
         for idx in 0..self.n_batches() {
             let range = self.batch(idx);
-            divide(&self.messages[range.clone()], &mut inner);
+            divide(&self.messages.all()[range.clone()], &mut inner);
             ends.extend(inner.drain(..).map(|end| range.start as u32 + end));
             ends.push(range.end as u32);
             own_places.push(ends.len() as u32);
@@ -130,7 +150,7 @@ impl Part {
 
     /// All messages are one batch.
     pub fn join(&mut self) {
-        *self = Part::one_batch(std::mem::take(&mut self.messages));
+        *self = Part::one_batch(self.messages.take());
     }
 
     /// From here on each batch is a place of its own; nobody counts places any more.
@@ -166,19 +186,46 @@ impl Part {
 
     /// The messages of all batches, one batch after the other.
     pub fn messages(&self) -> &[Message] {
-        &self.messages
+        self.messages.all()
     }
 
     /// The messages, to be changed one by one.
+    #[inline]
     pub fn messages_mut(&mut self) -> &mut [Message] {
-        &mut self.messages
+        self.messages.all_mut()
+    }
+
+    /// What the messages are, where they are nothing but ranges of a buffer and nobody may have changed them: for whoever
+    /// writes bytes and needs no messages.
+    pub fn slices(&self) -> Option<&Slices> {
+        self.messages.slices()
+    }
+
+    /// The origin of a message.
+    pub fn origin(&self, idx: usize) -> u32 {
+        self.messages.origin(idx)
+    }
+
+    /// The origins of all messages.
+    pub fn origins(&self) -> Vec<u32> {
+        self.messages.origins()
+    }
+
+    /// The origin of each message is its index.
+    pub(crate) fn number(&mut self) {
+        self.messages.number();
+    }
+
+    /// Whether a message is marked as failed.
+    pub fn has_marks(&self) -> bool {
+        self.slices().is_none() && self.messages().iter().any(|it| it.error().is_some())
     }
 
     /// Shows each message: the messages of its batch, and its place among them.
     pub fn see_each(&mut self, mut see: impl FnMut(&mut [Message], usize)) {
         for idx in 0..self.n_batches() {
             let range = self.batch(idx);
-            let batch = &mut self.messages[range];
+            let batch = &mut self.messages.all_mut()[range];
             (0..batch.len()).for_each(|place| see(batch, place));
         }
     }
@@ -189,7 +236,7 @@ impl Part {
     }
 
     /// The messages of batch `idx`, as a range of indices.
-    pub fn batch(&self, idx: usize) -> std::ops::Range<usize> {
+    pub fn batch(&self, idx: usize) -> Range<usize> {
         self.messages_of(idx)..self.messages_of(idx + 1)
     }
 
@@ -217,8 +264,8 @@ impl Part {
     /// Keeps the messages that `is_kept` picks by index, in the batches they were in; batches without any of them are left
     /// out.
     pub fn retain(&mut self, mut is_kept: impl FnMut(usize) -> bool) {
-        let before = std::mem::take(&mut self.messages);
-        let batches = std::mem::replace(&mut self.batches, Batches::Singles);
+        let before = self.messages.take();
+        let batches = mem::replace(&mut self.batches, Batches::Singles);
         let mut kept = Vec::new();
         let mut ends = Vec::new();
         let mut batch = 0;
@@ -244,7 +291,7 @@ impl Part {
                 self.batches = Batches::Ends(ends);
             }
         }
-        self.messages = kept;
+        self.messages = Messages::new(kept);
     }
 
     /// Cuts the part behind its first `n_places` places and returns the rest.
@@ -276,7 +323,7 @@ impl Part {
         let mut rest = self.split_off(n_batches);
         if is_within {
             let tail = rest.messages.split_off(n_messages - self.messages.len());
-            self.append(Part::one_batch(std::mem::replace(&mut rest.messages, tail)));
+            self.append(Part::one_batch(mem::replace(&mut rest.messages, tail).into_vec()));
             if let Batches::Ends(ends) = &mut rest.batches {
                 let n_gone = ends.last().copied().unwrap_or(0) - rest.messages.len() as u32;
                 ends.iter_mut().for_each(|end| *end -= n_gone);
@@ -304,17 +351,17 @@ impl Part {
             ends.extend(tail_ends.into_iter().map(|end| end + at));
             self.batches = Batches::Ends(ends);
         }
-        self.messages.append(&mut tail.messages);
+        self.messages.all_mut().append(tail.messages.all_mut());
     }
 
     /// Replaces each message by what `replace` pushes for it: nothing filters it, several multiply it.
     ///
     /// What is pushed belongs to the batch of the message it came from.
     pub fn replace_each(&mut self, mut replace: impl FnMut(Message, &mut Vec<Message>)) {
-        let before = std::mem::take(&mut self.messages);
+        let before = self.messages.take();
         let mut after = Vec::with_capacity(before.len());
         let mut ends_after = Vec::with_capacity(self.n_batches());
-        let mut ends = match std::mem::replace(&mut self.batches, Batches::Singles) {
+        let mut ends = match mem::replace(&mut self.batches, Batches::Singles) {
             Batches::Singles => (1..=before.len() as u32).collect(),
             Batches::Ends(ends) => ends,
         }
@@ -328,7 +375,7 @@ impl Part {
         }
         ends_after.extend(ends.map(|_| after.len() as u32));
         let still_singles = ends_after.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
-        self.messages = after;
+        self.messages = Messages::new(after);
         self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
     }
 
@@ -336,7 +383,7 @@ impl Part {
     /// empty.
     pub fn replace_batches(&mut self, mut replace: impl FnMut(Vec<Message>) -> Vec<Message>) {
         let ends = self.take_ends();
-        let mut before = std::mem::take(&mut self.messages).into_iter();
+        let mut before = self.messages.take().into_iter();
         let mut after = Vec::with_capacity(before.len());
         let mut ends_after = Vec::with_capacity(ends.len());
         let mut start = 0;
@@ -349,28 +396,49 @@ impl Part {
             start = end;
         }
         let still_singles = ends_after.iter().enumerate().all(|(idx, end)| *end as usize == idx + 1);
-        self.messages = after;
+        self.messages = Messages::new(after);
         self.batches = if still_singles { Batches::Singles } else { Batches::Ends(ends_after) };
     }
 
     /// The messages and where their batches end.
     pub fn into_parts(self) -> (Vec<Message>, Batches) {
-        (self.messages, self.batches)
+        (self.messages.into_vec(), self.batches)
     }
 
     /// The messages alone.
     pub fn into_messages(self) -> Vec<Message> {
-        self.messages
+        self.messages.into_vec()
     }
 
     /// Content, metadata and marks of all messages together, in bytes.
     pub fn size(&self) -> usize {
-        let mark = |it: &Message| it.error().map_or(0, |mark| mark.as_str().len());
-        self.messages.iter().map(|it| it.size() + mark(it)).sum()
+        self.census().bytes
+    }
+
+    /// Counts what is there.
+    pub fn census(&self) -> Census {
+        if let Some(slices) = self.slices() {
+            let n_messages = slices.ranges.len();
+            let bytes = slices.sizes().sum::<usize>() + n_messages * slices.metadata.size();
+            return Census { bytes, n_origins: n_messages, n_marked: 0 };
+        }
+        let mut census = Census::default();
+        let mut last = None;
+        for message in self.messages() {
+            census.bytes += message.size();
+            if let Some(mark) = message.error() {
+                census.bytes += mark.as_str().len();
+                census.n_marked += 1;
+            }
+            // What descends from one message stays together.
+            census.n_origins += usize::from(last != Some(message.origin()));
+            last = Some(message.origin());
+        }
+        census
     }
 
     fn take_ends(&mut self) -> Vec<u32> {
-        match std::mem::replace(&mut self.batches, Batches::Singles) {
+        match mem::replace(&mut self.batches, Batches::Singles) {
             Batches::Singles => (1..=self.messages.len() as u32).collect(),
             Batches::Ends(ends) => ends,
         }

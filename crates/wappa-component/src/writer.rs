@@ -2,6 +2,7 @@
 
 use std::{
     io::IoSlice,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd},
 };
 
@@ -13,7 +14,7 @@ use rustix::{
 use wappa_message::Message;
 use wappa_spec::{Node, Reader, Rule};
 
-use crate::Step;
+use crate::{Part, Slices, Step};
 
 /// From this size on a content is written from where it is, without a copy.
 const LARGE_BYTES: usize = 8 * 1024;
@@ -68,13 +69,32 @@ impl Codec {
     }
 
     /// What is put behind a message with this content.
+    #[inline]
     pub fn suffix_of(&self, content: &[u8]) -> &[u8] {
-        let is_there = match self.suffix.as_slice() {
-            // The usual case without a call.
-            [byte] => content.last() == Some(byte),
-            suffix => content.ends_with(suffix),
+        if self.is_bare(content) { &self.suffix } else { &[] }
+    }
+
+    /// Whether something is put behind a message with this content.
+    #[inline]
+    fn is_bare(&self, content: &[u8]) -> bool {
+        self.follows_all
+            || match self.suffix.as_slice() {
+                // The usual case without a call.
+                [byte] => content.last() != Some(byte),
+                [] => true,
+                suffix => !content.ends_with(suffix),
+            }
+    }
+
+    /// Whether a range of these bytes has behind it what is put behind a message, so that both can be written as they stand.
+    #[inline]
+    fn stands_in(&self, bytes: &[u8], range: (u32, u32)) -> bool {
+        let (start, end) = (range.0 as usize, range.1 as usize);
+        let is_behind = match self.suffix.as_slice() {
+            [byte] => bytes.get(end) == Some(byte),
+            suffix => bytes.get(end..).is_some_and(|it| it.starts_with(suffix)),
         };
-        if is_there && !self.follows_all { &[] } else { &self.suffix }
+        is_behind && self.is_bare(&bytes[start..end])
     }
 }
 
@@ -86,7 +106,10 @@ pub struct Encoded {
     pieces: Vec<Piece>,
     /// For each message, how many bytes there are up to its end.
     ends: Vec<usize>,
+    /// While it is encoded, how many there are beside the buffer; then all.
     n_bytes: usize,
+    /// What of the buffer is in no piece yet begins here.
+    start: usize,
 }
 
 #[derive(Debug)]
@@ -109,39 +132,87 @@ pub struct Halt {
 }
 
 impl Encoded {
-    /// Starts again, with `rest`, which belongs to none of the messages, and the messages.
-    pub fn encode(&mut self, rest: &[u8], messages: &[Message], codec: &Codec) {
+    /// Starts again, with `rest`, which belongs to none of the messages, and these messages of a part.
+    pub fn encode(&mut self, rest: &[u8], part: &Part, messages: Range<usize>, codec: &Codec) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES_MAX);
         self.pieces.clear();
         self.ends.clear();
+        self.ends.reserve(messages.len());
+        self.n_bytes = 0;
+        self.start = 0;
         self.buffer.extend_from_slice(rest);
-        let mut large_bytes = 0;
-        let mut start = 0;
-        for message in messages {
-            let suffix = match message.printed() {
-                Ok(content) if LARGE_BYTES <= content.len() => {
-                    self.push_buffered(start);
-                    start = self.buffer.len();
-                    large_bytes += content.len();
-                    self.pieces.push(Piece::Large(content.clone()));
-                    codec.suffix_of(content)
-                }
-                Ok(content) => {
-                    self.buffer.extend_from_slice(content);
-                    codec.suffix_of(content)
-                }
-                Err(_) => {
-                    let at = self.buffer.len();
-                    message.write_content(&mut self.buffer);
-                    codec.suffix_of(&self.buffer[at..])
-                }
-            };
-            self.buffer.extend_from_slice(suffix);
-            self.ends.push(self.buffer.len() + large_bytes);
+        match part.slices() {
+            Some(slices) => self.push_slices(slices, messages, codec),
+            None => part.messages()[messages].iter().for_each(|it| self.push_message(it, codec)),
         }
-        self.push_buffered(start);
-        self.n_bytes = self.buffer.len() + large_bytes;
+        self.push_buffered();
+        self.n_bytes += self.buffer.len();
+    }
+
+    fn push_message(&mut self, message: &Message, codec: &Codec) {
+        let is_bare = match message.printed() {
+            Ok(content) => {
+                self.push_content(content, || content.clone());
+                codec.is_bare(content)
+            }
+            Err(_) => {
+                let at = self.buffer.len();
+                message.write_content(&mut self.buffer);
+                codec.is_bare(&self.buffer[at..])
+            }
+        };
+        self.end_message(is_bare, codec);
+    }
+
+    /// What stands in the buffer as it is to be written, one message behind the other, goes as one piece.
+    fn push_slices(&mut self, slices: &Slices, messages: Range<usize>, codec: &Codec) {
+        let bytes = slices.buffer.as_ref();
+        let mut left = &slices.ranges[messages];
+        while let Some(first) = left.first() {
+            let mut next = first.0;
+            let stand = left.iter().take_while(|it| {
+                let stands = it.0 == next && codec.stands_in(bytes, **it);
+                next = it.1 + codec.suffix.len() as u32;
+                stands
+            });
+            let n_messages = stand.count();
+            let Some((_, last_end)) = n_messages.checked_sub(1).map(|it| left[it]) else {
+                let content = first.0 as usize..first.1 as usize;
+                self.push_content(&bytes[content.clone()], || slices.buffer.slice(content.clone()));
+                self.end_message(codec.is_bare(&bytes[content]), codec);
+                left = &left[1..];
+                continue;
+            };
+            let run = first.0 as usize..last_end as usize + codec.suffix.len();
+            let before = self.n_bytes + self.buffer.len();
+            let end_of = |end: u32| before + end as usize + codec.suffix.len() - run.start;
+            self.ends.extend(left[..n_messages].iter().map(|(_, end)| end_of(*end)));
+            self.push_content(&bytes[run.clone()], || slices.buffer.slice(run));
+            left = &left[n_messages..];
+        }
+    }
+
+    /// Small ones are copied.
+    #[inline]
+    fn push_content(&mut self, content: &[u8], shared: impl FnOnce() -> Bytes) {
+        if content.len() < LARGE_BYTES {
+            return self.buffer.extend_from_slice(content);
+        }
+        self.push_buffered();
+        self.n_bytes += content.len();
+        self.pieces.push(Piece::Large(shared()));
+    }
+
+    #[inline]
+    fn end_message(&mut self, is_bare: bool, codec: &Codec) {
+        if is_bare {
+            match codec.suffix.as_slice() {
+                [byte] => self.buffer.push(*byte),
+                suffix => self.buffer.extend_from_slice(suffix),
+            }
+        }
+        self.ends.push(self.n_bytes + self.buffer.len());
     }
 
     /// Forgets the contents, which would keep buffers of parcels alive.
@@ -180,9 +251,7 @@ impl Encoded {
         let mut written = from;
         while written < self.n_bytes {
             let result = match self.pieces.as_slice() {
-                [Piece::Buffered { start, end }] => {
-                    rustix::io::write(descriptor, &self.buffer[start + written..*end])
-                }
+                [piece] => rustix::io::write(descriptor, &self.bytes_of(piece)[written..]),
                 _ => {
                     let slices: Vec<_> = self.slices(written).take(PIECES_MAX).map(IoSlice::new).collect();
                     rustix::io::writev(descriptor, &slices)
@@ -209,20 +278,25 @@ impl Encoded {
     pub fn slices(&self, from: usize) -> impl Iterator<Item = &[u8]> {
         let mut skip = from;
         self.pieces.iter().filter_map(move |piece| {
-            let bytes = match piece {
-                Piece::Buffered { start, end } => &self.buffer[*start..*end],
-                Piece::Large(content) => content.as_ref(),
-            };
+            let bytes = self.bytes_of(piece);
             let skipped = skip.min(bytes.len());
             skip -= skipped;
             Some(&bytes[skipped..]).filter(|it| !it.is_empty())
         })
     }
 
-    fn push_buffered(&mut self, start: usize) {
-        let end = self.buffer.len();
+    fn push_buffered(&mut self) {
+        let (start, end) = (self.start, self.buffer.len());
         if start < end {
             self.pieces.push(Piece::Buffered { start, end });
+        }
+        self.start = end;
+    }
+
+    fn bytes_of<'a>(&'a self, piece: &'a Piece) -> &'a [u8] {
+        match piece {
+            Piece::Buffered { start, end } => &self.buffer[*start..*end],
+            Piece::Large(content) => content.as_ref(),
         }
     }
 }
@@ -239,8 +313,13 @@ mod tests {
     fn encode(codec: &str, rest: &str, contents: &[&str]) -> Encoded {
         let messages: Vec<Message> = contents.iter().map(|it| Message::new(it.to_string())).collect();
         let mut encoded = Encoded::default();
-        encoded.encode(rest.as_bytes(), &messages, &Codec::parse(codec).expect("a codec"));
+        let codec = Codec::parse(codec).expect("a codec");
+        encoded.encode(rest.as_bytes(), &Part::singles(messages), 0..contents.len(), &codec);
         encoded
+    }
+
+    fn text(encoded: &Encoded) -> String {
+        String::from_utf8_lossy(&encoded.slices(0).collect::<Vec<_>>().concat()).into_owned()
     }
 
     #[test]
@@ -252,8 +331,7 @@ mod tests {
             ("all-bytes", "ab\nc"),
         ] {
             let encoded = encode(codec, "", &["a", "b\n", "", "c"]);
-            let bytes: Vec<u8> = encoded.slices(0).flatten().copied().collect();
-            assert_eq!(String::from_utf8_lossy(&bytes), expected, "{codec}");
+            assert_eq!(text(&encoded), expected, "{codec}");
         }
         for (codec, error) in [
             ("delim:", "custom delimiter codec requires a non-empty delimiter"),
@@ -261,6 +339,70 @@ mod tests {
         ] {
             assert_eq!(Codec::parse(codec).expect_err(codec), error);
         }
+    }
+
+    #[test]
+    fn what_stands_in_a_buffer_is_written_as_messages_are() {
+        let long = "L".repeat(LARGE_BYTES);
+        let texts = [
+            "a\nbc\n\nd".to_string(),
+            "a\r\nb\n".to_string(),
+            "axyb\nxycxy".to_string(),
+            format!("a\n{long}\nb\n{long}"),
+            String::new(),
+        ];
+        for (text_of_buffer, codec) in
+            texts.iter().flat_map(|it| ["lines", "append", "delim:xy", "delim:\n\n"].map(|codec| (it, codec)))
+        {
+            let codec = Codec::parse(codec).expect("a codec");
+            for codec in [codec, Codec::line_feeds()] {
+                // Lines, lines with their ends, some of them, and pieces of three bytes.
+                let whole: Vec<(u32, u32)> = text_of_buffer
+                    .split_inclusive('\n')
+                    .scan(0, |at, it| {
+                        let start = std::mem::replace(at, *at + it.len() as u32);
+                        Some((start, *at))
+                    })
+                    .collect();
+                let trimmed = |(start, end): &(u32, u32)| {
+                    let has_end = text_of_buffer.as_bytes().get(*end as usize - 1) == Some(&b'\n');
+                    (*start, *end - u32::from(has_end))
+                };
+                let len = text_of_buffer.len() as u32;
+                for ranges in [
+                    whole.iter().map(trimmed).collect(),
+                    whole.iter().map(trimmed).step_by(2).collect(),
+                    whole.iter().rev().map(trimmed).collect(),
+                    (0..len).step_by(3).map(|at| (at, len.min(at + 3))).collect(),
+                    whole,
+                ] {
+                    let slices = Slices {
+                        buffer: Bytes::from(text_of_buffer.clone().into_bytes()),
+                        ranges,
+                        ..Slices::default()
+                    };
+                    let (ranges, messages) =
+                        (Part::of_slices(slices.clone()), Part::singles(slices.messages()));
+                    for range in [0..messages.n_messages(), 0..messages.n_messages().min(1)] {
+                        let [mut one, mut other] = [(); 2].map(|()| Encoded::default());
+                        one.encode(b"rest", &ranges, range.clone(), &codec);
+                        other.encode(b"rest", &messages, range, &codec);
+                        assert_eq!((text(&one), &one.ends), (text(&other), &other.ends), "{codec:?}");
+                        assert_eq!(one.n_bytes, other.n_bytes);
+                    }
+                }
+            }
+        }
+        let buffer = Bytes::from("line\n".repeat(4000));
+        let ranges = (0..4000).map(|it| (5 * it, 5 * it + 4)).collect();
+        let part = Part::of_slices(Slices { buffer, ranges, ..Slices::default() });
+        let mut encoded = Encoded::default();
+        encoded.encode(b"", &part, 1..3999, &Codec::parse("lines").expect("a codec"));
+        assert!(
+            matches!(encoded.pieces.as_slice(), [Piece::Large(it)] if it.len() == 5 * 3998),
+            "without a copy"
+        );
+        assert_eq!(encoded.whole(12), (2, 10));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Ack, Charges, Failure, Growth, Order, Part, Processor, Step, Unpacked, run_one};
-use wappa_message::{Mark, Message};
+use wappa_component::{
+    Ack, Census, Charges, Failure, Growth, Order, Part, Processor, Step, Unpacked, run_one,
+};
+use wappa_message::Mark;
 
 /// A place in the order of the stream: the number of the parcel, and the batch within it.
 pub(crate) type Place = (u64, u32);
@@ -34,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) growth: Growth,
     /// What was charged for that.
     pub(crate) charges: Charges,
+    /// What is in the part, once all processors have seen it.
+    pub(crate) census: Census,
 }
 
 #[derive(Debug)]
@@ -57,7 +61,8 @@ impl Job {
         let parcel = ParcelInfo { number, order, n_batches, first_origin, origin_ends, is_replay };
         let parcel = Arc::new(parcel);
         let charges = Charges::default();
-        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth, charges }
+        let census = Census::default();
+        Job { parcel, first_batch: 0, part, ack, next: 0, is_begun: false, growth, charges, census }
     }
 
     /// How many messages of the input it answers for, whatever processors made of them.
@@ -96,6 +101,7 @@ impl Job {
             ack: self.ack.split_off(origin),
             next: self.next,
             is_begun: self.is_begun,
+            census: self.census,
         }
     }
 
@@ -134,8 +140,8 @@ impl Job {
 
     /// Answers that none of its messages arrived. What was filtered needs no delivery.
     pub(crate) fn failed(self, reason: &Mark) {
-        let of = |message: &Message| Failure { origin: message.origin(), reason: reason.clone() };
-        let failures = self.part.messages().iter().map(of).collect();
+        let of = |origin| Failure { origin, reason: reason.clone() };
+        let failures = self.part.origins().into_iter().map(of).collect();
         self.ack.answer(failures);
     }
 

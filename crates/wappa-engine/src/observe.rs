@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Clock, Counter, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, Timing};
+use wappa_component::{
+    Census, Clock, Counter, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, Timing,
+};
 use wappa_message::Source;
 
 use crate::{
@@ -124,22 +126,15 @@ impl Tally {
     }
 
     /// Counts what is handed to the output of what so many messages of the input became.
-    pub(crate) fn hand_over(&self, part: &Part, n_origins: usize) {
-        let (mut n_left, mut n_marked) = (0, 0);
-        let mut last = None;
-        for message in part.messages() {
-            n_marked += u64::from(message.error().is_some());
-            // What descends from one message stays together.
-            n_left += u64::from(last.replace(message.origin()) != Some(message.origin()));
-        }
-        self.0.handed.fetch_add(part.n_messages() as u64, Ordering::Relaxed);
+    pub(crate) fn hand_over(&self, n_messages: usize, census: Census, n_origins: usize) {
+        self.0.handed.fetch_add(n_messages as u64, Ordering::Relaxed);
         self.0.handed_origins.fetch_add(n_origins as u64, Ordering::Relaxed);
-        let n_filtered = (n_origins as u64).saturating_sub(n_left);
+        let n_filtered = n_origins.saturating_sub(census.n_origins);
         if 0 < n_filtered {
-            self.0.filtered.fetch_add(n_filtered, Ordering::Relaxed);
+            self.0.filtered.fetch_add(n_filtered as u64, Ordering::Relaxed);
         }
-        if 0 < n_marked {
-            self.0.failed.fetch_add(n_marked, Ordering::Relaxed);
+        if 0 < census.n_marked {
+            self.0.failed.fetch_add(census.n_marked as u64, Ordering::Relaxed);
         }
     }
 
@@ -258,19 +253,17 @@ pub(crate) fn share(elapsed: Duration, n_batches: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use wappa_message::Message;
-
     use super::*;
 
     #[test]
     fn what_never_came_to_the_output_is_not_subtracted_from_what_it_wrote() {
-        let part = |n| Part::singles((0..n).map(|_| Message::new("a".to_string())).collect());
+        let census = |n_origins| Census { n_origins, ..Census::default() };
         let tally = Tally::default();
         tally.0.read.store(10, Ordering::Relaxed);
         // Four are handed over; one of them fails, and is written when it comes again.
-        tally.hand_over(&part(4), 4);
+        tally.hand_over(4, census(4), 4);
         tally.add_replayed(1);
-        tally.hand_over(&part(1), 1);
+        tally.hand_over(1, census(1), 1);
         // The stream is given up: two are told to be lost, nobody answers for four.
         tally.0.lost.store(2, Ordering::Relaxed);
         tally.0.unanswered.store(4, Ordering::Relaxed);

@@ -153,8 +153,7 @@ impl Output for TurnsAway {
     }
 
     fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
-        let is_marked = |it: &Message| it.error().is_some();
-        if !delivery.messages().iter().any(is_marked) || !self.strictness.is_strict() {
+        if !self.strictness.is_strict() || !delivery.part().has_marks() {
             return self.inner.write(delivery, step);
         }
         let reasons = reasons(delivery.part());

@@ -277,7 +277,7 @@ fn read(shared: &Shared, mut source: Source) -> Option<Task> {
         call_others(shared, &mut schedule);
         return None;
     };
-    // Others may read while the messages are made, which takes longer than the lock.
+    // Others may read while it is opened, which may take longer than the lock.
     let number = {
         let mut schedule = shared.schedule.lock();
         let number = schedule.number_parcel(parcel.order());
@@ -300,6 +300,10 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     let working = shared.world.work();
     let began = shared.world.now();
     let mut step = Step::new(thread, &shared.stop);
+    if !shared.stages.is_empty() {
+        // Here, so that it is not taken for a part of the first processor's work.
+        job.part.messages_mut();
+    }
     while let Some(stage) = shared.stages.get(job.next) {
         // Of what is left after a panic nobody knows how much it is.
         let stretch = job.stretch();
@@ -327,7 +331,8 @@ fn work(shared: &Shared, thread: usize, mut job: Job) {
     }
     drop(working);
     let elapsed = shared.world.now().saturating_sub(began);
-    let bytes = job.part.size();
+    job.census = job.part.census();
+    let bytes = job.census.bytes;
     shared.schedule.lock().put_done(job, bytes, elapsed.as_nanos() as u64);
 }
 
@@ -337,7 +342,7 @@ fn write(shared: &Shared, mut output: Box<dyn Output>, outgoing: Outgoing) {
     let stretch = job.stretch();
     let (growth, charges) = (job.growth, std::mem::take(&mut job.charges));
     let mut flight = flight.unwrap_or_else(|| Flight::new(shared.weak.clone()));
-    shared.tally.hand_over(&job.part, job.n_origins());
+    shared.tally.hand_over(job.part.n_messages(), job.census, job.n_origins());
     let (part, ack) = job.into_delivery();
     let n_messages = part.n_messages();
     let mut delivery = flight.load(number, part, ack);

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use wappa_message::{Mark, Message};
+use wappa_message::Mark;
 
 use super::Delivery;
 use crate::{Ack, Charges, Failure, News, Part, leases::Leases};
@@ -129,7 +129,7 @@ impl Receipt {
 
 /// What these messages descend from, in order; everything, where that is not known of one.
 fn origins_of(part: &Part, range: Range<u32>) -> Vec<u32> {
-    let mut origins: Vec<u32> = part.messages().iter().map(Message::origin).collect();
+    let mut origins = part.origins();
     if origins.iter().any(|it| !range.contains(it)) {
         return range.collect();
     }

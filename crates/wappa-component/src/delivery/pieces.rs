@@ -20,7 +20,7 @@ struct Pieces {
 impl Pieces {
     /// Nothing of it is answered yet.
     fn new(delivery: Delivery) -> Pieces {
-        let left = (0..delivery.messages().len() as u32).collect();
+        let left = (0..delivery.part().n_messages() as u32).collect();
         Pieces { delivery, left }
     }
 
@@ -152,7 +152,7 @@ pub(super) fn attempt(
 pub(super) fn of_several(sources: Vec<Delivery>, part: Part) -> Delivery {
     let mut end = 0;
     let with_end = |delivery: Delivery| {
-        end += delivery.messages().len() as u32;
+        end += delivery.part().n_messages() as u32;
         (Pieces::new(delivery), end)
     };
     let sources: Mutex<Vec<(Pieces, u32)>> = Mutex::new(sources.into_iter().map(with_end).collect());
@@ -174,7 +174,7 @@ pub(super) fn of_several(sources: Vec<Delivery>, part: Part) -> Delivery {
 
 /// Answers for a delivery as an input that reads it is answered for.
 pub(super) fn ack_of(delivery: Delivery) -> Ack {
-    let n_messages = delivery.messages().len() as u32;
+    let n_messages = delivery.part().n_messages() as u32;
     if !delivery.is_leased() {
         return Ack::new(n_messages, move |failures: Vec<Failure>| {
             let failures: Vec<_> = failures.into_iter().map(|it| (it.origin as usize, it.reason)).collect();

@@ -165,7 +165,7 @@ impl Client for Stream {
             return sending.answer(Err(WriteError::NotConnected));
         };
         let Connection { writer, encoded, .. } = connection;
-        encoded.encode(&[], sending.messages(), &self.codec);
+        encoded.encode(&[], sending.part(), 0..sending.part().n_messages(), &self.codec);
         let result = write_all(writer, encoded).await;
         encoded.release();
         let Err((written, err)) = result else { return sending.answer(Ok(())) };

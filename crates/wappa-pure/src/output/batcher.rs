@@ -54,7 +54,7 @@ impl Batcher {
                 return (idx + 1, Some(mechanism));
             }
         }
-        (delivery.messages().len(), None)
+        (delivery.part().n_messages(), None)
     }
 
     /// Closes the batch that is collected, if there is anything in it.
@@ -99,7 +99,7 @@ impl Output for Batcher {
                 self.due = self.policy.begin().map(|it| step.now().saturating_add(it));
             }
             let (n_messages, mechanism) = self.room_for(&delivery);
-            let rest = (n_messages < delivery.messages().len()).then(|| delivery.cut(n_messages));
+            let rest = (n_messages < delivery.part().n_messages()).then(|| delivery.cut(n_messages));
             self.open.push(delivery);
             if let Some(mechanism) = mechanism {
                 self.policy.count(mechanism);

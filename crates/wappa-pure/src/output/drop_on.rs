@@ -198,7 +198,7 @@ impl DropOn {
     /// It waited for too long.
     fn give_up(&mut self, delivery: Delivery) {
         self.has_given_up = true;
-        let messages = several(delivery.messages().len());
+        let messages = several(delivery.part().n_messages());
         let seconds = self.back_pressure.unwrap_or_default().as_secs_f64();
         delivery.answer(match self.drops_all {
             true => {

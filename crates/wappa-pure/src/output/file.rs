@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    ops::Range,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -14,7 +15,7 @@ use rustix::{
     io::{Errno, ioctl_fionread},
 };
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Step, WriteError, cause,
+    BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Part, Step, WriteError, cause,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
@@ -191,7 +192,7 @@ impl Output for Files {
         if self.fixed_path.is_none() {
             delivery.part_mut().see_each(|batch, place| paths.push(self.path_of(batch, place)));
         }
-        let result = self.write_all(delivery.messages(), &paths, step);
+        let result = self.write_all(delivery.part(), &paths, step);
         delivery.answer(result);
     }
 
@@ -204,13 +205,14 @@ impl Files {
     /// Writes messages to the paths that each of them has, or all to the one that is fixed.
     fn write_all(
         &mut self,
-        messages: &[Message],
+        part: &Part,
         paths: &[Result<Bytes, Mark>],
         step: &Step<'_>,
     ) -> Result<(), WriteError> {
+        let n_messages = part.n_messages();
         let mut failures = Vec::new();
         let mut start = 0;
-        while start < messages.len() {
+        while start < n_messages {
             let path = match (&self.fixed_path, paths.get(start)) {
                 (Some(path), _) | (None, Some(Ok(path))) => path.clone(),
                 (None, Some(Err(reason))) => {
@@ -223,17 +225,17 @@ impl Files {
             let n = match (self.codec.is_appending, &self.fixed_path) {
                 // With `all-bytes` every message is written by itself.
                 (false, _) => 1,
-                (true, Some(_)) => messages.len() - start,
+                (true, Some(_)) => n_messages - start,
                 (true, None) => paths[start..].iter().take_while(|it| it.as_ref() == Ok(&path)).count(),
             };
-            if let Err((n_written, reason)) = self.write_run(path, &messages[start..start + n], step) {
+            if let Err((n_written, reason)) = self.write_run(path, part, start..start + n, step) {
                 failures.extend((start + n_written..start + n).map(|it| (it, reason.clone())));
             }
             start += n;
         }
         match failures.first() {
             None => Ok(()),
-            Some((_, reason)) if failures.len() == messages.len() && failures.iter().all(|it| it.1 == *reason) => {
+            Some((_, reason)) if failures.len() == n_messages && failures.iter().all(|it| it.1 == *reason) => {
                 Err(WriteError::Failed(reason.clone()))
             }
             Some(_) => Err(WriteError::Partial(failures)),
@@ -250,14 +252,20 @@ impl Files {
     }
 
     /// Writes messages that go to one file; the error is how many arrived, and why the others did not.
-    fn write_run(&mut self, path: Bytes, messages: &[Message], step: &Step<'_>) -> Result<(), (usize, Mark)> {
+    fn write_run(
+        &mut self,
+        path: Bytes,
+        part: &Part,
+        messages: Range<usize>,
+        step: &Step<'_>,
+    ) -> Result<(), (usize, Mark)> {
         let mut file = self.file(path, step).map_err(|it| (0, it))?;
-        let mut result = self.write_to(&mut file, messages, step);
+        let mut result = self.write_to(&mut file, part, messages.clone(), step);
         if result.is_ok() && file.is_deleted() {
             // What was just written is gone with it.
             self.say_moved(&file);
             file = self.open(file.path, step).map_err(|it| (0, it))?;
-            result = self.write_to(&mut file, messages, step);
+            result = self.write_to(&mut file, part, messages, step);
             if result.is_ok() && file.is_deleted() {
                 result = Err((0, Mark::new(format!("write {}: it is deleted again and again", path::shown(&file.path)))));
             }
@@ -291,8 +299,14 @@ impl Files {
         self.logger.info(&format!("`{path}` was moved away or deleted while it was open, and is opened anew"));
     }
 
-    fn write_to(&mut self, file: &mut Open, messages: &[Message], step: &Step<'_>) -> Result<(), (usize, Mark)> {
-        self.encoded.encode(&file.rest, messages, &self.codec);
+    fn write_to(
+        &mut self,
+        file: &mut Open,
+        part: &Part,
+        messages: Range<usize>,
+        step: &Step<'_>,
+    ) -> Result<(), (usize, Mark)> {
+        self.encoded.encode(&file.rest, part, messages, &self.codec);
         let mut from = 0;
         let result = loop {
             match self.encoded.write_to(&file.descriptor, from, step) {
@@ -476,7 +490,7 @@ mod tests {
 
     use rustix::fs::{CWD, mkfifoat};
 
-    use wappa_message::{Message, Value};
+    use wappa_message::Value;
 
     use super::*;
     use crate::test::{Harness, TempDir, Time, check_lint};
@@ -582,8 +596,8 @@ mod tests {
         let time = Time::default();
         let mut file = files.open(path.into(), &Step::new(2, &time)).expect("it can be opened");
         let mut encoded = Encoded::default();
-        let messages = ["one", "two", "three"].map(|it| Message::new(it.to_string()));
-        encoded.encode(b"", &messages, &Codec::parse("lines").expect("a codec"));
+        let part = crate::test::batches(&["one", "two", "three"]);
+        encoded.encode(b"", &part, 0..3, &Codec::parse("lines").expect("a codec"));
         let halt = |file: &mut Open, bytes: &[u8]| {
             rustix::io::write(&file.descriptor, bytes).expect("there is room");
             let (n, mark) = file.halted(&Halt { written: bytes.len(), errno: Some(Errno::NOSPC) }, &encoded);
@@ -599,7 +613,7 @@ mod tests {
         other.write_all(b"other\n").expect("there is room");
         assert_eq!(halt(&mut file, b"o"), 0);
         assert_eq!(file.rest, b"ne\n");
-        encoded.encode(&file.rest, &messages[..1], &Codec::parse("lines").expect("a codec"));
+        encoded.encode(&file.rest, &part, 0..1, &Codec::parse("lines").expect("a codec"));
         rustix::io::write(&file.descriptor, b"n").expect("there is room");
         let (n, _) = file.halted(&Halt { written: 1, errno: Some(Errno::NOSPC) }, &encoded);
         assert_eq!((n, file.rest.as_slice()), (0, &b"e\n"[..]));

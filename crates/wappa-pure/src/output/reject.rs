@@ -77,7 +77,7 @@ impl Output for Reject {
 
     fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
         let fixed = self.reason.as_literal().map(|it| told(it.to_string()));
-        let mut rejected = Vec::with_capacity(delivery.messages().len());
+        let mut rejected = Vec::with_capacity(delivery.part().n_messages());
         delivery.part_mut().see_each(|batch, place| {
             let reason = match &fixed {
                 Some(mark) => mark.clone(),

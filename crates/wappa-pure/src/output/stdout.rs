@@ -112,13 +112,14 @@ impl<D: AsFd + Send> Output for Stdout<D> {
     }
 
     fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
-        self.encoded.encode(&self.rest, delivery.messages(), &self.codec);
+        let n_messages = delivery.part().n_messages();
+        self.encoded.encode(&self.rest, delivery.part(), 0..n_messages, &self.codec);
         let result = match self.encoded.write_to(&self.descriptor, 0, step) {
             Ok(_) => {
                 self.rest.clear();
                 Ok(())
             }
-            Err(halt) => Err(self.halted(halt, delivery.messages().len())),
+            Err(halt) => Err(self.halted(halt, n_messages)),
         };
         self.encoded.release();
         delivery.answer(result);

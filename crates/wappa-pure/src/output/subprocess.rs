@@ -145,9 +145,9 @@ impl Output for Subprocess {
             self.lose();
             return delivery.answer(Err(WriteError::NotConnected));
         };
-        self.encoded.encode(&[], delivery.messages(), &self.codec);
+        let n_messages = delivery.part().n_messages();
+        self.encoded.encode(&[], delivery.part(), 0..n_messages, &self.codec);
         let result = self.encoded.write_to(&pipes.stdin, 0, step);
-        let n_messages = delivery.messages().len();
         let result = match result {
             Ok(_) => Ok(()),
             Err(halt) if halt.errno == Some(Errno::PIPE) => {

@@ -210,7 +210,7 @@ impl Switch {
         if !self.is_strict {
             return delivery.answer(Ok(()));
         }
-        for _ in delivery.messages() {
+        for _ in 0..delivery.part().n_messages() {
             self.logger.failed(NO_MATCH_LOG);
         }
         delivery.answer(Err(WriteError::Failed(Mark::new(NO_MATCH))));

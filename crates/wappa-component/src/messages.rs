@@ -1,0 +1,117 @@
+//! The messages of a part: ranges of a buffer, as long as nobody has looked at them.
+//!
+//! A stream without processors never makes a message: what is counted, divided and answered is ranges, and an output
+//! that writes bytes finds them where the input put them.
+
+use std::sync::OnceLock;
+
+use wappa_message::Message;
+
+use crate::Slices;
+
+/// Messages next to each other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Messages {
+    /// What they are, unless somebody may have changed them; their origins count from that of the first.
+    ranges: Option<(Slices, u32)>,
+    made: OnceLock<Vec<Message>>,
+}
+
+impl Messages {
+    pub(crate) fn new(messages: Vec<Message>) -> Messages {
+        Messages { ranges: None, made: OnceLock::from(messages) }
+    }
+
+    /// Each with its index as its origin. Those that are more than their bytes are made at once.
+    pub(crate) fn of_slices(slices: Slices) -> Messages {
+        match slices.form {
+            None => Messages { ranges: Some((slices, 0)), made: OnceLock::new() },
+            Some(_) => Messages::new(slices.messages()),
+        }
+    }
+
+    /// What they are, as long as nobody may have changed them.
+    pub(crate) fn slices(&self) -> Option<&Slices> {
+        self.ranges.as_ref().map(|(slices, _)| slices)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.ranges {
+            Some((slices, _)) => slices.ranges.len(),
+            None => self.made.get().map_or(0, Vec::len),
+        }
+    }
+
+    pub(crate) fn all(&self) -> &[Message] {
+        self.made.get_or_init(|| match &self.ranges {
+            Some((slices, first_origin)) => slices.messages_from(*first_origin),
+            None => Vec::new(),
+        })
+    }
+
+    /// To be changed.
+    #[inline]
+    pub(crate) fn all_mut(&mut self) -> &mut Vec<Message> {
+        if self.ranges.is_some() || self.made.get().is_none() {
+            self.make();
+        }
+        self.made.get_mut().expect("they were made")
+    }
+
+    #[cold]
+    fn make(&mut self) {
+        self.all();
+        self.ranges = None;
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Message> {
+        std::mem::take(self).into_vec()
+    }
+
+    pub(crate) fn into_vec(mut self) -> Vec<Message> {
+        std::mem::take(self.all_mut())
+    }
+
+    /// Keeps the first `n` and returns the others.
+    pub(crate) fn split_off(&mut self, n: usize) -> Messages {
+        match (&mut self.ranges, self.made.get()) {
+            (Some((slices, first_origin)), None) => {
+                let rest = slices.split_off(n);
+                Messages { ranges: Some((rest, *first_origin + n as u32)), made: OnceLock::new() }
+            }
+            _ => Messages::new(self.all_mut().split_off(n)),
+        }
+    }
+
+    /// The origin of each is its index.
+    pub(crate) fn number(&mut self) {
+        match (&mut self.ranges, self.made.get()) {
+            (Some((_, first_origin)), None) => *first_origin = 0,
+            _ => {
+                for (idx, message) in self.all_mut().iter_mut().enumerate() {
+                    message.set_origin(idx as u32);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn origin(&self, idx: usize) -> u32 {
+        match &self.ranges {
+            Some((_, first_origin)) => first_origin + idx as u32,
+            None => self.all()[idx].origin(),
+        }
+    }
+
+    pub(crate) fn origins(&self) -> Vec<u32> {
+        match &self.ranges {
+            Some((slices, first_origin)) => (*first_origin..).take(slices.ranges.len()).collect(),
+            None => self.all().iter().map(Message::origin).collect(),
+        }
+    }
+}
+
+impl PartialEq for Messages {
+    fn eq(&self, other: &Messages) -> bool {
+        self.all() == other.all()
+    }
+}
