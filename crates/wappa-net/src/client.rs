@@ -85,7 +85,10 @@ const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// impl Client for Asking {
 ///     async fn connect(&self) -> Result<(), ConnectError> {
 ///         let stream = TcpStream::connect(&self.address).await;
-///         let (reader, writer) = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?.into_split();
+///         let stream = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?;
+///         // Else a line waits until the server says that it has the line before, which it may do late.
+///         let _ = stream.set_nodelay(true);
+///         let (reader, writer) = stream.into_split();
 ///         let (asked, waiting) = tokio::sync::mpsc::unbounded_channel();
 ///         tokio::spawn(listen(reader, waiting));
 ///         *self.connection.lock().await = Some(Connection { writer, asked });
@@ -359,7 +362,7 @@ impl<C: Client> Output for InFlight<C> {
             // What was filtered needs no sending.
             delivery.part_mut().retain(|_| true);
         }
-        if delivery.messages().is_empty() {
+        if delivery.part().n_messages() == 0 {
             return delivery.answer(Ok(()));
         }
         self.shared.lock().waiting.push_back(delivery);

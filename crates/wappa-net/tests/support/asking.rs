@@ -46,7 +46,10 @@ struct Connection {
 impl Client for Asking {
     async fn connect(&self) -> Result<(), ConnectError> {
         let stream = TcpStream::connect(&self.address).await;
-        let (reader, writer) = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?.into_split();
+        let stream = stream.map_err(|err| ConnectError::BackOff(err.to_string()))?;
+        // Else a line waits until the server says that it has the line before, which it may do late.
+        let _ = stream.set_nodelay(true);
+        let (reader, writer) = stream.into_split();
         let (asked, waiting) = mpsc::unbounded_channel();
         tokio::spawn(listen(reader, waiting));
         *self.connection.lock().await = Some(Connection { writer, asked });

@@ -64,6 +64,7 @@ type Answers = Arc<(Mutex<VecDeque<Option<(Instant, bool)>>>, Condvar)>;
 
 fn serve(stream: TcpStream, habits: Habits, lines: &Mutex<Vec<String>>, outstanding_max: &AtomicUsize) {
     let answers: Answers = Arc::default();
+    let _ = stream.set_nodelay(true);
     let writer = {
         let (answers, stream) = (Arc::clone(&answers), stream.try_clone().expect("a descriptor can be had"));
         thread::spawn(move || answer(stream, &answers, habits.waits_for))
