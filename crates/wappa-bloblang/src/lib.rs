@@ -26,6 +26,7 @@ mod functions;
 mod interpolated;
 mod lending;
 mod methods;
+mod of_metadata;
 mod parse;
 mod program;
 mod registry;
@@ -110,5 +111,11 @@ impl Program {
     /// as they came.
     pub fn reads_batch(&self) -> bool {
         self.reads_batch
+    }
+
+    /// Whether the mapping leaves the content as it is, and what it makes of the metadata depends on these alone: messages
+    /// with the same metadata get the same.
+    pub fn is_of_metadata(&self) -> bool {
+        self.is_of_metadata
     }
 }

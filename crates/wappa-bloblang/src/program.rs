@@ -26,6 +26,8 @@ pub struct Program {
     pub(crate) n_variables: usize,
     /// Whether a query looks at other messages of the batch.
     pub(crate) reads_batch: bool,
+    /// Whether metadata are made of metadata, and nothing else is done.
+    pub(crate) is_of_metadata: bool,
     /// Which caches queries ask, as far as that is known.
     pub(crate) caches: Vec<String>,
 }

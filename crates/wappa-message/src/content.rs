@@ -1,8 +1,9 @@
 //! The content of a message: bytes or a structure, each made from the other when somebody asks for it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use once_cell::sync::OnceCell;
 
 use crate::{JsonError, Value};
 
@@ -17,12 +18,12 @@ pub(crate) enum Content {
 #[derive(Clone, Debug)]
 pub(crate) struct Structured {
     value: Value,
-    bytes: OnceLock<Bytes>,
+    bytes: OnceCell<Bytes>,
 }
 
 impl Content {
     pub(crate) fn of_value(value: Value) -> Content {
-        Content::Structured(Arc::new(Structured { value, bytes: OnceLock::new() }))
+        Content::Structured(Arc::new(Structured { value, bytes: OnceCell::new() }))
     }
 
     #[inline]
@@ -56,7 +57,7 @@ impl Content {
     pub(crate) fn value(&mut self) -> Result<&Value, JsonError> {
         if let Content::Bytes(bytes) = self {
             let value = Value::from_json(bytes)?;
-            let bytes = OnceLock::from(std::mem::take(bytes));
+            let bytes = OnceCell::from(std::mem::take(bytes));
             *self = Content::Structured(Arc::new(Structured { value, bytes }));
         }
         match self {
@@ -71,7 +72,7 @@ impl Content {
         match self {
             Content::Structured(it) => {
                 let it = Arc::make_mut(it);
-                it.bytes = OnceLock::new();
+                it.bytes = OnceCell::new();
                 Ok(&mut it.value)
             }
             Content::Bytes(_) => unreachable!("they were read"),

@@ -1,6 +1,6 @@
 //! Metadata: keys and typed values beside the content.
 
-use std::{mem, sync::Arc};
+use std::{cmp::Ordering, mem, slice, sync::Arc};
 
 use bytes::Bytes;
 
@@ -10,7 +10,8 @@ use crate::Value;
 /// its bytes: who shares it, and what the allocator keeps for itself.
 const PAIR_BYTES: usize = 2 * size_of::<(Bytes, Value)>() + 32;
 
-/// The metadata of a message, ordered by key. Empty metadata costs nothing, a clone shares.
+/// The metadata of a message, ordered by key. Empty metadata costs nothing, a clone shares, and whoever sets a key of what
+/// is shared has the pairs that he set beside those that he shares: messages have much in common with others of their input.
 ///
 /// Keys are bytes, as in Bento, whose strings need not be UTF-8.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +30,11 @@ impl PartialEq for Metadata {
 
 #[derive(Clone, Debug, Default)]
 struct Pairs {
+    /// What is shared with others, and has no more of that itself. A key that is in the list as well has its value there.
+    base: Option<Arc<Pairs>>,
     /// Ordered by key.
     list: Vec<(Bytes, Value)>,
-    /// What all of it has allocated, in bytes: asked for once per message, so it is kept.
+    /// What all of it has allocated, in bytes, the base included: asked for once per message, so it is kept.
     bytes: usize,
 }
 
@@ -53,7 +56,7 @@ impl Metadata {
             is_same
         });
         let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
-        Metadata(Some(Arc::new(Pairs { list, bytes })))
+        Metadata(Some(Arc::new(Pairs { base: None, list, bytes })))
     }
 
     /// The same metadata with a reference count of their own.
@@ -61,7 +64,7 @@ impl Metadata {
     /// A count that the messages of two threads share costs each of them several times as much as one that they do
     /// not: whoever hands out many parcels with the same metadata gives each its own.
     pub fn unshared(&self) -> Metadata {
-        Metadata(self.0.as_ref().map(|it| Arc::new(Pairs::clone(it))))
+        Metadata(self.0.as_ref().map(|it| Arc::new(it.flat())))
     }
 
     /// Whether both are one and the same, so that together they keep no more than one.
@@ -73,26 +76,28 @@ impl Metadata {
         }
     }
 
-    /// Whether something else holds them too, so that a change would copy all of them.
+    /// Whether something else holds them too, so that a change would copy them, or have them beside what it sets.
     pub fn is_shared(&self) -> bool {
         self.0.as_ref().is_some_and(|it| 1 < Arc::strong_count(it))
     }
 
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.list.is_empty())
+        self.0.as_ref().is_none_or(|it| it.base.is_none() && it.list.is_empty())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |it| it.list.len())
+        let Some(pairs) = &self.0 else { return 0 };
+        let base = pairs.of_base();
+        base.len() + pairs.list.iter().filter(|(key, _)| search(base, key).is_err()).count()
     }
 
     /// The value of a key.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Value> {
-        let list = &self.0.as_ref()?.list;
-        let idx = search(list, key.as_ref()).ok()?;
-        Some(&list[idx].1)
+        let (pairs, key) = (self.0.as_ref()?, key.as_ref());
+        let found = |list| search(list, key).ok().map(|idx: usize| &list[idx].1);
+        found(&pairs.list).or_else(|| found(pairs.of_base()))
     }
 
     /// The value of a key as Bento prints it; a missing key is the empty text.
@@ -100,14 +105,14 @@ impl Metadata {
         self.get(key).map(Value::to_text).unwrap_or_default()
     }
 
-    /// Sets a key. Copies the metadata first when another message shares them.
+    /// Sets a key. Nobody who shares the metadata sees it.
     pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
         let key = key.into();
         let shared = self.0.get_or_insert_default();
         let pairs = match Arc::get_mut(shared) {
             Some(pairs) => pairs,
             None => {
-                *shared = Arc::new(shared.with_room());
+                *shared = Arc::new(Pairs::beside(shared));
                 Arc::get_mut(shared).expect("it was just made")
             }
         };
@@ -126,9 +131,13 @@ impl Metadata {
 
     /// Removes a key and says whether it was there.
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> bool {
-        let Some(shared) = &mut self.0 else { return false };
-        let Ok(idx) = search(&shared.list, key.as_ref()) else { return false };
+        let key = key.as_ref();
+        let Some(shared) = self.0.as_mut().filter(|it| it.has(key)) else { return false };
+        if shared.base.is_some() {
+            *shared = Arc::new(shared.flat());
+        }
         let pairs = Arc::make_mut(shared);
+        let idx = search(&pairs.list, key).expect("it is there");
         let (key, value) = pairs.list.remove(idx);
         pairs.bytes -= pair_bytes(key.len(), &value);
         true
@@ -136,7 +145,11 @@ impl Metadata {
 
     /// All pairs, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
-        self.0.iter().flat_map(|it| it.list.iter()).map(|(key, value)| (key, value))
+        let pairs = self.0.as_deref();
+        Merged {
+            own: pairs.map_or(&[][..], |it| &it.list).iter(),
+            base: pairs.map_or(&[][..], Pairs::of_base).iter(),
+        }
     }
 
     /// What keys and values have allocated, in bytes: at least that much, and not more than a few times as much. What
@@ -148,11 +161,59 @@ impl Metadata {
 }
 
 impl Pairs {
-    /// A copy with room for what is set next, which need not be moved for it.
-    fn with_room(&self) -> Pairs {
-        let mut list = Vec::with_capacity(self.list.len() + 2);
-        list.extend(self.list.iter().cloned());
-        Pairs { list, bytes: self.bytes }
+    /// The same, to be changed beside what others share. There is room for what is set next.
+    fn beside(shared: &Arc<Pairs>) -> Pairs {
+        let base = match &shared.base {
+            None if shared.list.is_empty() => None,
+            None => Some(shared),
+            base => base.as_ref(),
+        };
+        let own: &[(Bytes, Value)] = if shared.base.is_some() { &shared.list } else { &[] };
+        let mut list = Vec::with_capacity(own.len() + 2);
+        list.extend(own.iter().cloned());
+        Pairs { base: base.cloned(), list, bytes: shared.bytes }
+    }
+
+    /// A copy that shares with nobody.
+    fn flat(&self) -> Pairs {
+        if self.base.is_none() {
+            return self.clone();
+        }
+        let all = Merged { own: self.list.iter(), base: self.of_base().iter() };
+        let list: Vec<(Bytes, Value)> = all.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
+        Pairs { base: None, list, bytes }
+    }
+
+    fn of_base(&self) -> &[(Bytes, Value)] {
+        self.base.as_ref().map_or(&[], |it| &it.list)
+    }
+
+    fn has(&self, key: &[u8]) -> bool {
+        search(&self.list, key).is_ok() || search(self.of_base(), key).is_ok()
+    }
+}
+
+/// The pairs of two lists, in the order of the keys. Of a key that is in both the first list has the value.
+struct Merged<'a> {
+    own: slice::Iter<'a, (Bytes, Value)>,
+    base: slice::Iter<'a, (Bytes, Value)>,
+}
+
+impl<'a> Iterator for Merged<'a> {
+    type Item = (&'a Bytes, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let order = match (self.own.as_slice().first(), self.base.as_slice().first()) {
+            (Some((own, _)), Some((base, _))) => own.cmp(base),
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+        };
+        if order == Ordering::Equal {
+            self.base.next();
+        }
+        let from = if order == Ordering::Greater { &mut self.base } else { &mut self.own };
+        from.next().map(|(key, value)| (key, value))
     }
 }
 
@@ -216,6 +277,49 @@ mod tests {
         assert_eq!((&all, all.size()), (&one_by_one, one_by_one.size()));
         assert_eq!(["a", "b", "c"].map(|it| all.text(it)), ["2", "3", "1"]);
         assert!(Metadata::from_pairs([]).is_empty());
+    }
+
+    /// Copies that are changed, each against a plain map.
+    #[test]
+    fn what_is_shared_is_changed_for_nobody_else() {
+        use std::collections::BTreeMap;
+
+        let keys = ["a", "b", "c", "d", "e", "f"];
+        let mut all: Vec<(Metadata, BTreeMap<&str, i64>)> = vec![Default::default()];
+        let mut seed = 7_u64;
+        let mut next = |n: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % n
+        };
+        for n in 0..20_000 {
+            let idx = next(all.len());
+            match next(8) {
+                0 if all.len() < 8 => all.push(all[idx].clone()),
+                0 => drop(all.swap_remove(idx)),
+                1 => all[idx].0 = all[idx].0.unshared(),
+                2 | 3 => {
+                    let key = keys[next(keys.len())];
+                    let (metadata, model) = &mut all[idx];
+                    assert_eq!(metadata.delete(key), model.remove(key).is_some());
+                }
+                _ => {
+                    let key = keys[next(keys.len())];
+                    let (metadata, model) = &mut all[idx];
+                    metadata.set(key, Value::Int(n));
+                    model.insert(key, n);
+                }
+            }
+            for (metadata, model) in &all {
+                let pairs = model.iter().map(|(key, n)| (Bytes::from(*key), Value::Int(*n)));
+                assert!(metadata.iter().map(|(key, value)| (key.clone(), value.clone())).eq(pairs));
+                assert_eq!((metadata.len(), metadata.is_empty()), (model.len(), model.is_empty()));
+                let is_there =
+                    |key: &&str| metadata.get(key) == model.get(key).map(|n| Value::Int(*n)).as_ref();
+                assert!(keys.iter().all(is_there));
+                let held = model.keys().map(|it| pair_bytes(it.len(), &Value::Null)).sum::<usize>();
+                assert!((held..=2 * held).contains(&metadata.size()), "{held} {}", metadata.size());
+            }
+        }
     }
 
     #[test]

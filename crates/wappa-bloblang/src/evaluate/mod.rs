@@ -84,6 +84,11 @@ impl Mapped {
         matches!(self.content, Content::Unchanged)
     }
 
+    /// The metadata of the message, were it mapped, where the mapping assigned any.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
     /// The document of the message, were it mapped; none where it is filtered.
     pub(crate) fn into_value(
         self,

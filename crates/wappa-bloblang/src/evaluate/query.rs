@@ -221,9 +221,22 @@ impl Machine<'_> {
                 self.truth(&binary.right, ctx).map(|it| Value::Bool(it).into())
             }
             operator => {
-                let left = self.evaluate(&binary.left, ctx)?;
-                let right = self.evaluate(&binary.right, ctx)?;
-                if let (Evaluated::Value(left), Evaluated::Value(right)) = (&left, &right) {
+                let (made_left, made_right);
+                let left = match self.at_hand(&binary.left, ctx)? {
+                    Some(it) => it,
+                    None => {
+                        made_left = self.evaluate(&binary.left, ctx)?;
+                        &made_left
+                    }
+                };
+                let right = match self.at_hand(&binary.right, ctx)? {
+                    Some(it) => it,
+                    None => {
+                        made_right = self.evaluate(&binary.right, ctx)?;
+                        &made_right
+                    }
+                };
+                if let (Evaluated::Value(left), Evaluated::Value(right)) = (left, right) {
                     match operator {
                         Operator::Add => {
                             let n = left.own().allocated + right.own().allocated;
@@ -232,10 +245,28 @@ impl Machine<'_> {
                         _ => self.budget.walk(left.size().min(right.size()))?,
                     }
                 }
-                let (left, right) = ((&binary.left, &left), (&binary.right, &right));
+                let (left, right) = ((&binary.left, left), (&binary.right, right));
                 arithmetic::operate(operator, left, right).map(Evaluated::Value)
             }
         }
+    }
+
+    /// What a query results in that is there already, so that nothing is copied: a literal, or what the query is about.
+    #[inline]
+    fn at_hand<'q>(&mut self, query: &'q Expr, ctx: Context<'q>) -> Result<Option<&'q Evaluated>> {
+        let value = match query {
+            Expr::Literal(literal) => Some(&literal.value),
+            Expr::Field(field) if field.path.is_empty() && field.lent == Lent::No => match &field.root {
+                FieldRoot::This => ctx.this(),
+                FieldRoot::Named(name) => ctx.named(name),
+                FieldRoot::Root => None,
+            },
+            _ => None,
+        };
+        if value.is_some() {
+            self.budget.step()?;
+        }
+        Ok(value)
     }
 
     fn truth(&mut self, query: &Expr, ctx: Context<'_>) -> Result<bool> {
@@ -246,16 +277,27 @@ impl Machine<'_> {
     }
 
     fn matched(&mut self, it: &Match, ctx: Context<'_>) -> Result<Evaluated> {
-        let value = match (&it.target, ctx.this()) {
-            (Some(target), _) => self.evaluate(target, ctx)?,
-            (None, Some(this)) => this.clone(),
-            (None, None) => self.document().cloned().unwrap_or(Evaluated::Value(Value::Null)),
+        let at_hand = match (&it.target, ctx.this()) {
+            (Some(target), _) => self.at_hand(target, ctx)?,
+            (None, this) => this,
         };
-        let ctx = ctx.with(&value);
+        let made;
+        let value = match (at_hand, &it.target) {
+            (Some(value), _) => value,
+            (None, Some(target)) => {
+                made = self.evaluate(target, ctx)?;
+                &made
+            }
+            (None, None) => {
+                made = self.document().cloned().unwrap_or(Evaluated::Value(Value::Null));
+                &made
+            }
+        };
+        let ctx = ctx.with(value);
         for (idx, (case, result)) in it.cases.iter().enumerate() {
             let is_matched = match case {
                 Case::Any => true,
-                Case::Equal(expected) => match (&value, expected) {
+                Case::Equal(expected) => match (value, expected) {
                     (Evaluated::Value(value), Evaluated::Value(expected)) => {
                         self.budget.walk(value.size().min(expected.size()))?;
                         compare::is_equal(value, expected)

@@ -22,6 +22,7 @@ use std::{
 
 use crate::{
     environment::Environment,
+    of_metadata::are_of_metadata,
     program::{Map, Program},
 };
 use fail::{Fail, Parsed};
@@ -110,6 +111,7 @@ impl<'a> Parser<'a> {
 
     fn into_program(self, statements: Vec<crate::program::Statement>) -> Program {
         Program {
+            is_of_metadata: are_of_metadata(&statements),
             statements,
             maps: self.maps,
             n_variables: self.variables.len(),

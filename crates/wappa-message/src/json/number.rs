@@ -5,10 +5,32 @@ use std::fmt::Write as _;
 use super::Write;
 
 /// Writes a whole number.
-pub(super) fn write_int(number: impl std::fmt::Display, out: &mut impl Write) {
-    let mut short = Short::default();
-    write!(short, "{number}").expect("there is room");
-    out.write(short.as_slice());
+pub(super) fn write_int(number: i64, out: &mut impl Write) {
+    write_digits(number < 0, number.unsigned_abs(), out);
+}
+
+/// Writes a whole number that has no sign.
+pub(super) fn write_uint(number: u64, out: &mut impl Write) {
+    write_digits(false, number, out);
+}
+
+fn write_digits(is_negative: bool, mut number: u64, out: &mut impl Write) {
+    // As many as the largest number has, and a sign.
+    let mut bytes = [0; 20 + 1];
+    let mut at = bytes.len();
+    loop {
+        at -= 1;
+        bytes[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if is_negative {
+        at -= 1;
+        bytes[at] = b'-';
+    }
+    out.write(&bytes[at..]);
 }
 
 /// Writes a number as Go's JSON has it: an exponent below 1e-6 and from 1e21 on.

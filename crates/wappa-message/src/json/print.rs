@@ -12,7 +12,7 @@ pub(crate) fn write(value: &Value, out: &mut impl Write) {
         Value::Bool(true) => out.write(b"true"),
         Value::Bool(false) => out.write(b"false"),
         Value::Int(it) => number::write_int(*it, out),
-        Value::Uint(it) => number::write_int(*it, out),
+        Value::Uint(it) => number::write_uint(*it, out),
         Value::Float(it) => number::write(*it, out),
         Value::Number(it) => out.write(it.as_slice()),
         Value::Text(it) => string::write(it, out),

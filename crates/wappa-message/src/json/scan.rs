@@ -389,12 +389,12 @@ impl<'a> Scan<'a> {
 /// Whether the name `a` comes before `b`.
 fn is_ascending(text: &[u8], a: Name, b: Name) -> bool {
     let [a, b] = [a, b].map(|it| (it.start as usize, it.end as usize));
-    // Most names differ in their first eight bytes, which are one number.
-    if let (Some(first), Some(second)) = (text[a.0..].first_chunk::<8>(), text[b.0..].first_chunk::<8>()) {
-        let (first, second) = (u64::from_be_bytes(*first), u64::from_be_bytes(*second));
+    // Most names differ in their first sixteen bytes, which are one number.
+    if let (Some(first), Some(second)) = (text[a.0..].first_chunk(), text[b.0..].first_chunk()) {
+        let (first, second) = (u128::from_be_bytes(*first), u128::from_be_bytes(*second));
         let n_equal = ((first ^ second).leading_zeros() / 8) as usize;
         // What stands behind the end of one of them says nothing.
-        if n_equal < 8 && a.0 + n_equal < a.1 && b.0 + n_equal < b.1 {
+        if n_equal < 16 && a.0 + n_equal < a.1 && b.0 + n_equal < b.1 {
             return first < second;
         }
     }

@@ -1,11 +1,9 @@
 //! Lists of values.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use once_cell::sync::OnceCell;
 
 use super::{Own, Slot, TooDeep, Value, drop_deep};
 use crate::json::scan::{Name, Notes, Range, Scan, See};
@@ -27,7 +25,7 @@ struct Node {
     /// Of a list that was made or changed: what its values have allocated beside their places and the source.
     inner_bytes: usize,
     /// Found when somebody asks for them.
-    slots: OnceLock<Vec<Slot>>,
+    slots: OnceCell<Vec<Slot>>,
 }
 
 impl Array {
@@ -51,7 +49,7 @@ impl Array {
             as_read,
             height: range.height,
             inner_bytes: 0,
-            slots: OnceLock::new(),
+            slots: OnceCell::new(),
         }))
     }
 
@@ -222,7 +220,7 @@ impl fmt::Debug for Array {
 impl Node {
     /// Of slots that are not measured.
     fn of_slots(slots: Vec<Slot>) -> Node {
-        Node { source: Bytes::new(), as_read: None, height: 1, inner_bytes: 0, slots: OnceLock::from(slots) }
+        Node { source: Bytes::new(), as_read: None, height: 1, inner_bytes: 0, slots: OnceCell::from(slots) }
     }
 
     fn slots(&self) -> &[Slot] {

@@ -214,8 +214,13 @@ impl Value {
     /// Lists and objects know theirs, so asking takes no time. It stands for what the value may cost to go through as
     /// well: a list that holds the same list twice, and that one the same, forty times over, takes little memory and is
     /// counted as what it would be as text. Nothing counts more than 16 TiB, so that sizes can be added up.
+    #[inline]
     pub fn size(&self) -> usize {
-        self.allocated(&Bytes::new())
+        match self {
+            Value::Array(it) => it.allocated(&Bytes::new()),
+            Value::Object(it) => it.allocated(&Bytes::new()),
+            other => other.allocated_flat(),
+        }
     }
 
     /// How many of these bytes are not part of the document that the value was read from.
@@ -249,13 +254,21 @@ impl Value {
     /// What is allocated beside the value's own place; `held` is a source that was counted already.
     fn allocated(&self, held: &Bytes) -> usize {
         match self {
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => 0,
+            Value::Array(it) => it.allocated(held),
+            Value::Object(it) => it.allocated(held),
+            other => other.allocated_flat(),
+        }
+    }
+
+    /// The same of what is no list and no object.
+    #[inline]
+    fn allocated_flat(&self) -> usize {
+        match self {
             Value::Number(it) => it.allocated(),
             Value::Text(it) => it.allocated(),
             Value::Bytes(it) => it.allocated(),
             Value::Time(it) => it.allocated(),
-            Value::Array(it) => it.allocated(held),
-            Value::Object(it) => it.allocated(held),
+            _ => 0,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Names and values, ordered by name.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use once_cell::sync::OnceCell;
 
 use super::{Key, Own, Slot, Text, TooDeep, Value, drop_deep};
 use crate::json::scan::{Failed, Name, Notes, Range, Scan, See};
@@ -29,7 +27,7 @@ struct Node {
     /// source.
     inner_bytes: usize,
     /// Found when somebody asks for them.
-    entries: OnceLock<Entries>,
+    entries: OnceCell<Entries>,
 }
 
 #[derive(Clone, Default)]
@@ -37,7 +35,7 @@ pub(super) struct Entries {
     list: Vec<Entry>,
     is_sorted: bool,
     /// Of a list that is not sorted: the entries in order, without those whose name comes again.
-    order: OnceLock<Box<[u32]>>,
+    order: OnceCell<Box<[u32]>>,
 }
 
 #[derive(Clone)]
@@ -54,7 +52,7 @@ impl Object {
     pub fn from_pairs<K: Into<Text>>(pairs: impl IntoIterator<Item = (K, Value)>) -> Result<Object, TooDeep> {
         let entry = |(key, value): (K, Value)| Entry { key: Key::Text(key.into()), slot: Slot::Value(value) };
         let list: Vec<Entry> = pairs.into_iter().map(entry).collect();
-        let entries = Entries { list, is_sorted: false, order: OnceLock::new() };
+        let entries = Entries { list, is_sorted: false, order: OnceCell::new() };
         let mut node = Node::of_entries(entries);
         let _ = node.sorted_mut();
         node.measure();
@@ -73,7 +71,7 @@ impl Object {
             as_read,
             height: range.height,
             inner_bytes: 0,
-            entries: OnceLock::new(),
+            entries: OnceCell::new(),
         }))
     }
 
@@ -93,13 +91,13 @@ impl Object {
                 source.slice(start..scan.at())
             }
         };
-        let entries = Entries { list, is_sorted: passed.is_sorted, order: OnceLock::new() };
+        let entries = Entries { list, is_sorted: passed.is_sorted, order: OnceCell::new() };
         let node = Node {
             source,
             as_read: Some((passed.notes, passed.len)),
             height: passed.height,
             inner_bytes: 0,
-            entries: OnceLock::from(entries),
+            entries: OnceCell::from(entries),
         };
         Ok(Object(Arc::new(node)))
     }
@@ -334,7 +332,7 @@ impl Node {
             let len = self.as_read.map_or(0, |(_, len)| len as usize);
             let mut collect = Collect { source: &self.source, list: Vec::with_capacity(len) };
             let passed = Scan::new(&self.source).object(0, &mut collect).expect("it was passed over before");
-            Entries { list: collect.list, is_sorted: passed.is_sorted, order: OnceLock::new() }
+            Entries { list: collect.list, is_sorted: passed.is_sorted, order: OnceCell::new() }
         })
     }
 

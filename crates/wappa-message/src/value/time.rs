@@ -52,21 +52,73 @@ impl Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.seconds.saturating_add(self.0.offset.into());
-        let (days, second) = (shown.div_euclid(86_400), shown.rem_euclid(86_400));
+        let (days, second) = (shown.div_euclid(86_400), shown.rem_euclid(86_400) as u32);
         let (year, month, day) = civil(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        let mut text = Digits { bytes: [0; 40], len: 0 };
+        match u32::try_from(year) {
+            Ok(year @ ..=9999) => text.push(year, 4),
+            _ => write!(f, "{year:04}")?,
+        }
+        for (before, number) in [
+            (b'-', month as u32),
+            (b'-', day as u32),
+            (b'T', second / 3600),
+            (b':', second / 60 % 60),
+            (b':', second % 60),
+        ] {
+            text.push_byte(before);
+            text.push(number, 2);
+        }
         if self.0.nanos != 0 {
-            let digits = format!("{:09}", self.0.nanos);
-            write!(f, ".{}", digits.trim_end_matches('0'))?;
+            text.push_byte(b'.');
+            text.push(self.0.nanos, 9);
+            text.trim_zeros();
         }
         match self.0.offset {
-            0 => f.write_str("Z"),
+            0 => text.push_byte(b'Z'),
             offset => {
-                let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
-                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+                let minutes = offset.unsigned_abs() / 60;
+                text.push_byte(if offset < 0 { b'-' } else { b'+' });
+                text.push(minutes / 60, 2);
+                text.push_byte(b':');
+                text.push(minutes % 60, 2);
             }
         }
+        f.write_str(text.as_str())
+    }
+}
+
+/// A text of digits that is put together: times are printed for each message.
+struct Digits {
+    bytes: [u8; 40],
+    len: usize,
+}
+
+impl Digits {
+    fn push_byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// A number with so many digits, zeros in front; with more, where it has more.
+    fn push(&mut self, number: u32, n_digits: u32) {
+        let n_digits = n_digits.max(number.checked_ilog10().map_or(1, |it| it + 1)) as usize;
+        let mut rest = number;
+        for byte in self.bytes[self.len..self.len + n_digits].iter_mut().rev() {
+            *byte = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.len += n_digits;
+    }
+
+    fn trim_zeros(&mut self) {
+        while self.bytes[..self.len].last() == Some(&b'0') {
+            self.len -= 1;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.len]).expect("digits and what is between them are ASCII")
     }
 }
 
@@ -97,5 +149,8 @@ mod tests {
         assert_eq!(text(951_782_400, 0, 0), "2000-02-29T00:00:00Z");
         assert_eq!(text(253_402_300_799, 0, 0), "9999-12-31T23:59:59Z");
         assert_eq!(text(-62_135_596_800, 0, 0), "0001-01-01T00:00:00Z");
+        assert_eq!(text(253_402_300_800, 0, 0), "10000-01-01T00:00:00Z");
+        assert_eq!(text(-62_135_596_801, 999_000_000, i32::MAX), "0069-01-19T03:14:06.999+596523:14");
+        assert_eq!(text(-62_167_219_201, 120_000, -1), "-001-12-31T23:59:58.00012-00:00");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wappa_bloblang::{Failure, Mapped, Program};
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
-use wappa_message::{Mark, Message};
+use wappa_message::{Mark, Message, Metadata};
 use wappa_spec::{Config, Mapping};
 
 use super::limit;
@@ -50,6 +50,7 @@ pub(super) const COMPONENT: Component =
 /// # Performance
 ///
 /// A mapping that only touches metadata does not read the document.
+/// One that makes metadata of nothing but metadata is evaluated once for all messages that have theirs in common, as those of a file do.
 /// What of a document no query asks for is copied as it stands.
 #[derive(Config, Debug)]
 struct MappingConfig(Mapping);
@@ -81,7 +82,7 @@ impl Mapper {
     }
 
     /// Maps the messages of one batch, and says whether it came to its end; `deleted` is told which of the part's messages
-    /// go.
+    /// go. `made`: what became of the metadata of the message before, where that is all that becomes of one.
     fn batch(
         &self,
         program: &Program,
@@ -89,6 +90,7 @@ impl Mapper {
         idx: usize,
         step: &mut Step<'_>,
         deleted: &mut Vec<usize>,
+        made: &mut Option<Made>,
     ) -> bool {
         let range = part.batch(idx);
         // Who looks at other messages sees them as they came.
@@ -97,12 +99,22 @@ impl Mapper {
             false => None,
         };
         for place in 0..range.len() {
+            let message = &mut part.messages_mut()[range.start + place];
+            if let Some(made) = made.as_ref().filter(|it| it.of.is_shared_with(message.metadata()))
+                && limit::grow(step, made.growth).is_ok()
+            {
+                *message.metadata_mut() = made.metadata.clone();
+                continue;
+            }
             let batch = match &mut pristine {
                 Some(batch) => batch.as_mut_slice(),
                 None => &mut part.messages_mut()[range.clone()],
             };
             let mapped = (self.evaluate)(program, batch, place);
             let message = &mut part.messages_mut()[range.start + place];
+            if let Ok(mapped) = &mapped {
+                *made = Made::of(program, mapped, message);
+            }
             match mapped {
                 Ok(mapped) => match limit::apply(mapped, message, step) {
                     Ok(true) => (),
@@ -127,14 +139,29 @@ impl Mapper {
     }
 }
 
+/// What a mapping makes of metadata that messages share, where that is all it makes: it is the same for all of them.
+struct Made {
+    of: Metadata,
+    metadata: Metadata,
+    growth: usize,
+}
+
+impl Made {
+    fn of(program: &Program, mapped: &Mapped, message: &Message) -> Option<Made> {
+        // A mutation has read the document.
+        let metadata = mapped.metadata().filter(|_| program.is_of_metadata() && mapped.keeps_content())?.clone();
+        Some(Made { of: message.metadata().clone(), metadata, growth: mapped.growth(message) })
+    }
+}
+
 impl Processor for Mapper {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
         let Some(program) = self.program.as_deref() else { return n_batches };
-        let mut deleted = Vec::new();
+        let (mut deleted, mut made) = (Vec::new(), None);
         let mut n_done = 0;
         while n_done < n_batches {
-            if !self.batch(program, part, n_done, step, &mut deleted) {
+            if !self.batch(program, part, n_done, step, &mut deleted, &mut made) {
                 break;
             }
             n_done += 1;
@@ -160,7 +187,8 @@ impl Processor for Mapper {
 mod tests {
     use wappa_component::{Caches, watch_mappings};
 
-    use crate::test::{Harness, check_lint};
+    use super::*;
+    use crate::test::{Harness, Time, check_lint};
 
     /// What comes out, with quotes as they are.
     fn check_process(config: &str, inputs: &[&str], expected: &str) {
@@ -175,6 +203,33 @@ mod tests {
         check_process("mapping: 'meta k = \"v\"'", &["no JSON"], "no JSON\n");
         check_process("mapping: ''", &["a"], "a\n");
         check_process("bloblang: 'root = this.a'", &[r#"{"a":"x"}"#], "x\n");
+    }
+
+    #[test]
+    fn messages_that_share_metadata_get_the_same() {
+        let mut harness = Harness::default();
+        let mut part = crate::test::batches(&["1|2", "3", "4"]);
+        let shared = Metadata::from_pairs([("a".into(), "x".into())]);
+        for (idx, message) in part.messages_mut().iter_mut().enumerate() {
+            *message.metadata_mut() = shared.clone();
+            if idx == 2 {
+                message.metadata_mut().set("a", "y".into());
+            }
+        }
+        let texts = |part: &Part| {
+            let text = |it: &Message| it.metadata().text("b");
+            part.messages().iter().map(text).collect::<Vec<_>>()
+        };
+        let mut process = |config: &str, part: &mut Part| {
+            let processor = harness.processor(config).expect("the component can be built");
+            assert_eq!(processor.process(part, &mut Step::new(0, &Time::default())), 3);
+        };
+        process("mapping: 'meta b = @a.uppercase() + \"!\"'", &mut part);
+        assert_eq!(texts(&part), ["X!", "X!", "Y!", "X!"]);
+        let is_shared = |idx: usize| part.messages()[0].metadata().is_shared_with(part.messages()[idx].metadata());
+        assert_eq!([1, 2].map(is_shared), [true, false]);
+        process("mapping: 'meta b = @b.slice(0, 1) + content().string()'", &mut part);
+        assert_eq!(texts(&part), ["X1", "X2", "Y3", "X4"]);
     }
 
     #[test]
