@@ -152,10 +152,6 @@ fn compare(operator: Operator, left: &Value, right: &Value) -> Option<bool> {
         _ => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
     };
     let is_equality = matches!(operator, Operator::Equal | Operator::NotEqual);
-    // What is asked most.
-    if let (true, Value::Text(left), Value::Text(right)) = (is_equality, left, right) {
-        return Some((operator == Operator::Equal) == (left == right));
-    }
     let by_kind = || is_equality.then(|| (operator == Operator::NotEqual) != compare::is_equal(left, right));
     match compare::plain(left) {
         Plain::Text(text) => match convert::text_of(right) {

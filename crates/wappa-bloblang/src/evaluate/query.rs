@@ -238,6 +238,14 @@ impl Machine<'_> {
                 };
                 if let (Evaluated::Value(left), Evaluated::Value(right)) = (left, right) {
                     match operator {
+                        Operator::Equal | Operator::NotEqual
+                            if let (Value::Text(left), Value::Text(right)) = (left, right) =>
+                        {
+                            // What is asked most.
+                            self.budget.walk(left.len().min(right.len()))?;
+                            let is_equal = left == right;
+                            return Ok(Value::Bool((operator == Operator::Equal) == is_equal).into());
+                        }
                         Operator::Add => {
                             let n = left.own().allocated + right.own().allocated;
                             self.budget.bytes(n)?;

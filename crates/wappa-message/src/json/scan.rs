@@ -388,17 +388,25 @@ impl<'a> Scan<'a> {
 
 /// Whether the name `a` comes before `b`.
 fn is_ascending(text: &[u8], a: Name, b: Name) -> bool {
-    let [a, b] = [a, b].map(|it| (it.start as usize, it.end as usize));
-    // Most names differ in their first sixteen bytes, which are one number.
-    if let (Some(first), Some(second)) = (text[a.0..].first_chunk(), text[b.0..].first_chunk()) {
-        let (first, second) = (u128::from_be_bytes(*first), u128::from_be_bytes(*second));
-        let n_equal = ((first ^ second).leading_zeros() / 8) as usize;
-        // What stands behind the end of one of them says nothing.
-        if n_equal < 16 && a.0 + n_equal < a.1 && b.0 + n_equal < b.1 {
-            return first < second;
+    let (a, b) = (a.start as usize..a.end as usize, b.start as usize..b.end as usize);
+    // Most names differ in their first sixteen bytes, which are two numbers.
+    for at in [0, 8] {
+        let Some(first) = text[a.start + at..].first_chunk() else { break };
+        let Some(second) = text[b.start + at..].first_chunk() else { break };
+        let (first, second) = (u64::from_be_bytes(*first), u64::from_be_bytes(*second));
+        if first != second {
+            // What stands behind the end of one of them says nothing.
+            let differ_at = at + ((first ^ second).leading_zeros() / 8) as usize;
+            if differ_at < a.len().min(b.len()) {
+                return first < second;
+            }
+            break;
+        }
+        if a.len().min(b.len()) <= at + 8 {
+            break;
         }
     }
-    text[a.0..a.1] < text[b.0..b.1]
+    text[a] < text[b]
 }
 
 impl Passed {
