@@ -108,6 +108,7 @@ impl Ranges {
     }
 
     /// Adds one message.
+    #[inline]
     pub fn push(&mut self, start: usize, end: usize) {
         let of = |it: usize| u32::try_from(it).expect("a buffer is smaller than 4 GiB");
         self.ranges.push((of(start), of(end)));
@@ -119,6 +120,7 @@ impl Ranges {
     }
 
     /// Whether a parcel can take no more.
+    #[inline]
     pub fn is_full(&self) -> bool {
         PARCEL_MESSAGES_MAX <= self.ranges.len()
     }
