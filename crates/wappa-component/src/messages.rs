@@ -12,9 +12,16 @@ use crate::Slices;
 /// Messages next to each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Messages {
-    /// What they are, unless somebody may have changed them; their origins count from that of the first.
-    ranges: Option<(Slices, u32)>,
+    /// What they are, unless somebody may have changed them.
+    ranges: Option<Box<Ranges>>,
     made: OnceLock<Vec<Message>>,
+}
+
+/// Ranges of a buffer, whose origins count from that of the first.
+#[derive(Clone, Debug)]
+struct Ranges {
+    slices: Slices,
+    first_origin: u32,
 }
 
 impl Messages {
@@ -25,26 +32,30 @@ impl Messages {
     /// Each with its index as its origin. Those that are more than their bytes are made at once.
     pub(crate) fn of_slices(slices: Slices) -> Messages {
         match slices.form {
-            None => Messages { ranges: Some((slices, 0)), made: OnceLock::new() },
+            None => Messages::of_ranges(slices, 0),
             Some(_) => Messages::new(slices.messages()),
         }
     }
 
+    fn of_ranges(slices: Slices, first_origin: u32) -> Messages {
+        Messages { ranges: Some(Box::new(Ranges { slices, first_origin })), made: OnceLock::new() }
+    }
+
     /// What they are, as long as nobody may have changed them.
     pub(crate) fn slices(&self) -> Option<&Slices> {
-        self.ranges.as_ref().map(|(slices, _)| slices)
+        self.ranges.as_ref().map(|it| &it.slices)
     }
 
     pub(crate) fn len(&self) -> usize {
         match &self.ranges {
-            Some((slices, _)) => slices.ranges.len(),
+            Some(it) => it.slices.ranges.len(),
             None => self.made.get().map_or(0, Vec::len),
         }
     }
 
     pub(crate) fn all(&self) -> &[Message] {
         self.made.get_or_init(|| match &self.ranges {
-            Some((slices, first_origin)) => slices.messages_from(*first_origin),
+            Some(it) => it.slices.messages_from(it.first_origin),
             None => Vec::new(),
         })
     }
@@ -75,10 +86,7 @@ impl Messages {
     /// Keeps the first `n` and returns the others.
     pub(crate) fn split_off(&mut self, n: usize) -> Messages {
         match (&mut self.ranges, self.made.get()) {
-            (Some((slices, first_origin)), None) => {
-                let rest = slices.split_off(n);
-                Messages { ranges: Some((rest, *first_origin + n as u32)), made: OnceLock::new() }
-            }
+            (Some(it), None) => Messages::of_ranges(it.slices.split_off(n), it.first_origin + n as u32),
             _ => Messages::new(self.all_mut().split_off(n)),
         }
     }
@@ -86,7 +94,7 @@ impl Messages {
     /// The origin of each is its index.
     pub(crate) fn number(&mut self) {
         match (&mut self.ranges, self.made.get()) {
-            (Some((_, first_origin)), None) => *first_origin = 0,
+            (Some(it), None) => it.first_origin = 0,
             _ => {
                 for (idx, message) in self.all_mut().iter_mut().enumerate() {
                     message.set_origin(idx as u32);
@@ -97,14 +105,14 @@ impl Messages {
 
     pub(crate) fn origin(&self, idx: usize) -> u32 {
         match &self.ranges {
-            Some((_, first_origin)) => first_origin + idx as u32,
+            Some(it) => it.first_origin + idx as u32,
             None => self.all()[idx].origin(),
         }
     }
 
     pub(crate) fn origins(&self) -> Vec<u32> {
         match &self.ranges {
-            Some((slices, first_origin)) => (*first_origin..).take(slices.ranges.len()).collect(),
+            Some(it) => (it.first_origin..).take(it.slices.ranges.len()).collect(),
             None => self.all().iter().map(Message::origin).collect(),
         }
     }
