@@ -105,6 +105,11 @@ impl Interpolated {
         }
     }
 
+    /// The text as it was written.
+    pub fn source(&self) -> &str {
+        self.0.as_ref().map_or("", |it| &it.source)
+    }
+
     /// Whether a query looks at other messages of the batch than the one it is evaluated for, so that they must be as they
     /// came.
     pub fn reads_batch(&self) -> bool {
@@ -199,7 +204,7 @@ impl Eq for Interpolated {}
 /// As it was written.
 impl fmt::Debug for Interpolated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0.as_ref().map_or("", |it| &it.source), f)
+        fmt::Debug::fmt(self.source(), f)
     }
 }
 

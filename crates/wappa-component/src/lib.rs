@@ -13,6 +13,7 @@
 
 mod ack;
 pub mod back_off;
+pub mod batching;
 mod buffer;
 mod cache;
 mod cause;
@@ -42,6 +43,7 @@ mod part;
 mod processor;
 mod progress;
 mod rate_limit;
+pub mod reply;
 mod returns;
 mod scanner;
 mod step;

@@ -162,6 +162,11 @@ impl Feeder {
         self.0.bell.ring();
         Ok(())
     }
+
+    /// Waits until all that was put in is taken, so that nothing is fetched before it is wanted.
+    pub async fn taken(&self) -> Result<(), Closed> {
+        self.0.room.acquire_many(FEED_BYTES_MAX as u32).await.map(drop).map_err(|_| Closed)
+    }
 }
 
 impl Feed {

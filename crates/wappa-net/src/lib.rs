@@ -23,8 +23,9 @@ pub use crate::{
     feed::{Closed, Fed, Feed, Feeder, feed},
     pending::Pending,
     runtime::Runtime,
+    socket::{Address, Carrier, Ended, Scanners, pump, pump_seen},
     source::{Source, Stopping, fed_by},
-    tls::{ClientCertConfig, ServerTlsConfig, TlsConfig},
+    tls::{ClientCertConfig, ServerTlsConfig, TlsConfig, signing_key},
 };
 
 /// All components of this crate, for the program's table.

@@ -80,6 +80,8 @@ pub trait Source: Send + Sync + 'static {
 
     /// Puts what comes into the feed, until there is no more of it or the stop is requested. What is returned is told behind
     /// everything that was put in: [`ReadError::NotConnected`] has it connected again, [`ReadError::EndOfInput`] ends the input.
+    /// With [`ReadError::BackOff`], for what has no connection that could be lost, it is connected and read again after a
+    /// back-off, and that counts for no other connection.
     fn read(
         &self,
         connection: Self::Connection,
@@ -133,14 +135,29 @@ enum State<C> {
     Down,
     Connecting(Pending<Result<C, ConnectError>>),
     Reading(Pending<ReadError>),
+    /// A fault has passed, and what is up is to be read again.
+    Resting,
+    GoingOn(Pending<Result<C, ConnectError>>),
 }
 
 impl<S: Source> Fetched<S> {
-    fn begin_to_connect(&mut self) -> Result<(), String> {
+    fn begin_to_connect(&mut self) -> Result<Pending<Result<S::Connection, ConnectError>>, String> {
         let (source, bell) = (Arc::clone(&self.source), self.bell.clone());
         let connecting = async move { source.connect().await };
-        self.state = State::Connecting(Pending::new(&self.runtime, connecting, move || bell.ring())?);
-        Ok(())
+        Pending::new(&self.runtime, connecting, move || bell.ring())
+    }
+
+    /// Reads again after a fault that has passed. `Ok`: it is being read, or will be.
+    fn go_on(&mut self) -> Result<(), ReadError> {
+        if let State::Resting = self.state {
+            let Ok(connecting) = self.begin_to_connect() else { return Err(ReadError::NotConnected) };
+            self.state = State::GoingOn(connecting);
+        }
+        let State::GoingOn(connecting) = &mut self.state else { return Ok(()) };
+        let Some(connected) = connecting.take() else { return Err(ReadError::NotReady) };
+        self.state = State::Down;
+        let begun = connected.ok().map(|it| self.begin_to_read(it));
+        if matches!(begun, Some(Ok(()))) { Ok(()) } else { Err(ReadError::NotConnected) }
     }
 
     fn begin_to_read(&mut self, connection: S::Connection) -> Result<(), String> {
@@ -155,7 +172,7 @@ impl<S: Source> Fetched<S> {
 impl<S: Source> Input for Fetched<S> {
     fn connect(&mut self, _: &mut Waits) -> Result<(), ConnectError> {
         if let State::Down = self.state {
-            self.begin_to_connect().map_err(ConnectError::BackOff)?;
+            self.state = State::Connecting(self.begin_to_connect().map_err(ConnectError::BackOff)?);
         }
         let State::Connecting(connecting) = &mut self.state else { return Ok(()) };
         let connected = connecting.take().unwrap_or(Err(ConnectError::NotReady));
@@ -166,6 +183,7 @@ impl<S: Source> Input for Fetched<S> {
     }
 
     fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+        self.go_on()?;
         let State::Reading(reading) = &mut self.state else { return Err(ReadError::NotConnected) };
         // Asked first: what is in the feed then is everything.
         let is_over = reading.is_done();
@@ -176,7 +194,7 @@ impl<S: Source> Input for Fetched<S> {
             return Err(ReadError::NotReady);
         }
         let end = reading.take().unwrap_or(ReadError::NotConnected);
-        self.state = State::Down;
+        self.state = if matches!(end, ReadError::BackOff(_)) { State::Resting } else { State::Down };
         Err(end)
     }
 

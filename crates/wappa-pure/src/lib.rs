@@ -14,7 +14,6 @@ macro_rules! components {
 }
 
 mod base;
-mod batching;
 mod buffer;
 mod cache;
 mod child;
@@ -30,13 +29,12 @@ mod path;
 mod processor;
 mod rate_limit;
 mod reader;
-mod reply;
 mod scanner;
 mod stream_lints;
 #[cfg(test)]
 mod test;
 
-use wappa_component::{Component, back_off, duration, fault, writer};
+use wappa_component::{Component, back_off, batching, duration, fault, writer};
 
 pub use batching::SERIES;
 pub use buffer::SERIES as BUFFER_SERIES;

@@ -8,7 +8,7 @@ use wappa_spec::{Node, Reader};
 
 /// A host and a port, where either may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     text: String,
     host: String,
     port: u16,
@@ -16,7 +16,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// Reads `host:port`, `:port` and `[host]:port`; the error is Go's text, but for names of ports, which there are none of.
-    pub(crate) fn parse(text: &str) -> Result<Address, String> {
+    pub fn parse(text: &str) -> Result<Address, String> {
         let error = |why: &str| format!("address {text}: {why}");
         let (host, port) = text.rsplit_once(':').ok_or_else(|| error("missing port in address"))?;
         let host = match host.strip_prefix('[').map(|it| it.strip_suffix(']')) {
@@ -32,12 +32,19 @@ impl Address {
         Ok(Address { text: text.to_string(), host: host.to_string(), port })
     }
 
+    /// Of a host, which has no brackets around it, and a port.
+    pub fn new(host: &str, port: u16) -> Address {
+        let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        Address { text, host: host.to_string(), port }
+    }
+
     /// The host's name, for whoever checks who answers.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         if self.host.is_empty() { "localhost" } else { &self.host }
     }
 
-    pub(crate) async fn connect(&self) -> Result<TcpStream, String> {
+    /// Connects to it; the error is Go's text.
+    pub async fn connect(&self) -> Result<TcpStream, String> {
         let stream = TcpStream::connect((self.host(), self.port)).await;
         let stream = stream.map_err(|err| not_dialed("tcp", self, &err))?;
         // What is written at once is sent at once, as in Go. One that cannot be told is of no use, and says so itself.

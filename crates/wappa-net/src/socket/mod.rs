@@ -10,4 +10,9 @@ mod stream;
 
 use wappa_component::Component;
 
+pub use self::{
+    address::Address,
+    stream::{Carrier, Ended, Scanners, pump, pump_seen},
+};
+
 pub(crate) const COMPONENTS: &[&Component] = &[&input::COMPONENT, &server::COMPONENT, &output::COMPONENT];

@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     time::sleep,
 };
-use wappa_component::{Opened, ScannerFactory, cutter::Cutter, fault};
+use wappa_component::{Opened, ScannerFactory, Slices, cutter::Cutter, fault};
 
 use crate::{Fed, Feeder, Stopping};
 
@@ -20,20 +20,21 @@ use crate::{Fed, Feeder, Stopping};
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// What carries bytes in both directions.
-pub(crate) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
 
 /// Makes scanners, whichever thread asks.
-pub(crate) struct Scanners(Mutex<Box<dyn ScannerFactory>>);
+pub struct Scanners(Mutex<Box<dyn ScannerFactory>>);
 
 impl Scanners {
-    pub(crate) fn new(factory: Box<dyn ScannerFactory>) -> Scanners {
+    /// Of what makes them.
+    pub fn new(factory: Box<dyn ScannerFactory>) -> Scanners {
         Scanners(Mutex::new(factory))
     }
 
     /// A scanner at the beginning of a source.
-    pub(crate) fn open(&self) -> Result<Opened, String> {
+    pub fn open(&self) -> Result<Opened, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).open("")
     }
 }
@@ -46,7 +47,7 @@ impl fmt::Debug for Scanners {
 
 /// Why nothing more is read from a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// The other end sends nothing more.
     Over,
     /// Nothing more is wanted; so many bytes of an unfinished message are left out.
@@ -61,23 +62,39 @@ const PAUSE_FACTOR: u32 = 4;
 
 /// Reads a stream and puts its messages into the feed, until its end or until nothing more is wanted, or came within
 /// `idle_timeout`.
-pub(crate) async fn pump(
+pub async fn pump(
+    reader: &mut (impl AsyncRead + Unpin),
+    cutter: &mut Cutter,
+    feeder: &Feeder,
+    stop: Stopping,
+    idle_timeout: Option<Duration>,
+) -> Ended {
+    pump_seen(reader, cutter, feeder, stop, idle_timeout, |_| ()).await
+}
+
+/// The same; `see` is shown what was found before it is put there, and may leave out some of it.
+pub async fn pump_seen(
     reader: &mut (impl AsyncRead + Unpin),
     cutter: &mut Cutter,
     feeder: &Feeder,
     mut stop: Stopping,
     idle_timeout: Option<Duration>,
+    mut see: impl FnMut(&mut Slices),
 ) -> Ended {
     let failed = |err: &dyn fmt::Display| Ended::Failed(err.to_string());
     let mut looked = Duration::ZERO;
     loop {
         let (began, was_behind) = (Instant::now(), cutter.is_behind());
         loop {
-            let slices = match cutter.cut() {
+            let mut slices = match cutter.cut() {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
                 Err(err) => return failed(&err),
             };
+            see(&mut slices);
+            if slices.ranges.is_empty() {
+                continue;
+            }
             if feeder.put(Fed::slices(slices)).await.is_err() {
                 return Ended::Stopped(cutter.held());
             }

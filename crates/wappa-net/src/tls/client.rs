@@ -18,7 +18,7 @@ use wappa_spec::{Config, Node, Reader, Rule, Secret};
 use super::{pem, provider, read};
 
 /// How a connection is encrypted, and who the other end has to be.
-#[derive(Config, Debug, Clone)]
+#[derive(Config, Debug, Clone, Default)]
 #[config(lint = lint)]
 pub struct TlsConfig {
     /// Whether the connection is encrypted.
@@ -110,9 +110,20 @@ impl TlsConfig {
     /// What encrypts connections; `None`: they are not encrypted. Reads the files, and the error says which of them is
     /// wrong.
     pub fn connector(&self) -> Result<Option<TlsConnector>, String> {
-        if !self.enabled {
-            return Ok(None);
+        match self.enabled {
+            true => Ok(Some(TlsConnector::from(Arc::new(self.client_config()?)))),
+            false => Ok(None),
         }
+    }
+
+    /// What connections are encrypted with that are encrypted anyhow, as those to `https` addresses: as the block says where
+    /// it is enabled; else the other end has to be one that the system trusts. Reads the files, as [`TlsConfig::connector`] does.
+    pub fn client_config(&self) -> Result<ClientConfig, String> {
+        let unset = TlsConfig::default();
+        if self.enabled { self.read() } else { unset.read() }
+    }
+
+    fn read(&self) -> Result<ClientConfig, String> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -125,11 +136,10 @@ impl TlsConfig {
         };
         let certs: Vec<_> =
             self.client_certs.iter().map(|it| it.load(&provider)).collect::<Result<_, _>>()?;
-        let config = match certs.is_empty() {
+        Ok(match certs.is_empty() {
             true => builder.with_no_client_auth(),
             false => builder.with_client_cert_resolver(Arc::new(Certs(certs))),
-        };
-        Ok(Some(TlsConnector::from(Arc::new(config))))
+        })
     }
 
     /// The authorities that are trusted.

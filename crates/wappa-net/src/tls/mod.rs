@@ -8,7 +8,7 @@ mod server;
 
 use std::{fs, sync::Arc};
 
-use rustls::crypto::CryptoProvider;
+use rustls::{crypto::CryptoProvider, sign::SigningKey};
 use wappa_component::fault;
 
 pub use self::{
@@ -19,6 +19,12 @@ pub use self::{
 /// What does the arithmetic.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A key that signs, of the text of a file (PEM); the error calls it `name`.
+pub fn signing_key(text: &[u8], name: &str) -> Result<Arc<dyn SigningKey>, String> {
+    let key = pem::key(text, "", name)?;
+    provider().key_provider.load_private_key(key).map_err(|err| format!("{name}: {err}"))
 }
 
 fn read(path: &str) -> Result<Vec<u8>, String> {

@@ -7,8 +7,8 @@ use wappa_component::{
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
-use super::{batcher, children::Children, retry::Retry};
-use crate::{back_off::BackOff, batching::PolicyConfig};
+use super::{children::Children, retry::Retry};
+use crate::{back_off::BackOff, batching::{self, PolicyConfig}};
 
 pub(super) const COMPONENT: Component =
     Component::output::<BrokerConfig>("broker").categories(&["Utility"]).unobserved();
@@ -133,7 +133,7 @@ impl BuildOutput for BrokerConfig {
                 returns: Returns::new(ctx.output_bell()),
             }),
         };
-        batcher::batched(child, &self.batching, ctx)
+        batching::batched(child, &self.batching, ctx)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Outputs without a foreign client, one file each.
 
-mod batcher;
 mod children;
 
 components! {

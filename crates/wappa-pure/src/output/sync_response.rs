@@ -5,7 +5,7 @@ use wappa_component::{
 };
 use wappa_spec::Config;
 
-use crate::reply;
+use wappa_component::reply;
 
 pub(super) const COMPONENT: Component =
     Component::output::<SyncResponseConfig>("sync_response").categories(&["Utility"]);

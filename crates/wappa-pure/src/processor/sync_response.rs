@@ -3,7 +3,7 @@
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_spec::Config;
 
-use crate::reply;
+use wappa_component::reply;
 
 pub(super) const COMPONENT: Component =
     Component::processor::<SyncResponseConfig>("sync_response").categories(&["Utility"]);

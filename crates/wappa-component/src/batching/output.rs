@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use wappa_component::{BuildError, ConnectError, Context, Delivery, Growth, Output, Processor, Step};
-
-use crate::batching::{Collected, Mechanism, Policy, PolicyConfig};
+use super::{Collected, Mechanism, Policy, PolicyConfig};
+use crate::{BuildError, ConnectError, Context, Delivery, Growth, Output, Processor, Step};
 
 /// An output that gets batches.
-pub(super) struct Batcher {
+struct Batcher {
     child: Box<dyn Output>,
     policy: Policy,
     processors: Vec<Box<dyn Processor>>,
@@ -23,7 +22,7 @@ pub(super) struct Batcher {
 const NOTHING: Collected = Collected { n_messages: 0, n_bytes: 0 };
 
 /// Puts batching in front of an output, if the config asks for any.
-pub(super) fn batched(
+pub fn batched(
     child: Box<dyn Output>,
     config: &PolicyConfig,
     ctx: &mut Context<'_>,

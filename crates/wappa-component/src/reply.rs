@@ -6,7 +6,7 @@ use wappa_message::{Message, Reply};
 
 /// Puts the messages of a batch into the slots for replies that they came with: those of each slot as one batch, in order.
 /// Where nobody waits for one, nothing is put. Whether somebody waited for all of them.
-pub(crate) fn put(batch: &[Message]) -> bool {
+pub fn put(batch: &[Message]) -> bool {
     let mut replies: Vec<(&Arc<Reply>, Vec<Message>)> = Vec::new();
     let mut all_are_waited_for = true;
     for message in batch {

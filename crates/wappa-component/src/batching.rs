@@ -1,27 +1,27 @@
-//! Batching policies: when a batch is complete.
+//! Batching policies: when a batch is complete; and batching in front of an output.
+
+mod output;
 
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
-    sync::Arc,
     time::Duration,
 };
 
-use wappa_bloblang::Program;
-use wappa_component::{Context, Counter, Logger, Metrics};
 use wappa_message::Message;
 use wappa_spec::{ComponentNode, Config, Mapping, Node, Reader, Rule};
 
-use crate::duration;
+pub use self::output::batched;
+use crate::{Context, Counter, Logger, Metrics, duration};
 
-wappa_component::series! {
+crate::series! {
     BATCH_CREATED: counter "batch_created", ["mechanism"], "Batches that a policy completed, by what completed them: `count`, `size`, `period` or `check`.";
 }
 
 /// When a batch is complete: as soon as one of the limits is reached.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
-pub(crate) struct PolicyConfig {
+pub struct PolicyConfig {
     /// How many messages complete a batch; 0 for any number.
     #[config(default = "0")]
     count: i64,
@@ -59,12 +59,13 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
 }
 
 impl PolicyConfig {
-    pub(crate) fn processors(&self) -> &[ComponentNode] {
+    /// The processors that run on each batch.
+    pub fn processors(&self) -> &[ComponentNode] {
         &self.processors
     }
 
     /// Whether nothing is asked for.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.count <= 0
             && self.byte_size <= 0
             && self.period.is_empty()
@@ -87,7 +88,7 @@ impl PolicyConfig {
 /// A policy that may be left out. Without `enabled` the others have no effect.
 #[derive(Config, Debug)]
 #[config(lint = lint_of_optional)]
-pub(crate) struct OptionalPolicyConfig {
+pub struct OptionalPolicyConfig {
     /// Whether messages are put together to batches.
     #[config(default = "false")]
     enabled: bool,
@@ -126,7 +127,7 @@ fn lint_of_optional(config: &OptionalPolicyConfig, node: &Node, reader: &mut Rea
 
 impl OptionalPolicyConfig {
     /// The policy, if there is one.
-    pub(crate) fn policy(&self) -> Option<PolicyConfig> {
+    pub fn policy(&self) -> Option<PolicyConfig> {
         self.enabled.then(|| PolicyConfig {
             count: self.count,
             byte_size: self.byte_size,
@@ -143,7 +144,7 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What completes a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mechanism {
+pub enum Mechanism {
     Check,
     Count,
     Period,
@@ -152,15 +153,15 @@ pub(crate) enum Mechanism {
 
 /// What is in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Collected {
-    pub(crate) n_messages: usize,
-    pub(crate) n_bytes: usize,
+pub struct Collected {
+    pub n_messages: usize,
+    pub n_bytes: usize,
 }
 
 /// What a mapping says of the messages of a batch.
 #[derive(Debug)]
 struct Check {
-    program: Arc<Program>,
+    mapping: Mapping,
     /// The messages of the batch. Those that no query can ask for any more are empty.
     seen: Vec<Message>,
     logger: Logger,
@@ -171,8 +172,9 @@ impl Check {
     fn completes(&mut self, message: Message) -> bool {
         let place = self.seen.len();
         self.seen.push(message);
-        let result = self.program.test(&mut self.seen, place);
-        if !self.program.reads_batch() {
+        let program = self.mapping.program().expect("one that is empty completes nothing");
+        let result = program.test(&mut self.seen, place);
+        if !program.reads_batch() {
             self.seen[place] = Message::new("");
         }
         result.unwrap_or_else(|failure| {
@@ -184,7 +186,7 @@ impl Check {
 
 /// A policy at work.
 #[derive(Debug)]
-pub(crate) struct Policy {
+pub struct Policy {
     count: Option<usize>,
     byte_size: Option<usize>,
     period: Option<Duration>,
@@ -200,7 +202,7 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// The policy that a config of a component describes; the error is Bento's text.
-    pub(crate) fn new(config: &PolicyConfig, ctx: &Context<'_>) -> Result<Policy, String> {
+    pub fn new(config: &PolicyConfig, ctx: &Context<'_>) -> Result<Policy, String> {
         let path = format!("{}.batching", ctx.path());
         let logger = ctx.logger().for_component(ctx.label(), &path);
         Policy::at(config, ctx.label(), &path, ctx.metrics(), logger)
@@ -216,8 +218,8 @@ impl Policy {
         let limit = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
         let (count, byte_size) = (limit(config.count), limit(config.byte_size));
         let period = config.period()?;
-        let check = config.check.program().map(|program| Check {
-            program: Arc::clone(program),
+        let check = config.check.program().is_some().then(|| Check {
+            mapping: config.check.clone(),
             seen: Vec::new(),
             logger,
         });
@@ -245,11 +247,7 @@ impl Policy {
     }
 
     /// Which limit a batch has reached with a message that was added to it.
-    pub(crate) fn limit(
-        &mut self,
-        collected: Collected,
-        added: impl FnOnce() -> Message,
-    ) -> Option<Mechanism> {
+    pub fn limit(&mut self, collected: Collected, added: impl FnOnce() -> Message) -> Option<Mechanism> {
         if self.count.is_some_and(|it| it <= collected.n_messages) {
             return Some(Mechanism::Count);
         }
@@ -260,7 +258,7 @@ impl Policy {
     }
 
     /// A batch begins: how long it may be collected.
-    pub(crate) fn begin(&mut self) -> Option<Duration> {
+    pub fn begin(&mut self) -> Option<Duration> {
         self.check.iter_mut().for_each(|it| it.seen.clear());
         let period = self.period?;
         if self.jitter <= 0.0 {
@@ -271,7 +269,7 @@ impl Policy {
     }
 
     /// Counts a batch.
-    pub(crate) fn count(&self, mechanism: Mechanism) {
+    pub fn count(&self, mechanism: Mechanism) {
         match mechanism {
             Mechanism::Check => self.by_check.add(1),
             Mechanism::Count => self.by_count.add(1),
