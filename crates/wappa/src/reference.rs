@@ -52,9 +52,12 @@ fn metrics() -> String {
          [operating](../operating.md#metrics) says which to watch.\n\n| name | kind | more labels | what it means |\n\
          | --- | --- | --- | --- |\n",
     );
-    let all =
-        [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES, wappa_wasm::processor::SERIES];
-    for series in all.into_iter().flatten() {
+    let own = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES];
+    #[cfg(feature = "http")]
+    let clients = [wappa_http_client::SERIES];
+    #[cfg(not(feature = "http"))]
+    let clients: [&[wappa_component::SeriesSpec]; 0] = [];
+    for series in own.into_iter().chain(clients).chain([wappa_wasm::processor::SERIES]).flatten() {
         let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
         let (name, kind, doc) = (series.name, series.kind, series.doc);
         out.push_str(&format!("| `{name}` | {kind} | {} | {doc} |\n", labels.join(", ")));

@@ -15,6 +15,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     let mut all: Vec<&'static Component> = wappa_pure::components();
     #[cfg(feature = "net")]
     all.extend(wappa_net::components());
+    #[cfg(feature = "http")]
+    all.extend(wappa_http_client::components());
     all.extend(wasm::components());
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all

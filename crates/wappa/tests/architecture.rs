@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Each crate of the workspace with those that it may depend on, tests included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("wappa-message", &[]),
     ("wappa-bloblang", &["wappa-message"]),
     ("wappa-spec-macros", &[]),
@@ -37,6 +37,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
         ],
     ),
     ("wappa-servers", &[]),
+    (
+        "wappa-http-client",
+        &["wappa-component", "wappa-engine", "wappa-message", "wappa-net", "wappa-pure", "wappa-spec"],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -44,6 +48,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
             "wappa-bloblang",
             "wappa-component",
             "wappa-engine",
+            "wappa-http-client",
             "wappa-message",
             "wappa-net",
             "wappa-pure",
@@ -58,8 +63,8 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
-    ("tokio", &["wappa-net", "wappa-wasm"]),
-    ("rustls", &["wappa-net"]),
+    ("tokio", &["wappa-http-client", "wappa-net", "wappa-wasm"]),
+    ("rustls", &["wappa-http-client", "wappa-net"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

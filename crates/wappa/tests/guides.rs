@@ -28,7 +28,7 @@ fn guides() -> Vec<(String, String)> {
         let files = fs::read_dir(root().join(folder)).expect("there are guides").flatten();
         files.map(|it| format!("{folder}/{}", it.file_name().display())).collect::<Vec<_>>()
     };
-    let all = ["docs", "docs/guests"].into_iter().flat_map(in_folder);
+    let all = ["docs", "docs/guests", "docs/servers"].into_iter().flat_map(in_folder);
     let mut paths: Vec<String> = all.filter(|it| it.ends_with(".md")).collect();
     paths.extend(["README.md", "ARCHITECTURE.md", "SECURITY.md"].map(String::from));
     paths.sort();
@@ -275,4 +275,28 @@ fn links_lead_somewhere() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The stream of the page, with its own lines for a server, on a port that is free.
+#[test]
+fn the_page_on_requests_runs_as_it_is() {
+    let has_python =
+        std::process::Command::new("python3").arg("--version").output().is_ok_and(|it| it.status.success());
+    if !has_python {
+        eprintln!("skipped: there is no python3, which the page's server is written in");
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port can be had");
+    let port = listener.local_addr().expect("it has one").port().to_string();
+    drop(listener);
+    let page = fs::read_to_string(root().join("docs/servers/http-client.md")).expect("the page is there");
+    let page = page.replace("8080", &port);
+    let fence =
+        |mark: &str| fences(&page).into_iter().find(|it| it.0 == mark).expect("it is there").1.to_string();
+    let yaml = fence("yaml");
+    let program = Program::new("page-requests").file("stream.yaml", &yaml);
+    let command = format!("{}printf 'a\\nb\\n' | wappa -c stream.yaml; kill $!", fence("sh"));
+    let printed = print(&program, &command);
+    let lines: Vec<&str> = printed.lines().filter(|it| !it.starts_with("level=")).collect();
+    assert!(lines.starts_with(&["a", "b"]), "{printed}");
 }

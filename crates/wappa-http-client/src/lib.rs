@@ -1,0 +1,37 @@
+//! The components that make HTTP requests, and those that open websockets.
+//!
+//! One [`Client`](client::Client) stands behind all of them: it makes a request of a batch, signs it, sends it over a pool of
+//! connections, follows redirects, judges the status, and tries again. Addresses and failures are printed without what
+//! could be a credential in them: see [`address`].
+
+mod address;
+mod auth;
+mod body;
+mod client;
+mod codec;
+mod dial;
+mod dump;
+mod fields;
+mod filter;
+mod input;
+mod multipart;
+mod output;
+mod processor;
+mod request;
+mod verdict;
+mod websocket;
+
+use wappa_component::Component;
+
+pub use crate::client::SERIES;
+
+/// All components of this crate, for the program's table.
+pub fn components() -> Vec<&'static Component> {
+    vec![
+        &input::COMPONENT,
+        &websocket::input::COMPONENT,
+        &processor::COMPONENT,
+        &output::COMPONENT,
+        &websocket::output::COMPONENT,
+    ]
+}
