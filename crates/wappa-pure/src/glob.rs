@@ -33,6 +33,8 @@ enum Kind {
 /// A pattern of paths, cut at its slashes.
 #[derive(Clone, Debug)]
 struct Glob {
+    /// As it was written.
+    text: String,
     is_rooted: bool,
     segments: Vec<Segment>,
     /// How many of the segments the pattern itself has. With `**` in it two more follow, which stand for everything
@@ -126,7 +128,7 @@ impl Glob {
         if is_deep {
             segments.extend([Segment::Deep, any_name()]);
         }
-        Ok(Glob { is_rooted: text.starts_with('/'), segments, n_own })
+        Ok(Glob { text: text.to_string(), is_rooted: text.starts_with('/'), segments, n_own })
     }
 
     fn fits(&self, path: &Path) -> bool {
@@ -308,6 +310,8 @@ pub enum Searched {
     Found(PathBuf),
     /// Something could not be looked into.
     Failed(String),
+    /// This pattern has found nothing at all, and nothing has kept it from looking.
+    Unmatched(String),
     /// Nothing, yet.
     Nothing,
     /// There is no more.
@@ -346,10 +350,17 @@ impl Search {
         };
         match walk.step() {
             Searched::Over => {
-                self.walk = None;
-                Searched::Nothing
+                let over = self.walk.take().filter(|it| !it.has_told);
+                over.map_or(Searched::Nothing, |it| Searched::Unmatched(it.glob.text))
             }
-            Searched::Found(path) => self.add(cleaned(&path)),
+            Searched::Found(path) => {
+                walk.has_told = true;
+                self.add(cleaned(&path))
+            }
+            Searched::Failed(text) => {
+                walk.has_told = true;
+                Searched::Failed(text)
+            }
             other => other,
         }
     }
@@ -370,6 +381,8 @@ struct Walk {
     glob: Glob,
     begun: Vec<Directory>,
     failures: Vec<String>,
+    /// Whether anything was found, or could not be looked into.
+    has_told: bool,
 }
 
 #[derive(Debug)]
@@ -392,7 +405,7 @@ struct Entry {
 impl Walk {
     fn new(glob: Glob) -> Walk {
         let path = PathBuf::from(if glob.is_rooted { "/" } else { "" });
-        let mut walk = Walk { glob, begun: Vec::new(), failures: Vec::new() };
+        let mut walk = Walk { glob, begun: Vec::new(), failures: Vec::new(), has_told: false };
         walk.enter(path, &[0]);
         walk
     }
@@ -536,7 +549,7 @@ mod tests {
                     found.push(path.escape_ascii().to_string());
                 }
                 Searched::Failed(text) => found.push(format!("[{}]", text.replace(&root, "DIR"))),
-                Searched::Nothing => (),
+                Searched::Nothing | Searched::Unmatched(_) => (),
                 Searched::Over => return found.join(" "),
             }
         }

@@ -60,7 +60,11 @@ impl ComponentNode {
     pub fn read(kind: ComponentKind, node: &Node, reader: &mut Reader<'_>) -> Option<ComponentNode> {
         let Some(pairs) = node.as_map() else {
             let message = format!("invalid type {}, expected object", node.tag());
-            reader.error(Rule::ComponentMissing, node, message);
+            let lint = Lint::error(Rule::ComponentMissing, node.pos, message).on(node);
+            reader.push(match node.as_str().filter(|it| reader.spec(kind, it).is_some()) {
+                Some(name) => lint.hint(format!("write `{name}: {{}}`, with its fields in place of `{{}}`")),
+                None => lint,
+            });
             return reader.stand_in(|_| Some(ComponentNode::none(kind, node.pos)));
         };
         let named = match name_of(kind, node, pairs, reader) {
@@ -252,7 +256,14 @@ fn name_of<'r>(
         names.sort_unstable();
         let [first, second] = names;
         let message = format!("unable to infer {kind} type, multiple candidates '{first}' and '{second}'");
-        return Err(Some(Box::new(missing(message))));
+        let way = match kind {
+            ComponentKind::Processor => {
+                "each processor is an item of the list: begin the second one with `- `"
+            }
+            ComponentKind::Input | ComponentKind::Output => "there is one here: put several below `broker`",
+            _ => "there is one here",
+        };
+        return Err(Some(Box::new(missing(message).hint(way))));
     }
     if let Some(key) = candidates.iter().find(|it| bento::has(kind, it.as_key())) {
         return Err(not_in_wappa(kind, key.as_key(), key, reader));

@@ -237,7 +237,25 @@ pub fn index(registry: &dyn Registry) -> String {
         for spec in specs {
             let summary = spec.summary().replace('\n', " ");
             let (plural, name, status) = (kind.plural(), spec.name, spec.status.name());
+            let summary = from_above(&summary, plural);
             out.push_str(&format!("| [`{name}`]({plural}/{name}.md) | {summary} | {status} |\n"));
+        }
+    }
+    out
+}
+
+/// A text of a page in this folder, with its links as they are from the folder above.
+fn from_above(text: &str, folder: &str) -> String {
+    let mut parts = text.split("](");
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        out.push_str("](");
+        match part.strip_prefix("../") {
+            Some(above) => out.push_str(above),
+            None if part.starts_with('#') || part.split(')').next().is_some_and(|it| it.contains("://")) => {
+                out.push_str(part);
+            }
+            None => out.push_str(&format!("{folder}/{part}")),
         }
     }
     out

@@ -73,7 +73,7 @@ pub use component::{ComponentNode, is_label};
 pub use duration::{duration_hint, parse_duration};
 pub use labels::Labels;
 pub use lint::{Level, Lint, Rule};
-pub use mapping::{Mapping, imported_files};
+pub use mapping::{Mapping, imported_files, mapping_hint};
 pub use printable::{is_printable, printable, printable_json, printable_lines, printable_path};
 pub use reader::{Deprecated, Fields, LintOptions, Options, Reader};
 pub use root::{

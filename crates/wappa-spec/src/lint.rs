@@ -16,6 +16,8 @@ pub enum Rule {
     MissingEnvVar,
     /// The value of an environment variable that is read as something else than what it holds.
     UnquotedVariable,
+    /// A second YAML document in a file, which is not read.
+    AnotherDocument,
     /// A key is given more than once in one mapping.
     DuplicateKey,
     /// A merge key (`<<`), which is accepted and not applied.
@@ -69,6 +71,7 @@ impl Rule {
             Rule::FailedRead => "failed-read",
             Rule::MissingEnvVar => "missing-env-var",
             Rule::UnquotedVariable => "unquoted-variable",
+            Rule::AnotherDocument => "another-document",
             Rule::DuplicateKey => "duplicate-key",
             Rule::MergeKey => "merge-key",
             Rule::UnknownField => "unknown-field",

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wappa_bloblang::{Environment, Interpolated, ParseError, Program};
+use wappa_bloblang::{Environment, Interpolated, ParseError, Program, functions, methods};
 
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
 use crate::spec::{Type, Value};
+use crate::suggest::nearest;
 use crate::yaml::{Kind, Node, Pos, Style};
 
 /// A mapping, ready to be evaluated; none where the text is empty.
@@ -80,10 +81,38 @@ fn read<T>(
     match parse(&text, environment(reader.is_restricted())) {
         Ok(it) => Some(it),
         Err(err) => {
-            reader.push(lint_inside(node, err.chars_before(), err.text_with_found()));
+            let lint = lint_inside(node, err.chars_before(), err.text_with_found());
+            reader.push(match mapping_hint(&err) {
+                Some(hint) => lint.hint(hint),
+                None => lint,
+            });
             None
         }
     }
+}
+
+/// The way out of a mistake in a mapping, where one is known: the name that was meant for one that there is not.
+pub fn mapping_hint(err: &ParseError) -> Option<String> {
+    let name_in = |start: &str| err.text().strip_prefix(start)?.strip_suffix('\'');
+    let is_function = |name: &str| functions().iter().any(|it| it.name == name);
+    let is_method = |name: &str| methods().iter().any(|it| it.name == name);
+    let near = if let Some(name) = name_in("unrecognised method '") {
+        if is_function(name) {
+            return Some(format!("`{name}` is a function, with nothing before it: `{name}(…)`"));
+        }
+        nearest(name, methods().iter().map(|it| it.name))
+    } else {
+        let name = name_in("unrecognised function '")?;
+        // Where functions are left out on purpose, their name is no mistake.
+        if is_function(name) {
+            return None;
+        }
+        if is_method(name) {
+            return Some(format!("`{name}` is a method, behind a value: `this.{name}(…)`"));
+        }
+        nearest(name, functions().iter().map(|it| it.name))
+    };
+    near.map(|it| format!("did you mean `{it}`?"))
 }
 
 /// A lint at a place inside the text of a scalar, with the column that Bento computes for it.

@@ -230,7 +230,11 @@ impl<'r> Reader<'r> {
         mut read: impl FnMut(&mut Self, &Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Some(items) = node.as_seq() else {
-            self.error(Rule::ExpectedArray, node, "expected array value");
+            let lint = Lint::error(Rule::ExpectedArray, node.pos, "expected array value").on(node);
+            self.push(match node.as_map() {
+                Some(_) => lint.hint("the items of a list begin with `- `"),
+                None => lint.hint("a list of one value is written `[ VALUE ]`"),
+            });
             return None;
         };
         // Not short-circuiting: all items are linted.
@@ -249,7 +253,25 @@ impl<'r> Reader<'r> {
         let is_empty = node.is_null() || fields.is_empty() && node.as_str() == Some("");
         let node = if is_empty { empty } else { node };
         let Some(pairs) = node.as_map() else {
-            self.error(Rule::ExpectedObject, node, format!("expected object value, got {}", node.tag()));
+            let message = format!("expected object value, got {}", node.tag());
+            let lint = Lint::error(Rule::ExpectedObject, node.pos, message).on(node);
+            let known: Vec<&str> =
+                fields.iter().filter(|it| !it.deprecated && !it.advanced).map(|it| it.name).collect();
+            self.push(match known.as_slice() {
+                [] => lint,
+                [one] => {
+                    lint.hint(format!("what belongs here has a name, `{one}`: write it below, as `{one}: …`"))
+                }
+                some => {
+                    let shown: Vec<String> =
+                        some.iter().take(SHOWN_FIELDS_MAX).map(|it| format!("`{it}`")).collect();
+                    let rest = if some.len() > SHOWN_FIELDS_MAX { " and others" } else { "" };
+                    lint.hint(format!(
+                        "the fields are written below, each with its name: {}{rest}",
+                        shown.join(", ")
+                    ))
+                }
+            });
             return None;
         };
         let seen = vec![false; fields.len()];
@@ -429,6 +451,9 @@ fn object_of(name: &str, fields: &[Field]) -> Option<(&'static str, &'static str
     };
     fields.iter().find_map(inside)
 }
+
+/// How many names of fields a hint has.
+const SHOWN_FIELDS_MAX: usize = 4;
 
 fn lint_options(field: &Field, value: &Node, reader: &mut Reader<'_>) {
     if field.options.is_empty() || !reader.is_linting {

@@ -73,8 +73,8 @@ fn which_component() {
     check(
         "input: stdin",
         expect![[r#"
-        (1,1) invalid type !!str, expected object @8+5
-    "#]],
+            (1,1) invalid type !!str, expected object @8+5 | write `stdin: {}`, with its fields in place of `{}`
+        "#]],
     );
     check(
         "input: []",
@@ -103,15 +103,15 @@ fn which_component() {
     check(
         "output: {stdout: {}, drop: {}}",
         expect![[r#"
-        (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout' @9+0
-    "#]],
+            (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout' @9+0 | there is one here: put several below `broker`
+        "#]],
     );
     check(
         "output: {stdout: {}, stdout: {}}",
         expect![[r#"
-        warning (1,1) key stdout was given before at line 1, the last one counts @22+6
-        (1,1) unable to infer output type, multiple candidates 'stdout' and 'stdout' @9+0
-    "#]],
+            warning (1,1) key stdout was given before at line 1, the last one counts @22+6
+            (1,1) unable to infer output type, multiple candidates 'stdout' and 'stdout' @9+0 | there is one here: put several below `broker`
+        "#]],
     );
     check("output: {type: stdout}", expect![[""]]);
     check(
@@ -148,8 +148,8 @@ fn which_component() {
     check_processors(
         "- noop",
         expect![[r#"
-        (3,1) invalid type !!str, expected object @7+4
-    "#]],
+            (3,1) invalid type !!str, expected object @7+4 | write `noop: {}`, with its fields in place of `{}`
+        "#]],
     );
     check_processors(
         "- branch: {}\n- jmespath: {}\n- mapping: ''",
@@ -165,7 +165,7 @@ fn bodies_that_are_no_objects() {
     check_processors(
         "- try: {}\n- try: []\n- try:\n  - noop: {a: 1}\n  - nope: {}\n- try:\n",
         expect![[r#"
-            (3,1) expected array value @12+0
+            (3,1) expected array value @12+0 | the items of a list begin with `- `
             (6,1) field a not recognised @16+1
             (7,1) unable to infer processor type from candidates: [nope] @9+4
         "#]],
@@ -174,7 +174,7 @@ fn bodies_that_are_no_objects() {
         "- switch:\n  - check: ''\n    processors: [{noop: {}}]\n  - chek: ''\n  - 5\n",
         expect![[r#"
             (6,1) field chek not recognised @9+4 | did you mean `check`?
-            (7,1) expected object value, got !!int @9+1
+            (7,1) expected object value, got !!int @9+1 | the fields are written below, each with its name: `check`, `processors`
         "#]],
     );
     check_processors(
@@ -228,7 +228,7 @@ fn types() {
             (5,1) expected string value @19+0
             (10,1) expected string value @27+0
             (10,1) expected string value, got null @32+0
-            (11,1) expected array value @17+0
+            (11,1) expected array value @17+0 | the items of a list begin with `- `
         "#]],
     );
     check_processors(
@@ -327,7 +327,7 @@ fn interpolations() {
     check_processors(
         "- log: {message: 'a ${! jason(\"a\") }'}",
         expect![[r#"
-            (3,39) unrecognised function 'jason':  } @39+0
+            (3,39) unrecognised function 'jason':  } @39+0 | did you mean `json`?
         "#]],
     );
     check_processors(
@@ -436,16 +436,16 @@ fn root_objects() {
     check(
         "pipeline: {threads: many, ordered: maybe, processors: {}}",
         expect![[r#"
-        (1,1) expected int value, got `many` @21+4
-        (1,1) expected bool value, got `maybe` @36+5
-        (1,1) expected array value @55+0
-    "#]],
+            (1,1) expected int value, got `many` @21+4
+            (1,1) expected bool value, got `maybe` @36+5
+            (1,1) expected array value @55+0 | the items of a list begin with `- `
+        "#]],
     );
     check(
         "pipeline: []",
         expect![[r#"
-        (1,1) expected object value, got !!seq @11+0
-    "#]],
+            (1,1) expected object value, got !!seq @11+0 | the fields are written below, each with its name: `threads`, `ordered`, `processors`
+        "#]],
     );
     check(
         "logger: {level: loud, format: xml, add_timestamp: 1, static_fields: {a: b}, file: {path: a, rotate: true, rotate_max_age_days: 3}}",
@@ -482,14 +482,14 @@ fn files_that_are_none() {
     check(
         "[]",
         expect![[r#"
-        (1,1) expected object value, got !!seq @1+0
-    "#]],
+            (1,1) expected object value, got !!seq @1+0 | the fields are written below, each with its name: `http`, `input`, `buffer`, `pipeline` and others
+        "#]],
     );
     check(
         "text",
         expect![[r#"
-        (1,1) expected object value, got !!str @1+4
-    "#]],
+            (1,1) expected object value, got !!str @1+4 | the fields are written below, each with its name: `http`, `input`, `buffer`, `pipeline` and others
+        "#]],
     );
     check(
         "input:\n\tstdin: {}\n",
@@ -594,4 +594,49 @@ fn resource_files() {
 fn as_deep_as_it_gets() {
     let text = format!("pipeline: {{processors: {}[]{}}}", "[{try: ".repeat(48), "}]".repeat(48));
     check(&text, expect![[""]]);
+}
+
+#[test]
+fn ways_out() {
+    // A component without its fields, two in one item, texts within texts, and names that are nearly right.
+    check_processors(
+        "- noop\n- nope\n- mapping: root = this\n  noop: {}\n- log: hello\n- mapping: 'root = this.a.upercase()'\n\
+         - mapping: 'root = uppercase(this.a)'\n- mapping: 'root = this.now()'\n- mapping: 'root = jason(\"a\")'\n\
+         - mapping: 'root = entirely_other()'\n",
+        expect![[r#"
+            (3,1) invalid type !!str, expected object @7+4 | write `noop: {}`, with its fields in place of `{}`
+            (4,1) invalid type !!str, expected object @7+4
+            (5,1) unable to infer processor type, multiple candidates 'mapping' and 'noop' @7+0 | each processor is an item of the list: begin the second one with `- `
+            (7,1) expected object value, got !!str @12+5 | the fields are written below, each with its name: `level`, `message`
+            (8,41) unrecognised method 'upercase' @41+0 | did you mean `uppercase`?
+            (9,41) unrecognised function 'uppercase' @41+0 | `uppercase` is a method, behind a value: `this.uppercase(…)`
+            (10,34) unrecognised method 'now' @34+0 | `now` is a function, with nothing before it: `now(…)`
+            (11,34) unrecognised function 'jason' @34+0 | did you mean `json`?
+            (12,40) unrecognised function 'entirely_other' @40+0
+        "#]],
+    );
+    check(
+        "pipeline: {processors: {noop: {}}}",
+        expect![[r#"
+        (1,1) expected array value @24+0 | the items of a list begin with `- `
+    "#]],
+    );
+    check(
+        "pipeline: {processors: noop}",
+        expect![[r#"
+        (1,1) expected array value @24+4 | a list of one value is written `[ VALUE ]`
+    "#]],
+    );
+}
+
+#[test]
+fn another_document() {
+    let warned = expect![[r#"
+        warning (3,1) what follows this line is another document, and is not read: a config is one @1+0
+    "#]];
+    check("input:\n  stdin: {}\n---\noutput:\n  stdout: {}\n", warned);
+    // What is not read need not be right, and a line that ends a document begins none.
+    check("input:\n  stdin: {}\n---\n[\n", expect![[""]]);
+    check("---\ninput:\n  stdin: {}\n...\n", expect![[""]]);
+    check("input:\n  stdin: {}\n---\n", expect![""]);
 }

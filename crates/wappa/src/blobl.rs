@@ -306,7 +306,8 @@ fn told(text: &str, err: &ParseError) -> String {
     // One character for another, so that the place stays.
     let line: String = line.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
     let before = " ".repeat(err.column() - 1);
-    format!("failed to parse mapping: {err}\n{margin} |\n{number} | {line}\n{margin} | {before}^---")
+    let hint = wappa_spec::mapping_hint(err).map(|it| format!("\nhint: {it}")).unwrap_or_default();
+    format!("failed to parse mapping: {err}\n{margin} |\n{number} | {line}\n{margin} | {before}^---{hint}")
 }
 
 /// JSON without white space, over several lines.

@@ -21,7 +21,7 @@ pub(crate) fn expand(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
         match search.step() {
             Searched::Found(path) => paths.push(path),
             Searched::Failed(text) => return Err(text),
-            Searched::Nothing => (),
+            Searched::Nothing | Searched::Unmatched(_) => (),
             Searched::Over => return Ok(paths),
         }
     }

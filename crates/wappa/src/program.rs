@@ -104,6 +104,14 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
     }
 }
 
+/// What other programs call what there is here under another name.
+const CALLED_ELSEWHERE: [(&[&str], &str); 4] = [
+    (&["version"], "wappa --version"),
+    (&["validate", "check", "verify", "vet"], "wappa lint"),
+    (&["start", "exec"], "wappa run"),
+    (&["init"], "wappa new"),
+];
+
 fn unknown_command(name: &str) -> String {
     if COMMANDS_OF_BENTO.contains(&name) {
         return format!("Wappa does not have the command `{name}` yet");
@@ -119,6 +127,8 @@ fn unknown_command(name: &str) -> String {
         ));
     } else if path.is_file() {
         text.push_str(&format!("\nhint: to run a config: wappa run {shown}"));
+    } else if let Some((_, here)) = CALLED_ELSEWHERE.iter().find(|(names, _)| names.contains(&name)) {
+        text.push_str(&format!("\nhint: that is `{here}`"));
     } else if let Some(meant) = cli::nearest_command(name) {
         text.push_str(&format!("\nhint: did you mean `{meant}`?"));
     }

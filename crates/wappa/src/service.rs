@@ -197,6 +197,9 @@ fn names(signal: i32) -> (&'static str, &'static str) {
     }
 }
 
+/// How long somebody waits for the end of a stream before he wonders.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 fn received(signal: i32) -> String {
     format!("Received {}, the service is closing", names(signal).0)
 }
@@ -237,7 +240,7 @@ impl Service<'_> {
                         continue;
                     };
                     if !is_over {
-                        let ended = self.bring_down();
+                        let ended = self.bring_down(None);
                         code = worse(code, self.tell_end(ended, began));
                     }
                     if let Some(signal) = self.signal {
@@ -318,17 +321,29 @@ impl Service<'_> {
             self.watch_over(self.shutdown_timeout);
         }
         if ended.is_none() {
-            ended = self.bring_down();
+            ended = self.bring_down(Some(signal));
         }
         self.end(ended, began_stream)
     }
 
-    /// Stops the stream, in its steps, within the time that it has.
-    fn bring_down(&mut self) -> Option<io::Result<Report>> {
+    /// Stops the stream, in its steps, within the time that it has. Who asked for it with Ctrl-C, and waits for it, is told
+    /// how long that may take, and the way out.
+    fn bring_down(&mut self, asked: Option<i32>) -> Option<io::Result<Report>> {
         let began = Instant::now();
         let (graceful, all) = steps_of(self.shutdown_timeout);
         self.stop.drain();
-        let mut ended = self.wait_for_end(began.checked_add(graceful));
+        let mut ended = None;
+        if asked == Some(SIGINT) && PATIENCE < graceful {
+            ended = self.wait_for_end(began.checked_add(PATIENCE));
+            if ended.is_none() && !self.is_hurried {
+                self.logger.info(&format!(
+                    "What was read is still worked off, for {all:?} at most; CTRL+C once more gives it up"
+                ));
+            }
+        }
+        if ended.is_none() && !self.is_hurried {
+            ended = self.wait_for_end(began.checked_add(graceful));
+        }
         let last = began.checked_add(all);
         if ended.is_none() && !self.is_hurried {
             self.stop.abandon();

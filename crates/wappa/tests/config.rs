@@ -209,6 +209,7 @@ fn all_mistakes_are_named_at_once() {
             a.yaml(12,1) field extra is invalid when the component type is noop (processor)
             a.yaml(13,1) field module_path is required
             a.yaml(14,1) expected array value
+              hint: the items of a list begin with `- `
             a.yaml(15,33) unrecognised function 'nope':  }
             a.yaml(16,36) required: expected function argument, got: }
             a.yaml(20,26) required: expected end of expression, got: end of line
@@ -241,7 +242,7 @@ fn all_mistakes_are_named_at_once() {
             level=error msg="Config lint error" @service=wappa lint="a.yaml(9,1) label 'x' collides with a previously defined label at line 7"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(12,1) field extra is invalid when the component type is noop (processor)"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(13,1) field module_path is required"
-            level=error msg="Config lint error" @service=wappa lint="a.yaml(14,1) expected array value"
+            level=error msg="Config lint error" @service=wappa hint="the items of a list begin with `- `" lint="a.yaml(14,1) expected array value"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(15,33) unrecognised function 'nope':  }"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(16,36) required: expected function argument, got: }"
             level=error msg="Config lint error" @service=wappa lint="a.yaml(20,26) required: expected end of expression, got: end of line"
@@ -468,6 +469,7 @@ fn where_configs_come_from() {
             exit 1
             --- stderr
             Configuration file read error: --set output.stdout.codec: (1,1) unable to infer output type, multiple candidates 'drop' and 'stdout'
+              hint: there is one here: put several below `broker`
 
             $ wappa -c a.yaml -s output.type=stdout,pipeline.threads=1
             exit 1

@@ -36,6 +36,12 @@ fn guides() -> Vec<(String, String)> {
     paths.into_iter().map(|it| (text(&it), it)).map(|(text, path)| (path, text)).collect()
 }
 
+/// The pages of the reference with their names.
+fn reference() -> Vec<(String, String)> {
+    let pages = wappa::reference::pages();
+    pages.into_iter().map(|(path, text)| (format!("docs/reference/{path}"), text)).collect()
+}
+
 /// What is in the fences of a text, each with its mark. Contents end with a line feed.
 fn fences(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
@@ -260,7 +266,7 @@ fn anchors(text: &str) -> Vec<String> {
 #[test]
 fn links_lead_somewhere() {
     let mut problems = Vec::new();
-    for (path, text) in guides() {
+    for (path, text) in guides().into_iter().chain(reference()) {
         let file = root().join(&path);
         for (line, link) in links(&text) {
             let (target, anchor) = link.split_once('#').unwrap_or((&link, ""));

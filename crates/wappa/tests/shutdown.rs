@@ -174,6 +174,26 @@ fn a_stream_that_is_to_outlive_its_terminal_does() {
 }
 
 #[test]
+fn who_waits_is_told_for_how_long() {
+    let config = "pipeline: {threads: 1, processors: [{log: {message: works}}, {sleep: {duration: 1h}}]}\n\
+                  shutdown_timeout: 1h\n";
+    let program = Program::new("patience").file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"a\n").expect("it is read");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    read_until(&mut log, "msg=works");
+    send(&child, Signal::INT);
+    read_until(
+        &mut log,
+        "What was read is still worked off, for 3600s at most; CTRL+C once more gives it up",
+    );
+    send(&child, Signal::INT);
+    read_until(&mut log, "1 message was read and not delivered");
+    assert_eq!(wait(child).code(), Some(1));
+}
+
+#[test]
 fn who_asks_twice_does_not_wait() {
     for (n, first) in [Signal::INT, Signal::TERM].into_iter().enumerate() {
         let name = if first == Signal::INT { "SIGINT" } else { "SIGTERM" };

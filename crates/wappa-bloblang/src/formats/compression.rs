@@ -24,6 +24,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All names, in their order.
+    pub const NAMES: [&str; 8] = ["bzip2", "flate", "gzip", "lz4", "pgzip", "snappy", "zlib", "zstd"];
+
     /// The algorithm with this name in configs and mappings.
     pub fn find(name: &str) -> Option<Algorithm> {
         Some(match name {

@@ -14,7 +14,7 @@ use wappa_component::{
     ScannerFactory, Slices, SourceProgress, Step, Waits,
 };
 use wappa_message::{Metadata, Value};
-use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
+use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, printable};
 
 use super::{
     codec,
@@ -37,9 +37,9 @@ pub(super) const COMPONENT: Component = Component::input::<FileConfig>("file").c
 ///
 /// Patterns find files: a directory is passed over, or, by a pattern with `**`, stands for all files below it. A
 /// symbolic link to a directory is gone through where the pattern has a name for it (`logs/*/today.log`), and is none
-/// of the directories that `**` stands for. A pattern that finds nothing is no error; a directory that may not be
-/// looked into is one, as is a directory that is listed without a pattern. A path may also be a named pipe, which is
-/// read until its writers are gone.
+/// of the directories that `**` stands for. A pattern that finds nothing is no error, and a warning
+/// in the log names it; a directory that may not be looked into is an error, as is a directory that is listed without a
+/// pattern. A path may also be a named pipe, which is read until its writers are gone.
 ///
 /// Messages get the metadata `path`, `mod_time_unix` (a number) and `mod_time` (RFC 3339).
 ///
@@ -128,6 +128,8 @@ pub(super) struct Files {
     patterns: Vec<PathPattern>,
     /// What is still to be looked up.
     search: Option<Search>,
+    /// Whether it was looked up before: what is not there is told once.
+    is_again: bool,
     scanner: Box<dyn ScannerFactory>,
     /// What is still to be read.
     paths: VecDeque<(PathBuf, u64)>,
@@ -211,6 +213,7 @@ impl Input for Files {
 
     fn restart(&mut self) -> bool {
         self.search = Some(Search::new(self.patterns.clone()));
+        self.is_again = true;
         true
     }
 
@@ -237,6 +240,7 @@ impl Files {
         Ok(Files {
             search: Some(Search::new(patterns.clone())),
             patterns,
+            is_again: false,
             scanner,
             paths: VecDeque::new(),
             progress: ctx.services().get::<Progress>(),
@@ -315,6 +319,11 @@ impl Files {
                     self.paths.push_back((path, size));
                 }
                 Searched::Failed(text) => return Err(ReadError::SourceFailed(text)),
+                Searched::Unmatched(_) if self.is_again => (),
+                Searched::Unmatched(pattern) => {
+                    let pattern = printable(&pattern);
+                    self.logger.warn(&format!("no file is found by the pattern `{pattern}`"));
+                }
                 Searched::Nothing => (),
                 Searched::Over => {
                     self.search = None;
@@ -617,6 +626,20 @@ end
         assert_eq!(harness.read(input.as_mut()), "not ready\n");
         input.stop();
         assert_eq!(harness.read(input.as_mut()), "end\n");
+    }
+
+    #[test]
+    fn a_pattern_that_finds_nothing_is_told() {
+        let (dir, mut harness) = (TempDir::new(), Harness::default());
+        dir.write("a.txt", "a\n");
+        let root = dir.path().display().to_string();
+        let mut input = harness.input(&format!("file: {{paths: ['{root}/*.lgo', '{root}/*.txt', '{root}/a*']}}"));
+        assert_eq!(harness.read_all(input.as_mut()), "a\nend\n");
+        // A pattern that finds what another one has found has found something.
+        let told = format!("Warn no file is found by the pattern `{root}/*.lgo` label= path=root.input\n");
+        assert_eq!(harness.log.take(), told);
+        assert!(input.restart());
+        assert_eq!((harness.read_all(input.as_mut()), harness.log.take()), ("a\nend\n".to_string(), String::new()));
     }
 
     #[test]

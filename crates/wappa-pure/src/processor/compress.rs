@@ -3,13 +3,18 @@
 use wappa_bloblang::Algorithm;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Mark;
-use wappa_spec::{Config, Node, Reader, Rule};
+use wappa_spec::{Config, Lint, Node, Reader, Rule};
 
 use super::{each::each_message, limit};
 
 pub(super) const COMPONENT: Component = Component::processor::<CompressConfig>("compress").categories(&["Parsing"]);
 
 /// Compresses the content of each message.
+///
+/// Each message becomes a compressed whole of its own. Where they follow one another in one file, the output's `codec` has
+/// to be `append` (or `all-bytes`, where each has a file): with `lines`, which is the default, a line feed follows each of
+/// them, and what decompresses the file ends at the first one. As `gzip` and `zstd` take several wholes for one, a batch
+/// of many lines at a time makes a small file that is read as one.
 ///
 /// # Examples
 ///
@@ -35,6 +40,28 @@ pub(super) const COMPONENT: Component = Component::processor::<CompressConfig>("
 ///     codec: all-bytes
 /// ```
 ///
+/// ### One file of compressed lines
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   broker:
+///     outputs:
+///       - file:
+///           path: ./lines.gz
+///           codec: append
+///     batching:
+///       count: 1000
+///       period: 10s
+///       processors:
+///         - archive:
+///             format: lines
+///         - mapping: root = content() + "\n"
+///         - compress:
+///             algorithm: gzip
+/// ```
+///
 /// # Errors
 ///
 /// A message that cannot be compressed, for the `level` is none of the algorithm, stays as it was and is marked.
@@ -54,8 +81,16 @@ struct CompressConfig {
 /// Bento knows its algorithms when it starts, not when it lints.
 fn lint(config: &CompressConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(why) = find(&config.algorithm) {
-        reader.error(Rule::InvalidValue, node.get("algorithm").unwrap_or(node), why);
+        let node = node.get("algorithm").unwrap_or(node);
+        let lint = Lint::error(Rule::InvalidValue, node.pos, why).on(node);
+        reader.push(lint.hint(one_of(Algorithm::compresses)));
     }
+}
+
+/// The hint that names the algorithms which will do.
+pub(super) fn one_of(will_do: impl Fn(Algorithm) -> bool) -> String {
+    let names = Algorithm::NAMES.into_iter().filter(|it| Algorithm::find(it).is_some_and(&will_do));
+    format!("one of: {}", names.collect::<Vec<_>>().join(", "))
 }
 
 /// The algorithm with this name; the error is Bento's.

@@ -3,9 +3,9 @@
 use wappa_bloblang::Algorithm;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Mark;
-use wappa_spec::{Config, Node, Reader, Rule};
+use wappa_spec::{Config, Lint, Node, Reader, Rule};
 
-use super::{each::each_message, limit::Charged};
+use super::{compress::one_of, each::each_message, limit::Charged};
 
 pub(super) const COMPONENT: Component =
     Component::processor::<DecompressConfig>("decompress").categories(&["Parsing"]);
@@ -60,7 +60,9 @@ struct DecompressConfig {
 /// Bento knows its algorithms when it starts, not when it lints.
 fn lint(config: &DecompressConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(why) = find(&config.algorithm) {
-        reader.error(Rule::InvalidValue, node.get("algorithm").unwrap_or(node), why);
+        let node = node.get("algorithm").unwrap_or(node);
+        let lint = Lint::error(Rule::InvalidValue, node.pos, why).on(node);
+        reader.push(lint.hint(one_of(|_| true)));
     }
 }
 

@@ -81,9 +81,16 @@ impl<'t> Builder<'t> {
             flow_nesting_limit: DEPTH_MAX,
             block_nesting_limit: DEPTH_MAX,
         };
-        for event in Parser::new_from_str_with_options(self.text, options) {
+        let mut events = Parser::new_from_str_with_options(self.text, options);
+        while let Some(event) = events.next() {
             let (event, span) = event.map_err(|err| unreadable(&err))?;
+            let is_end = matches!(event, Event::DocumentEnd);
             if let Some(node) = self.event(event, span)? {
+                if let Some(pos) = next_document(events, is_end) {
+                    let message =
+                        "what follows this line is another document, and is not read: a config is one";
+                    self.lints.push(Lint::warning(Rule::AnotherDocument, pos, message));
+                }
                 return Ok(Parsed { node, lints: self.lints });
             }
         }
@@ -302,6 +309,28 @@ fn len(span: &Span) -> u32 {
     number(span.end.col().saturating_sub(span.start.col()))
 }
 
+/// Where another document begins behind the first one, whose end may have been seen; a last `---` begins none.
+fn next_document<'t>(
+    events: impl Iterator<Item = Result<(Event<'t>, Span), ScanError>>,
+    mut is_over: bool,
+) -> Option<Pos> {
+    let mut begin = None;
+    for event in events {
+        // What is not read need not be right.
+        let (event, span) = event.ok()?;
+        match event {
+            Event::DocumentEnd => is_over = true,
+            Event::DocumentStart(..) if is_over => begin = Some(pos(&span)),
+            // Nothing at all.
+            Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&*text, "" | "~") => (),
+            Event::StreamEnd => return None,
+            _ if begin.is_some() => return begin,
+            _ => (),
+        }
+    }
+    None
+}
+
 fn failed(pos: Pos, what: &str) -> Box<Lint> {
     Box::new(Lint::error(Rule::FailedRead, pos, format!("yaml: line {}: {what}", pos.line)))
 }
@@ -321,7 +350,17 @@ fn unreadable(err: &ScanError) -> Box<Lint> {
             let lint = failed(pos, "found a tab where only spaces may indent");
             Box::new(lint.hint("YAML is indented with spaces"))
         }
-        _ => failed(pos, &err.info()),
+        _ => {
+            let info = err.info();
+            let lint = failed(pos, &info);
+            // Where a mapping with texts in it was put between quotes, the first of them ends the value.
+            match info.contains("trailing content after double-quoted") {
+                true => Box::new(
+                    lint.hint("a value with double quotes in it goes between single ones, or below a `|`"),
+                ),
+                false => lint,
+            }
+        }
     }
 }
 

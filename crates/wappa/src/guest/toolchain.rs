@@ -44,8 +44,17 @@ fn missing_rust() -> Option<String> {
     let has_std = std::fs::read_dir(dir.trim()).is_ok_and(|mut it| it.next().is_some());
     // Whoever builds the standard library himself needs no other.
     let is_built = environment.var("CARGO_UNSTABLE_BUILD_STD").is_some();
-    (!has_std && !is_built)
-        .then(|| "the target is missing: rustup target add wasm32-unknown-unknown".to_string())
+    (!has_std && !is_built).then(|| {
+        let way = "the target is missing: rustup target add wasm32-unknown-unknown";
+        match answer("rustup", &["--version"]) {
+            Some(_) => way.to_string(),
+            // A Rust that came with the system has its targets from there too.
+            None => format!(
+                "{way} (there is no rustup here: see https://rustup.rs; a Rust of Debian takes `apt-get install \
+                 libstd-rust-dev-wasm32`)"
+            ),
+        }
+    })
 }
 
 fn missing_go() -> Option<String> {
@@ -62,11 +71,13 @@ fn minor_of(version: &str) -> Option<u32> {
 }
 
 fn missing_c() -> Option<String> {
+    // Told together: who installs one thing should not hear of the next one only then.
+    let mut missing = Vec::new();
     if answer("make", &["--version"]).is_none() {
-        return Some("`make` is missing".to_string());
+        missing.push("`make` is missing: `apt-get install make`, or the package of your system");
     }
     if answer("cc", &["--version"]).is_none() {
-        return Some("a C compiler for the tests is missing: `cc`".to_string());
+        missing.push("a C compiler for the tests is missing, `cc`: `apt-get install gcc`, or the package of your system");
     }
     let sdk = Environment::default().var("WASI_SDK_PATH").filter(|it| !it.is_empty());
     let clangs = ["clang-22", "clang"].map(|it| (it.to_string(), "wasm32-wasi"));
@@ -79,11 +90,13 @@ fn missing_c() -> Option<String> {
     let has_zig =
         || answer("zig", &["version"]).or_else(|| answer("python3", &["-m", "ziglang", "version"])).is_some();
     let is_there = of_sdk.into_iter().chain(clangs).any(has_libc) || has_zig();
-    (!is_there).then(|| {
-        "a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc \
-         libclang-rt-dev-wasm32`, or a WASI SDK (set WASI_SDK_PATH), or zig (`pip install ziglang` will do)"
-            .to_string()
-    })
+    if !is_there {
+        missing.push(
+            "a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc libclang-rt-dev-wasm32`, or a \
+             WASI SDK (set WASI_SDK_PATH), or zig (`pip install ziglang` will do)",
+        );
+    }
+    (!missing.is_empty()).then(|| missing.join("; "))
 }
 
 /// What a program says, if there is one and it succeeds.

@@ -189,6 +189,11 @@ fn aliases_and_merge_keys() {
 }
 
 #[test]
+fn quotes_within_quotes() {
+    check(r#"a: "b("c")""#, expect![[""]]);
+}
+
+#[test]
 fn documents() {
     check(
         "",
@@ -205,16 +210,18 @@ fn documents() {
     check(
         "a: 1\n---\nb: [\n",
         expect![[r#"
-        1:1+0 map
-         1:1+1 "a" Plain
-          1:4+1 "1" Plain
-    "#]],
+            1:1+0 map
+             1:1+1 "a" Plain
+              1:4+1 "1" Plain
+            (2,1) what follows this line is another document, and is not read: a config is one
+        "#]],
     );
     check(
         "---\n---\nb: 1\n",
         expect![[r#"
-        1:4+0 null
-    "#]],
+            1:4+0 null
+            (2,1) what follows this line is another document, and is not read: a config is one
+        "#]],
     );
     check(
         "{\"a\": [1, true, null, \"x\"]}",
