@@ -205,8 +205,11 @@ impl Schedule {
         if let Some(job) = self.take_ready() {
             return Task::Work(job);
         }
-        if let Some(task) = self.take_flush() {
-            return task;
+        if self.wants_flush()
+            && let Some(output) = self.output.take()
+        {
+            self.output_is_flushed = true;
+            return Task::Flush(output);
         }
         if let Some(task) = self.take_input() {
             return task;
@@ -239,20 +242,11 @@ impl Schedule {
         Task::Resume(output)
     }
 
-    fn take_flush(&mut self) -> Option<Task> {
-        if !self.wants_flush() {
-            return None;
-        }
-        let output = self.output.take()?;
-        self.output_is_flushed = true;
-        Some(Task::Flush(output))
-    }
-
     /// What the attendant does next. Where the threads of the pipeline do not all wait it does only what is due: they come to
     /// the rest sooner.
     pub(crate) fn task_of_attendant(&mut self, all_wait: bool, now: impl Fn() -> Duration) -> Option<Task> {
         if all_wait {
-            return self.take_output_task(now).or_else(|| self.take_flush());
+            return self.take_output_task(now);
         }
         let is_due = self.output_is_connected && self.output_state.due.is_some_and(|due| due <= now());
         let output = self.output.take_if(|_| is_due)?;
@@ -294,13 +288,12 @@ impl Schedule {
 
     /// Whether there is something to be done with the output, and nobody has it.
     pub(crate) fn output_waits(&self, now: impl FnOnce() -> Duration) -> bool {
-        let is_wanted = || self.is_due() || self.is_recalled(now) || self.wants_flush();
-        self.output.is_some() && (!self.output_is_connected || is_wanted())
+        self.output.is_some() && (!self.output_is_connected || self.is_due() || self.is_recalled(now))
     }
 
     /// Whether another thread than the calling one would find something to do.
     pub(crate) fn has_more(&self, now: impl FnOnce() -> Duration) -> bool {
-        let output_waits = self.output_waits(now);
+        let output_waits = self.output_waits(now) || (self.output.is_some() && self.wants_flush());
         let input_waits = matches!(self.inlet, Inlet::Free(_) | Inlet::Waits(..)) && self.has_room();
         output_waits || input_waits || self.may_start_ready() || self.is_over()
     }

@@ -73,28 +73,36 @@ impl Gate {
     }
 }
 
-/// Keeps its thread with each message that is called `hold` until the gate is open: for a future (`waits`), or asleep.
+/// Keeps its thread with each message that is called `hold` until the gate is open: it waits for a future (`waits`), sleeps
+/// (`sleeps`), or works (`works`).
 #[derive(Config)]
 struct HoldConfig(String);
 
 struct Hold {
-    waits: bool,
+    how: String,
     gate: Arc<Gate>,
 }
 
 impl BuildProcessor for HoldConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Box::new(Hold { waits: self.0 == "waits", gate: ctx.services().get().expect("the test has one") }))
+        Ok(Box::new(Hold { how: self.0, gate: ctx.services().get().expect("the test has one") }))
     }
 }
 
 impl Processor for Hold {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         if part.messages().iter().any(|it| it.content().as_ref() == b"hold") {
-            match self.waits {
-                true => step.wait(self.gate.opened()).expect("nobody stops the stream"),
-                false => {
-                    while !self.gate.is_open.load(Ordering::SeqCst) {
+            let is_open = || self.gate.is_open.load(Ordering::SeqCst);
+            match self.how.as_str() {
+                "waits" => step.wait(self.gate.opened()).expect("nobody stops the stream"),
+                // A long computation; what it computes is left out.
+                "works" => {
+                    while !is_open() {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                _ => {
+                    while !is_open() {
                         assert!(step.sleep(Duration::from_secs(1)), "nobody stops the stream");
                     }
                 }
@@ -155,9 +163,12 @@ impl Output for Noted {
     }
 }
 
+/// A thread that waits, and does not work.
+const WAITS: &[&str] = &["waits", "sleeps"];
+
 /// While all threads hold, these have to come to the output.
-fn check(threads: usize, words: &str, output: &str, expected: &str) {
-    for hold in ["waits", "sleeps"] {
+fn check(holds: &[&str], threads: usize, words: &str, output: &str, expected: &str) {
+    for hold in holds {
         let mut components = wappa_pure::components();
         components.extend([&WORDS, &HOLD, &NOTED]);
         let registry: Vec<&'static Spec> = components.iter().map(|it| &it.spec).collect();
@@ -199,18 +210,18 @@ fn check(threads: usize, words: &str, output: &str, expected: &str) {
 #[test]
 fn a_batch_is_sent_when_its_time_is_over() {
     let output = "broker: {outputs: [noted: {}], batching: {count: 1000, period: 20ms}}";
-    check(1, "a b hold", output, "a b");
-    check(2, "a hold hold", output, "a");
+    check(&["waits", "sleeps", "works"], 1, "a b hold", output, "a b");
+    check(&["waits", "sleeps", "works"], 2, "a hold hold", output, "a");
 }
 
 #[test]
 fn what_failed_is_tried_again() {
     let backoff = "backoff: {initial_interval: 5ms, max_interval: 5ms}";
-    check(1, "a hold", &format!("retry: {{{backoff}, output: {{noted: {{fails: 3}}}}}}"), "a");
+    check(WAITS, 1, "a hold", &format!("retry: {{{backoff}, output: {{noted: {{fails: 3}}}}}}"), "a");
 }
 
 #[test]
 fn what_is_finished_is_written_when_there_is_room() {
-    check(1, "a b c hold", "noted: {}", "a b c");
-    check(3, "a b c d hold hold hold", "noted: {}", "a b c d");
+    check(WAITS, 1, "a b c hold", "noted: {}", "a b c");
+    check(WAITS, 3, "a b c d hold hold hold", "noted: {}", "a b c d");
 }

@@ -265,8 +265,10 @@ impl Sim {
         if waits.iter().any(|(key, until)| is_free(*key) && is_late(*until)) {
             return Err(format!("the output is due at {due:?}, and a thread waits for longer"));
         }
-        if is_forgotten {
-            return Err("there is something to do for the output, and all wait".to_string());
+        let is_awake_by =
+            |due: Duration| waits.iter().any(|(_, until)| until.is_some_and(|until| until <= due));
+        if is_forgotten || due.is_some_and(|due| !is_awake_by(due)) {
+            return Err("there is something to do for the output, or will be, and all wait".to_string());
         }
         if has_more && 0 < n_idle {
             return Err("a thread is idle although there is something to do".to_string());
@@ -499,7 +501,7 @@ impl Model {
     }
 
     /// Whether a message, or one that was in a batch with it, was marked as failed.
-    fn has_marked_beside(&self, id: usize, plan: &Plan) -> bool {
+    pub(super) fn has_marked_beside(&self, id: usize, plan: &Plan) -> bool {
         let is_beside = |other: &usize| plan.is_batched() || self.batch_of[*other] == self.batch_of[id];
         self.marked.iter().any(is_beside)
     }

@@ -375,13 +375,12 @@ impl Plan {
         let kinds = [ProcessorKind::Slow { ms_max, obeys: true }, ProcessorKind::Asks { ms_max }];
         self.pipeline = vec![plain("root.pipeline.processors.0", r, &kinds)];
         self.window = Window::default();
+        self.under_output.clear();
+        (self.output.not_connected_once_in, self.output.failing_connects) = (0, 0);
         let collects = Some((r.pick(&[3, 1000]), Some(r.pick(&[1, 20]))));
-        self.output.remote = Some(RemotePlan {
-            collects,
-            max_in_flight: r.pick(&[1, FULL_NEVER]),
-            mute_one_in: 0,
-            ..remote(r)
-        });
+        let max_in_flight = r.pick(&[1, FULL_NEVER, FULL_NEVER]);
+        let remote = RemotePlan { collects, max_in_flight, breaks_once_in: 0, mute_one_in: 0, ..remote(r) };
+        self.output.remote = Some(remote);
     }
 
     /// Replays that stop halfway under the input, behind a batch that waits for more.

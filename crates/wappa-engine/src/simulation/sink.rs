@@ -80,6 +80,15 @@ impl Sink {
         if sim.plan.is_strict && part.messages().iter().any(|it| it.error().is_some()) {
             sim.token.fail("the output is given a message that has failed");
         }
+        if sim.plan.is_strict && !sim.plan.divides() && !sim.plan.is_batched() {
+            let model = sim.model();
+            let beside = part.messages().iter().map(id).find(|it| model.has_marked_beside(*it, &sim.plan));
+            drop(model);
+            if let Some(id) = beside {
+                sim.token
+                    .fail(&format!("the output is given message {id}, and another of its batch has failed"));
+            }
+        }
         if part.n_messages() == 0 {
             sim.token.fail("the output gets nothing to write");
         }
