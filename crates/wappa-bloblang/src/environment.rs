@@ -2,10 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 /// What mappings see of the world: files, environment variables, counters with names. Cloning shares.
 ///
@@ -41,6 +45,29 @@ const COUNTED_BYTES_MAX: usize = 16 << 20;
 /// What a name takes beside its bytes.
 const COUNT_BYTES: usize = 64;
 
+/// What stands for a descriptor that the process was given: whoever gives one writes to it.
+const DESCRIPTORS: [&str; 3] = ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"];
+
+/// Opens a file. A FIFO might never have a writer, and a device never an end: nobody waits for those.
+fn open(path: &Path) -> io::Result<File> {
+    // Without waiting: opening a FIFO waits for a writer otherwise.
+    let file = File::from(rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?);
+    let kind = file.metadata()?.file_type();
+    let is_given = path.to_str().is_some_and(|it| DESCRIPTORS.iter().any(|prefix| it.starts_with(prefix)));
+    if !is_given && kind.is_fifo() {
+        return Err(io::Error::other("is a FIFO, not a file"));
+    }
+    if !is_given && kind.is_char_device() && path != Path::new("/dev/null") {
+        return Err(io::Error::other("is a device, not a file"));
+    }
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
 impl Environment {
     /// The environment of the process, in which relative paths begin at this directory.
     pub fn new(dir: impl Into<PathBuf>) -> Environment {
@@ -69,7 +96,7 @@ impl Environment {
     pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         self.refuses("reading a file")?;
         let path = self.0.dir.join(path);
-        let content = std::fs::File::open(&path).and_then(|file| {
+        let content = open(&path).and_then(|file| {
             let mut content = Vec::new();
             file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
             Ok(content)
@@ -114,5 +141,30 @@ impl Environment {
         counts.bytes = bytes;
         counts.by_name.insert(name.to_vec(), 1);
         Ok(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let dir = std::env::temp_dir().join(format!("wappa-environment-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory can be made");
+        std::fs::write(dir.join("file"), "text").expect("a file can be written");
+        let fifo = dir.join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RWXU, 0)
+            .expect("a FIFO can be made");
+        let environment = Environment::new(&dir);
+        let told = |path: &str| {
+            environment.read(Path::new(path)).map_err(|why| why.replace(&format!("{}/", dir.display()), ""))
+        };
+        assert_eq!(told("file"), Ok(b"text".to_vec()));
+        assert_eq!(told("fifo"), Err("open fifo: is a FIFO, not a file".to_string()));
+        assert_eq!(told("/dev/zero"), Err("open /dev/zero: is a device, not a file".to_string()));
+        assert_eq!(told("/dev/null"), Ok(Vec::new()));
+        assert_eq!(told("none"), Err("open none: no such file or directory".to_string()));
+        std::fs::remove_dir_all(&dir).expect("it is ours");
     }
 }

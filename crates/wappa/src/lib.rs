@@ -27,6 +27,7 @@ pub mod reference;
 mod run;
 mod service;
 mod signals;
+mod standard_output;
 mod table;
 mod wasm;
 mod watcher;

@@ -14,7 +14,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
     compile, dotenv,
     environment::{self, Environment},
-    globs, guest, lint, list, open_files, panics, run, signals, table, wasm,
+    globs, guest, lint, list, open_files, panics, run, signals, standard_output, table, wasm,
 };
 
 /// No file of variables is that big.
@@ -78,6 +78,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             Ok(lint::lint(&arguments, &files, &environment, &table::with_modules(modules)))
         }
         Some(Command::List(arguments)) => {
+            standard_output::check()?;
             let registry: &dyn Registry = &table::registry();
             list::check_kinds(&arguments.kinds)?;
             print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
@@ -85,6 +86,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         }
         Some(Command::Blobl(mut arguments)) => {
             arguments.restricted |= cli.options.restricted;
+            standard_output::check()?;
             blobl::blobl(&arguments)
         }
         Some(Command::Compile(mut arguments)) => {
@@ -94,9 +96,15 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             let environment = read_env_files(&arguments.files)?;
             compile::compile(&arguments, &environment)
         }
-        Some(Command::Inspect(arguments)) => wasm::inspect(&arguments, &cli.options.compiling),
+        Some(Command::Inspect(arguments)) => {
+            standard_output::check()?;
+            wasm::inspect(&arguments, &cli.options.compiling)
+        }
         Some(Command::New(arguments)) => guest::new(&arguments),
-        Some(Command::Call(arguments)) => guest::call(arguments, cli.options.compiling),
+        Some(Command::Call(arguments)) => {
+            standard_output::check()?;
+            guest::call(arguments, cli.options.compiling)
+        }
         Some(Command::Bench(arguments)) => guest::bench(arguments, cli.options.compiling),
         Some(Command::Dev(arguments)) => guest::dev(arguments, cli.options.compiling),
         Some(Command::CompileChild) => Ok(wasm::compile_child()),

@@ -203,6 +203,15 @@ fn standard_output_that_is_closed_takes_nothing() {
     }
     let program = Program::new("closed-input").file("a.yaml", "output: {drop: {}}\n");
     assert_eq!(wait(start_with(&program, "<&-")).code(), Some(1));
+    // A command that prints what it makes has made nothing.
+    for command in ["blobl 'root = this'", "list", "inspect a.wat", "call a.wat"] {
+        let program = Program::new("closed-command").file("a.wat", "(module (func (export \"process\")))");
+        let mut child = shell(&format!("echo '{{}}' | exec \"$WAPPA\" {command} >&-"), program.dir());
+        let output = child.output().expect("the program starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+        assert!(told.contains("standard output is closed"), "{command}: {told}");
+    }
     // Whoever does not want to see it says so.
     let program = Program::new("null").file("a.yaml", "{}\n");
     assert_eq!(wait(start_with(&program, "1<>/dev/null")).code(), Some(0));
