@@ -71,13 +71,24 @@ impl Runtime {
     ///
     /// The error says that it took longer than `limit`, or that the stream gives up what it is doing; the future is dropped
     /// where it waits. Where it panics, this does.
+    ///
+    /// # A whole cache on a server
+    ///
+    /// A rate limit asks in the same way. Either joins the crate `wappa-conformance` with one line: `check_cache_at`,
+    /// `check_rate_limit_at`.
+    ///
+    /// ```
+    #[doc = include_str!("pages/far.rs")]
+    /// # assert_eq!(COMPONENT.spec.name, "far");
+    /// ```
     pub fn finish<T: Send + 'static>(
         &self,
         pulse: &dyn Pulse,
         limit: Duration,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, String> {
-        let mut task = self.spawn(tokio::time::timeout(limit, future))?;
+        // The time is the runtime's: it begins there.
+        let mut task = self.spawn(async move { tokio::time::timeout(limit, future).await })?;
         match Step::new(0, pulse).wait(&mut task) {
             Some(Ok(Ok(result))) => Ok(result),
             Some(Ok(Err(_))) => Err(format!("no answer within {limit:?}")),

@@ -70,6 +70,16 @@ use crate::{
 ///     }
 /// }
 /// ```
+///
+/// # A whole input whose server keeps a lease on each message
+///
+/// It tells the server of each message what became of it. An answer comes on a thread of the pipeline, which must not wait,
+/// so it is sent by the task that reads. It joins the crate `wappa-conformance` with `check_input_from(&components, || …)`.
+///
+/// ```
+#[doc = include_str!("pages/leased.rs")]
+/// # assert_eq!(COMPONENT.spec.name, "leased");
+/// ```
 pub trait Source: Send + Sync + 'static {
     /// What is read from.
     type Connection: Send + 'static;

@@ -1,13 +1,13 @@
-//! Every input and output of this crate does what such a one has to.
+//! Every input and output of this crate, and those of its pages, do what such a one has to.
 
 mod support;
 
 use support::{
-    asking,
-    peers::{Sender, Taker, Visitor},
+    asking, far, leased,
+    peers::{Answers, Leases, Sender, Server, Takes, Values, Visitor},
     table,
 };
-use wappa_conformance::{check_input_from, check_output_to};
+use wappa_conformance::{check_cache_at, check_input_from, check_output_to};
 
 #[test]
 fn every_input() {
@@ -20,8 +20,14 @@ fn every_input() {
 #[test]
 fn every_output() {
     for network in ["tcp", "unix"] {
-        check_output_to(table(&[]), || Taker::new(network, "socket: {PLACE}", false));
+        check_output_to(table(&[]), || Server::<Takes>::new(network, "socket: {PLACE}"));
     }
+}
+
+#[test]
+fn the_components_of_the_pages() {
     let asking = "asking: {ADDRESS, max_in_flight: 8}";
-    check_output_to(table(&[&asking::COMPONENT]), || Taker::new("tcp", asking, true));
+    check_output_to(table(&[&asking::COMPONENT]), || Server::<Answers>::new("tcp", asking));
+    check_input_from(table(&[&leased::COMPONENT]), || Server::<Leases>::new("tcp", "leased: {ADDRESS}"));
+    check_cache_at(table(&[&far::COMPONENT]), || Server::<Values>::new("tcp", "far: {ADDRESS}"));
 }

@@ -9,6 +9,9 @@ use support::{
     server::{ANSWERS_LATE, Habits, Server, config, write_lines},
     wait_until,
 };
+use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output};
+use wappa_net::{Client, Limit, Sending, in_flight};
+use wappa_spec::Config;
 
 #[test]
 fn as_many_are_in_flight_as_may_be_and_in_their_order() {
@@ -70,12 +73,37 @@ fn what_is_refused_comes_again() {
     assert!(taken == lines, "each has arrived once");
 }
 
+/// A client with a bug.
+#[derive(Config)]
+struct FaultyConfig;
+
+impl BuildOutput for FaultyConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        Ok(in_flight(Faulty, Limit::of(4), ctx))
+    }
+}
+
+struct Faulty;
+
+impl Client for Faulty {
+    async fn connect(&self) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    async fn send(&self, sending: Sending) {
+        assert!(sending.messages()[0].content() != "panic", "on purpose");
+        sending.answer(Ok(()));
+    }
+}
+
 #[test]
 fn a_client_that_panics_ends_the_stream_with_its_path() {
-    let (dir, server) = (TempDir::new(), Server::start(ANSWERS_LATE));
-    write_lines(&dir, 10);
+    const FAULTY: Component = Component::output::<FaultyConfig>("faulty");
+    let dir = TempDir::new();
     fs::write(dir.at("in"), "a\npanic\nb\n").expect("it can be written");
-    let running = Running::start_with(&config(&dir, &server, 4, ""), &[&asking::COMPONENT]);
+    let config =
+        format!("input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ faulty: {{}} }}\n", dir.at("in"));
+    let running = Running::start_with(&config, &[&FAULTY]);
     let fault = running.join().fault.expect("it cannot go on");
     assert!(fault.starts_with("`root.output` panicked") && fault.ends_with(": on purpose"), "{fault}");
 }

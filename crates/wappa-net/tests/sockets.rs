@@ -102,6 +102,32 @@ fn nothing_is_written_to_a_connection_that_was_closed_while_it_was_idle() {
 }
 
 #[test]
+fn a_connection_that_is_closed_at_once_costs_no_message() {
+    let (listener, address) = listener();
+    let (inlet, inlet_address) = self::listener();
+    let _running = Running::start(&format!(
+        "input: {{ socket: {{ network: tcp, address: {inlet_address:?} }} }}\noutput: {{ socket: {{ network: tcp, address: {address:?} }} }}\n",
+    ));
+    let (mut source, _) = inlet.accept().expect("it connects");
+    // Connected when something is to be written, or before: either way somebody has closed it by then.
+    drop(listener.accept().expect("it connects"));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    source.write_all(b"one\n").expect("it reads");
+    let (stream, _) = listener.accept().expect("it connects again");
+    let mut reader = BufReader::new(&stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("it writes");
+    // One that sends nothing more, and reads on, keeps its connection.
+    stream.shutdown(std::net::Shutdown::Write).expect("it can be shut");
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    for more in ["two\n", "three\n"] {
+        source.write_all(more.as_bytes()).expect("it reads");
+        reader.read_line(&mut line).expect("it writes");
+    }
+    assert_eq!(line, "one\ntwo\nthree\n");
+}
+
+#[test]
 fn what_one_stream_writes_another_reads() {
     for network in ["tcp", "unix"] {
         let dir = TempDir::new();

@@ -66,6 +66,11 @@ impl Pipe {
         self.lock().has_room()
     }
 
+    /// Whether somebody takes.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.lock().receivers.is_empty()
+    }
+
     /// Puts a delivery in. Whoever takes out is called.
     pub(crate) fn put(&self, end: u64, delivery: Delivery) {
         let mut state = self.lock();

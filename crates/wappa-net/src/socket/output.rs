@@ -15,6 +15,7 @@ use tokio::{
     net::UdpSocket,
     sync::Mutex,
     task::AbortHandle,
+    time::sleep,
 };
 use tokio_rustls::TlsConnector;
 use wappa_component::{
@@ -58,7 +59,8 @@ pub(crate) const COMPONENT: Component = Component::output::<SocketConfig>("socke
 /// A message has arrived once the system has taken it: nobody says whether the other end has read it. What the system
 /// had taken when a connection broke may be lost. A message that was written only in part when that happened comes
 /// again, whole, on the next connection. When the other end closes the connection while nothing is written, the next
-/// message goes over a new one.
+/// message goes over a new one; whether one that ends within its first second was closed, or is that of somebody who
+/// sends nothing and reads on, the first message behind that tells, which comes again where it was closed.
 ///
 /// With `udp` each message is a datagram of its own, which may get lost on the way; one that is longer than a datagram
 /// can be fails for good.
@@ -121,8 +123,11 @@ impl BuildOutput for SocketConfig {
     }
 }
 
-/// An end that comes within this time is that of somebody who never sends, as `ncat --recv-only`, and reads on.
+/// An end that comes within this time may be that of somebody who never sends, as `ncat --recv-only`, and reads on.
 const NEVER_SENDS: Duration = Duration::from_secs(1);
+
+/// How long whoever has closed the connection has to say so, when something was written to it.
+const REFUSAL_MAX: Duration = Duration::from_millis(200);
 
 struct Stream {
     target: Target,
@@ -135,6 +140,10 @@ struct Stream {
 struct Connection {
     writer: WriteHalf<Box<dyn Carrier>>,
     is_gone: Arc<AtomicBool>,
+    /// The other end sends nothing any more, or has closed it.
+    has_ended_early: Arc<AtomicBool>,
+    /// It has not closed it: something that was written behind that was taken.
+    reads_on: bool,
     reading: AbortHandle,
     encoded: Encoded,
 }
@@ -150,9 +159,16 @@ impl Client for Stream {
         let stream = self.target.connect(self.tls.as_ref()).await.map_err(ConnectError::BackOff)?;
         let (reader, writer) = split(stream);
         let is_gone = Arc::new(AtomicBool::new(false));
-        let reading = tokio::spawn(leave_out(reader, Arc::clone(&is_gone)));
-        let connection =
-            Connection { writer, is_gone, reading: reading.abort_handle(), encoded: Encoded::default() };
+        let has_ended_early: Arc<AtomicBool> = Arc::default();
+        let reading = tokio::spawn(leave_out(reader, Arc::clone(&is_gone), Arc::clone(&has_ended_early)));
+        let connection = Connection {
+            writer,
+            is_gone,
+            has_ended_early,
+            reads_on: false,
+            reading: reading.abort_handle(),
+            encoded: Encoded::default(),
+        };
         *self.connection.lock().await = Some(connection);
         Ok(())
     }
@@ -164,9 +180,14 @@ impl Client for Stream {
             *place = None;
             return sending.answer(Err(WriteError::NotConnected));
         };
-        let Connection { writer, encoded, .. } = connection;
+        let Connection { writer, encoded, has_ended_early, reads_on, .. } = connection;
         encoded.encode(&[], sending.part(), 0..sending.part().n_messages(), &self.codec);
-        let result = write_all(writer, encoded).await;
+        let mut result = write_all(writer, encoded).await;
+        if result.is_ok() && !*reads_on && has_ended_early.load(Ordering::SeqCst) {
+            // Where nobody was there to take it, nothing of it has arrived.
+            result = refused(writer).await.map_or(Ok(()), |err| Err((0, err)));
+            *reads_on = result.is_ok();
+        }
         encoded.release();
         let Err((written, err)) = result else { return sending.answer(Ok(())) };
         self.logger.error(&format!("Failed to send message to socket: write: {}", fault::cause(&err)));
@@ -215,13 +236,31 @@ async fn write_all(
     }
 }
 
+/// Why what was written was not taken, as whoever has closed the connection says at once.
+async fn refused(writer: &mut WriteHalf<Box<dyn Carrier>>) -> Option<io::Error> {
+    let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+    while began.elapsed() < REFUSAL_MAX {
+        // Writing nothing tells what has become of the connection.
+        if let Err(err) = writer.write(&[]).await {
+            return Some(err);
+        }
+        sleep(pause).await;
+        pause *= 2;
+    }
+    None
+}
+
 /// Reads what the other end sends, until it is gone.
-async fn leave_out(mut reader: ReadHalf<Box<dyn Carrier>>, is_gone: Arc<AtomicBool>) {
+async fn leave_out(
+    mut reader: ReadHalf<Box<dyn Carrier>>,
+    is_gone: Arc<AtomicBool>,
+    has_ended_early: Arc<AtomicBool>,
+) {
     let began = Instant::now();
     let mut buffer = vec![0; 4096];
     loop {
         match reader.read(&mut buffer).await {
-            Ok(0) if began.elapsed() < NEVER_SENDS => return,
+            Ok(0) if began.elapsed() < NEVER_SENDS => return has_ended_early.store(true, Ordering::SeqCst),
             Ok(0) | Err(_) => return is_gone.store(true, Ordering::SeqCst),
             Ok(_) => (),
         }

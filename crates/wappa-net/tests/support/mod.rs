@@ -1,7 +1,12 @@
 //! Runs whole streams of a config, over sockets of this machine, and says what came of them.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+#[path = "../../src/pages/asking.rs"]
 pub(crate) mod asking;
+#[path = "../../src/pages/far.rs"]
+pub(crate) mod far;
+#[path = "../../src/pages/leased.rs"]
+pub(crate) mod leased;
 pub(crate) mod peers;
 pub(crate) mod server;
 

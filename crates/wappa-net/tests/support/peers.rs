@@ -1,16 +1,17 @@
-//! Other ends of sockets: who sends lines to whoever connects, who connects and sends lines, and who takes lines.
+//! Other ends of sockets: who sends lines to whoever connects, who connects and sends lines, and servers that answer lines.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fs,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::{UnixListener, UnixStream},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use wappa_conformance::{Downstream, Peer, TempDir, Upstream, wait_until};
+use wappa_conformance::{CacheServer, Downstream, Peer, TempDir, Upstream, wait_until};
 use wappa_spec::ComponentKind;
 
 /// What carries the bytes, and where.
@@ -197,59 +198,69 @@ impl Upstream for Visitor {
     }
 }
 
-/// A thread that takes lines from all who connect, and may answer them.
-pub(crate) struct Taker {
+/// What a server does.
+pub(crate) trait Service: Default + Send + 'static {
+    /// Somebody has connected: what is sent to that end.
+    fn connected(&mut self) -> String {
+        String::new()
+    }
+
+    /// A line has come: what is answered.
+    fn answer(&mut self, line: &str) -> String;
+
+    /// What is sent to the last who has connected.
+    fn sent(&mut self) -> String {
+        String::new()
+    }
+}
+
+/// A thread that serves all who connect, until it is to be gone.
+pub(crate) struct Server<S> {
     place: Place,
     config: String,
-    answers: bool,
-    shared: Arc<Shared>,
+    shared: Arc<Mutex<State<S>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    received: Vec<String>,
+struct State<S> {
+    service: S,
+    n_connected: usize,
     is_held: bool,
     is_gone: bool,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<S>(shared: &Mutex<State<S>>) -> MutexGuard<'_, State<S>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Taker {
-    /// `config` is that of the output, in which `PLACE` stands for where it connects to.
-    pub(crate) fn new(network: &'static str, config: &str, answers: bool) -> Taker {
+impl<S: Service> Server<S> {
+    /// `config` is that of the component, in which `PLACE` or `ADDRESS` stands for where it connects to.
+    pub(crate) fn new(network: &'static str, config: &str) -> Server<S> {
         let place = Place::new(network);
         let address = format!("address: {:?}", place.address);
         let config = config.replace("PLACE", &place.fields()).replace("ADDRESS", &address);
-        let mut taker = Taker { place, config, answers, shared: Arc::default(), thread: None };
-        taker.come_back();
-        taker
+        let mut server = Server { place, config, shared: Arc::default(), thread: None };
+        server.come_back();
+        server
     }
 }
 
-/// Takes lines until it is to be gone.
-fn take(listener: &Listener, shared: &Shared, answers: bool) {
+fn serve<S: Service>(listener: &Listener, shared: &Mutex<State<S>>) {
     // Each with what is not a whole line yet.
     let mut connections: Vec<(Box<dyn Stream>, Vec<u8>)> = Vec::new();
     loop {
         thread::sleep(Duration::from_millis(1));
-        let mut state = shared.lock();
+        let mut state = lock(shared);
         if state.is_gone {
             return;
         }
         if state.is_held {
             continue;
         }
-        while let Some(connection) = listener.accept(true) {
+        // Who has gone hears nothing.
+        while let Some(mut connection) = listener.accept(true) {
+            let _ = connection.write_all(state.service.connected().as_bytes());
             connections.push((connection, Vec::new()));
         }
         connections.retain_mut(|(connection, rest)| {
@@ -264,53 +275,170 @@ fn take(listener: &Listener, shared: &Shared, answers: bool) {
             };
             while let Some(end) = rest.iter().position(|it| *it == b'\n') {
                 let line: Vec<u8> = rest.drain(..=end).collect();
-                state.received.push(String::from_utf8_lossy(&line[..end]).into_owned());
-                if answers {
-                    // Who has gone hears nothing.
-                    let _ = connection.write_all(b"ok\n");
-                }
+                let answer = state.service.answer(&String::from_utf8_lossy(&line[..end]));
+                let _ = connection.write_all(answer.as_bytes());
             }
             is_open
         });
+        state.n_connected = connections.len();
+        if let Some((connection, _)) = connections.last_mut() {
+            let _ = connection.write_all(state.service.sent().as_bytes());
+        }
     }
 }
 
-impl Peer for Taker {
+impl<S: Service> Peer for Server<S> {
     fn config(&self) -> String {
         self.config.clone()
     }
 
     fn go(&mut self) {
-        self.shared.lock().is_gone = true;
+        lock(&self.shared).is_gone = true;
         if let Some(thread) = self.thread.take() {
             thread.join().expect("no panic");
         }
     }
 
     fn come_back(&mut self) {
-        self.shared.lock().is_gone = false;
-        let (listener, shared, answers) = (self.place.listen(), Arc::clone(&self.shared), self.answers);
-        self.thread = Some(thread::spawn(move || take(&listener, &shared, answers)));
+        lock(&self.shared).is_gone = false;
+        let (listener, shared) = (self.place.listen(), Arc::clone(&self.shared));
+        self.thread = Some(thread::spawn(move || serve(&listener, &shared)));
     }
 
     fn hold(&mut self, is_held: bool) -> bool {
-        self.shared.lock().is_held = is_held;
+        lock(&self.shared).is_held = is_held;
         true
     }
 }
 
-impl Downstream for Taker {
-    fn received(&mut self) -> Vec<String> {
-        self.shared.lock().received.clone()
-    }
-
-    fn may_lose(&self) -> bool {
-        !self.answers
+impl<S> Drop for Server<S> {
+    fn drop(&mut self) {
+        lock(&self.shared).is_gone = true;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
-impl Drop for Taker {
-    fn drop(&mut self) {
-        self.go();
+/// Takes lines, and answers nothing.
+#[derive(Default)]
+pub(crate) struct Takes(Vec<String>);
+
+impl Service for Takes {
+    fn answer(&mut self, line: &str) -> String {
+        self.0.push(line.to_string());
+        String::new()
+    }
+}
+
+impl Downstream for Server<Takes> {
+    fn received(&mut self) -> Vec<String> {
+        lock(&self.shared).service.0.clone()
+    }
+
+    fn may_lose(&self) -> bool {
+        true
+    }
+}
+
+/// Takes lines, and says so.
+#[derive(Default)]
+pub(crate) struct Answers(Vec<String>);
+
+impl Service for Answers {
+    fn answer(&mut self, line: &str) -> String {
+        self.0.push(line.to_string());
+        "ok\n".to_string()
+    }
+}
+
+impl Downstream for Server<Answers> {
+    fn received(&mut self) -> Vec<String> {
+        lock(&self.shared).service.0.clone()
+    }
+}
+
+/// Gives lines with a number in front, again and again until it is told that they have arrived.
+#[derive(Default)]
+pub(crate) struct Leases {
+    /// By number, whether the one who is connected has it.
+    kept: BTreeMap<usize, (String, bool)>,
+    next: usize,
+}
+
+impl Service for Leases {
+    fn connected(&mut self) -> String {
+        self.kept.values_mut().for_each(|it| it.1 = false);
+        String::new()
+    }
+
+    fn answer(&mut self, line: &str) -> String {
+        let (verb, number) = line.split_once(' ').expect("two words");
+        let number = number.parse().expect("a number");
+        match verb {
+            "done" => drop(self.kept.remove(&number)),
+            _ => self.kept.entry(number).and_modify(|it| it.1 = false).or_default().1 = false,
+        }
+        String::new()
+    }
+
+    fn sent(&mut self) -> String {
+        let due = self.kept.iter_mut().filter(|(_, it)| !it.1);
+        due.map(|(number, it)| {
+            it.1 = true;
+            format!("{number} {}\n", it.0)
+        })
+        .collect()
+    }
+}
+
+impl Upstream for Server<Leases> {
+    fn send(&mut self, messages: &[String]) -> bool {
+        let mut state = lock(&self.shared);
+        for message in messages {
+            let number = state.service.next;
+            state.service.next += 1;
+            state.service.kept.insert(number, (message.clone(), false));
+        }
+        true
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps values, each with the end of its time.
+#[derive(Default)]
+pub(crate) struct Values(HashMap<String, (String, Option<Instant>)>);
+
+impl Service for Values {
+    fn answer(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        let key = words[1].to_string();
+        let is_over = |it: &(String, Option<Instant>)| it.1.is_some_and(|it| it <= Instant::now());
+        if self.0.get(&key).is_some_and(is_over) {
+            self.0.remove(&key);
+        }
+        let done = match words[0] {
+            "get" => {
+                return self.0.get(&key).map_or("none\n".to_string(), |(value, _)| format!("={value}\n"));
+            }
+            "delete" => self.0.remove(&key).is_some(),
+            "add" if self.0.contains_key(&key) => false,
+            _ => {
+                let ms: u64 = words[3].parse().expect("a number");
+                let until = (0 < ms).then(|| Instant::now() + Duration::from_millis(ms));
+                self.0.insert(key, (words[2].to_string(), until));
+                true
+            }
+        };
+        if done { "yes\n".to_string() } else { "no\n".to_string() }
+    }
+}
+
+impl CacheServer for Server<Values> {
+    fn ttl_min(&self) -> Option<Duration> {
+        Some(Duration::from_millis(100))
     }
 }

@@ -1,9 +1,10 @@
 //! The output `fallback`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use wappa_component::{
-    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Output, Returns, Step,
+    Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Logger, Output, Pulse,
+    Returns, Step,
 };
 use wappa_message::{Mark, Value};
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
@@ -41,8 +42,9 @@ pub(super) const COMPONENT: Component =
 /// last output does not deliver either has failed, and is replayed through all of them, unless none of them could ever
 /// take it. Messages keep their marks on the way.
 ///
-/// An output that loses its connection is waited for: not having one is no failure of a message. Where it is connected
-/// again, and loses that connection on the same messages before it has delivered any, they move on.
+/// An output that loses its connection, or never had one, is waited for, as in Bento: not having one is no failure of a
+/// message. After ten seconds in which the first one takes nothing that is said in the log. Where it is connected again, and
+/// loses that connection on the same messages before it has delivered any, they move on.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct FallbackConfig(#[config(child = "output")] Vec<ComponentNode>);
@@ -63,7 +65,16 @@ impl BuildOutput for FallbackConfig {
         let nodes = self.0.iter().enumerate();
         let children = nodes.map(|(idx, node)| ctx.output(&format!("fallback.{idx}"), node));
         let children = children.collect::<Result<_, _>>()?;
-        Ok(Box::new(Fallback { children: Children::new(children), returns: Returns::new(ctx.output_bell()) }))
+        Ok(Box::new(Fallback {
+            children: Children::new(children),
+            returns: Returns::new(ctx.output_bell()),
+            n_given: 0,
+            stuck_since: None,
+            // A single one holds up nobody else.
+            has_told: self.0.len() == 1,
+            pulse: ctx.pulse(),
+            logger: ctx.logger(),
+        }))
     }
 }
 
@@ -71,11 +82,23 @@ struct Fallback {
     children: Children,
     /// What outputs did not deliver, or did, with the index of each.
     returns: Returns<(usize, bool, Delivery, Answer)>,
+    /// What the first output has not answered.
+    n_given: usize,
+    /// Since when that takes nothing although it has nothing.
+    stuck_since: Option<Duration>,
+    has_told: bool,
+    pulse: Arc<dyn Pulse>,
+    logger: Logger,
 }
+
+/// How long the first output may take nothing before it is said what that holds up.
+const STUCK_MAX: Duration = Duration::from_secs(10);
 
 impl Output for Fallback {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        self.children.connect()
+        let connected = self.children.connect();
+        self.look();
+        connected
     }
 
     fn has_room(&self) -> bool {
@@ -92,10 +115,12 @@ impl Output for Fallback {
         self.returns.attend();
         self.children.resume(step);
         self.move_on(step);
+        self.look();
     }
 
     fn due(&self) -> Option<Duration> {
-        self.children.due()
+        let tells = self.stuck_since.filter(|_| !self.has_told).map(|it| it + STUCK_MAX);
+        self.children.due().into_iter().chain(tells).min()
     }
 
     fn flush(&mut self, step: &mut Step<'_>) {
@@ -113,9 +138,25 @@ impl Output for Fallback {
 }
 
 impl Fallback {
+    /// Says, once, what it means that the first output takes nothing.
+    fn look(&mut self) {
+        if self.has_told || 0 < self.n_given || self.children.has_room(0) {
+            self.stuck_since = None;
+            return;
+        }
+        let now = self.pulse.now();
+        if *self.stuck_since.get_or_insert(now) + STUCK_MAX <= now {
+            self.has_told = true;
+            self.logger.warn(
+                "The first output of this fallback takes nothing, as one without a connection: the stream waits for it, and nothing goes to the others",
+            );
+        }
+    }
+
     /// `hope`: an output before this one may take them yet.
     fn give(&mut self, idx: usize, hope: bool, delivery: Delivery, step: &mut Step<'_>) {
         let is_last = idx + 1 == self.children.len();
+        self.n_given += usize::from(idx == 0 && !is_last);
         let delivery = if !is_last {
             let returns = self.returns.clone();
             delivery.via(move |delivery, answer| returns.put((idx, hope, delivery, answer))).with_way_out()
@@ -131,8 +172,10 @@ impl Fallback {
     fn move_on(&mut self, step: &mut Step<'_>) {
         while let Some(returned) = self.returns.take() {
             for (idx, hope, delivery, answer) in returned {
+                self.n_given -= usize::from(idx == 0);
                 let Some(mut left) = delivery.narrow(&answer) else { continue };
-                for (message, (_, reason)) in left.part_mut().messages_mut().iter_mut().zip(&answer.failures) {
+                for (message, (_, reason)) in left.part_mut().messages_mut().iter_mut().zip(&answer.failures)
+                {
                     message.metadata_mut().set("fallback_error", Value::text(reason.as_str()));
                 }
                 let hope: Vec<bool> = answer.failures.iter().map(|(_, it)| hope || !it.is_final()).collect();
@@ -157,6 +200,27 @@ fn not_final(mut answer: Answer) -> Answer {
 #[cfg(test)]
 mod tests {
     use crate::test::{Harness, TempDir, answer, batches, check_lint};
+
+    #[test]
+    fn says_once_that_the_first_output_takes_nothing() {
+        let mut harness = Harness::default();
+        // One that has no room from the beginning is as one without a connection.
+        let mut output = harness.output("fallback: [{late: {name: one, room: 0}}, {late: {name: two}}]");
+        harness.log.take();
+        harness.advance_to(output.due());
+        harness.resume(&mut output);
+        let log = harness.log.take();
+        assert!(log.starts_with("Warn The first output of this fallback takes nothing"), "{log}");
+        assert_eq!(output.due(), None);
+        // One that has enough to do is no such one.
+        let mut output = harness.output("fallback: [{late: {name: three, room: 1}}, {late: {name: four}}]");
+        let said = harness.give(&mut output, &["a"]);
+        harness.turn(&mut output);
+        assert_eq!((output.has_room(), output.due()), (false, None));
+        harness.held.answer("three", "");
+        harness.resume(&mut output);
+        assert_eq!((output.has_room(), said.take().as_str()), (true, "delivered"));
+    }
 
     fn failing(name: &str, on: &str, how: &str) -> String {
         format!("failing: {{name: {name}, on: '{on}', how: {how}}}")
@@ -198,13 +262,20 @@ mod tests {
             let outputs = [failing("one", "x", "partial"), failing("two", "x", how)];
             check(&outputs, &["a|x", "b|x"], expected, "one: a|x / b|x\ntwo: x / x");
         }
-        check(&[failing("one", "x", "failed"), failing("two", "x", "failed")], &["x"], "failed: two failed", "one: x\ntwo: x");
+        check(
+            &[failing("one", "x", "failed"), failing("two", "x", "failed")],
+            &["x"],
+            "failed: two failed",
+            "one: x\ntwo: x",
+        );
     }
 
     #[test]
     fn the_reason_is_metadata_and_the_mark_stays() {
         let mut harness = Harness::default();
-        let mut output = harness.output("fallback: [reject_errored: {drop: {}}, file: {path: '/dev/null/${! @fallback_error }'}]");
+        let mut output = harness.output(
+            "fallback: [reject_errored: {drop: {}}, file: {path: '/dev/null/${! @fallback_error }'}]",
+        );
         let text = "rejecting due to failed processing: b is bad";
         assert_eq!(harness.write(&mut output, &["a|b!"]), "partial: 1: mkdir /dev/null: not a directory");
         let mut output = harness.output("fallback: [reject_errored: {drop: {}}, reject_errored: {drop: {}}]");
@@ -235,7 +306,11 @@ mod tests {
         let second = harness.give(&mut output, &["c"]);
         assert_eq!(harness.held.of("one"), "a|x / b\nc");
         harness.held.answer("one", "x");
-        assert_eq!((harness.held.of("two").as_str(), first.take().as_str()), ("", "nothing"), "not in another's turn");
+        assert_eq!(
+            (harness.held.of("two").as_str(), first.take().as_str()),
+            ("", "nothing"),
+            "not in another's turn"
+        );
         harness.resume(&mut output);
         assert_eq!(harness.held.of("two"), "x");
         harness.held.answer("one", "");
