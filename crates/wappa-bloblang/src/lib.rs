@@ -24,6 +24,7 @@ mod evaluate;
 mod formats;
 mod functions;
 mod interpolated;
+mod json_path;
 mod lending;
 mod methods;
 mod of_metadata;
@@ -43,7 +44,7 @@ use wappa_message::{Message, Value};
 pub use crate::{
     environment::Environment,
     evaluate::{Failure, Mapped, NO_MESSAGE, Spent},
-    formats::{compression::Algorithm, csv, csv::Reader as CsvReader},
+    formats::{compression::Algorithm, csv, csv::Reader as CsvReader, xml::read_xml},
     interpolated::Interpolated,
     parse::ParseError,
     program::Program,

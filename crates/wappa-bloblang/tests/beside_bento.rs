@@ -22,7 +22,7 @@ use std::{
 
 use random::Random;
 use serde_json::{Value as Json, json};
-use wappa_bloblang::{Environment, Program};
+use wappa_bloblang::{Environment, ParseError, Program};
 use wappa_message::{Message, Number, Value};
 
 /// How many mappings are read by one process.
@@ -100,7 +100,8 @@ fn random_mappings_give_the_same_in_bento() {
     let mut n_left = n_cases as usize;
     let mut round = 0;
     while 0 < n_left {
-        let mut random = Random(seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Through the generator once, since the rounds would else be one row of numbers, each begun one later.
+        let mut random = Random(Random(seed.wrapping_add(round)).next());
         let n = n_left.min(MAPPINGS);
         let mappings: Vec<String> = (0..n).map(|_| make::mapping(&mut random)).collect();
         let documents: Vec<Vec<String>> =
@@ -166,7 +167,12 @@ impl Round<'_> {
             let bento = refused.get(&idx);
             match (bento, &here) {
                 (None, None) => found.n_read += 1,
-                (Some(bento), Some(here)) if bento == here || unseen.contains(&idx) => found.n_refused += 1,
+                (Some(_), Some(_)) if unseen.contains(&idx) => found.n_refused += 1,
+                (Some(bento), Some(here)) if in_one_line(bento) == in_one_line(here) => found.n_refused += 1,
+                // Bento's `lint` passes over what `blobl` names, and names what comes behind it.
+                (Some(_), Some(_)) if read.as_ref().err().is_some_and(|it| self.is_said(mapping, it)) => {
+                    found.n_refused += 1;
+                }
                 (bento, here) => {
                     let told = |it: Option<&String>| it.map_or("is read", String::as_str).to_string();
                     found.differs(mapping, "", &told(bento), &told(here.as_ref()));
@@ -182,7 +188,7 @@ impl Round<'_> {
                 let here = evaluated(program, document, (idx, at));
                 let bento = outcomes.get(&(idx, at)).cloned().unwrap_or(Outcome::Deleted);
                 found.n_failed += usize::from(matches!(here, Outcome::Failed(_)));
-                if !is_same(&bento, &here) {
+                if !is_same(&self.mappings[idx], &bento, &here) {
                     let (bento, here) = (format!("{bento:?}"), format!("{here:?}"));
                     found.differs(&self.mappings[idx], document, &bento, &here);
                 }
@@ -218,9 +224,8 @@ impl Round<'_> {
                 continue;
             }
             // It alone, so that a stream of all the others is not begun anew for each.
-            let said = self.bento(&["blobl", mapping], "", "");
-            if let Some((_, why)) = said.split_once("failed to parse mapping: ") {
-                refused.insert(idx, why.to_string());
+            if let Some(why) = self.blobl(mapping) {
+                refused.insert(idx, why);
                 unseen.insert(idx);
             }
         }
@@ -236,6 +241,19 @@ impl Round<'_> {
             unseen.insert(idx);
         }
         unseen
+    }
+
+    /// Why Bento's `blobl` cannot read this mapping, if it cannot.
+    fn blobl(&self, mapping: &str) -> Option<String> {
+        let said = self.bento(&["blobl", mapping], "", "");
+        said.split_once("failed to parse mapping: ").map(|it| it.1.to_string())
+    }
+
+    /// Whether Bento's `blobl` says of this mapping what is said here.
+    fn is_said(&self, mapping: &str, error: &ParseError) -> bool {
+        let why = self.blobl(mapping).unwrap_or_default();
+        let without_place = why.split_once(": ").map_or("", |it| it.1);
+        without_place.lines().next().unwrap_or_default().trim_end() == error.text().trim_end()
     }
 
     /// What Bento makes of the documents of these mappings; those that are deleted are none. Or what it says instead.
@@ -274,7 +292,10 @@ impl Round<'_> {
         let Ok(lines) = fs::read_to_string(&output) else { return Err(said) };
         let mut outcomes = BTreeMap::new();
         for line in lines.lines() {
-            let line: Json = serde_json::from_str(line).expect("it is JSON");
+            let Ok(line) = serde_json::from_str::<Json>(line) else {
+                eprintln!("XX {line:?}");
+                continue;
+            };
             let number = |name: &str| line[name].as_u64().expect("it is a number") as usize;
             let outcome = match line["why"].as_str() {
                 Some(why) => Outcome::Failed(why.to_string()),
@@ -330,8 +351,23 @@ fn evaluated(program: &Program, document: &str, (idx, at): (usize, usize)) -> Ou
     }
 }
 
+/// What a lint says as far as it fits on one line: Bento shows the characters that stand there, ends of lines too, and
+/// what is here says so in words.
+fn in_one_line(lint: &str) -> String {
+    let line = lint.lines().next().unwrap_or_default();
+    let line = line.trim_end().trim_end_matches(':');
+    line.trim_end_matches("end of line").trim_end().trim_end_matches(", got:").to_string()
+}
+
+/// The same without the number of the line, which Bento gets wrong behind a text beyond ASCII.
+fn without_line(why: &str) -> String {
+    let Some((before, behind)) = why.split_once("(line ") else { return why.to_string() };
+    let behind = behind.trim_start_matches(|it: char| it.is_ascii_digit());
+    format!("{before}(line {behind}")
+}
+
 /// Whether both say the same; contents that are JSON are compared as JSON.
-fn is_same(bento: &Outcome, here: &Outcome) -> bool {
+fn is_same(mapping: &str, bento: &Outcome, here: &Outcome) -> bool {
     match (bento, here) {
         (
             Outcome::Mapped { content: one, metadata: metadata_of_one },
@@ -340,6 +376,9 @@ fn is_same(bento: &Outcome, here: &Outcome) -> bool {
             let json = |text: &str| serde_json::from_str::<Json>(text).ok();
             let is_same = one == other || (json(one).is_some() && json(one) == json(other));
             is_same && metadata_of_one == metadata_of_other
+        }
+        (Outcome::Failed(one), Outcome::Failed(other)) if !mapping.is_ascii() => {
+            without_line(one) == without_line(other)
         }
         _ => bento == here,
     }

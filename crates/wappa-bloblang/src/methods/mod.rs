@@ -15,6 +15,7 @@ mod msgpack;
 mod numbers;
 mod objects;
 mod parsing;
+mod paths;
 mod periods;
 mod regexp;
 mod schema;
@@ -46,6 +47,7 @@ pub(crate) const TABLE: &[&[Method]] = &[
     ciphers::METHODS,
     compression::METHODS,
     decimals::METHODS,
+    paths::METHODS,
     schema::METHODS,
     msgpack::METHODS,
     jwt::METHODS,
@@ -61,4 +63,4 @@ pub(crate) const TABLE: &[&[Method]] = &[
 pub(crate) const APPLY: &Method = &general::APPLY;
 
 /// What Bento has, and Wappa does not have yet.
-pub(crate) const MISSING: &[&str] = &["json_path", "parse_parquet"];
+pub(crate) const MISSING: &[&str] = &["parse_parquet"];

@@ -28,6 +28,7 @@ components! {
     group_by_value,
     archive,
     unarchive,
+    xml,
     compress,
     decompress,
     json_schema,

@@ -1,7 +1,7 @@
 //! The processor `unarchive`.
 
 use bytes::Bytes;
-use wappa_bloblang::CsvReader;
+use wappa_bloblang::{CsvReader, read_xml};
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::{Mark, Message, Text, Value};
 use wappa_spec::{Config, Node, Reader, Rule};
@@ -41,6 +41,8 @@ pub(super) const COMPONENT: Component =
 /// - `json_documents`: documents one after the other, with or without white space between them.
 /// - `json_map`: the value of each field, in the order of the names; the metadata `archive_key` has the name.
 /// - `lines`: each line, without its line break.
+/// - `xml_documents_to_json`: each document, as the processor [`xml`](xml.md) makes an object of it;
+///   `xml_documents_to_json:cast` makes numbers and booleans of what looks like one.
 /// - `tar`, `zip`: each file; the metadata `archive_filename` has its name, if it has one. Directories are empty messages.
 ///
 /// # Errors
@@ -63,6 +65,7 @@ struct UnarchiveConfig {
         example = "json_map",
         example = "lines",
         example = "tar",
+        example = "xml_documents_to_json",
         example = "zip"
     )]
     format: String,
@@ -71,9 +74,7 @@ struct UnarchiveConfig {
 /// Bento knows its formats when it starts, not when it lints.
 fn lint(config: &UnarchiveConfig, node: &Node, reader: &mut Reader<'_>) {
     let at = node.get("format").unwrap_or(node);
-    if config.format.starts_with("xml_documents_to_json") {
-        reader.error(Rule::NotInWappa, at, "Wappa does not read XML in `unarchive` yet");
-    } else if let Err(why) = Format::find(&config.format) {
+    if let Err(why) = Format::find(&config.format) {
         reader.error(Rule::InvalidValue, at, why);
     }
 }
@@ -94,6 +95,7 @@ enum Format {
     JsonMap,
     Lines,
     Tar,
+    Xml { is_cast: bool },
     Zip,
 }
 
@@ -108,6 +110,8 @@ impl Format {
             "json_map" => Format::JsonMap,
             "lines" => Format::Lines,
             "tar" => Format::Tar,
+            "xml_documents_to_json" => Format::Xml { is_cast: false },
+            "xml_documents_to_json:cast" => Format::Xml { is_cast: true },
             "zip" => Format::Zip,
             other => {
                 let comma = other.strip_prefix("csv:").ok_or_else(|| format!("archive format not recognised: {other}"))?;
@@ -142,6 +146,7 @@ impl Format {
             }
             Format::Csv(comma) => csv(message, comma, charge),
             Format::JsonDocuments => documents(message, charge),
+            Format::Xml { is_cast } => elements(message, is_cast, charge),
             Format::JsonArray => {
                 let failed = |why: String| format!("failed to parse message into JSON array: {why}");
                 let Value::Array(array) = document(message).map_err(failed)?.clone() else {
@@ -246,6 +251,22 @@ fn documents(
     each(message, documents, charge, Message::set_value)
 }
 
+fn elements(
+    message: &Message,
+    is_cast: bool,
+    charge: &mut dyn FnMut(usize) -> Result<(), String>,
+) -> Result<Vec<Message>, String> {
+    let content = message.content().clone();
+    charge(content.len())?;
+    let mut elements = Vec::new();
+    let mut at = 0;
+    while let Some((element, end)) = read_xml(&content[at..], is_cast, charge)? {
+        elements.push(element);
+        at += end;
+    }
+    each(message, elements, charge, Message::set_value)
+}
+
 /// What a document is instead of what it should be, in Go's words.
 fn no_such_type(message: &mut Message) -> String {
     let name = match message.value() {
@@ -303,6 +324,11 @@ mod tests {
         check("csv", &["a,b\n1,\"x y\"\n\n2,\n", "a,b", ""], "{\"a\":\"1\",\"b\":\"x y\"}|{\"a\":\"2\",\"b\":\"\"}\n-\n-\n");
         check("'csv:;'", &["a;b\n1;2"], "{\"a\":\"1\",\"b\":\"2\"}\n");
         check("\"csv:\\t\"", &["a\tb\n1\t2"], "{\"a\":\"1\",\"b\":\"2\"}\n");
+        let xml = ["<?xml version='1.0'?><a b='1'>x</a> <c>2</c>", "", "<a>"];
+        let unclosed = "xml.Decoder.Token() - XML syntax error on line 1: unexpected EOF";
+        let expected = format!("{{\"a\":{{\"#text\":\"x\",\"-b\":\"1\"}}}}|{{\"c\":\"2\"}}\n-\n<a>[{unclosed}]\n");
+        check("xml_documents_to_json", &xml, &expected);
+        check("xml_documents_to_json:cast", &["<a>1</a><a>true</a>"], "{\"a\":1}|{\"a\":true}\n");
         check("csv", &["a,b,a\n1,2,3"], "{\"a\":\"3\",\"b\":\"2\"}\n");
     }
 
@@ -376,6 +402,5 @@ mod tests {
         }
         lint("nope", "(4,1) archive format not recognised: nope\n");
         lint("csv:ab", "(4,1) csv format requires a single character delimiter\n");
-        lint("xml_documents_to_json", "(4,1) Wappa does not read XML in `unarchive` yet\n");
     }
 }

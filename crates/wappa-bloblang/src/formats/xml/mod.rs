@@ -6,8 +6,37 @@
 mod read;
 mod write;
 
+use wappa_message::Value;
+
 pub(crate) use read::parse;
 pub(crate) use write::write;
+
+use crate::error::Error;
+
+/// How much a value that is read takes, in bytes, at most: it is in an element before it is in an object.
+const VALUE_BYTES: usize = 256;
+
+/// The first element in a text of XML, as an object with its name, and where in the text it ends; nothing where there is no
+/// element any more. With `is_cast`, what looks like a number or a boolean is one. `charge` is told how many bytes are about
+/// to be made, and may refuse; its error comes back as it is, any other is Bento's.
+pub fn read_xml(
+    text: &[u8],
+    is_cast: bool,
+    charge: &mut dyn FnMut(usize) -> Result<(), String>,
+) -> Result<Option<(Value, usize)>, String> {
+    let mut refused = None;
+    let read = read::parse_next(text, is_cast, &mut |n| {
+        charge(n.saturating_mul(VALUE_BYTES)).map_err(|why| {
+            refused = Some(why);
+            Error::new("")
+        })
+    });
+    let read = read.map_err(|err| err.to_string());
+    match refused {
+        Some(why) => Err(why),
+        None => read,
+    }
+}
 
 /// What stands before the name of an attribute.
 const ATTRIBUTE: u8 = b'-';

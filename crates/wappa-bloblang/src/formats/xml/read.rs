@@ -16,7 +16,15 @@ type Charge<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 /// The first element of a document, as an object with its name. With `is_cast`, what looks like a number or a boolean is
 /// one.
 pub(crate) fn parse(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Value> {
-    let mut reader = Reader { text: Cow::Borrowed(text), at: 0, line: 1 };
+    match parse_next(text, is_cast, charge)? {
+        Some((value, _)) => Ok(value),
+        None => Err(Error::new("EOF")),
+    }
+}
+
+/// The same, with where in the text it ends; nothing where there is no element any more.
+pub(crate) fn parse_next(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Option<(Value, usize)>> {
+    let mut reader = Reader { text, at: 0, line: 1, is_windows_1252: false };
     let mut stack: Vec<Element> = Vec::new();
     // The end of an element that others stood open in.
     let mut closing: Option<Name> = None;
@@ -25,7 +33,7 @@ pub(crate) fn parse(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Va
             Some(name) => Token::End(name),
             None => match reader.token()? {
                 Some(token) => token,
-                None if stack.is_empty() => return Err(Error::new("EOF")),
+                None if stack.is_empty() => return Ok(None),
                 None => return Err(reader.syntax("unexpected EOF")),
             },
         };
@@ -55,7 +63,7 @@ pub(crate) fn parse(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Va
                     // Whoever leaves something open has it closed with what it stands in.
                     if stack.is_empty() {
                         // It is the root, which is all that is read.
-                        return Ok(Value::object([element.finish()?])?);
+                        return Ok(Some((Value::object([element.finish()?])?, reader.at)));
                     }
                     closing = Some(name);
                 } else if element.name.space != name.space {
@@ -70,7 +78,7 @@ pub(crate) fn parse(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Va
                 let (name, value) = element.finish()?;
                 match stack.last_mut() {
                     Some(parent) => parent.add(name, value),
-                    None => return Ok(Value::object([(name, value)])?),
+                    None => return Ok(Some((Value::object([(name, value)])?, reader.at))),
                 }
             }
             Token::Text(text) => {
@@ -184,12 +192,22 @@ enum Ends {
 }
 
 struct Reader<'a> {
-    text: Cow<'a, [u8]>,
+    text: &'a [u8],
     at: usize,
     line: u32,
+    /// A byte is a character, and those beyond ASCII are Windows' of the West.
+    is_windows_1252: bool,
 }
 
 impl Reader<'_> {
+    /// Adds a byte of the text to what is read of it.
+    fn push(&self, byte: u8, out: &mut Vec<u8>) {
+        match self.is_windows_1252 && !byte.is_ascii() {
+            true => out.extend_from_slice(of_windows_1252(byte).encode_utf8(&mut [0; 4]).as_bytes()),
+            false => out.push(byte),
+        }
+    }
+
     #[cold]
     fn syntax(&self, why: &str) -> Error {
         Error::new(format!("xml.Decoder.Token() - XML syntax error on line {}: {why}", self.line))
@@ -336,12 +354,7 @@ impl Reader<'_> {
             "" | "utf-8" | "utf8" | "unicode-1-1-utf-8" => Ok(()),
             "us-ascii" | "ascii" | "iso-8859-1" | "iso8859-1" | "latin1" | "l1" | "windows-1252"
             | "cp1252" => {
-                let mut text = self.text[..self.at].to_vec();
-                for byte in &self.text[self.at..] {
-                    let mut utf8 = [0; 4];
-                    text.extend_from_slice(of_windows_1252(*byte).encode_utf8(&mut utf8).as_bytes());
-                }
-                self.text = Cow::Owned(text);
+                self.is_windows_1252 = true;
                 Ok(())
             }
             _ => {
@@ -434,7 +447,7 @@ impl Reader<'_> {
                 // Ends of lines are one character, whatever they were.
                 b'\r' => out.push(b'\n'),
                 b'\n' if plain[1] == b'\r' => (),
-                byte => out.push(byte),
+                byte => self.push(byte, &mut out),
             }
             plain = [plain[1], byte];
         }
@@ -499,14 +512,15 @@ impl Reader<'_> {
         if self.peek().is_none() {
             return Err(self.syntax("unexpected EOF"));
         }
-        let name = &self.text[begin..self.at];
+        let mut name = Vec::new();
+        self.text[begin..self.at].iter().for_each(|it| self.push(*it, &mut name));
         if name.is_empty() {
             return Ok(None);
         }
-        let first = String::from_utf8_lossy(name).chars().next();
+        let first = String::from_utf8_lossy(&name).chars().next();
         match first.is_some_and(|it| it.is_alphabetic() || matches!(it, '_' | ':')) {
-            true => Ok(Some(name.to_vec())),
-            false => Err(self.syntax(&format!("invalid XML name: {}", shown(name)))),
+            true => Ok(Some(name)),
+            false => Err(self.syntax(&format!("invalid XML name: {}", shown(&name)))),
         }
     }
 }
