@@ -39,7 +39,15 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("wappa-servers", &[]),
     (
         "wappa-http-client",
-        &["wappa-component", "wappa-engine", "wappa-message", "wappa-net", "wappa-pure", "wappa-spec"],
+        &[
+            "wappa-component",
+            "wappa-conformance",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-spec",
+        ],
     ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (

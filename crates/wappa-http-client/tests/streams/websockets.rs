@@ -46,22 +46,27 @@ fn server(says: &'static [&'static str], closes_after: usize) -> Server {
     Server { url, heard, _runtime: runtime }
 }
 
-async fn speak(mut stream: TcpStream, n: usize, says: &[&str], closes_after: usize, heard: Heard) {
-    let note = |text: String| heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+/// Agrees with a client on a websocket; gives the head of its request as well. `None`: it has gone.
+pub(crate) async fn accept(mut stream: TcpStream) -> Option<(WebSocketStream<TcpStream>, String)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap_or_default());
+        head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
-    let key = head.lines().find_map(|it| it.strip_prefix("Sec-Websocket-Key: ")).expect("a key").to_string();
-    note(head);
+    let key = head.lines().find_map(|it| it.strip_prefix("Sec-Websocket-Key: ")).expect("a key");
     let accept =
         BASE64_STANDARD.encode(Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes()));
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes()).await.expect("it reads");
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+    stream.write_all(answer.as_bytes()).await.ok()?;
+    Some((WebSocketStream::from_raw_socket(stream, Role::Server, None).await, head))
+}
+
+async fn speak(stream: TcpStream, n: usize, says: &[&str], closes_after: usize, heard: Heard) {
+    let note = |text: String| heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    let Some((mut socket, head)) = accept(stream).await else { return };
+    note(head);
     for text in says {
         if socket.send(Frame::text(format!("{text}{n}"))).await.is_err() {
             return;
