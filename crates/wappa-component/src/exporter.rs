@@ -1,6 +1,6 @@
 //! Exporters: components that show metrics to whoever looks at them.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::Metrics;
 
@@ -19,4 +19,29 @@ pub trait Exporter: Send {
     /// It holds up the program's reaction to signals, so what waits bounds its wait. What goes wrong is for the log: no
     /// stream fails because nobody counts.
     fn push(&mut self, metrics: &Metrics);
+
+    /// Called instead of the last [`Exporter::push`], when the program ends.
+    fn finish(&mut self, metrics: &Metrics) {
+        self.push(metrics);
+    }
+
+    /// What is shown at the paths `/metrics` and `/stats` of the program's HTTP service; `None`: nothing.
+    fn page(&self) -> Option<Page> {
+        None
+    }
+}
+
+/// A page that shows metrics. Cloning shares.
+#[derive(Clone)]
+pub struct Page {
+    /// The type of what is rendered.
+    pub content_type: &'static str,
+    /// The page of these metrics as they are now. Called by several threads, and does not wait.
+    pub render: Arc<dyn Fn(&Metrics) -> Vec<u8> + Send + Sync>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Page({})", self.content_type)
+    }
 }

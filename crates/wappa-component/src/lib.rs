@@ -64,7 +64,7 @@ pub use crate::{
     counted::counted,
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
-    exporter::Exporter,
+    exporter::{Exporter, Page},
     files::{NotRead, read_file},
     growth::Growth,
     helpers::{HelperLane, Helpers},

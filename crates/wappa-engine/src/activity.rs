@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -17,6 +17,28 @@ struct State {
     fault: Mutex<Option<String>>,
     n_failed_sources: AtomicU64,
     components: Mutex<Vec<Entry>>,
+    connections: Mutex<Vec<(End, Connection)>>,
+}
+
+/// At which end of a stream a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Input,
+    Output,
+}
+
+/// Whether an input or output has the connection that it wants; whoever has come to its end wants none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection(Arc<AtomicBool>);
+
+impl Connection {
+    pub(crate) fn set(&self, is_there: bool) {
+        self.0.store(is_there, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 struct Entry {
@@ -71,6 +93,19 @@ impl Activity {
         names
     }
 
+    /// Whether all inputs, and all outputs, have the connections that they want, however deep they are in others.
+    pub fn are_connected(&self) -> (bool, bool) {
+        let connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let are = |end| connections.iter().filter(|it| it.0 == end).all(|it| it.1.is_there());
+        (are(End::Input), are(End::Output))
+    }
+
+    pub(crate) fn connection(&self, end: End) -> Connection {
+        let connection = Connection::default();
+        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner).push((end, connection.clone()));
+        connection
+    }
+
     pub(crate) fn component(&self, label: &str, path: &str) -> Calls {
         let n_calls = Arc::new(AtomicU32::new(0));
         let entry = Entry { label: label.to_string(), path: path.to_string(), n_calls: Arc::clone(&n_calls) };
@@ -101,6 +136,21 @@ impl fmt::Debug for Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_connected_when_all_of_it_are() {
+        let activity = Activity::default();
+        assert_eq!(activity.are_connected(), (true, true));
+        let (one, two) = (activity.connection(End::Input), activity.connection(End::Input));
+        let output = activity.connection(End::Output);
+        one.set(true);
+        assert_eq!(activity.are_connected(), (false, false));
+        two.set(true);
+        assert_eq!(activity.are_connected(), (true, false));
+        output.set(true);
+        one.set(false);
+        assert_eq!(activity.are_connected(), (false, true));
+    }
 
     #[test]
     fn the_innermost_of_those_that_have_not_returned() {

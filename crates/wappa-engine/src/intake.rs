@@ -14,7 +14,7 @@ use wappa_component::{
 };
 
 use crate::{
-    activity::Activity,
+    activity::{Activity, Connection, End},
     observe::{Observed, Tally},
     quiet::Quiet,
     series,
@@ -32,6 +32,8 @@ pub(crate) struct Intake {
     tally: Tally,
     activity: Activity,
     is_up: bool,
+    /// What is told of that.
+    connection: Connection,
     /// Whoever is around it wants no more: what is not connected then is not connected any more.
     is_stopped: bool,
     is_over: bool,
@@ -64,6 +66,7 @@ impl Intake {
             tally,
             activity: activity.clone(),
             is_up: false,
+            connection: activity.connection(End::Input),
             is_stopped: false,
             is_over: false,
             is_closed: false,
@@ -92,7 +95,7 @@ impl Intake {
                     None => of.logger.info(&text()),
                     Some(quiet) => quiet.log(&of.logger, Level::Info, text),
                 }
-                self.is_up = true;
+                self.set_up(true);
                 Ok(())
             }
             Err(ConnectError::NotReady) => Err(ReadError::NotReady),
@@ -117,8 +120,14 @@ impl Intake {
         self.quiet.log(&of.logger, Level::Error, || format!("Failed to connect to {}: {text}", of.name));
     }
 
+    fn set_up(&mut self, is_up: bool) {
+        self.is_up = is_up;
+        self.connection.set(is_up);
+    }
+
     fn end(&mut self) -> ReadError {
         self.is_over = true;
+        self.connection.set(true);
         ReadError::EndOfInput
     }
 
@@ -139,7 +148,7 @@ impl Intake {
             ReadError::EndOfInput => return self.end(),
             ReadError::NotConnected => {
                 self.connection_lost.add(1);
-                self.is_up = false;
+                self.set_up(false);
                 // The first time it is connected again at once; not so one that is lost before it gave anything.
                 match self.back_off {
                     None => {
@@ -271,6 +280,7 @@ impl Input for Intake {
         let restarts = self.inner.restart();
         if restarts {
             (self.is_over, self.is_up, self.is_stopped) = (false, false, false);
+            self.connection.set(false);
             self.restarts.get_or_insert_with(|| Quiet::new(&self.of.world));
         }
         restarts

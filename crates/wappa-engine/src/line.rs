@@ -20,7 +20,7 @@ use wappa_component::{
 use wappa_message::Mark;
 
 use crate::{
-    activity::Activity,
+    activity::{Activity, Connection, End},
     observe::{Observed, share},
     quiet::Quiet,
     series,
@@ -36,6 +36,8 @@ pub(crate) struct Line {
     desk: Arc<LineDesk>,
     activity: Activity,
     is_up: bool,
+    /// What is told of that.
+    connection: Connection,
     /// An attempt to connect is under way.
     is_connecting: bool,
     /// The last wait before an attempt to connect; zero when the connection before worked.
@@ -95,6 +97,7 @@ impl Line {
             inner,
             activity: activity.clone(),
             is_up: false,
+            connection: activity.connection(End::Output),
             is_connecting: false,
             back_off: Duration::ZERO,
             not_before: None,
@@ -118,6 +121,7 @@ impl Line {
                 self.connection_up.add(1);
                 of.logger.info(&format!("Output type {} is now active", of.name));
                 self.is_up = true;
+                self.connection.set(true);
                 self.not_before = None;
                 Ok(())
             }
@@ -169,6 +173,7 @@ impl Line {
         }
         let lost = std::mem::take(&mut *self.desk.lost.lock());
         if std::mem::replace(&mut self.is_up, false) {
+            self.connection.set(false);
             self.connection_lost.add(1);
             // The first time it is connected again at once; not so one that is lost before anything was answered.
             self.not_before = None;

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long closing may take: what is behind it waits.
-const CLOSE_MAX: Duration = Duration::from_secs(1);
+pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// A client of something on the network that takes messages. [`in_flight`] makes an output of it.
 ///

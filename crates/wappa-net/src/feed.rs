@@ -48,7 +48,9 @@ pub struct Fed {
 /// Who is told what became of it.
 enum Sink {
     Nobody,
+    /// When all of it is answered.
     Whole(Box<dyn AckSink>),
+    /// Of each message as soon as it is answered.
     Each(Box<dyn LeaseSink>),
 }
 
@@ -98,6 +100,14 @@ impl Fed {
         Fed { order: Some(order), ..self }
     }
 
+    /// The same, of messages that keep their order with nobody's, and this is told of each as soon as it is answered:
+    /// indices are those of these messages. They come to the pipeline together with others of their kind, of whom each is told
+    /// of its own.
+    #[must_use]
+    pub fn leased(self, sink: impl LeaseSink + 'static) -> Fed {
+        self.telling_each(sink).with_order(Order::None)
+    }
+
     fn n_messages(&self) -> usize {
         match &self.content {
             Content::Slices(slices) => slices.ranges.len(),
@@ -119,6 +129,12 @@ impl Fed {
         is_single && matches!(self.sink, Sink::Nobody) && self.order.is_none()
     }
 
+    /// Whether both may stand in one parcel.
+    fn goes_with(&self, other: &Fed) -> bool {
+        let is_free = |it: &Fed| matches!(it.sink, Sink::Each(_)) && it.order == Some(Order::None);
+        (is_free(self) && is_free(other)) || (self.is_loose() && other.is_loose())
+    }
+
     fn into_messages(self) -> Vec<Message> {
         match self.content {
             Content::Slices(slices) => slices.messages(),
@@ -131,9 +147,7 @@ impl Fed {
         let ack = match self.sink {
             Sink::Nobody => Ack::new(n_messages, |_| ()),
             Sink::Whole(sink) => Ack::new(n_messages, move |failures| sink.answered(failures)),
-            Sink::Each(sink) => Ack::leased(n_messages, move |origins: &[u32], failures: Vec<Failure>| {
-                sink.answered(origins, failures);
-            }),
+            Sink::Each(sink) => Ack::leased(n_messages, Joint(vec![(0, sink)])),
         };
         let parcel = match self.content {
             Content::Slices(slices) => Parcel::of_slices(slices, ack),
@@ -144,6 +158,56 @@ impl Fed {
             None => parcel,
         }
     }
+}
+
+/// Those who are told of the messages of one parcel, each with where its own begin.
+struct Joint(Vec<(u32, Box<dyn LeaseSink>)>);
+
+impl LeaseSink for Joint {
+    fn answered(&self, origins: &[u32], failures: Vec<Failure>) {
+        if let [(_, sink)] = self.0.as_slice() {
+            return sink.answered(origins, failures);
+        }
+        let mut origins = origins;
+        let mut failures = failures.into_iter().peekable();
+        while let Some(&first) = origins.first() {
+            let idx = self.0.partition_point(|(begin, _)| *begin <= first) - 1;
+            let (begin, sink) = &self.0[idx];
+            let end = self.0.get(idx + 1).map_or(u32::MAX, |(next, _)| *next);
+            let (own, rest) = origins.split_at(origins.partition_point(|it| *it < end));
+            origins = rest;
+            let own: Vec<u32> = own.iter().map(|it| it - begin).collect();
+            let of_own = std::iter::from_fn(|| failures.next_if(|it| it.origin < end));
+            let of_own = of_own.map(|it| Failure { origin: it.origin - begin, ..it }).collect();
+            sink.answered(&own, of_own);
+        }
+    }
+}
+
+/// What stands for itself, put together, so that each is told of its own messages.
+fn joined(fed: Vec<Fed>) -> Parcel {
+    let (mut messages, mut ends, mut sinks) = (Vec::new(), Vec::new(), Vec::with_capacity(fed.len()));
+    for fed in fed {
+        let begin = messages.len() as u32;
+        let Sink::Each(sink) = fed.sink else { unreachable!("it goes with those that are told of each") };
+        sinks.push((begin, sink));
+        match fed.content {
+            Content::Messages(more, Batches::Ends(more_ends)) => {
+                messages.extend(more);
+                ends.extend(more_ends.iter().map(|it| begin + it));
+            }
+            content => {
+                messages.extend(Fed { content, sink: Sink::Nobody, order: None }.into_messages());
+                ends.extend(begin + 1..=messages.len() as u32);
+            }
+        }
+    }
+    let batches = match ends.len() == messages.len() {
+        true => Batches::Singles,
+        false => Batches::Ends(ends),
+    };
+    let ack = Ack::leased(messages.len() as u32, Joint(sinks));
+    Parcel::of_messages(messages, batches, ack).with_order(Order::None)
 }
 
 impl Feeder {
@@ -176,13 +240,11 @@ impl Feed {
         let (first, mut freed) = items.pop_front()?;
         let (mut n_messages, mut n_bytes) = (first.n_messages(), first.size());
         let mut others = Vec::new();
-        while first.is_loose()
-            && let Some((fed, bytes)) = items.pop_front_if(|(it, _)| {
-                it.is_loose()
-                    && n_messages + it.n_messages() <= PARCEL_MESSAGES_MAX
-                    && n_bytes + it.size() <= PARCEL_BYTES_MAX
-            })
-        {
+        while let Some((fed, bytes)) = items.pop_front_if(|(it, _)| {
+            first.goes_with(it)
+                && n_messages + it.n_messages() <= PARCEL_MESSAGES_MAX
+                && n_bytes + it.size() <= PARCEL_BYTES_MAX
+        }) {
             n_messages += fed.n_messages();
             n_bytes += fed.size();
             freed += bytes;
@@ -192,6 +254,10 @@ impl Feed {
         self.0.room.add_permits(freed);
         if others.is_empty() {
             return Some(first.into_parcel());
+        }
+        if let Sink::Each(_) = first.sink {
+            others.insert(0, first);
+            return Some(joined(others));
         }
         let mut messages = first.into_messages();
         others.into_iter().for_each(|it| messages.extend(it.into_messages()));

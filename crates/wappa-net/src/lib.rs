@@ -8,9 +8,13 @@
 //! Who connects again is the engine, for both ends: a component says that its connection is gone, and has no back-off of
 //! its own.
 
+mod address;
+mod bound;
 mod client;
 mod feed;
+mod metadata_filter;
 mod pending;
+mod quiet;
 mod runtime;
 mod socket;
 mod source;
@@ -19,13 +23,17 @@ mod tls;
 use wappa_component::Component;
 
 pub use crate::{
+    address::Address,
+    bound::{Bound, Held},
     client::{Client, Limit, Sending, in_flight},
     feed::{Closed, Fed, Feed, Feeder, feed},
+    metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
+    quiet::Quiet,
     runtime::Runtime,
-    socket::{Address, Carrier, Ended, Scanners, pump, pump_seen},
+    socket::{Carrier, Ended, Scanners, pump, pump_seen},
     source::{Source, Stopping, fed_by},
-    tls::{ClientCertConfig, ServerTlsConfig, TlsConfig, signing_key},
+    tls::{ClientCertConfig, ServerTls, ServerTlsConfig, TlsConfig, signing_key},
 };
 
 /// All components of this crate, for the program's table.

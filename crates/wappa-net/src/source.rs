@@ -2,10 +2,11 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use wappa_component::{ConnectError, Context, Input, InputBell, Parcel, ReadError, Step, Waits};
 
 use crate::{
+    client::CLOSE_MAX,
     feed::{Feed, Feeder, feed},
     pending::Pending,
     runtime::Runtime,
@@ -103,6 +104,12 @@ pub trait Source: Send + Sync + 'static {
     fn takes_back(&self) -> bool {
         false
     }
+
+    /// Lets go of what is left, such as clients to whom answers are on their way. Called when nothing is read any more and all
+    /// that can be is answered; not waited for longer than a second.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Whether nothing more is to be read. Cloning shares.
@@ -127,7 +134,17 @@ pub fn fed_by<S: Source>(source: S, auto_replay_nacks: bool, ctx: &Context<'_>) 
     let (bell, runtime) = (ctx.input_bell(), Runtime::of(ctx));
     let (feeder, feed) = feed(bell.clone());
     let (stop, source) = (watch::Sender::new(false), Arc::new(source));
-    Box::new(Fetched { source, runtime, bell, feeder, feed, stop, state: State::Down, auto_replay_nacks })
+    Box::new(Fetched {
+        source,
+        runtime,
+        bell,
+        feeder,
+        feed,
+        stop,
+        state: State::Down,
+        has_begun: false,
+        auto_replay_nacks,
+    })
 }
 
 struct Fetched<S: Source> {
@@ -138,6 +155,8 @@ struct Fetched<S: Source> {
     feed: Feed,
     stop: watch::Sender<bool>,
     state: State<S::Connection>,
+    /// It was asked to connect, so that there may be something to let go of.
+    has_begun: bool,
     auto_replay_nacks: bool,
 }
 
@@ -152,6 +171,7 @@ enum State<C> {
 
 impl<S: Source> Fetched<S> {
     fn begin_to_connect(&mut self) -> Result<Pending<Result<S::Connection, ConnectError>>, String> {
+        self.has_begun = true;
         let (source, bell) = (Arc::clone(&self.source), self.bell.clone());
         let connecting = async move { source.connect().await };
         Pending::new(&self.runtime, connecting, move || bell.ring())
@@ -228,6 +248,13 @@ impl<S: Source> Input for Fetched<S> {
     fn close(&mut self) -> Result<(), String> {
         self.state = State::Down;
         self.feed.close();
+        if !std::mem::take(&mut self.has_begun) {
+            return Ok(());
+        }
+        let Ok(runtime) = self.runtime.start() else { return Ok(()) };
+        let source = Arc::clone(&self.source);
+        // Where it takes longer it is dropped.
+        let _ = runtime.block_on(async move { timeout(CLOSE_MAX, source.close()).await });
         Ok(())
     }
 }

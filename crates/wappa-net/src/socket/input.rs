@@ -10,11 +10,12 @@ use wappa_component::{
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
-use super::{
-    address::{self, Address, lint_network},
-    stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
+use super::stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump};
+use crate::{
+    Address, Feeder, Source, Stopping, TlsConfig,
+    address::{self, lint_network},
+    fed_by,
 };
-use crate::{Feeder, Source, Stopping, TlsConfig, fed_by};
 
 pub(crate) const COMPONENT: Component = Component::input::<SocketConfig>("socket").categories(&["Network"]);
 

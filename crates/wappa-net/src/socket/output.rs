@@ -27,11 +27,10 @@ use wappa_message::Mark;
 use wappa_spec::{Config, Node, Reader, Rule};
 
 use super::{
-    address::{Address, lint_network},
     input::{Target, lint_tls},
     stream::Carrier,
 };
-use crate::{Client, Limit, Sending, TlsConfig, in_flight};
+use crate::{Address, Client, Limit, Sending, TlsConfig, address::lint_network, in_flight};
 
 pub(crate) const COMPONENT: Component = Component::output::<SocketConfig>("socket").categories(&["Network"]);
 

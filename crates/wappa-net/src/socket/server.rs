@@ -21,13 +21,12 @@ use wappa_component::{
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, Size};
 
-use super::{
-    address::{Address, lint_network, not_listened},
-    bound::Bound,
-    quiet::Quiet,
-    stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump},
+use super::stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump};
+use crate::{
+    Address, Bound, Closed, Fed, Feeder, Quiet, ServerTlsConfig, Source, Stopping,
+    address::{lint_network, not_listened},
+    fed_by,
 };
-use crate::{Closed, Fed, Feeder, ServerTlsConfig, Source, Stopping, fed_by};
 
 pub(crate) const COMPONENT: Component =
     Component::input::<ServerConfig>("socket_server").categories(&["Network"]);

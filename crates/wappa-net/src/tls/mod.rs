@@ -13,7 +13,7 @@ use wappa_component::fault;
 
 pub use self::{
     client::{ClientCertConfig, TlsConfig},
-    server::ServerTlsConfig,
+    server::{ServerTls, ServerTlsConfig},
 };
 
 /// What does the arithmetic.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use tokio_rustls::TlsAcceptor;
 use wappa_spec::{Config, Node, Reader};
 
@@ -46,9 +49,7 @@ impl ServerTlsConfig {
     /// What encrypts connections. Reads the files, and the error says which of them is wrong.
     pub fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let (chain, key) = match (self.cert_file.as_deref(), self.key_file.as_deref()) {
-            (Some(cert), Some(key)) => {
-                (pem::certificates(&read(cert)?, cert)?, pem::key(&read(key)?, "", key)?)
-            }
+            (Some(cert), Some(key)) => return Ok(ServerTls::of_files(cert, key)?.acceptor(&[])),
             _ => {
                 self.check()?;
                 let made = rcgen::generate_simple_self_signed(["localhost".to_string()]);
@@ -57,10 +58,32 @@ impl ServerTlsConfig {
                 (vec![made.cert.der().clone()], key.into())
             }
         };
+        Ok(ServerTls::new(chain, key)?.acceptor(&[]))
+    }
+}
+
+/// The certificate of a server and its key, read and checked.
+#[derive(Clone, Debug)]
+pub struct ServerTls(ServerConfig);
+
+impl ServerTls {
+    /// Reads the files, and the error says which of them is wrong.
+    pub fn of_files(cert_file: &str, key_file: &str) -> Result<ServerTls, String> {
+        let chain = pem::certificates(&read(cert_file)?, cert_file)?;
+        ServerTls::new(chain, pem::key(&read(key_file)?, "", key_file)?)
+    }
+
+    fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerTls, String> {
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .and_then(|it| it.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|err| format!("tls: {err}"))?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(ServerTls(config))
+    }
+
+    /// What encrypts connections and agrees on one of these protocols (ALPN), the first that the client knows.
+    pub fn acceptor(mut self, protocols: &[&str]) -> TlsAcceptor {
+        self.0.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(self.0))
     }
 }

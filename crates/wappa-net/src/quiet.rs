@@ -9,8 +9,9 @@ use wappa_component::{Level, Logger, counted};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// A log that says one thing a second. Shared by those who may cause the same lines.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub struct Quiet {
     logger: Logger,
     state: Mutex<State>,
 }
@@ -22,12 +23,13 @@ struct State {
 }
 
 impl Quiet {
-    pub(crate) fn new(logger: Logger) -> Quiet {
+    /// A log that was silent until now.
+    pub fn new(logger: Logger) -> Quiet {
         Quiet { logger, state: Mutex::default() }
     }
 
     /// Logs the text, unless something was logged a moment ago.
-    pub(crate) fn log(&self, level: Level, text: &str) {
+    pub fn log(&self, level: Level, text: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if state.last.is_some_and(|it| now < it + INTERVAL) {

@@ -53,7 +53,7 @@ impl Address {
     }
 
     /// Listens on all addresses of the machine where no host is named.
-    pub(crate) async fn listen(&self) -> Result<TcpListener, String> {
+    pub async fn listen(&self) -> Result<TcpListener, String> {
         let result = match self.host.as_str() {
             "" => match TcpListener::bind(("::", self.port)).await {
                 // A machine without the newer protocol.
@@ -119,7 +119,7 @@ pub(crate) fn not_listened(network: &str, address: impl fmt::Display, err: &io::
 }
 
 /// A socket of the file system is a file of the machine, and a way to its services.
-pub(super) fn lint_network(network: &str, node: &Node, reader: &mut Reader<'_>) {
+pub(crate) fn lint_network(network: &str, node: &Node, reader: &mut Reader<'_>) {
     if network == "unix" {
         reader.refuse_if_restricted("network unix", node.get("network").unwrap_or(node));
     }

@@ -1,4 +1,4 @@
-//! What the connections of a server may hold together.
+//! What the connections of a server, or its requests, may hold together.
 //!
 //! Each has its share of one half whatever the others do; the other half belongs to whoever comes first.
 
@@ -9,7 +9,7 @@ use std::sync::{
 
 /// The bytes that connections may hold.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     total: usize,
     share: usize,
     /// What is left of the half that is for all.
@@ -18,7 +18,7 @@ pub(crate) struct Bound {
 
 /// What one connection holds; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub struct Held {
     bound: Arc<Bound>,
     /// How much of the half that is for all.
     of_all: usize,
@@ -26,20 +26,20 @@ pub(crate) struct Held {
 
 impl Bound {
     /// So many bytes, for so many connections.
-    pub(crate) fn new(total: usize, n_connections: usize) -> Arc<Bound> {
+    pub fn new(total: usize, n_connections: usize) -> Arc<Bound> {
         let half = total / 2;
         Arc::new(Bound { total, share: half / n_connections.max(1), free: AtomicUsize::new(total - half) })
     }
 
     /// For a connection that holds nothing yet.
-    pub(crate) fn hold(self: &Arc<Bound>) -> Held {
+    pub fn hold(self: &Arc<Bound>) -> Held {
         Held { bound: Arc::clone(self), of_all: 0 }
     }
 }
 
 impl Held {
     /// Whether the connection may hold so many bytes; if not, it holds what it did.
-    pub(crate) fn admit(&mut self, n_bytes: usize) -> Result<(), String> {
+    pub fn admit(&mut self, n_bytes: usize) -> Result<(), String> {
         let of_all = n_bytes.saturating_sub(self.bound.share);
         if of_all <= self.of_all {
             self.bound.free.fetch_add(self.of_all - of_all, Ordering::Relaxed);
