@@ -54,6 +54,7 @@ mod component;
 pub mod docs;
 mod duration;
 pub mod env;
+pub mod http;
 mod labels;
 mod lint;
 mod mapping;
@@ -71,6 +72,7 @@ pub mod yaml;
 
 pub use component::{ComponentNode, is_label};
 pub use duration::{duration_hint, parse_duration};
+pub use http::{BasicAuthConfig, CorsConfig, HttpConfig};
 pub use labels::Labels;
 pub use lint::{Level, Lint, Rule};
 pub use mapping::{Mapping, imported_files, mapping_hint};

@@ -161,6 +161,11 @@ impl<'r> Reader<'r> {
         (self.lints, self.resources)
     }
 
+    /// The names of all components.
+    pub(crate) fn registry(&self) -> &'r dyn Registry {
+        self.registry
+    }
+
     /// The description of a component, those that need no registry included.
     pub fn spec(&self, kind: ComponentKind, name: &str) -> Option<&'r Spec> {
         self.registry.spec(kind, name).or_else(|| builtin::spec(kind, name))

@@ -5,15 +5,23 @@ use std::time::Duration;
 use wappa_spec_macros::Config;
 
 use crate::component::ComponentNode;
+use crate::docs::scrub;
+use crate::http::HttpConfig;
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
-use crate::spec::{Config, Field, Registry};
+use crate::spec::{ComponentKind, Config, Field, Registry};
 use crate::value::Map;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
 /// Everything a config file says, read and typed.
 #[derive(Clone, Debug)]
 pub struct StreamConfig {
+    /// The HTTP service of the program.
+    pub http: HttpConfig,
+    /// Whether the config says anything of the HTTP service.
+    pub names_http: bool,
+    /// The config as it may be printed, for whoever may see it ([`HttpConfig::debug_endpoints`]).
+    pub shown: Option<Node>,
     /// Where messages come from.
     pub input: ComponentNode,
     /// What holds them before the pipeline; `none` is nothing.
@@ -146,36 +154,6 @@ pub struct LogFileConfig {
     pub rotate_max_age_days: i64,
 }
 
-/// The HTTP server that Wappa does not have yet; its fields are known so that a misspelt one is found.
-#[derive(Config)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
-struct HttpConfig {
-    /// Whether there is one.
-    #[config(default = "true")]
-    enabled: bool,
-    /// Where it listens.
-    #[config(default = "0.0.0.0:4195")]
-    address: String,
-    /// The prefix of its paths.
-    #[config(default = "/bento")]
-    root_path: String,
-    /// Whether it serves debug endpoints.
-    #[config(default = "false")]
-    debug_endpoints: bool,
-    /// A certificate.
-    #[config(default = "\"\"")]
-    cert_file: String,
-    /// Its key.
-    #[config(default = "\"\"")]
-    key_file: String,
-    /// Cross-origin requests.
-    #[config(default = "{}")]
-    cors: Node,
-    /// A password.
-    #[config(default = "{}")]
-    basic_auth: Node,
-}
-
 /// What happens to failed messages everywhere.
 #[derive(Config, Clone, Debug)]
 pub struct ErrorHandlingConfig {
@@ -219,7 +197,7 @@ pub struct ErrorLogConfig {
 #[config(lint = lint_root)]
 #[expect(dead_code, reason = "fields that have no effect are described only")]
 struct Root {
-    /// The HTTP server of the program. Wappa does not have one yet.
+    /// The HTTP service of the program.
     http: HttpConfig,
     /// Where messages come from.
     #[config(child = "input", default = "stdin: {}")]
@@ -250,7 +228,7 @@ struct Root {
     /// How the program logs.
     logger: LoggerConfig,
     /// Where metrics are sent.
-    #[config(child = "metrics", default = "none: {}")]
+    #[config(child = "metrics", default = "prometheus: {}")]
     metrics: ComponentNode,
     /// Where traces are sent.
     #[config(child = "tracer", default = "none: {}")]
@@ -301,8 +279,15 @@ impl StreamConfig {
 
     /// Reads a config file. The lints go to the reader; nothing is given when no config can be made of the file.
     pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
-        let root: Root = read_root(node, reader)?;
+        let root: Root = match reader.spec(ComponentKind::Metrics, "prometheus") {
+            Some(_) => read_root(node, reader)?,
+            None => read_root(&without_metrics(node), reader)?,
+        };
+        let is_shown = root.http.enabled && root.http.debug_endpoints;
         Some(StreamConfig {
+            shown: is_shown.then(|| scrub(node, StreamConfig::FIELDS, reader.registry())),
+            http: root.http,
+            names_http: value_at(node, "http").is_some(),
             input: root.input,
             buffer: root.buffer,
             pipeline: root.pipeline,
@@ -363,13 +348,9 @@ fn read_root<C: Config>(node: &Node, reader: &mut Reader<'_>) -> Option<C> {
 fn lint_root(root: &Root, node: &Node, reader: &mut Reader<'_>) {
     if let Some(http) = value_at(node, "http")
         && root.http.enabled
+        && !has_http(reader)
     {
-        let lint = Lint::warning(
-            Rule::NotInWappa,
-            http.pos,
-            "Wappa does not have an HTTP server yet: `http` has no effect",
-        );
-        reader.push(lint.on(http));
+        reader.warn(Rule::NotInWappa, http, "this build of Wappa has no HTTP service: `http` has no effect");
     }
     lint_tests(&root.tests, node, reader);
 }
@@ -388,6 +369,25 @@ fn lint_tests(tests: &[Node], node: &Node, reader: &mut Reader<'_>) {
             "Wappa does not run config unit tests yet: `tests` has no effect",
         );
     }
+}
+
+/// The same root, and where it says nothing of metrics, that there are none: as in a build of Bento without Prometheus.
+fn without_metrics(node: &Node) -> Node {
+    let mut node = node.clone();
+    if value_at(&node, "metrics").is_none()
+        && let Kind::Map(pairs) = &mut node.kind
+    {
+        let pos = node.pos;
+        let none = Node::new(pos, Kind::Map(vec![(Node::plain(pos, "none"), Node::empty_map(pos))]));
+        pairs.retain(|(key, _)| key.as_key() != "metrics");
+        pairs.push((Node::plain(pos, "metrics"), none));
+    }
+    node
+}
+
+/// Whether there is an HTTP service: it comes with the components that are served by it.
+fn has_http(reader: &Reader<'_>) -> bool {
+    reader.spec(ComponentKind::Input, "http_server").is_some()
 }
 
 /// A value that is there and not null.

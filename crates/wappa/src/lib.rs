@@ -26,6 +26,7 @@ mod progress;
 pub mod reference;
 mod run;
 mod service;
+mod serving;
 mod signals;
 mod standard_output;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wappa_component::{Build, Exporter, Logger, Metrics, Series};
+use wappa_component::{Build, Exporter, Logger, Metrics, Page, Series};
 use wappa_message::{Message, Value};
 use wappa_spec::{ComponentNode, Mapping, Registry};
 
@@ -80,6 +80,16 @@ impl Push {
     /// How long until metrics are to be sent; nothing where only the end counts.
     pub(crate) fn until_next(&self) -> Option<Duration> {
         self.next.map(|it| it.saturating_duration_since(Instant::now()))
+    }
+
+    /// What the exporter shows to whoever asks.
+    pub(crate) fn page(&self) -> Option<(Page, Metrics)> {
+        Some((self.exporter.page()?, self.metrics.clone()))
+    }
+
+    /// Sends what there is, for the last time.
+    pub(crate) fn finish(&mut self) {
+        self.exporter.finish(&self.metrics);
     }
 
     /// Sends what there is.

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt::Display,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -25,6 +26,7 @@ use crate::{
     panics, picture,
     progress::{Bar, Drawing},
     service::{Events, Renewal, Renewed, Service},
+    serving::Serving,
     table::{self, Table},
     wasm,
     watcher::Watched,
@@ -248,6 +250,8 @@ fn start(
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
     let setting = new_setting()?;
     let events = Events::listen(setting.stop()).map_err(closing)?;
+    // Whoever looks after the process finds it there while a guest is compiled.
+    let serving = Serving::start(&config, environment, &logger, push.page()).map_err(closing)?;
     let mut services = Services::default();
     // How far streams that follow each other are is nothing to be shown.
     let drawing = (watched.is_none() && shows_progress(&config, environment)).then(|| {
@@ -262,6 +266,7 @@ fn start(
         metrics,
         keeping,
         interrupted: events.was_signaled(),
+        serving: &serving,
     };
     let made = match maker.make(&config, table, &setting, services) {
         Ok(made) => made,
@@ -273,6 +278,7 @@ fn start(
         watched.call_on_change(events.changes()).map_err(closing)?;
     }
     let (stream, tally) = made;
+    serving.runs(setting.activity());
     let service = Service {
         logger,
         stop: setting.stop().clone(),
@@ -289,11 +295,14 @@ fn start(
         drawing,
         renewal: watched
             .map(|watched| -> Renewal<'_> { Box::new(move |events| maker.renew(&origin, &watched, events)) }),
+        serving: &serving,
     };
-    service.run(stream).map_err(closing)
+    let ended = service.run(stream);
+    serving.close();
+    ended.map_err(closing)
 }
 
-fn closing(err: io::Error) -> String {
+fn closing(err: impl Display) -> String {
     format!("Service closing due to: {err}")
 }
 
@@ -310,6 +319,7 @@ struct Maker<'a> {
     keeping: Keeping,
     /// Set when a signal has come.
     interrupted: Arc<AtomicBool>,
+    serving: &'a Serving,
 }
 
 impl Maker<'_> {
@@ -328,6 +338,7 @@ impl Maker<'_> {
             interrupted: Arc::clone(&self.interrupted),
             guest_memory_limit: self.options.guest_memory_limit,
         };
+        self.serving.provide(&mut services);
         wasm::provide(&mut services, config, providing, &self.logger)?;
         let request = BuildRequest {
             config,

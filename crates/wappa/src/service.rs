@@ -20,7 +20,7 @@ use signal_hook::{
 use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 
-use crate::{metrics::Push, progress::Drawing, signals};
+use crate::{metrics::Push, progress::Drawing, serving::Serving, signals};
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,6 +69,8 @@ pub(crate) struct Service<'a> {
     pub(crate) drawing: Option<Drawing>,
     /// Makes another stream when files have changed, where that is asked for.
     pub(crate) renewal: Option<Renewal<'a>>,
+    /// The HTTP service.
+    pub(crate) serving: &'a Serving,
 }
 
 /// Makes the stream that takes the place of another one, if it can be made.
@@ -217,6 +219,7 @@ impl Service<'_> {
             match self.wait(None) {
                 Some(Event::Signal(signal)) if is_over => {
                     self.logger.info(&received(signal));
+                    self.push.finish();
                     return Ok(code);
                 }
                 Some(Event::Signal(signal)) => {
@@ -224,12 +227,15 @@ impl Service<'_> {
                 }
                 Some(Event::Ended(of, _)) if of != number => (),
                 Some(Event::Ended(_, result)) if self.renewal.is_some() => {
+                    self.serving.has_ended();
                     self.logger
                         .info("Pipeline has terminated. It begins again when a file that is watched changes");
                     code = worse(code, self.tell_end(Some(result), began));
+                    self.push.push();
                     is_over = true;
                 }
                 Some(Event::Ended(_, result)) => {
+                    self.serving.has_ended();
                     self.logger.info("Pipeline has terminated. Shutting down the service");
                     self.delay();
                     self.watch_over(self.shutdown_timeout);
@@ -242,14 +248,17 @@ impl Service<'_> {
                     if !is_over {
                         let ended = self.bring_down(None);
                         code = worse(code, self.tell_end(ended, began));
+                        self.push.push();
                     }
                     if let Some(signal) = self.signal {
                         self.logger.info(&received(signal));
+                        self.push.finish();
                         return Ok(code);
                     }
                     let Renewed { stream, stop, tally, activity, shutdown_delay, shutdown_timeout } = renewed;
                     (self.stop, self.tally, self.activity) = (stop, tally, activity);
                     (self.shutdown_delay, self.shutdown_timeout) = (shutdown_delay, shutdown_timeout);
+                    self.serving.runs(&self.activity);
                     (number, is_over, began) = (number + 1, false, Instant::now());
                     self.launch(number, stream)?;
                     self.logger.info("Updated main config");
@@ -385,7 +394,9 @@ impl Service<'_> {
     /// Says what is left to say. A stream without a result did not end in time.
     fn end(mut self, ended: Option<io::Result<Report>>, began: Instant) -> io::Result<ExitCode> {
         self.drawing = None;
-        Ok(self.tell_end(ended, began))
+        let code = self.tell_end(ended, began);
+        self.push.finish();
+        Ok(code)
     }
 
     /// Says what there is to say of a stream's end, and what exit code comes of it.
@@ -437,7 +448,6 @@ impl Service<'_> {
             }
         }
         self.tell_totals(took);
-        self.push.push();
         code
     }
 

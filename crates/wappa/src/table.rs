@@ -17,6 +17,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     all.extend(wappa_net::components());
     #[cfg(feature = "http")]
     all.extend(wappa_http_client::components());
+    #[cfg(feature = "http")]
+    all.extend(wappa_http_server::components());
     all.extend(wasm::components());
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all

@@ -28,6 +28,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "wappa-net",
         &[
+            "wappa-bloblang",
             "wappa-component",
             "wappa-conformance",
             "wappa-engine",
@@ -49,6 +50,18 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    (
+        "wappa-http-server",
+        &[
+            "wappa-bloblang",
+            "wappa-component",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -57,6 +70,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-component",
             "wappa-engine",
             "wappa-http-client",
+            "wappa-http-server",
             "wappa-message",
             "wappa-net",
             "wappa-pure",
@@ -71,7 +85,7 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
-    ("tokio", &["wappa-http-client", "wappa-net", "wappa-wasm"]),
+    ("tokio", &["wappa-http-client", "wappa-http-server", "wappa-net", "wappa-wasm"]),
     ("rustls", &["wappa-http-client", "wappa-net"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),

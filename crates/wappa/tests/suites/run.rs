@@ -50,6 +50,8 @@ pub(crate) fn run(program: &Program, case: &Case) -> Result<Run, String> {
     // Nothing of whoever runs the tests, and nothing that another test filled.
     command.env_clear().env("HOME", &dir).env("XDG_CACHE_HOME", dir.join(".cache"));
     command.env("GUESTS", &program.guests);
+    // Many run at once, each with an HTTP service of its own.
+    command.env("WAPPA_HTTP_ADDRESS", "127.0.0.1:0");
     for (name, value) in
         case.of("env", false).flat_map(|it| it.body.lines()).filter_map(|it| it.split_once('='))
     {

@@ -123,6 +123,8 @@ pub fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_clear().env("PATH", "/nowhere");
     command.env("HOME", dir).env("XDG_CACHE_HOME", dir.join(".cache"));
+    // Many run at once, each with an HTTP service of its own.
+    command.env("WAPPA_HTTP_ADDRESS", "127.0.0.1:0");
     command
 }
 
@@ -211,9 +213,14 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The same log with `TIME` for how long each run took.
+/// The same log with `TIME` for how long each run took, and the address that the HTTP service has elsewhere.
 pub fn without_duration(text: &str) -> String {
     let mut text = text.to_string();
+    let mut pieces = text.split("http://127.0.0.1:");
+    let first = pieces.next().unwrap_or_default().to_string();
+    text = pieces.fold(first, |all, piece| {
+        all + "http://0.0.0.0:4195" + piece.trim_start_matches(|it: char| it.is_ascii_digit())
+    });
     for name in [" duration=", "\"duration\":\""] {
         let mut pieces = text.split(name);
         let mut out = pieces.next().unwrap_or_default().to_string();

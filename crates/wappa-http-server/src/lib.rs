@@ -1,0 +1,38 @@
+//! Servers for HTTP: the service of the program, and the components whose clients come to them.
+//!
+//! A [`Service`] is the program's own: it says how the program is, shows metrics, and lends its [`Routes`] to components
+//! that have no address. Whatever listens is a `Server`, which bounds what strangers may take: connections, their time,
+//! and what they send.
+//!
+//! Invariant: a request is answered once, and nothing that is not answered is taken for delivered.
+
+mod accepts;
+mod answer;
+mod auth;
+mod body;
+mod cors;
+mod escapes;
+mod input;
+mod metrics;
+mod multipart;
+mod names;
+mod output;
+mod patient;
+mod peer;
+mod routes;
+mod server;
+mod service;
+mod sniff;
+mod websocket;
+
+use wappa_component::Component;
+
+pub use crate::{
+    routes::Routes,
+    service::{Readiness, Service, Shown},
+};
+
+/// All components of this crate, for the program's table.
+pub fn components() -> Vec<&'static Component> {
+    vec![&input::COMPONENT, &output::COMPONENT, &metrics::prometheus::COMPONENT]
+}

@@ -1,0 +1,4 @@
+//! Exporters whose metrics are fetched.
+
+mod process;
+pub(crate) mod prometheus;

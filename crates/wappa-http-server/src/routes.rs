@@ -1,0 +1,313 @@
+//! Routes: whose is which path of a server.
+//!
+//! A path that ends with `/` stands for all that begin with it, and `{name}` in one for a piece of the path without a
+//! slash, or with `{name:pattern}` for what the pattern matches; as in Bento, whose router is gorilla/mux. Of several that
+//! match, the one that says most wins, in whichever order they came: a path in full, then one with names, then the
+//! longest beginning.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use hyper::{Request, StatusCode, body::Incoming};
+use regex::bytes::Regex;
+use wappa_bloblang::go_regex;
+
+use crate::{
+    answer::{Answer, error},
+    peer::Peer,
+};
+
+/// What a handler is asked.
+pub(crate) struct Asked {
+    pub(crate) request: Request<Incoming>,
+    /// The path as it is meant.
+    pub(crate) path: Bytes,
+    /// What stands for the names in the route.
+    pub(crate) vars: Vec<(Bytes, Bytes)>,
+    pub(crate) peer: Arc<Peer>,
+}
+
+/// Answers requests.
+pub(crate) trait Handler: Send + Sync {
+    /// Answers one. Dropped where it waits when the client is gone.
+    fn answer(self: Arc<Self>, asked: Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+}
+
+impl<F, A> Handler for F
+where
+    F: Fn(Asked) -> A + Send + Sync,
+    A: Future<Output = Answer> + Send + 'static,
+{
+    fn answer(self: Arc<Self>, asked: Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        Box::pin(self(asked))
+    }
+}
+
+/// The paths of a server. Cloning shares.
+#[derive(Clone, Default)]
+pub struct Routes(Arc<Shared>);
+
+struct Shared {
+    list: RwLock<Vec<Route>>,
+    /// Why nobody can come.
+    closed: Mutex<Option<String>>,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        let text = "this program has no HTTP service: give the component an `address`";
+        Shared { list: RwLock::default(), closed: Mutex::new(Some(text.to_string())) }
+    }
+}
+
+struct Route {
+    path: String,
+    pattern: Pattern,
+    description: &'static str,
+    /// Who answers; nobody yet, or nobody any more.
+    handler: Option<Arc<dyn Handler>>,
+    /// Whether a component has it.
+    is_taken: bool,
+}
+
+/// A path that somebody has. When it is dropped, requests hear that nobody answers any more, until another takes it.
+pub(crate) struct Place {
+    routes: Routes,
+    path: String,
+}
+
+#[derive(Debug)]
+enum Pattern {
+    Exact,
+    Begin,
+    Names { regex: Regex, names: Vec<Bytes>, is_begin: bool },
+}
+
+impl Pattern {
+    fn new(path: &str) -> Result<Pattern, String> {
+        let is_begin = path.ends_with('/');
+        if !path.contains('{') {
+            return Ok(if is_begin { Pattern::Begin } else { Pattern::Exact });
+        }
+        let (mut names, mut text) = (Vec::new(), "^".to_string());
+        let mut rest = path;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let end = end_of(behind).ok_or("a brace is not closed")?;
+            let (name, pattern) = match behind[..end].split_once(':') {
+                Some((name, pattern)) => (name, pattern),
+                None => (&behind[..end], "[^/]+"),
+            };
+            if name.is_empty() || pattern.is_empty() {
+                return Err(format!("there is no name or no pattern in {{{}}}", &behind[..end]));
+            }
+            text += &format!("{}(?P<v{}>{pattern})", regex::escape(before), names.len());
+            names.push(Bytes::copy_from_slice(name.as_bytes()));
+            rest = &behind[end + 1..];
+        }
+        text += &regex::escape(rest);
+        if !is_begin {
+            text.push('$');
+        }
+        Ok(Pattern::Names { regex: go_regex(&text)?, names, is_begin })
+    }
+
+    /// The lower, the earlier it is asked.
+    fn rank(&self) -> u8 {
+        match self {
+            Pattern::Exact => 0,
+            Pattern::Names { is_begin: false, .. } => 1,
+            Pattern::Begin => 2,
+            Pattern::Names { is_begin: true, .. } => 3,
+        }
+    }
+}
+
+/// Where the brace is closed that was opened before this text.
+fn end_of(text: &str) -> Option<usize> {
+    let mut depth = 1;
+    text.bytes().position(|byte| {
+        depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+        depth == 0
+    })
+}
+
+/// Whether a path can be served; the error is one line.
+pub(crate) fn check(path: &str) -> Result<(), String> {
+    let cause = match Pattern::new(path) {
+        Err(cause) => cause,
+        Ok(_) if !path.starts_with('/') => "it does not begin with `/`".to_string(),
+        Ok(_) => return Ok(()),
+    };
+    Err(format!("path {path} cannot be served: {cause}"))
+}
+
+impl Routes {
+    /// From now on clients can come.
+    pub(crate) fn open(&self) {
+        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Clients cannot come, for this reason.
+    pub fn close(&self, why: &str) {
+        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
+    }
+
+    /// Whether clients can come; the error is why not.
+    pub(crate) fn check_open(&self) -> Result<(), String> {
+        self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+
+    /// Takes a path for a component; the error says that another one has it, and what to do.
+    pub(crate) fn take(&self, path: &str, description: &'static str) -> Result<Place, String> {
+        self.put(path, description, None, true)?;
+        Ok(Place { routes: self.clone(), path: path.to_string() })
+    }
+
+    /// Serves a path, as long as the server is there.
+    pub(crate) fn serve(&self, path: &str, description: &'static str, handler: impl Handler + 'static) {
+        self.put(path, description, Some(Arc::new(handler)), true)
+            .expect("the paths of a service are its own");
+    }
+
+    fn put(
+        &self,
+        path: &str,
+        description: &'static str,
+        handler: Option<Arc<dyn Handler>>,
+        is_taken: bool,
+    ) -> Result<(), String> {
+        check(path)?;
+        let pattern = Pattern::new(path)?;
+        let mut routes = self.0.list.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.iter().any(|it| it.path == path && it.is_taken) {
+            return Err(format!("path {path} is another component's: give one of them a path of its own"));
+        }
+        routes.retain(|it| it.path != path);
+        routes.push(Route { path: path.to_string(), pattern, description, handler, is_taken });
+        routes.sort_by_key(|it| (it.pattern.rank(), std::cmp::Reverse(it.path.len())));
+        Ok(())
+    }
+
+    fn change(&self, path: &str, change: impl FnOnce(&mut Route)) {
+        let mut routes = self.0.list.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = routes.iter_mut().find(|it| it.path == path) {
+            change(route);
+        }
+    }
+
+    /// Who answers for a path, and what stands for the names in it.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<Found> {
+        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().find_map(|route| {
+            let vars = match &route.pattern {
+                Pattern::Exact => (path == route.path.as_bytes()).then(Vec::new),
+                Pattern::Begin => path.starts_with(route.path.as_bytes()).then(Vec::new),
+                Pattern::Names { regex, names, .. } => regex.captures(path).map(|found| {
+                    let value =
+                        |idx: usize| found.name(&format!("v{idx}")).map_or(&b""[..], |it| it.as_bytes());
+                    let pair =
+                        |(idx, name): (usize, &Bytes)| (name.clone(), Bytes::copy_from_slice(value(idx)));
+                    names.iter().enumerate().map(pair).collect()
+                }),
+            };
+            vars.map(|vars| Found { handler: route.handler.clone(), vars })
+        })
+    }
+
+    /// All paths, each with what is there.
+    pub(crate) fn list(&self) -> BTreeMap<String, &'static str> {
+        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
+        let description = |it: &Route| if it.is_taken { it.description } else { "Endpoint disabled." };
+        routes.iter().map(|it| (it.path.clone(), description(it))).collect()
+    }
+}
+
+/// Who answers.
+pub(crate) struct Found {
+    pub(crate) handler: Option<Arc<dyn Handler>>,
+    pub(crate) vars: Vec<(Bytes, Bytes)>,
+}
+
+/// What is said where nobody answers.
+pub(crate) fn unavailable() -> Answer {
+    error(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable")
+}
+
+impl Place {
+    /// Has requests answered.
+    pub(crate) fn open(&self, handler: impl Handler + 'static) {
+        self.routes.change(&self.path, |it| it.handler = Some(Arc::new(handler)));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.routes.change(&self.path, |it| (it.handler, it.is_taken) = (None, false));
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.list().keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(routes: &Routes, path: &str) -> String {
+        let Some(Found { handler, vars }) = routes.find(path.as_bytes()) else { return "nobody".to_string() };
+        let text = |it: &Bytes| String::from_utf8_lossy(it).into_owned();
+        let vars: Vec<String> =
+            vars.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
+        format!("{} {}", if handler.is_some() { "open" } else { "closed" }, vars.join(","))
+    }
+
+    #[test]
+    fn the_one_that_says_most_answers() {
+        let routes = Routes::default();
+        let paths = ["/", "/a/{id}", "/a/b", "/a/", "/n/{id:[0-9]{2}}/x", "/p/{name}/"];
+        let places: Vec<Place> =
+            paths.into_iter().map(|it| routes.take(it, "Test.").expect("each is its own")).collect();
+        // Nobody has come for these, so a path shows by its names and by what matches.
+        places[2].open(|_: Asked| async { unavailable() });
+        assert_eq!(find(&routes, "/a/b"), "open ");
+        assert_eq!(find(&routes, "/a/c"), "closed id=c");
+        assert_eq!(find(&routes, "/a/c/d"), "closed ");
+        assert_eq!(find(&routes, "/n/12/x"), "closed id=12");
+        assert_eq!(find(&routes, "/p/q/r/s"), "closed name=q");
+        drop(places);
+        assert_eq!(find(&routes, "/a/b"), "closed ");
+        assert_eq!(find(&Routes::default(), "/a/b"), "nobody");
+    }
+
+    #[test]
+    fn a_path_is_one_component_s_until_it_lets_go() {
+        let routes = Routes::default();
+        let place = routes.take("/a", "Test.").expect("nobody has it");
+        let err = routes.take("/a", "Test.").err().expect("somebody has it");
+        assert_eq!(err, "path /a is another component's: give one of them a path of its own");
+        drop(place);
+        assert_eq!(routes.list().get("/a"), Some(&"Endpoint disabled."));
+        assert!(routes.take("/a", "Test.").is_ok());
+    }
+
+    #[test]
+    fn paths_that_cannot_be_served() {
+        let check = |path| check(path).expect_err("it cannot be served");
+        assert_eq!(check("a"), "path a cannot be served: it does not begin with `/`");
+        assert_eq!(check("/{a"), "path /{a cannot be served: a brace is not closed");
+        assert_eq!(check("/{:x}"), "path /{:x} cannot be served: there is no name or no pattern in {:x}");
+        assert_eq!(
+            check("/{a:(}"),
+            "path /{a:(} cannot be served: error parsing regexp: missing closing ): `^/(?P<v0>()$`"
+        );
+    }
+}

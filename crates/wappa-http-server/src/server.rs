@@ -1,0 +1,401 @@
+//! Servers: what listens, whom it lets in, and for how long.
+//!
+//! Invariant: nothing that strangers do takes more than the limits of a server say. There are no more connections than
+//! places; a client has to begin, to send and to take what is sent within its time; heads are bounded, and bodies are
+//! asked for room before they are kept.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{
+    Request, StatusCode,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use wappa_component::{Level, Logger, fault};
+use wappa_net::{Address, Bound, Quiet};
+use wappa_spec::HttpConfig;
+
+use crate::{
+    answer::{Answer, error},
+    auth::BasicAuth,
+    cors::Cors,
+    escapes,
+    patient::{Patient, WRITE_PATIENCE},
+    peer::{Encryption, Peer},
+    routes::{Asked, Found, Routes, unavailable},
+};
+
+/// How long it may take to agree on how a connection is encrypted.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// The wait after a connection could not be taken, as where there are no descriptors.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How long the line and the headers of a request may be together.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How many requests of one connection may wait for their answers at once, in HTTP 2.
+const STREAMS_MAX: u32 = 128;
+
+/// What HTTP 2 may send before it is read: for each request, and for all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// The protocols that are spoken on an encrypted connection, the best first.
+pub(crate) const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+
+/// How far a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It listens, and who connects waits.
+    Waiting,
+    /// It takes connections and requests.
+    Open,
+    /// It takes neither; what is under way is answered.
+    Closing,
+    /// Connections are closed, whatever is under way.
+    Closed,
+}
+
+/// What a server lets strangers have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: usize,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_bytes: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &HttpConfig) -> Limits {
+        Limits {
+            max_connections: config.max_connections,
+            idle_timeout: config.idle_timeout,
+            max_bytes: usize::try_from(config.max_bytes.bytes()).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// How a server is to be.
+pub(crate) struct Setup {
+    pub(crate) routes: Routes,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) auth: Option<BasicAuth>,
+    /// A prefix that paths may have.
+    pub(crate) prefix: String,
+    pub(crate) limits: Limits,
+    pub(crate) logger: Logger,
+}
+
+/// What listens on an address. When it is dropped, so are its connections.
+pub(crate) struct Server {
+    address: SocketAddr,
+    phase: watch::Sender<Phase>,
+    places: Arc<Semaphore>,
+    max_connections: usize,
+}
+
+/// What all connections share.
+struct Shared {
+    setup: Setup,
+    quiet: Quiet,
+    bound: Arc<Bound>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Server {
+    /// Listens; connections wait until it is opened. The error says what is wrong with the address.
+    pub(crate) async fn listen(address: &Address, setup: Setup) -> Result<Server, String> {
+        let listener = address.listen().await?;
+        let local = listener.local_addr().map_err(|err| fault::failed("getsockname", address, err))?;
+        let (phase, receiver) = watch::channel(Phase::Waiting);
+        let Limits { max_connections, max_bytes, .. } = setup.limits;
+        let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let shared = Shared {
+            quiet: Quiet::new(setup.logger.clone()),
+            bound: Bound::new(max_bytes, max_connections),
+            phase: receiver.clone(),
+            setup,
+        };
+        tokio::spawn(accept(listener, Arc::new(shared), Arc::clone(&places), receiver));
+        Ok(Server { address: local, phase, places, max_connections })
+    }
+
+    /// Takes connections from now on.
+    pub(crate) fn open(&self) {
+        self.phase.send_replace(Phase::Open);
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes nothing new, and waits until what is under way is answered; not longer than this.
+    pub(crate) async fn close(&self, grace: Duration) {
+        self.phase.send_replace(Phase::Closing);
+        // All places are free once nobody is there any more.
+        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        let _ = timeout(grace, self.places.acquire_many(all)).await;
+        self.phase.send_replace(Phase::Closed);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Closed);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.address)
+    }
+}
+
+/// Waits until a server is that far.
+pub(crate) async fn reached(phase: &mut watch::Receiver<Phase>, at_least: Phase) {
+    // A server that is gone is closed.
+    let _ = phase.wait_for(|it| at_least <= *it).await;
+}
+
+/// Takes everybody who connects, within the bound, until the server closes.
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    places: Arc<Semaphore>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    reached(&mut phase, Phase::Open).await;
+    loop {
+        if places.available_permits() == 0 {
+            let n = shared.setup.limits.max_connections;
+            let text = format!("There are {n} connections, as many as there may be (`max_connections`)");
+            shared.quiet.log(Level::Warn, &text);
+        }
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = reached(&mut phase, Phase::Closing) => return,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                tokio::spawn(connection(Arc::clone(&shared), stream, address, place));
+            }
+            Err(err) => {
+                let text = format!("Failed to accept a connection: {}", fault::cause(&err));
+                shared.quiet.log(Level::Error, &text);
+                sleep(ACCEPT_BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// Serves a connection to its end. Whatever is wrong with it concerns nobody else.
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    address: SocketAddr,
+    place: OwnedSemaphorePermit,
+) {
+    // What is written at once is sent at once, as in Go. One that cannot be told is of no use, and says so itself.
+    let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, WRITE_PATIENCE);
+    let unsent = stream.unsent();
+    let new_peer = |tls| {
+        let (phase, bound) = (shared.phase.clone(), Arc::clone(&shared.bound));
+        Arc::new(Peer::new(address, tls, unsent, phase, bound, place))
+    };
+    let Some(tls) = &shared.setup.tls else {
+        let peer = new_peer(None);
+        return http1(shared, stream, peer).await;
+    };
+    let mut phase = shared.phase.clone();
+    let handshake = tokio::select! {
+        biased;
+        () = reached(&mut phase, Phase::Closed) => return,
+        handshake = timeout(HANDSHAKE_MAX, tls.accept(stream)) => handshake,
+    };
+    match handshake {
+        Ok(Ok(stream)) => {
+            let agreed = stream.get_ref().1;
+            let is_http2 = agreed.alpn_protocol() == Some(b"h2");
+            let peer = new_peer(Some(Encryption::of(agreed)));
+            match is_http2 {
+                true => http2(shared, stream, peer).await,
+                false => http1(shared, stream, peer).await,
+            }
+        }
+        Ok(Err(err)) => {
+            shared
+                .quiet
+                .log(Level::Debug, &format!("TLS handshake error from {address}: {}", fault::cause(&err)));
+        }
+        Err(_) => {
+            shared.quiet.log(Level::Debug, &format!("TLS handshake error from {address}: it took too long"))
+        }
+    }
+}
+
+async fn http1(
+    shared: Arc<Shared>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Arc<Peer>,
+) {
+    let mut phase = shared.phase.clone();
+    let idle_timeout = shared.setup.limits.idle_timeout;
+    let answer = service_fn(move |request| {
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    tokio::pin!(connection);
+    // Whoever breaks off says enough with that.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = reached(&mut phase, Phase::Closing) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection.as_mut() => (),
+        () = reached(&mut phase, Phase::Closed) => (),
+    }
+}
+
+async fn http2(
+    shared: Arc<Shared>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Arc<Peer>,
+) {
+    let mut phase = shared.phase.clone();
+    let idle_timeout = shared.setup.limits.idle_timeout;
+    let uses = Arc::new(Uses::default());
+    let of_service = Arc::clone(&uses);
+    let answer = service_fn(move |request| {
+        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), Using::new(&of_service));
+        async move {
+            let answer = shared.answer(request, peer).await;
+            drop(using);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        // A client that is gone without a word is found out.
+        .keep_alive_interval(idle_timeout)
+        .keep_alive_timeout(HANDSHAKE_MAX)
+        .serve_connection(TokioIo::new(stream), answer);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = reached(&mut phase, Phase::Closing) => (),
+        () = uses.idle(idle_timeout) => (),
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection.as_mut() => (),
+        () = reached(&mut phase, Phase::Closed) => (),
+    }
+}
+
+/// The requests of a connection.
+#[derive(Debug, Default)]
+struct Uses {
+    n_under_way: AtomicUsize,
+    n_begun: AtomicU64,
+}
+
+struct Using(Arc<Uses>);
+
+impl Uses {
+    /// Waits until no request was under way for so long.
+    async fn idle(&self, time: Duration) {
+        let mut seen = u64::MAX;
+        loop {
+            sleep(time).await;
+            let n_begun = self.n_begun.load(Ordering::Relaxed);
+            if self.n_under_way.load(Ordering::Relaxed) == 0 && n_begun == seen {
+                return;
+            }
+            seen = n_begun;
+        }
+    }
+}
+
+impl Using {
+    fn new(uses: &Arc<Uses>) -> Using {
+        uses.n_under_way.fetch_add(1, Ordering::Relaxed);
+        uses.n_begun.fetch_add(1, Ordering::Relaxed);
+        Using(Arc::clone(uses))
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        self.0.n_under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        let Some(cors) = &self.setup.cors else { return self.route(request, peer).await };
+        match cors.judge(&request) {
+            Ok(allowed) => allowed.add_to(self.route(request, peer).await),
+            Err(answer) => *answer,
+        }
+    }
+
+    async fn route(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        let path = escapes::path(request.uri().path());
+        let Some((Found { handler, vars }, path)) = self.find(&path) else {
+            return error(StatusCode::NOT_FOUND, "404 page not found");
+        };
+        if let Some(auth) = &self.setup.auth
+            && let Err(answer) = auth.check(request.headers()).await
+        {
+            return *answer;
+        }
+        match handler {
+            Some(handler) => handler.answer(Asked { request, path, vars, peer }).await,
+            None => unavailable(),
+        }
+    }
+
+    fn find(&self, path: &[u8]) -> Option<(Found, Bytes)> {
+        let Setup { routes, prefix, .. } = &self.setup;
+        let under_prefix = || path.strip_prefix(prefix.as_bytes()).filter(|_| !prefix.is_empty());
+        let found = routes.find(path).or_else(|| routes.find(under_prefix()?))?;
+        Some((found, Bytes::copy_from_slice(path)))
+    }
+}

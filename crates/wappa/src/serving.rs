@@ -1,0 +1,183 @@
+//! The HTTP service of a run: it is there before the stream is built, and until all that is under way was answered.
+
+use wappa_component::{Logger, Metrics, Page, Services};
+use wappa_engine::Activity;
+use wappa_spec::{HttpConfig, StreamConfig};
+
+use crate::environment::Environment;
+
+/// The variable that says where the service listens, unless the config does.
+const ADDRESS: &str = "WAPPA_HTTP_ADDRESS";
+
+/// What the config, or else the environment, says of the service.
+fn config_of(config: &StreamConfig, environment: &Environment) -> HttpConfig {
+    let mut http = config.http.clone();
+    if http.address == HttpConfig::ADDRESS
+        && let Some(address) = environment.var(ADDRESS)
+    {
+        http.address = address.to_string();
+    }
+    http
+}
+
+#[cfg(feature = "http")]
+mod with_http {
+    use std::{
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
+        time::Duration,
+    };
+
+    use wappa_http_server::{Debug, Readiness, Routes, Service, Shown};
+    use wappa_message::Value;
+    use wappa_net::Runtime;
+    use wappa_spec::{Node, StreamConfig};
+
+    use super::{Activity, Environment, Logger, Metrics, Page, Services, config_of};
+    use crate::run::VERSION;
+
+    /// How long clients have, at the end, to take their answers.
+    const GRACE: Duration = Duration::from_secs(1);
+
+    /// The service, and how far the stream is.
+    #[derive(Debug)]
+    pub(crate) struct Serving {
+        runtime: Runtime,
+        routes: Routes,
+        service: Option<Service>,
+        stream: Arc<Mutex<Stream>>,
+    }
+
+    #[derive(Debug)]
+    enum Stream {
+        Starting,
+        Runs(Activity),
+        Ended,
+    }
+
+    impl Serving {
+        /// Listens, if the config wants it. The error is for the log.
+        pub(crate) fn start(
+            config: &StreamConfig,
+            environment: &Environment,
+            logger: &Logger,
+            page: Option<(Page, Metrics)>,
+        ) -> Result<Serving, String> {
+            let (runtime, stream) = (Runtime::default(), Arc::new(Mutex::new(Stream::Starting)));
+            let http = config_of(config, environment);
+            if !http.enabled {
+                let routes = Routes::default();
+                routes.close(
+                    "the program has no HTTP service (`http.enabled`): give the component an `address`",
+                );
+                return Ok(Serving { runtime, routes, service: None, stream });
+            }
+            let mut service = Service::new(&http, &runtime, logger)?;
+            let of_page = Arc::clone(&stream);
+            let at_work = Arc::clone(&stream);
+            let debug = http.debug_endpoints.then(|| Debug {
+                config_json: config.shown.as_ref().map(to_json).unwrap_or_default(),
+                config_yaml: config.shown.as_ref().map(ToString::to_string).unwrap_or_default(),
+                at_work: Box::new(move || match &*lock(&at_work) {
+                    Stream::Runs(activity) => activity.at_work().iter().map(|it| format!("{it}\n")).collect(),
+                    Stream::Starting | Stream::Ended => String::new(),
+                }),
+            });
+            service.show(Shown {
+                version: VERSION,
+                built: "",
+                readiness: Box::new(move || match &*lock(&of_page) {
+                    Stream::Starting => Readiness::Starting,
+                    Stream::Runs(activity) => {
+                        let (inputs, outputs) = activity.are_connected();
+                        Readiness::Running { inputs, outputs }
+                    }
+                    Stream::Ended => Readiness::Ended,
+                }),
+                page,
+                debug,
+            });
+            service.listen(config.names_http)?;
+            Ok(Serving { runtime, routes: service.routes().clone(), service: Some(service), stream })
+        }
+
+        /// Gives a stream that is built what its components are served by.
+        pub(crate) fn provide(&self, services: &mut Services) {
+            services.insert(Arc::new(self.runtime.clone()));
+            services.insert(Arc::new(self.routes.clone()));
+        }
+
+        /// A stream runs, until another one does.
+        pub(crate) fn runs(&self, activity: &Activity) {
+            *lock(&self.stream) = Stream::Runs(activity.clone());
+        }
+
+        /// The stream has ended.
+        pub(crate) fn has_ended(&self) {
+            *lock(&self.stream) = Stream::Ended;
+        }
+
+        /// Says goodbye to clients.
+        pub(crate) fn close(self) {
+            if let Some(service) = self.service {
+                service.close(GRACE);
+            }
+        }
+    }
+
+    /// A config as JSON. It is no deeper than YAML may be.
+    fn to_json(node: &Node) -> String {
+        let text = |it: &str| Value::text(it).to_json();
+        if let Some(pairs) = node.as_map() {
+            let pair = |(key, value): &(Node, Node)| format!("{}:{}", text(key.as_key()), to_json(value));
+            return format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(","));
+        }
+        if let Some(items) = node.as_seq() {
+            return format!("[{}]", items.iter().map(to_json).collect::<Vec<_>>().join(","));
+        }
+        match (node.as_bool(), node.as_int(), node.as_float().filter(|it| it.is_finite())) {
+            _ if node.is_null() => "null".to_string(),
+            (Some(it), ..) => it.to_string(),
+            (_, Some(it), _) => it.to_string(),
+            (.., Some(it)) => it.to_string(),
+            _ => text(node.as_str().unwrap_or_default()),
+        }
+    }
+
+    fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+        stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(not(feature = "http"))]
+mod without_http {
+    use super::{Activity, Environment, Logger, Metrics, Page, Services, StreamConfig, config_of};
+
+    /// No service: this build has none.
+    #[derive(Debug)]
+    pub(crate) struct Serving;
+
+    impl Serving {
+        pub(crate) fn start(
+            config: &StreamConfig,
+            environment: &Environment,
+            _: &Logger,
+            _: Option<(Page, Metrics)>,
+        ) -> Result<Serving, String> {
+            let _ = config_of(config, environment);
+            Ok(Serving)
+        }
+
+        pub(crate) fn provide(&self, _: &mut Services) {}
+
+        pub(crate) fn runs(&self, _: &Activity) {}
+
+        pub(crate) fn has_ended(&self) {}
+
+        pub(crate) fn close(self) {}
+    }
+}
+
+#[cfg(feature = "http")]
+pub(crate) use with_http::Serving;
+#[cfg(not(feature = "http"))]
+pub(crate) use without_http::Serving;
