@@ -100,8 +100,7 @@ async fn receive_within<B: Body<Data = Bytes, Error: Display> + Unpin>(
         held.admit(if n_bytes == data.len() { n_bytes } else { 2 * n_bytes }).map_err(NotReceived::NoRoom)?;
         match &mut more {
             Some(more) => more.extend_from_slice(&data),
-            // Most bodies come at once, and are not copied.
-            None if bytes.is_empty() => bytes = data,
+            None if bytes.is_empty() => bytes = owned(data),
             None => {
                 let mut all = BytesMut::with_capacity(n_bytes);
                 all.extend_from_slice(&bytes);
@@ -115,6 +114,15 @@ async fn receive_within<B: Body<Data = Bytes, Error: Display> + Unpin>(
     // It becomes less, so there is room.
     held.admit(bytes.len()).map_err(NotReceived::NoRoom)?;
     Ok(Received { bytes, held })
+}
+
+/// What is shorter is copied: it is a range of a buffer that may be many times as large, and nobody knows how long the
+/// message is kept.
+const COPIED_MAX: usize = 4 * 1024;
+
+/// The same bytes, in a buffer that is not much larger.
+pub(crate) fn owned(bytes: Bytes) -> Bytes {
+    if bytes.len() < COPIED_MAX { Bytes::copy_from_slice(&bytes) } else { bytes }
 }
 
 #[cfg(test)]

@@ -374,7 +374,7 @@ fn what_wappa_lacks() {
         "http: {adress: ''}\n",
         expect![[r#"
         (1,1) field adress not recognised @8+6 | did you mean `address`?
-        warning (1,1) Wappa does not have an HTTP server yet: `http` has no effect @7+0
+        warning (1,1) this build of Wappa has no HTTP service: `http` has no effect @7+0
     "#]],
     );
     check("tests: []\n", expect![[""]]);

@@ -367,6 +367,7 @@ fn logs() {
             exit 0
             --- stdout
             level=info msg="Running main config from specified file" @service=wappa path=file.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type file is now active" @service=wappa label="" path=root.output
@@ -379,6 +380,7 @@ fn logs() {
             a
             --- stderr
             {"a":"b","lv":"info","path":"json.yaml","text":"Running main config from specified file","wappa_version":"VERSION"}
+            {"a":"b","lv":"info","text":"Listening for HTTP requests at: http://0.0.0.0:4195"}
             {"a":"b","lv":"info","text":"Launching a Wappa instance, use CTRL+C to close"}
             {"a":"b","label":"","lv":"info","path":"root.input","text":"Input type stdin is now active"}
             {"a":"b","label":"","lv":"info","path":"root.output","text":"Output type stdout is now active"}
@@ -423,6 +425,7 @@ fn metrics_go_to_the_log() {
         exit 0
         --- stdout
         level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+        level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
         level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
         level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
         level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
@@ -630,6 +633,7 @@ fn a_source_that_fails_is_a_failure() {
             mn
             --- stderr
             level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type file is now active" @service=wappa label="" path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output

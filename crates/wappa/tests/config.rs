@@ -125,6 +125,7 @@ fn configs_of_which_a_part_cannot_be_read() {
             --- stderr
             level=info msg="Running main config from specified file" @service=wappa path=twice.yaml wappa_version=VERSION
             level=warning msg="Config lint warning" @service=wappa lint="twice.yaml(2,1) key output was given before at line 1, the last one counts"
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
@@ -449,6 +450,7 @@ fn where_configs_come_from() {
             exit 0
             --- stdout
             level=info msg="Running config from WAPPA_CONFIG environment variable" @service=wappa wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
@@ -459,6 +461,7 @@ fn where_configs_come_from() {
             exit 0
             --- stdout
             level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
@@ -500,6 +503,7 @@ fn where_configs_come_from() {
             a
             --- stderr
             level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label=from_file path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
@@ -517,6 +521,7 @@ fn where_configs_come_from() {
             a
             --- stderr
             level=info msg="Running main config from specified file" @service=wappa path=set.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label=from_second path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output
@@ -532,6 +537,7 @@ fn where_configs_come_from() {
             exit 0
             --- stdout
             level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type drop is now active" @service=wappa label="" path=root.output
@@ -591,6 +597,7 @@ fn a_stream_with_lints_runs_when_chilled() {
             --- stderr
             level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
             level=warning msg="Config lint error" @service=wappa hint="did you mean `output`?" lint="a.yaml(1,1) field outpt not recognised"
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=info msg="Launching a Wappa instance, use CTRL+C to close" @service=wappa
             level=info msg="Input type stdin is now active" @service=wappa label="" path=root.input
             level=info msg="Output type stdout is now active" @service=wappa label="" path=root.output

@@ -13,6 +13,7 @@ use wappa_message::Metadata;
 use super::{Clients, Intake, post::metadata};
 use crate::{
     answer::{Answer, error},
+    body::owned,
     routes::Asked,
     websocket::{self, Client, Socket},
 };
@@ -56,8 +57,8 @@ impl Clients {
                 frame = socket.next() => frame,
             };
             let content: Bytes = match frame {
-                Some(Ok(Frame::Binary(bytes))) => bytes,
-                Some(Ok(Frame::Text(text))) => text.into(),
+                Some(Ok(Frame::Binary(bytes))) => owned(bytes),
+                Some(Ok(Frame::Text(text))) => owned(text.into()),
                 Some(Ok(Frame::Close(_))) | None => return,
                 // Pings are answered by whoever reads them.
                 Some(Ok(_)) => continue,
