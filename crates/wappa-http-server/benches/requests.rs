@@ -105,8 +105,12 @@ impl Server {
     fn start(mut command: Command) -> Server {
         // What is started inherits the core.
         pin(1);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
         pin(0);
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {
@@ -133,7 +137,8 @@ impl Server {
     /// The processor time of all threads up to now.
     fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit_once(')').map_or(Vec::new(), |it| it.1.split_whitespace().collect());
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map_or(Vec::new(), |it| it.1.split_whitespace().collect());
         let ticks = |idx: usize| fields.get(idx).and_then(|it| it.parse::<u64>().ok()).unwrap_or_default();
         Duration::from_millis((ticks(11) + ticks(12)) * 1000 / rustix::param::clock_ticks_per_second())
     }
@@ -179,8 +184,10 @@ fn measure_all(is_quick: bool) {
         command.arg(mode);
         command
     };
-    let mut servers: Vec<(String, Command)> =
-        vec![("axum".to_string(), of_self("serve-axum")), ("wappa, in process".to_string(), of_self("serve-wappa"))];
+    let mut servers: Vec<(String, Command)> = vec![
+        ("axum".to_string(), of_self("serve-axum")),
+        ("wappa, in process".to_string(), of_self("serve-wappa")),
+    ];
     let module = env::var("MODULE").ok();
     let dir = env::temp_dir().join(format!("wappa-requests-{}", std::process::id()));
     fs::create_dir_all(&dir).expect("a folder can be made");

@@ -344,22 +344,26 @@ fn what_is_wrong_with_a_config() {
     expect![[r#"
         (3,1) address a: missing port in address
         (4,1) must specify at least one allowed verb
-    "#]].assert_eq(&lint("    address: 'a'\n    allowed_verbs: []\n"));
+    "#]]
+    .assert_eq(&lint("    address: 'a'\n    allowed_verbs: []\n"));
     expect![[r#"
         (3,1) path a cannot be served: it does not begin with `/`
         (4,1) path /{b cannot be served: a brace is not closed
         (5,1) both cert_file and key_file must be specified, or neither
         (5,1) field cert_file has no effect without an address: it is that of the root's `http`
-    "#]].assert_eq(&lint("    path: a\n    ws_path: '/{b'\n    cert_file: x.pem\n"));
+    "#]]
+    .assert_eq(&lint("    path: a\n    ws_path: '/{b'\n    cert_file: x.pem\n"));
     expect![[r#"
         (5,1) bad CORS configuration: must specify at least one allowed origin
         (3,1) there is neither a path nor a ws_path: nobody can send anything
         (5,1) field cors has no effect without an address: it is that of the root's `http`
-    "#]].assert_eq(&lint("    path: ''\n    ws_path: ''\n    cors: {enabled: true}\n"));
+    "#]]
+    .assert_eq(&lint("    path: ''\n    ws_path: ''\n    cors: {enabled: true}\n"));
     expect![[r#"
         (4,1) failed to compile regexp "(": error parsing regexp: missing closing ): `(`
         (3,1) field max_connections has no effect without an address: it is that of the root's `http`
-    "#]].assert_eq(&lint(
+    "#]]
+    .assert_eq(&lint(
         "    max_connections: 5\n    sync_response: {metadata_headers: {include_patterns: ['(']}}\n",
     ));
 }

@@ -160,14 +160,16 @@ fn what_is_wrong_with_a_config() {
     expect![[r#"
         (5,1) path /a is given twice
         (6,1) ping_period must be less than pong_wait
-    "#]].assert_eq(&lint("    path: /a\n    stream_path: /a\n    ping_period: 60s\n"));
+    "#]]
+    .assert_eq(&lint("    path: /a\n    stream_path: /a\n    ping_period: 60s\n"));
     expect![[r#"
         (4,1) there is neither a path nor a stream_path nor a ws_path: nobody can fetch anything
         (7,1) must specify at least one allowed verb
     "#]]
-        .assert_eq(&lint("    path: ''\n    stream_path: ''\n    ws_path: ''\n    allowed_verbs: []\n"));
+    .assert_eq(&lint("    path: ''\n    stream_path: ''\n    ws_path: ''\n    allowed_verbs: []\n"));
     expect![[r#"
         (4,1) value x is not a valid option for this field
         (5,1) field max_connections has no effect without an address: it is that of the root's `http`
-    "#]].assert_eq(&lint("    stream_format: x\n    max_connections: 1\n"));
+    "#]]
+    .assert_eq(&lint("    stream_format: x\n    max_connections: 1\n"));
 }

@@ -135,11 +135,12 @@ fn what_is_wrong_with_a_config() {
         (2,1) both cert_file and key_file must be specified, or neither
         (4,1) expected int value of 1 or more, got `0`
         (3,1) a path that does not begin with `/` is no prefix of any: nothing is served under it
-    "#]].assert_eq(&lint("  cert_file: a\n  root_path: x\n  max_connections: 0\n"));
+    "#]]
+    .assert_eq(&lint("  cert_file: a\n  root_path: x\n  max_connections: 0\n"));
     expect![[r#"
         (2,1) bad CORS configuration: must specify at least one allowed origin
         (3,1) both username and password_hash are required
         (3,1) salt is required for scrypt
     "#]]
-        .assert_eq(&lint("  cors: {enabled: true}\n  basic_auth: {enabled: true, algorithm: scrypt}\n"));
+    .assert_eq(&lint("  cors: {enabled: true}\n  basic_auth: {enabled: true, algorithm: scrypt}\n"));
 }
