@@ -31,13 +31,16 @@ pub trait Exporter: Send {
     }
 }
 
+/// Makes a page of metrics.
+pub type Render = Arc<dyn Fn(&Metrics) -> Vec<u8> + Send + Sync>;
+
 /// A page that shows metrics. Cloning shares.
 #[derive(Clone)]
 pub struct Page {
     /// The type of what is rendered.
     pub content_type: &'static str,
     /// The page of these metrics as they are now. Called by several threads, and does not wait.
-    pub render: Arc<dyn Fn(&Metrics) -> Vec<u8> + Send + Sync>,
+    pub render: Render,
 }
 
 impl fmt::Debug for Page {

@@ -64,7 +64,7 @@ pub use crate::{
     counted::counted,
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
-    exporter::{Exporter, Page},
+    exporter::{Exporter, Page, Render},
     files::{NotRead, read_file},
     growth::Growth,
     helpers::{HelperLane, Helpers},

@@ -254,7 +254,7 @@ impl BuildInput for HttpServerConfig {
         let logger = ctx.logger();
         let at = match self.address.as_str() {
             "" => At::Service(Routes::clone(&ctx.services().get_or_default::<Routes>())),
-            address => At::Own(Own::of(&self, address).map_err(BuildError::new)?),
+            address => At::Own(Box::new(Own::of(&self, address).map_err(BuildError::new)?)),
         };
         let rate_limit = match self.rate_limit.as_str() {
             "" => None,
@@ -292,7 +292,7 @@ impl BuildInput for HttpServerConfig {
 enum At {
     /// The service of the program.
     Service(Routes),
-    Own(Own),
+    Own(Box<Own>),
 }
 
 /// A server of its own.
