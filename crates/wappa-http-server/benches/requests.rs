@@ -7,6 +7,8 @@
 //! `PROGRAMS=wappa=/path/to/wappa,bento=/path/to/bento` has these programs run as well, with `MODULE=/path/to.wasm` as a
 //! processor between both ends where it is given.
 
+#![allow(clippy::print_stdout, reason = "the results are for a person")]
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},

@@ -479,12 +479,68 @@ mod tests {
 
     #[test]
     fn timings_are_summaries() {
-        check(false, expect![[r#""#]]);
+        check(
+            false,
+            expect![[r#"
+            # HELP a_gauge Wappa Gauge metric
+            # TYPE a_gauge gauge
+            a_gauge -2
+            # HELP b_latency_ns Wappa Timing metric
+            # TYPE b_latency_ns summary
+            b_latency_ns{path="p",quantile="0.5"} 1023
+            b_latency_ns{path="p",quantile="0.9"} 2097151
+            b_latency_ns{path="p",quantile="0.99"} 2097151
+            b_latency_ns_sum{path="p"} 2001500
+            b_latency_ns_count{path="p"} 3
+            # HELP c_latency_ns Wappa Timing metric
+            # TYPE c_latency_ns summary
+            c_latency_ns{quantile="0.5"} NaN
+            c_latency_ns{quantile="0.9"} NaN
+            c_latency_ns{quantile="0.99"} NaN
+            c_latency_ns_sum 0
+            c_latency_ns_count 0
+            # HELP input_received Wappa Counter metric
+            # TYPE input_received counter
+            input_received{label="",path="root.input"} 3
+            input_received{label="a\"\\\nb",path="root.input.broker.inputs.0"} 0
+            # HELP odd Wappa Counter metric
+            # TYPE odd counter
+            odd{le="y"} 1
+        "#]],
+        );
     }
 
     #[test]
     fn timings_are_histograms() {
-        check(true, expect![[r#""#]]);
+        check(
+            true,
+            expect![[r#"
+            # HELP a_gauge Wappa Gauge metric
+            # TYPE a_gauge gauge
+            a_gauge -2
+            # HELP b_latency_ns Wappa Timing metric
+            # TYPE b_latency_ns histogram
+            b_latency_ns_bucket{path="p",le="0.000001"} 1
+            b_latency_ns_bucket{path="p",le="0.001"} 2
+            b_latency_ns_bucket{path="p",le="+Inf"} 3
+            b_latency_ns_sum{path="p"} 0.0020015
+            b_latency_ns_count{path="p"} 3
+            # HELP c_latency_ns Wappa Timing metric
+            # TYPE c_latency_ns histogram
+            c_latency_ns_bucket{le="0.000001"} 0
+            c_latency_ns_bucket{le="0.001"} 0
+            c_latency_ns_bucket{le="+Inf"} 0
+            c_latency_ns_sum 0
+            c_latency_ns_count 0
+            # HELP input_received Wappa Counter metric
+            # TYPE input_received counter
+            input_received{label="",path="root.input"} 3
+            input_received{label="a\"\\\nb",path="root.input.broker.inputs.0"} 0
+            # HELP odd Wappa Counter metric
+            # TYPE odd counter
+            odd{le="y"} 1
+        "#]],
+        );
     }
 
     /// What is long ago says nothing of how it is now.
@@ -494,7 +550,7 @@ mod tests {
         let timing = metrics.timing("a", &[]);
         let mut exporter = config(false).build(Logger::silent()).expect("nothing is wrong with it");
         let page = exporter.page().expect("there is one");
-        let mut median = || {
+        let median = || {
             let text = String::from_utf8((page.render)(&metrics)).expect("it is a text");
             let line = text.lines().find(|it| it.contains("0.5")).expect("there is a median");
             line.rsplit_once(' ').expect("there is a value").1.to_string()
