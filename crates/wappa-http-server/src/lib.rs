@@ -29,7 +29,7 @@ use wappa_component::Component;
 
 pub use crate::{
     routes::Routes,
-    service::{Readiness, Service, Shown},
+    service::{Debug, Readiness, Service, Shown},
 };
 
 /// All components of this crate, for the program's table.
