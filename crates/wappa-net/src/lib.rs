@@ -33,7 +33,7 @@ pub use crate::{
     runtime::Runtime,
     socket::{Carrier, Ended, Scanners, pump, pump_seen},
     source::{Source, Stopping, fed_by},
-    tls::{ClientCertConfig, ServerTls, ServerTlsConfig, TlsConfig, signing_key},
+    tls::{ClientCertConfig, Pems, ServerTls, ServerTlsConfig, TlsConfig, signing_key},
 };
 
 /// All components of this crate, for the program's table.

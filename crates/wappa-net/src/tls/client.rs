@@ -167,6 +167,45 @@ impl TlsConfig {
     }
 }
 
+/// The same as texts, for a client library that encrypts by itself. What is not set is empty.
+#[derive(Debug, Default)]
+pub struct Pems {
+    /// Whether anybody may be at the other end.
+    pub skip_cert_verify: bool,
+    /// The authorities that are trusted; empty: those of the system.
+    pub roots: Secret<String>,
+    /// The certificate to show, and behind it those up to the authority.
+    pub cert: Secret<String>,
+    /// Its key.
+    pub key: Secret<String>,
+    /// What the key is encrypted with.
+    pub password: Secret<String>,
+}
+
+impl TlsConfig {
+    /// The texts of all this, of several certificates those of the first. Reads the files, and the error says which of them
+    /// is wrong.
+    pub fn pems(&self) -> Result<Pems, String> {
+        let text_of = |text: &str, file: &str| match file {
+            "" => Ok(text.to_string()),
+            file => String::from_utf8(read(file)?).map_err(|_| format!("{file}: it is no text")),
+        };
+        let mut roots = self.root_cas.reveal().clone();
+        if !self.root_cas_file.is_empty() {
+            roots.push('\n');
+            roots.push_str(&text_of("", &self.root_cas_file)?);
+        }
+        let mut pems =
+            Pems { skip_cert_verify: self.skip_cert_verify, roots: Secret(roots), ..Pems::default() };
+        if let Some(first) = self.client_certs.first() {
+            pems.cert = Secret(text_of(&first.cert, &first.cert_file)?);
+            pems.key = Secret(text_of(first.key.reveal(), &first.key_file)?);
+            pems.password = first.password.clone();
+        }
+        Ok(pems)
+    }
+}
+
 impl ClientCertConfig {
     fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, String> {
         let chain = match (self.cert.as_str(), self.cert_file.as_str()) {

@@ -12,7 +12,7 @@ use rustls::{crypto::CryptoProvider, sign::SigningKey};
 use wappa_component::fault;
 
 pub use self::{
-    client::{ClientCertConfig, TlsConfig},
+    client::{ClientCertConfig, Pems, TlsConfig},
     server::{ServerTls, ServerTlsConfig},
 };
 

@@ -1,0 +1,217 @@
+//! Records: messages of one partition as they came in, in one buffer, and what they are beside their bytes.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use rdkafka::{
+    Message as _, Timestamp,
+    message::BorrowedMessage,
+};
+use wappa_component::{Form, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Slices};
+use wappa_message::{Message, Metadata, Text, Value};
+
+use crate::native::each_header;
+
+/// What the metadata of messages look like: the two inputs of Bento differ in small things.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// Whether a message without a key has an empty one.
+    pub(crate) empty_key: bool,
+    /// Whether `kafka_lag` is there.
+    pub(crate) lag: bool,
+    /// Whether a header counts for more than what the input says under the same name.
+    pub(crate) headers_win: bool,
+    /// Whether headers are lists, of all values that a name has.
+    pub(crate) multi_header: bool,
+}
+
+/// A piece of the buffer.
+type Range = (u32, u32);
+
+#[derive(Clone, Copy)]
+struct Entry {
+    offset: i64,
+    timestamp_ms: i64,
+    key: Option<Range>,
+    /// Which of the headers are its own.
+    headers: Range,
+    is_tombstone: bool,
+}
+
+/// What messages next to each other in a partition are beside their bytes.
+pub(crate) struct Records {
+    style: Style,
+    topic: Text,
+    partition: i32,
+    /// The offset behind the last message of the partition, when these were read.
+    end: Option<i64>,
+    buffer: Bytes,
+    entries: Vec<Entry>,
+    headers: Vec<(Range, Range)>,
+}
+
+impl Records {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The offset of a message.
+    pub(crate) fn offset(&self, idx: usize) -> i64 {
+        self.entries[idx].offset
+    }
+
+    /// The offset behind the last message.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.entries.last().map_or(0, |it| it.offset + 1)
+    }
+
+    fn text(&self, (begin, end): Range) -> Value {
+        Value::Text(Text::from(self.buffer.slice(begin as usize..end as usize)))
+    }
+
+    fn own_pairs(&self, entry: &Entry) -> impl Iterator<Item = (Bytes, Value)> {
+        let key = match entry.key {
+            Some(key) => Some(self.text(key)),
+            None => self.style.empty_key.then_some(Value::Text(Text::EMPTY)),
+        };
+        let lag = |end: i64| Value::Int((end - entry.offset - 1).max(0));
+        let lag = self.style.lag.then(|| self.end.map_or(Value::Int(0), lag));
+        // In the order of the names, in which they are kept.
+        [
+            key.map(|it| ("kafka_key", it)),
+            lag.map(|it| ("kafka_lag", it)),
+            Some(("kafka_offset", Value::Int(entry.offset))),
+            Some(("kafka_partition", Value::Int(self.partition.into()))),
+            Some(("kafka_timestamp_unix", Value::Int(entry.timestamp_ms.div_euclid(1000)))),
+            Some(("kafka_timestamp_unix_ms", Value::Int(entry.timestamp_ms))),
+            Some(("kafka_tombstone_message", Value::Bool(entry.is_tombstone))),
+            Some(("kafka_topic", Value::Text(self.topic.clone()))),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (Bytes::from_static(name.as_bytes()), value))
+    }
+
+    fn header_pairs(&self, entry: &Entry) -> Vec<(Bytes, Value)> {
+        let (begin, end) = entry.headers;
+        let own = &self.headers[begin as usize..end as usize];
+        let name = |(begin, end): Range| self.buffer.slice(begin as usize..end as usize);
+        if !self.style.multi_header {
+            return own.iter().map(|(key, value)| (name(*key), self.text(*value))).collect();
+        }
+        let mut lists: Vec<(Bytes, Vec<Value>)> = Vec::new();
+        for (key, value) in own {
+            let (key, value) = (name(*key), self.text(*value));
+            match lists.iter_mut().find(|it| it.0 == key) {
+                Some((_, values)) => values.push(value),
+                None => lists.push((key, vec![value])),
+            }
+        }
+        let list = |values| Value::array(values).expect("texts are flat");
+        lists.into_iter().map(|(key, values)| (key, list(values))).collect()
+    }
+
+    fn metadata(&self, idx: usize) -> Metadata {
+        let entry = &self.entries[idx];
+        let (begin, end) = entry.headers;
+        if begin == end {
+            return Metadata::from_pairs(self.own_pairs(entry));
+        }
+        // Of a name that comes twice the last one counts.
+        let headers = self.header_pairs(entry);
+        match self.style.headers_win {
+            true => Metadata::from_pairs(self.own_pairs(entry).chain(headers)),
+            false => Metadata::from_pairs(headers.into_iter().chain(self.own_pairs(entry))),
+        }
+    }
+}
+
+impl Form for Records {
+    fn shape(&self, idx: usize, message: &mut Message) {
+        *message.metadata_mut() = self.metadata(idx);
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Records({:?}/{}, {} messages)", self.topic, self.partition, self.entries.len())
+    }
+}
+
+/// Records that are put together.
+#[derive(Default)]
+pub(crate) struct Builder {
+    buffer: Vec<u8>,
+    ranges: Vec<Range>,
+    entries: Vec<Entry>,
+    headers: Vec<(Range, Range)>,
+}
+
+impl Builder {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether a parcel can take no more.
+    pub(crate) fn is_full(&self) -> bool {
+        PARCEL_MESSAGES_MAX <= self.entries.len() || PARCEL_BYTES_MAX <= self.buffer.len()
+    }
+
+    /// Whether the message finds room: ranges are of 32 bits.
+    pub(crate) fn has_room_for(&self, message: &BorrowedMessage<'_>) -> bool {
+        // Headers count with the little that they are.
+        let n_bytes = message.payload_len() + message.key_len();
+        self.buffer.len().saturating_add(n_bytes) <= (u32::MAX / 2) as usize
+    }
+
+    pub(crate) fn push(&mut self, message: &BorrowedMessage<'_>) {
+        let payload = message.payload();
+        let range = self.append(payload.unwrap_or_default());
+        let key = message.key().map(|it| self.append(it));
+        let first = self.headers.len() as u32;
+        each_header(message, |name, value| {
+            let (name, value) = (self.append(name), self.append(value.unwrap_or_default()));
+            self.headers.push((name, value));
+        });
+        let timestamp_ms = match message.timestamp() {
+            Timestamp::CreateTime(it) | Timestamp::LogAppendTime(it) => it,
+            // What no client of Bento's has either.
+            Timestamp::NotAvailable => -1,
+        };
+        self.ranges.push(range);
+        self.entries.push(Entry {
+            offset: message.offset(),
+            timestamp_ms,
+            key,
+            headers: (first, self.headers.len() as u32),
+            is_tombstone: payload.is_none(),
+        });
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range {
+        let begin = self.buffer.len() as u32;
+        self.buffer.extend_from_slice(bytes);
+        (begin, self.buffer.len() as u32)
+    }
+
+    /// The messages, and what they are.
+    pub(crate) fn finish(self, style: Style, topic: Text, partition: i32, end: Option<i64>) -> (Slices, Arc<Records>) {
+        let buffer = Bytes::from(self.buffer);
+        let records = Arc::new(Records {
+            style,
+            topic,
+            partition,
+            end,
+            buffer: buffer.clone(),
+            entries: self.entries,
+            headers: self.headers,
+        });
+        let form = Arc::clone(&records) as Arc<dyn Form>;
+        (Slices { buffer, ranges: self.ranges, form: Some(form), ..Slices::default() }, records)
+    }
+}
