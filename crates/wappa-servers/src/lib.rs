@@ -19,6 +19,7 @@
 
 mod dir;
 mod find;
+pub mod kafka;
 pub mod nats;
 mod ports;
 pub mod redis;

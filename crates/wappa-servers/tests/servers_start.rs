@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_servers::{Dir, Server, nats::Nats, or_skip, redis::Redis, wait_until};
+use wappa_servers::{Dir, Server, kafka::Kafka, nats::Nats, or_skip, redis::Redis, wait_until};
 
 fn is_reached(server: &Server) -> bool {
     TcpStream::connect(server.address()).is_ok()
@@ -30,6 +30,13 @@ fn comes_and_goes(mut server: Server) {
     let address = server.address();
     drop(server);
     assert!(TcpStream::connect(address).is_err() && !fs::exists(dir).expect("it can be looked for"));
+}
+
+#[test]
+fn kafka_comes_and_goes() {
+    if let Some(kafka) = or_skip(Kafka::find()) {
+        comes_and_goes(kafka.start());
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     all.extend(wappa_http_client::components());
     #[cfg(feature = "http")]
     all.extend(wappa_http_server::components());
+    #[cfg(feature = "kafka")]
+    all.extend(wappa_kafka::components());
     all.extend(wasm::components());
     all.sort_by_key(|it| (it.spec.kind, it.spec.name));
     all

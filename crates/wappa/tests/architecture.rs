@@ -62,6 +62,18 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    (
+        "wappa-kafka",
+        &[
+            "wappa-component",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-servers",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -71,6 +83,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-engine",
             "wappa-http-client",
             "wappa-http-server",
+            "wappa-kafka",
             "wappa-message",
             "wappa-net",
             "wappa-pure",
@@ -81,12 +94,13 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// Dependencies that belong to some crates alone, so that the others build fast and do without.
-const BELONGS_TO: [(&str, &[&str]); 6] = [
+const BELONGS_TO: &[(&str, &[&str])] = &[
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
     ("tokio", &["wappa-http-client", "wappa-http-server", "wappa-net", "wappa-wasm"]),
     ("rustls", &["wappa-http-client", "wappa-net"]),
+    ("rdkafka", &["wappa-kafka"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),
