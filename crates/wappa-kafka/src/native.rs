@@ -8,8 +8,8 @@ use std::{
 
 use rdkafka::{
     bindings::{
-        rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_headers,
-        rd_kafka_resp_err_t,
+        rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_headers_t,
+        rd_kafka_message_headers, rd_kafka_resp_err_t,
     },
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     message::BorrowedMessage,
@@ -27,8 +27,7 @@ pub(crate) fn each_header(message: &BorrowedMessage<'_>, mut see: impl FnMut(&[u
     for idx in 0.. {
         let (mut name, mut value, mut n_bytes) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the headers are alive; behind the last one the call says that there is none.
-        let result =
-            unsafe { rd_kafka_header_get_all(headers, idx, &mut name, &mut value, &mut n_bytes) };
+        let result = unsafe { rd_kafka_header_get_all(headers, idx, &mut name, &mut value, &mut n_bytes) };
         if result != NO_ERROR {
             return;
         }

@@ -1,6 +1,9 @@
 //! Who the client says it is, with the fields of both of Bento's names; and the lints on what this build lacks.
 
-use std::{error::Error, time::{Duration, SystemTime, UNIX_EPOCH}};
+use std::{
+    error::Error,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use rdkafka::{ClientConfig, client::OAuthToken};
 use wappa_net::TlsConfig;
@@ -10,8 +13,7 @@ use wappa_spec::{Config, Map, Node, Reader, Rule, Secret};
 const HAS_TLS: bool = cfg!(feature = "tls");
 
 /// Which build has what this one lacks.
-const WHICH_HAS_TLS: &str =
-    "the released binaries and the image have it: build with `--features kafka-tls`, which takes Perl and some minutes more";
+const WHICH_HAS_TLS: &str = "the released binaries and the image have it: build with `--features kafka-tls`, which takes Perl and some minutes more";
 
 /// A client's own name and secret, as `kafka` has it.
 #[derive(Config, Debug)]
@@ -194,7 +196,8 @@ fn lint_kafka(config: &SaslConfig, node: &Node, reader: &mut Reader<'_>) {
 fn lint_franz(config: &MechanismConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_mechanism(&config.mechanism, config.oauth2.as_ref(), node, reader);
     let is_aws = config.mechanism.eq_ignore_ascii_case("AWS_MSK_IAM");
-    let is_lacking = [("aws", config.aws.is_some() && !is_aws), ("extensions", 0 < config.extensions.0.len())];
+    let is_lacking =
+        [("aws", config.aws.is_some() && !is_aws), ("extensions", 0 < config.extensions.0.len())];
     for (name, _) in is_lacking.into_iter().filter(|it| it.1) {
         let at = node.get(name).unwrap_or(node);
         reader.warn(Rule::NotInWappa, at, format!("`{name}` has no effect in Wappa"));
@@ -243,12 +246,15 @@ impl Sasl {
         if (tls.is_enabled() || has_sasl && !self.mechanism.eq_ignore_ascii_case("PLAIN")) && !HAS_TLS {
             return Err(format!("this build of Wappa has no TLS for Kafka; {WHICH_HAS_TLS}"));
         }
-        config.set("security.protocol", match (tls.is_enabled(), has_sasl) {
-            (false, false) => "plaintext",
-            (true, false) => "ssl",
-            (false, true) => "sasl_plaintext",
-            (true, true) => "sasl_ssl",
-        });
+        config.set(
+            "security.protocol",
+            match (tls.is_enabled(), has_sasl) {
+                (false, false) => "plaintext",
+                (true, false) => "ssl",
+                (false, true) => "sasl_plaintext",
+                (true, true) => "sasl_ssl",
+            },
+        );
         if has_sasl {
             config.set("sasl.mechanism", self.mechanism.to_uppercase());
             if self.token.is_none() {

@@ -19,7 +19,9 @@ impl Version {
         match numbers.as_deref() {
             // Up to 0.11 versions had four numbers.
             Some([0, minor, _, _] | [0, minor, _]) => Ok(Version { number: (0, *minor) }),
-            Some([major, minor, _] | [major, minor]) if 0 < *major => Ok(Version { number: (*major, *minor) }),
+            Some([major, minor, _] | [major, minor]) if 0 < *major => {
+                Ok(Version { number: (*major, *minor) })
+            }
             _ => Err(format!("invalid version `{text}`: a version is written like `2.1.0`")),
         }
     }
@@ -32,7 +34,9 @@ impl Version {
     /// Tells a client what brokers cannot say themselves.
     pub(crate) fn apply(self, config: &mut ClientConfig) {
         if self.number < (0, 10) {
-            config.set("api.version.request", "false").set("broker.version.fallback", format!("0.{}.0", self.number.1));
+            config
+                .set("api.version.request", "false")
+                .set("broker.version.fallback", format!("0.{}.0", self.number.1));
         }
     }
 }

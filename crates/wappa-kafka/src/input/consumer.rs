@@ -17,7 +17,9 @@ use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     client::OAuthToken,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol, base_consumer::PartitionQueue},
+    consumer::{
+        BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol, base_consumer::PartitionQueue,
+    },
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::{BorrowedMessage, Message as _},
     types::RDKafkaRespErr,
@@ -111,7 +113,12 @@ impl ClientContext for Listener {
 }
 
 impl ConsumerContext for Listener {
-    fn rebalance(&self, consumer: &BaseConsumer<Listener>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Listener>,
+        what: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
         if self.is_closing.load(Ordering::SeqCst) {
             // Everything is given back, and was told to the library before.
             let _ = consumer.unassign();
@@ -279,9 +286,9 @@ impl Consumer {
                 if reason.is_some() || QUESTIONS_MAX <= self.n_questions {
                     self.n_questions = 0;
                     self.shared.has_failed(reason.unwrap_or_else(|| match err.rdkafka_error_code() {
-                        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure) => {
-                            "no broker has answered".to_string()
-                        }
+                        Some(
+                            RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure,
+                        ) => "no broker has answered".to_string(),
                         Some(code) => code.to_string(),
                         None => err.to_string(),
                     }));
@@ -333,8 +340,7 @@ impl Consumer {
         };
         for question in questions {
             let Ok(metadata) = self.client.fetch_metadata(question, ASK_MAX) else { return false };
-            let is_meant =
-                |name: &str| question.is_some() || topics::is_meant(name, &options.patterns);
+            let is_meant = |name: &str| question.is_some() || topics::is_meant(name, &options.patterns);
             for topic in metadata.topics().iter().filter(|it| it.error().is_none() && is_meant(it.name())) {
                 found.push((topic.name().to_string(), topic.partitions().len() as i32));
             }

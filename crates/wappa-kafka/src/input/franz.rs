@@ -7,13 +7,7 @@ use wappa_component::{BuildError, BuildInput, Component, Context, Input};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule, Size};
 
-use super::{
-    consumer::Options,
-    kafka::lint_traces,
-    reader::input,
-    records::Style,
-    topics,
-};
+use super::{consumer::Options, kafka::lint_traces, reader::input, records::Style, topics};
 use crate::{
     client::{addresses, basics, lint_brokers, ms},
     sasl::{MechanismConfig, Sasl, lint_several, lint_tls},
@@ -67,7 +61,11 @@ pub(crate) const COMPONENT: Component =
 #[config(lint = lint)]
 struct FranzConfig {
     /// Brokers to begin with; the others of the cluster are found. One text may name several, with commas between them.
-    #[config(example = "[localhost:9092]", example = "['foo:9092', 'bar:9092']", example = "['foo:9092,bar:9092']")]
+    #[config(
+        example = "[localhost:9092]",
+        example = "['foo:9092', 'bar:9092']",
+        example = "['foo:9092,bar:9092']"
+    )]
     seed_brokers: Vec<String>,
 
     /// What is read: topics, or partitions of topics, as `foo:0` or `foo:0-5`, and from an offset on, as `foo:0:10`. One text
@@ -198,10 +196,12 @@ impl FranzConfig {
         match (whole.is_empty(), named.is_empty()) {
             (true, true) => Err("there is no topic".to_string()),
             (_, false) if has_group => {
-                Err("this input does not support both a consumer group and explicit topic partitions".to_string())
+                Err("this input does not support both a consumer group and explicit topic partitions"
+                    .to_string())
             }
             (_, false) if self.regexp_topics => Err(
-                "this input does not support both regular expression topics and explicit topic partitions".to_string(),
+                "this input does not support both regular expression topics and explicit topic partitions"
+                    .to_string(),
             ),
             _ if self.regexp_topics => topics::patterns(&whole).map(|_| (whole, named)),
             _ => Ok((whole, named)),
@@ -217,7 +217,9 @@ impl FranzConfig {
                 "range" => "range",
                 "round_robin" => "roundrobin",
                 "sticky" => {
-                    return Err("Wappa does not have the balancer `sticky`: take `cooperative_sticky`".to_string());
+                    return Err(
+                        "Wappa does not have the balancer `sticky`: take `cooperative_sticky`".to_string()
+                    );
                 }
                 other => return Err(format!("undefined group_balancer option: [{other}]")),
             };
@@ -269,7 +271,8 @@ impl BuildInput for FranzConfig {
             .set("fetch.wait.max.ms", ms(self.fetch_max_wait, 0, 300_000))
             // Enough for a moment in which the broker is slow, and not much to keep.
             .set("queued.min.messages", "10000");
-        let style = Style { empty_key: false, lag: false, headers_win: true, multi_header: self.multi_header };
+        let style =
+            Style { empty_key: false, lag: false, headers_win: true, multi_header: self.multi_header };
         let options = Options {
             client,
             token: sasl.token,

@@ -7,12 +7,7 @@ use wappa_component::{BuildError, BuildInput, Component, Context, Input};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule};
 
-use super::{
-    consumer::Options,
-    reader::input,
-    records::Style,
-    topics,
-};
+use super::{consumer::Options, reader::input, records::Style, topics};
 use crate::{
     client::{addresses, basics, ms},
     sasl::{Sasl, SaslConfig, lint_tls},
@@ -80,7 +75,12 @@ struct KafkaConfig {
 
     /// What is read: topics, or partitions of topics, as `foo:0` or `foo:0-5`, but not both. One text may name several,
     /// with commas between them.
-    #[config(example = "[foo, bar]", example = "['foo,bar']", example = "['foo:0', 'bar:1', 'bar:3']", example = "['foo:0-5']")]
+    #[config(
+        example = "[foo, bar]",
+        example = "['foo,bar']",
+        example = "['foo:0', 'bar:1', 'bar:3']",
+        example = "['foo:0-5']"
+    )]
     topics: Vec<String>,
 
     /// The version of Kafka that the brokers have at least. The client asks them anyway; only versions before 0.11, which
@@ -175,7 +175,8 @@ struct GroupConfig {
     rebalance_timeout: Duration,
 }
 
-const MIXED: &str = "it is not currently possible to include balanced and explicit partition topics in the same kafka input";
+const MIXED: &str =
+    "it is not currently possible to include balanced and explicit partition topics in the same kafka input";
 
 fn lint(config: &KafkaConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_tls(&config.tls, node, reader);
@@ -240,8 +241,7 @@ impl BuildInput for KafkaConfig {
         if self.debug {
             client.set("debug", "broker,topic,metadata,cgrp,fetch,security");
         }
-        let style =
-            Style { empty_key: true, lag: true, headers_win: false, multi_header: self.multi_header };
+        let style = Style { empty_key: true, lag: true, headers_win: false, multi_header: self.multi_header };
         let options = Options {
             client,
             token: sasl.token,

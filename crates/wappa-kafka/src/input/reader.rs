@@ -13,8 +13,8 @@ use std::{
 };
 
 use wappa_component::{
-    Ack, ConnectError, Context, Failure, Input, InputBell, Order, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel,
-    ReadError, Slices, Step, Stretch, Waits, cause_of_start,
+    Ack, ConnectError, Context, Failure, Input, InputBell, Order, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX,
+    Parcel, ReadError, Slices, Step, Stretch, Waits, cause_of_start,
 };
 
 use super::{
@@ -212,8 +212,8 @@ impl Reader {
             shared.bell.ring();
         };
         let started = thread::Builder::new().name("kafka input".to_string()).spawn(run);
-        let thread =
-            started.map_err(|err| ConnectError::BackOff(format!("starting a thread: {}", cause_of_start(&err))))?;
+        let thread = started
+            .map_err(|err| ConnectError::BackOff(format!("starting a thread: {}", cause_of_start(&err))))?;
         self.thread = Some(thread);
         Ok(())
     }
@@ -377,7 +377,10 @@ impl Input for Reader {
         while !state.is_gone {
             let Some(left) = CLOSE_MAX.checked_sub(began.elapsed()) else {
                 // It ends with the process, or when the broker answers.
-                return Err("the broker has not said that offsets are committed: what is read again may be more".to_string());
+                return Err(
+                    "the broker has not said that offsets are committed: what is read again may be more"
+                        .to_string(),
+                );
             };
             (state, _) = self.shared.called.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }

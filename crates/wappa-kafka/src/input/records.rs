@@ -3,10 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use rdkafka::{
-    Message as _, Timestamp,
-    message::BorrowedMessage,
-};
+use rdkafka::{Message as _, Timestamp, message::BorrowedMessage};
 use wappa_component::{Form, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Slices};
 use wappa_message::{Message, Metadata, Text, Value};
 
@@ -200,7 +197,13 @@ impl Builder {
     }
 
     /// The messages, and what they are.
-    pub(crate) fn finish(self, style: Style, topic: Text, partition: i32, end: Option<i64>) -> (Slices, Arc<Records>) {
+    pub(crate) fn finish(
+        self,
+        style: Style,
+        topic: Text,
+        partition: i32,
+        end: Option<i64>,
+    ) -> (Slices, Arc<Records>) {
         let buffer = Bytes::from(self.buffer);
         let records = Arc::new(Records {
             style,

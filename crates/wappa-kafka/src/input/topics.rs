@@ -19,7 +19,9 @@ pub(crate) fn parse(topics: &[String], with_offsets: bool) -> Result<(Vec<String
             }
             [name, partitions] => (name.trim(), partitions, None),
             [_, _, _] if !with_offsets => {
-                return Err(format!("topic '{topic}' is invalid, explicit offsets are not supported by this input"));
+                return Err(format!(
+                    "topic '{topic}' is invalid, explicit offsets are not supported by this input"
+                ));
             }
             [name, partitions, offset] => (name.trim(), partitions, Some(number::<i64>(offset)?)),
             _ => {
@@ -54,7 +56,10 @@ fn partitions_of(text: &str) -> Result<std::ops::RangeInclusive<i32>, String> {
         _ => return Err(format!("partition '{text}' is invalid, only one range can be specified")),
     };
     if !(0..PARTITIONS_MAX).contains(&begin) || PARTITIONS_MAX <= end {
-        return Err(format!("partition '{text}' is invalid, partitions are from 0 to {}", PARTITIONS_MAX - 1));
+        return Err(format!(
+            "partition '{text}' is invalid, partitions are from 0 to {}",
+            PARTITIONS_MAX - 1
+        ));
     }
     if end < begin {
         return Err(format!("partition '{text}' is invalid, the range is empty"));
@@ -106,7 +111,8 @@ mod tests {
         assert_eq!(read(&["foo:1", "bar"], true), "bar foo:1");
         let text = "topic 'foo:0:1' is invalid, explicit offsets are not supported by this input";
         assert_eq!(read(&["foo:0:1"], false), text);
-        let text = "topic 'foo:0:1:2' is invalid, only one partition and an optional offset should be specified";
+        let text =
+            "topic 'foo:0:1:2' is invalid, only one partition and an optional offset should be specified";
         assert_eq!(read(&["foo:0:1:2"], true), text);
         assert_eq!(read(&["foo:"], true), "empty partition expression");
         assert_eq!(read(&["foo:x"], true), "failed to parse partition number: \"x\" is no number");
@@ -114,13 +120,17 @@ mod tests {
         assert_eq!(read(&["foo:5-1"], true), "partition '5-1' is invalid, the range is empty");
         let text = "partition '0-2000000000' is invalid, partitions are from 0 to 999999";
         assert_eq!(read(&["foo:0-2000000000"], true), text);
-        assert_eq!(read(&["foo:0-1-2"], true), "partition '0-1-2' is invalid, only one range can be specified");
+        assert_eq!(
+            read(&["foo:0-1-2"], true),
+            "partition '0-1-2' is invalid, only one range can be specified"
+        );
     }
 
     #[test]
     fn patterns_mean_names_anywhere_and_nothing_of_the_brokers_own() {
         let patterns = patterns(&["things.*".to_string(), "^a$".to_string()]).expect("they can be read");
-        let meant = ["things", "my_things_1", "a", "ab", "__consumer_offsets"].map(|it| is_meant(it, &patterns));
+        let meant =
+            ["things", "my_things_1", "a", "ab", "__consumer_offsets"].map(|it| is_meant(it, &patterns));
         assert_eq!(meant, [true, true, true, false, false]);
         assert!(super::patterns(&["(".to_string()]).is_err());
         assert!(!is_meant("__consumer_offsets", &super::patterns(&[".*".to_string()]).expect("a pattern")));

@@ -56,7 +56,11 @@ pub(crate) const COMPONENT: Component =
 #[config(lint = lint)]
 struct FranzConfig {
     /// Brokers to begin with; the others of the cluster are found. One text may name several, with commas between them.
-    #[config(example = "[localhost:9092]", example = "['foo:9092', 'bar:9092']", example = "['foo:9092,bar:9092']")]
+    #[config(
+        example = "[localhost:9092]",
+        example = "['foo:9092', 'bar:9092']",
+        example = "['foo:9092,bar:9092']"
+    )]
     seed_brokers: Vec<String>,
 
     /// The topic.
@@ -68,10 +72,7 @@ struct FranzConfig {
     /// How a partition is chosen: by the key with the hash of Kafka's own clients (`murmur2_hash`, which is the default), one
     /// after the other (`round_robin`), for all that is written at once the one with the fewest messages on their way
     /// (`least_backup`), the same for so many bytes (`uniform_bytes`), or as `partition` says (`manual`).
-    #[config(
-        options("murmur2_hash", "round_robin", "least_backup", "uniform_bytes", "manual"),
-        advanced
-    )]
+    #[config(options("murmur2_hash", "round_robin", "least_backup", "uniform_bytes", "manual"), advanced)]
     partitioner: Option<String>,
 
     /// For `uniform_bytes`.
@@ -238,10 +239,8 @@ impl BuildOutput for FranzConfig {
             client.set("sticky.partitioning.linger.ms", "0");
         }
         let is_manual = self.partitioner.as_ref().is_some_and(|it| it.eq_ignore_ascii_case("manual"));
-        let headers = Headers {
-            of_metadata: self.metadata.choice().map_err(BuildError::new)?,
-            fixed: Vec::new(),
-        };
+        let headers =
+            Headers { of_metadata: self.metadata.choice().map_err(BuildError::new)?, fixed: Vec::new() };
         let options = Options {
             client,
             token: sasl.token,
@@ -250,10 +249,7 @@ impl BuildOutput for FranzConfig {
             partition: self.partition.filter(|_| is_manual).map(Partition),
             way,
             headers,
-            limit: Limit {
-                writes: self.max_in_flight.max(1),
-                messages: self.max_buffered_records.max(1),
-            },
+            limit: Limit { writes: self.max_in_flight.max(1), messages: self.max_buffered_records.max(1) },
             max_bytes: (max_bytes as usize, "max_message_bytes"),
             as_batches: false,
             new_topics: None,

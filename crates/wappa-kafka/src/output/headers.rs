@@ -51,10 +51,8 @@ impl Headers {
         let mut headers = OwnedHeaders::new_with_capacity(n + self.fixed.len());
         for (key, value) in metadata.iter().filter(|(key, _)| 0 < n && self.of_metadata.has(key)) {
             let value = value.to_text();
-            headers = headers.insert(Header {
-                key: &String::from_utf8_lossy(key),
-                value: Some(value.as_ref()),
-            });
+            headers =
+                headers.insert(Header { key: &String::from_utf8_lossy(key), value: Some(value.as_ref()) });
         }
         for (key, value) in &self.fixed {
             headers = headers.insert(Header { key, value: Some(value.as_bytes()) });

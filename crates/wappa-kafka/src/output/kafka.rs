@@ -203,8 +203,9 @@ impl BackOffConfig {
     fn times(&self) -> Result<[Duration; 3], (&'static str, String)> {
         let read = |name: &'static str, text: &str| match text {
             "" => Ok(Duration::ZERO),
-            text => duration::parse(text)
-                .map_err(|err| (name, format!("failed to parse duration string: {err}"))),
+            text => {
+                duration::parse(text).map_err(|err| (name, format!("failed to parse duration string: {err}")))
+            }
         };
         Ok([
             read("initial_interval", &self.initial_interval)?,

@@ -21,7 +21,13 @@ pub(crate) const COMPONENTS: &[&Component] = &[&kafka::COMPONENT, &franz::COMPON
 const LINGER: &str = "1";
 
 /// What both outputs tell a producer.
-fn produce(client: &mut ClientConfig, max_bytes: u64, timeout: Duration, max_in_flight: usize, idempotent: bool) {
+fn produce(
+    client: &mut ClientConfig,
+    max_bytes: u64,
+    timeout: Duration,
+    max_in_flight: usize,
+    idempotent: bool,
+) {
     client
         .set("message.max.bytes", max_bytes.clamp(1000, 1_000_000_000).to_string())
         .set("request.timeout.ms", ms(timeout, 1, 900_000))

@@ -51,12 +51,7 @@ struct Topic {
 
 impl Chooser {
     pub(crate) fn new(way: Way) -> Chooser {
-        Chooser {
-            way,
-            topics: Mutex::default(),
-            n_bytes: AtomicUsize::new(0),
-            write: AtomicU64::new(0),
-        }
+        Chooser { way, topics: Mutex::default(), n_bytes: AtomicUsize::new(0), write: AtomicU64::new(0) }
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<String, Topic>> {

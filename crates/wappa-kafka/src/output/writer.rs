@@ -183,9 +183,9 @@ fn partition_of(text: &str) -> Result<i32, String> {
     if text.is_empty() {
         return Err("partition expression failed to produce a value".to_string());
     }
-    let number: i32 = text
-        .parse()
-        .map_err(|_| format!("failed to parse valid integer from partition expression: {text:?} is no number of 32 bits"))?;
+    let number: i32 = text.parse().map_err(|_| {
+        format!("failed to parse valid integer from partition expression: {text:?} is no number of 32 bits")
+    })?;
     match number < 0 {
         true => Err(format!("invalid partition parsed from expression, must be >= 0, got {number}")),
         false => Ok(number),
@@ -209,8 +209,8 @@ impl Writer {
             shared.bell.ring();
         };
         let started = thread::Builder::new().name("kafka output".to_string()).spawn(run);
-        let thread =
-            started.map_err(|err| ConnectError::BackOff(format!("starting a thread: {}", cause_of_start(&err))))?;
+        let thread = started
+            .map_err(|err| ConnectError::BackOff(format!("starting a thread: {}", cause_of_start(&err))))?;
         self.thread = Some(thread);
         Ok(())
     }

@@ -1,0 +1,157 @@
+//! Streams from and to a real broker: what they read and write, in which order, and what is committed.
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
+
+use support::{
+    Record, Running, broker, committed, make_topic, name, produce, produce_numbers, read_topic, record,
+};
+use wappa_servers::{Dir, wait_until};
+
+/// The lines of a file.
+fn lines(dir: &Dir, file: &str) -> Vec<String> {
+    fs::read_to_string(dir.at(file)).unwrap_or_default().lines().map(str::to_string).collect()
+}
+
+fn to_file(dir: &Dir) -> String {
+    format!("file: {{ path: {:?}, codec: lines }}", dir.at("out"))
+}
+
+#[test]
+fn what_a_message_comes_with() {
+    let Some(address) = broker() else { return };
+    let (topic, dir) = (name("metadata"), Dir::new());
+    make_topic(address, &topic, 2);
+    let at = |payload: Option<&str>, key: Option<&str>, ms: i64| Record {
+        key: key.map(|it| it.as_bytes().to_vec()),
+        payload: payload.map(|it| it.as_bytes().to_vec()),
+        partition: Some(1),
+        timestamp: Some(ms),
+        headers: Vec::new(),
+    };
+    let first = Record {
+        headers: vec![
+            ("trace".to_string(), b"one".to_vec()),
+            ("trace".to_string(), b"two".to_vec()),
+            ("kafka_topic".to_string(), b"mine".to_vec()),
+        ],
+        ..at(Some("a"), Some("k"), 1_600_000_000_123)
+    };
+    produce(
+        address,
+        &topic,
+        &[first, at(Some(""), None, 1_600_000_001_000), at(None, Some("gone"), 1_600_000_002_999)],
+    );
+    let read = |input: &str| {
+        let file = dir.at(&input.replace([' ', ':', '{', '}', '[', ']', '\'', '"', '/', ','], "_"));
+        let config = format!(
+            "input: {{ {input} }}\npipeline: {{ threads: 1, processors: [ {{ mapping: 'root = metadata().without(\"kafka_lag\").assign({{\"c\": content().string(), \"lag\": @kafka_lag}})' }} ] }}\n\
+             output: {{ file: {{ path: {file:?}, codec: lines }} }}"
+        );
+        let running = Running::start(&config);
+        let lines = || fs::read_to_string(&file).unwrap_or_default();
+        wait_until("three lines", || lines().lines().count() == 3);
+        running.drain();
+        lines().replace(&topic, "T")
+    };
+    let common = |multi: &str| format!("topics: ['{topic}:1'], multi_header: {multi}");
+    assert_eq!(
+        read(&format!("kafka: {{ addresses: ['{address}'], {} }}", common("false"))),
+        r#"{"c":"a","kafka_key":"k","kafka_offset":0,"kafka_partition":1,"kafka_timestamp_unix":1600000000,"kafka_timestamp_unix_ms":1600000000123,"kafka_tombstone_message":false,"kafka_topic":"T","lag":2,"trace":"two"}
+{"c":"","kafka_key":"","kafka_offset":1,"kafka_partition":1,"kafka_timestamp_unix":1600000001,"kafka_timestamp_unix_ms":1600000001000,"kafka_tombstone_message":false,"kafka_topic":"T","lag":1}
+{"c":"","kafka_key":"gone","kafka_offset":2,"kafka_partition":1,"kafka_timestamp_unix":1600000002,"kafka_timestamp_unix_ms":1600000002999,"kafka_tombstone_message":true,"kafka_topic":"T","lag":0}
+"#
+    );
+    assert_eq!(
+        read(&format!("kafka_franz: {{ seed_brokers: ['{address}'], {} }}", common("true"))),
+        r#"{"c":"a","kafka_key":"k","kafka_offset":0,"kafka_partition":1,"kafka_timestamp_unix":1600000000,"kafka_timestamp_unix_ms":1600000000123,"kafka_tombstone_message":false,"kafka_topic":["mine"],"lag":null,"trace":["one","two"]}
+{"c":"","kafka_offset":1,"kafka_partition":1,"kafka_timestamp_unix":1600000001,"kafka_timestamp_unix_ms":1600000001000,"kafka_tombstone_message":false,"kafka_topic":"T","lag":null}
+{"c":"","kafka_key":"gone","kafka_offset":2,"kafka_partition":1,"kafka_timestamp_unix":1600000002,"kafka_timestamp_unix_ms":1600000002999,"kafka_tombstone_message":true,"kafka_topic":"T","lag":null}
+"#
+    );
+}
+
+#[test]
+fn a_group_goes_on_where_it_was() {
+    let Some(address) = broker() else { return };
+    for (group, input) in [
+        ("sarama", "kafka: { addresses: [ADDRESS], topics: [TOPIC], consumer_group: GROUP }"),
+        ("franz", "kafka_franz: { seed_brokers: [ADDRESS], topics: [TOPIC], consumer_group: GROUP }"),
+        (
+            "pattern",
+            "kafka_franz: { seed_brokers: [ADDRESS], topics: ['^TOPIC$'], regexp_topics: true, consumer_group: GROUP }",
+        ),
+        ("number", "kafka: { addresses: [ADDRESS], topics: ['TOPIC:0-3'], consumer_group: GROUP }"),
+    ] {
+        let (topic, dir) = (name(&format!("group-{group}")), Dir::new());
+        make_topic(address, &topic, 4);
+        produce_numbers(address, &topic, 0..1000, 4);
+        let input = input.replace("ADDRESS", address).replace("TOPIC", &topic).replace("GROUP", group);
+        let config = format!("input: {{ {input} }}\noutput: {{ {} }}", to_file(&dir));
+        let running = Running::start(&config);
+        wait_until("all of it", || lines(&dir, "out").len() == 1000);
+        running.drain();
+        let offsets = (0..4).map(|it| committed(address, group, &topic, it));
+        assert_eq!(offsets.collect::<Vec<_>>(), [Some(250); 4], "{group}");
+        // What is new, and nothing else.
+        produce_numbers(address, &topic, 1000..1004, 4);
+        let running = Running::start(&config);
+        wait_until("the new ones", || lines(&dir, "out").len() == 1004);
+        running.drain();
+        let all: BTreeSet<String> = lines(&dir, "out").into_iter().collect();
+        assert_eq!((all.len(), lines(&dir, "out").len()), (1004, 1004), "{group}");
+    }
+}
+
+#[test]
+fn a_partition_keeps_its_order_with_many_threads() {
+    let Some(address) = broker() else { return };
+    let (topic, to) = (name("order"), name("order-out"));
+    make_topic(address, &topic, 4);
+    make_topic(address, &to, 4);
+    produce_numbers(address, &topic, 0..2000, 4);
+    let config = format!(
+        "input: {{ kafka_franz: {{ seed_brokers: ['{address}'], topics: ['{topic}'], consumer_group: g-{topic} }} }}\n\
+         pipeline:\n  threads: 4\n  processors:\n    - switch: [ {{ check: 'content().number() % 97 == 0', processors: [ {{ sleep: {{ duration: 20ms }} }} ] }} ]\n\
+         output: {{ kafka_franz: {{ seed_brokers: ['{address}'], topic: '{to}', partitioner: manual, partition: '${{! @kafka_partition }}', key: '${{! @kafka_offset }}', metadata: {{ include_prefixes: [kafka_part] }} }} }}"
+    );
+    let running = Running::start(&config);
+    let all = read_topic(address, &to, 2000);
+    running.drain();
+    let mut of_partition: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
+    for read in &all {
+        of_partition.entry(read.partition).or_default().push(read.payload.parse().expect("a number"));
+        assert_eq!(read.headers, [("kafka_partition".to_string(), read.partition.to_string())]);
+    }
+    for (partition, numbers) in of_partition {
+        assert_eq!(numbers, (0..500).map(|it| it * 4 + partition as u32).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_not_answered_is_not_committed() {
+    let Some(address) = broker() else { return };
+    let (topic, dir) = (name("floor"), Dir::new());
+    make_topic(address, &topic, 1);
+    produce_numbers(address, &topic, 0..100, 1);
+    let group = format!("g-{topic}");
+    // Fifty fails again and again.
+    let config = format!(
+        "input: {{ kafka: {{ addresses: ['{address}'], topics: ['{topic}'], consumer_group: {group}, commit_period: 100ms }} }}\n\
+         output:\n  switch:\n    cases:\n      - check: 'content() == \"50\"'\n        output: {{ reject: no }}\n      - output: {{ {} }}\n",
+        to_file(&dir)
+    );
+    let running = Running::start(&config);
+    wait_until("all but one", || lines(&dir, "out").len() == 99);
+    wait_until("a commit", || committed(address, &group, &topic, 0) == Some(50));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(committed(address, &group, &topic, 0), Some(50));
+    running.stop.abandon();
+    running.join();
+    assert_eq!(committed(address, &group, &topic, 0), Some(50));
+}
