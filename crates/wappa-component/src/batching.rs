@@ -159,7 +159,7 @@ pub struct Collected {
 }
 
 /// What a mapping says of the messages of a batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Check {
     mapping: Mapping,
     /// The messages of the batch. Those that no query can ask for any more are empty.
@@ -185,7 +185,7 @@ impl Check {
 }
 
 /// A policy at work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     count: Option<usize>,
     byte_size: Option<usize>,
@@ -244,6 +244,12 @@ impl Policy {
             by_period: counter("period"),
             by_size: counter("size"),
         })
+    }
+
+    /// The same policy at work on other batches; what it completes is counted together.
+    #[must_use]
+    pub fn another(&self) -> Policy {
+        Policy { random: RandomState::new().build_hasher().finish(), ..self.clone() }
     }
 
     /// Which limit a batch has reached with a message that was added to it.

@@ -25,10 +25,15 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 use regex::Regex;
-use wappa_component::{Group, counted};
+use wappa_component::{
+    Group, PARCEL_MESSAGES_MAX, RateLimit,
+    batching::{Collected, Mechanism, Policy},
+    counted,
+};
 use wappa_message::Text;
 
 use super::{
+    Batching,
     partition::Partition,
     reader::{Ready, Shared},
     records::{Builder, Style},
@@ -57,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) refresh: Duration,
     /// Whether a topic that is not there ends the connection.
     pub(crate) leaves_unknown: bool,
+    pub(crate) batching: Option<Batching>,
+    pub(crate) rate_limit: Option<Arc<dyn RateLimit>>,
 }
 
 impl Options {
@@ -77,6 +84,9 @@ const QUESTIONS_MAX: usize = 10;
 
 /// The library's events that are taken at once. What is one for itself looks like none, so it is not asked for the end.
 const EVENTS_AT_ONCE: usize = 8;
+
+/// The most bytes that a batch has.
+const BATCH_BYTES_MAX: usize = 1 << 30;
 
 /// What the library calls.
 pub(crate) struct Listener {
@@ -190,6 +200,16 @@ struct Active {
     queue: PartitionQueue<Listener>,
     /// Whether it waits for its turn to be read.
     is_pending: bool,
+    open: Option<Open>,
+}
+
+/// A batch that is not complete.
+struct Open {
+    policy: Policy,
+    builder: Builder,
+    n_content_bytes: usize,
+    /// When the period is over.
+    due: Option<Instant>,
 }
 
 struct Consumer {
@@ -233,7 +253,7 @@ impl Consumer {
                 }
                 continue;
             }
-            let call = self.shared.wait(if self.pending.is_empty() { TICK } else { Duration::ZERO });
+            let call = self.shared.wait(self.time_to_wait());
             if call.is_closing {
                 return;
             }
@@ -247,6 +267,7 @@ impl Consumer {
                 self.shared.is_lost();
             }
             self.fill();
+            self.complete_in_time();
             if TICK <= self.stored.elapsed() {
                 self.stored = Instant::now();
                 self.store(|_| true);
@@ -414,7 +435,14 @@ impl Consumer {
             queue.set_nonempty_callback(move || caller.wake(id));
             let group = *self.groups.entry(name.clone()).or_insert_with(Group::new);
             let partition = Arc::new(Partition::new(&name.0, name.1, id, group));
-            let active = Active { partition, name: Text::from(name.0.as_str()), queue, is_pending: false };
+            let open = self.options.batching.as_ref().map(|it| Open {
+                policy: it.policy.another(),
+                builder: Builder::default(),
+                n_content_bytes: 0,
+                due: None,
+            });
+            let active =
+                Active { partition, name: Text::from(name.0.as_str()), queue, is_pending: false, open };
             if let Some(old) = self.by_name.insert(name, id) {
                 self.active.remove(&old);
             }
@@ -470,6 +498,38 @@ impl Consumer {
         }
     }
 
+    /// How long there is nothing to do, unless somebody calls.
+    fn time_to_wait(&self) -> Duration {
+        if !self.pending.is_empty() && self.shared.has_room() {
+            return Duration::ZERO;
+        }
+        let due = self.active.values().filter_map(|it| it.open.as_ref()?.due);
+        match due.min().filter(|_| self.options.batching.is_some()) {
+            Some(due) => TICK.min(due.saturating_duration_since(Instant::now())),
+            None => TICK,
+        }
+    }
+
+    /// Hands over batches whose period is over.
+    fn complete_in_time(&mut self) {
+        if self.options.batching.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let is_due = |it: &Active| it.open.as_ref().and_then(|it| it.due).is_some_and(|due| due <= now);
+        let ids: Vec<u64> = self.active.iter().filter(|(_, it)| is_due(it)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|it| self.complete(it, Mechanism::Period));
+    }
+
+    /// The batch of a partition is complete.
+    fn complete(&mut self, id: u64, mechanism: Mechanism) {
+        let Some(open) = self.active.get_mut(&id).and_then(|it| it.open.as_mut()) else { return };
+        open.policy.count(mechanism);
+        (open.n_content_bytes, open.due) = (0, None);
+        let builder = std::mem::take(&mut open.builder);
+        self.hand_over(&self.active[&id], builder);
+    }
+
     /// Reads what is there, as long as there is room.
     fn fill(&mut self) {
         // No longer than once around, so that events are taken in between.
@@ -493,6 +553,9 @@ impl Consumer {
         if room == 0 {
             return if active.partition.block(limit) { Filled::Blocked } else { Filled::More };
         }
+        if active.open.is_some() {
+            return self.collect_from(id);
+        }
         let mut builder = Builder::default();
         let mut filled = Filled::More;
         while builder.len() < room && !builder.is_full() {
@@ -510,6 +573,45 @@ impl Consumer {
         filled
     }
 
+    /// Reads for a batch, until it is complete.
+    fn collect_from(&mut self, id: u64) -> Filled {
+        let (options, client) = (Arc::clone(&self.options), Arc::clone(&self.client));
+        let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
+        let (partition, name) = (Arc::clone(&active.partition), active.name.clone());
+        let Some(open) = &mut active.open else { return Filled::Empty };
+        for _ in 0..PARCEL_MESSAGES_MAX {
+            let message = match active.queue.poll(Duration::ZERO) {
+                Some(Ok(message)) => message,
+                Some(Err(_)) => continue,
+                None => return Filled::Empty,
+            };
+            if open.builder.len() == 0 {
+                // One that never ends has no time.
+                open.due = open.policy.begin().and_then(|it| Instant::now().checked_add(it));
+            }
+            open.builder.push(&message);
+            open.n_content_bytes += message.payload_len();
+            let collected = Collected { n_messages: open.builder.len(), n_bytes: open.n_content_bytes };
+            let added = || {
+                let mut alone = Builder::default();
+                alone.push(&message);
+                let end =
+                    options.style.lag.then(|| native::end_of(&client, &partition.topic, partition.number));
+                alone.finish(options.style, name.clone(), partition.number, end.flatten()).0.message(0)
+            };
+            let mechanism = match open.policy.limit(collected, added) {
+                Some(mechanism) => mechanism,
+                // Whatever the policy says: a buffer has an end.
+                None if BATCH_BYTES_MAX <= open.builder.n_bytes() => Mechanism::Size,
+                None => continue,
+            };
+            drop(message);
+            self.complete(id, mechanism);
+            return Filled::More;
+        }
+        Filled::More
+    }
+
     fn hand_over(&self, active: &Active, builder: Builder) {
         if builder.len() == 0 {
             return;
@@ -522,7 +624,7 @@ impl Consumer {
         let (slices, records) =
             builder.finish(self.options.style, active.name.clone(), partition.number, end);
         let span = partition.add(records);
-        self.shared.put(Ready { partition, span, slices });
+        self.shared.put(Ready { partition, span, first: 0, slices, is_batch: active.open.is_some() });
     }
 
     /// A message that came before its partition had a queue.

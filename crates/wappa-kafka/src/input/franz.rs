@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::Offset;
-use wappa_component::{BuildError, BuildInput, Component, Context, Input};
+use wappa_component::{BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule, Size};
 
@@ -163,6 +163,14 @@ struct FranzConfig {
     #[config(default = "false", advanced)]
     multi_header: bool,
 
+    /// What of a partition is put together to batches.
+    #[config(advanced)]
+    batching: PolicyConfig,
+
+    /// The label of a rate limit that says when a message, or a batch, is read.
+    #[config(default = "\"\"", label_of = "rate_limit", advanced)]
+    rate_limit: String,
+
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
     extract_tracing_map: Option<Mapping>,
@@ -271,6 +279,10 @@ impl BuildInput for FranzConfig {
             .set("fetch.wait.max.ms", ms(self.fetch_max_wait, 0, 300_000))
             // Enough for a moment in which the broker is slow, and not much to keep.
             .set("queued.min.messages", "10000");
+        let rate_limit = match self.rate_limit.as_str() {
+            "" => None,
+            label => Some(ctx.rate_limit(label)?),
+        };
         let style =
             Style { empty_key: false, lag: false, headers_win: true, multi_header: self.multi_header };
         let options = Options {
@@ -286,6 +298,8 @@ impl BuildInput for FranzConfig {
             auto_replay_nacks: self.auto_replay_nacks,
             refresh: age.max(Duration::from_secs(1)),
             leaves_unknown: self.reconnect_on_unknown_topic_or_partition,
+            batching: super::batching(&self.batching, ctx)?,
+            rate_limit,
         };
         Ok(input(options, ctx))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::Offset;
-use wappa_component::{BuildError, BuildInput, Component, Context, Input};
+use wappa_component::{BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule};
 
@@ -157,6 +157,10 @@ struct KafkaConfig {
     /// Whether the client library logs what it does, at the level DEBUG.
     #[config(default = "false", advanced)]
     debug: bool,
+
+    /// What of a partition is put together to batches.
+    #[config(advanced)]
+    batching: PolicyConfig,
 }
 
 /// How a group notices who is gone.
@@ -255,6 +259,8 @@ impl BuildInput for KafkaConfig {
             auto_replay_nacks: self.auto_replay_nacks,
             refresh: Duration::from_secs(600),
             leaves_unknown: false,
+            batching: super::batching(&self.batching, ctx)?,
+            rate_limit: None,
         };
         Ok(input(options, ctx))
     }

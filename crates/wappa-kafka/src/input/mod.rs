@@ -11,11 +11,31 @@ mod topics;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use wappa_component::Component;
+use wappa_component::{
+    BuildError, Component, Context, Processor,
+    batching::{Policy, PolicyConfig},
+};
 
 use crate::client::ms;
 
 pub(crate) const COMPONENTS: &[&Component] = &[&kafka::COMPONENT, &franz::COMPONENT];
+
+/// How messages of a partition are put together.
+pub(crate) struct Batching {
+    /// Each partition has its own, like this one.
+    policy: Policy,
+    processors: Vec<Box<dyn Processor>>,
+}
+
+/// The batching that is asked for, if any is.
+fn batching(config: &PolicyConfig, ctx: &mut Context<'_>) -> Result<Option<Batching>, BuildError> {
+    if config.is_empty() {
+        return Ok(None);
+    }
+    let processors = ctx.processors("batching.processors", config.processors())?;
+    let policy = Policy::new(config, ctx).map_err(BuildError::new)?;
+    Ok(Some(Batching { policy, processors }))
+}
 
 /// A consumer has to name a group, also where it is in none.
 const NO_GROUP: &str = "wappa-without-a-group";

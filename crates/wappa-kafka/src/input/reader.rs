@@ -14,7 +14,8 @@ use std::{
 
 use wappa_component::{
     Ack, ConnectError, Context, Failure, Input, InputBell, Order, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX,
-    Parcel, ReadError, Slices, Step, Stretch, Waits, cause_of_start,
+    Parcel, Processor, RateLimit, ReadError, Slices, Step, Stretch, Waits, cause_of_start, run_children,
+    stopped,
 };
 
 use super::{
@@ -37,7 +38,11 @@ pub(crate) struct Ready {
     pub(crate) partition: Arc<Partition>,
     /// Their number among what the partition has handed over.
     pub(crate) span: u64,
+    /// The index of the first of them there.
+    pub(crate) first: usize,
     pub(crate) slices: Slices,
+    /// Whether they are one batch.
+    pub(crate) is_batch: bool,
 }
 
 impl Ready {
@@ -145,6 +150,48 @@ impl Shared {
         self.bell.ring();
     }
 
+    /// Messages of one partition: of what waits no more than so many, unless what is first has more.
+    fn take(&self, n_max: usize) -> Result<Vec<Ready>, ReadError> {
+        let mut state = self.lock();
+        let Some(first) = state.ready.pop_front() else {
+            if let Some(panic) = state.panic.take() {
+                drop(state);
+                resume_unwind(panic);
+            }
+            if let Phase::Lost = state.phase {
+                state.phase = Phase::Connecting;
+                return Err(ReadError::NotConnected);
+            }
+            if state.is_gone {
+                state.phase = Phase::Down;
+                return Err(ReadError::NotConnected);
+            }
+            return Err(ReadError::NotReady);
+        };
+        let (mut n_messages, mut n_bytes) = (first.n_messages(), first.n_bytes());
+        let id = first.partition.id;
+        let mut taken = vec![first];
+        while let Some(next) = state.ready.pop_front_if(|next| {
+            next.partition.id == id
+                && n_messages + next.n_messages() <= n_max
+                && n_bytes + next.n_bytes() <= PARCEL_BYTES_MAX
+        }) {
+            n_messages += next.n_messages();
+            n_bytes += next.n_bytes();
+            taken.push(next);
+        }
+        state.n_bytes -= n_bytes;
+        let is_called = state.wants_room && state.n_bytes < READY_BYTES_MAX;
+        if is_called {
+            (state.wants_room, state.is_called) = (false, true);
+        }
+        drop(state);
+        if is_called {
+            self.called.notify_one();
+        }
+        Ok(taken)
+    }
+
     /// What waits of these partitions is not to be read any more.
     pub(crate) fn forget(&self, is_forgotten: impl Fn(u64) -> bool) {
         let mut state = self.lock();
@@ -183,6 +230,8 @@ pub(crate) fn input(options: Options, ctx: &Context<'_>) -> Box<dyn Input> {
         voice: Arc::new(Voice::new(ctx.logger())),
         is_stopping: Arc::new(AtomicBool::new(false)),
         thread: None,
+        held: None,
+        not_before: None,
     })
 }
 
@@ -192,6 +241,9 @@ struct Reader {
     voice: Arc<Voice>,
     is_stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// What waits until the rate limit lets it pass.
+    held: Option<Ready>,
+    not_before: Option<Duration>,
 }
 
 impl Reader {
@@ -219,15 +271,19 @@ impl Reader {
     }
 
     /// A parcel of these messages, which are of one partition.
-    fn parcel(&self, ready: Vec<Ready>) -> Parcel {
+    fn parcel(&self, ready: Vec<Ready>, step: &mut Step<'_>) -> Parcel {
         let order = Order::Group(ready[0].partition.group);
         let n_messages: usize = ready.iter().map(Ready::n_messages).sum();
         let mut spans = Vec::with_capacity(ready.len());
         let mut all = Vec::with_capacity(ready.len());
-        let mut begin = 0;
-        for Ready { partition, span, slices } in ready {
+        let (mut begin, mut ends) = (0, Vec::new());
+        for Ready { partition, span, first, slices, is_batch } in ready {
             let n = slices.ranges.len() as u32;
-            spans.push(Spanned { partition, span, begin, end: begin + n });
+            spans.push(Spanned { partition, span, first, begin, end: begin + n });
+            match is_batch {
+                true => ends.push(begin + n),
+                false => ends.extend(begin + 1..=begin + n),
+            }
             begin += n;
             all.push(slices);
         }
@@ -244,20 +300,81 @@ impl Reader {
             settle(&shared, &spans, origins, &kept);
         });
         let parcel = match <[Slices; 1]>::try_from(all) {
-            Ok([slices]) => Parcel::of_slices(slices, ack),
-            Err(all) => {
-                let ends = (1..=n_messages as u32).collect();
-                Parcel::of_stretches(all.into_iter().map(Stretch::Slices).collect(), ends, ack)
-            }
+            Ok([slices]) if ends.len() == n_messages => Parcel::of_slices(slices, ack),
+            Ok([slices]) => Parcel::of_stretches(vec![Stretch::Slices(slices)], ends, ack),
+            Err(all) => Parcel::of_stretches(all.into_iter().map(Stretch::Slices).collect(), ends, ack),
         };
-        parcel.with_order(order)
+        let parcel = parcel.with_order(order);
+        match &self.options.batching {
+            Some(batching) if !batching.processors.is_empty() => through(parcel, &batching.processors, step),
+            _ => parcel,
+        }
     }
+
+    /// As many of the messages as the rate limit lets pass; the others wait.
+    fn limited(
+        &mut self,
+        limit: &dyn RateLimit,
+        waits: &mut Waits,
+        step: &Step<'_>,
+    ) -> Result<Vec<Ready>, ReadError> {
+        if let Some(until) = self.not_before {
+            if step.now() < until {
+                waits.until(until);
+                return Err(ReadError::NotReady);
+            }
+            self.not_before = None;
+        }
+        let mut ready = match self.held.take() {
+            Some(held) => held,
+            None => self.shared.take(1)?.remove(0),
+        };
+        // A batch passes as a whole.
+        let n_asked = if ready.is_batch { 1 } else { ready.n_messages() };
+        for idx in 0..n_asked {
+            let wait = limit.access(&ready.slices.message(idx)).unwrap_or_else(|text| {
+                self.voice.logger().error(&format!("Rate limit error: {text}"));
+                Duration::from_secs(1)
+            });
+            if wait.is_zero() {
+                continue;
+            }
+            let until = step.now().saturating_add(wait);
+            self.not_before = Some(until);
+            if idx == 0 {
+                self.held = Some(ready);
+                waits.until(until);
+                return Err(ReadError::NotReady);
+            }
+            let rest = ready.slices.split_off(idx);
+            let partition = Arc::clone(&ready.partition);
+            let (span, first) = (ready.span, ready.first + idx);
+            self.held = Some(Ready { partition, span, first, slices: rest, is_batch: false });
+            break;
+        }
+        Ok(vec![ready])
+    }
+}
+
+/// Runs the processors of a batching policy.
+fn through(parcel: Parcel, processors: &[Box<dyn Processor>], step: &mut Step<'_>) -> Parcel {
+    let mut opened = parcel.open();
+    step.begin();
+    step.begin_part(opened.growth);
+    let done = run_children(processors, &mut opened.part, step);
+    // What comes of a batch is one batch.
+    opened.part.join_places();
+    opened.split_off(done).ack.failed(stopped());
+    opened.growth = step.growth();
+    opened.growth.settle(|| opened.part.size());
+    opened.into_parcel()
 }
 
 /// Messages of a parcel, and where they are in their partition.
 struct Spanned {
     partition: Arc<Partition>,
     span: u64,
+    first: usize,
     begin: u32,
     end: u32,
 }
@@ -265,13 +382,14 @@ struct Spanned {
 /// These messages of a parcel are answered, and but for those that are kept need not come again.
 fn settle(shared: &Shared, spans: &[Spanned], origins: &[u32], kept: &[u32]) {
     let mut rest = origins;
-    for Spanned { partition, span, begin, end } in spans {
+    for Spanned { partition, span, first, begin, end } in spans {
         let (own, others) = rest.split_at(rest.partition_point(|it| it < end));
         rest = others;
         if own.is_empty() {
             continue;
         }
-        let done = own.iter().filter(|it| kept.binary_search(it).is_err()).map(|it| (it - begin) as usize);
+        let done =
+            own.iter().filter(|it| kept.binary_search(it).is_err()).map(|it| first + (it - begin) as usize);
         if partition.settle(*span, done).has_room {
             shared.wake(partition.id);
         }
@@ -307,48 +425,15 @@ impl Input for Reader {
         }
     }
 
-    fn read(&mut self, _: &mut Waits, _: &mut Step<'_>) -> Result<Parcel, ReadError> {
+    fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         if self.is_stopping.load(Ordering::SeqCst) {
             return Err(ReadError::EndOfInput);
         }
-        let mut state = self.shared.lock();
-        let Some(first) = state.ready.pop_front() else {
-            if let Some(panic) = state.panic.take() {
-                drop(state);
-                resume_unwind(panic);
-            }
-            if let Phase::Lost = state.phase {
-                state.phase = Phase::Connecting;
-                return Err(ReadError::NotConnected);
-            }
-            if state.is_gone {
-                state.phase = Phase::Down;
-                return Err(ReadError::NotConnected);
-            }
-            return Err(ReadError::NotReady);
+        let taken = match self.options.rate_limit.clone() {
+            Some(limit) => self.limited(limit.as_ref(), waits, step)?,
+            None => self.shared.take(PARCEL_MESSAGES_MAX)?,
         };
-        let (mut n_messages, mut n_bytes) = (first.n_messages(), first.n_bytes());
-        let id = first.partition.id;
-        let mut taken = vec![first];
-        while let Some(next) = state.ready.pop_front_if(|next| {
-            next.partition.id == id
-                && n_messages + next.n_messages() <= PARCEL_MESSAGES_MAX
-                && n_bytes + next.n_bytes() <= PARCEL_BYTES_MAX
-        }) {
-            n_messages += next.n_messages();
-            n_bytes += next.n_bytes();
-            taken.push(next);
-        }
-        state.n_bytes -= n_bytes;
-        let is_called = state.wants_room && state.n_bytes < READY_BYTES_MAX;
-        if is_called {
-            (state.wants_room, state.is_called) = (false, true);
-        }
-        drop(state);
-        if is_called {
-            self.shared.called.notify_one();
-        }
-        Ok(self.parcel(taken))
+        Ok(self.parcel(taken, step))
     }
 
     fn stop(&mut self) {

@@ -149,7 +149,7 @@ impl Builder {
         self.entries.len()
     }
 
-    /// How many bytes it has.
+    /// How many bytes there are.
     pub(crate) fn n_bytes(&self) -> usize {
         self.buffer.len()
     }
@@ -157,13 +157,6 @@ impl Builder {
     /// Whether a parcel can take no more.
     pub(crate) fn is_full(&self) -> bool {
         PARCEL_MESSAGES_MAX <= self.entries.len() || PARCEL_BYTES_MAX <= self.buffer.len()
-    }
-
-    /// Whether the message finds room: ranges are of 32 bits.
-    pub(crate) fn has_room_for(&self, message: &BorrowedMessage<'_>) -> bool {
-        // Headers count with the little that they are.
-        let n_bytes = message.payload_len() + message.key_len();
-        self.buffer.len().saturating_add(n_bytes) <= (u32::MAX / 2) as usize
     }
 
     pub(crate) fn push(&mut self, message: &BorrowedMessage<'_>) {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use regex::Regex;
-use wappa_component::{BuildError, BuildOutput, Component, Context, Output};
+use wappa_component::{
+    BuildError, BuildOutput, Component, Context, Output,
+    batching::{self, PolicyConfig},
+};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Interpolated, Node, Reader, Rule, Size};
 
@@ -105,6 +108,9 @@ struct FranzConfig {
     /// How long the brokers may take to answer.
     #[config(default = "10s", advanced)]
     timeout: Duration,
+
+    /// What is put together, and sent as one batch.
+    batching: PolicyConfig,
 
     /// The largest message. The broker and the topic have a limit too.
     #[config(default = "1MB", advanced, example = "100MB", example = "50mib")]
@@ -254,6 +260,7 @@ impl BuildOutput for FranzConfig {
             as_batches: false,
             new_topics: None,
         };
-        Ok(output(options, ctx))
+        let written = output(options, ctx);
+        batching::batched(written, &self.batching, ctx)
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use wappa_component::{BuildError, BuildOutput, Component, Context, Output, duration};
+use wappa_component::{
+    BuildError, BuildOutput, Component, Context, Output,
+    batching::{self, PolicyConfig},
+    duration,
+};
 use wappa_net::{Runtime, TlsConfig};
 use wappa_spec::{Config, Interpolated, Map, Node, Reader, Rule};
 
@@ -149,6 +153,9 @@ struct KafkaConfig {
     /// Whether a batch of which a message failed fails as a whole, so that it keeps its order when it is delivered again.
     #[config(default = "false", advanced)]
     retry_as_batch: bool,
+
+    /// What is put together, and sent as one batch.
+    batching: PolicyConfig,
 
     /// How often a message is sent again; 0: as long as `backoff` says.
     #[config(default = "0", advanced)]
@@ -322,6 +329,7 @@ impl BuildOutput for KafkaConfig {
             as_batches: self.retry_as_batch,
             new_topics,
         };
-        Ok(output(options, ctx))
+        let written = output(options, ctx);
+        batching::batched(written, &self.batching, ctx)
     }
 }
