@@ -81,6 +81,8 @@ impl Voice {
     /// Something went wrong that is nobody's message. Each text is told once, until all is well again.
     pub(crate) fn failed(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
+        // When, and in which state of its own, is of no use to anybody.
+        let reason = reason.split(" (after ").next().unwrap_or_default();
         let mut state = self.lock();
         if code == Some(RDKafkaErrorCode::AllBrokersDown) {
             state.is_down = true;

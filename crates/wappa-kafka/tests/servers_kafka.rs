@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use support::{
-    Record, Running, broker, committed, make_topic, name, produce, produce_numbers, read_topic, record,
-};
+use support::{Record, Running, broker, committed, make_topic, name, produce, produce_numbers, read_topic};
 use wappa_servers::{Dir, wait_until};
 
 /// The lines of a file.

@@ -87,6 +87,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-message",
             "wappa-net",
             "wappa-pure",
+            "wappa-servers",
             "wappa-spec",
             "wappa-wasm",
         ],

@@ -248,7 +248,9 @@ impl Consumer {
     fn work(&mut self) {
         loop {
             if !self.is_up && !self.connect() {
-                if self.shared.is_closing() {
+                let call = self.shared.wait(Duration::ZERO);
+                call.woken.into_iter().for_each(|it| self.pend(it));
+                if call.is_closing {
                     return;
                 }
                 continue;

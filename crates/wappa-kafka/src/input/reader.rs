@@ -138,10 +138,6 @@ impl Shared {
         !state.wants_room
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        self.lock().is_closing
-    }
-
     pub(crate) fn put(&self, ready: Ready) {
         let mut state = self.lock();
         state.n_bytes += ready.n_bytes();

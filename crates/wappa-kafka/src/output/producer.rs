@@ -54,7 +54,8 @@ struct Flights {
 
 /// A delivery on its way.
 struct Flight {
-    delivery: Delivery,
+    /// Nothing while its messages are being sent: some may be answered before.
+    delivery: Option<Delivery>,
     /// How many of its messages are not answered.
     n_left: usize,
     failures: Vec<(usize, Fault)>,
@@ -110,12 +111,11 @@ impl Listener {
     }
 
     /// A delivery of so many messages is about to be sent. What is returned is its number.
-    pub(crate) fn take_off(&self, delivery: Delivery) -> usize {
+    pub(crate) fn board(&self, n_messages: usize) -> usize {
         let mut flights = self.flights();
-        let n_left = delivery.messages().len();
         flights.n_writes += 1;
-        flights.n_messages += n_left;
-        let flight = Flight { delivery, n_left, failures: Vec::new() };
+        flights.n_messages += n_messages;
+        let flight = Flight { delivery: None, n_left: n_messages, failures: Vec::new() };
         match flights.free.pop() {
             Some(slot) => {
                 flights.slots[slot] = Some(flight);
@@ -141,11 +141,7 @@ impl Listener {
         let Some(flight) = flights.slots[slot].as_mut() else { return };
         flight.n_left -= n;
         flight.failures.extend(failures);
-        let landed = if flight.n_left == 0 { flights.slots[slot].take() } else { None };
-        if landed.is_some() {
-            flights.free.push(slot);
-            flights.n_writes -= 1;
-        }
+        let landed = flights.landed(slot);
         let is_room_new = !had_room && flights.has_room(self.limit);
         drop(flights);
         if let Some(flight) = landed {
@@ -156,8 +152,25 @@ impl Listener {
         }
     }
 
+    /// All messages of a delivery are sent, but for these.
+    pub(crate) fn take_off(&self, slot: usize, delivery: Delivery, failures: Vec<(usize, Fault)>) {
+        let mut flights = self.flights();
+        flights.n_messages -= failures.len();
+        if let Some(flight) = flights.slots[slot].as_mut() {
+            flight.n_left -= failures.len();
+            flight.failures.extend(failures);
+            flight.delivery = Some(delivery);
+        }
+        let landed = flights.landed(slot);
+        drop(flights);
+        if let Some(flight) = landed {
+            self.answer(flight);
+        }
+    }
+
     fn answer(&self, flight: Flight) {
         let Flight { delivery, mut failures, .. } = flight;
+        let Some(delivery) = delivery else { return };
         if failures.is_empty() {
             return delivery.answer(Ok(()));
         }
@@ -217,6 +230,15 @@ fn whole_batches(delivery: &Delivery, failures: &[(usize, Mark)]) -> Vec<(usize,
 }
 
 impl Flights {
+    /// The flight, if nothing of it is left to be sent or answered.
+    fn landed(&mut self, slot: usize) -> Option<Flight> {
+        let is_over = |it: &mut Flight| it.n_left == 0 && it.delivery.is_some();
+        let landed = self.slots[slot].take_if(is_over)?;
+        self.free.push(slot);
+        self.n_writes -= 1;
+        Some(landed)
+    }
+
     fn has_room(&self, limit: Limit) -> bool {
         self.n_writes < limit.writes && self.n_messages < limit.messages
     }

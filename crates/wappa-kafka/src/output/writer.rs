@@ -284,27 +284,21 @@ impl Writer {
         if let Some(chooser) = &listener.chooser {
             chooser.begin();
         }
-        // The messages are shared: who answers has them too.
-        let messages: Vec<Message> = delivery.messages().to_vec();
-        let slot = listener.take_off(delivery);
-        let mut failures: Vec<(usize, Fault)> =
-            failures.into_iter().map(|(idx, mark)| (idx, Fault::Mark(mark))).collect();
-        let n_failed = failures.len();
-        let mut hopeless = failures.iter().map(|it| it.0).collect::<Vec<_>>().into_iter().peekable();
+        let slot = listener.board(delivery.messages().len());
+        let mut faults: Vec<(usize, Fault)> = Vec::new();
+        let mut failures = failures.into_iter().peekable();
         let plain = Address::default();
-        for (idx, message) in messages.iter().enumerate() {
-            if hopeless.next_if_eq(&idx).is_some() {
+        for (idx, message) in delivery.messages().iter().enumerate() {
+            if let Some((_, mark)) = failures.next_if(|it| it.0 == idx) {
+                faults.push((idx, Fault::Mark(mark)));
                 continue;
             }
             let address = addresses.get(idx).unwrap_or(&plain);
             if let Err(fault) = self.send_one(&client, message, address, Listener::ticket(slot, idx)) {
-                failures.push((idx, fault));
+                faults.push((idx, fault));
             }
         }
-        debug_assert!(n_failed <= failures.len());
-        if !failures.is_empty() {
-            listener.land(slot, failures.len(), failures);
-        }
+        listener.take_off(slot, delivery, faults);
     }
 
     fn send_one(
