@@ -79,7 +79,7 @@ impl Kafka {
     /// Starts it. Topics have four partitions unless somebody makes them otherwise.
     pub fn start(self) -> Server {
         let (dir, ports) = (Dir::new(), [(); 5].map(|()| Port::free()));
-        let file = dir.write("server.properties", &self.all_properties(&dir, &ports));
+        let file = dir.write("server.properties", self.all_properties(&dir, &ports));
         let class_path = format!("{}/*", self.jars.display());
         let java = |main: &str| -> Vec<String> {
             JAVA.iter().copied().chain(["-cp", &class_path, main]).map(str::to_string).collect()

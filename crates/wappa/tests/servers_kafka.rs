@@ -29,7 +29,9 @@ fn nothing_is_lost_when_the_program_is_stopped_or_killed_in_the_middle() {
     let numbers: String = (0..N_MESSAGES).map(|it| format!("{it}\n")).collect();
     let filled = Program::new("kafka-fill").stdin(&numbers).file(
         "a.yaml",
-        format!("output: {{kafka: {{addresses: ['{address}'], topic: numbers, partitioner: round_robin}}}}\n"),
+        format!(
+            "output: {{kafka: {{addresses: ['{address}'], topic: numbers, partitioner: round_robin}}}}\n"
+        ),
     );
     let ended = filled.run(&["-c", "a.yaml"]);
     assert_eq!(ended.code, Some(0), "{ended}");
@@ -116,5 +118,8 @@ fn the_streams_of_the_guide_run_as_they_are() {
     of_topic.values_mut().for_each(|it| it.sort());
     let text = |topic: &str| of_topic.get(topic).map(|it| it.join("|")).unwrap_or_default();
     assert_eq!(text("shouted"), "!fire !FIRE IN ONE|one ONE DAY|two TWO");
-    assert_eq!((text("alerts").as_str(), text("rest").as_str()), ("!fire !fire in one", "one one day|two two"));
+    assert_eq!(
+        (text("alerts").as_str(), text("rest").as_str()),
+        ("!fire !fire in one", "one one day|two two")
+    );
 }

@@ -248,7 +248,7 @@ impl Consumer {
     fn work(&mut self) {
         loop {
             if !self.is_up && !self.connect() {
-                let call = self.shared.wait(Duration::ZERO);
+                let call = self.shared.wait(TICK);
                 call.woken.into_iter().for_each(|it| self.pend(it));
                 if call.is_closing {
                     return;
