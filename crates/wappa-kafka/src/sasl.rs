@@ -197,7 +197,7 @@ fn lint_franz(config: &MechanismConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_mechanism(&config.mechanism, config.oauth2.as_ref(), node, reader);
     let is_aws = config.mechanism.eq_ignore_ascii_case("AWS_MSK_IAM");
     let is_lacking =
-        [("aws", config.aws.is_some() && !is_aws), ("extensions", 0 < config.extensions.0.len())];
+        [("aws", config.aws.is_some() && !is_aws), ("extensions", !config.extensions.0.is_empty())];
     for (name, _) in is_lacking.into_iter().filter(|it| it.1) {
         let at = node.get(name).unwrap_or(node);
         reader.warn(Rule::NotInWappa, at, format!("`{name}` has no effect in Wappa"));
