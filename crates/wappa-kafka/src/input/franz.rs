@@ -145,6 +145,7 @@ struct FranzConfig {
 
     /// Has no effect: partitions take turns, however far behind they are.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     preferring_lag: Option<i64>,
 
     /// Whether messages of transactions that are open, or were aborted, are read: with `read_uncommitted` they are.
@@ -173,10 +174,12 @@ struct FranzConfig {
 
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     extract_tracing_map: Option<Mapping>,
 
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 }
 

@@ -132,14 +132,17 @@ struct KafkaConfig {
 
     /// Has no effect: how long a message takes does not matter to the group.
     #[config(default = "100ms", advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     max_processing_period: Duration,
 
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     extract_tracing_map: Option<Mapping>,
 
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 
     /// How the group notices who is gone.

@@ -128,6 +128,7 @@ struct KafkaConfig {
 
     /// Has no effect: Wappa does not trace.
     #[config(advanced)]
+    #[expect(dead_code, reason = "a lint says that it has no effect")]
     inject_tracing_map: Option<wappa_spec::Mapping>,
 
     /// How much may be written and not answered.
