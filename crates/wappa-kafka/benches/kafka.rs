@@ -4,6 +4,7 @@
 //! `WAPPA=target/release/wappa cargo bench -p wappa-kafka --bench kafka -- [messages] [bytes] [batch]` starts a broker, fills
 //! a topic of one partition, and runs both, each in a process of its own: the time until everything is in the other topic,
 //! and the CPU time of the process.
+#![expect(clippy::print_stdout, reason = "it prints what it has measured")]
 
 use std::{
     env,
@@ -64,7 +65,7 @@ fn plain(address: &str, to: &str) {
             }
             n_messages += 1;
         }
-        if n_messages % 1000 == 0 {
+        if n_messages.is_multiple_of(1000) {
             producer.poll(Duration::ZERO);
             let _ = consumer.commit_consumer_state(CommitMode::Async);
         }
@@ -72,7 +73,7 @@ fn plain(address: &str, to: &str) {
 }
 
 /// Waits until so many messages are in the topic, ends the process, and says how long it took.
-fn measure(name: &str, address: &str, to: &str, n_messages: usize, mut child: Child) {
+fn measure(name: &str, address: &str, to: &str, n_messages: usize, child: Child) {
     let began = Instant::now();
     let looker: BaseConsumer = client(address).set("group.id", "looks").create().expect("a client");
     let n_there = || looker.fetch_watermarks(to, 0, Duration::from_secs(5)).map_or(0, |it| it.1);
