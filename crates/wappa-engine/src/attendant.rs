@@ -65,7 +65,7 @@ impl Attendant {
 
 /// A thread begins to work on a job, for as long as that takes: what is due meanwhile is not late.
 pub(crate) fn work_begins(shared: &Shared, schedule: &mut Schedule) {
-    if schedule.is_late_for_attendant() {
+    if schedule.has_processors && schedule.is_late_for_attendant() {
         call(shared, schedule);
     }
 }

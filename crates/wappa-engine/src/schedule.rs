@@ -52,7 +52,7 @@ pub(crate) struct Schedule {
     input_is_exhausted: bool,
     /// The output is wanted.
     pub(crate) recall: Recall,
-    has_processors: bool,
+    pub(crate) has_processors: bool,
     window: Window,
     ready: BTreeMap<Place, Job>,
     rows: Rows,
@@ -273,7 +273,7 @@ impl Schedule {
             Attendance::Asleep(until) => until.is_none_or(|until| due < until),
             Attendance::Awake | Attendance::Impossible => false,
         };
-        self.has_processors && !self.is_anybody_free() && self.due().is_some_and(is_late)
+        !self.is_anybody_free() && self.due().is_some_and(is_late)
     }
 
     /// Whether there is something to do for the attendant, where all threads wait.
