@@ -2,10 +2,11 @@
 //!
 //! A path that ends with `/` stands for all that begin with it, and `{name}` in one for a piece of the path without a
 //! slash, or with `{name:pattern}` for what the pattern matches; as in Bento, whose router is gorilla/mux. Of several that
-//! match, the one that says most wins, in whichever order they came: a path in full, then one with names, then the
-//! longest beginning.
+//! match, the one that says most wins, in whichever order they came: a path in full, then one with names, then a
+//! beginning; and of two of these the one with more letters that are not in braces.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     fmt,
     future::Future,
@@ -86,7 +87,7 @@ pub(crate) struct Place {
 enum Pattern {
     Exact,
     Begin,
-    Names { regex: Regex, names: Vec<Bytes>, is_begin: bool },
+    Names { regex: Regex, names: Vec<Bytes>, n_outside: usize, is_begin: bool },
 }
 
 impl Pattern {
@@ -95,7 +96,7 @@ impl Pattern {
         if !path.contains('{') {
             return Ok(if is_begin { Pattern::Begin } else { Pattern::Exact });
         }
-        let (mut names, mut text) = (Vec::new(), "^".to_string());
+        let (mut names, mut n_outside, mut text) = (Vec::new(), 0, "^".to_string());
         let mut rest = path;
         while let Some((before, behind)) = rest.split_once('{') {
             let end = end_of(behind).ok_or("a brace is not closed")?;
@@ -107,23 +108,25 @@ impl Pattern {
                 return Err(format!("there is no name or no pattern in {{{}}}", &behind[..end]));
             }
             text += &format!("{}(?P<v{}>{pattern})", regex::escape(before), names.len());
+            n_outside += before.len();
             names.push(Bytes::copy_from_slice(name.as_bytes()));
             rest = &behind[end + 1..];
         }
+        n_outside += rest.len();
         text += &regex::escape(rest);
         if !is_begin {
             text.push('$');
         }
-        Ok(Pattern::Names { regex: go_regex(&text)?, names, is_begin })
+        Ok(Pattern::Names { regex: go_regex(&text)?, names, n_outside, is_begin })
     }
 
-    /// The lower, the earlier it is asked.
-    fn rank(&self) -> u8 {
+    /// Of a route with this path; the lower, the earlier it is asked.
+    fn rank(&self, path: &str) -> (u8, Reverse<usize>) {
         match self {
-            Pattern::Exact => 0,
-            Pattern::Names { is_begin: false, .. } => 1,
-            Pattern::Begin => 2,
-            Pattern::Names { is_begin: true, .. } => 3,
+            Pattern::Exact => (0, Reverse(path.len())),
+            Pattern::Names { is_begin: false, n_outside, .. } => (1, Reverse(*n_outside)),
+            Pattern::Begin => (2, Reverse(path.len())),
+            Pattern::Names { is_begin: true, n_outside, .. } => (2, Reverse(*n_outside)),
         }
     }
 }
@@ -190,7 +193,7 @@ impl Routes {
         }
         routes.retain(|it| it.path != path);
         routes.push(Route { path: path.to_string(), pattern, description, handler, is_taken });
-        routes.sort_by_key(|it| (it.pattern.rank(), std::cmp::Reverse(it.path.len())));
+        routes.sort_by_cached_key(|it| (it.pattern.rank(&it.path), it.path.clone()));
         Ok(())
     }
 
@@ -273,7 +276,16 @@ mod tests {
     #[test]
     fn the_one_that_says_most_answers() {
         let routes = Routes::default();
-        let paths = ["/", "/a/{id}", "/a/b", "/a/", "/n/{id:[0-9]{2}}/x", "/p/{name}/"];
+        let paths = [
+            "/",
+            "/a/{id}",
+            "/a/b",
+            "/a/",
+            "/n/{id:[0-9]{2}}/x",
+            "/p/{name}/",
+            "/p/exactly/",
+            "/{a:[a-z]+}/{b:[a-z]+}",
+        ];
         let places: Vec<Place> =
             paths.into_iter().map(|it| routes.take(it, "Test.").expect("each is its own")).collect();
         // Nobody has come for these, so a path shows by its names and by what matches.
@@ -283,6 +295,8 @@ mod tests {
         assert_eq!(find(&routes, "/a/c/d"), "closed ");
         assert_eq!(find(&routes, "/n/12/x"), "closed id=12");
         assert_eq!(find(&routes, "/p/q/r/s"), "closed name=q");
+        assert_eq!(find(&routes, "/p/exactly/r/s"), "closed ");
+        assert_eq!(find(&routes, "/b/c"), "closed a=b,b=c");
         drop(places);
         assert_eq!(find(&routes, "/a/b"), "closed ");
         assert_eq!(find(&Routes::default(), "/a/b"), "nobody");

@@ -350,7 +350,7 @@ impl Show {
                     line(out, name, "_bucket", &labels, Some(("le", *bound)), histogram.n_up_to(up_to));
                 }
                 line(out, name, "_bucket", &labels, Some(("le", f64::INFINITY)), histogram.count());
-                line(out, name, "_sum", &labels, None, histogram.sum().as_secs_f64());
+                line(out, name, "_sum", &labels, None, Number(histogram.sum().as_secs_f64()));
             }
         }
         line(out, name, "_count", &labels, None, histogram.count());
@@ -376,7 +376,8 @@ impl Show {
     }
 }
 
-/// A number as Prometheus reads it.
+/// A number as Prometheus' clients write it: with an exponent from a million on and below a ten-thousandth. Bounds and
+/// quantiles are labels, so they have to be the same text.
 struct Number(f64);
 
 impl fmt::Display for Number {
@@ -385,7 +386,15 @@ impl fmt::Display for Number {
             it if it.is_nan() => f.write_str("NaN"),
             f64::INFINITY => f.write_str("+Inf"),
             f64::NEG_INFINITY => f.write_str("-Inf"),
-            it => write!(f, "{it}"),
+            0.0 => f.write_str("0"),
+            it => {
+                let text = format!("{it:e}");
+                let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+                match exponent.parse().unwrap_or(0) {
+                    -4..=5 => write!(f, "{it}"),
+                    exponent => write!(f, "{digits}e{exponent:+03}"),
+                }
+            }
         }
     }
 }
@@ -488,8 +497,8 @@ mod tests {
             # HELP b_latency_ns Wappa Timing metric
             # TYPE b_latency_ns summary
             b_latency_ns{path="p",quantile="0.5"} 1023
-            b_latency_ns{path="p",quantile="0.9"} 2097151
-            b_latency_ns{path="p",quantile="0.99"} 2097151
+            b_latency_ns{path="p",quantile="0.9"} 2.097151e+06
+            b_latency_ns{path="p",quantile="0.99"} 2.097151e+06
             b_latency_ns_sum{path="p"} 2001500
             b_latency_ns_count{path="p"} 3
             # HELP c_latency_ns Wappa Timing metric
@@ -520,14 +529,14 @@ mod tests {
             a_gauge -2
             # HELP b_latency_ns Wappa Timing metric
             # TYPE b_latency_ns histogram
-            b_latency_ns_bucket{path="p",le="0.000001"} 1
+            b_latency_ns_bucket{path="p",le="1e-06"} 1
             b_latency_ns_bucket{path="p",le="0.001"} 2
             b_latency_ns_bucket{path="p",le="+Inf"} 3
             b_latency_ns_sum{path="p"} 0.0020015
             b_latency_ns_count{path="p"} 3
             # HELP c_latency_ns Wappa Timing metric
             # TYPE c_latency_ns histogram
-            c_latency_ns_bucket{le="0.000001"} 0
+            c_latency_ns_bucket{le="1e-06"} 0
             c_latency_ns_bucket{le="0.001"} 0
             c_latency_ns_bucket{le="+Inf"} 0
             c_latency_ns_sum 0
@@ -541,6 +550,29 @@ mod tests {
             odd{le="y"} 1
         "#]],
         );
+    }
+
+    #[test]
+    fn numbers_are_those_of_prometheus() {
+        let text = |number: f64| Number(number).to_string();
+        let numbers =
+            [0.0, 1.0, 0.5, -2.0, 0.0001, 0.00001, 1.5e-7, 100_000.0, 999_999.5, 1e6, 17_174_723.0, 1e100];
+        let expected = [
+            "0",
+            "1",
+            "0.5",
+            "-2",
+            "0.0001",
+            "1e-05",
+            "1.5e-07",
+            "100000",
+            "999999.5",
+            "1e+06",
+            "1.7174723e+07",
+            "1e+100",
+        ];
+        assert_eq!(numbers.map(text), expected);
+        assert_eq!([f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(text), ["+Inf", "-Inf", "NaN"]);
     }
 
     /// What is long ago says nothing of how it is now.
