@@ -48,7 +48,7 @@ fn what_is_wrong_and_what_has_no_effect() {
             "`max_processing_period` has no effect in Wappa",
         ),
         (
-            "kafka: { addresses: [a], topics: ['x:0'], extract_tracing_map: root = {} }",
+            "kafka: { addresses: [a], topics: ['x:0'], extract_tracing_map: 'root = {}' }",
             "Wappa does not trace: `extract_tracing_map` has no effect",
         ),
         (
