@@ -307,6 +307,7 @@ fn lists() {
             Metrics:
               - logger
               - none
+              - prometheus
 
             Scanners:
               - chunker
@@ -323,7 +324,7 @@ fn lists() {
             $ wappa list --format json scanners metrics
             exit 0
             --- stdout
-            {"metrics":["logger","none"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end"]}
+            {"metrics":["logger","none","prometheus"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end"]}
 
             $ wappa list --format JSON nope
             exit 1

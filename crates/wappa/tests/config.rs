@@ -548,6 +548,7 @@ fn where_configs_come_from() {
             exit 1
             --- stdout
             level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
+            level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
             level=error msg="Service closing due to: processor resource label 'r' collides with a previously defined resource" @service=wappa
 
             $ wappa -c a.yaml -r stream.yaml
