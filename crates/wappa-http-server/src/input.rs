@@ -50,7 +50,7 @@ pub(crate) const COMPONENT: Component =
 /// ```yaml
 /// input:
 ///   http_server:
-///     address: 127.0.0.1:0
+///     address: localhost:8080
 ///     path: /shout
 /// pipeline:
 ///   processors:
@@ -64,7 +64,7 @@ pub(crate) const COMPONENT: Component =
 /// ```yaml
 /// input:
 ///   http_server:
-///     address: 127.0.0.1:0
+///     address: localhost:8080
 ///     path: /orders/{customer}
 ///     sync_response:
 ///       status: ${! @status.or("200") }
@@ -73,7 +73,7 @@ pub(crate) const COMPONENT: Component =
 /// pipeline:
 ///   processors:
 ///     - try:
-///         - mapping: root = this.merge({"customer": @customer})
+///         - mapping: 'root = this.merge({"customer": @customer})'
 ///     - catch:
 ///         - mapping: |
 ///             root.error = error()

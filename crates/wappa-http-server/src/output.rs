@@ -37,7 +37,7 @@ pub(crate) const COMPONENT: Component =
 ///   stdin: {}
 /// output:
 ///   http_server:
-///     address: 127.0.0.1:0
+///     address: localhost:8080
 ///     stream_path: /events
 ///     stream_format: event_source
 ///     heartbeat: 15s

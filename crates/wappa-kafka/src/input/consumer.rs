@@ -236,7 +236,7 @@ struct Consumer {
 
 /// What became of an attempt to read a partition.
 enum Filled {
-    /// Nothing is left for now.
+    /// Nothing is left at the moment.
     Empty,
     /// There is more.
     More,

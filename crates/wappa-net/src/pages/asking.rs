@@ -1,3 +1,5 @@
+//! An output whose client sends lines to a server, and waits for what is said of each.
+
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{

@@ -1,3 +1,5 @@
+//! A cache that lies on a server.
+
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! An input whose source answers a server for each message by itself.
+
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
