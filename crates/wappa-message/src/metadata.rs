@@ -10,6 +10,9 @@ use crate::Value;
 /// its bytes: who shares it, and what the allocator keeps for itself.
 const PAIR_BYTES: usize = 2 * size_of::<(Bytes, Value)>() + 32;
 
+/// How much a pair takes, in bytes, that lies below one that hides it.
+const HIDDEN_BYTES_MAX: usize = 512;
+
 /// The metadata of a message, ordered by key. Empty metadata costs nothing, a clone shares, and whoever sets a key of what
 /// is shared has the pairs that he set beside those that he shares: messages have much in common with others of their input.
 ///
@@ -34,7 +37,7 @@ struct Pairs {
     base: Option<Arc<Pairs>>,
     /// Ordered by key.
     list: Vec<(Bytes, Value)>,
-    /// What all of it has allocated, in bytes, the base included: asked for once per message, so it is kept.
+    /// What all that is seen of it has allocated, in bytes, the base included: asked for once per message, so it is kept.
     bytes: usize,
 }
 
@@ -116,7 +119,20 @@ impl Metadata {
                 Arc::get_mut(shared).expect("it was just made")
             }
         };
-        match search(&pairs.list, &key) {
+        let mut place = search(&pairs.list, &key);
+        if place.is_err()
+            && let Some(bytes) = pairs.shared_bytes(&key)
+        {
+            // What nobody sees any more does not count, and is not kept either if it is much.
+            match HIDDEN_BYTES_MAX < bytes {
+                true => {
+                    *pairs = pairs.flat();
+                    place = search(&pairs.list, &key);
+                }
+                false => pairs.bytes -= bytes,
+            }
+        }
+        match place {
             Ok(idx) => {
                 pairs.bytes += value.size();
                 pairs.bytes -= pairs.list[idx].1.size();
@@ -187,6 +203,12 @@ impl Pairs {
 
     fn of_base(&self) -> &[(Bytes, Value)] {
         self.base.as_ref().map_or(&[], |it| &it.list)
+    }
+
+    /// How much a pair takes that is shared, in bytes.
+    fn shared_bytes(&self, key: &[u8]) -> Option<usize> {
+        let base = self.of_base();
+        search(base, key).ok().map(|idx| pair_bytes(key.len(), &base[idx].1))
     }
 
     fn has(&self, key: &[u8]) -> bool {
@@ -285,6 +307,8 @@ mod tests {
         use std::collections::BTreeMap;
 
         let keys = ["a", "b", "c", "d", "e", "f"];
+        // Some are much.
+        let value = |n: i64| if n % 5 == 0 { Value::text("v".repeat(600)) } else { Value::Int(n) };
         let mut all: Vec<(Metadata, BTreeMap<&str, i64>)> = vec![Default::default()];
         let mut seed = 7_u64;
         let mut next = |n: usize| {
@@ -305,19 +329,18 @@ mod tests {
                 _ => {
                     let key = keys[next(keys.len())];
                     let (metadata, model) = &mut all[idx];
-                    metadata.set(key, Value::Int(n));
+                    metadata.set(key, value(n));
                     model.insert(key, n);
                 }
             }
             for (metadata, model) in &all {
-                let pairs = model.iter().map(|(key, n)| (Bytes::from(*key), Value::Int(*n)));
+                let pairs = model.iter().map(|(key, n)| (Bytes::from(*key), value(*n)));
                 assert!(metadata.iter().map(|(key, value)| (key.clone(), value.clone())).eq(pairs));
                 assert_eq!((metadata.len(), metadata.is_empty()), (model.len(), model.is_empty()));
-                let is_there =
-                    |key: &&str| metadata.get(key) == model.get(key).map(|n| Value::Int(*n)).as_ref();
+                let is_there = |key: &&str| metadata.get(key) == model.get(key).map(|n| value(*n)).as_ref();
                 assert!(keys.iter().all(is_there));
-                let held = model.keys().map(|it| pair_bytes(it.len(), &Value::Null)).sum::<usize>();
-                assert!((held..=2 * held).contains(&metadata.size()), "{held} {}", metadata.size());
+                let held = model.iter().map(|(key, n)| pair_bytes(key.len(), &value(*n))).sum::<usize>();
+                assert_eq!(metadata.size(), held);
             }
         }
     }

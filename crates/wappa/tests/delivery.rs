@@ -309,6 +309,7 @@ fn a_file_without_an_end_is_no_module() {
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=a.yaml wappa_version=VERSION
         level=warning msg="Config lint error" @service=wappa lint="a.yaml(1,46) reading the module `/dev/zero`: is a device, not a file"
+        level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
         level=error msg="Service closing due to: failed to init processor <no label> path root.pipeline.processors.0: reading the module `/dev/zero`: is a device, not a file" @service=wappa
         exit 1
         --- stderr

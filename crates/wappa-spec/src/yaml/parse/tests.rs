@@ -190,7 +190,9 @@ fn aliases_and_merge_keys() {
 
 #[test]
 fn quotes_within_quotes() {
-    check(r#"a: "b("c")""#, expect![[""]]);
+    check(r#"a: "b("c")""#, expect![[r#"
+        error: (1,1) yaml: line 1: invalid trailing content after double-quoted scalar at column 8
+    "#]]);
 }
 
 #[test]
