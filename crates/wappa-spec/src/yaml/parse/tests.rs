@@ -190,9 +190,12 @@ fn aliases_and_merge_keys() {
 
 #[test]
 fn quotes_within_quotes() {
-    check(r#"a: "b("c")""#, expect![[r#"
+    check(
+        r#"a: "b("c")""#,
+        expect![[r#"
         error: (1,1) yaml: line 1: invalid trailing content after double-quoted scalar at column 8
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
