@@ -1,8 +1,8 @@
 //! The components that make HTTP requests, and those that open websockets.
 //!
-//! One [`Client`](client::Client) stands behind all of them: it makes a request of a batch, signs it, sends it over a pool of
+//! One `Client` stands behind all of them: it makes a request of a batch, signs it, sends it over a pool of
 //! connections, follows redirects, judges the status, and tries again. Addresses and failures are printed without what
-//! could be a credential in them: see [`address`].
+//! could be a credential in them: see `address.rs`.
 
 mod address;
 mod auth;
