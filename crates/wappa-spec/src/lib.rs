@@ -31,8 +31,12 @@
 //! # #[derive(Config)]
 //! # struct Stdout;
 //! # const STDOUT: Spec = Spec::new::<Stdout>(ComponentKind::Output, "stdout");
+//! # /// Sends nothing.
+//! # #[derive(Config)]
+//! # struct NoMetrics;
+//! # const NO_METRICS: Spec = Spec::new::<NoMetrics>(ComponentKind::Metrics, "none");
 //!
-//! let registry = vec![&TRUNCATE, &STDIN, &STDOUT];
+//! let registry = vec![&TRUNCATE, &STDIN, &STDOUT, &NO_METRICS];
 //! let text = "pipeline:\n  processors:\n    - truncate: {max_byte: 4}\n";
 //! let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML");
 //! let lints = source.stream(&registry, LintOptions::default()).lints;
