@@ -336,10 +336,14 @@ impl Scrubber<'_> {
                 Node::new(node.pos, crate::yaml::Kind::Seq(items))
             }
             (Type::Map(value), crate::yaml::Kind::Map(pairs)) => {
-                let pairs = pairs.iter().map(|(key, it)| (key.clone(), self.typed(it, value))).collect();
+                let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
+                    true => hide(it),
+                    false => self.typed(it, value),
+                };
+                let pairs = pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect();
                 Node::new(node.pos, crate::yaml::Kind::Map(pairs))
             }
-            _ => node.clone(),
+            _ => without_credentials(node),
         }
     }
 
@@ -365,6 +369,52 @@ impl Scrubber<'_> {
         }
         Node::new(node.pos, crate::yaml::Kind::Map(pairs))
     }
+}
+
+/// Names under which credentials are sent, of headers for instance, whatever the case of their letters.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"];
+
+fn is_credential(name: &str) -> bool {
+    CREDENTIALS.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// The same without what stands before the host in addresses: `user:password@`.
+fn without_credentials(node: &Node) -> Node {
+    use crate::yaml::Kind;
+    let kind = match &node.kind {
+        Kind::Null => Kind::Null,
+        Kind::Scalar { text, style } => Kind::Scalar { text: without_users(text), style: *style },
+        Kind::Seq(items) => Kind::Seq(items.iter().map(without_credentials).collect()),
+        Kind::Map(pairs) => {
+            let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
+                true => hide(it),
+                false => without_credentials(it),
+            };
+            Kind::Map(pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect())
+        }
+    };
+    Node::new(node.pos, kind)
+}
+
+fn without_users(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, authority) = rest.split_at(at + 3);
+        out.push_str(before);
+        let is_end = |it: char| it.is_whitespace() || matches!(it, '/' | '?' | '#' | '"' | '\'' | ',');
+        let end = authority.find(is_end).unwrap_or(authority.len());
+        rest = match authority[..end].rfind('@') {
+            Some(host) => {
+                out.push_str(value::SCRUBBED);
+                &authority[host..]
+            }
+            None => authority,
+        };
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The same shape with every scalar replaced by Bento's mark.

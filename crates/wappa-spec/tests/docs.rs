@@ -387,12 +387,13 @@ fn examples() {
 fn what_may_be_printed_of_a_config() {
     let text = "
 output: {type: stdout, plugin: {codec: x}, label: ''}
+logger: {static_fields: {Authorization: abc, a: b}}
 pipeline:
   processors:
   - wasm: {config: {a: key, b: [c]}, module_path: a, nope: 1}
     label: w
   - try: [{wasm: {config: text}}]
-  - mapping: root = 1
+  - mapping: root = http://ann:pw@a.org/x?y=@z and nats://h:1
   - brnch: {password: abc}
 nope: 1
 input: {processors: [{noop: }], stdin: {scanner: {lines: {}}}}
@@ -419,12 +420,16 @@ input: {processors: [{noop: }], stdin: {scanner: {lines: {}}}}
             - try:
                 - wasm:
                     config: "!!!SECRET_SCRUBBED!!!"
-            - mapping: root = 1
+            - mapping: "root = http://!!!SECRET_SCRUBBED!!!@a.org/x?y=@z and nats://h:1"
             - brnch:
                 password: "!!!SECRET_SCRUBBED!!!"
         output:
           stdout:
             codec: x
+        logger:
+          static_fields:
+            Authorization: "!!!SECRET_SCRUBBED!!!"
+            a: b
     "#]]
     .assert_eq(&scrubbed.to_string());
 }
