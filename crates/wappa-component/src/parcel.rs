@@ -92,6 +92,9 @@ pub enum Stretch {
     Messages(Vec<Message>),
 }
 
+/// From how many messages on reference counts of their own cost less than they save.
+const APART_MESSAGES_MIN: usize = 16;
+
 impl Stretch {
     /// How many messages there are.
     pub fn n_messages(&self) -> usize {
@@ -130,7 +133,7 @@ fn part_of(stretches: Vec<Stretch>, ends: Vec<u32>) -> Part {
     let mut messages = Vec::with_capacity(ends.last().copied().unwrap_or(0) as usize);
     for stretch in stretches {
         match stretch {
-            Stretch::Slices(slices) => slices.append_to(&mut messages, 0),
+            Stretch::Slices(slices) => slices.apart().append_to(&mut messages, 0),
             Stretch::Messages(own) => messages.extend(own),
         }
     }
@@ -202,6 +205,16 @@ impl Slices {
             form.shape(self.first + idx, &mut message);
         }
         message
+    }
+
+    /// The same with reference counts of their own, if they are for many messages: other threads work on what else was
+    /// read with these, and counts that two of them change cost each several times as much.
+    fn apart(mut self) -> Slices {
+        if APART_MESSAGES_MIN <= self.ranges.len() && !self.buffer.is_unique() {
+            self.buffer = Bytes::from_owner(self.buffer);
+            self.metadata = self.metadata.unshared();
+        }
+        self
     }
 
     /// Keeps the first `n_messages` messages and returns the others.

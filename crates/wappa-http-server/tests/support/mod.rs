@@ -58,7 +58,7 @@ impl LogSink for Log {
     }
 }
 
-fn table() -> &'static [&'static Component] {
+pub(crate) fn table() -> &'static [&'static Component] {
     let all: Vec<_> = wappa_pure::components().into_iter().chain(wappa_http_server::components()).collect();
     all.leak()
 }
