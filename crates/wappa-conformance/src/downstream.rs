@@ -133,18 +133,25 @@ impl<D: Downstream> Run<D> {
         self.said.iter().filter(|(said, _)| said.take() == "nothing").count()
     }
 
-    fn go(&mut self) {
+    /// What has not come need not come, where that may be so.
+    fn forgive(&mut self) {
         if self.downstream.may_lose() {
             let received: BTreeSet<String> = self.downstream.received().into_iter().collect();
             let is_missing = |it: &usize| !received.contains(&format!("m{it}"));
             self.forgiven.extend((0..self.said.len()).filter(is_missing));
         }
+    }
+
+    fn go(&mut self) {
+        self.forgive();
         self.downstream.go();
         self.is_there = false;
         self.comes_again = true;
     }
 
     fn come_back(&mut self) {
+        // What was written before the loss was noticed.
+        self.forgive();
         self.downstream.come_back();
         self.is_there = true;
     }

@@ -320,6 +320,10 @@ impl HttpServer {
 
 impl Client for HttpServer {
     async fn connect(&self) -> Result<(), ConnectError> {
+        let is_open = self.open.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_open {
+            return Ok(());
+        }
         let open = self.open().await.map_err(ConnectError::BackOff)?;
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         Ok(())
