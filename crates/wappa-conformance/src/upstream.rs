@@ -18,7 +18,7 @@ const SEEDS: u64 = 6;
 const STEPS: usize = 60;
 
 /// An input that nobody answers may wait for that; after so long it is answered.
-const UNANSWERED_MAX: Duration = Duration::from_millis(300);
+const UNANSWERED_MAX: Duration = Duration::from_millis(50);
 
 struct Run<U> {
     text: String,
