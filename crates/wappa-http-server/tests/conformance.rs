@@ -220,7 +220,8 @@ impl Peer for Listener {
                     if state.is_gone {
                         return;
                     }
-                    let stream = reader.as_ref().map(|it| it.get_ref().try_clone().expect("it can be shared"));
+                    let stream =
+                        reader.as_ref().map(|it| it.get_ref().try_clone().expect("it can be shared"));
                     state.stream = stream;
                 }
                 match reader {
