@@ -21,10 +21,19 @@ impl fmt::Display for Missing {
 
 /// The program of this name.
 pub fn find(program: &str) -> Result<PathBuf, Missing> {
+    find_in(&[], program)
+}
+
+/// The same, which may be in one of these directories as well.
+pub(crate) fn find_in(more: &[PathBuf], program: &str) -> Result<PathBuf, Missing> {
     let path = env::var_os("PATH").unwrap_or_default();
     let installed = installed();
     let own = ["", "bin", "venv/bin"].map(|it| installed.join(it));
-    let found = env::split_paths(&path).chain(own).map(|dir| dir.join(program)).find(|it| is_program(it));
+    let found = env::split_paths(&path)
+        .chain(own)
+        .chain(more.iter().cloned())
+        .map(|dir| dir.join(program))
+        .find(|it| is_program(it));
     found.ok_or_else(|| Missing(program.to_string()))
 }
 

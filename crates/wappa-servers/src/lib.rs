@@ -20,8 +20,11 @@
 mod dir;
 mod find;
 pub mod kafka;
+pub mod mariadb;
 pub mod nats;
+mod owner;
 mod ports;
+pub mod postgres;
 pub mod redis;
 mod server;
 mod spawner;

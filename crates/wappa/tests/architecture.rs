@@ -74,6 +74,21 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    // Its tests run whole streams against real servers.
+    (
+        "wappa-sql",
+        &[
+            "wappa-bloblang",
+            "wappa-component",
+            "wappa-conformance",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-servers",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -89,6 +104,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-sql",
             "wappa-wasm",
         ],
     ),
@@ -99,9 +115,10 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
-    ("tokio", &["wappa-http-client", "wappa-http-server", "wappa-net", "wappa-wasm"]),
+    ("tokio", &["wappa-http-client", "wappa-http-server", "wappa-net", "wappa-sql", "wappa-wasm"]),
     ("rustls", &["wappa-http-client", "wappa-net"]),
     ("rdkafka", &["wappa-kafka"]),
+    ("sqlx", &["wappa-sql"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

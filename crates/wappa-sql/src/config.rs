@@ -1,0 +1,344 @@
+//! What configs of all components for databases have in common.
+
+use std::{path::PathBuf, time::Duration};
+
+use wappa_component::{BuildError, Context, read_file};
+use wappa_spec::{Config, Node, Reader, Rule, Secret};
+
+use crate::{
+    driver::Driver,
+    dsn::Target,
+    pool::{Init, Limits, Pool},
+};
+
+/// The most that a file of statements may be.
+const INIT_FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A config with the fields that say where a database is and how it is connected to, around fields of its own.
+///
+/// A macro, since a description is one struct: what is written here is what each page says.
+macro_rules! sql_config {
+    (
+        $(#[$of_struct:meta])*
+        $vis:vis struct $name:ident { $($fields:tt)* }
+    ) => {
+        #[derive(wappa_spec::Config, Debug)]
+        $(#[$of_struct])*
+        $vis struct $name {
+            /// The database: `mysql` for MySQL, MariaDB and others that speak their language, `postgres` for PostgreSQL and
+            /// others that speak its own, or `sqlite`, which is built in.
+            #[config(options(
+                "mysql", "postgres", "clickhouse", "mssql", "sqlite", "oracle", "snowflake", "trino", "gocosmos", "spanner",
+                "duckdb"
+            ))]
+            driver: String,
+
+            /// Where the database is, in the form that Go's drivers read. It is printed nowhere.
+            ///
+            /// - `mysql`: `user:password@tcp(host:3306)/database?param=value`. Of a password nothing is escaped. `tls` is `true`,
+            ///   `skip-verify`, `preferred` or `false`; `parseTime=true` makes times of what is texts otherwise; `timeout` and
+            ///   `readTimeout` bound connecting and answers. What is none of the driver's is a variable of the session.
+            /// - `postgres`: `postgres://user:password@host:5432/database?param=value`, or `host=… user=… password=…`. The
+            ///   connection is encrypted unless `sslmode=disable`; `sslmode=verify-full` verifies who is at the other end, against
+            ///   the authorities of the system and those in `sslrootcert`. `connect_timeout` is in seconds. What is none of the
+            ///   driver's is a setting of the session, as `statement_timeout=5000`. What is left out, the environment says
+            ///   (`PGHOST`, `PGUSER`, `PGPASSWORD`, …).
+            /// - `sqlite`: `file:path/to/file.db?_pragma=journal_mode(WAL)`, a path, or `:memory:`.
+            #[config(
+                example = "foouser:foopassword@tcp(localhost:3306)/foodb",
+                example = "postgres://foouser:foopass@localhost:5432/foodb?sslmode=disable",
+                example = "file:./foo.db?_pragma=journal_mode(WAL)"
+            )]
+            dsn: wappa_spec::Secret<String>,
+
+            $($fields)*
+
+            /// Files with statements that are run on the first connection, in front of `init_statement`; patterns find several.
+            /// What fails is logged as a warning, and nothing else comes of it.
+            #[config(default = "[]", advanced, example = "[ ./init/*.sql ]", example = "[ ./foo.sql, ./bar.sql ]")]
+            init_files: Vec<String>,
+
+            /// Statements that are run on the first connection, such as one that makes a table which is not there. What fails is
+            /// logged as a warning, and nothing else comes of it.
+            #[config(
+                advanced,
+                example = "|\n  CREATE TABLE IF NOT EXISTS some_table (\n    foo varchar(50) not null,\n    bar integer,\n    baz varchar(50),\n    primary key (foo)\n  ) WITHOUT ROWID;"
+            )]
+            init_statement: Option<String>,
+
+            /// Whether a processor or a cache connects when the stream is built, and the stream ends if that fails. Inputs and
+            /// outputs connect before anything else in any case.
+            #[config(default = "false", advanced)]
+            init_verify_conn: bool,
+
+            /// How long a connection may be idle before it is closed.
+            #[config(advanced)]
+            conn_max_idle_time: Option<std::time::Duration>,
+
+            /// How long a connection is used before another one takes its place.
+            #[config(advanced)]
+            conn_max_life_time: Option<std::time::Duration>,
+
+            /// How many connections may be idle. More than these are closed a second after they were used.
+            #[config(default = "2", advanced)]
+            conn_max_idle: i64,
+
+            /// How many connections there may be; 0 for any number. A database in a file of SQLite has one writer at a time, so
+            /// an output has one connection to it unless this says otherwise.
+            #[config(advanced)]
+            conn_max_open: Option<i64>,
+
+            /// A secret of AWS that has the user and password. Wappa asks AWS for nothing, so it must not be set.
+            #[config(advanced)]
+            secret_name: Option<String>,
+
+            /// Whether the password is a token of AWS. Wappa asks AWS for nothing, so it must be `false`.
+            #[config(default = "false", advanced)]
+            iam_enabled: bool,
+
+            /// What Azure is asked for.
+            #[config(advanced)]
+            azure: crate::config::AzureConfig,
+
+            /// Has no effect without `secret_name` or `iam_enabled`.
+            #[config(default = "\"\"", advanced)]
+            region: String,
+
+            /// Has no effect without `secret_name` or `iam_enabled`.
+            #[config(default = "\"\"", advanced)]
+            endpoint: String,
+
+            /// Has no effect without `secret_name` or `iam_enabled`.
+            #[config(advanced)]
+            credentials: crate::config::CredentialsConfig,
+        }
+
+        impl $name {
+            fn connection(&self) -> crate::config::ConnectionConfig {
+                // Without any effect, as in Bento, where nobody asks AWS.
+                let _ = (&self.region, &self.endpoint, &self.credentials);
+                crate::config::ConnectionConfig {
+                    driver: self.driver.clone(),
+                    dsn: self.dsn.clone(),
+                    init_files: self.init_files.clone(),
+                    init_statement: self.init_statement.clone(),
+                    init_verify_conn: self.init_verify_conn,
+                    conn_max_idle_time: self.conn_max_idle_time,
+                    conn_max_life_time: self.conn_max_life_time,
+                    conn_max_idle: self.conn_max_idle,
+                    conn_max_open: self.conn_max_open,
+                    secret_name: self.secret_name.is_some(),
+                    iam_enabled: self.iam_enabled,
+                    entra_enabled: self.azure.is_enabled(),
+                }
+            }
+        }
+    };
+}
+pub(crate) use sql_config;
+
+/// What is asked of Azure.
+#[derive(Config, Debug, Clone)]
+pub(crate) struct AzureConfig {
+    /// Whether the password is a token of Azure. Wappa asks Azure for nothing, so it must be `false`.
+    #[config(default = "false", advanced)]
+    entra_enabled: bool,
+
+    /// Has no effect without `entra_enabled`.
+    #[config(advanced)]
+    token_request_options: TokenConfig,
+}
+
+impl AzureConfig {
+    pub(crate) fn is_enabled(&self) -> bool {
+        let TokenConfig { claims, enable_cae, scopes, tenant_id } = &self.token_request_options;
+        let _ = (claims, enable_cae, scopes, tenant_id);
+        self.entra_enabled
+    }
+}
+
+/// What a token of Azure is to be.
+#[derive(Config, Debug, Clone)]
+struct TokenConfig {
+    /// Has no effect without `entra_enabled`.
+    #[config(default = "\"\"", advanced)]
+    claims: String,
+
+    /// Has no effect without `entra_enabled`.
+    #[config(default = "false", advanced)]
+    enable_cae: bool,
+
+    /// Has no effect without `entra_enabled`.
+    #[config(default = "[ https://ossrdbms-aad.database.windows.net/.default ]", advanced)]
+    scopes: Vec<String>,
+
+    /// Has no effect without `entra_enabled`.
+    #[config(default = "\"\"", advanced)]
+    tenant_id: String,
+}
+
+/// Who asks AWS.
+#[derive(Config, Debug, Clone)]
+#[expect(dead_code, reason = "it has no effect, and is read so that configs of Bento are sound")]
+pub(crate) struct CredentialsConfig {
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    profile: String,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    id: String,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    secret: Secret<String>,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    token: Secret<String>,
+
+    /// Has no effect.
+    #[config(default = "false", advanced)]
+    from_ec2_role: bool,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    role: String,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    role_external_id: String,
+
+    /// Has no effect.
+    #[config(default = "\"\"", advanced)]
+    expiry_window: Option<Duration>,
+}
+
+/// Where a database is, and how it is connected to.
+pub(crate) struct ConnectionConfig {
+    pub(crate) driver: String,
+    pub(crate) dsn: Secret<String>,
+    pub(crate) init_files: Vec<String>,
+    pub(crate) init_statement: Option<String>,
+    pub(crate) init_verify_conn: bool,
+    pub(crate) conn_max_idle_time: Option<Duration>,
+    pub(crate) conn_max_life_time: Option<Duration>,
+    pub(crate) conn_max_idle: i64,
+    pub(crate) conn_max_open: Option<i64>,
+    pub(crate) secret_name: bool,
+    pub(crate) iam_enabled: bool,
+    pub(crate) entra_enabled: bool,
+}
+
+impl ConnectionConfig {
+    /// What Bento gives a component that says where its database is and nothing else.
+    pub(crate) fn plain(driver: &str, dsn: &Secret<String>) -> ConnectionConfig {
+        ConnectionConfig {
+            driver: driver.to_string(),
+            dsn: dsn.clone(),
+            init_files: Vec::new(),
+            init_statement: None,
+            init_verify_conn: false,
+            conn_max_idle_time: None,
+            conn_max_life_time: None,
+            conn_max_idle: 2,
+            conn_max_open: None,
+            secret_name: false,
+            iam_enabled: false,
+            entra_enabled: false,
+        }
+    }
+
+    /// Reports what is wrong with it; `name` is the field with where the database is.
+    pub(crate) fn lint(&self, name: &str, node: &Node, reader: &mut Reader<'_>) {
+        let of = |name: &str| node.get(name).unwrap_or(node);
+        let asked = [
+            (self.secret_name, "secret_name", "AWS"),
+            (self.iam_enabled, "iam_enabled", "AWS"),
+            (self.entra_enabled, "azure", "Azure"),
+        ];
+        for (_, field, whom) in asked.into_iter().filter(|(is_set, ..)| *is_set) {
+            let text = format!(
+                "`{field}` has no effect in Wappa, which asks {whom} for no password: put it into `{name}`"
+            );
+            reader.error(Rule::NotInWappa, of(field), text);
+        }
+        if !self.init_files.is_empty() {
+            reader.refuse_if_restricted("field init_files", of("init_files"));
+        }
+        let Some(driver) = Driver::lint(&self.driver, node, reader) else { return };
+        let dsn = self.dsn.reveal();
+        // What comes of an environment variable that is not set now is looked at when it is.
+        if dsn.is_empty() {
+            return;
+        }
+        match Target::parse(driver, dsn) {
+            Err(why) => reader.error(
+                Rule::InvalidValue,
+                of(name),
+                format!("this is no `{name}` of {}: {why}", self.driver),
+            ),
+            Ok(target) if target.reaches_machine() => {
+                let what = match driver {
+                    Driver::Sqlite => "a database in a file",
+                    _ => "a connection for which files or the environment are read",
+                };
+                reader.refuse_if_restricted(what, of(name));
+            }
+            Ok(_) => (),
+        }
+    }
+
+    /// The pool of its connections; `n_open` is how many there may be where the config does not say.
+    pub(crate) fn pool(self, n_open: Option<usize>, ctx: &Context<'_>) -> Result<Pool, BuildError> {
+        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        let target = Target::parse(driver, self.dsn.reveal()).map_err(|why| {
+            BuildError::new(format!("this is no name of a {} database: {why}", self.driver))
+        })?;
+        let mut scripts = Vec::new();
+        for path in files(&self.init_files)? {
+            let read = read_file(&path, INIT_FILE_BYTES_MAX)
+                .map_err(|err| BuildError::new(format!("{} {}: {}", err.step, path.display(), err.cause)))?;
+            let script = String::from_utf8(read)
+                .map_err(|_| BuildError::new(format!("{} is no UTF-8", path.display())))?;
+            scripts.push((format!("init_file '{}'", path.display()), script));
+        }
+        scripts.extend(
+            self.init_statement.filter(|it| !it.is_empty()).map(|it| ("init_statement".to_string(), it)),
+        );
+        let positive = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
+        let open = match self.conn_max_open {
+            Some(it) => positive(it),
+            // Each connection to a database in memory has one of its own.
+            None if target.is_in_memory() => Some(1),
+            None => n_open,
+        };
+        let idle = positive(self.conn_max_idle).unwrap_or(0);
+        let limits = Limits {
+            open,
+            idle: open.map_or(idle, |it| it.min(idle)),
+            idle_time: self.conn_max_idle_time.filter(|it| !it.is_zero()),
+            life_time: self.conn_max_life_time.filter(|it| !it.is_zero()),
+        };
+        let init = Init { scripts, verifies: self.init_verify_conn };
+        Ok(Pool::new(target, limits, init, ctx.logger()))
+    }
+}
+
+/// The files that these paths and patterns name.
+fn files(patterns: &[String]) -> Result<Vec<PathBuf>, BuildError> {
+    let mut found = Vec::new();
+    for pattern in patterns {
+        if !pattern.contains(['*', '?', '[']) {
+            found.push(PathBuf::from(pattern));
+            continue;
+        }
+        let told = |why: &dyn std::fmt::Display| {
+            BuildError::new(format!("failed to expand init_files glob patterns: {pattern}: {why}"))
+        };
+        for path in glob::glob(pattern).map_err(|err| told(&err))? {
+            found.push(path.map_err(|err| told(&err))?);
+        }
+    }
+    Ok(found)
+}

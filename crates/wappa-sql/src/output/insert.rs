@@ -1,0 +1,163 @@
+//! The output `sql_insert`.
+
+use wappa_component::{
+    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output,
+    batching::{PolicyConfig, batched},
+};
+use wappa_message::{Mark, Message, Value};
+use wappa_net::{Client, Limit, Sending, in_flight};
+use wappa_spec::{Mapping, Node, Reader};
+
+use super::mark;
+use crate::{
+    args::Args,
+    asking::ask,
+    config::sql_config,
+    driver::Driver,
+    insert::write,
+    pool::Pool,
+    statement::{Around, Insert},
+};
+
+pub(crate) const COMPONENT: Component =
+    Component::output::<SqlInsertConfig>("sql_insert").categories(&["Services"]);
+
+sql_config! {
+    /// Writes a row of a table for each message.
+    ///
+    /// # Examples
+    ///
+    /// ### Lines in a table of SQLite, which is made if it is not there
+    ///
+    /// ```yaml
+    /// input:
+    ///   stdin: {}
+    /// output:
+    ///   sql_insert:
+    ///     driver: sqlite
+    ///     dsn: file:./lines.db
+    ///     table: lines
+    ///     columns: [ line, at ]
+    ///     args_mapping: 'root = [ content().string(), now() ]'
+    ///     init_statement: CREATE TABLE IF NOT EXISTS lines (line TEXT, at TEXT)
+    /// ```
+    ///
+    /// # Delivery
+    ///
+    /// A message has arrived once the database has committed its row. A message whose row the database refuses fails, with the
+    /// database's words, and the others of its batch arrive: the statement with all of them is taken back by the database, and
+    /// divided until the row is found. When the connection is lost while a statement runs, nobody knows what became of it, and
+    /// its messages come again on the next one: a suffix such as `ON CONFLICT DO NOTHING` keeps a row from being there twice.
+    ///
+    /// # Performance
+    ///
+    /// The messages of a batch are rows of one statement, and so are batches that are ready together.
+    #[config(lint = lint)]
+    struct SqlInsertConfig {
+        /// The table.
+        #[config(example = "foo")]
+        table: String,
+
+        /// The columns that get a value.
+        #[config(example = "[ foo, bar, baz ]")]
+        columns: Vec<String>,
+
+        /// A mapping that gives a list with a value for each column.
+        #[config(example = "root = [ this.cat.meow, this.doc.woofs[0] ]", example = "root = [ metadata(\"user.id\").string() ]")]
+        args_mapping: Mapping,
+
+        /// What stands in front of `INSERT`.
+        #[config(advanced)]
+        prefix: Option<String>,
+
+        /// What stands behind the rows.
+        #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
+        suffix: Option<String>,
+
+        /// How many batches may be on their way at once.
+        #[config(default = "64")]
+        max_in_flight: usize,
+
+        /// How messages are put together to batches.
+        batching: PolicyConfig,
+    }
+}
+
+fn lint(config: &SqlInsertConfig, node: &Node, reader: &mut Reader<'_>) {
+    config.connection().lint("dsn", node, reader);
+}
+
+impl BuildOutput for SqlInsertConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        // A file of SQLite has one writer at a time.
+        let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
+        let pool = self.connection().pool(n_open, ctx)?;
+        let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight);
+        let around = Around { prefix: self.prefix, suffix: self.suffix };
+        let insert = Insert::new(driver, &self.table, &self.columns, &around);
+        let args = Args::new(self.args_mapping, ctx);
+        let output = in_flight(Inserting { pool, insert, args, logger: ctx.logger() }, limit, ctx);
+        batched(output, &self.batching, ctx)
+    }
+}
+
+struct Inserting {
+    pool: Pool,
+    insert: Insert,
+    args: Args,
+    logger: Logger,
+}
+
+impl Client for Inserting {
+    async fn connect(&self) -> Result<(), ConnectError> {
+        super::connect(&self.pool).await
+    }
+
+    async fn send(&self, sending: Sending) {
+        let mut failures: Vec<(usize, Mark)> = Vec::new();
+        let mut rows = Vec::with_capacity(sending.messages().len());
+        self.args.on_runtime(|args| {
+            let part = sending.part();
+            for batch in (0..part.n_batches()).map(|idx| part.batch(idx)) {
+                // Copies share what they hold.
+                let mut messages: Vec<Message> = part.messages()[batch.clone()].to_vec();
+                for (idx, place) in batch.enumerate() {
+                    match row(args, &self.insert, &mut messages, idx) {
+                        Ok(row) => rows.push((place, row)),
+                        Err(text) => failures.push((place, Mark::new(text))),
+                    }
+                }
+            }
+        });
+        let written = match rows.is_empty() {
+            true => Ok(Vec::new()),
+            false => ask!(self.pool, connection => write(connection, &self.insert, &rows).await),
+        };
+        let result = written.map(|not_written| {
+            failures.extend(not_written.into_iter().map(|(place, err)| (place, mark(err))));
+            failures.sort_by_key(|(place, _)| *place);
+            failures
+        });
+        super::answer(sending, result, &self.logger);
+    }
+
+    async fn close(&self) -> Result<(), String> {
+        self.pool.close().await;
+        Ok(())
+    }
+}
+
+/// The row of one message; the error is the text of its mark.
+pub(crate) fn row(
+    args: &Args,
+    insert: &Insert,
+    batch: &mut [Message],
+    place: usize,
+) -> Result<Vec<Value>, String> {
+    let row = args.of(batch, place)?;
+    match insert.misfit(&row) {
+        Some(text) => Err(text),
+        None => Ok(row),
+    }
+}
