@@ -21,6 +21,8 @@ pub struct Kafka {
     users: Vec<(String, String)>,
     has_sasl: bool,
     tls: Option<Tls>,
+    /// Where clients are told that the broker is who come in by one more port each.
+    fronts: Vec<String>,
 }
 
 /// What the broker encrypts with: files of PEM, of a key and its certificate, and of the authority that is trusted.
@@ -47,13 +49,15 @@ pub const SASL: usize = 2;
 pub const TLS: usize = 3;
 /// With SASL over TLS.
 pub const SASL_TLS: usize = 4;
+/// The first of those behind others, see [`Kafka::behind`].
+pub const BEHIND: usize = 5;
 
 impl Kafka {
     /// The program, and what `.ci/servers` has installed.
     pub fn find() -> Result<Kafka, Missing> {
         let (java, jars) = (find("java")?, find_file("kafka-libs")?);
         let (properties, users) = (String::new(), Vec::new());
-        Ok(Kafka { java, jars, properties, users, has_sasl: false, tls: None })
+        Ok(Kafka { java, jars, properties, users, has_sasl: false, tls: None, fronts: Vec::new() })
     }
 
     /// The same, with these lines in its properties.
@@ -76,9 +80,17 @@ impl Kafka {
         Kafka { tls: Some(tls), ..self }
     }
 
+    /// The same, with a port behind each of these addresses, such as those of [`crate::Proxy`]: who comes in by one of them is
+    /// told that the broker is at that address.
+    #[must_use]
+    pub fn behind(self, fronts: &[String]) -> Kafka {
+        Kafka { fronts: fronts.to_vec(), ..self }
+    }
+
     /// Starts it. Topics have four partitions unless somebody makes them otherwise.
     pub fn start(self) -> Server {
-        let (dir, ports) = (Dir::new(), [(); 5].map(|()| Port::free()));
+        let dir = Dir::new();
+        let ports: Vec<Port> = (0..BEHIND + self.fronts.len()).map(|_| Port::free()).collect();
         let file = dir.write("server.properties", self.all_properties(&dir, &ports));
         let class_path = format!("{}/*", self.jars.display());
         let java = |main: &str| -> Vec<String> {
@@ -96,10 +108,10 @@ impl Kafka {
             user: None,
             is_ready: Box::new(move || answers(&address)),
         };
-        Server::start(launch, ports.into(), dir)
+        Server::start(launch, ports, dir)
     }
 
-    fn all_properties(&self, dir: &Dir, ports: &[Port; 5]) -> String {
+    fn all_properties(&self, dir: &Dir, ports: &[Port]) -> String {
         let mut listeners = vec![("PLAINTEXT", "PLAINTEXT", PLAIN), ("CONTROLLER", "PLAINTEXT", 1)];
         if self.has_sasl {
             listeners.push(("SASL", "SASL_PLAINTEXT", SASL));
@@ -110,18 +122,22 @@ impl Kafka {
         if self.tls.is_some() && self.has_sasl {
             listeners.push(("SASLTLS", "SASL_SSL", SASL_TLS));
         }
-        let list = |with_controller: bool| {
-            let each = listeners.iter().filter(|it| with_controller || it.0 != "CONTROLLER");
-            let each = each.map(|(name, _, idx)| format!("{name}://{}", ports[*idx].address()));
-            each.collect::<Vec<_>>().join(",")
-        };
+        let names: Vec<String> = (0..self.fronts.len()).map(|it| format!("BEHIND{it}")).collect();
+        listeners.extend(names.iter().zip(BEHIND..).map(|(name, idx)| (name.as_str(), "PLAINTEXT", idx)));
+        let own: Vec<String> =
+            listeners.iter().map(|(name, _, idx)| format!("{name}://{}", ports[*idx].address())).collect();
+        let told = listeners.iter().filter(|it| it.0 != "CONTROLLER").map(|(name, _, idx)| {
+            let front = idx.checked_sub(BEHIND).map(|it| self.fronts[it].clone());
+            format!("{name}://{}", front.unwrap_or_else(|| ports[*idx].address()))
+        });
+        let told: Vec<String> = told.collect();
         let map: Vec<String> = listeners.iter().map(|(name, kind, _)| format!("{name}:{kind}")).collect();
         let mut lines = vec![
             "process.roles=broker,controller".to_string(),
             "node.id=1".to_string(),
             format!("controller.quorum.voters=1@{}", ports[1].address()),
-            format!("listeners={}", list(true)),
-            format!("advertised.listeners={}", list(false)),
+            format!("listeners={}", own.join(",")),
+            format!("advertised.listeners={}", told.join(",")),
             "controller.listener.names=CONTROLLER".to_string(),
             format!("listener.security.protocol.map={}", map.join(",")),
             "inter.broker.listener.name=PLAINTEXT".to_string(),

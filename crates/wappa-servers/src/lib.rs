@@ -25,6 +25,7 @@ pub mod nats;
 mod owner;
 mod ports;
 pub mod postgres;
+mod proxy;
 pub mod redis;
 mod server;
 mod spawner;
@@ -33,5 +34,6 @@ pub use crate::{
     dir::Dir,
     find::{Missing, find, find_file, or_skip},
     ports::Port,
+    proxy::Proxy,
     server::{Launch, PATIENCE, Server, wait_until},
 };

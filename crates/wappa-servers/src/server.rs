@@ -123,15 +123,24 @@ impl Server {
         self.dir.read("log")
     }
 
-    /// Asks it to end (SIGTERM), and waits for that.
-    pub fn stop(&mut self) {
+    /// The number of its process; `None` where it does not run.
+    pub fn pid(&self) -> Option<Pid> {
+        self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// Asks it to end (SIGTERM), waits for that, and says how it has ended.
+    pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         let began = Instant::now();
-        while self.ended().is_none() {
+        let status = loop {
+            if let Some(status) = self.ended() {
+                break status;
+            }
             assert!(began.elapsed() < STOP_MAX, "{} does not end:\n{}", self.launch.name, self.log_end());
             thread::sleep(Duration::from_millis(5));
-        }
+        };
         self.child = None;
+        status
     }
 
     /// Kills it (SIGKILL).

@@ -239,8 +239,10 @@ impl Running {
         Running { log, stop: setting.stop().clone(), tally, thread: Some(thread) }
     }
 
-    /// Waits for its end.
+    /// Waits for its end, which has to come.
     pub(crate) fn join(mut self) -> Report {
+        let is_over = |it: &Running| it.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        wait_until("the end of the stream", || is_over(&self));
         self.thread.take().expect("it runs").join().expect("it does not panic")
     }
 
