@@ -3,7 +3,7 @@
 //! Code that one engine compiled is loaded by the others, so all of them share [`compile_settings`] to the letter.
 
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    Collector, Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
 
@@ -37,6 +37,8 @@ pub(crate) fn compile_settings() -> Config {
     config.generate_address_map(true);
     // A guest's debug sections are hostile, and would be read at every trap, whoever wants to see it.
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    // Counting references would never give back what refers to itself.
+    config.collector(Collector::Copying);
     // One list for the engine and for those who only look into a module, but for what the engine composes.
     config.wasm_features(ENGINE_FEATURES, true);
     config.wasm_features(ENGINE_FEATURES.complement(), false);
@@ -49,7 +51,9 @@ pub(crate) fn pooling_settings(instances: u32, memory_bytes_max: usize) -> Confi
     pool.total_component_instances(instances);
     pool.total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT));
     pool.max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT);
-    pool.total_memories(instances);
+    // A heap that is collected takes the place of a memory, beside the one that the guest has.
+    pool.total_memories(instances.saturating_mul(2));
+    pool.total_gc_heaps(instances);
     pool.total_tables(instances.saturating_mul(TABLES_PER_MODULE));
     pool.max_tables_per_module(TABLES_PER_MODULE);
     pool.table_elements(TABLE_ELEMENTS);

@@ -39,6 +39,7 @@ use crate::{
     interface::provided_functions,
     interface::{WORLD_PACKAGE, WORLD_VERSION},
     wasi::preview1,
+    wasi::ungranted::linker_for,
 };
 
 /// How a guest is made. By default it sees nothing of the world.
@@ -327,7 +328,9 @@ fn link(side: &Side, code: &Code) -> Result<Linked, GuestError> {
     let wasm = match code {
         Code::Core(wasm) => wasm,
         Code::Component(wasm) => {
-            return side.components.instantiate_pre(wasm).map(Linked::Component).map_err(not_linked);
+            let own = linker_for(&side.components, wasm, &side.engine).map_err(not_linked)?;
+            let linker = own.as_ref().unwrap_or(&side.components);
+            return linker.instantiate_pre(wasm).map(Linked::Component).map_err(not_linked);
         }
     };
     let mut missing = Vec::new();

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, io};
 use rustix::io::Errno;
 use wappa_component::cause_of_start;
 use wappa_message::Message;
-use wasmtime::Trap;
+use wasmtime::{ThrownException, Trap};
 
 use crate::{compile::frames::Frame, file::text::one_line};
 
@@ -188,6 +188,11 @@ pub(crate) fn is_stop(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<Stop>().is_some()
 }
 
+/// Whether the guest ended where nothing expects it to, so that nobody knows its state.
+pub(crate) fn is_trap(error: &wasmtime::Error) -> bool {
+    error.is::<Trap>() || error.is::<ThrownException>()
+}
+
 /// The reason for an error out of guest code that is not a [`Stop`], one line.
 pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
@@ -201,7 +206,12 @@ pub(crate) fn trap_reason(error: &wasmtime::Error) -> String {
         Some(Trap::IndirectCallToNull) => "indirect call to a null table element".into(),
         Some(Trap::BadSignature) => "indirect call of a function with another type".into(),
         Some(Trap::StackOverflow) => "stack overflow".into(),
+        Some(Trap::NullReference) => "null reference".into(),
+        Some(Trap::CastFailure) => "cast of an object to another type".into(),
+        Some(Trap::ArrayOutOfBounds) => "out of bounds array access".into(),
+        Some(Trap::AllocationTooLarge) => "an object that is too large for any heap".into(),
         Some(other) => one_line(&other.to_string()),
+        None if error.is::<ThrownException>() => "an exception that the guest did not catch".into(),
         None => one_line(&error.root_cause().to_string()),
     }
 }

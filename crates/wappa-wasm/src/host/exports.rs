@@ -11,7 +11,7 @@ use wasmtime::{
 
 use crate::{
     host::Host,
-    host::error::{Stop, is_stop, trap_reason},
+    host::error::{Stop, is_stop, is_trap, trap_reason},
 };
 
 /// A host function calls the guest's allocator, which calls a host function, and so on: how far that may go.
@@ -24,6 +24,9 @@ pub(crate) struct Exports {
     allocate: Option<Callee<u32, u32>>,
     free: Option<Callee<u32, ()>>,
     deallocate: Option<Callee<(u32, u32), ()>>,
+    /// Whether the first block that the allocator gave lies at address 0, as the first one of Kotlin's does. With any other
+    /// allocator 0 means that there is no memory.
+    begins_at_zero: Option<bool>,
     depth: u32,
     /// How many of these calls are under way, one inside of the other.
     under_way: u32,
@@ -83,6 +86,7 @@ impl Exports {
             allocate: allocate.map(|func| Callee::new(&store, func)),
             free: free.map(|func| Callee::new(&store, func)),
             deallocate: deallocate.map(|func| Callee::new(&store, func)),
+            begins_at_zero: None,
             depth: 0,
             under_way: 0,
         }
@@ -119,9 +123,16 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
         None => call_untyped(ctx, func, &[bytes]).map(|it| it.unwrap_or(0)),
     };
     ctx.data_mut().exports.under_way -= 1;
+    let was_refused = ctx.data().limiter.was_refused();
+    if let Ok(pointer) = result
+        && 0 < bytes
+        && ctx.data().exports.begins_at_zero.is_none()
+    {
+        ctx.data_mut().exports.begins_at_zero = Some(pointer == 0 && was_refused.is_none());
+    }
     match result {
-        Ok(0) if 0 < bytes => {
-            let why = match ctx.data().limiter.was_refused() {
+        Ok(0) if 0 < bytes && (ctx.data().exports.begins_at_zero == Some(false) || was_refused.is_some()) => {
+            let why = match was_refused {
                 Some(limit) => format!(" after {} was reached", limit.name()),
                 None => String::new(),
             };
@@ -139,12 +150,19 @@ pub(crate) fn allocate(ctx: &mut StoreContextMut<'_, Host>, bytes: u32) -> wasmt
         }
         Err(error) if is_stop(&error) => Err(error),
         Err(error) => {
+            forget_exception(ctx);
             let host = ctx.data_mut();
-            host.spent |= error.is::<wasmtime::Trap>();
+            host.spent |= is_trap(&error);
             host.fail_softly(format!("failed to allocate in-bound memory: {}", trap_reason(&error)));
             Ok(None)
         }
     }
+}
+
+/// The guest goes on after an exception that its allocator did not catch, so nothing is to hold on to it.
+#[cold]
+fn forget_exception(ctx: &mut StoreContextMut<'_, Host>) {
+    let _ = ctx.take_pending_exception();
 }
 
 /// Gives memory back that the guest handed out. A failure is ignored, as in Bento, but ends the instance.
@@ -171,7 +189,8 @@ pub(crate) fn deallocate(
     match result {
         Err(error) if is_stop(&error) => Err(error),
         Err(error) => {
-            if error.is::<wasmtime::Trap>() {
+            forget_exception(ctx);
+            if is_trap(&error) {
                 ctx.data_mut().spent = true;
             }
             Ok(())
@@ -204,8 +223,9 @@ pub(crate) fn free_all(ctx: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<
             Ok(()) => {}
             Err(error) if is_stop(&error) => return Err(error),
             Err(error) => {
+                forget_exception(ctx);
                 let host = ctx.data_mut();
-                let trapped = error.is::<wasmtime::Trap>();
+                let trapped = is_trap(&error);
                 host.spent |= trapped;
                 host.fail_softly(format!("failed to free in-bound memory: {}", trap_reason(&error)));
                 if trapped {

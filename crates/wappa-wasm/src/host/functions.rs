@@ -1,12 +1,14 @@
 //! The one way to a host function: nothing reaches a linker but through here, and so every entry into the host looks at
 //! the clock and at the stop before it does anything.
 
+use std::sync::Arc;
+
 use wasmtime::{
     Caller, Linker, StoreContextMut, WasmRet, WasmTy,
     component::{self, ComponentNamedList, Lift, Lower},
 };
 
-use crate::host::Host;
+use crate::{host::Host, host::error::Stop};
 
 /// The functions that core modules can import.
 pub(crate) struct Functions(Linker<Host>);
@@ -93,6 +95,15 @@ impl<'a> Interface<'a> {
         self.0.func_wrap(name, move |mut store: StoreContextMut<'_, Host>, params: P| {
             store.data_mut().enter()?;
             function(store, params)
+        })
+    }
+
+    /// Provides a function of whatever type the guest wants, which only ends the call and says why.
+    pub(crate) fn add_refusal(&mut self, name: &str, why: String) -> wasmtime::Result<()> {
+        let why: Arc<str> = why.into();
+        self.0.func_new(name, move |mut store: StoreContextMut<'_, Host>, _, _, _| {
+            store.data_mut().enter()?;
+            Err(Stop::HostCall(why.to_string().into()).into())
         })
     }
 

@@ -5,7 +5,7 @@ use wasmparser::{
     WasmFeatures,
 };
 
-use super::{Inspection, origin::Toolchain};
+use super::Inspection;
 
 /// A WebAssembly proposal that the engine does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,24 +25,14 @@ impl Inspection {
     /// Whether it was an optimizer that made use of the proposal: compilers do not, for languages that keep their objects in
     /// a memory.
     pub(super) fn is_of_optimizer(&self, proposal: &Proposal) -> bool {
-        let of_any = WasmFeatures::FUNCTION_REFERENCES
-            .union(WasmFeatures::CUSTOM_DESCRIPTORS)
-            .union(WasmFeatures::COMPACT_IMPORTS);
-        let needs = |feature| self.refused.iter().any(|it| it.feature == feature);
+        let of_it = WasmFeatures::CUSTOM_DESCRIPTORS.union(WasmFeatures::COMPACT_IMPORTS);
         let has_memory = self.memories.iter().any(|it| !it.is_imported);
-        let of_it = match self.toolchain() {
-            // What was made for a collector uses what comes with it.
-            Toolchain::Unknown if needs(WasmFeatures::GC) && !needs(WasmFeatures::COMPACT_IMPORTS) => {
-                WasmFeatures::empty()
-            }
-            _ => of_any.union(WasmFeatures::GC),
-        };
         self.component.is_none() && has_memory && of_it.contains(proposal.feature)
     }
 }
 
 /// Everything that the parser knows and the engine refuses, the likely ones first.
-const REFUSED: [Proposal; 24] = [
+const REFUSED: [Proposal; 20] = [
     proposal(
         "threads",
         WasmFeatures::THREADS,
@@ -51,22 +41,11 @@ const REFUSED: [Proposal; 24] = [
     proposal("memory64", WasmFeatures::MEMORY64, "build for a 32-bit target, `wasm32-…`"),
     proposal("multi-memory", WasmFeatures::MULTI_MEMORY, "build with one memory"),
     proposal(
-        "exception-handling",
-        WasmFeatures::EXCEPTIONS,
-        "build without exceptions (`-fno-exceptions`, `panic = \"abort\"`)",
-    ),
-    proposal(
         "exception-handling (first version)",
         WasmFeatures::LEGACY_EXCEPTIONS,
-        "build without exceptions (`-fno-exceptions`, `panic = \"abort\"`)",
+        "build with exceptions as they were standardized (`-mllvm -wasm-use-legacy-eh=false`), or without them \
+         (`-fno-exceptions`, `panic = \"abort\"`)",
     ),
-    proposal("gc", WasmFeatures::GC, "build for a target with its own memory management (linear memory)"),
-    proposal(
-        "externref",
-        WasmFeatures::GC_TYPES,
-        "build without references to objects of the host (for wasm-bindgen: without `--reference-types`)",
-    ),
-    proposal("typed function references", WasmFeatures::FUNCTION_REFERENCES, "build without this feature"),
     proposal(
         "relaxed-simd",
         WasmFeatures::RELAXED_SIMD,
@@ -132,13 +111,7 @@ pub(super) fn needed(wasm: &[u8], accepted: WasmFeatures) -> Vec<Proposal> {
         needed.extend(needed_by(is_valid));
     }
     // In the order of the list, each once.
-    let mut needed: Vec<Proposal> =
-        REFUSED.iter().filter(|it| needed.iter().any(|other| other.feature == it.feature)).copied().collect();
-    // Objects need references to objects: one cause, told once.
-    if needed.iter().any(|it| it.feature == WasmFeatures::GC) {
-        needed.retain(|it| it.feature != WasmFeatures::GC_TYPES);
-    }
-    needed
+    REFUSED.iter().filter(|it| needed.iter().any(|other| other.feature == it.feature)).copied().collect()
 }
 
 /// Validates everything but the bodies of functions, which come back.

@@ -6,7 +6,7 @@ use super::world::{EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, wasi_interfac
 use super::{Inspection, origin::Toolchain};
 use crate::{
     file::text::{did_you_mean, enumerated, quoted, safe},
-    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    interface::{WORLD_PACKAGE, WORLD_VERSION, is_ungranted},
 };
 
 /// The function that the processor calls in a component.
@@ -137,6 +137,10 @@ fn check_imports(component: &Component, problems: &mut Vec<Problem>) {
             }
             continue;
         };
+        // What toolchains import and nobody calls keeps no guest from starting.
+        if is_ungranted(&it.name) && matches!(it.item, Item::Interface(_)) {
+            continue;
+        }
         if name.package == WORLD_PACKAGE {
             if name.fit() == Fit::Served {
                 check_ours(it, &name, problems);

@@ -434,31 +434,10 @@ fn refused_proposals() {
     "#]],
     );
     check_problems(
-        &module("(table 1 externref)"),
-        expect![[r#"
-        Error: uses the WebAssembly proposal externref, which is not accepted
-          build without references to objects of the host (for wasm-bindgen: without `--reference-types`)
-    "#]],
-    );
-    check_problems(
-        &module("(type (struct))"),
-        expect![[r#"
-        Error: uses the WebAssembly proposal gc, which is not accepted
-          build for a target with its own memory management (linear memory)
-    "#]],
-    );
-    check_problems(
-        &module("(tag)"),
-        expect![[r#"
-        Error: uses the WebAssembly proposal exception-handling, which is not accepted
-          build without exceptions (`-fno-exceptions`, `panic = "abort"`)
-    "#]],
-    );
-    check_problems(
         &module("(func try catch_all end)"),
         expect![[r#"
         Error: uses the WebAssembly proposal exception-handling (first version), which is not accepted
-          build without exceptions (`-fno-exceptions`, `panic = "abort"`)
+          build with exceptions as they were standardized (`-mllvm -wasm-use-legacy-eh=false`), or without them (`-fno-exceptions`, `panic = "abort"`)
     "#]],
     );
     check_problems(
@@ -476,14 +455,14 @@ fn refused_proposals() {
     "#]],
     );
     check_problems(
-        &module("(memory i64 1 2 shared) (table 1 externref)"),
+        &module("(memory i64 1 2 shared) (func try catch_all end)"),
         expect![[r#"
         Error: uses the WebAssembly proposal threads, which is not accepted
           build without shared memory and atomics (no `-pthread`, no `+atomics`); a stream runs one instance a thread
         Error: uses the WebAssembly proposal memory64, which is not accepted
           build for a 32-bit target, `wasm32-…`
-        Error: uses the WebAssembly proposal externref, which is not accepted
-          build without references to objects of the host (for wasm-bindgen: without `--reference-types`)
+        Error: uses the WebAssembly proposal exception-handling (first version), which is not accepted
+          build with exceptions as they were standardized (`-mllvm -wasm-use-legacy-eh=false`), or without them (`-fno-exceptions`, `panic = "abort"`)
     "#]],
     );
 }
@@ -498,6 +477,11 @@ fn accepted_proposals() {
         (func (result i32 i32) return_call $two)
         (func (param v128) (result v128) local.get 0)
         (func (param i32) (result i32) local.get 0 i32.extend8_s)
+        (type $node (struct (field (ref null $node)) (field externref)))
+        (type $call (func (param (ref $node))))
+        (func (param (ref $call) (ref $node)) local.get 1 local.get 0 call_ref $call)
+        (tag $thrown)
+        (func throw $thrown)
         (func (param f32) (result i32) local.get 0 i32.trunc_sat_f32_s)
         (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 9)))
         (func (result funcref) (ref.func $two))

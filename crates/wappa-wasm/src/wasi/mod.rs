@@ -2,3 +2,4 @@
 
 pub(crate) mod preview1;
 pub(crate) mod preview2;
+pub(crate) mod ungranted;

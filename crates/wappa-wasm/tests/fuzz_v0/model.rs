@@ -55,6 +55,8 @@ pub(crate) struct Model {
     brk: u32,
     steps: u32,
     refused: bool,
+    /// Whether the first block lies at address 0.
+    begins_at_zero: Option<bool>,
     frees: Vec<u32>,
     content: Bytes,
     metadata: Metadata,
@@ -73,6 +75,7 @@ impl Model {
             brk: 0,
             steps: 0,
             refused: false,
+            begins_at_zero: None,
             frees: Vec::new(),
             content: Bytes::new(),
             metadata: Metadata::default(),
@@ -254,7 +257,10 @@ impl Model {
     fn hand_in(&mut self, text: &[u8]) -> (u32, u32) {
         let bytes = u32::try_from(text.len()).expect("messages are small here");
         let pointer = self.malloc(bytes);
-        if pointer == 0 && 0 < bytes {
+        if 0 < bytes && self.begins_at_zero.is_none() {
+            self.begins_at_zero = Some(pointer == 0 && !self.refused);
+        }
+        if pointer == 0 && 0 < bytes && (self.refused || self.begins_at_zero == Some(false)) {
             let why = if self.refused { " after `memory_limit` was reached" } else { "" };
             let text = format!(
                 "failed to allocate in-bound memory: the allocator returned 0 for {bytes} bytes{why}"

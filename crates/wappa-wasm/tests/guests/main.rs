@@ -7,6 +7,7 @@ mod debug;
 mod debug_sections;
 mod engine;
 mod files;
+mod garbage;
 mod harness;
 mod hostile;
 mod hostile_component;

@@ -233,6 +233,53 @@ fn v13_v14_wild_pointers_fail_softly_and_changes_stay() {
     );
 }
 
+/// The first block of some lies at address 0; with all others that is no memory.
+#[test]
+fn v15_an_allocator_whose_first_block_is_at_zero() {
+    let module = |malloc: &str| {
+        bare(&format!(
+            r#"(memory (export "memory") 1) (global $at (mut i32) (i32.const 0))
+            (func (export "malloc") (param $n i32) (result i32) {malloc})
+            (func (export "process") (local $it i64)
+              (local.set $it (call $as_bytes))
+              (call $set_bytes (call $ptr (local.get $it)) (call $len (local.get $it))))"#
+        ))
+    };
+    // Its place is never given back: the first message has address 0, the next one has not.
+    let from_zero = "(global.get $at) (global.set $at (i32.add (global.get $at) (i32.const 64)))";
+    check(
+        &module(from_zero),
+        &["one", "", "two"],
+        expect![[r#"
+            "one"
+            ""
+            "two"
+        "#]],
+    );
+    // The same place for each message, and no room for the second one at that.
+    let always = "(if (result i32) (i32.lt_u (local.get $n) (i32.const 4)) (then (i32.const 0)) \
+                  (else (drop (memory.grow (i32.const 9999))) (i32.const 0)))";
+    check(
+        &module(always),
+        &["one", "three", "two"],
+        expect![[r#"
+            "one"
+            "" [host call: failed to allocate in-bound memory: the allocator returned 0 for 5 bytes after `memory_limit` was reached]
+            "two"
+        "#]],
+    );
+    // It gave something else before, so this means that there is nothing more.
+    let once = "(global.get $at) (global.set $at (i32.const 0))";
+    check(
+        &module(once).replace("(mut i32) (i32.const 0)", "(mut i32) (i32.const 64)"),
+        &["one", "two"],
+        expect![[r#"
+            "one"
+            "" [host call: failed to allocate in-bound memory: the allocator returned 0 for 3 bytes]
+        "#]],
+    );
+}
+
 #[test]
 fn v15_an_allocator_that_fails() {
     let process = r#"(func (export "process")
@@ -251,8 +298,8 @@ fn v15_an_allocator_that_fails() {
     expect![[r#"
         "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: unreachable] (spent)
         "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: unreachable] (spent)
-        "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: the allocator returned 0 for 3 bytes]
-        "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: the allocator returned 0 for 3 bytes]
+        "\u{3}\0\0\0\0\0\0\0"
+        "\u{3}\0\0\0\0\0\0\0"
         "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: failed to write in-bound memory]
         "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: failed to write in-bound memory]
         "\0\0\0\0\0\0\0\0" [host call: failed to allocate in-bound memory: expected 2 arguments, got 1]

@@ -539,3 +539,41 @@ fn a_shutdown_interrupts_it() {
     assert_eq!(guest.join().expect("no panic"), Kind::Interrupted);
     assert!(began.elapsed() < Duration::from_secs(10));
 }
+
+/// As much of HTTP as it takes to ask for something: the component has it whether or not it is granted.
+const HTTP: (&str, &str) = (
+    "import wasi:http/types@0.2.3; import wasi:http/outgoing-handler@0.2.3;",
+    r#"
+    package wasi:http@0.2.3 {
+      interface types {
+        use wasi:io/poll@0.2.0.{pollable};
+        use wasi:io/streams@0.2.0.{input-stream};
+        resource fields { constructor(); }
+        resource outgoing-request { constructor(headers: fields); }
+        resource future-incoming-response { subscribe: func() -> pollable; body: func() -> input-stream; }
+      }
+      interface outgoing-handler {
+        use types.{outgoing-request, future-incoming-response};
+        handle: func(request: outgoing-request) -> future-incoming-response;
+      }
+    }"#,
+);
+
+/// What every toolchain imports keeps no guest from starting; what is called of it says what there is instead.
+#[test]
+fn http_is_refused_when_it_is_called() {
+    let imports = r#"
+      (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
+      (import "wasi:http/types@0.2.3" "[method]future-incoming-response.subscribe" (func (param i32) (result i32)))
+      (import "wasi:http/types@0.2.3" "[resource-drop]fields" (func (param i32)))
+      (import "wasi:http/outgoing-handler@0.2.3" "handle" (func $handle (param i32) (result i32)))"#;
+    let packages = format!("{}{}", WASI.1, HTTP.1);
+    let told =
+        |bad: &str| verdict(&Parts { imports, bad, world: (HTTP.0, &packages), ..Parts::default() }.told());
+    assert_eq!(told("(call $say (i32.const 0) (i32.const 0))"), "\"\"");
+    expect![[
+        "\"bad\" [host call: `fields` of `wasi:http/types@0.2.3` was called: a guest has no network, and no field of the \
+         processor grants it one; make requests with the processor `http`, or with inputs and outputs] (spent)"
+    ]]
+    .assert_eq(&told("(drop (call $fields))"));
+}

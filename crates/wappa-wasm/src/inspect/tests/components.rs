@@ -278,8 +278,6 @@ fn imports_of_components() {
               a newer Wappa may have it; this one has `wappa:processor` 0.1.0
             Error: imports `counter-add` of `wappa:processor/metrics@0.1.0` as `func(name: string)`, but it is `func(name: string, delta: u64)`
               generate the bindings from the WIT package `wappa:processor@0.1.0`
-            Error: imports `wasi:http/types@0.2.6` and `wasi:http/outgoing-handler@0.2.6`, which nobody provides
-              a guest has no network: build without HTTP (componentize-js: `--disable http fetch-event`)
             Error: imports `wasi:cli/stdout@0.3.0`, which nobody provides
               WASI 0.2 is provided: build for it, `wasm32-wasip2`, with a current toolchain
             Error: imports `wasi:keyvalue/store@0.2.0-draft`, which nobody provides
