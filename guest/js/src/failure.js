@@ -1,0 +1,43 @@
+import { host } from "./host.js";
+
+/**
+ * An error whose text alone is the reason why a message failed. Any other exception fails its message too, with its name,
+ * its text, and the line of the source that it comes from.
+ */
+export class Failure extends Error {
+  constructor(reason) {
+    super(reason);
+    this.name = "Failure";
+  }
+}
+
+/** Frames of a stack that are looked at for the line of the source. */
+const FRAMES_MAX = 30;
+
+/** Why a message failed, from whatever was thrown. */
+export function reasonOf(thrown) {
+  // A getter, or `toString`, of what was thrown is the guest's, too.
+  try {
+    if (thrown instanceof Failure) return String(thrown.message);
+    if (!(thrown instanceof Error)) return typeof thrown === "string" ? thrown : `thrown: ${told(thrown)}`;
+    const text = thrown.message === "" ? String(thrown.name) : `${thrown.name}: ${thrown.message}`;
+    const place = placeOf(String(thrown.stack));
+    return place === undefined ? text : `${text}, at ${place}`;
+  } catch {
+    return "an exception that cannot be told";
+  }
+}
+
+function told(thrown) {
+  if (typeof thrown === "object" && thrown !== null) return JSON.stringify(thrown) ?? String(thrown);
+  return String(thrown);
+}
+
+/** The line of the guest's source that the innermost frame of its own is at. */
+function placeOf(stack) {
+  for (const frame of stack.split("\n", FRAMES_MAX)) {
+    const place = host.placeOf(frame);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}

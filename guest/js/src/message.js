@@ -1,0 +1,260 @@
+import { Failure } from "./failure.js";
+import { bytesIn, bytesOf, textOf } from "./text.js";
+
+const KEEP = Object.freeze({ tag: "keep" });
+const FILTER = Object.freeze({ tag: "filter" });
+
+/** What a value of metadata is in the world. */
+function toWit(value) {
+  if (typeof value === "string") return { tag: "text", val: value };
+  if (value instanceof Uint8Array) return { tag: "bytes", val: value };
+  const json = JSON.stringify(value);
+  if (json === undefined) throw new TypeError(`${typeof value} is no value for metadata`);
+  return { tag: "json", val: json };
+}
+
+/** And back. A missing one is `null` in one engine and `undefined` in the other. */
+function fromWit(value) {
+  if (value == null) return undefined;
+  return value.tag === "json" ? JSON.parse(value.val) : value.val;
+}
+
+function checkKey(key) {
+  if (typeof key !== "string") throw new TypeError(`a key of metadata is a string, not ${typeof key}`);
+}
+
+/** In the order of their bytes in UTF-8, which is that of the host and not that of `sort`. */
+function compare(a, b) {
+  const [left, right] = [Array.from(a), Array.from(b)];
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const difference = left[at].codePointAt(0) - right[at].codePointAt(0);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+/** The message that the guest has before it: one object for all, which is valid until `process` returns. */
+export class Message {
+  #batch = null;
+  #length = 0;
+  #index = 0;
+  #metadata = null;
+  /** All contents of the batch, and where each of them ends, as soon as one was asked for. */
+  #all = null;
+  #ends = null;
+  #content = undefined;
+  #isChanged = false;
+  /** What is seldom is looked at together. */
+  #isUnusual = false;
+  #isFiltered = false;
+  #reason = undefined;
+  /** What was sent; from then on the metadata are here, by key. */
+  #sent = null;
+  #own = null;
+
+  enter(batch, length) {
+    this.#batch = batch;
+    this.#length = length;
+    this.#all = null;
+  }
+
+  leave() {
+    this.#batch = null;
+    this.#all = null;
+    this.#content = undefined;
+  }
+
+  begin(index) {
+    this.#index = index;
+    this.#content = undefined;
+    this.#isChanged = false;
+    if (this.#isUnusual) {
+      this.#isUnusual = false;
+      this.#isFiltered = false;
+      this.#reason = undefined;
+      this.#sent = null;
+      this.#own = null;
+    }
+  }
+
+  /** What becomes of it. */
+  finish() {
+    if (this.#isUnusual) return this.#finishUnusual();
+    return this.#isChanged ? { tag: "content", val: this.#content } : KEEP;
+  }
+
+  #finishUnusual() {
+    if (this.#reason !== undefined) return { tag: "fail", val: this.#reason };
+    if (this.#sent !== null) {
+      if (!this.#isFiltered) this.#send(this.content);
+      return { tag: "send", val: this.#sent };
+    }
+    if (this.#isFiltered) return FILTER;
+    return this.#isChanged ? { tag: "content", val: this.#content } : KEEP;
+  }
+
+  #send(content) {
+    this.#sent.push({ content, metadata: Array.from(this.#own) });
+  }
+
+  #host() {
+    if (this.#batch === null) throw new Error("the message is over: it is valid until `process` returns");
+    return this.#batch;
+  }
+
+  get content() {
+    if (this.#content === undefined) this.#content = this.#read();
+    return this.#content;
+  }
+
+  set content(value) {
+    if (this.#batch === null) this.#host();
+    if (value instanceof Uint8Array) this.#content = value;
+    else this.#content = typeof value === "string" ? bytesOf(value) : contentOf(value);
+    this.#isChanged = true;
+  }
+
+  #read() {
+    const batch = this.#host();
+    if (this.#length === 1) return batch.content(0);
+    // One call of the host for all of them: most guests read every content.
+    if (this.#all === null) [this.#all, this.#ends] = batch.contents();
+    const at = this.#index;
+    const start = at === 0 ? 0 : this.#ends[at - 1];
+    // `subarray` asks for the kind of array that it is to make, which takes QuickJS longer than all the rest.
+    return new Uint8Array(this.#all.buffer, this.#all.byteOffset + start, this.#ends[at] - start);
+  }
+
+  get text() {
+    const text = textOf(this.content);
+    if (text === undefined) throw new Failure("the content is not UTF-8");
+    return text;
+  }
+
+  set text(value) {
+    this.content = String(value);
+  }
+
+  json() {
+    return JSON.parse(this.text);
+  }
+
+  setJson(value) {
+    const json = JSON.stringify(value);
+    if (json === undefined) throw new TypeError(`${typeof value} is no JSON`);
+    this.content = json;
+  }
+
+  get metadata() {
+    // The same object each time, so that it costs nothing.
+    return (this.#metadata ??= new Metadata(this));
+  }
+
+  getMetadata(key) {
+    checkKey(key);
+    const batch = this.#host();
+    return fromWit(this.#own === null ? batch.getMetadata(this.#index, key) : this.#own.get(key));
+  }
+
+  setMetadata(key, value) {
+    checkKey(key);
+    const wit = toWit(value);
+    const batch = this.#host();
+    if (this.#own === null) batch.setMetadata(this.#index, key, wit);
+    // What it took is the guest's, which may change it.
+    else this.#own.set(key, wit.tag === "bytes" ? { tag: "bytes", val: wit.val.slice() } : wit);
+  }
+
+  deleteMetadata(key) {
+    checkKey(key);
+    const batch = this.#host();
+    return this.#own === null ? batch.deleteMetadata(this.#index, key) : this.#own.delete(key);
+  }
+
+  metadataPairs() {
+    const batch = this.#host();
+    if (this.#own === null) return Array.from(batch.metadata(this.#index), ([key, value]) => [key, fromWit(value)]);
+    const pairs = Array.from(this.#own, ([key, value]) => [key, fromWit(value)]);
+    return pairs.sort(([a], [b]) => compare(a, b));
+  }
+
+  get error() {
+    return this.#host().error(this.#index) ?? undefined;
+  }
+
+  clearError() {
+    this.#host().clearError(this.#index);
+  }
+
+  emit() {
+    const batch = this.#host();
+    this.#isUnusual = true;
+    this.#sent ??= [];
+    this.#own ??= new Map(batch.metadata(this.#index));
+    // What was sent stays as it is, whatever the guest does to the bytes that it has.
+    this.#send(this.content.slice());
+  }
+
+  filter() {
+    this.#host();
+    this.#isUnusual = true;
+    this.#isFiltered = true;
+  }
+
+  fail(reason) {
+    this.#host();
+    this.#isUnusual = true;
+    this.#reason = String(reason);
+  }
+
+  get index() {
+    return this.#host().position(this.#index)[0];
+  }
+
+  get batchLength() {
+    return this.#host().position(this.#index)[1];
+  }
+}
+
+function contentOf(value) {
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return bytesIn(value);
+  throw new TypeError(`a content is bytes or a string, not ${value === null ? "null" : typeof value}`);
+}
+
+/** The metadata of the message, like a `Map`. */
+class Metadata {
+  #message;
+
+  constructor(message) {
+    this.#message = message;
+  }
+
+  get(key) {
+    return this.#message.getMetadata(key);
+  }
+
+  has(key) {
+    return this.#message.getMetadata(key) !== undefined;
+  }
+
+  set(key, value) {
+    this.#message.setMetadata(key, value);
+    return this;
+  }
+
+  delete(key) {
+    return this.#message.deleteMetadata(key);
+  }
+
+  keys() {
+    return this.#message.metadataPairs().map(([key]) => key);
+  }
+
+  entries() {
+    return this.#message.metadataPairs();
+  }
+
+  [Symbol.iterator]() {
+    return this.#message.metadataPairs()[Symbol.iterator]();
+  }
+}
