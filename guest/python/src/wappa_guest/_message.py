@@ -1,0 +1,271 @@
+"""The message that the guest has before it, and what becomes of it."""
+
+import json
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Protocol
+
+from ._failure import Failure
+
+#: A value of metadata: text, bytes, or anything else that JSON can say.
+Value = str | bytes | None | bool | int | float | list[Any] | dict[str, Any]
+
+
+class World(Protocol):
+    """What makes the values of the world, in a component and in the mock host."""
+
+    Value_Text: Any
+    Value_Bytes: Any
+    Value_Json: Any
+    Message: Any
+    Disposition_Keep: Any
+    Disposition_Filter: Any
+    Disposition_Content: Any
+    Disposition_Send: Any
+    Disposition_Fail: Any
+
+
+class Metadata(MutableMapping[str, Value]):
+    """The metadata of the message, a mapping from texts to values. A key that is missing is a `KeyError`."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: "Message") -> None:
+        self._message = message
+
+    def __getitem__(self, key: str) -> Value:
+        value = self._message._get(_key(key))
+        if value is None:
+            raise KeyError(key)
+        return self._message._from_world(value)
+
+    def __setitem__(self, key: str, value: Value) -> None:
+        self._message._set(_key(key), self._message._to_world(value))
+
+    def __delitem__(self, key: str) -> None:
+        if not self._message._delete(_key(key)):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._message._get(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([key for key, _ in self._message._pairs()])
+
+    def __len__(self) -> int:
+        return len(self._message._pairs())
+
+    def __repr__(self) -> str:
+        return f"Metadata({ {key: self._message._from_world(value) for key, value in self._message._pairs()} })"
+
+
+def _key(key: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of metadata is a str, not {type(key).__name__}")
+    return key
+
+
+class Message:
+    """The message that the guest has before it.
+
+    There is one object for all messages, which is valid until the guest's function returns: keep what you read of it,
+    not the object.
+    """
+
+    __slots__ = (
+        "_all",
+        "_batch",
+        "_content",
+        "_ends",
+        "_index",
+        "_is_changed",
+        "_is_filtered",
+        "_is_unusual",
+        "_keep",
+        "_length",
+        "_own",
+        "_reason",
+        "_sent",
+        "_world",
+        "metadata",
+    )
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._keep = world.Disposition_Keep()
+        #: The metadata of the message.
+        self.metadata = Metadata(self)
+        self._batch: Any = None
+        self._length = 0
+        self._is_unusual = False
+        self._begin(0)
+
+    def _enter(self, batch: Any, length: int) -> None:
+        self._batch = batch
+        self._length = length
+        self._all: bytes | None = None
+        self._ends: list[int] = []
+
+    def _leave(self) -> None:
+        self._batch = None
+        self._all = None
+        self._content = None
+
+    def _begin(self, index: int) -> None:
+        self._index = index
+        self._content: bytes | None = None
+        self._is_changed = False
+        self._is_filtered = False
+        self._reason: str | None = None
+        # What was sent; from then on the metadata are here, by key.
+        self._sent: list[Any] | None = None
+        self._own: dict[str, Any] | None = None
+        self._is_unusual = False
+
+    def _finish(self) -> Any:
+        """What becomes of it."""
+        world = self._world
+        if self._is_unusual:
+            if self._reason is not None:
+                return world.Disposition_Fail(self._reason)
+            if self._sent is not None:
+                if not self._is_filtered:
+                    self._send()
+                return world.Disposition_Send(self._sent)
+            if self._is_filtered:
+                return world.Disposition_Filter()
+        return world.Disposition_Content(self._content) if self._is_changed else self._keep
+
+    def _send(self) -> None:
+        assert self._sent is not None and self._own is not None
+        self._sent.append(self._world.Message(self.content, list(self._own.items())))
+
+    def _host(self) -> Any:
+        if self._batch is None:
+            raise RuntimeError("the message is over: it is valid until the guest's function returns")
+        return self._batch
+
+    @property
+    def content(self) -> bytes:
+        """The content, to which bytes of any kind can be assigned. What is never read is never copied."""
+        content = self._content
+        if content is None:
+            content = self._content = self._read()
+        return content
+
+    @content.setter
+    def content(self, value: bytes | bytearray | memoryview) -> None:
+        if self._batch is None:
+            self._host()
+        if not isinstance(value, bytes):
+            if not isinstance(value, bytearray | memoryview):
+                raise TypeError(f"a content is bytes, not {type(value).__name__}: `message.text` takes a str")
+            value = bytes(value)
+        self._content = value
+        self._is_changed = True
+
+    def _read(self) -> bytes:
+        batch = self._host()
+        if self._length == 1:
+            return batch.content(0)
+        # One call of the host for all of them: most guests read every content.
+        if self._all is None:
+            self._all, self._ends = batch.contents()
+        index = self._index
+        return self._all[self._ends[index - 1] if index else 0 : self._ends[index]]
+
+    @property
+    def text(self) -> str:
+        """The content as text. Where it is not UTF-8, the message fails with the reason `the content is not UTF-8`."""
+        try:
+            return self.content.decode()
+        except UnicodeDecodeError:
+            raise Failure("the content is not UTF-8") from None
+
+    @text.setter
+    def text(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"a text is a str, not {type(value).__name__}")
+        self.content = value.encode()
+
+    def json(self) -> Any:
+        """The content, read as JSON. A `json.JSONDecodeError` where it is none."""
+        return json.loads(self.text)
+
+    def set_json(self, value: Any) -> None:
+        """Makes the content the JSON of a value."""
+        self.content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    @property
+    def error(self) -> str | None:
+        """The error mark of a message that failed before it came here."""
+        return self._host().error(self._index)
+
+    def clear_error(self) -> None:
+        """Removes the error mark."""
+        self._host().clear_error(self._index)
+
+    def emit(self) -> None:
+        """Sends the message as it stands, and goes on with a copy of it."""
+        batch = self._host()
+        self._is_unusual = True
+        if self._sent is None or self._own is None:
+            self._sent = []
+            self._own = dict(batch.metadata(self._index))
+        self._send()
+
+    def filter(self) -> None:
+        """The message is not sent when the function returns; what was emitted is. It counts as delivered."""
+        self._host()
+        self._is_unusual = True
+        self._is_filtered = True
+
+    def fail(self, reason: object) -> None:
+        """The message goes on as it came in, marked with this reason, whatever else was done to it."""
+        self._host()
+        self._is_unusual = True
+        self._reason = str(reason)
+
+    @property
+    def index(self) -> int:
+        """Which one it is in its own batch, from 0."""
+        return self._host().position(self._index)[0]
+
+    @property
+    def batch_length(self) -> int:
+        """How many messages its own batch has."""
+        return self._host().position(self._index)[1]
+
+    def _get(self, key: str) -> Any:
+        batch = self._host()
+        return batch.get_metadata(self._index, key) if self._own is None else self._own.get(key)
+
+    def _set(self, key: str, value: Any) -> None:
+        batch = self._host()
+        if self._own is None:
+            batch.set_metadata(self._index, key, value)
+        else:
+            self._own[key] = value
+
+    def _delete(self, key: str) -> bool:
+        batch = self._host()
+        if self._own is None:
+            return batch.delete_metadata(self._index, key)
+        return self._own.pop(key, None) is not None
+
+    def _pairs(self) -> list[tuple[str, Any]]:
+        batch = self._host()
+        if self._own is None:
+            return batch.metadata(self._index)
+        # In the order of the host, which is that of their bytes, and of their letters at the same time.
+        return sorted(self._own.items(), key=lambda it: it[0])
+
+    def _to_world(self, value: Value) -> Any:
+        world = self._world
+        if isinstance(value, str):
+            return world.Value_Text(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return world.Value_Bytes(bytes(value))
+        return world.Value_Json(json.dumps(value, allow_nan=False))
+
+    def _from_world(self, value: Any) -> Value:
+        return json.loads(value.value) if isinstance(value, self._world.Value_Json) else value.value
