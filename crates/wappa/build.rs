@@ -33,11 +33,52 @@ const TREES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("C_COMPONENT", &[("../../guest/c/component", "sdk/component")]),
+    (
+        "JAVASCRIPT",
+        &[
+            ("templates/js", ""),
+            ("../../guest/js/bin", "sdk/bin"),
+            ("../../guest/js/src", "sdk/src"),
+            ("../../guest/js/types", "sdk/types"),
+            ("../../guest/js/wit", "sdk/wit"),
+            ("../../guest/js/package.json", "sdk/package.json"),
+            ("../../guest/js/README.md", "sdk/README.md"),
+        ],
+    ),
+    (
+        "TYPESCRIPT",
+        &[
+            ("templates/ts", ""),
+            ("../../guest/js/bin", "sdk/bin"),
+            ("../../guest/js/src", "sdk/src"),
+            ("../../guest/js/types", "sdk/types"),
+            ("../../guest/js/wit", "sdk/wit"),
+            ("../../guest/js/package.json", "sdk/package.json"),
+            ("../../guest/js/README.md", "sdk/README.md"),
+        ],
+    ),
+    (
+        "PYTHON",
+        &[
+            ("templates/python", ""),
+            ("../../guest/python/src", "sdk/src"),
+            ("../../guest/python/pyproject.toml", "sdk/pyproject.toml"),
+            ("../../guest/python/README.md", "sdk/README.md"),
+        ],
+    ),
 ];
 
 /// Parts of an SDK that are for those who change it.
-const LEFT_OUT: &[&str] =
-    &["examples", "internal/cases", "build", ".gitignore", "component/wit", "component/generate"];
+const LEFT_OUT: &[&str] = &[
+    "examples",
+    "internal/cases",
+    "build",
+    ".gitignore",
+    "component/wit",
+    "component/generate",
+    "__pycache__",
+    "wappa_guest.egg-info",
+];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");

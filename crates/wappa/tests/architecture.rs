@@ -200,7 +200,7 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
         let entries = fs::read_dir(dir).expect("a directory can be read");
         for path in entries.map(|it| it.expect("an entry can be read").path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && name != ".git" {
+            if path.is_dir() && !["target", ".git", "node_modules"].contains(&&*name) {
                 walk(&path, endings, found);
             } else if endings.iter().any(|it| name.ends_with(it)) && path.is_file() {
                 found.push(path);

@@ -240,8 +240,10 @@ fn look(dir: &Path) -> Look {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            let is_made = matches!(name.as_ref(), "target" | "build" | "node_modules" | "zig-out")
-                || name.ends_with(".wasm")
+            let is_made = matches!(
+                name.as_ref(),
+                "target" | "build" | "node_modules" | "site-packages" | "__pycache__" | "zig-out"
+            ) || name.ends_with(".wasm")
                 || name.ends_with(".lock");
             if is_made || name.starts_with('.') {
                 continue;

@@ -8,6 +8,7 @@ mod ending;
 mod fixtures;
 mod input;
 mod json;
+mod language;
 mod new;
 mod options;
 mod places;

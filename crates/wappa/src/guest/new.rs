@@ -10,80 +10,9 @@ use std::{
 
 use clap::Args;
 
-use super::toolchain::{self, Language};
-
-/// What the build script has put into the program.
-mod embedded {
-    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-}
+use super::language::{self, Facts, Kinds, Language};
 
 const NAME_BYTES_MAX: usize = 64;
-
-/// Names that a language has taken.
-const RUST_TAKEN: &[&str] = &[
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc-macro",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "wappa-guest",
-    "wappa_guest",
-    "where",
-    "while",
-    "yield",
-];
-const GO_TAKEN: &[&str] =
-    &["all", "cmd", "go", "internal", "main", "std", "tool", "toolchain", "vendor", "work"];
-const C_TAKEN: &[&str] = &["test"];
 
 const EXAMPLES: &str = "\
 The project has a guest with a test, fixtures for `wappa dev`, a stream and a README that says the commands.
@@ -100,7 +29,7 @@ pub(crate) struct NewArguments {
     path: PathBuf,
 
     /// The language.
-    #[arg(long, value_enum, ignore_case = true, value_name = "rust, go or c")]
+    #[arg(long, value_enum, ignore_case = true, value_name = "rust, go, c, js, ts or python")]
     lang: Language,
 
     /// Build a WebAssembly component instead of a module of interface v1.
@@ -146,23 +75,29 @@ impl Plan {
         let path = arguments.path.to_string_lossy();
         let name = arguments.path.file_name().and_then(|it| it.to_str()).unwrap_or(&path);
         check_name(name, language)?;
-        if arguments.component && language == Language::Go {
-            return Err(
-                "a guest in Go is a module of interface v1; components are made in Rust and C".to_string()
-            );
+        let facts = language.facts();
+        if arguments.component && facts.kinds == Kinds::Modules {
+            return Err(format!(
+                "a guest in {} is a module of interface v1; components are made in {}",
+                facts.name,
+                listed(&Language::of_components())
+            ));
         }
-        Ok(Plan { name: name.to_string(), language, is_component: arguments.component })
+        // What can be nothing else need not be asked for.
+        let is_component = arguments.component || facts.kinds == Kinds::Components;
+        Ok(Plan { name: name.to_string(), language, is_component })
+    }
+
+    fn facts(&self) -> &'static Facts {
+        self.language.facts()
     }
 
     /// All files, with their places in the project.
     fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let trees: &[&[(&str, &[u8])]] = match (self.language, self.is_component) {
-            (Language::Rust, _) => &[embedded::COMMON, embedded::RUST],
-            (Language::Go, _) => &[embedded::COMMON, embedded::GO],
-            (Language::C, false) => &[embedded::COMMON, embedded::C],
-            (Language::C, true) => &[embedded::COMMON, embedded::C, embedded::C_COMPONENT],
-        };
-        let files = trees.iter().copied().flatten();
+        let facts = self.facts();
+        let of_component = if self.is_component { facts.component_files } else { &[] };
+        let trees = [&[language::COMMON], facts.files, of_component];
+        let files = trees.into_iter().flatten().copied().flatten();
         files.map(|(place, content)| (place_of(place), self.content_of(place, content))).collect()
     }
 
@@ -183,105 +118,56 @@ impl Plan {
         text
     }
 
-    fn values(&self) -> [(&'static str, String); 11] {
-        let (build, test) = self.commands();
-        let places = match self.language {
-            Language::Rust => "The code and its test are in `src/lib.rs`.",
-            Language::Go => "The code is in `main.go`, its test in `main_test.go`.",
-            Language::C => "The code is in `src/guest.c`, its test in `tests/guest_test.c`.",
-        };
+    fn values(&self) -> [(&'static str, String); 12] {
+        let facts = self.facts();
         let (features, component) = match self.is_component {
             true => (", features = [\"component\"]", C_COMPONENT),
             false => ("", "COMPONENT :=\n"),
         };
         let kind = if self.is_component { "a WebAssembly component" } else { "a WebAssembly module" };
+        let prepare = facts.prepare.map(|it| format!("Prepare it once:\n\n```sh\n{it}\n```\n\n"));
         [
             ("name", self.name.clone()),
-            ("language", self.language.name().to_string()),
+            ("language", facts.name.to_string()),
             ("kind", kind.to_string()),
             ("module", self.module()),
-            ("places", places.to_string()),
-            ("build", build),
-            ("test", test.to_string()),
+            ("places", facts.places.to_string()),
+            ("prepare", prepare.unwrap_or_default()),
+            ("build", self.build()),
+            ("test", facts.test.to_string()),
             ("features", features.to_string()),
             ("component", component.to_string()),
-            ("more", self.more().to_string()),
-            ("sdk", self.sdk().to_string()),
+            ("more", facts.more.to_string()),
+            ("sdk", facts.sdk.to_string()),
         ]
     }
 
-    /// How it is built and tested.
-    fn commands(&self) -> (String, &'static str) {
-        match self.language {
-            Language::Rust => {
-                ("cargo build --release --target wasm32-unknown-unknown".to_string(), "cargo test")
-            }
-            Language::Go => {
-                let flags = "-buildmode=c-shared -trimpath -ldflags=\"-s -w\"";
-                (format!("GOOS=wasip1 GOARCH=wasm go build {flags} -o {} .", self.module()), "go test ./...")
-            }
-            Language::C => ("make".to_string(), "make test"),
-        }
+    /// How it is built.
+    fn build(&self) -> String {
+        self.facts().build.replace("{module}", &self.module())
     }
 
     /// Where the module is after the build.
     fn module(&self) -> String {
-        match self.language {
-            Language::Rust => {
-                format!("target/wasm32-unknown-unknown/release/{}.wasm", self.name.replace('-', "_"))
-            }
-            Language::Go => format!("{}.wasm", self.name),
-            Language::C => format!("build/{}.wasm", self.name),
-        }
-    }
-
-    /// What else is worth knowing.
-    fn more(&self) -> &'static str {
-        match self.language {
-            Language::Rust => {
-                "A module that is built without `--release` has the lines of its source in it: `wappa call` shows where it \
-                 trapped.\n"
-            }
-            Language::Go => {
-                "A panic of the guest names its lines on standard error, which `wappa call` shows.\n"
-            }
-            Language::C => {
-                "A module that is built with `make DEBUG=1` has the lines of its source in it: `wappa call` shows where \
-                 it trapped.\nA plain `make` builds it without them again.\n"
-            }
-        }
-    }
-
-    /// Where all that a guest can call is described.
-    fn sdk(&self) -> &'static str {
-        match self.language {
-            Language::Rust => {
-                "`cargo doc --open -p wappa-guest` shows its documentation, which describes all that you can call; \
-                 `sdk/README.md` is a summary."
-            }
-            Language::Go => {
-                "`sdk/README.md` says which packages it has, and `go doc -all wappa.dev/guest` all that you can call; \
-                 `wappa.dev/guest/wappatest` is for tests."
-            }
-            Language::C => {
-                "All that you can call is described in `sdk/include/wappa.h`, and for tests in \
-                 `sdk/mock/wappa_mock.h`; `sdk/README.md` is a summary."
-            }
-        }
+        let as_identifier = self.name.replace('-', "_");
+        self.facts().module.replace("{name}", &self.name).replace("{name_}", &as_identifier)
     }
 
     /// What to do next, and what is missing for it.
     fn farewell(&self, path: &Path) -> String {
-        let (build, test) = self.commands();
+        let facts = self.facts();
+        let prepare = facts.prepare.map(|it| format!("  {it}\n")).unwrap_or_default();
         let mut text = format!(
-            "made {}, a guest in {}\n\n  cd {}\n  {test}\n  {build}\n  echo ann | wappa call {}\n\n\
+            "made {}, a guest in {}\n\n  cd {}\n{prepare}  {}\n  {}\n  echo ann | wappa call {}\n\n\
              README.md says more\n",
             path.display(),
-            self.language.name(),
+            facts.name,
             quoted(path),
+            facts.test,
+            self.build(),
             self.module(),
         );
-        if let Some(missing) = toolchain::missing(self.language) {
+        if let Some(missing) = (facts.missing)() {
             writeln!(text, "hint: {missing}").expect("writing to a string cannot fail");
         }
         text
@@ -292,6 +178,14 @@ const C_COMPONENT: &str = "\
 # What makes a component of it.
 COMPONENT := -DWAPPA_COMPONENT -Isdk/component $(wildcard sdk/component/*.c sdk/component/*.o)
 ";
+
+/// As a sentence lists them.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
 
 /// Templates have names under which no tool takes them for what they are to become.
 fn place_of(place: &str) -> String {
@@ -329,12 +223,7 @@ fn check_name(name: &str, language: Language) -> Result<(), String> {
              digits, `-` and `_`, at most {NAME_BYTES_MAX}\nhint: `wappa new greeter --lang rust`"
         ));
     }
-    let taken = match language {
-        Language::Rust => RUST_TAKEN,
-        Language::Go => GO_TAKEN,
-        Language::C => C_TAKEN,
-    };
-    match taken.contains(&name) {
+    match language.facts().taken.contains(&name) {
         true => Err(format!("`{name}` means something else in {}: choose another name", language.name())),
         false => Ok(()),
     }
@@ -351,6 +240,8 @@ fn quoted(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     #[test]
@@ -366,9 +257,12 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        for (language, is_component) in
-            [(Language::Rust, false), (Language::Rust, true), (Language::Go, false), (Language::C, true)]
-        {
+        let kinds = |language: Language| match language.facts().kinds {
+            Kinds::Modules => vec![(language, false)],
+            Kinds::Components => vec![(language, true)],
+            Kinds::Both => vec![(language, false), (language, true)],
+        };
+        for (language, is_component) in Language::value_variants().iter().flat_map(|it| kinds(*it)) {
             let plan = Plan { name: "greeter".to_string(), language, is_component };
             let files = plan.files();
             for (place, content) in files.iter().filter(|it| !it.0.starts_with("sdk/")) {

@@ -7,9 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use clap::ValueEnum;
 use serde_json::Value as Json;
 
-use super::toolchain::{self, Language};
+use super::language::Language;
 
 /// How deep below a project a module is searched.
 const DEPTH_MAX: usize = 8;
@@ -38,20 +39,19 @@ impl Project {
         build: Option<&String>,
         module: Option<&PathBuf>,
     ) -> Result<Project, String> {
-        let has = |name: &str| dir.join(name).is_file();
         let build = match build {
             Some(command) => Build::Command(command.clone()),
-            None if has("Cargo.toml") => Build::Language(Language::Rust),
-            None if has("go.mod") => Build::Language(Language::Go),
-            None if has("Makefile") => Build::Language(Language::C),
             None if !dir.is_dir() => return Err(format!("{}: there is no such directory", dir.display())),
-            None => {
-                return Err(format!(
-                    "{}: this is no project: there is no Cargo.toml, go.mod or Makefile\n\
-                     hint: `--build COMMAND` says how to build it, and `wappa new` begins a project",
-                    dir.display()
-                ));
-            }
+            None => match of_directory(dir) {
+                Some(language) => Build::Language(language),
+                None => {
+                    return Err(format!(
+                        "{}: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml or Makefile\n\
+                         hint: `--build COMMAND` says how to build it, and `wappa new` begins a project",
+                        dir.display()
+                    ));
+                }
+            },
         };
         Ok(Project { dir: dir.to_path_buf(), build, module: module.map(|it| dir.join(it)) })
     }
@@ -68,7 +68,18 @@ impl Project {
                 self.go_module()
             ),
             Build::Language(Language::C) => "make -s".to_string(),
+            Build::Language(Language::JavaScript | Language::TypeScript) => {
+                "npm run --silent build".to_string()
+            }
+            Build::Language(Language::Python) => self.python_command(),
         }
+    }
+
+    /// With the copy of the SDK that a project has, or with the one that is installed.
+    fn python_command(&self) -> String {
+        let copy = "sdk/src/wappa_guest";
+        let sdk = if self.dir.join(copy).is_dir() { copy } else { "-m wappa_guest" };
+        format!("python3 {sdk} build guest.py -o guest.wasm")
     }
 
     /// Builds it and gives the module. What the compiler says goes to standard error.
@@ -88,8 +99,10 @@ impl Project {
                 self.run(&mut command, Some(Language::Go))?;
                 Ok(self.dir.join(module))
             }
-            Build::Language(Language::C) => {
-                self.run(Command::new("make").arg("-s"), Some(Language::C))?;
+            Build::Language(
+                language @ (Language::C | Language::JavaScript | Language::TypeScript | Language::Python),
+            ) => {
+                self.run(Command::new("sh").args(["-c", &self.command()]), Some(*language))?;
                 self.search()
             }
         };
@@ -116,8 +129,12 @@ impl Project {
         command.current_dir(&self.dir).stdin(Stdio::null()).stderr(Stdio::inherit());
         // Only cargo's answer is for this program; what others say is for the user.
         command.stdout(if is_read { Stdio::piped() } else { Stdio::from(io::stderr()) });
-        let hint =
-            || language.and_then(toolchain::missing).map(|it| format!("\nhint: {it}")).unwrap_or_default();
+        let hint = || {
+            language
+                .and_then(|it| (it.facts().missing)())
+                .map(|it| format!("\nhint: {it}"))
+                .unwrap_or_default()
+        };
         let ended = command
             .spawn()
             .and_then(|it| it.wait_with_output())
@@ -145,6 +162,15 @@ impl Project {
     }
 }
 
+/// The language of a project, by its manifest.
+fn of_directory(dir: &Path) -> Option<Language> {
+    // Many projects have a Makefile beside the manifest of their language.
+    let (last, others): (Vec<&Language>, Vec<&Language>) =
+        Language::value_variants().iter().partition(|it| it.facts().manifest == "Makefile");
+    let is_it = |it: &&&Language| dir.join(it.facts().manifest).is_file();
+    others.iter().chain(&last).find(is_it).map(|it| **it)
+}
+
 fn one_of(mut found: Vec<PathBuf>, none: &str) -> Result<PathBuf, String> {
     match found.len() {
         0 => Err(format!("the build {none}\nhint: `--module PATH` says where the module is")),
@@ -156,13 +182,18 @@ fn one_of(mut found: Vec<PathBuf>, none: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Modules below a directory. Hidden directories have none, and `deps` is where cargo keeps copies.
+/// Where cargo keeps copies, and where npm and pip put what other people made.
+const NOT_SEARCHED: [&str; 3] = ["deps", "node_modules", "site-packages"];
+
+/// Modules below a directory. Hidden directories have none.
 fn search_below(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
         // Links may lead in a circle.
         let is_dir = entry.file_type().is_ok_and(|it| it.is_dir());
-        if is_dir && 0 < depth && name != "deps" && !name.as_encoded_bytes().starts_with(b".") {
+        let is_searched =
+            !name.as_encoded_bytes().starts_with(b".") && NOT_SEARCHED.iter().all(|it| name != *it);
+        if is_dir && 0 < depth && is_searched {
             search_below(&path, depth - 1, found);
         } else if !is_dir && path.extension() == Some(OsStr::new("wasm")) {
             found.push(path);

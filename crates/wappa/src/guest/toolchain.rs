@@ -1,40 +1,10 @@
-//! The languages that projects are made in, and what this machine lacks to build them.
+//! What this machine lacks to build projects, each with the way to get it; none when a project can be built.
 
 use std::process::{Command, Stdio};
 
-use clap::ValueEnum;
-
 use crate::environment::Environment;
 
-/// A language for which there is an SDK.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Language {
-    Rust,
-    Go,
-    C,
-}
-
-impl Language {
-    /// As people write it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Language::Rust => "Rust",
-            Language::Go => "Go",
-            Language::C => "C",
-        }
-    }
-}
-
-/// What is missing on this machine, with the way to get it; none when a project can be built.
-pub(super) fn missing(language: Language) -> Option<String> {
-    match language {
-        Language::Rust => missing_rust(),
-        Language::Go => missing_go(),
-        Language::C => missing_c(),
-    }
-}
-
-fn missing_rust() -> Option<String> {
+pub(super) fn missing_rust() -> Option<String> {
     let environment = Environment::default();
     let rustc = environment.var("RUSTC").unwrap_or_else(|| "rustc".to_string());
     let arguments = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
@@ -57,7 +27,7 @@ fn missing_rust() -> Option<String> {
     })
 }
 
-fn missing_go() -> Option<String> {
+pub(super) fn missing_go() -> Option<String> {
     let Some(version) = answer("go", &["env", "GOVERSION"]) else {
         return Some("Go is missing: see https://go.dev/dl".to_string());
     };
@@ -70,7 +40,7 @@ fn minor_of(version: &str) -> Option<u32> {
     version.trim().strip_prefix("go1.")?.split(['.', 'r', 'b']).next()?.parse().ok()
 }
 
-fn missing_c() -> Option<String> {
+pub(super) fn missing_c() -> Option<String> {
     // Told together: who installs one thing should not hear of the next one only then.
     let mut missing = Vec::new();
     if answer("make", &["--version"]).is_none() {
@@ -99,6 +69,40 @@ fn missing_c() -> Option<String> {
     (!missing.is_empty()).then(|| missing.join("; "))
 }
 
+pub(super) fn missing_node() -> Option<String> {
+    let Some(version) = answer("node", &["--version"]) else {
+        return Some("Node.js is missing: see https://nodejs.org".to_string());
+    };
+    if major_of(&version).is_some_and(|it| it < 20) {
+        return Some(format!("Node.js 20 is needed, and this is {}", version.trim()));
+    }
+    let npm = answer("npm", &["--version"]);
+    npm.is_none().then(|| {
+        "`npm` is missing: it comes with Node.js, or is the package `npm` of your system".to_string()
+    })
+}
+
+/// `v20.11.1`: 20.
+fn major_of(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+pub(super) fn missing_python() -> Option<String> {
+    let is_new = "import sys; print(sys.version_info >= (3, 10), sys.version.split()[0])";
+    let Some(version) = answer("python3", &["-c", is_new]) else {
+        return Some("Python is missing: see https://www.python.org".to_string());
+    };
+    if let Some(version) = version.strip_prefix("False ") {
+        return Some(format!("Python 3.10 is needed, and this is {}", version.trim()));
+    }
+    // Beside that Python, or on the path.
+    let finds = "import os, shutil, sys; it = 'componentize-py'; beside = os.path.join(os.path.dirname(sys.executable), it); \
+                 sys.exit(not (os.path.exists(beside) or shutil.which(it)))";
+    answer("python3", &["-c", finds]).is_none().then(|| {
+        "componentize-py is missing: python3 -m venv .venv && . .venv/bin/activate && pip install componentize-py".to_string()
+    })
+}
+
 /// What a program says, if there is one and it succeeds.
 fn answer(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
@@ -115,5 +119,10 @@ mod tests {
     fn versions_of_go() {
         let minors = ["go1.24.3\n", "go1.26", "go1.25rc1", "devel"].map(minor_of);
         assert_eq!(minors, [Some(24), Some(26), Some(25), None]);
+    }
+
+    #[test]
+    fn versions_of_node() {
+        assert_eq!(["v20.11.1\n", "v8.0.0", "v24", ""].map(major_of), [Some(20), Some(8), Some(24), None]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -208,6 +208,85 @@ fn a_project_in_rust() {
     }
 }
 
+/// What `npm ci` installs for the library, which projects need, too.
+fn node_modules() -> Option<PathBuf> {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/js/node_modules");
+    let is_there = |it: &&str| modules.join(it).join("package.json").is_file();
+    let packages = ["componentize-qjs", "esbuild", "typescript", "@types/node"];
+    (packages.iter().all(is_there) && has("node --version && npm --version")).then_some(modules)
+}
+
+#[test]
+fn a_project_in_javascript_and_typescript() {
+    let Some(modules) = node_modules() else {
+        return eprintln!("there is no Node.js with the packages of `guest/js`: the projects are not built");
+    };
+    for (name, language, source) in
+        [("js-greeter", "js", "src/guest.js"), ("ts-greeter", "ts", "src/guest.ts")]
+    {
+        let program = project(name, &["--lang", language]);
+        let dir = program.dir().join(name);
+        // What `npm install` does with a network.
+        let install = format!(
+            "mkdir node_modules && ln -s '{}'/* node_modules && ln -s ../sdk node_modules/wappa-guest && \
+             mkdir node_modules/.bin && ln -s '{}'/.bin/* node_modules/.bin && \
+             ln -s ../../sdk/bin/wappa-guest.js node_modules/.bin/wappa-guest && \
+             chmod +x sdk/bin/wappa-guest.js",
+            modules.display(),
+            modules.display()
+        );
+        run(&dir, &install, &[]);
+        let text = run(&dir, "npm test", &[]);
+        assert!(text.contains("# pass 2\n") && text.contains("# fail 0\n"), "{text}");
+        check_project(&dir, &format!("build/{name}.wasm"), &[]);
+        // An exception says where it comes from.
+        let source = dir.join(source);
+        let text = fs::read_to_string(&source).expect("it was made");
+        let thrown =
+            "  const name = message.text;\n  if (name === \"bad\") throw new RangeError(\"bad name\");\n";
+        fs::write(&source, text.replace("  const name = message.text;\n", thrown))
+            .expect("it can be written");
+        let line = 1 + text.lines().position(|it| it.contains("const name")).expect("it is there");
+        let limits = "--compile-time-limit 20m --compile-cpu-limit 20m";
+        let call = format!("npm run build && ! echo bad | wappa call build/{name}.wasm --brief {limits}");
+        let text = run(&dir, &call, &[]);
+        let place = source.strip_prefix(&dir).expect("it is in it").display().to_string();
+        let reason = format!("  reason   fail: RangeError: bad name, at {place}:{}\n", line + 1);
+        assert!(text.contains(&reason), "{text}");
+        // What would fail each message is refused when it is built.
+        let text = fs::read_to_string(&source)
+            .expect("it was made")
+            .replace("function process", "async function process");
+        fs::write(&source, text.replace(": void", "")).expect("it can be written");
+        let text = run(&dir, "! node node_modules/.bin/wappa-guest build src/guest.*s -o x.wasm", &[]);
+        assert!(text.starts_with("`process` is asynchronous, and a guest is called synchronously"), "{text}");
+    }
+}
+
+/// A Python that has the tool, or finds it.
+const HAS_PYTHON: &str =
+    "python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' && componentize-py --version";
+
+#[test]
+fn a_project_in_python() {
+    if !has(HAS_PYTHON) {
+        return eprintln!("there is no Python with componentize-py: the project is not built");
+    }
+    let program = project("py-greeter", &["--lang", "python"]);
+    let dir = program.dir().join("py-greeter");
+    let text = run(&dir, "python3 -m unittest", &[]);
+    assert!(text.contains("Ran 2 tests in ") && text.ends_with("\nOK\n"), "{text}");
+    check_project(&dir, "guest.wasm", &[]);
+    let source = dir.join("guest.py");
+    let text = fs::read_to_string(&source).expect("it was made");
+    fs::write(&source, text.replace("def greet", "async def greet")).expect("it can be written");
+    let text = run(&dir, "! python3 sdk/src/wappa_guest build guest.py -o x.wasm", &[]);
+    assert!(
+        text.contains("TypeError: `greet` is asynchronous, and a guest is called synchronously"),
+        "{text}"
+    );
+}
+
 #[test]
 fn files_and_refusals() {
     let program = Program::new("new-refused").file("full/file", "").file("empty/x", "");
@@ -255,7 +334,7 @@ fn files_and_refusals() {
             $ wappa new greeter --lang go --component
             exit 1
             --- stderr
-            a guest in Go is a module of interface v1; components are made in Rust and C
+            a guest in Go is a module of interface v1; components are made in Rust, C, JavaScript, TypeScript and Python
 
             $ wappa new full/file/x --lang c
             exit 1
@@ -272,7 +351,8 @@ fn files_and_refusals() {
     );
     let ended = program.run(&["new", "greeter"]);
     assert!(
-        ended.stderr.starts_with("Usage error: ") && ended.stderr.contains("--lang <rust, go or c>"),
+        ended.stderr.starts_with("Usage error: ")
+            && ended.stderr.contains("--lang <rust, go, c, js, ts or python>"),
         "{ended}"
     );
     let mut files = Vec::new();
