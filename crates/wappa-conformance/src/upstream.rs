@@ -228,7 +228,10 @@ pub fn check_input_from<U: Upstream>(components: &[&'static Component], mut make
         // Some is answered only now, and some never.
         run.answer();
         let text = &run.text;
-        assert_eq!([0; 2].map(|_| run.input.close()), [const { Ok(()) }; 2], "{text}");
+        // Where it cannot say what it was answered it may say so.
+        let closed = run.input.close();
+        assert!(closed.is_ok() || !run.is_there, "{text}: {closed:?}");
+        assert_eq!(run.input.close(), Ok(()), "{text}");
         run.answer();
         drop(run.input);
         run.acks.into_iter().take(3).for_each(Ack::delivered);

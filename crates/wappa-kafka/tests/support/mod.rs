@@ -200,7 +200,7 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<Report>>,
 }
 
-fn table() -> &'static [&'static Component] {
+pub(crate) fn table() -> &'static [&'static Component] {
     let all: Vec<_> = wappa_pure::components().into_iter().chain(wappa_kafka::components()).collect();
     all.leak()
 }
