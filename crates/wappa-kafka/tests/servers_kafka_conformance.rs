@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::{make_topic, name, produce, read_topic, record, table};
 use wappa_conformance::{Downstream, Peer, Upstream, check_input_from, check_output_to};
-use wappa_servers::{Proxy, Server, kafka::Kafka, or_skip};
+use wappa_servers::{
+    Proxy, Server,
+    kafka::{BEHIND, Kafka},
+    or_skip,
+};
 
 /// A broker behind a network that can be cut. `None`: it is not installed.
 struct Broker {
@@ -18,9 +22,8 @@ impl Broker {
     fn start() -> Option<Broker> {
         let kafka = or_skip(Kafka::find())?;
         let proxy = Proxy::new();
-        let server =
-            kafka.properties(&format!("advertised.listeners=PLAINTEXT://{}", proxy.address())).start();
-        proxy.connect(&server.address());
+        let server = kafka.behind(&[proxy.address()]).start();
+        proxy.lead_to(&format!("127.0.0.1:{}", server.port(BEHIND)));
         Some(Broker { proxy, _server: server })
     }
 }
@@ -38,7 +41,7 @@ impl Topic<'_> {
         static N_TOPICS: AtomicUsize = AtomicUsize::new(0);
         let topic = name(&format!("topic-{}", N_TOPICS.fetch_add(1, Ordering::Relaxed)));
         // What was before may have ended while there was none.
-        broker.proxy.restore();
+        broker.proxy.heal();
         let address = broker.proxy.address();
         make_topic(&address, &topic, 1);
         let config = config.replace("ADDRESS", &address).replace("TOPIC", &topic);
@@ -56,11 +59,14 @@ impl Peer for Topic<'_> {
     }
 
     fn come_back(&mut self) {
-        self.broker.proxy.restore();
+        self.broker.proxy.heal();
     }
 
     fn hold(&mut self, is_held: bool) -> bool {
-        self.broker.proxy.hold(is_held);
+        match is_held {
+            true => self.broker.proxy.stall(),
+            false => self.broker.proxy.heal(),
+        }
         true
     }
 }
