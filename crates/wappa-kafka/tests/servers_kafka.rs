@@ -5,7 +5,7 @@ mod support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use support::{Record, Running, broker, committed, make_topic, name, produce, produce_numbers, read_topic};
@@ -152,4 +152,36 @@ fn what_is_not_answered_is_not_committed() {
     running.stop.abandon();
     running.join();
     assert_eq!(committed(address, &group, &topic, 0), Some(50));
+}
+
+#[test]
+fn a_member_without_a_partition_leaves_its_group() {
+    let Some(address) = broker() else { return };
+    for input in [
+        "kafka: { addresses: [ADDRESS], topics: [TOPIC], consumer_group: g-TOPIC, group: { session_timeout: 45s } }",
+        "kafka_franz: { seed_brokers: [ADDRESS], topics: [TOPIC], consumer_group: g-TOPIC }",
+    ] {
+        let kind = input.split(':').next().unwrap_or_default();
+        let (topic, dir) = (name(&format!("spare-{kind}")), Dir::new());
+        make_topic(address, &topic, 1);
+        let input = input.replace("ADDRESS", address).replace("TOPIC", &topic);
+        let config = format!("input: {{ {input} }}\noutput: {{ {} }}", to_file(&dir));
+        let n_lines = || lines(&dir, "out").len();
+        let first = Running::start(&config);
+        produce_numbers(address, &topic, 0..10, 1);
+        wait_until("the first ones", || n_lines() == 10);
+        let spare = Running::start(&config);
+        spare.log.wait_for("is now active");
+        // It is told that there is nothing for it.
+        std::thread::sleep(Duration::from_secs(4));
+        spare.drain();
+        first.drain();
+        // Nobody waits for the other two, as they would until their sessions are over.
+        let began = Instant::now();
+        let third = Running::start(&config);
+        produce_numbers(address, &topic, 10..20, 1);
+        wait_until("the next ones", || n_lines() == 20);
+        assert!(began.elapsed() < Duration::from_secs(30), "{kind}: {:?}", began.elapsed());
+        third.drain();
+    }
 }

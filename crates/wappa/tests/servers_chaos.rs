@@ -9,3 +9,12 @@ use chaos::{Size, brokers, check};
 fn kafka() {
     check(&brokers::KAFKA, Size::asked());
 }
+
+#[test]
+fn kafka_franz() {
+    if !Size::is_set() {
+        eprintln!("skipped: it takes minutes; `WAPPA_CHAOS_SECONDS=90` has it run");
+        return;
+    }
+    check(&brokers::KAFKA_FRANZ, Size::asked());
+}

@@ -665,6 +665,10 @@ impl Consumer {
             active.partition.revoke();
         }
         self.shared.forget(|_| true);
+        if self.options.is_member() && self.active.is_empty() {
+            // Closed without a partition, the library tells nobody, and the group waits for it until its session is over.
+            self.client.unsubscribe();
+        }
         self.active.clear();
         // The last one who has it closes it, and waits for the broker.
         drop(self.client);

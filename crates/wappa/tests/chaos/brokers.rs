@@ -61,3 +61,11 @@ pub(crate) const KAFKA: Broker = Broker {
     record: r#""%s %s %s %s".format(@kafka_topic, @kafka_partition, @kafka_offset, @kafka_timestamp_unix_ms)"#,
     keeps_order: true,
 };
+
+/// The same with the other input, whose members keep what they have while the rest changes hands. Its sessions last forty-five
+/// seconds, so it is for the long form.
+pub(crate) const KAFKA_FRANZ: Broker = Broker {
+    name: "kafka_franz",
+    member: "kafka_franz: {seed_brokers: ['ADDRESS'], topics: [numbers], consumer_group: chaos, commit_period: 500ms}",
+    ..KAFKA
+};

@@ -54,6 +54,11 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    /// Whether somebody has said how long it is to take.
+    pub(crate) fn is_set() -> bool {
+        env::var_os("WAPPA_CHAOS_SECONDS").is_some()
+    }
+
     /// The short form, or what `WAPPA_CHAOS_MESSAGES` and `WAPPA_CHAOS_SECONDS` say: 100000 and 300 for the long one.
     pub(crate) fn asked() -> Size {
         let number = |name: &str, default: u64| {
