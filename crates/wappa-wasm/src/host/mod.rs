@@ -77,6 +77,15 @@ impl fmt::Debug for Host {
     }
 }
 
+impl Drop for Host {
+    fn drop(&mut self) {
+        // A stream may have a read or a write under way.
+        if let Some(threads) = &self.shared.threads {
+            threads.give_up(self.files.streams.len());
+        }
+    }
+}
+
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.ctx()

@@ -43,6 +43,9 @@ pub(crate) fn finish<T>(
             return Err(Stop::HostCall(text.into()));
         }
     };
+    if shared.threads.as_ref().is_some_and(Threads::is_behind) {
+        catch_up(shared, deadline)?;
+    }
     let mut call = pin!(call);
     // The common case is ready at once and needs no clock and no waker.
     if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -55,16 +58,38 @@ pub(crate) fn finish<T>(
         if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Ok(result);
         }
-        if shared.interrupt.is_raised() {
-            return Err(Stop::Interrupted);
-        }
         let now = Instant::now();
-        if deadline <= now {
-            return Err(Stop::Timeout);
+        if let Some(stop) = stop_of(shared, deadline, now) {
+            if let Some(threads) = &shared.threads {
+                threads.give_up(1);
+            }
+            return Err(stop);
         }
         let until = ALARM.get().map_or(deadline, |it| it.min(deadline));
         thread::park_timeout(until.saturating_duration_since(now).min(SLICE));
     }
+}
+
+/// Waits until threads have done some of what was given up.
+#[cold]
+fn catch_up(shared: &Shared, deadline: &mut Option<u64>) -> Result<(), Stop> {
+    let deadline = shared.clock.instant(shared.deadline(deadline));
+    while shared.threads.as_ref().is_some_and(Threads::is_behind) {
+        let now = Instant::now();
+        if let Some(stop) = stop_of(shared, deadline, now) {
+            return Err(stop);
+        }
+        thread::park_timeout(deadline.saturating_duration_since(now).min(SLICE));
+    }
+    Ok(())
+}
+
+/// What ends a wait.
+fn stop_of(shared: &Shared, deadline: Instant, now: Instant) -> Option<Stop> {
+    if shared.interrupt.is_raised() {
+        return Some(Stop::Interrupted);
+    }
+    (deadline <= now).then_some(Stop::Timeout)
 }
 
 thread_local! {

@@ -6,8 +6,10 @@
 
 mod calls;
 mod files;
+mod pieces;
 
 pub(crate) use calls::PATH_BYTES_MAX;
+pub(crate) use pieces::PIECE_BYTES;
 
 use std::{
     sync::Arc,

@@ -20,6 +20,7 @@ mod mounts;
 #[path = "../support/random.rs"]
 mod random;
 mod script;
+mod transfers;
 mod turns;
 #[path = "../support/world.rs"]
 mod world;

@@ -9,7 +9,7 @@ use wiggle::GuestMemory;
 
 use super::{
     files::{self, ERRNO_NAMETOOLONG},
-    find_memory,
+    find_memory, pieces,
 };
 use crate::{host::Host, host::functions::Functions, host::waiting::finish, interface::WASI_MODULE};
 
@@ -18,7 +18,7 @@ pub(crate) const PATH_BYTES_MAX: usize = 4096;
 
 /// So many buffers are read or written with one call, as in Linux (`IOV_MAX`); what is behind them is for the next call,
 /// as after any short read or write. Looking through more takes time, even where all of them are empty.
-const BUFFERS_MAX: u32 = 1024;
+pub(super) const BUFFERS_MAX: u32 = 1024;
 
 /// Provides functions of wasmtime-wasi. Behind the parameters are, in brackets, the lengths of their paths; in braces, the
 /// number of their buffers.
@@ -82,11 +82,8 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         fd_filestat_set_size(fd: i32, bytes: i64);
         fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32);
         fd_pread(fd: i32, iovs: i32, n: i32, from: i64, out: i32){n};
-        fd_pwrite(fd: i32, iovs: i32, n: i32, from: i64, out: i32){n};
-        fd_read(fd: i32, iovs: i32, n: i32, out: i32){n};
         fd_seek(fd: i32, by: i64, whence: i32, out: i32);
         fd_sync(fd: i32);
-        fd_write(fd: i32, iovs: i32, n: i32, out: i32){n};
         path_create_directory(fd: i32, path: i32, bytes: i32)[bytes];
         path_filestat_get(fd: i32, flags: i32, path: i32, bytes: i32, out: i32)[bytes];
         path_filestat_set_times(
@@ -103,6 +100,9 @@ pub(super) fn link(functions: &mut Functions) -> wasmtime::Result<()> {
         path_symlink(old: i32, old_bytes: i32, fd: i32, new: i32, new_bytes: i32)[old_bytes, new_bytes];
         path_unlink_file(fd: i32, path: i32, bytes: i32)[bytes];
     }
+    functions.add(WASI_MODULE, "fd_read", pieces::fd_read)?;
+    functions.add(WASI_MODULE, "fd_write", pieces::fd_write)?;
+    functions.add(WASI_MODULE, "fd_pwrite", pieces::fd_pwrite)?;
     functions.add(WASI_MODULE, "fd_close", files::fd_close)?;
     functions.add(WASI_MODULE, "fd_readdir", files::fd_readdir)?;
     functions.add(WASI_MODULE, "fd_renumber", files::fd_renumber)?;

@@ -29,7 +29,7 @@ use super::View;
 use crate::{
     host::descriptors::Place,
     host::listing::{Listing, Numbers},
-    wasi::preview1::PATH_BYTES_MAX,
+    wasi::preview1::{PATH_BYTES_MAX, PIECE_BYTES},
 };
 
 impl View<'_> {
@@ -146,7 +146,26 @@ impl types::HostDescriptor for View<'_> {
     }
 
     fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
-        self.files(async |it| Calls::write(it, fd, bytes, offset).await)
+        // In pieces, as those of preview 1: a thread that is given up keeps no more than one.
+        self.files(async |it| {
+            let mut written = 0;
+            let mut rest = bytes.as_slice();
+            loop {
+                let (piece, behind) = rest.split_at(rest.len().min(PIECE_BYTES));
+                let fd = Resource::new_borrow(fd.rep());
+                let called = Calls::write(it, fd, piece.to_vec(), offset.saturating_add(written)).await;
+                match called {
+                    Ok(n) => written += n,
+                    // What was written before stands, and the next call says what is wrong.
+                    Err(_) if 0 < written => return Ok(written),
+                    Err(err) => return Err(err),
+                }
+                if behind.is_empty() || written < (bytes.len() - behind.len()) as u64 {
+                    return Ok(written);
+                }
+                rest = behind;
+            }
+        })
     }
 
     fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
