@@ -12,7 +12,7 @@ use wappa_wasm::{Guest, GuestLog, Level, Module, Outcome, Run, spawn_thread};
 use crate::{
     harness::{check_start_binary, config, engine, run_binary, soon},
     parts::{PREVIEW1, Parts, small, verdict},
-    world::with_instances,
+    world::{WASI, with_instances},
 };
 
 fn told(parts: &Parts<'_>) -> String {
@@ -403,6 +403,37 @@ fn a_reason_not_to_start_is_not_a_book() {
     let parts = Parts { process: Some(&process), configure: Some(configure), ..Parts::default() };
     let told = check_start_binary(&parts.component(), config());
     assert!(told.starts_with("instance: `configure` failed: aaa") && told.len() < 5000, "{}", told.len());
+}
+
+/// What it hands over when it is configured is bounded by its memory as the host would hold it, as with messages: here a
+/// list of handles, each of which takes more of the host than of the guest.
+#[test]
+fn what_is_taken_over_while_it_is_configured_is_bounded() {
+    let imports = r#"
+      (import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
+      (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))"#;
+    let told = |n: u32| {
+        let configure = format!(
+            r#"(func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+                (local $soon i32) (local $k i32)
+                (drop (memory.grow (i32.const 20)))
+                (local.set $soon (call $after (i64.const 1)))
+                (loop $next
+                  (i32.store (i32.add (i32.const 131072) (i32.mul (local.get $k) (i32.const 4))) (local.get $soon))
+                  (local.set $k (i32.add (local.get $k) (i32.const 1)))
+                  (br_if $next (i32.lt_u (local.get $k) (i32.const {n}))))
+                (call $poll (i32.const 131072) (i32.const {n}) (i32.const 2060))
+                unreachable)"#
+        );
+        let parts = Parts { imports, configure: Some(&configure), world: WASI, ..Parts::default() };
+        let mut config = config();
+        config.limits.memory = 2 << 20;
+        check_start_binary(&parts.component(), config)
+    };
+    expect!["instance: running `configure`: host call: `poll` with 5000 pollables, more than 4096"]
+        .assert_eq(&told(5000));
+    expect![[r#"
+        instance: running `configure`: trap: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"#]].assert_eq(&told(300_000));
 }
 
 /// One that never gives batches back is replaced, one that does is not.

@@ -178,6 +178,53 @@ fn a_row_of_calls_of_a_component_ends_at_the_deadline() {
     }
 }
 
+/// Toolchains put a small function before most of what a component imports, and where a function begins the time is looked
+/// at. By hand it is done without.
+#[test]
+fn a_row_of_calls_that_a_component_makes_directly_ends_at_the_deadline() {
+    let calls = "(call $log (i32.const 2) (i32.const 2048) (i32.const 60000000))".repeat(300);
+    check("calls of the log", wat::parse_str(DIRECT.replace("(; calls ;)", &calls)).expect("it is text"));
+}
+
+const DIRECT: &str = r#"(component
+  (import "wappa:processor/types@0.1.0" (instance $types
+    (export "batch" (type (sub resource)))
+    (type $v (variant (case "text" string) (case "bytes" (list u8)) (case "json" string)))
+    (export "value" (type $value (eq $v)))
+    (type $m (record (field "content" (list u8)) (field "metadata" (list (tuple string $value)))))
+    (export "message" (type $message (eq $m)))
+    (type $d (variant (case "keep") (case "filter") (case "content" (list u8)) (case "send" (list $message))
+      (case "fail" string)))
+    (export "disposition" (type (eq $d)))))
+  (import "wappa:processor/log@0.1.0" (instance $log
+    (type $l (enum "trace" "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $l)))
+    (export "log" (func (param "level" $level) (param "text" string)))))
+  (alias export $types "batch" (type $batch))
+  (alias export $types "disposition" (type $disposition))
+  (core module $store
+    (memory (export "memory") 1024)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $store (instantiate $store))
+  (core func $log (canon lower (func $log "log") (memory $store "memory")))
+  (core module $main
+    (import "store" "memory" (memory 1024))
+    (import "host" "log" (func $log (param i32 i32 i32)))
+    (func (export "configure") (param i32 i32) (result i32) (i32.const 512))
+    (func (export "process") (param i32) (result i32)
+      (; calls ;)
+      ;; One that is kept.
+      (i32.store (i32.const 512) (i32.const 1024)) (i32.store (i32.const 516) (i32.const 1)) (i32.const 512)))
+  (core instance $main (instantiate $main
+    (with "store" (instance $store))
+    (with "host" (instance (export "log" (func $log))))))
+  (func $configure (param "config" (list (tuple string string))) (result (result (error string)))
+    (canon lift (core func $main "configure") (memory $store "memory") (realloc (func $store "realloc"))))
+  (func $process (param "batch" (own $batch)) (result (list $disposition))
+    (canon lift (core func $main "process") (memory $store "memory") (realloc (func $store "realloc"))))
+  (instance $transform (export "configure" (func $configure)) (export "process" (func $process)))
+  (export "wappa:processor/transform@0.1.0" (instance $transform)))"#;
+
 /// Sends one message with so many keys, each of which belongs in front of those before it.
 #[test]
 fn keys_in_descending_order_cost_no_more_than_others() {
