@@ -1,6 +1,9 @@
 //! Bodies of several parts: those of requests, and those of answers with several messages.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memmem::Finder};
@@ -63,7 +66,8 @@ fn boundary(content_type: &str) -> Option<String> {
     }
 }
 
-/// The contents of the parts of a body, as ranges of it; the error is one line, in Go's words where Go has some.
+/// The contents of the parts of a body; the error is one line, in Go's words where Go has some. Each holds itself and not
+/// the body: what is between parts, or in others, is gone when they are.
 pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Bytes>, String> {
     let delimiter = format!("--{boundary}");
     let (mut at, line_end) = first_part(body, delimiter.as_bytes())?;
@@ -86,10 +90,15 @@ pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Bytes>, String> 
                 (end, end + between.len())
             }
         };
-        contents.push(body.slice(begin..end));
+        contents.push(own(body, begin..end));
         at = next_part(body, behind)?;
     }
     Ok(contents)
+}
+
+/// A range of a body as a message has it: one that is most of it shares it, others are copied.
+fn own(body: &Bytes, range: Range<usize>) -> Bytes {
+    if body.len() < 2 * range.len() { body.slice(range) } else { Bytes::copy_from_slice(&body[range]) }
 }
 
 /// Where the headers of the first part begin, and how lines end: what is before them belongs to nobody.
@@ -219,6 +228,15 @@ mod tests {
         let body = |n: usize| "--X\r\n\r\na\r\n".repeat(n) + "--X--\r\n";
         assert_eq!(parts_of(body(PARTS_MAX)).map(|it| it.len()), Ok(PARTS_MAX));
         assert_eq!(parts_of(body(PARTS_MAX + 1)), Err("there are more than 16384 parts".to_string()));
+    }
+
+    /// What is between parts is nobody's message, and nobody counts it.
+    #[test]
+    fn a_small_part_does_not_hold_a_large_body() {
+        let body = Bytes::from("x".repeat(1000) + "\r\n--X\r\n\r\na\r\n--X--");
+        let range = body.as_ptr() as usize..body.as_ptr() as usize + body.len();
+        let parts = parts(&body, "X").expect("there is one");
+        assert!(parts.len() == 1 && !range.contains(&(parts[0].as_ptr() as usize)), "{range:?}");
     }
 
     #[test]

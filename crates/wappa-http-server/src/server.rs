@@ -26,12 +26,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use wappa_component::{Level, Logger, fault};
-use wappa_net::{Address, Bound, Quiet};
+use wappa_net::{Address, Bound, Places, Quiet};
 use wappa_spec::HttpConfig;
 
 use crate::{
@@ -110,8 +110,7 @@ pub(crate) struct Setup {
 pub(crate) struct Server {
     address: SocketAddr,
     phase: watch::Sender<Phase>,
-    places: Arc<Semaphore>,
-    max_connections: usize,
+    places: Places,
 }
 
 /// What all connections share.
@@ -129,15 +128,15 @@ impl Server {
         let local = listener.local_addr().map_err(|err| fault::failed("getsockname", address, err))?;
         let (phase, receiver) = watch::channel(Phase::Waiting);
         let Limits { max_connections, max_bytes, .. } = setup.limits;
-        let places = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        let places = Places::new(max_connections);
         let shared = Shared {
             quiet: Quiet::new(setup.logger.clone()),
-            bound: Bound::new(max_bytes, max_connections),
+            bound: Bound::new(max_bytes, places.limit()),
             phase: receiver.clone(),
             setup,
         };
-        tokio::spawn(accept(listener, Arc::new(shared), Arc::clone(&places), receiver));
-        Ok(Server { address: local, phase, places, max_connections })
+        tokio::spawn(accept(listener, Arc::new(shared), places.clone(), receiver));
+        Ok(Server { address: local, phase, places })
     }
 
     /// Takes connections from now on.
@@ -154,8 +153,7 @@ impl Server {
     pub(crate) async fn close(&self, grace: Duration) {
         self.phase.send_replace(Phase::Closing);
         // All places are free once nobody is there any more.
-        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        let _ = timeout(grace, self.places.acquire_many(all)).await;
+        let _ = timeout(grace, self.places.all_free()).await;
         self.phase.send_replace(Phase::Closed);
     }
 }
@@ -182,20 +180,15 @@ pub(crate) async fn reached(phase: &mut watch::Receiver<Phase>, at_least: Phase)
 async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
-    places: Arc<Semaphore>,
+    places: Places,
     mut phase: watch::Receiver<Phase>,
 ) {
     reached(&mut phase, Phase::Open).await;
     loop {
-        if places.available_permits() == 0 {
-            let n = shared.setup.limits.max_connections;
-            let text = format!("There are {n} connections, as many as there may be (`max_connections`)");
+        if let Some(text) = places.all_taken() {
             shared.quiet.log(Level::Warn, &text);
         }
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
-            (place, listener.accept().await)
-        };
+        let next = async { (places.take().await, listener.accept().await) };
         let (place, accepted) = tokio::select! {
             biased;
             () = reached(&mut phase, Phase::Closing) => return,

@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use expect_test::expect;
 use support::{Answer, Client, Running, ask, lint, wait_until};
@@ -374,4 +377,24 @@ fn many_connections_are_served() {
     let mut clients: Vec<Client> = (0..200).map(|_| Client::new(port)).collect();
     clients.iter_mut().for_each(|it| it.send("POST", "/post", "", "a"));
     assert!(clients.iter_mut().all(|it| it.answer().is_some_and(|it| it.brief() == "200 a")));
+}
+
+/// As many keys as there is room for in a head: each is known or new at once, not after a look at all those before it.
+#[test]
+fn a_query_of_many_keys_is_read_in_one_pass() {
+    let (_running, port) = start(
+        "path: /p",
+        "pipeline: {processors: [{mapping: 'root = metadata().length()'}]}\noutput: {sync_response: {}}",
+    );
+    let keys: Vec<String> = (0..12_000).map(|it| format!("{it:x}")).collect();
+    let path = format!("/p?{}", keys.join("&"));
+    let mut client = Client::new(port);
+    let began = Instant::now();
+    for _ in 0..20 {
+        let answer = client.ask("POST", &path, "", "a");
+        assert_eq!(answer.status, 200, "{}", answer.brief());
+        assert!(12_000 < answer.text().trim().parse().expect("a number"), "{}", answer.brief());
+    }
+    // Two seconds each, if it were not so.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -14,6 +14,7 @@ mod client;
 mod feed;
 mod metadata_filter;
 mod pending;
+mod places;
 mod quiet;
 mod runtime;
 mod socket;
@@ -29,6 +30,7 @@ pub use crate::{
     feed::{Closed, Fed, Feed, Feeder, feed},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
+    places::Places,
     quiet::Quiet,
     runtime::Runtime,
     socket::{Carrier, Ended, Scanners, pump, pump_seen},

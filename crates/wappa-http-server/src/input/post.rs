@@ -1,6 +1,7 @@
 //! Requests: from a body to messages, and from what became of them to an answer.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -204,11 +205,12 @@ pub(super) fn metadata(
         pairs.push((canonical(name), Value::text(value.as_bytes())));
     }
     if let Some(query) = uri.query() {
-        let first = pairs.len();
+        let mut keys = HashSet::new();
         for (key, value) in escapes::query(query) {
             // The first value of each.
-            if !pairs[first..].iter().any(|(it, _)| *it == key) {
-                pairs.push((key.into(), Value::text(value)));
+            let key = Bytes::from(key);
+            if keys.insert(key.clone()) {
+                pairs.push((key, Value::text(value)));
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, UdpSocket, UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
@@ -23,7 +23,7 @@ use wappa_spec::{ComponentNode, Config, Node, Reader, Rule, Size};
 
 use super::stream::{Carrier, Ended, HANDSHAKE_MAX, Scanners, pump};
 use crate::{
-    Address, Bound, Closed, Fed, Feeder, Quiet, ServerTlsConfig, Source, Stopping,
+    Address, Bound, Closed, Fed, Feeder, Places, Quiet, ServerTlsConfig, Source, Stopping,
     address::{lint_network, not_listened},
     fed_by,
 };
@@ -291,21 +291,14 @@ impl Source for Server {
 impl Server {
     /// Takes everybody who connects, within the bound, until the stop.
     async fn serve(&self, listener: &Listener, feeder: &Feeder, mut stop: Stopping) -> Result<(), Closed> {
-        let places = Arc::new(Semaphore::new(self.max_connections));
+        let places = Places::new(self.max_connections);
         let mut connections = JoinSet::new();
         while !stop.is_requested() {
             while connections.try_join_next().is_some() {}
-            if places.available_permits() == 0 {
-                let text = format!(
-                    "There are {} connections, as many as there may be (`max_connections`)",
-                    self.max_connections
-                );
+            if let Some(text) = places.all_taken() {
                 self.clients.quiet.log(Level::Warn, &text);
             }
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
-                (place, listener.accept().await)
-            };
+            let next = async { (places.take().await, listener.accept().await) };
             let (place, accepted) = tokio::select! {
                 biased;
                 () = stop.requested() => break,
