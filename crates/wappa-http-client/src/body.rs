@@ -18,10 +18,14 @@ use hyper::body::{Body, Incoming};
 use tokio::io::{AsyncRead, ReadBuf};
 use wappa_spec::Size;
 
+use crate::room::{Room, Taken};
+
 /// Why a body cannot be had.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotRead {
     TooLarge(usize),
+    /// The other answers of its batch take up all room.
+    NoRoom,
     Failed(String),
 }
 
@@ -31,6 +35,7 @@ impl fmt::Display for NotRead {
             NotRead::TooLarge(bytes_max) => {
                 write!(f, "the answer is larger than `response_limit`, {}", Size(*bytes_max as u64))
             }
+            NotRead::NoRoom => f.write_str("the messages worked on together would grow by more than 512MiB"),
             NotRead::Failed(why) => f.write_str(why),
         }
     }
@@ -55,17 +60,16 @@ pub(crate) fn why(err: &hyper::Error) -> String {
 }
 
 /// Reads all of a body.
-pub(crate) async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, NotRead> {
-    read_up_to(body, bytes_max, NotRead::TooLarge(bytes_max)).await
-}
-
-async fn read_up_to(mut body: Incoming, bytes_max: usize, too_large: NotRead) -> Result<Bytes, NotRead> {
+pub(crate) async fn read(mut body: Incoming, bytes_max: usize, taken: &mut Taken) -> Result<Bytes, NotRead> {
     let mut first = Bytes::new();
     let mut all: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|err| NotRead::Failed(why(&err)))?.into_data() else { continue };
         if bytes_max - first.len() - all.len() < data.len() {
-            return Err(too_large);
+            return Err(NotRead::TooLarge(bytes_max));
+        }
+        if !taken.take(data.len()) {
+            return Err(NotRead::NoRoom);
         }
         match (first.is_empty() && all.is_empty(), first.is_empty()) {
             // What comes in one piece is not copied.
@@ -108,15 +112,19 @@ pub(crate) fn take_compression(headers: &mut HeaderMap) -> bool {
 }
 
 /// Takes up so many bytes and no more.
-struct Bounded {
+struct Bounded<'a> {
     bytes: Vec<u8>,
     max: usize,
+    taken: &'a mut Taken,
 }
 
-impl Write for Bounded {
+impl Write for Bounded<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         if self.max - self.bytes.len() < piece.len() {
             return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if !self.taken.take(piece.len()) {
+            return Err(io::ErrorKind::QuotaExceeded.into());
         }
         self.bytes.extend_from_slice(piece);
         Ok(piece.len())
@@ -128,22 +136,24 @@ impl Write for Bounded {
 }
 
 /// Decompresses a body.
-pub(crate) fn decompress(body: &[u8], bytes_max: usize) -> Result<Bytes, NotRead> {
+pub(crate) fn decompress(body: &[u8], bytes_max: usize, taken: &mut Taken) -> Result<Bytes, NotRead> {
     if body.is_empty() {
         return Ok(Bytes::new());
     }
-    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), max: bytes_max });
+    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), max: bytes_max, taken });
     let done = decoder.write_all(body).and_then(|()| decoder.finish());
     match done {
         Ok(bounded) => Ok(bounded.bytes.into()),
         Err(err) if err.kind() == io::ErrorKind::FileTooLarge => Err(NotRead::TooLarge(bytes_max)),
+        Err(err) if err.kind() == io::ErrorKind::QuotaExceeded => Err(NotRead::NoRoom),
         Err(err) => Err(NotRead::Failed(format!("gzip: {err}"))),
     }
 }
 
 /// The beginning of a body of which the beginning is there.
 pub(crate) fn decompress_begin(body: &[u8], bytes_max: usize) -> Vec<u8> {
-    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), max: bytes_max });
+    let mut taken = Room::endless().enter();
+    let mut decoder = MultiGzDecoder::new(Bounded { bytes: Vec::new(), max: bytes_max, taken: &mut taken });
     // What is behind the bound, or broken, is left out.
     let _ = decoder.write_all(body).and_then(|()| decoder.flush());
     std::mem::take(&mut decoder.get_mut().bytes)
@@ -230,6 +240,7 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![0; 1 << 20]).expect("it is kept");
         let compressed = encoder.finish().expect("it is kept");
+        let decompress = |body: &[u8], bytes_max| decompress(body, bytes_max, &mut Room::endless().enter());
         assert_eq!(decompress(&compressed, 1 << 20).expect("it fits").len(), 1 << 20);
         assert_eq!(decompress(&compressed, (1 << 20) - 1), Err(NotRead::TooLarge((1 << 20) - 1)));
         assert_eq!(
@@ -240,5 +251,23 @@ mod tests {
         let begin = decompress_begin(&compressed[..100], 100_000);
         assert!(!begin.is_empty() && begin.iter().all(|it| *it == 0));
         assert!(matches!(decompress(&compressed[..100], 1 << 20), Err(NotRead::Failed(_))));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_taken_up() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![0; 1 << 20]).expect("it is kept");
+        let compressed = encoder.finish().expect("it is kept");
+        let room = Room::new(3 << 19);
+        let answer = || -> Result<usize, NotRead> {
+            let mut taken = room.enter();
+            let bytes = decompress(&compressed, 2 << 20, &mut taken)?.len();
+            taken.keep(bytes);
+            Ok(bytes)
+        };
+        assert_eq!(answer(), Ok(1 << 20));
+        assert_eq!(answer(), Err(NotRead::NoRoom));
+        // What was taken in vain is there again.
+        assert!(room.enter().take(1 << 19) && !room.enter().take((1 << 19) + 1));
     }
 }

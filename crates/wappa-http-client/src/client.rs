@@ -39,6 +39,7 @@ use crate::{
     filter::Filter,
     multipart,
     request::{Content, Outgoing, Template, uri_of},
+    room::Room,
     verdict::{Attempts, Retries, Verdict, Verdicts},
 };
 
@@ -304,10 +305,11 @@ impl Client {
     }
 
     /// Makes the request of a batch, again if need be, and gives the messages that the answer holds: one, or one for each
-    /// part of it. Each has the code, and the headers that were asked for, as its metadata.
-    pub(crate) async fn fetch(&self, batch: &mut [Message]) -> Result<Vec<Message>, Failure> {
+    /// part of it. Each has the code, and the headers that were asked for, as its metadata. What the answer holds is taken
+    /// from the room, and kept there.
+    pub(crate) async fn fetch(&self, batch: &mut [Message], room: &Room) -> Result<Vec<Message>, Failure> {
         let answered = self.open(batch).await?;
-        self.read(answered).await
+        self.read(answered, room).await
     }
 
     /// Makes the request of a batch, again if need be, until an answer with a code of success begins.
@@ -483,9 +485,10 @@ impl Client {
         Failure { code: Some(code), verdict, asked: asked_wait(&headers), ..Failure::new(text) }
     }
 
-    async fn read(&self, answered: Answered) -> Result<Vec<Message>, Failure> {
+    async fn read(&self, answered: Answered, room: &Room) -> Result<Vec<Message>, Failure> {
         let Answered { status, headers, body, is_compressed, deadline, dumped, told } = answered;
-        let reading = body::read(body, self.response_limit);
+        let mut taken = room.enter();
+        let reading = body::read(body, self.response_limit, &mut taken);
         let read = match deadline {
             Some(deadline) => timeout_at(deadline, reading).await.unwrap_or_else(|_| {
                 let text =
@@ -494,8 +497,10 @@ impl Client {
             }),
             None => reading.await,
         };
-        let read = read
-            .and_then(|it| if is_compressed { body::decompress(&it, self.response_limit) } else { Ok(it) });
+        let read = read.and_then(|it| match is_compressed {
+            true => body::decompress(&it, self.response_limit, &mut taken),
+            false => Ok(it),
+        });
         if let (Some(dump), Some((outgoing, began))) = (&self.dump, &dumped) {
             let text = read.as_ref().map_err(ToString::to_string);
             let came = match &text {
@@ -509,6 +514,7 @@ impl Client {
             ..Failure::new(format!("{told}: Failed to read response: {why}"))
         };
         let body = read.map_err(|err| failed(&err))?;
+        taken.keep(body.len());
         let boundary = match headers.get(CONTENT_TYPE).map(multipart::boundary_of) {
             Some(Err(text)) => {
                 self.logger.seldom(Level::Warn, &text);

@@ -20,6 +20,7 @@ use crate::{
     codec,
     fields::{lint_http, requesting},
     request::Content,
+    room::Room,
 };
 
 pub(crate) const COMPONENT: Component =
@@ -207,10 +208,11 @@ impl Source for Poll {
         let mut wait = Duration::ZERO;
         loop {
             let mut batch = get(&self.last);
+            let room = Room::endless();
             let fetched = tokio::select! {
                 biased;
                 () = stop.requested() => return ReadError::EndOfInput,
-                fetched = self.client.fetch(&mut batch) => fetched,
+                fetched = self.client.fetch(&mut batch, &room) => fetched,
             };
             let messages = match self.messages(fetched) {
                 Ok(messages) => messages,

@@ -18,6 +18,7 @@ mod multipart;
 mod output;
 mod processor;
 mod request;
+mod room;
 mod verdict;
 mod websocket;
 

@@ -1,5 +1,7 @@
 //! Bodies of several parts (RFC 2046): written, and read where an answer is one.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header::CONTENT_TYPE};
 use wappa_message::Message;
@@ -127,7 +129,11 @@ pub(crate) fn boundary_of(kind: &HeaderValue) -> Result<Option<String>, String> 
     Err(failed("there is no boundary"))
 }
 
-/// The bodies of all parts. What is before the first one, and behind the last, is left out.
+/// How many parts an answer may have: each becomes a message.
+const PARTS_MAX: usize = 16_384;
+
+/// The bodies of all parts. What is before the first one, and behind the last, is left out. Each holds itself and not the
+/// body: what is between parts, or in others, is gone when they are.
 pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Bytes>, String> {
     let eof = || "multipart: NextPart: EOF".to_string();
     let delimiter = format!("--{boundary}");
@@ -146,9 +152,17 @@ pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Bytes>, String> 
         let start = head_end.ok_or_else(eof)?;
         let (end, behind) =
             next_delimiter(body, delimiter.as_bytes(), start.saturating_sub(2)).ok_or_else(eof)?;
-        parts.push(body.slice(start..end.max(start)));
+        if parts.len() == PARTS_MAX {
+            return Err(format!("there are more than {PARTS_MAX} parts"));
+        }
+        parts.push(own(body, start..end.max(start)));
         at = behind;
     }
+}
+
+/// A range of a body as a message has it: one that is most of it shares it, others are copied.
+fn own(body: &Bytes, range: Range<usize>) -> Bytes {
+    if body.len() < 2 * range.len() { body.slice(range) } else { Bytes::copy_from_slice(&body[range]) }
 }
 
 /// Where the empty line behind headers ends.
@@ -217,6 +231,17 @@ mod tests {
         ] {
             assert_eq!(read(body.as_bytes(), "x"), expected, "{body:?}");
         }
+    }
+
+    #[test]
+    fn parts_are_bounded_and_hold_themselves() {
+        let parts_of = |n: usize| parts(&Bytes::from("--x\n\na\n".repeat(n) + "--x--"), "x");
+        assert_eq!(parts_of(PARTS_MAX).map(|it| it.len()), Ok(PARTS_MAX));
+        assert_eq!(parts_of(PARTS_MAX + 1), Err("there are more than 16384 parts".to_string()));
+        let body = Bytes::from("y".repeat(1000) + "\n--x\n\na\n--x--");
+        let range = body.as_ptr() as usize..body.as_ptr() as usize + body.len();
+        let parts = parts(&body, "x").expect("there is one");
+        assert!(parts.len() == 1 && !range.contains(&(parts[0].as_ptr() as usize)), "{range:?}");
     }
 
     #[test]

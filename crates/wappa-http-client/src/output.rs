@@ -14,6 +14,7 @@ use crate::{
     fields::{lint_http, requesting},
     multipart::PartFields,
     request::Content,
+    room::Room,
 };
 
 pub(crate) const COMPONENT: Component =
@@ -130,7 +131,7 @@ struct Sender {
 
 impl Sender {
     async fn send_one(&self, mut batch: Vec<Message>) -> Result<(), wappa_message::Mark> {
-        let answers = self.client.fetch(&mut batch).await.map_err(|it| it.mark())?;
+        let answers = self.client.fetch(&mut batch, &Room::endless()).await.map_err(|it| it.mark())?;
         if self.propagate_response {
             let answer = |(idx, answer): (usize, &Message)| {
                 let mut message = batch.get(idx).unwrap_or(&batch[0]).clone();

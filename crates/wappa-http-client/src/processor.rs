@@ -13,6 +13,7 @@ use crate::{
     client::{Client, Failure},
     fields::{lint_http, requesting},
     request::Content,
+    room::Room,
 };
 
 pub(crate) const COMPONENT: Component =
@@ -154,18 +155,19 @@ impl Http {
     fn ask(&self, batch: Vec<Message>, step: &Step<'_>) -> Option<Result<Vec<Came>, String>> {
         let client = Arc::clone(&self.client);
         let (how, is_single) = (self.how, batch.len() == 1);
+        let room = Room::new(step.growth().left(PART_LIMIT));
         let asking = async move {
             match how {
-                _ if is_single => vec![fetch(&client, batch).await],
-                How::AsOne => vec![fetch(&client, batch).await],
+                _ if is_single => vec![fetch(&client, batch, &room).await],
+                How::AsOne => vec![fetch(&client, batch, &room).await],
                 How::EachInTurn => {
                     let mut came = Vec::with_capacity(batch.len());
                     for message in batch {
-                        came.push(fetch(&client, vec![message]).await);
+                        came.push(fetch(&client, vec![message], &room).await);
                     }
                     came
                 }
-                How::AtOnce => at_once(client, batch).await,
+                How::AtOnce => at_once(client, batch, room).await,
             }
         };
         let mut task = match self.runtime.spawn(asking) {
@@ -251,11 +253,11 @@ impl Http {
     }
 }
 
-async fn fetch(client: &Client, mut batch: Vec<Message>) -> Came {
-    client.fetch(&mut batch).await
+async fn fetch(client: &Client, mut batch: Vec<Message>, room: &Room) -> Came {
+    client.fetch(&mut batch, room).await
 }
 
-async fn at_once(client: Arc<Client>, batch: Vec<Message>) -> Vec<Came> {
+async fn at_once(client: Arc<Client>, batch: Vec<Message>, room: Room) -> Vec<Came> {
     let mut came: Vec<Option<Came>> = batch.iter().map(|_| None).collect();
     let mut under_way = JoinSet::new();
     let mut put = |done: Result<(usize, Came), tokio::task::JoinError>| match done {
@@ -269,8 +271,8 @@ async fn at_once(client: Arc<Client>, batch: Vec<Message>) -> Vec<Came> {
         {
             put(done);
         }
-        let client = Arc::clone(&client);
-        under_way.spawn(async move { (idx, fetch(&client, vec![message]).await) });
+        let (client, room) = (Arc::clone(&client), room.clone());
+        under_way.spawn(async move { (idx, fetch(&client, vec![message], &room).await) });
     }
     while let Some(done) = under_way.join_next().await {
         put(done);

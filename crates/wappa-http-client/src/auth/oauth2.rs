@@ -22,6 +22,7 @@ use crate::{
     body,
     client::Connections,
     request::Outgoing,
+    room::Room,
 };
 
 /// Fetches a token with the credentials of a client, and sends it with each request.
@@ -165,7 +166,9 @@ impl Oauth2 {
     async fn ask(&self, connections: &Connections, in_body: bool) -> Result<(StatusCode, Bytes), String> {
         let response = connections.exchange(self.question(in_body)?).await.map_err(|err| err.to_string())?;
         let status = response.status();
-        let body = body::read(response.into_body(), TOKEN_BYTES_MAX).await.map_err(|err| err.to_string())?;
+        let mut taken = Room::endless().enter();
+        let read = body::read(response.into_body(), TOKEN_BYTES_MAX, &mut taken).await;
+        let body = read.map_err(|err| err.to_string())?;
         Ok((status, body))
     }
 
