@@ -87,12 +87,13 @@ impl Peer for Table<'_> {
 
     fn hold(&mut self, is_held: bool) -> bool {
         let server = self.server.borrow();
-        if is_held {
-            server.pause()
-        } else {
-            server.resume()
+        let is_there = server.pid().is_some();
+        match is_held {
+            true if is_there => server.pause(),
+            false if is_there => server.resume(),
+            _ => (),
         }
-        true
+        is_there
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Connection as _, MySqlConnection, Row, TypeInfo,
     ValueRef,
-    mysql::{MySqlArguments, MySqlRow},
+    mysql::{MySqlArguments, MySqlColumn, MySqlRow},
 };
 use tokio::time::timeout;
 use wappa_message::{Text, Value};
@@ -170,11 +170,11 @@ fn object(row: &MySqlRow, is_text: bool, reading: Reading) -> Result<Value, Fail
         let bytes = || row.try_get_unchecked::<&[u8], _>(idx);
         let value = match name {
             "DATE" | "DATETIME" | "TIMESTAMP" => match bytes() {
-                Ok(bytes) => of_moment(bytes, name, is_text, reading.parses_time),
+                Ok(bytes) => of_moment(bytes, column, is_text, reading.parses_time),
                 Err(_) => Value::Null,
             },
             _ if is_null => Value::Null,
-            "TIME" if !is_text => Value::text(clock(bytes().map_err(failed)?)),
+            "TIME" if !is_text => Value::text(clock(bytes().map_err(failed)?, decimals(column))),
             _ if is_text => Value::text(bytes().map_err(failed)?),
             "FLOAT" => {
                 let it = row.try_get_unchecked::<f32, _>(idx).map_err(failed)?;
@@ -202,39 +202,58 @@ fn number(value: Value, reading: Reading) -> Value {
 }
 
 /// A date, or a date and a time.
-fn of_moment(bytes: &[u8], name: &str, is_text: bool, parses_time: bool) -> Value {
+fn of_moment(bytes: &[u8], column: &MySqlColumn, is_text: bool, parses_time: bool) -> Value {
     let text = match is_text {
         true => String::from_utf8_lossy(bytes).into_owned(),
-        false => date_and_clock(bytes, name == "DATE"),
+        false => {
+            let decimals = if parses_time { None } else { decimals(column) };
+            date_and_clock(bytes, column.type_info().name() == "DATE", decimals)
+        }
     };
     let parsed = if parses_time { time::moment(&text) } else { None };
     parsed.unwrap_or_else(|| Value::text(text))
 }
 
 /// A date as the server sends it to whoever asked with arguments: its length, then what is not nothing.
-fn date_and_clock(bytes: &[u8], is_date: bool) -> String {
+fn date_and_clock(bytes: &[u8], is_date: bool, decimals: Option<usize>) -> String {
     let at = |idx: usize| bytes.get(idx).copied().unwrap_or(0);
     let year = u16::from_le_bytes([at(1), at(2)]);
     let mut text = format!("{year:04}-{:02}-{:02}", at(3), at(4));
     if !is_date {
         _ = write!(text, " {:02}:{:02}:{:02}", at(5), at(6), at(7));
-        let micros = u32::from_le_bytes([at(8), at(9), at(10), at(11)]);
-        if 0 < micros {
-            _ = write!(text, ".{micros:06}");
-        }
+        push_micros(&mut text, u32::from_le_bytes([at(8), at(9), at(10), at(11)]), decimals);
     }
     text
 }
 
 /// A time without a date, in the same form: it may be negative, and longer than a day.
-fn clock(bytes: &[u8]) -> String {
+fn clock(bytes: &[u8], decimals: Option<usize>) -> String {
     let at = |idx: usize| bytes.get(idx).copied().unwrap_or(0);
     let days = u32::from_le_bytes([at(2), at(3), at(4), at(5)]);
     let sign = if at(1) == 1 { "-" } else { "" };
     let mut text = format!("{sign}{:02}:{:02}:{:02}", u64::from(days) * 24 + u64::from(at(6)), at(7), at(8));
-    let micros = u32::from_le_bytes([at(9), at(10), at(11), at(12)]);
-    if 0 < micros {
-        _ = write!(text, ".{micros:06}");
-    }
+    push_micros(&mut text, u32::from_le_bytes([at(9), at(10), at(11), at(12)]), decimals);
     text
+}
+
+/// What is behind the seconds: as many digits as the column has; those there are, where nobody knows.
+fn push_micros(text: &mut String, micros: u32, decimals: Option<usize>) {
+    let digits = format!(".{micros:06}");
+    match decimals {
+        Some(0) => (),
+        Some(n) => text.push_str(&digits[..=n.min(6)]),
+        None if micros == 0 => (),
+        None => text.push_str(&digits),
+    }
+}
+
+/// How many digits a column has behind the seconds. The library knows how long its texts are at most, and says so to nobody
+/// but who looks at all of it.
+fn decimals(column: &MySqlColumn) -> Option<usize> {
+    let shown = format!("{:?}", column.type_info());
+    let (_, size) = shown.split_once("max_size: Some(")?;
+    let size: usize = size.split(')').next()?.parse().ok()?;
+    // `2024-01-02 03:04:05`, or `-838:59:59`.
+    let without = if column.type_info().name() == "TIME" { 10 } else { 19 };
+    Some(size.checked_sub(without)?.saturating_sub(1))
 }
