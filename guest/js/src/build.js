@@ -52,9 +52,9 @@ export async function build({ entry, out, engine = "quickjs", directory = proces
   const file = path.resolve(directory, entry);
   if (!existsSync(file)) throw new BuildError(`${entry}: there is no such file`);
   const esbuild = await load("esbuild", directory);
-  const maker = await load(to.package, directory);
   const source = await bundle(esbuild, file, directory);
   await tryOut(esbuild, file, directory);
+  const maker = await load(to.package, directory);
   const component = await to.componentize(maker, source);
   const target = path.resolve(directory, out);
   await mkdir(path.dirname(target), { recursive: true });
@@ -137,10 +137,8 @@ async function bundle(esbuild, file, directory) {
 const withoutNode = {
   name: "without Node",
   setup(build) {
-    build.onResolve({ filter: /^node:/ }, ({ path: name, importer }) => ({
-      errors: [
-        { text: `${path.relative(process.cwd(), importer)} imports \`${name}\`: a guest has no Node around it` },
-      ],
+    build.onResolve({ filter: /^node:/ }, ({ path: name }) => ({
+      errors: [{ text: `\`${name}\` is not there: a guest has no Node.js around it` }],
     }));
   },
 };

@@ -36,8 +36,8 @@ def main() -> None:
 def build(guest: str, is_module: bool, out: Path, is_verbose: bool) -> None:
     """Makes a component of the guest and of all packages that it imports."""
     root, name = (Path.cwd(), guest) if is_module else _module_of(Path(guest))
-    tool = _componentize_py()
     _try_out(root, name)
+    tool = _componentize_py()
     with tempfile.TemporaryDirectory(prefix="wappa-guest-") as scratch:
         app = Path(scratch, f"{_APP}.py")
         app.write_text(f"from wappa_guest._component import transform_of\nTransform = transform_of({name!r}, '')\n")
