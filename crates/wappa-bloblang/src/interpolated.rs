@@ -7,7 +7,7 @@ use wappa_message::{Message, Value};
 
 use crate::{
     evaluate::{Failure, Machine},
-    program::Expr,
+    program::{Expr, Kept},
     value::Evaluated,
 };
 
@@ -31,6 +31,7 @@ struct Inner {
     source: Box<str>,
     segments: Vec<Segment>,
     reads_batch: bool,
+    kept: Vec<Kept>,
 }
 
 /// A piece of a text. What most texts hold is told apart, since it needs no evaluation.
@@ -85,10 +86,17 @@ fn text_of(evaluated: &Evaluated) -> Bytes {
 }
 
 impl Interpolated {
-    pub(crate) fn new(source: &str, segments: Vec<Segment>, reads_batch: bool) -> Interpolated {
+    pub(crate) fn new(
+        source: &str,
+        segments: Vec<Segment>,
+        reads_batch: bool,
+        kept: Vec<Kept>,
+    ) -> Interpolated {
         match segments.is_empty() {
             true => Interpolated(None),
-            false => Interpolated(Some(Arc::new(Inner { source: source.into(), segments, reads_batch }))),
+            false => {
+                Interpolated(Some(Arc::new(Inner { source: source.into(), segments, reads_batch, kept })))
+            }
         }
     }
 
@@ -114,6 +122,11 @@ impl Interpolated {
     /// came.
     pub fn reads_batch(&self) -> bool {
         self.0.as_ref().is_some_and(|it| it.reads_batch)
+    }
+
+    /// What the queries reach that is kept from message to message, each once.
+    pub fn kept(&self) -> &[Kept] {
+        self.0.as_ref().map_or(&[], |it| &it.kept)
     }
 
     /// The text for the message at this place of a batch; one that is a single query is the query's result as it is, any

@@ -8,9 +8,64 @@
 use std::sync::Arc;
 
 use crate::{
-    program::{Case, Expr, Field, FieldRoot, Lent},
+    program::{Case, Expr, Field, FieldRoot, Lent, Statement, StatementKind, Target},
     registry::bound::MethodBody,
 };
+
+/// Has `root = this` have the document itself where no later statement may look at it, so that what is assigned behind it
+/// changes it in its place.
+pub(crate) fn give_document(statements: &mut [Statement]) {
+    for statement in statements.iter_mut().rev() {
+        if let StatementKind::Assign(Target::Root(path), Expr::Field(field)) = &mut statement.kind
+            && path.is_empty()
+            && field.path.is_empty()
+            && matches!(field.root, FieldRoot::This)
+        {
+            field.lent = Lent::Document;
+            return;
+        }
+        if !is_blind(statement) {
+            return;
+        }
+    }
+}
+
+/// Whether nothing in a statement can be about the document.
+fn is_blind(statement: &Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Assign(_, query) => is_blind_query(query),
+        StatementKind::If(branches) => branches.iter().all(|(condition, statements)| {
+            condition.as_ref().is_none_or(is_blind_query) && statements.iter().all(is_blind)
+        }),
+    }
+}
+
+fn is_blind_query(query: &Expr) -> bool {
+    match query {
+        Expr::Literal(_) | Expr::Variable(_) | Expr::Metadata(_) => true,
+        // Also where it is about something else, which within lambdas may lead back to the document.
+        Expr::Field(field) => !matches!(field.root, FieldRoot::This),
+        Expr::Get(get) => is_blind_query(&get.0),
+        Expr::Not(query) => is_blind_query(query),
+        Expr::Binary(it) => is_blind_query(&it.left) && is_blind_query(&it.right),
+        Expr::If(it) => {
+            let branches = it.branches.iter().flat_map(|(condition, result)| [condition, result]);
+            branches.chain(&it.otherwise).all(is_blind_query)
+        }
+        Expr::Index(it) => is_blind_query(&it.0) && is_blind_query(&it.1),
+        Expr::Array(queries) => queries.iter().all(is_blind_query),
+        Expr::Object(pairs) => {
+            pairs.iter().all(|(name, value)| is_blind_query(name) && is_blind_query(value))
+        }
+        Expr::Function(call) => call.args.dynamic().chain(call.args.queries()).all(is_blind_query),
+        Expr::Method(call) => {
+            let args = call.args.dynamic().chain(call.args.queries());
+            is_blind_query(&call.target) && args.into_iter().all(is_blind_query)
+        }
+        // These take up whatever they are in, or may be told to look anywhere.
+        Expr::Match(_) | Expr::Lambda(_) | Expr::Map(_) | Expr::Apply(_) | Expr::Slice(_) => false,
+    }
+}
 
 /// The name of what is lent, in the value that the query is about.
 const TALLY: &[u8] = b"tally";

@@ -47,7 +47,7 @@ pub use crate::{
     formats::{compression::Algorithm, csv, csv::Reader as CsvReader, xml::read_xml},
     interpolated::Interpolated,
     parse::ParseError,
-    program::Program,
+    program::{Kept, Program},
     registry::{Category, Constant, Example, Function, Method, Param, Params, Status, functions, methods},
     schema::Schema,
     targets::Place,
@@ -63,9 +63,15 @@ impl Program {
         Machine::new(Some(self), batch, index).run(false)
     }
 
+    /// The same, for a message that becomes what is made of it: it keeps no document beside its bytes, unless the content
+    /// stays or the mapping fails.
+    pub fn map_over(&self, batch: &mut [Message], index: usize) -> Result<Mapped, Failure> {
+        Machine::new(Some(self), batch, index).replacing().run(false)
+    }
+
     /// The same, where the document is what the mapping begins with and changes.
     pub fn mutate(&self, batch: &mut [Message], index: usize) -> Result<Mapped, Failure> {
-        Machine::new(Some(self), batch, index).run(true)
+        Machine::new(Some(self), batch, index).replacing().run(true)
     }
 
     /// The same, where what the mapping begins with and changes is another message, content and metadata: `this`, and what
@@ -103,9 +109,9 @@ impl Program {
         mapped.into_value(batch.get_mut(index))
     }
 
-    /// The labels of caches that the mapping asks, as far as they are known.
-    pub fn caches(&self) -> &[String] {
-        &self.caches
+    /// What queries reach that is kept from message to message, each once.
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
     }
 
     /// Whether the mapping looks at other messages of the batch than the one it is evaluated for, so that they must be

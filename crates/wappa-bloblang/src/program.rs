@@ -28,8 +28,20 @@ pub struct Program {
     pub(crate) reads_batch: bool,
     /// Whether metadata are made of metadata, and nothing else is done.
     pub(crate) is_of_metadata: bool,
-    /// Which caches queries ask, as far as that is known.
-    pub(crate) caches: Vec<String>,
+    /// What queries reach that is kept from message to message, each once.
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// What is kept from message to message, and shared by all queries that reach it: what one finds there depends on which
+/// messages the others have seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The cache with this label.
+    Cache(String),
+    /// Some cache: its label comes with the messages.
+    AnyCache,
+    /// What is counted by name.
+    Counts,
 }
 
 /// A map that queries call by its name.
@@ -113,6 +125,8 @@ pub(crate) enum Lent {
     Seen,
     /// It is, and nobody looks at it later.
     Taken,
+    /// It is the document, and nobody looks at that later.
+    Document,
 }
 
 #[derive(Debug)]

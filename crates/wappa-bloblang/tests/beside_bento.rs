@@ -292,10 +292,8 @@ impl Round<'_> {
         let Ok(lines) = fs::read_to_string(&output) else { return Err(said) };
         let mut outcomes = BTreeMap::new();
         for line in lines.lines() {
-            let Ok(line) = serde_json::from_str::<Json>(line) else {
-                eprintln!("XX {line:?}");
-                continue;
-            };
+            let line: Json = serde_json::from_str(line)
+                .unwrap_or_else(|err| panic!("{err} in what bento wrote: {line:?}"));
             let number = |name: &str| line[name].as_u64().expect("it is a number") as usize;
             let outcome = match line["why"].as_str() {
                 Some(why) => Outcome::Failed(why.to_string()),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use wappa_spec::{ComponentKind, ComponentNode, Config, Node, Registry, Spec, Status};
+use wappa_spec::{ComponentKind, ComponentNode, Config, Kept, Node, Registry, Spec, Status};
 
 use crate::{
     BufferEnds, Builder, Cache, Context, Exporter, Input, InputBell, Logger, Output, Processor, RateLimit,
@@ -183,49 +183,50 @@ impl Component {
 
     /// An input whose config is `C`.
     pub const fn input<C: BuildInput>(name: &'static str) -> Component {
-        let build = Build::Input(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::Input(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Input, name), build, is_observed: true }
     }
 
     /// A processor whose config is `C`.
     pub const fn processor<C: BuildProcessor>(name: &'static str) -> Component {
-        let build = Build::Processor(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::Processor(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Processor, name), build, is_observed: true }
     }
 
     /// An output whose config is `C`.
     pub const fn output<C: BuildOutput>(name: &'static str) -> Component {
-        let build = Build::Output(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::Output(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Output, name), build, is_observed: true }
     }
 
     /// A scanner whose config is `C`.
     pub const fn scanner<C: BuildScanner>(name: &'static str) -> Component {
-        let build = Build::Scanner(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::Scanner(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Scanner, name), build, is_observed: false }
     }
 
     /// A buffer whose config is `C`.
     pub const fn buffer<C: BuildBuffer>(name: &'static str) -> Component {
-        let build = Build::Buffer(|node, filler, ctx| read::<C>(node, ctx.registry())?.build(filler, ctx));
+        let build = Build::Buffer(|node, filler, ctx| read::<C>(node, ctx)?.build(filler, ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Buffer, name), build, is_observed: true }
     }
 
     /// A cache whose config is `C`.
     pub const fn cache<C: BuildCache>(name: &'static str) -> Component {
-        let build = Build::Cache(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::Cache(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::Cache, name), build, is_observed: true }
     }
 
     /// A rate limit whose config is `C`.
     pub const fn rate_limit<C: BuildRateLimit>(name: &'static str) -> Component {
-        let build = Build::RateLimit(|node, ctx| read::<C>(node, ctx.registry())?.build(ctx));
+        let build = Build::RateLimit(|node, ctx| read::<C>(node, ctx)?.build(ctx));
         Component { spec: Spec::new::<C>(ComponentKind::RateLimit, name), build, is_observed: true }
     }
 
     /// A metrics exporter whose config is `C`.
     pub const fn metrics<C: BuildExporter>(name: &'static str) -> Component {
-        let build = Build::Exporter(|node, registry, logger| read::<C>(node, registry)?.build(logger));
+        let build =
+            Build::Exporter(|node, registry, logger| read_apart::<C>(node, registry)?.0.build(logger));
         Component { spec: Spec::new::<C>(ComponentKind::Metrics, name), build, is_observed: false }
     }
 
@@ -250,8 +251,16 @@ impl Component {
     }
 }
 
-fn read<C: Config>(node: &Node, registry: &dyn Registry) -> Result<C, BuildError> {
-    C::from_body(node, registry).map_err(|lints| {
+/// Reads the config of a component, whose mappings may reach what others do.
+fn read<C: Config>(node: &Node, ctx: &mut Context<'_>) -> Result<C, BuildError> {
+    let (config, kept) = read_apart(node, ctx.registry())?;
+    kept.into_iter().for_each(|it| ctx.reaches(it));
+    Ok(config)
+}
+
+/// The same, and what the mappings reach.
+fn read_apart<C: Config>(node: &Node, registry: &dyn Registry) -> Result<(C, Vec<Kept>), BuildError> {
+    C::from_body_with_kept(node, registry).map_err(|lints| {
         let texts: Vec<String> = lints.iter().map(|it| it.message.clone()).collect();
         BuildError::new(texts.join("; "))
     })

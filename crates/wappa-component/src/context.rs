@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use wappa_spec::{ComponentKind, ComponentNode, Registry};
+use wappa_spec::{ComponentKind, ComponentNode, Kept, Registry};
 
 use crate::{
     BuildError, Built, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse,
@@ -32,6 +32,9 @@ pub trait Builder {
 
     /// The resource of this kind with this label, shared by all who ask for it.
     fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError>;
+
+    /// Mappings of what is being built reach what is kept from message to message.
+    fn reaches(&mut self, _: Kept) {}
 }
 
 /// What the components of a stream share while they are built.
@@ -216,6 +219,10 @@ impl<'a> Context<'a> {
     /// The rate limit with this label, shared with all others who ask for it.
     pub fn rate_limit(&mut self, label: &str) -> Result<Arc<dyn RateLimit>, BuildError> {
         rate_limit(self.builder.resource(ComponentKind::RateLimit, label)?)
+    }
+
+    pub(crate) fn reaches(&mut self, kept: Kept) {
+        self.builder.reaches(kept);
     }
 
     fn shared(&self) -> &Surroundings<'_> {

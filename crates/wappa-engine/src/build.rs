@@ -12,7 +12,7 @@ use wappa_component::{
     RateLimit, Services, Surroundings, cause,
 };
 use wappa_spec::{
-    ComponentKind, ComponentNode, ErrorHandlingConfig, Registry, Resources, StreamConfig, THREADS_MAX,
+    ComponentKind, ComponentNode, ErrorHandlingConfig, Kept, Registry, Resources, StreamConfig, THREADS_MAX,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     intake::Intake,
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
-    one_by_one::{OneByOne, Uses},
+    one_by_one::{Key, OneByOne, Uses},
     replay::{Pace, Replay},
     resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
@@ -512,9 +512,10 @@ impl Builder for Building<'_> {
 
     fn resource(&mut self, kind: ComponentKind, label: &str) -> Result<Built, BuildError> {
         let key = (kind, label.to_string());
+        let used = Key::Resource(kind, label.to_string());
         // Inputs and outputs are no part of a list of processors, and a rate limit gives nothing to be found.
         if matches!(kind, ComponentKind::Processor | ComponentKind::Cache) {
-            self.uses.ask(key.clone());
+            self.uses.ask(used.clone());
         }
         match self.resources.get(&key) {
             Some(Resource::Built(it)) => return Ok(it.hand_out()),
@@ -531,10 +532,22 @@ impl Builder for Building<'_> {
         let before = self.uses.enter();
         let built = self.child(node, path)?;
         let asked = self.uses.leave(before);
-        self.uses.note(key.clone(), asked);
+        self.uses.note(used, asked);
         let shared = Shared::of(built).expect("a resource is built as one");
         let handed_out = shared.hand_out();
         self.resources.insert(key, Resource::Built(shared));
         Ok(handed_out)
+    }
+
+    /// Mappings ask for caches without being handed one: what they ask is answered when they run.
+    fn reaches(&mut self, kept: Kept) {
+        let cache = |label: String| Key::Resource(ComponentKind::Cache, label);
+        match kept {
+            Kept::Cache(label) => self.uses.ask(cache(label)),
+            Kept::AnyCache => {
+                self.resources().caches.iter().for_each(|it| self.uses.ask(cache(it.label.clone())));
+            }
+            Kept::Counts => self.uses.ask(Key::Counts),
+        }
     }
 }

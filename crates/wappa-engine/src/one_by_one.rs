@@ -30,15 +30,20 @@ impl Processor for OneByOne {
     }
 }
 
-/// A resource.
-pub(crate) type Key = (ComponentKind, String);
+/// Something that keeps what it was given, and is shared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Resource(ComponentKind, String),
+    /// What mappings count by name.
+    Counts,
+}
 
-/// Which resources ask for which.
+/// Who asks for what is shared.
 #[derive(Default)]
 pub(crate) struct Uses {
     /// What was asked for since this was looked at last.
     asked: Vec<Key>,
-    /// By resource: what it asks for.
+    /// By resource: what it asks for itself.
     within: HashMap<Key, Vec<Key>>,
 }
 

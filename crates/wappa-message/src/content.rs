@@ -57,12 +57,30 @@ impl Content {
     pub(crate) fn value(&mut self) -> Result<&Value, JsonError> {
         if let Content::Bytes(bytes) = self {
             let value = Value::from_json(bytes)?;
-            let bytes = OnceCell::from(std::mem::take(bytes));
-            *self = Content::Structured(Arc::new(Structured { value, bytes }));
+            self.keep(value);
         }
         match self {
             Content::Structured(it) => Ok(&it.value),
             Content::Bytes(_) => unreachable!("they were read"),
+        }
+    }
+
+    /// The value that bytes are read as, without keeping it, and the [size](Content::size) if they did; nothing of a
+    /// structure.
+    pub(crate) fn read(&self) -> Option<Result<(Value, usize), JsonError>> {
+        let Content::Bytes(bytes) = self else { return None };
+        let sized = |value: Value| {
+            let size = size_of_both(&value, bytes);
+            (value, size)
+        };
+        Some(Value::from_json(bytes).map(sized))
+    }
+
+    /// Bytes are kept as the value that they were read as.
+    pub(crate) fn keep(&mut self, value: Value) {
+        if let Content::Bytes(bytes) = self {
+            let bytes = OnceCell::from(std::mem::take(bytes));
+            *self = Content::Structured(Arc::new(Structured { value, bytes }));
         }
     }
 
@@ -85,9 +103,13 @@ impl Content {
         match self {
             Content::Bytes(bytes) => bytes.len(),
             Content::Structured(it) => {
-                // What was read keeps the same buffer alive twice.
-                it.value.size() + it.bytes.get().map_or(0, |bytes| it.value.bytes_beside(bytes))
+                it.bytes.get().map_or_else(|| it.value.size(), |bytes| size_of_both(&it.value, bytes))
             }
         }
     }
+}
+
+/// What was read keeps the same buffer alive twice.
+fn size_of_both(value: &Value, bytes: &Bytes) -> usize {
+    value.size() + value.bytes_beside(bytes)
 }

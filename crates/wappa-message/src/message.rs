@@ -59,6 +59,18 @@ impl Message {
         self.content.value()
     }
 
+    /// The value of content that is bytes only, for who is about to replace it: the content stays bytes. Also what
+    /// [`Message::content_size`] would be if they had become the structure, in bytes. Nothing where the content is a
+    /// structure.
+    pub fn read(&self) -> Option<Result<(Value, usize), JsonError>> {
+        self.content.read()
+    }
+
+    /// Has bytes become the structure that [`Message::read`] gave, as [`Message::value`] does.
+    pub fn keep(&mut self, value: Value) {
+        self.content.keep(value);
+    }
+
     /// The content as a value that may be changed. Nothing is copied before something is written.
     pub fn value_mut(&mut self) -> Result<&mut Value, JsonError> {
         self.content.value_mut()

@@ -91,6 +91,6 @@ pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Restricted, Spec, Status, Type, Value};
 pub use suggest::nearest;
 pub use value::{Map, SCRUBBED, Secret};
-pub use wappa_bloblang::{CacheCall, Interpolated, Watch, take_interrupted, watch, watched};
+pub use wappa_bloblang::{CacheCall, Interpolated, Kept, Watch, take_interrupted, watch, watched};
 pub use wappa_spec_macros::Config;
 pub use yaml::{Node, Pos};

@@ -60,7 +60,9 @@ impl Value for Mapping {
     const TYPE: Type = Type::Mapping;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Mapping> {
-        read(node, reader, Mapping::parse)
+        let mapping = read(node, reader, Mapping::parse)?;
+        reader.reaches(mapping.program().map_or(&[], |it| it.kept()));
+        Some(mapping)
     }
 }
 
@@ -68,7 +70,9 @@ impl Value for Interpolated {
     const TYPE: Type = Type::Interpolated;
 
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Interpolated> {
-        read(node, reader, Interpolated::parse)
+        let text = read(node, reader, Interpolated::parse)?;
+        reader.reaches(text.kept());
+        Some(text)
     }
 }
 

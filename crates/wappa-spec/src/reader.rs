@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use wappa_bloblang::Kept;
+
 use crate::component::ComponentNode;
 use crate::labels::Labels;
 use crate::lint::{Lint, Rule};
@@ -49,6 +51,8 @@ pub struct Reader<'r> {
     is_linting: bool,
     /// How many values stand in for what could not be read.
     n_stand_ins: usize,
+    /// What the mappings of a body reach that is kept from message to message: of each what it reaches.
+    kept: Vec<Kept>,
 }
 
 impl std::fmt::Debug for Reader<'_> {
@@ -69,6 +73,7 @@ impl<'r> Reader<'r> {
             base_dir: None,
             is_linting: true,
             n_stand_ins: 0,
+            kept: Vec::new(),
         }
     }
 
@@ -105,6 +110,18 @@ impl<'r> Reader<'r> {
     /// The directory of the config file, for paths that are relative to it.
     pub fn base_dir(&self) -> Option<&Path> {
         self.base_dir.as_deref()
+    }
+
+    /// Notes what a mapping of a body reaches.
+    pub(crate) fn reaches(&mut self, kept: &[Kept]) {
+        if !self.is_linting {
+            self.kept.extend_from_slice(kept);
+        }
+    }
+
+    /// What the mappings of the body reach that is kept from message to message; what two of them reach, twice.
+    pub(crate) fn into_kept(self) -> Vec<Kept> {
+        self.kept
     }
 
     /// Reports what reaches the machine, unless the config is trusted. Says whether it did.

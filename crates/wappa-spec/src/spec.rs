@@ -6,6 +6,8 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 
+use wappa_bloblang::Kept;
+
 use crate::reader::Reader;
 use crate::yaml::Node;
 
@@ -268,9 +270,18 @@ pub trait Config: Value {
     /// Reads a body that was linted before, to build from it: children are not read, and no check that costs
     /// much is run.
     fn from_body(body: &Node, registry: &dyn Registry) -> Result<Self, Vec<crate::Lint>> {
+        Self::from_body_with_kept(body, registry).map(|it| it.0)
+    }
+
+    /// The same, and what the config's own mappings and texts with queries reach that is kept from message to message: what
+    /// two of them reach, twice.
+    fn from_body_with_kept(
+        body: &Node,
+        registry: &dyn Registry,
+    ) -> Result<(Self, Vec<Kept>), Vec<crate::Lint>> {
         let mut reader = Reader::for_building(registry);
         match Self::read(body, &mut reader) {
-            Some(config) => Ok(config),
+            Some(config) => Ok((config, reader.into_kept())),
             None => Err(reader.into_lints()),
         }
     }

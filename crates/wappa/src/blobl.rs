@@ -24,6 +24,9 @@ const LINES_PER_THREAD: usize = 256;
 /// How much is held of what was made of them, before no more is mapped than can be printed.
 const HELD_BYTES: usize = 16 << 20;
 
+/// The largest result, in bytes: as much as a mapping may make for a message.
+const RESULT_BYTES_MAX: usize = 1 << 30;
+
 /// Executes a mapping on all documents of standard input.
 pub(crate) fn blobl(arguments: &BloblArguments) -> Result<ExitCode, String> {
     let stdin = io::stdin();
@@ -246,6 +249,10 @@ impl Mapper {
             false => self.program.map(batch, 0),
         };
         let mapped = mapped.map_err(|failure| failure.to_string())?;
+        // What shares much with itself is small until it is printed.
+        if RESULT_BYTES_MAX < mapped.growth(&message) {
+            return Err(format!("the result takes more than {}GiB", RESULT_BYTES_MAX >> 30));
+        }
         let keeps_content = mapped.keeps_content();
         if !mapped.apply(&mut message) {
             return Ok(Vec::new());

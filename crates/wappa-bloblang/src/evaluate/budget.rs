@@ -24,7 +24,7 @@ const STEPS_UNSEEN: u64 = 1 << 16;
 const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How many bytes are made, copied or gone through in the time of a step.
-const BYTES_PER_STEP: u64 = 64;
+pub(super) const BYTES_PER_STEP: u64 = 64;
 
 /// What a list or an object has allocated beside its places: who shares it, what is known of it.
 const CONTAINER_BYTES: usize = 192;

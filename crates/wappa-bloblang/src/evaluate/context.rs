@@ -19,7 +19,7 @@ pub(crate) struct Context<'a> {
 /// A value with a name, and those around it.
 pub(crate) struct Named<'a> {
     name: &'a Arc<str>,
-    value: Evaluated,
+    value: &'a Evaluated,
     around: Option<&'a Named<'a>>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Context<'a> {
     }
 
     /// A value with a name, to be put into a context.
-    pub(crate) fn name(self, name: &'a Arc<str>, value: Evaluated) -> Named<'a> {
+    pub(crate) fn name(self, name: &'a Arc<str>, value: &'a Evaluated) -> Named<'a> {
         Named { name, value, around: self.named }
     }
 
@@ -56,11 +56,13 @@ impl<'a> Context<'a> {
     }
 
     /// The value of a name.
-    pub(crate) fn named(self, name: &str) -> Option<&'a Evaluated> {
+    #[inline]
+    pub(crate) fn named(self, name: &Arc<str>) -> Option<&'a Evaluated> {
         let mut named = self.named;
         while let Some(it) = named {
-            if &**it.name == name {
-                return Some(&it.value);
+            // Where the query stands below what gives the name, it is the same text.
+            if Arc::ptr_eq(it.name, name) || it.name == name {
+                return Some(it.value);
             }
             named = it.around;
         }

@@ -32,6 +32,11 @@ pub(crate) struct Machine<'a> {
     /// The message that is mapped.
     index: usize,
     document: Document,
+    /// What the document takes, in bytes, where it was read for this evaluation alone and the message has it as bytes only;
+    /// else 0.
+    document_size: usize,
+    /// The message becomes what is made of it, so that nobody needs its document any more.
+    is_replaced: bool,
     /// What is made: of the message, or of the map that is called.
     root: Evaluated,
     /// The document is what is made, as long as nothing else took its place.
@@ -63,6 +68,8 @@ pub struct Mapped {
     content: Content,
     metadata: Option<Metadata>,
     spent: Spent,
+    /// What the document takes that it was made of, in bytes, where the message has it as bytes only.
+    document_size: usize,
 }
 
 #[derive(Debug)]
@@ -114,10 +121,11 @@ impl Mapped {
     /// By how many bytes the message would be larger, as [`Message::size`] counts. Metadata that others share stay theirs,
     /// and the message has all of its own.
     pub fn growth(&self, message: &Message) -> usize {
+        let before = message.content_size().max(self.document_size);
         let content = match &self.content {
             Content::Unchanged | Content::Deleted => 0,
-            Content::Bytes(bytes) => bytes.len().saturating_sub(message.content_size()),
-            Content::Value(value) => taken_by(value).saturating_sub(message.content_size()),
+            Content::Bytes(bytes) => bytes.len().saturating_sub(before),
+            Content::Value(value) => taken_by(value).saturating_sub(before),
         };
         let before = if message.metadata().is_shared() { 0 } else { message.metadata().size() };
         let metadata = self.metadata.as_ref().map_or(0, |it| it.size().saturating_sub(before));
@@ -203,6 +211,8 @@ impl<'a> Machine<'a> {
             batch,
             index,
             document: Document::Unread,
+            document_size: 0,
+            is_replaced: false,
             root: Evaluated::Nothing,
             is_in_place: false,
             metadata: None,
@@ -243,6 +253,12 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// The message becomes what is made of it.
+    pub(crate) fn replacing(mut self) -> Machine<'a> {
+        self.is_replaced = true;
+        self
+    }
+
     /// The document is the content itself.
     pub(crate) fn raw(mut self) -> Machine<'a> {
         if let Some(message) = self.batch.get(self.index) {
@@ -268,16 +284,22 @@ impl<'a> Machine<'a> {
             if let Document::Read(document) = &mut self.document {
                 self.root = std::mem::replace(document, Evaluated::Nothing);
             }
+            // What is changed in place is no longer what the message has.
+            self.is_replaced = false;
         }
         let ctx = self.context();
         for statement in &program.statements {
             if let Err(err) = self.statement(statement, ctx, true) {
+                self.give_back();
                 let no_document = match &self.document {
                     Document::None(why) => Some(why.as_str()),
                     _ => None,
                 };
                 return Err(Failure::new(err.in_mapping(statement.line, no_document).to_string()));
             }
+        }
+        if matches!(self.root, Evaluated::Nothing) {
+            self.give_back();
         }
         let content = match self.root {
             Evaluated::Nothing => Content::Unchanged,
@@ -286,7 +308,8 @@ impl<'a> Machine<'a> {
             Evaluated::Value(Value::Bytes(bytes)) => Content::Bytes(bytes.to_bytes()),
             Evaluated::Value(value) => Content::Value(value),
         };
-        Ok(Mapped { content, metadata: self.metadata, spent: self.budget.spent() })
+        let (metadata, spent) = (self.metadata, self.budget.spent());
+        Ok(Mapped { content, metadata, spent, document_size: self.document_size })
     }
 
     fn statement(&mut self, statement: &Statement, ctx: Context<'_>, has_metadata: bool) -> Result<()> {
@@ -320,13 +343,42 @@ impl<'a> Machine<'a> {
     /// Reads the document of the message, and says whether there is one.
     fn read_document(&mut self) -> bool {
         if let Document::Unread = self.document {
-            self.document = match self.batch.get_mut(self.index).map(document_of) {
-                Some(Ok(value)) => Document::Read(Evaluated::Value(value)),
+            self.document = match self.batch.get_mut(self.index).map(|it| document_of(it, self.is_replaced)) {
+                Some(Ok((value, size))) => {
+                    self.document_size = size;
+                    Document::Read(Evaluated::Value(value))
+                }
                 Some(Err(why)) => Document::None(why),
                 None => Document::None(EMPTY.to_string()),
             };
         }
         matches!(self.document, Document::Read(_))
+    }
+
+    /// Whether the message does not have the document that was read.
+    fn is_apart(&self) -> bool {
+        self.is_replaced && 0 < self.document_size
+    }
+
+    /// The message keeps the document that was read for this evaluation, since it stays what it is.
+    fn give_back(&mut self) {
+        if self.is_apart()
+            && let Document::Read(Evaluated::Value(value)) = &self.document
+            && let Some(message) = self.batch.get_mut(self.index)
+        {
+            message.keep(value.clone());
+        }
+    }
+
+    /// The document for who looks at it last.
+    fn take_document(&mut self) -> Option<Evaluated> {
+        if !self.read_document() {
+            return None;
+        }
+        match std::mem::replace(&mut self.document, Document::Unread) {
+            Document::Read(document) => Some(document),
+            _ => None,
+        }
     }
 
     /// The context of queries outside of all methods: the document, if there is one.
@@ -359,6 +411,12 @@ impl<'a> Machine<'a> {
     pub(crate) fn json(&mut self, ctx: Context<'_>) -> Result<Value> {
         if self.is_in_place && ctx.index == self.index as i64 {
             return Ok(self.root.clone().into_value());
+        }
+        if self.is_apart()
+            && ctx.index == self.index as i64
+            && let Document::Read(Evaluated::Value(document)) = &self.document
+        {
+            return Ok(document.clone());
         }
         let message = self.message(ctx).ok_or_else(|| Error::new(NO_MESSAGE))?;
         if message.content().is_empty() {
@@ -405,9 +463,12 @@ pub const NO_MESSAGE: &str = "target message part does not exist";
 /// Why there is no document where there is no content.
 const EMPTY: &str = "message is empty";
 
-fn document_of(message: &mut Message) -> std::result::Result<Value, String> {
+/// The document of a message; and what it takes, in bytes, where the message has it as bytes only, since it `is_replaced`.
+fn document_of(message: &mut Message, is_replaced: bool) -> std::result::Result<(Value, usize), String> {
     if message.content().is_empty() {
         return Err(EMPTY.to_string());
     }
-    message.value().cloned().map_err(|err| format!("parse as json: {err}"))
+    let apart = if is_replaced { message.read() } else { None };
+    let read = apart.unwrap_or_else(|| message.value().cloned().map(|it| (it, 0)));
+    read.map_err(|err| format!("parse as json: {err}"))
 }

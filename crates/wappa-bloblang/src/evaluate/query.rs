@@ -2,7 +2,7 @@
 
 use wappa_message::{Object, Text, Value};
 
-use super::{Context, Document, Machine, Meter, arithmetic, charge, slice};
+use super::{Context, Document, Machine, Meter, arithmetic, budget::BYTES_PER_STEP, charge, slice};
 use crate::{
     error::{Error, MAP_DEPTH_MAX, Result},
     program::{
@@ -103,12 +103,16 @@ impl Machine<'_> {
             Expr::Match(it) => self.matched(it, ctx),
             Expr::If(it) => self.conditional(it, ctx),
             Expr::Lambda(lambda) => {
+                let document;
                 let value = match ctx.this() {
-                    Some(value) => value.clone(),
-                    None => self.document().cloned().ok_or_else(|| {
-                        Error::no_context(String::new())
-                            .within(format!("failed to capture context {}", lambda.name))
-                    })?,
+                    Some(value) => value,
+                    None => {
+                        document = self.document().cloned().ok_or_else(|| {
+                            Error::no_context(String::new())
+                                .within(format!("failed to capture context {}", lambda.name))
+                        })?;
+                        &document
+                    }
                 };
                 let ctx = ctx.popped();
                 match &*lambda.name {
@@ -176,6 +180,13 @@ impl Machine<'_> {
             Lent::Seen => {
                 let lent = self.lent.as_ref().unwrap_or(&Value::Null);
                 return Ok(field.path.get_behind_first(lent, &mut self.budget)?.into());
+            }
+            Lent::Document => {
+                if !self.is_in_place
+                    && let Some(document) = self.take_document()
+                {
+                    return Ok(document);
+                }
             }
         }
         let value = match &field.root {
@@ -262,19 +273,30 @@ impl Machine<'_> {
     /// What a query results in that is there already, so that nothing is copied: a literal, or what the query is about.
     #[inline]
     fn at_hand<'q>(&mut self, query: &'q Expr, ctx: Context<'q>) -> Result<Option<&'q Evaluated>> {
-        let value = match query {
-            Expr::Literal(literal) => Some(&literal.value),
-            Expr::Field(field) if field.path.is_empty() && field.lent == Lent::No => match &field.root {
-                FieldRoot::This => ctx.this(),
-                FieldRoot::Named(name) => ctx.named(name),
-                FieldRoot::Root => None,
-            },
-            _ => None,
-        };
+        let value = known(query, ctx);
         if value.is_some() {
             self.budget.step()?;
         }
         Ok(value)
+    }
+
+    /// Whether two texts are equal that are there already, which is what conditions ask most; nothing of any other query.
+    #[inline]
+    fn known_truth<'q>(&mut self, query: &'q Expr, ctx: Context<'q>) -> Result<Option<bool>> {
+        let Expr::Binary(binary) = query else { return Ok(None) };
+        let expected = match binary.operator {
+            Operator::Equal => true,
+            Operator::NotEqual => false,
+            _ => return Ok(None),
+        };
+        let (Some(Evaluated::Value(Value::Text(left))), Some(Evaluated::Value(Value::Text(right)))) =
+            (known(&binary.left, ctx), known(&binary.right, ctx))
+        else {
+            return Ok(None);
+        };
+        // One step for the comparison and one for each side.
+        self.budget.steps(3 + left.len().min(right.len()) as u64 / BYTES_PER_STEP)?;
+        Ok(Some((left == right) == expected))
     }
 
     fn truth(&mut self, query: &Expr, ctx: Context<'_>) -> Result<bool> {
@@ -312,12 +334,15 @@ impl Machine<'_> {
                     }
                     _ => false,
                 },
-                Case::True(query) => {
-                    let result = self
-                        .evaluate(query, ctx)
-                        .map_err(|err| err.within(format!("failed to check match case {idx}")))?;
-                    matches!(result, Evaluated::Value(Value::Bool(true)))
-                }
+                Case::True(query) => match self.known_truth(query, ctx)? {
+                    Some(truth) => truth,
+                    None => {
+                        let result = self
+                            .evaluate(query, ctx)
+                            .map_err(|err| err.within(format!("failed to check match case {idx}")))?;
+                        matches!(result, Evaluated::Value(Value::Bool(true)))
+                    }
+                },
             };
             if is_matched {
                 return self.evaluate(result, ctx);
@@ -516,6 +541,20 @@ impl Machine<'_> {
                 NamesTarget::OfType | NamesTarget::Never => err,
             }
         })
+    }
+}
+
+/// What a query results in, where that is there without being evaluated.
+#[inline]
+fn known<'q>(query: &'q Expr, ctx: Context<'q>) -> Option<&'q Evaluated> {
+    match query {
+        Expr::Literal(literal) => Some(&literal.value),
+        Expr::Field(field) if field.path.is_empty() && field.lent == Lent::No => match &field.root {
+            FieldRoot::This => ctx.this(),
+            FieldRoot::Named(name) => ctx.named(name),
+            FieldRoot::Root => None,
+        },
+        _ => None,
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     new(
         "now",
         "The time, as a text by RFC 3339 in the time zone of the machine. `ts_format` gives it another form.",
-        FunctionBody::Machine(|_, _, _| Ok(Value::text(time::now().to_string()).into())),
+        FunctionBody::Machine(|_, _, _| Ok(Value::Text(time::now_text()).into())),
     )
     .examples(&[
         example("root.at = now()", &[]),

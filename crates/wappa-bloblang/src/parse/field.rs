@@ -15,7 +15,7 @@ impl Interpolated {
     pub fn parse(source: &str, environment: &Environment) -> Result<Interpolated, ParseError> {
         let mut parser = Parser::new(source, environment);
         let segments = parser.segments().map_err(|fail| ParseError::new(source, &fail))?;
-        Ok(Interpolated::new(source, segments, parser.reads_batch))
+        Ok(Interpolated::new(source, segments, parser.reads_batch, parser.kept))
     }
 }
 

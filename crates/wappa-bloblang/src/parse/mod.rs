@@ -22,8 +22,9 @@ use std::{
 
 use crate::{
     environment::Environment,
+    lending::give_document,
     of_metadata::are_of_metadata,
-    program::{Map, Program},
+    program::{Kept, Map, Program},
 };
 use fail::{Fail, Parsed};
 
@@ -63,7 +64,7 @@ struct Parser<'a> {
     variables: HashMap<String, usize>,
     maps: Vec<Map>,
     reads_batch: bool,
-    caches: Vec<String>,
+    kept: Vec<Kept>,
 }
 
 impl Program {
@@ -105,18 +106,19 @@ impl<'a> Parser<'a> {
             variables: HashMap::new(),
             maps: Vec::new(),
             reads_batch: false,
-            caches: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
-    fn into_program(self, statements: Vec<crate::program::Statement>) -> Program {
+    fn into_program(self, mut statements: Vec<crate::program::Statement>) -> Program {
+        give_document(&mut statements);
         Program {
             is_of_metadata: are_of_metadata(&statements),
             statements,
             maps: self.maps,
             n_variables: self.variables.len(),
             reads_batch: self.reads_batch,
-            caches: self.caches,
+            kept: self.kept,
         }
     }
 

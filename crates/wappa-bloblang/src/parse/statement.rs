@@ -145,7 +145,7 @@ impl Parser<'_> {
         parser
             .statements()
             .map_err(|fail| Fail::of_import(begin, path.clone(), super::ParseError::new(&source, &fail)))?;
-        let (maps, reads_batch, caches) = (parser.maps, parser.reads_batch, parser.caches);
+        let (maps, reads_batch, kept) = (parser.maps, parser.reads_batch, parser.kept);
         if maps.is_empty() {
             return Err(Fail::fatal(begin, format!("no maps to import from '{path}'")));
         }
@@ -158,7 +158,7 @@ impl Parser<'_> {
         }
         self.maps.extend(maps);
         self.reads_batch |= reads_batch;
-        self.caches.extend(caches);
+        kept.into_iter().for_each(|it| self.reaches(it));
         Ok(())
     }
 

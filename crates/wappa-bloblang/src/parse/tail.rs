@@ -7,7 +7,7 @@ use super::{
 use crate::{
     environment::Environment,
     evaluate::{Context, Machine},
-    program::{Apply, Expr, FunctionCall, Literal, MethodCall, Slice, Variable},
+    program::{Apply, Expr, FunctionCall, Kept, Literal, MethodCall, Slice, Variable},
     registry::{
         self, Found,
         args::Args,
@@ -163,11 +163,11 @@ impl<'a> Parser<'a> {
             let slot = self.variable(&name);
             return Ok(Expr::Variable(Box::new(Variable { name: name.into_owned(), slot })));
         }
-        if name.starts_with("cache_")
-            && let Some(label) = args.fixed_text(0)
-            && !self.caches.iter().any(|it| *it == label)
-        {
-            self.caches.push(label.into_owned());
+        match args.fixed_text(0) {
+            _ if name == "count" => self.reaches(Kept::Counts),
+            Some(label) if name.starts_with("cache_") => self.reaches(Kept::Cache(label.into_owned())),
+            None if name.starts_with("cache_") => self.reaches(Kept::AnyCache),
+            _ => (),
         }
         let bound = match function.body {
             FunctionBody::Prepared(prepare) if !args.is_dynamic() => {
@@ -185,6 +185,13 @@ impl<'a> Parser<'a> {
         };
         let annotation = crate::functions::annotation(function, &args);
         Ok(Expr::Function(Box::new(FunctionCall { function, args, bound, annotation })))
+    }
+
+    /// Notes that a query reaches what is kept from message to message.
+    pub(super) fn reaches(&mut self, kept: Kept) {
+        if !self.kept.contains(&kept) {
+            self.kept.push(kept);
+        }
     }
 
     fn arguments(&mut self) -> Parsed<Vec<(Option<&'a str>, Expr)>> {

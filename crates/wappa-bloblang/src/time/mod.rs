@@ -8,7 +8,7 @@ pub(crate) mod zone;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wappa_message::Time;
+use wappa_message::{Text, Time};
 
 use crate::error::{Error, Result};
 use zone::Zone;
@@ -16,13 +16,24 @@ use zone::Zone;
 /// A second, in nanoseconds.
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
-/// The time, in the zone of the machine.
-pub(crate) fn now() -> Time {
-    let (seconds, nanos) = match SystemTime::now().duration_since(UNIX_EPOCH) {
+/// Seconds since 1970 and nanoseconds.
+fn since_1970() -> (i64, u32) {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(it) => (it.as_secs() as i64, it.subsec_nanos()),
         Err(_) => (0, 0),
-    };
+    }
+}
+
+/// The time, in the zone of the machine.
+pub(crate) fn now() -> Time {
+    let (seconds, nanos) = since_1970();
     Zone::local().time(seconds, nanos)
+}
+
+/// The same as text.
+pub(crate) fn now_text() -> Text {
+    let (seconds, nanos) = since_1970();
+    Time::text_of(seconds, nanos, Zone::local().offset(seconds))
 }
 
 /// A point in time in the zone of the machine: seconds since 1970 and nanoseconds, which may be any number.

@@ -17,11 +17,27 @@ use scan::{Failed, Scan};
 /// What JSON is written to.
 pub(crate) trait Write {
     fn write(&mut self, bytes: &[u8]);
+
+    /// Writes a text that stands for itself between quotes.
+    fn write_quoted(&mut self, text: &[u8]) {
+        self.write(b"\"");
+        self.write(text);
+        self.write(b"\"");
+    }
 }
 
 impl Write for Vec<u8> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn write_quoted(&mut self, text: &[u8]) {
+        self.reserve(text.len() + 2);
+        self.push(b'"');
+        self.extend_from_slice(text);
+        self.push(b'"');
     }
 }
 

@@ -308,7 +308,7 @@ impl<'a> Scan<'a> {
         if self.peek() == Some(b'}') {
             self.at += 1;
         } else {
-            let mut before: Option<Name> = None;
+            let mut before: Option<(Name, u64)> = None;
             loop {
                 if self.peek() != Some(b'"') {
                     return self.fail(Where::Key);
@@ -316,10 +316,15 @@ impl<'a> Scan<'a> {
                 let start = self.at as u32 + 1;
                 let notes = self.string()?;
                 let name = Name { start, end: self.at as u32 - 1, notes };
+                let first = first_eight(self.text, name);
                 passed.is_sorted = passed.is_sorted
                     && !notes.has(Notes::CODED)
-                    && before.is_none_or(|it| is_ascending(self.text, it, name));
-                before = Some(name);
+                    && match before {
+                        Some((_, before)) if before != first => before < first,
+                        Some((before, _)) => is_ascending(self.text, before, name),
+                        None => true,
+                    };
+                before = Some((name, first));
                 is_spaced |= self.blanks();
                 if self.peek() != Some(b':') {
                     return self.fail(Where::AfterKey);
@@ -386,26 +391,26 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether the name `a` comes before `b`.
+/// The first eight bytes of a name as a number, with zeros behind its end: most names differ in them, and the smaller number
+/// is that of the name that comes first.
+#[inline(always)]
+fn first_eight(text: &[u8], name: Name) -> u64 {
+    let (start, end) = (name.start as usize, name.end as usize);
+    let Some(bytes) = text[start..].first_chunk() else {
+        let mut bytes = [0; 8];
+        bytes[..end - start].copy_from_slice(&text[start..end]);
+        return u64::from_be_bytes(bytes);
+    };
+    let first = u64::from_be_bytes(*bytes);
+    match end - start {
+        8.. => first,
+        n => first & !(u64::MAX >> (8 * n)),
+    }
+}
+
+/// Whether the name `a`, which begins as `b` does, comes before it.
 fn is_ascending(text: &[u8], a: Name, b: Name) -> bool {
     let (a, b) = (a.start as usize..a.end as usize, b.start as usize..b.end as usize);
-    // Most names differ in their first sixteen bytes, which are two numbers.
-    for at in [0, 8] {
-        let Some(first) = text[a.start + at..].first_chunk() else { break };
-        let Some(second) = text[b.start + at..].first_chunk() else { break };
-        let (first, second) = (u64::from_be_bytes(*first), u64::from_be_bytes(*second));
-        if first != second {
-            // What stands behind the end of one of them says nothing.
-            let differ_at = at + ((first ^ second).leading_zeros() / 8) as usize;
-            if differ_at < a.len().min(b.len()) {
-                return first < second;
-            }
-            break;
-        }
-        if a.len().min(b.len()) <= at + 8 {
-            break;
-        }
-    }
     text[a] < text[b]
 }
 

@@ -99,8 +99,14 @@ fn push_utf8(text: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a text with its quotes, as Go does without its escapes for HTML. A byte that is not UTF-8 becomes `\ufffd`.
 pub(super) fn write(text: &[u8], out: &mut impl Write) {
+    let n_plain = plain_len(text);
+    // As nearly all are.
+    if n_plain == text.len() {
+        return out.write_quoted(text);
+    }
     out.write(b"\"");
-    let mut rest = text;
+    out.write(&text[..n_plain]);
+    let mut rest = &text[n_plain..];
     loop {
         let (plain, special) = rest.split_at(plain_len(rest));
         out.write(plain);

@@ -151,11 +151,13 @@ impl Array {
 
     /// What is allocated, or will be when somebody asks for what is in a list that was read: that many bytes from the
     /// beginning, so that whoever keeps the sum of several can take one out again.
+    #[inline]
     pub(super) fn allocated(&self, held: &Bytes) -> usize {
         let own = self.own_allocated() + super::beside(&self.0.source, held);
         super::sum(own, self.0.inner_bytes)
     }
 
+    #[inline]
     fn own_allocated(&self) -> usize {
         let slots = match (self.0.as_read, self.0.slots.get()) {
             (Some((_, len)), _) => len as usize * size_of::<Slot>(),
@@ -165,10 +167,12 @@ impl Array {
         super::SHARED_BYTES + size_of::<Node>() + slots
     }
 
+    #[inline]
     pub(super) fn own(&self) -> Own {
         Own { allocated: self.own_allocated(), source: self.0.source.len() }
     }
 
+    #[inline]
     pub(super) fn unopened(&self) -> Option<&Bytes> {
         (self.0.as_read.is_some() && self.0.slots.get().is_none()).then_some(&self.0.source)
     }

@@ -44,6 +44,9 @@ pub(crate) struct Entry {
     pub(crate) slot: Slot,
 }
 
+/// Up to this length any list is searched from one end to the other.
+const SHORT_LEN_MAX: usize = 8;
+
 /// Up to this length a list that is not sorted is searched from one end to the other: less work than to sort it.
 const SEARCHED_LEN_MAX: usize = 128;
 
@@ -242,11 +245,13 @@ impl Object {
 
     /// What is allocated, or will be when somebody asks for what is in an object that was read: that many bytes from
     /// the beginning, so that whoever keeps the sum of several can take one out again.
+    #[inline]
     pub(super) fn allocated(&self, held: &Bytes) -> usize {
         let own = self.own_allocated() + super::beside(&self.0.source, held);
         super::sum(own, self.0.inner_bytes)
     }
 
+    #[inline]
     fn own_allocated(&self) -> usize {
         let source = &self.0.source;
         let entries = match (self.0.as_read, self.0.entries.get()) {
@@ -268,10 +273,12 @@ impl Object {
         self.0.as_read.is_none().then(|| self.0.entries().list.as_slice())
     }
 
+    #[inline]
     pub(super) fn own(&self) -> Own {
         Own { allocated: self.own_allocated(), source: self.0.source.len() }
     }
 
+    #[inline]
     pub(super) fn unopened(&self) -> Option<&Bytes> {
         (self.0.as_read.is_some() && self.0.entries.get().is_none()).then_some(&self.0.source)
     }
@@ -392,12 +399,13 @@ impl Drop for Node {
 }
 
 impl Entries {
+    #[inline]
     fn search(&self, key: &[u8], source: &[u8]) -> Result<usize, usize> {
         self.list.binary_search_by(|it| it.key.as_slice(source).cmp(key))
     }
 
     fn find(&self, key: &[u8], source: &[u8]) -> Option<usize> {
-        if self.is_sorted {
+        if self.is_sorted && SHORT_LEN_MAX < self.list.len() {
             return self.search(key, source).ok();
         }
         if self.list.len() <= SEARCHED_LEN_MAX {

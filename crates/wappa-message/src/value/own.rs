@@ -24,6 +24,7 @@ impl Own {
 
 impl Value {
     /// What the value is by itself. [`Value::size`] is that of all that is in it.
+    #[inline]
     pub fn own(&self) -> Own {
         match self {
             Value::Array(it) => it.own(),
@@ -34,6 +35,7 @@ impl Value {
 
     /// The text of a list or an object that was read and that nobody has looked into: whoever is the first to do so goes
     /// through all of it.
+    #[inline]
     pub fn unopened(&self) -> Option<&Bytes> {
         match self {
             Value::Array(it) => it.unopened(),
@@ -43,6 +45,7 @@ impl Value {
     }
 
     /// Whether others share the list or the object, so that a change copies its places first.
+    #[inline]
     pub fn is_shared(&self) -> bool {
         match self {
             Value::Array(it) => it.is_shared(),
@@ -53,6 +56,7 @@ impl Value {
 
     /// Where in memory the value keeps what it is by itself. One whose addresses lie within those of another one has
     /// nothing allocated that the other one has not: it is the same list or object, or its text stands in the other's.
+    #[inline]
     pub fn addresses(&self) -> Range<usize> {
         let of_bytes = |it: &[u8]| it.as_ptr().addr()..it.as_ptr().addr() + it.len();
         match self {

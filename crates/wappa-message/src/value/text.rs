@@ -8,50 +8,41 @@ use bytes::Bytes;
 ///
 /// Up to [`Text::IN_PLACE_BYTES_MAX`] bytes need no allocation.
 #[derive(Clone)]
-pub struct Text(Inline<{ Text::IN_PLACE_BYTES_MAX }>);
+pub struct Text(Inner);
 
 /// A number as it was written: kept to the letter until somebody calculates with it. Cloning is cheap.
 #[derive(Clone)]
-pub struct Number(Inline<14>);
+pub struct Number(Written);
 
-/// `N` is such that the whole is as small as it can be: 22 makes 24 bytes, 14 makes 16.
+/// 22 bytes in place make 24 of the whole, which is as small as it can be.
 #[derive(Clone)]
-enum Inline<const N: usize> {
-    Short { len: u8, bytes: [u8; N] },
+enum Inner {
+    Short {
+        len: u8,
+        bytes: [u8; Text::IN_PLACE_BYTES_MAX],
+    },
+    /// A copy, made by one allocation.
+    Copied(Arc<[u8]>),
+    /// What stands in a buffer that others share.
+    Shared(Arc<Bytes>),
+}
+
+/// 14 bytes in place make 16 of the whole.
+#[derive(Clone)]
+enum Written {
+    Short { len: u8, bytes: [u8; 14] },
     Long(Arc<Bytes>),
 }
 
-impl<const N: usize> Inline<N> {
-    const EMPTY: Inline<N> = Inline::Short { len: 0, bytes: [0; N] };
+/// Up to this length a text is copied rather than shared with the buffer it was made in.
+const COPIED_BYTES_MAX: usize = 512;
 
-    fn short(text: &[u8]) -> Option<Inline<N>> {
-        let mut bytes = [0; N];
-        bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Inline::Short { len: text.len() as u8, bytes })
-    }
-
-    fn copied(text: &[u8]) -> Inline<N> {
-        Inline::short(text).unwrap_or_else(|| Inline::Long(Arc::new(Bytes::copy_from_slice(text))))
-    }
-
-    fn shared(text: Bytes) -> Inline<N> {
-        Inline::short(&text).unwrap_or_else(|| Inline::Long(Arc::new(text)))
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Inline::Short { len, bytes } => &bytes[..*len as usize],
-            Inline::Long(text) => text,
-        }
-    }
-
-    /// What is allocated beside the value itself, in bytes.
-    fn allocated(&self) -> usize {
-        match self {
-            Inline::Short { .. } => 0,
-            Inline::Long(text) => Text::LONG_BYTES + text.len(),
-        }
-    }
+/// The bytes in a place that has room for `N`, if that is enough.
+#[inline]
+fn in_place<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    Some(bytes)
 }
 
 impl Text {
@@ -62,16 +53,28 @@ impl Text {
     pub(super) const LONG_BYTES: usize = 80;
 
     /// The empty text.
-    pub const EMPTY: Text = Text(Inline::EMPTY);
+    pub const EMPTY: Text = Text(Inner::Short { len: 0, bytes: [0; Text::IN_PLACE_BYTES_MAX] });
+
+    #[inline]
+    fn short(text: &[u8]) -> Option<Text> {
+        in_place(text).map(|bytes| Text(Inner::Short { len: text.len() as u8, bytes }))
+    }
 
     /// A copy of these bytes.
+    #[inline]
     pub fn copied(text: impl AsRef<[u8]>) -> Text {
-        Text(Inline::copied(text.as_ref()))
+        let text = text.as_ref();
+        Text::short(text).unwrap_or_else(|| Text(Inner::Copied(Arc::from(text))))
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        self.0.as_slice()
+        match &self.0 {
+            Inner::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Inner::Copied(text) => text,
+            Inner::Shared(text) => text,
+        }
     }
 
     /// The bytes as text, when they are UTF-8.
@@ -82,14 +85,19 @@ impl Text {
     /// The bytes, shared when they are long.
     pub fn to_bytes(&self) -> Bytes {
         match &self.0 {
-            Inline::Short { .. } => Bytes::copy_from_slice(self.as_slice()),
-            Inline::Long(text) => Bytes::clone(text),
+            Inner::Short { .. } => Bytes::copy_from_slice(self.as_slice()),
+            Inner::Copied(text) => Bytes::from_owner(Arc::clone(text)),
+            Inner::Shared(text) => Bytes::clone(text),
         }
     }
 
     /// What is allocated beside the value itself, in bytes.
+    #[inline]
     pub(crate) fn allocated(&self) -> usize {
-        self.0.allocated()
+        match &self.0 {
+            Inner::Short { .. } => 0,
+            _ => Text::LONG_BYTES + self.as_slice().len(),
+        }
     }
 }
 
@@ -101,7 +109,10 @@ impl Number {
 
     /// A number that a scan has found to be one.
     pub(crate) fn of_checked(text: &[u8]) -> Number {
-        Number(Inline::copied(text))
+        Number(match in_place(text) {
+            Some(bytes) => Written::Short { len: text.len() as u8, bytes },
+            None => Written::Long(Arc::new(Bytes::copy_from_slice(text))),
+        })
     }
 
     /// As it was written.
@@ -110,7 +121,10 @@ impl Number {
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        self.0.as_slice()
+        match &self.0 {
+            Written::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Written::Long(text) => text,
+        }
     }
 
     /// The nearest floating-point number; one that is too large is infinite.
@@ -125,7 +139,10 @@ impl Number {
 
     /// What is allocated beside the value itself, in bytes.
     pub(crate) fn allocated(&self) -> usize {
-        self.0.allocated()
+        match &self.0 {
+            Written::Short { .. } => 0,
+            Written::Long(text) => Text::LONG_BYTES + text.len(),
+        }
     }
 }
 
@@ -138,18 +155,21 @@ impl Default for Text {
 impl Deref for Text {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_slice()
     }
 }
 
 impl AsRef<[u8]> for Text {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self.as_slice()
     }
 }
 
 impl PartialEq for Text {
+    #[inline]
     fn eq(&self, other: &Text) -> bool {
         self.as_slice() == other.as_slice()
     }
@@ -183,14 +203,17 @@ impl From<String> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(text: Vec<u8>) -> Text {
-        // Short ones are copied before the vector would be made one that can be shared.
-        Text(Inline::short(&text).unwrap_or_else(|| Inline::shared(Bytes::from(text))))
+        // To share a vector takes an allocation or two, which copying a short one does without.
+        match text.len() <= COPIED_BYTES_MAX {
+            true => Text::copied(text),
+            false => Text(Inner::Shared(Arc::new(Bytes::from(text)))),
+        }
     }
 }
 
 impl From<Bytes> for Text {
     fn from(text: Bytes) -> Text {
-        Text(Inline::shared(text))
+        Text::short(&text).unwrap_or_else(|| Text(Inner::Shared(Arc::new(text))))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::Text;
+
 /// A point in time and the offset from UTC at which it is shown. As text it is RFC 3339 with as many digits of a second
 /// as it has. Cloning shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,11 @@ impl Time {
     /// its abbreviation, or nothing.
     pub fn new(seconds: i64, nanos: u32, offset: i32, zone: impl Into<Arc<str>>) -> Time {
         Time(Arc::new(Moment { seconds, nanos: nanos.min(999_999_999), offset, zone: zone.into() }))
+    }
+
+    /// The text of a point in time, as [`Time::new`] has it, without the time itself.
+    pub fn text_of(seconds: i64, nanos: u32, offset: i32) -> Text {
+        Text::copied(Digits::of(seconds, nanos.min(999_999_999), offset).as_str())
     }
 
     /// Seconds since 1970 in UTC, rounded down.
@@ -51,13 +58,37 @@ impl Time {
 /// By RFC 3339, as Go's `RFC3339Nano`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.seconds.saturating_add(self.0.offset.into());
+        f.write_str(Digits::of(self.0.seconds, self.0.nanos, self.0.offset).as_str())
+    }
+}
+
+/// A text of digits that is put together: times are printed for each message.
+struct Digits {
+    bytes: [u8; Digits::LEN_MAX],
+    len: usize,
+}
+
+impl Digits {
+    /// A year of thirteen characters and an offset of ten, which no clock has, and nine digits of a second.
+    const LEN_MAX: usize = 48;
+
+    /// A point in time: as [`Time::new`] has it.
+    fn of(seconds: i64, nanos: u32, offset: i32) -> Digits {
+        let shown = seconds.saturating_add(offset.into());
         let (days, second) = (shown.div_euclid(86_400), shown.rem_euclid(86_400) as u32);
         let (year, month, day) = civil(days);
-        let mut text = Digits { bytes: [0; 40], len: 0 };
-        match u32::try_from(year) {
-            Ok(year @ ..=9999) => text.push(year, 4),
-            _ => write!(f, "{year:04}")?,
+        let mut text = Digits { bytes: [0; Digits::LEN_MAX], len: 0 };
+        match year {
+            0..=9999 => {
+                text.push_two(year as u32 / 100);
+                text.push_two(year as u32 % 100);
+            }
+            // The sign is one of the four characters that there are at least.
+            ..0 => {
+                text.push_byte(b'-');
+                text.push(year.unsigned_abs(), 3);
+            }
+            _ => text.push(year as u64, 4),
         }
         for (before, number) in [
             (b'-', month as u32),
@@ -67,41 +98,40 @@ impl fmt::Display for Time {
             (b':', second % 60),
         ] {
             text.push_byte(before);
-            text.push(number, 2);
+            text.push_two(number);
         }
-        if self.0.nanos != 0 {
+        if nanos != 0 {
             text.push_byte(b'.');
-            text.push(self.0.nanos, 9);
+            text.push(nanos.into(), 9);
             text.trim_zeros();
         }
-        match self.0.offset {
+        match offset {
             0 => text.push_byte(b'Z'),
             offset => {
                 let minutes = offset.unsigned_abs() / 60;
                 text.push_byte(if offset < 0 { b'-' } else { b'+' });
-                text.push(minutes / 60, 2);
+                text.push((minutes / 60).into(), 2);
                 text.push_byte(b':');
-                text.push(minutes % 60, 2);
+                text.push_two(minutes % 60);
             }
         }
-        f.write_str(text.as_str())
+        text
     }
-}
 
-/// A text of digits that is put together: times are printed for each message.
-struct Digits {
-    bytes: [u8; 40],
-    len: usize,
-}
-
-impl Digits {
     fn push_byte(&mut self, byte: u8) {
         self.bytes[self.len] = byte;
         self.len += 1;
     }
 
+    /// A number below a hundred.
+    fn push_two(&mut self, number: u32) {
+        let digits = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        self.bytes[self.len..self.len + 2].copy_from_slice(&digits);
+        self.len += 2;
+    }
+
     /// A number with so many digits, zeros in front; with more, where it has more.
-    fn push(&mut self, number: u32, n_digits: u32) {
+    fn push(&mut self, number: u64, n_digits: u32) {
         let n_digits = n_digits.max(number.checked_ilog10().map_or(1, |it| it + 1)) as usize;
         let mut rest = number;
         for byte in self.bytes[self.len..self.len + n_digits].iter_mut().rev() {

@@ -29,6 +29,6 @@ struct BloblangConfig(Mapping);
 
 impl BuildProcessor for BloblangConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Mapper::boxed(self.0, Program::map, ctx))
+        Ok(Mapper::boxed(self.0, Program::map_over, ctx))
     }
 }

@@ -31,7 +31,7 @@ pub(super) const COMPONENT: Component = Component::processor::<LogConfig>("log")
 ///
 /// # Performance
 ///
-/// Nothing is evaluated while the level is not logged. A line costs much more than a message otherwise does.
+/// Nothing is evaluated while the level is not logged, unless a query asks a cache or counts by name. A line costs much more than a message otherwise does.
 #[derive(Config, Debug)]
 struct LogConfig {
     /// How much the line matters: TRACE, DEBUG, INFO, WARN or ERROR.
@@ -62,13 +62,12 @@ impl BuildProcessor for LogConfig {
             // Bento's options have more than its processor knows.
             level => return Err(BuildError::new(format!("log level not recognised: {level}"))),
         };
-        Ok(Box::new(Log {
-            logger: ctx.logger(),
-            level,
-            message: self.message,
-            fields: self.fields.unwrap_or_default().0,
-            fields_mapping: self.fields_mapping.unwrap_or_default(),
-        }))
+        let (message, fields) = (self.message, self.fields.unwrap_or_default().0);
+        let fields_mapping = self.fields_mapping.unwrap_or_default();
+        let texts = fields.iter().map(|it| &it.1).chain([&message]);
+        let has_effect = texts.flat_map(|it| it.kept()).next().is_some()
+            || fields_mapping.program().is_some_and(|it| !it.kept().is_empty());
+        Ok(Box::new(Log { logger: ctx.logger(), level, message, fields, fields_mapping, has_effect }))
     }
 }
 
@@ -78,12 +77,14 @@ struct Log {
     message: Interpolated,
     fields: Vec<(String, Interpolated)>,
     fields_mapping: Mapping,
+    /// Whether others see that something was evaluated, though nothing is logged.
+    has_effect: bool,
 }
 
 impl Processor for Log {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let n_batches = part.n_batches();
-        if !self.logger.enabled(self.level) {
+        if !self.has_effect && !self.logger.enabled(self.level) {
             return n_batches;
         }
         for idx in 0..n_batches {

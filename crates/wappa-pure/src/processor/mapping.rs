@@ -57,7 +57,7 @@ struct MappingConfig(Mapping);
 
 impl BuildProcessor for MappingConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        Ok(Mapper::boxed(self.0, Program::map, ctx))
+        Ok(Mapper::boxed(self.0, Program::map_over, ctx))
     }
 }
 
@@ -73,11 +73,6 @@ pub(super) struct Mapper {
 
 impl Mapper {
     pub(super) fn boxed(mapping: Mapping, evaluate: Evaluate, ctx: &mut Context<'_>) -> Box<dyn Processor> {
-        // Who shares a cache with others goes through batches one by one, so that it does not matter how many are at hand.
-        // That there is none is told when it is asked.
-        for label in mapping.program().iter().flat_map(|it| it.caches()) {
-            _ = ctx.cache(label);
-        }
         Box::new(Mapper { program: mapping.program().cloned(), evaluate, logger: ctx.logger() })
     }
 
