@@ -2,17 +2,66 @@
 
 use wappa_message::Message;
 
-use crate::{Environment, Program, functions, methods, registry::Example};
+use crate::{Environment, Failure, Mapped, Program, functions, methods, registry::Example};
 
 /// What a mapping makes of a content, as the tests write it.
 fn run(program: &Program, content: &str) -> String {
-    let mut batch = [Message::new(content.to_string())];
-    match program.map(&mut batch, 0) {
+    run_by(Program::map, program, &mut Message::new(content.to_string()))
+}
+
+fn run_by(
+    map: fn(&Program, &mut [Message], usize) -> Result<Mapped, Failure>,
+    program: &Program,
+    message: &mut Message,
+) -> String {
+    match map(program, std::slice::from_mut(message), 0) {
         Err(failure) => format!("Error(\"{failure}\")"),
-        Ok(mapped) => match mapped.apply(&mut batch[0]) {
-            true => String::from_utf8_lossy(batch[0].content()).into_owned(),
+        Ok(mapped) => match mapped.apply(message) {
+            true => String::from_utf8_lossy(message.content()).into_owned(),
             false => "<deleted>".to_string(),
         },
+    }
+}
+
+#[test]
+fn who_replaces_a_message_makes_the_same_of_it() {
+    let document = r#"{ "a": {"b": [1, 2]}, "c": "text" }"#;
+    for (mapping, expected) in [
+        ("root = this\nroot.d = 1", r#"{"a":{"b":[1,2]},"c":"text","d":1}"#),
+        ("root = this\nroot.a.b = deleted()\nroot.d = root.a", r#"{"a":{},"c":"text","d":{}}"#),
+        // Others look at the document behind it.
+        ("root = this\nroot.c = 1\nroot.d = this.c", r#"{"a":{"b":[1,2]},"c":1,"d":"text"}"#),
+        ("root = this\nroot.c = 1\nroot.d = json(\"c\")", r#"{"a":{"b":[1,2]},"c":1,"d":"text"}"#),
+        (
+            "root = this\nroot.c = 1\nroot.d = content().string().length()",
+            r#"{"a":{"b":[1,2]},"c":1,"d":35}"#,
+        ),
+        (
+            "root = this\nroot.c = 1\nroot.d = match { this.c == \"text\" => 2 }",
+            r#"{"a":{"b":[1,2]},"c":1,"d":2}"#,
+        ),
+        ("root = this\nroot = this\nroot.c = 1", r#"{"a":{"b":[1,2]},"c":1}"#),
+        ("if this.c == \"text\" { root = this }\nroot.c = 1", r#"{"a":{"b":[1,2]},"c":1}"#),
+        (
+            "map m { root = this\n root.x = 1 }\nroot = this.apply(\"m\")\nroot.c = this.c",
+            r#"{"a":{"b":[1,2]},"c":"text","x":1}"#,
+        ),
+        // What stays, and what failed, is as it was.
+        ("meta a = this.c", document),
+        ("let x = this\nroot = nothing()", document),
+        ("root = deleted()", "<deleted>"),
+        ("root = this\nroot.c = 1\nroot.d = throw(\"no\")", r#"Error("failed assignment (line 3): no")"#),
+    ] {
+        let program = Program::parse(mapping, &Environment::default()).expect("it is a mapping");
+        for map in [Program::map, Program::map_over] {
+            let mut message = Message::new(document);
+            assert_eq!(run_by(map, &program, &mut message), expected, "{mapping}");
+            if expected.starts_with("Error") || expected == document {
+                assert_eq!(message.content(), document, "{mapping}");
+                let value = message.value().expect("it is a document");
+                assert_eq!(value.to_json(), r#"{"a":{"b":[1,2]},"c":"text"}"#, "{mapping}");
+            }
+        }
     }
 }
 

@@ -128,15 +128,20 @@ fn map_each(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Giv
     match value {
         Value::Array(array) => {
             machine.budget().values(array.len())?;
-            let mut values = Vec::with_capacity(array.len());
-            for (idx, it) in array.iter().enumerate() {
-                let it = Evaluated::Value(it);
-                match machine.evaluate(query, ctx.with(&it)).map_err(|err| fail(err, &idx))? {
-                    Evaluated::Value(value) => values.push(value),
-                    Evaluated::Nothing => values.push(it.into_value()),
-                    Evaluated::Deleted => (),
-                }
+            let mut values = array.into_values();
+            // What comes of an element takes its place, or that of one before it that was deleted.
+            let mut n_kept = 0;
+            for idx in 0..values.len() {
+                let it = Evaluated::Value(std::mem::take(&mut values[idx]));
+                values[n_kept] =
+                    match machine.evaluate(query, ctx.with(&it)).map_err(|err| fail(err, &idx))? {
+                        Evaluated::Value(value) => value,
+                        Evaluated::Nothing => it.into_value(),
+                        Evaluated::Deleted => continue,
+                    };
+                n_kept += 1;
             }
+            values.truncate(n_kept);
             Ok(Value::array(values)?)
         }
         Value::Object(object) => {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use once_cell::sync::OnceCell;
 
-use super::{Own, Slot, TooDeep, Value, drop_deep};
+use super::{Own, Slot, TooDeep, Value, drop_deep, slot};
 use crate::json::scan::{Name, Notes, Range, Scan, See};
 
 /// A list of values. Cloning shares; writing copies the list itself first, and what is in it stays shared.
@@ -125,6 +125,15 @@ impl Array {
     /// All values, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Value> + DoubleEndedIterator {
         self.slots().iter().map(|it| it.open(&self.0.source))
+    }
+
+    /// All values, in order, for who is done with the list: one that was read and that nobody has looked into makes no places
+    /// for what is in it.
+    pub fn into_values(self) -> Vec<Value> {
+        let Some(source) = self.unopened() else { return self.iter().collect() };
+        let mut open = Open { source, values: Vec::with_capacity(self.len()) };
+        Scan::new(source).array(0, &mut open).expect("it was passed over before");
+        open.values
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -269,6 +278,22 @@ impl Drop for Node {
         {
             drop_deep(slots.into_iter());
         }
+    }
+}
+
+/// Opens the values that a scan comes by.
+struct Open<'a> {
+    source: &'a Bytes,
+    values: Vec<Value>,
+}
+
+impl See for &mut Open<'_> {
+    fn pair(&mut self, _: Name, _: Range) {
+        unreachable!("a list has no names");
+    }
+
+    fn element(&mut self, value: Range) {
+        self.values.push(slot::open(self.source, value));
     }
 }
 
