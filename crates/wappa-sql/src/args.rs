@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wappa_component::{Caches, Context, Pulse, watch_mappings};
 use wappa_message::{Message, Value};
-use wappa_spec::Mapping;
+use wappa_spec::{Kept, Mapping};
 
 /// A mapping that gives arguments.
 pub(crate) struct Args {
@@ -17,7 +17,12 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn new(mapping: Mapping, ctx: &mut Context<'_>) -> Args {
         // That there is none of a name is told when it is asked.
-        let labels = mapping.program().map_or(&[][..], |it| it.caches()).to_vec();
+        let kept = mapping.program().map_or(&[][..], |it| it.kept());
+        let label = |it: &Kept| match it {
+            Kept::Cache(label) => Some(label.clone()),
+            _ => None,
+        };
+        let labels: Vec<String> = kept.iter().filter_map(label).collect();
         let caches: Caches = labels.iter().filter_map(|it| Some((it.clone(), ctx.cache(it).ok()?))).collect();
         Args { mapping, pulse: ctx.pulse(), caches, asks_caches: !labels.is_empty() }
     }
