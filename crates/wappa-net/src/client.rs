@@ -95,6 +95,11 @@ impl Sending {
         self.delivery.as_ref().expect("it is not answered").part()
     }
 
+    /// The same, for who asks queries of messages. What is sent again has to be as it was.
+    pub fn part_mut(&mut self) -> &mut Part {
+        self.delivery.as_mut().expect("it is not answered").part_mut()
+    }
+
     /// The messages of all batches, one batch after the other.
     pub fn messages(&self) -> &[Message] {
         self.part().messages()

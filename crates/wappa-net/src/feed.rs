@@ -131,8 +131,9 @@ impl Fed {
 
     /// Whether both may stand in one parcel.
     fn goes_with(&self, other: &Fed) -> bool {
-        let is_free = |it: &Fed| matches!(it.sink, Sink::Each(_)) && it.order == Some(Order::None);
-        (is_free(self) && is_free(other)) || (self.is_loose() && other.is_loose())
+        let tells_each = |it: &Fed| matches!(it.sink, Sink::Each(_));
+        (tells_each(self) && tells_each(other) && self.order == other.order)
+            || (self.is_loose() && other.is_loose())
     }
 
     fn into_messages(self) -> Vec<Message> {
@@ -187,6 +188,7 @@ impl LeaseSink for Joint {
 /// What stands for itself, put together, so that each is told of its own messages.
 fn joined(fed: Vec<Fed>) -> Parcel {
     let (mut messages, mut ends, mut sinks) = (Vec::new(), Vec::new(), Vec::with_capacity(fed.len()));
+    let order = fed.first().and_then(|it| it.order);
     for fed in fed {
         let begin = messages.len() as u32;
         let Sink::Each(sink) = fed.sink else { unreachable!("it goes with those that are told of each") };
@@ -207,7 +209,11 @@ fn joined(fed: Vec<Fed>) -> Parcel {
         false => Batches::Ends(ends),
     };
     let ack = Ack::leased(messages.len() as u32, Joint(sinks));
-    Parcel::of_messages(messages, batches, ack).with_order(Order::None)
+    let parcel = Parcel::of_messages(messages, batches, ack);
+    match order {
+        Some(order) => parcel.with_order(order),
+        None => parcel,
+    }
 }
 
 impl Feeder {

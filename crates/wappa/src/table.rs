@@ -13,6 +13,8 @@ use crate::wasm;
 
 static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     let mut all: Vec<&'static Component> = wappa_pure::components();
+    #[cfg(feature = "nats")]
+    all.extend(wappa_nats::components());
     #[cfg(feature = "net")]
     all.extend(wappa_net::components());
     #[cfg(feature = "http")]

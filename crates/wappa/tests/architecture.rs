@@ -55,6 +55,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &[
             "wappa-bloblang",
             "wappa-component",
+            "wappa-conformance",
             "wappa-engine",
             "wappa-message",
             "wappa-net",
@@ -66,6 +67,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "wappa-kafka",
         &[
             "wappa-component",
+            "wappa-conformance",
             "wappa-engine",
             "wappa-message",
             "wappa-net",
@@ -89,6 +91,19 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    (
+        "wappa-nats",
+        &[
+            "wappa-component",
+            "wappa-conformance",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-servers",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -100,6 +115,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-http-server",
             "wappa-kafka",
             "wappa-message",
+            "wappa-nats",
             "wappa-net",
             "wappa-pure",
             "wappa-servers",
@@ -115,10 +131,14 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("wasmtime", &["wappa-wasm"]),
     ("wasmtime-wasi", &["wappa-wasm"]),
     // Clients of the network, and what wasmtime-wasi names of it.
-    ("tokio", &["wappa-http-client", "wappa-http-server", "wappa-net", "wappa-sql", "wappa-wasm"]),
+    (
+        "tokio",
+        &["wappa-http-client", "wappa-http-server", "wappa-nats", "wappa-net", "wappa-sql", "wappa-wasm"],
+    ),
     ("rustls", &["wappa-http-client", "wappa-net"]),
     ("rdkafka", &["wappa-kafka"]),
     ("sqlx", &["wappa-sql"]),
+    ("async-nats", &["wappa-nats"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),
