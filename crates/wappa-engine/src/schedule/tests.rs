@@ -285,6 +285,25 @@ fn what_is_in_flight_counts_in_bytes_and_not_in_parts() {
 }
 
 #[test]
+fn nothing_is_flushed_while_somebody_works_on_what_could_be_sent_with_it() {
+    let mut it = schedule(true, WIDE);
+    let (one, two) = (read_singles(&mut it, 1), read_singles(&mut it, 1));
+    let Task::Read(source) = next(&mut it) else { panic!("there is nothing to do but read") };
+    it.return_input(source, Asked::Over, true);
+    finish(&mut it, one);
+    let mut in_flight = Vec::new();
+    let mut hand_over_next = |it: &mut Schedule| {
+        let Task::Write(output, outgoing) = next(it) else { panic!("nothing is in the way") };
+        in_flight.push(hand_over(it, output, outgoing, READY));
+    };
+    hand_over_next(&mut it);
+    assert_eq!((more(&it), text(&next(&mut it)).as_str()), (false, "wait"));
+    finish(&mut it, two);
+    hand_over_next(&mut it);
+    assert_eq!((more(&it), text(&next(&mut it)).as_str()), (true, "flush"));
+}
+
+#[test]
 fn an_output_without_room_gets_nothing_until_something_lands() {
     let mut it = schedule(true, WIDE);
     let (one, two) = (read_singles(&mut it, 1), read_singles(&mut it, 1));
