@@ -18,7 +18,8 @@ use std::{
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use wappa_component::{Account, Charge};
 
-use crate::wasi::preview1::PIECE_BYTES;
+/// What is copied of a guest's memory for one call at once, in bytes.
+pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 /// How many files may be waited for at once.
 const THREADS_MAX: usize = 32;

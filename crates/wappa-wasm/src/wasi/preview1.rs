@@ -9,7 +9,6 @@ mod files;
 mod pieces;
 
 pub(crate) use calls::PATH_BYTES_MAX;
-pub(crate) use pieces::PIECE_BYTES;
 
 use std::{
     sync::Arc,

@@ -18,11 +18,9 @@ use super::{
 use crate::{
     host::Host,
     host::memory::{range, range_mut},
+    host::threads::PIECE_BYTES,
     host::waiting::finish,
 };
-
-/// What is copied for one call at once, in bytes.
-pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 /// A buffer's record: where it is and how long.
 const RECORD_BYTES: usize = 8;

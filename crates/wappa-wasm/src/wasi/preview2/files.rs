@@ -29,7 +29,8 @@ use super::View;
 use crate::{
     host::descriptors::Place,
     host::listing::{Listing, Numbers},
-    wasi::preview1::{PATH_BYTES_MAX, PIECE_BYTES},
+    host::threads::PIECE_BYTES,
+    wasi::preview1::PATH_BYTES_MAX,
 };
 
 impl View<'_> {
