@@ -19,6 +19,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server may take to end when it is asked to.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
+/// So long the children of one that was killed may hold what its successor needs.
+const HELD_MAX: Duration = Duration::from_secs(10);
+
 /// What is printed of the log of a server when something is wrong.
 const LOG_LINES: usize = 60;
 
@@ -53,6 +56,8 @@ pub struct Server {
     launch: Launch,
     ports: Vec<Port>,
     child: Option<Child>,
+    /// Whether it was killed the last time, and may have children that live for a moment longer.
+    was_killed: bool,
     dir: Dir,
 }
 
@@ -63,7 +68,7 @@ impl Server {
     ///
     /// With its log, if it ends or does not become ready.
     pub fn start(launch: Launch, ports: Vec<Port>, dir: Dir) -> Server {
-        let mut server = Server { launch, ports, child: None, dir };
+        let mut server = Server { launch, ports, child: None, was_killed: false, dir };
         server.start_again();
         server
     }
@@ -76,6 +81,12 @@ impl Server {
         while let Err(why) = (self.launch.is_ready)() {
             let name = self.launch.name;
             if let Some(status) = self.ended() {
+                // What it left of the last time may still be held.
+                if self.was_killed && began.elapsed() < HELD_MAX {
+                    thread::sleep(Duration::from_millis(100));
+                    self.begin();
+                    continue;
+                }
                 panic!("{name} has ended with {status}, and said:\n{}", self.log_end());
             }
             if PATIENCE < began.elapsed() {
@@ -146,6 +157,7 @@ impl Server {
     /// Kills it (SIGKILL).
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
+            self.was_killed = true;
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -102,7 +102,11 @@ impl Project {
             Build::Language(
                 language @ (Language::C | Language::JavaScript | Language::TypeScript | Language::Python),
             ) => {
-                self.run(Command::new("sh").args(["-c", &self.command()]), Some(*language))?;
+                let command = self.command();
+                // A program and its arguments, none of which has a space in it.
+                let mut words = command.split(' ');
+                let program = words.next().expect("there is a first word");
+                self.run(Command::new(program).args(words), Some(*language))?;
                 self.search()
             }
         };
