@@ -208,7 +208,8 @@ fn commands_print_what_the_guides_say() {
             }
             // The first piece is what stands in front of the first command.
             for block in format!("\n{content}").split("\n$ ").skip(1) {
-                let (command, shown) = block.split_once('\n').expect("it ends with a line feed");
+                // One that prints nothing is followed by the next.
+                let (command, shown) = block.split_once('\n').unwrap_or((block, ""));
                 if command.contains(&format!("| {PROGRAM_OF_THE_READER} ")) {
                     continue;
                 }
