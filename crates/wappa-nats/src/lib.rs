@@ -1,7 +1,7 @@
 //! NATS: its subjects, JetStream, key-value buckets and requests, by the client of the NATS authors.
 //!
 //! A connection that is lost is not made again by that client but by the engine, as of all components: what is on its way
-//! is told of it, and given once more. So [`connection`] makes connections that end.
+//! is told of it, and given once more. So `connection` makes connections that end.
 
 mod answers;
 mod auth;

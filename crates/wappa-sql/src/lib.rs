@@ -1,7 +1,7 @@
 //! Databases: inputs that read rows, processors that ask, outputs that write, and a cache in a table.
 //!
 //! What is asked runs on the runtime of the network (`wappa-net`), whose threads wait for the database, over connections of
-//! a [`pool`] for each component. Values, statements and names of databases are those of Go's drivers for them, so that a
+//! a pool for each component. Values, statements and names of databases are those of Go's drivers for them, so that a
 //! config of Bento means the same here.
 
 mod args;
