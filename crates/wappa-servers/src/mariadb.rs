@@ -60,6 +60,7 @@ impl MariaDb {
         let made = owner::command(USER, &self.install)
             .args(["--no-defaults", &format!("--datadir={data}"), "--auth-root-authentication-method=normal"])
             .args(["--skip-test-db", "--skip-name-resolve"])
+            .env("TMPDIR", dir.path())
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .output()
@@ -78,6 +79,8 @@ impl MariaDb {
             "--bind-address=127.0.0.1".to_string(),
             format!("--socket={}", dir.at("socket")),
             format!("--pid-file={}", dir.at("pid")),
+            // Each removes, when it starts, the tables that others have in the same place.
+            format!("--tmpdir={}", dir.path().display()),
             "--innodb-buffer-pool-size=32M".to_string(),
             // What was committed outlives the program, which tests kill, and not the machine.
             "--innodb-flush-log-at-trx-commit=2".to_string(),
