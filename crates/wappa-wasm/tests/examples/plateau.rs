@@ -27,6 +27,18 @@ const BATCH_LENGTHS: [usize; 4] = [1, 1, 7, 100];
 /// to leak no more than that; a stream replaces their instances in time (`recycle.growth`).
 const LEAKING: [&str; 1] = ["python"];
 
+/// Engines that collect late, and keep a little of each message. What they come to is bounded, and no plateau.
+const LATE: [&str; 1] = ["starlingmonkey"];
+
+/// What the heap of such an engine comes to, in bytes, before it is collected as often as it grows.
+const LATE_BYTES_MAX: usize = 96 << 20;
+
+/// What such an engine keeps of each message, in bytes.
+const LATE_KEPT: usize = 300;
+
+/// How many rounds such an engine is watched.
+const N_LATE_ROUNDS: usize = 4;
+
 /// So many bytes are handed out before and while it is looked at what a leaking one keeps.
 const N_LEAKED_BYTES: usize = 12 << 20;
 
@@ -39,6 +51,9 @@ pub(crate) fn check(example: &Arc<Example>) -> Result<(), String> {
         let mut pace = Pace::default();
         if LEAKING.contains(&&*example.language) {
             return check_leaking(&example.name, &mut instance, &mut pace);
+        }
+        if LATE.contains(&&*example.tier) {
+            return check_late(&example.name, &mut instance, &mut pace);
         }
         round(&example.name, &mut instance, &mut pace)?;
         let mut bytes = vec![instance.memory_bytes()];
@@ -72,6 +87,20 @@ fn check_leaking(example: &str, instance: &mut Instance, pace: &mut Pace) -> Res
         Ok(())
     } else {
         Err(format!("it keeps {kept} bytes of the {handed_out} that it handed out"))
+    }
+}
+
+/// An engine that collects late does collect, before it has kept the contents of all messages.
+fn check_late(example: &str, instance: &mut Instance, pace: &mut Pace) -> Result<(), String> {
+    let mut bytes = Vec::new();
+    for _ in 0..N_LATE_ROUNDS {
+        round(example, instance, pace)?;
+        bytes.push(instance.memory_bytes());
+    }
+    let most = LATE_BYTES_MAX + N_LATE_ROUNDS * N_MESSAGES * LATE_KEPT;
+    match bytes.iter().all(|it| *it <= most) {
+        true => Ok(()),
+        false => Err(format!("the memory after each {N_MESSAGES} messages: {bytes:?} bytes, and not {most}")),
     }
 }
 
