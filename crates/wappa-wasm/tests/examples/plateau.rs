@@ -1,4 +1,5 @@
-//! The memory of an instance comes to a plateau: no example leaks.
+//! The memory of an instance comes to a plateau: no example leaks. Where a toolchain or an engine keeps some of each message,
+//! which no library can mend, it keeps no more than is said of it.
 
 use std::sync::Arc;
 
