@@ -127,10 +127,12 @@ fn the_parts_of_a_body_are_a_batch_and_so_is_their_reply() {
 /// Requests of many clients are in no order, and each is answered as soon as its own message has arrived.
 #[test]
 fn one_slow_request_holds_up_no_other() {
-    let rest = "pipeline: {threads: 2, processors: [{switch: [{check: 'content() == \"slow\"', processors: [{sleep: \
-                {duration: 2s}}]}]}]}\noutput: {sync_response: {}}";
-    let (_running, port) = start_with("path: /p", rest);
+    let rest = "pipeline: {threads: 2, processors: [{switch: [{check: 'content() == \"slow\"', processors: [{log: \
+                {message: begun}}, {sleep: {duration: 2s}}]}]}]}\noutput: {sync_response: {}}";
+    let (running, port) = start_with("path: /p", rest);
     let slow = thread::spawn(move || ask(port, "POST", "/p", "", "slow"));
+    // What is read at the same instant may be one thread's work.
+    running.log.behind("begun");
     let mut client = Client::new(port);
     let mut n_before = 0;
     while !slow.is_finished() {
