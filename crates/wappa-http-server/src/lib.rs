@@ -12,6 +12,7 @@ mod auth;
 mod body;
 mod cors;
 mod escapes;
+mod host;
 mod input;
 mod metrics;
 mod multipart;

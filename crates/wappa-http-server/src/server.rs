@@ -38,7 +38,7 @@ use crate::{
     answer::{Answer, error},
     auth::BasicAuth,
     cors::Cors,
-    escapes,
+    escapes, host,
     patient::{Patient, WRITE_PATIENCE},
     peer::{Encryption, Peer},
     routes::{Asked, Found, Routes, unavailable},
@@ -362,6 +362,9 @@ impl Drop for Using {
 
 impl Shared {
     async fn answer(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        if let Some(mistake) = host::mistake(&request) {
+            return error(StatusCode::BAD_REQUEST, format!("400 Bad Request: {mistake}"));
+        }
         let Some(cors) = &self.setup.cors else { return self.route(request, peer).await };
         match cors.judge(&request) {
             Ok(allowed) => allowed.add_to(self.route(request, peer).await),

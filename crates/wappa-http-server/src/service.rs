@@ -19,6 +19,7 @@ use crate::{
     answer::{Answer, error, of_type, text},
     auth::BasicAuth,
     cors::Cors,
+    host,
     routes::{Asked, Routes},
     server::{Limits, PROTOCOLS, Server, Setup},
 };
@@ -152,12 +153,15 @@ impl Service {
         }
         if let Some(Debug { config_json, config_yaml, at_work }) = debug {
             let has_password = self.has_password;
-            let shield = move |asked: &Asked, answer: Answer| match has_password || asked.peer.is_local {
-                true => answer,
-                false => error(
+            let shield = move |asked: &Asked, answer: Answer| {
+                if has_password || (asked.peer.is_local && host::is_of_machine(&asked.request)) {
+                    return answer;
+                }
+                error(
                     StatusCode::FORBIDDEN,
-                    "Only for programs on the machine itself, unless there is a password (http.basic_auth)",
-                ),
+                    "Only for programs on the machine itself that ask for its address or localhost, unless there is a \
+                     password (http.basic_auth)",
+                )
             };
             routes.serve(
                 "/debug/config/json",

@@ -105,6 +105,41 @@ fn a_password_is_asked_for() {
     }
 }
 
+/// As in Go, but for HTTP 1.0, which has no hosts.
+#[test]
+fn a_request_says_whom_it_is_for() {
+    let running = start("", SERVED);
+    when_ready(running.service_port);
+    let asked = |version: &str, hosts: &str| {
+        let mut client = Client::new(running.service_port);
+        client.write(format!("GET /ping HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n"));
+        client.answer().expect("there is an answer").brief()
+    };
+    assert_eq!(asked("1.1", ""), "400 400 Bad Request: missing required Host header");
+    assert_eq!(asked("1.1", "Host: a\r\nHost: b\r\n"), "400 400 Bad Request: too many Host headers");
+    assert_eq!(asked("1.1", "Host: a/b\r\n"), "400 400 Bad Request: malformed Host header");
+    for (version, hosts) in
+        [("1.0", ""), ("1.1", "Host:\r\n"), ("1.1", "Host: [::1]:80\r\n"), ("1.1", "Host: a_b.c\r\n")]
+    {
+        assert_eq!(asked(version, hosts), "200 pong", "{version} {hosts}");
+    }
+}
+
+#[test]
+fn what_is_for_the_machine_itself_is_not_for_a_page_under_another_name() {
+    let running = start("debug_endpoints: true", SERVED);
+    when_ready(running.service_port);
+    let status = |host: &str| {
+        let mut client = Client::new(running.service_port);
+        client.write(format!("GET /debug/config/yaml HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        client.answer().expect("there is an answer").status
+    };
+    assert_eq!(["127.0.0.1", "localhost:80", "LocalHost", "[::1]:4195"].map(status), [200; 4]);
+    let others =
+        ["evil.example", "evil.example:4195", "localhost.evil.example", "127.0.0.1.evil.example", ""];
+    assert_eq!(others.map(status), [403; 5]);
+}
+
 #[test]
 fn a_port_that_is_taken_keeps_no_stream_from_running() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port can be had");

@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::builtin;
 use crate::root::StreamConfig;
 use crate::spec::{ComponentKind, Field, Registry, Spec, Status, Type};
-use crate::yaml::{Node, parse};
-use crate::{builtin, value};
+use crate::yaml::parse;
 
 /// An example in the doc of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,133 +298,4 @@ fn title(kind: ComponentKind) -> String {
         first.to_uppercase() + rest
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The same tree as it may be printed: what is secret is replaced by Bento's mark, `type` is removed, and the fields
-/// of every object are in the order of its description.
-///
-/// It is what `echo` prints. Unknown fields are left out, bodies keep what the user wrote.
-pub fn scrub(root: &Node, fields: &[Field], registry: &dyn Registry) -> Node {
-    Scrubber { registry }.object(root, fields)
-}
-
-struct Scrubber<'r> {
-    registry: &'r dyn Registry,
-}
-
-impl Scrubber<'_> {
-    fn object(&self, node: &Node, fields: &[Field]) -> Node {
-        if node.as_map().is_none() {
-            return node.clone();
-        }
-        let mut pairs = Vec::new();
-        for field in fields {
-            let Some(found) = node.get(field.name) else { continue };
-            let key = Node::plain(found.pos, field.name);
-            let value = if field.secret { hide(found) } else { self.typed(found, &field.ty) };
-            pairs.push((key, value));
-        }
-        Node::new(node.pos, crate::yaml::Kind::Map(pairs))
-    }
-
-    fn typed(&self, node: &Node, ty: &Type) -> Node {
-        match (ty, &node.kind) {
-            (Type::Object(fields), _) => self.object(node, fields),
-            (Type::Component(kind), _) => self.component(node, *kind),
-            (Type::Array(item), crate::yaml::Kind::Seq(items)) => {
-                let items = items.iter().map(|it| self.typed(it, item)).collect();
-                Node::new(node.pos, crate::yaml::Kind::Seq(items))
-            }
-            (Type::Map(value), crate::yaml::Kind::Map(pairs)) => {
-                let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
-                    true => hide(it),
-                    false => self.typed(it, value),
-                };
-                let pairs = pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect();
-                Node::new(node.pos, crate::yaml::Kind::Map(pairs))
-            }
-            _ => without_credentials(node),
-        }
-    }
-
-    fn component(&self, node: &Node, kind: ComponentKind) -> Node {
-        // What does not say which component it is may hold anything, secrets as well.
-        let Some(spec) = crate::component::spec_of(kind, node, self.registry) else {
-            return hide(node);
-        };
-        let mut pairs = Vec::new();
-        let mut push = |key: &str, value: Node| pairs.push((Node::plain(node.pos, key), value));
-        if let Some(label) = node.get("label").filter(|it| !it.as_key().is_empty()) {
-            push("label", label.clone());
-        }
-        let body = node.get(spec.name).filter(|it| !it.is_null()).or_else(|| node.get("plugin"));
-        push(spec.name, body.map_or_else(|| Node::empty_map(node.pos), |it| self.typed(it, &spec.body)));
-        if let Some(processors) = node.get("processors")
-            && kind.has_processors()
-        {
-            push(
-                "processors",
-                self.typed(processors, &Type::Array(&Type::Component(ComponentKind::Processor))),
-            );
-        }
-        Node::new(node.pos, crate::yaml::Kind::Map(pairs))
-    }
-}
-
-/// Names under which credentials are sent, of headers for instance, whatever the case of their letters.
-const CREDENTIALS: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"];
-
-fn is_credential(name: &str) -> bool {
-    CREDENTIALS.iter().any(|it| it.eq_ignore_ascii_case(name))
-}
-
-/// The same without what stands before the host in addresses: `user:password@`.
-fn without_credentials(node: &Node) -> Node {
-    use crate::yaml::Kind;
-    let kind = match &node.kind {
-        Kind::Null => Kind::Null,
-        Kind::Scalar { text, style } => Kind::Scalar { text: without_users(text), style: *style },
-        Kind::Seq(items) => Kind::Seq(items.iter().map(without_credentials).collect()),
-        Kind::Map(pairs) => {
-            let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
-                true => hide(it),
-                false => without_credentials(it),
-            };
-            Kind::Map(pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect())
-        }
-    };
-    Node::new(node.pos, kind)
-}
-
-fn without_users(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, authority) = rest.split_at(at + 3);
-        out.push_str(before);
-        let is_end = |it: char| it.is_whitespace() || matches!(it, '/' | '?' | '#' | '"' | '\'' | ',');
-        let end = authority.find(is_end).unwrap_or(authority.len());
-        rest = match authority[..end].rfind('@') {
-            Some(host) => {
-                out.push_str(value::SCRUBBED);
-                &authority[host..]
-            }
-            None => authority,
-        };
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The same shape with every scalar replaced by Bento's mark.
-fn hide(node: &Node) -> Node {
-    use crate::yaml::Kind;
-    let kind = match &node.kind {
-        Kind::Null => Kind::Null,
-        Kind::Scalar { style, .. } => Kind::Scalar { text: value::SCRUBBED.to_string(), style: *style },
-        Kind::Seq(items) => Kind::Seq(items.iter().map(hide).collect()),
-        Kind::Map(pairs) => Kind::Map(pairs.iter().map(|(key, it)| (key.clone(), hide(it))).collect()),
-    };
-    Node::new(node.pos, kind)
 }

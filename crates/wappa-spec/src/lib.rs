@@ -65,6 +65,7 @@ mod mapping;
 mod printable;
 mod reader;
 mod root;
+mod scrub;
 mod set;
 mod size;
 mod source;
@@ -86,6 +87,7 @@ pub use root::{
     ErrorHandlingConfig, ErrorLogConfig, LOG_LEVELS, LogFileConfig, LoggerConfig, PipelineConfig, Resources,
     StreamConfig, THREADS_MAX,
 };
+pub use scrub::scrub;
 pub use size::Size;
 pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Restricted, Spec, Status, Type, Value};

@@ -5,10 +5,10 @@ use std::time::Duration;
 use wappa_spec_macros::Config;
 
 use crate::component::ComponentNode;
-use crate::docs::scrub;
 use crate::http::HttpConfig;
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
+use crate::scrub::scrub;
 use crate::spec::{ComponentKind, Config, Field, Registry};
 use crate::value::Map;
 use crate::yaml::{Kind, Node};

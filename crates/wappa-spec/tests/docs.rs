@@ -4,7 +4,7 @@ mod common;
 
 use common::SPECS;
 use expect_test::expect;
-use wappa_spec::{ComponentKind, Registry, Source, Status, StreamConfig, docs};
+use wappa_spec::{ComponentKind, Registry, Source, Status, StreamConfig, docs, scrub};
 
 fn spec(kind: ComponentKind, name: &str) -> &'static wappa_spec::Spec {
     SPECS.iter().find(|it| it.kind == kind && it.name == name).expect("it is in the table")
@@ -400,7 +400,7 @@ input: {processors: [{noop: }], stdin: {scanner: {lines: {}}}}
 ";
     let registry = SPECS.to_vec();
     let source = Source::read(text.as_bytes(), |_| None).expect("the text is YAML");
-    let scrubbed = docs::scrub(&source.node, StreamConfig::FIELDS, &registry);
+    let scrubbed = scrub(&source.node, StreamConfig::FIELDS, &registry);
     expect![[r#"
         input:
           stdin:

@@ -19,7 +19,7 @@ use std::{
 use generate::{Random, config, mutate, override_of};
 use wappa_spec::{
     ComponentKind, ComponentNode, Config, Deprecated, Interpolated, Lint, LintOptions, Map, Mapping, Node,
-    Registry, Secret, Size, Source, Spec, StreamConfig, docs, env, is_printable, printable, yaml,
+    Registry, Secret, Size, Source, Spec, StreamConfig, env, is_printable, printable, scrub, yaml,
 };
 
 const CASES: u64 = 1_000;
@@ -182,7 +182,7 @@ fn check_lints(lints: &[Lint], text: &str) {
 
 /// What is written reads back as the same tree.
 fn check_writing(node: &Node, registry: &dyn Registry) {
-    let scrubbed = docs::scrub(node, StreamConfig::FIELDS, registry).to_string();
+    let scrubbed = scrub(node, StreamConfig::FIELDS, registry).to_string();
     yaml::parse(&scrubbed).expect("what was written is YAML");
     if !has_plain_keys(node) {
         return;

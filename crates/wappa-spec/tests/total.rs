@@ -3,7 +3,7 @@
 mod common;
 
 use common::SPECS;
-use wappa_spec::{LintOptions, Source, StreamConfig, docs, env, yaml};
+use wappa_spec::{LintOptions, Source, StreamConfig, env, scrub, yaml};
 
 const SEEDS: &[&str] = &[
     "input:\n  label: a\n  stdin: {scanner: {lines: {}}}\n  processors: []\npipeline:\n  threads: -1\n  processors:\n    - label: x\n      wasm: {module_path: &a ./a.wasm, timeout: 1h2m, config: {k: v}, mounts: [{host: /, guest: *a}]}\n    - try:\n      - log: {message: 'a ${! meta(\"k\") } ${{! b }} ${X:y}'}\n    - switch: [{check: '', processors: [{noop: {}}]}]\noutput:\n  fallback:\n    - reject: |\n        a ${! error() }\n    - stdout: {}\n",
@@ -21,7 +21,7 @@ fn exercise(bytes: &[u8]) {
         source.text
     );
     source.resources(&registry, LintOptions::default());
-    let written = docs::scrub(&source.node, StreamConfig::FIELDS, &registry).to_string();
+    let written = scrub(&source.node, StreamConfig::FIELDS, &registry).to_string();
     yaml::parse(&written).expect("what was written is YAML");
     let written = source.node.to_string();
     let _ = source.set("pipeline.processors.0.wasm.config.a=b", &registry);

@@ -12,7 +12,7 @@ use std::{
 
 use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
 use wappa_engine::{Activity, BuildRequest, Report, Setting, Stop, Tally, World};
-use wappa_http_server::{Readiness, Service, Shown};
+use wappa_http_server::{Debug, Readiness, Service, Shown};
 use wappa_net::Runtime;
 use wappa_spec::{LintOptions, Source, Spec, StreamConfig};
 
@@ -181,7 +181,11 @@ fn serve(
             Readiness::Running { inputs, outputs }
         }),
         page: exporter.page().map(|it| (it, metrics.clone())),
-        debug: None,
+        debug: config.http.debug_endpoints.then(|| Debug {
+            config_json: "{}".to_string(),
+            config_yaml: "{}".to_string(),
+            at_work: Box::new(String::new),
+        }),
     });
     service.listen(true).expect("threads can be started");
     service
