@@ -288,6 +288,7 @@ impl Expr {
                     Some(index) => format!("{} from {index}", call.target.annotation()),
                     None => "method from".to_string(),
                 },
+                "map" => call.args.as_fixed().query(0).annotation(),
                 name => format!("method {name}"),
             },
         }

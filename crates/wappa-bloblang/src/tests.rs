@@ -65,6 +65,77 @@ fn who_replaces_a_message_makes_the_same_of_it() {
     }
 }
 
+#[test]
+fn what_mappings_at_random_have_found_is_as_in_bento() {
+    let content = r#"{"n":5,"s":"foo","l":[3,1,2],"o":{"t":"x"}}"#;
+    for (mapping, expected) in [
+        // Arguments that are evaluated say whose they are, also of a method to which one of them may be no value.
+        (
+            r#"this.l.set("a", !this.n)"#,
+            "method 'set': failed to extract input arg 'value': expected bool value, got number from field `this.n` (5)",
+        ),
+        (
+            "5.bool(root)",
+            "method 'bool': failed to extract input arg 'default': expected bool value, got nothing",
+        ),
+        ("this.l.zip()", "zip requires at least one argument"),
+        ("content().not_empty()", "expected string, array or object value, got bytes from function content"),
+        // What a method gives is named after the query that it asks.
+        (
+            "this.map(this.n) + \"x\"",
+            "cannot add types number (from field `this.n`) and string (from string literal)",
+        ),
+        // Short lists are compared in the order of an insertion.
+        (
+            "[3, 2, 1].sort_by(it -> if it == 2 { \"a\" } else { it })",
+            "sort_by element 0: expected string value, got number from if expression (3)",
+        ),
+        ("[2, \"a\", 1].sort()", "sort element 0: expected string value, got number (2)"),
+        ("[1, 2, 3].sort(true)", "<[3,2,1]>"),
+        ("nothing()[1:]", "expected array or string value, got nothing"),
+        ("deleted()[0]", "expected array or string value, got delete"),
+        ("nothing().set(\"a\", 1)", "encountered value collision whilst building path"),
+        ("this.no.set(\"a\", deleted())", "not an object"),
+        // A point or a colon within a word does not end it.
+        (r#""9t1:2Z a.1b a..b A1:B 00z ab-c".capitalize()"#, "<9T1:2z A.1b A..B A1:b 00Z Ab-C>"),
+        ("{}.collapse(true)", r#"<{"":{}}>"#),
+        (r#"this.s.hash("crc32", "", "x")"#, "field `this.s`: unsupported crc32 hash key \"x\""),
+        // Times are texts where Go's are, and are written as Go does within others.
+        (r#"1.5.ts_tz("UTC").escape_html()"#, "<1970-01-01T00:00:01.5Z>"),
+        (r#"1.5.ts_tz("UTC").filepath_split()"#, r#"<["","1970-01-01T00:00:01.5Z"]>"#),
+        (r#""%v".format(1.5.ts_tz("Europe/Berlin"))"#, "<1970-01-01 01:00:01.5 +0100 CET>"),
+        (
+            r#"if this.n.ts_tz("UTC") { 1 }"#,
+            "method ts_tz resolved to a non-boolean value 1970-01-01 00:00:05 +0000 UTC (time.Time)",
+        ),
+        (
+            r#"this.n + this.n.ts_tz("UTC")"#,
+            "cannot add types number (from field `this.n`) and string (from method ts_tz)",
+        ),
+        (
+            r#"this.n.ts_tz("UTC") - 1"#,
+            "cannot subtract types string (from method ts_tz) and number (from number literal)",
+        ),
+        (
+            r#"this.n.ts_tz("UTC") / 2"#,
+            "cannot divide types timestamp (from method ts_tz) and number (from number literal)",
+        ),
+        (
+            r#"(this.s + "ü\n").ts_unix()"#,
+            r#"parsing time "foo\xc3\xbc\x0a" as "2006-01-02T15:04:05.999999999Z07:00": cannot parse "foo\xc3\xbc\x0a" as "2006""#,
+        ),
+        (r#"(this.s + "ü").parse_duration()"#, r#"time: invalid duration "foo\xc3\xbc""#),
+    ] {
+        let program = Program::parse(&format!("root = {mapping}"), &Environment::default());
+        let program = program.unwrap_or_else(|err| panic!("{mapping}: {err}"));
+        let expected = match expected.strip_prefix('<').and_then(|it| it.strip_suffix('>')) {
+            Some(content) => content.to_string(),
+            None => format!("Error(\"failed assignment (line 1): {expected}\")"),
+        };
+        assert_eq!(run(&program, content), expected, "{mapping}");
+    }
+}
+
 fn check_examples(name: &str, examples: &[Example], problems: &mut Vec<String>) {
     if examples.is_empty() {
         problems.push(format!("{name} has no example"));

@@ -181,7 +181,19 @@ fn mismatch(
     (left_query, left): (&Expr, &Evaluated),
     (right_query, right): (&Expr, &Evaluated),
 ) -> Error {
-    let (left, right) = (Type::of_evaluated(left), Type::of_evaluated(right));
+    // Where Bento has tried to make a number of a time, it has become a text.
+    let is_number = matches!(left, Evaluated::Value(it) if number_of(it).is_some());
+    let is_text = |evaluated: &Evaluated, is_right: bool| {
+        matches!(evaluated, Evaluated::Value(Value::Time(_)))
+            && match operator {
+                Operator::Subtract | Operator::Multiply => true,
+                Operator::Divide | Operator::Modulo => false,
+                _ => is_right && is_number,
+            }
+    };
+    let kind =
+        |it: &Evaluated, is_right| if is_text(it, is_right) { Type::String } else { Type::of_evaluated(it) };
+    let (left, right) = (kind(left, false), kind(right, true));
     let (left_query, right_query) = (left_query.annotation(), right_query.annotation());
     let name = operator.name();
     Error::mismatch(format!(

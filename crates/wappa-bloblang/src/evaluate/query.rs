@@ -129,18 +129,20 @@ impl Machine<'_> {
             }
             Expr::Apply(apply) => self.apply(apply, ctx),
             Expr::Index(index) => {
-                let value = self.evaluate(&index.0, ctx)?.into_value();
-                let place = self.evaluate(&index.1, ctx)?.into_value();
-                let place = convert::int(&place).map_err(|err| err.within("index"))?;
-                slice::element(&value, place).map(Evaluated::Value)
+                let target = self.evaluate(&index.0, ctx)?;
+                let place = self.evaluate(&index.1, ctx)?;
+                let place = int(&place).map_err(|err| err.within("index"))?;
+                let word = word(&target);
+                let element = slice::element(&target.into_value(), place).map(Evaluated::Value);
+                element.map_err(|err| of_word(err, word))
             }
             Expr::Slice(it) => {
-                let value = self.evaluate(&it.target, ctx)?.into_value();
+                let target = self.evaluate(&it.target, ctx)?;
                 let mut bound = |query: &Option<Expr>, what: &str| match query {
                     None => Ok(None),
                     Some(query) => {
-                        let value = self.evaluate(query, ctx)?.into_value();
-                        convert::int(&value).map(Some).map_err(|err| err.within(what))
+                        let value = self.evaluate(query, ctx)?;
+                        int(&value).map(Some).map_err(|err| err.within(what))
                     }
                 };
                 let start = bound(&it.start, "slice start bound")?;
@@ -149,13 +151,16 @@ impl Machine<'_> {
                 if step == Some(0) {
                     return Err(Error::new("slice step cannot be zero"));
                 }
+                let word = word(&target);
+                let value = target.into_value();
                 self.budget.walk(value.own().total())?;
                 // A text is cut by its characters, of which a list is made.
                 self.budget.bytes(match &value {
                     Value::Text(text) => text.len().saturating_mul(5),
                     other => other.own().allocated,
                 })?;
-                slice::slice(&value, start, end, step).map(Evaluated::Value)
+                let part = slice::slice(&value, start, end, step).map(Evaluated::Value);
+                part.map_err(|err| of_word(err, word))
             }
             Expr::Array(queries) => {
                 self.budget.containers(1, queries.len())?;
@@ -504,11 +509,7 @@ impl Machine<'_> {
             _ => None,
         };
         let target = self.evaluate(&call.target, ctx)?;
-        // One of the two words is a value of no type.
-        let word = match &target {
-            Evaluated::Value(_) => None,
-            other => Some(Type::of_evaluated(other)),
-        };
+        let word = word(&target);
         let target = target.into_value();
         // What was prepared of arguments has gone through them.
         let args = if prepared.is_some() { None } else { Some(given) };
@@ -531,16 +532,37 @@ impl Machine<'_> {
             before.behind(&mut self.budget, value)?;
         }
         result.map(Evaluated::Value).map_err(|err| {
-            let err = match word {
-                Some(word) => err.of_word(word),
-                None => err,
-            };
+            let err = of_word(err, word);
             match call.method.names_target {
                 NamesTarget::Always => err.of_query(|| call.target.annotation()),
                 NamesTarget::OfType if err.is_of_type() => err.of_query(|| call.target.annotation()),
                 NamesTarget::OfType | NamesTarget::Never => err,
             }
         })
+    }
+}
+
+/// Which of the two words this is, which stand for values of no type.
+fn word(evaluated: &Evaluated) -> Option<Type> {
+    match evaluated {
+        Evaluated::Value(_) => None,
+        other => Some(Type::of_evaluated(other)),
+    }
+}
+
+/// An error of what was made of that.
+fn of_word(err: Error, word: Option<Type>) -> Error {
+    match word {
+        Some(word) => err.of_word(word),
+        None => err,
+    }
+}
+
+/// The place in a list that a query results in.
+fn int(evaluated: &Evaluated) -> Result<i64> {
+    match evaluated {
+        Evaluated::Value(value) => convert::int(value),
+        other => Err(Error::of_evaluated(other, &[Type::Number])),
     }
 }
 

@@ -72,7 +72,11 @@ impl<'a> Scanner<'a> {
             (before.matches('\n').count() + 1, line.chars().count() + 1)
         };
         let ((line, column), (end_line, end_column)) = (place(self.begin), place(self.at));
-        format!("{}\t:{line}:{column} - {end_line}:{end_column}", self.text)
+        match self.text {
+            // Go's scanner has not begun there.
+            "" => "\t - 1:1".to_string(),
+            text => format!("{text}\t:{line}:{column} - {end_line}:{end_column}"),
+        }
     }
 
     /// The next token.

@@ -128,7 +128,6 @@ pub(super) const METHODS: &[Method] = &[
         MethodBody::Value(|value, _| {
             let (is_empty, what) = match &value {
                 Value::Text(text) => (text.is_empty(), "string value is empty"),
-                Value::Bytes(bytes) => (bytes.is_empty(), "string value is empty"),
                 Value::Array(array) => (array.is_empty(), "array value is empty"),
                 Value::Object(object) => (object.is_empty(), "object value is empty"),
                 _ => return Err(Error::of_type(&value, &[Type::String, Type::Array, Type::Object])),

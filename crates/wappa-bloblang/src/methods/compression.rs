@@ -11,7 +11,7 @@ use crate::{
         bound::{MethodBody, PreparedMethod},
         example,
     },
-    value::types::Type,
+    value::convert,
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
@@ -21,22 +21,13 @@ const fn new(name: &'static str, description: &'static str, body: MethodBody) ->
 /// What an algorithm keeps while it works: tables and windows, which are made anew for each text, in bytes.
 const STATE_BYTES: usize = 384 << 10;
 
-/// The bytes of a text or of bytes.
-fn bytes_of(value: &Value) -> Result<&[u8]> {
-    match value {
-        Value::Text(text) => Ok(text),
-        Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(Error::of_type(value, &[Type::Bytes])),
-    }
-}
-
 fn compress(args: Given<'_>) -> Result<PreparedMethod> {
     let (name, level) = (args.text(0), args.int(1));
     let Some(algorithm) = Algorithm::find(&name).filter(|it| it.compresses()) else {
         return Err(Error::new(format!("compression type not recognised: {name}")));
     };
     Ok(Box::new(move |machine, value| {
-        let bytes = bytes_of(&value)?;
+        let bytes = &convert::bytes(&value)?;
         // What cannot be compressed becomes a little longer.
         machine.budget().bytes(bytes.len().saturating_add(bytes.len() / 8).saturating_add(64))?;
         machine.budget().steps(bytes.len() as u64)?;
@@ -52,7 +43,7 @@ fn decompress(args: Given<'_>) -> Result<PreparedMethod> {
         return Err(Error::new(format!("compression type not recognised: {name}")));
     };
     Ok(Box::new(move |machine, value| {
-        let bytes = bytes_of(&value)?;
+        let bytes = &convert::bytes(&value)?;
         let budget = machine.budget();
         budget.walk(STATE_BYTES)?;
         let mut charge = |n: usize| {

@@ -10,7 +10,7 @@ use crate::{
         bound::{MethodBody, PreparedMethod},
         example,
     },
-    value::types::Type,
+    value::convert,
 };
 
 /// How many digits may stand behind the point, as in Bento.
@@ -26,11 +26,7 @@ fn parse_big_decimal(args: Given<'_>) -> Result<PreparedMethod> {
         return Err(Error::new(format!("scale must be between 0 and {SCALE_MAX}, got {scale}")));
     }
     Ok(Box::new(move |machine, value| {
-        let bytes: &[u8] = match &value {
-            Value::Text(text) => text,
-            Value::Bytes(bytes) => bytes,
-            _ => return Err(Error::of_type(&value, &[Type::Bytes])),
-        };
+        let bytes: &[u8] = &convert::bytes(&value)?;
         if bytes.is_empty() {
             return Err(Error::new("cannot parse empty bytes as big decimal"));
         }

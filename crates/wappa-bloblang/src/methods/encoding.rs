@@ -102,8 +102,11 @@ fn hash(args: Given<'_>) -> Result<PreparedMethod> {
                 "Castagnoli" => 0x82f6_3b78,
                 "Koopman" => 0xeb31_d82e,
                 other => {
-                    let other = crate::value::go::quote(other);
-                    return Err(Error::new(format!("unsupported crc32 hash key {other}")));
+                    let why = format!("unsupported crc32 hash key {}", crate::value::go::quote(other));
+                    return Ok(Box::new(move |_, value| {
+                        bytes_of(&value)?;
+                        Err(Error::new(why.clone()))
+                    }));
                 }
             };
             Box::new(move |bytes| crc32(bytes, polynomial).to_be_bytes().to_vec())

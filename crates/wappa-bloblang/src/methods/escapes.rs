@@ -20,13 +20,13 @@ const fn new(name: &'static str, description: &'static str, body: MethodBody) ->
     Method::new(name, Category::Strings, description, body)
 }
 
-/// The text of a text or of bytes, as a text.
+/// The text of what counts as text, as a text.
 fn to_text(value: &Value, turn: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<Value> {
-    Ok(Value::Text(Text::from(turn(bytes_of(value)?)?)))
+    Ok(Value::Text(Text::from(turn(&convert::text(value)?)?)))
 }
 
 fn escape_url_query(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {
-    machine.budget().bytes(bytes_of(&value)?.len().saturating_mul(3))?;
+    machine.budget().bytes(convert::text(&value)?.len().saturating_mul(3))?;
     to_text(&value, |text| Ok(url::escape_query(text)))
 }
 
@@ -35,7 +35,7 @@ fn unescape_url_query(value: Value, _: Given<'_>) -> Result<Value> {
 }
 
 fn escape_html(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {
-    machine.budget().bytes(bytes_of(&value)?.len().saturating_mul(5))?;
+    machine.budget().bytes(convert::text(&value)?.len().saturating_mul(5))?;
     to_text(&value, |text| {
         let mut out = Vec::with_capacity(text.len());
         for byte in text {
@@ -54,7 +54,7 @@ fn escape_html(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<
 
 fn unescape_html(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {
     // The shortest name of two characters is shorter than they are.
-    machine.budget().bytes(bytes_of(&value)?.len().saturating_mul(2))?;
+    machine.budget().bytes(convert::text(&value)?.len().saturating_mul(2))?;
     to_text(&value, |text| Ok(html::unescape(text)))
 }
 
@@ -117,7 +117,7 @@ fn filepath_join(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Resul
 }
 
 fn filepath_split(value: Value, _: Given<'_>) -> Result<Value> {
-    let path = bytes_of(&value)?;
+    let path = convert::text(&value)?;
     let at = path.iter().rposition(|it| *it == b'/').map_or(0, |it| it + 1);
     Ok(Value::array([Value::text(&path[..at]), Value::text(&path[at..])])?)
 }

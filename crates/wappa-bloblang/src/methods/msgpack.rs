@@ -7,7 +7,7 @@ use crate::{
     evaluate::Machine,
     formats::msgpack,
     registry::{Category, Method, args::Given, bound::MethodBody, example},
-    value::types::Type,
+    value::convert,
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
@@ -18,7 +18,7 @@ fn parse_msgpack(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Resul
     let bytes = match &value {
         Value::Text(text) => text.to_bytes(),
         Value::Bytes(bytes) => bytes.to_bytes(),
-        _ => return Err(Error::of_type(&value, &[Type::Bytes])),
+        other => convert::bytes(other)?.into_owned().into(),
     };
     let budget = machine.budget();
     msgpack::parse(&bytes, &mut |n_containers, n_values| {

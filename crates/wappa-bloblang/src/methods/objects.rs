@@ -1,6 +1,6 @@
 //! Methods on lists and objects.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{cell::OnceCell, cmp::Ordering, collections::BTreeSet};
 
 use wappa_message::{Array, Object, Text, Value};
 
@@ -11,7 +11,7 @@ use crate::{
     program::Expr,
     registry::{
         Category, Constant, Method, Param,
-        args::Given,
+        args::{Given, of_arg},
         bound::{MethodBody, PreparedMethod},
         example,
     },
@@ -239,11 +239,6 @@ fn fold(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
     Ok(tally)
 }
 
-/// Sorts by comparisons that may fail: the first failure is what counts.
-fn sorted<T: Clone>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Result<Ordering>) -> Result<()> {
-    merge_sort(list, &mut |one, other| Ok(compare(one, other)? == Ordering::Less))
-}
-
 /// How two values are ordered, each with its place in the list for errors.
 fn ordered(
     what: &str,
@@ -275,20 +270,21 @@ fn compared(machine: &mut Machine<'_>, left: &Value, right: &Value) -> Result<()
 
 fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let array = array(value)?;
-    // Two lists of the values with their places, and the one that is given.
-    machine.budget().values(array.len().saturating_mul(4))?;
-    let mut list: Vec<(usize, Value)> = array.iter().enumerate().collect();
+    // Two lists of the values, and the one that is given.
+    machine.budget().values(array.len().saturating_mul(3))?;
+    let mut list: Vec<Value> = array.iter().collect();
     match args.opt_query(0) {
         None => {
             // Each one is looked at, also where there is nothing to compare it with.
             let plain: &dyn Fn(Error) -> Error = &|err| err;
-            sorted(&mut list, |one, other| {
-                compared(machine, &one.1, &other.1)?;
-                ordered("sort", (one.0, &one.1), (other.0, &other.1), plain)
+            merge_sort(&mut list, &mut |one, other| -> Result<bool> {
+                compared(machine, one.1, other.1)?;
+                Ok(ordered("sort", one, other, plain)? == Ordering::Less)
             })?;
         }
         Some(query) => {
-            let mut is_less = |left: &Value, right: &Value| -> Result<bool> {
+            // What is no order at all still comes to an end.
+            merge_sort(&mut list, &mut |(_, left), (_, right)| {
                 let both = [("left", left.clone()), ("right", right.clone())];
                 let both = Evaluated::Value(Value::object(both)?);
                 match machine.evaluate(query, ctx.with(&both))? {
@@ -298,36 +294,32 @@ fn sort(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'
                         Err(err.of_query(|| "sort argument".to_string()))
                     }
                 }
-            };
-            // What is no order at all still comes to an end.
-            merge_sort(&mut list, &mut |one: &(usize, Value), other: &(usize, Value)| {
-                is_less(&one.1, &other.1)
             })?;
         }
     }
-    Ok(Value::array(list.into_iter().map(|(_, it)| it))?)
+    Ok(Value::array(list)?)
 }
 
 fn sort_by(machine: &mut Machine<'_>, ctx: Context<'_>, value: Value, args: Given<'_>) -> Result<Value> {
     let array = array(value)?;
     machine.budget().values(array.len().saturating_mul(6))?;
     let query = args.query(0);
-    let mut list = Vec::with_capacity(array.len());
-    for (idx, it) in array.iter().enumerate() {
-        let it = Evaluated::Value(it);
-        // Of a single element nothing is asked.
-        let key = match array.len() {
-            1 => Value::Null,
-            _ => machine.evaluate(query, ctx.with(&it))?.into_value(),
-        };
-        list.push((idx, key, it.into_value()));
-    }
+    // Each with its key, which is asked for when it is first compared: of a single element never.
+    let mut list: Vec<(OnceCell<Value>, Evaluated)> =
+        array.iter().map(|it| (OnceCell::new(), Evaluated::Value(it))).collect();
     let from: &dyn Fn(Error) -> Error = &|err| err.of_query(|| query.annotation());
-    sorted(&mut list, |one, other| {
-        compared(machine, &one.1, &other.1)?;
-        ordered("sort_by", (one.0, &one.1), (other.0, &other.1), from)
+    merge_sort(&mut list, &mut |(left_idx, left), (right_idx, right)| -> Result<bool> {
+        for (key, value) in [left, right] {
+            if key.get().is_none() {
+                let of_value = machine.evaluate(query, ctx.with(value))?.into_value();
+                key.set(of_value).expect("it has none yet");
+            }
+        }
+        let [left, right] = [left, right].map(|it| it.0.get().expect("it has one"));
+        compared(machine, left, right)?;
+        Ok(ordered("sort_by", (left_idx, left), (right_idx, right), from)? == Ordering::Less)
     })?;
-    Ok(Value::array(list.into_iter().map(|(.., it)| it))?)
+    Ok(Value::array(list.into_iter().map(|(_, it)| it.into_value()))?)
 }
 
 /// What is allocated for a text that was seen, beside its bytes.
@@ -560,7 +552,7 @@ fn collapse(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<
     let mut out = Vec::new();
     let is_empty = matches!(&value, Value::Array(it) if it.is_empty())
         || matches!(&value, Value::Object(it) if it.is_empty());
-    if !is_empty {
+    if !is_empty || args.flag(0) {
         walk(machine, "", value, args.flag(0), &mut out)?;
     }
     Ok(Value::object(out)?)
@@ -621,6 +613,9 @@ fn zip(args: Given<'_>) -> Result<PreparedMethod> {
     let others: Vec<Array> = args.values().map(|it| array(it.clone())).collect::<Result<_>>()?;
     Ok(Box::new(move |machine, value| {
         let first = array(value)?;
+        if others.is_empty() {
+            return Err(Error::new("zip requires at least one argument"));
+        }
         let n = first.len();
         if others.iter().any(|it| it.len() != n) {
             return Err(Error::new("can't zip different length array values"));
@@ -914,9 +909,16 @@ pub(super) const METHODS: &[Method] = &[
 
 fn set(machine: &mut Machine<'_>, ctx: Context<'_>, target: &Expr, args: Given<'_>) -> Result<Evaluated> {
     let path = Path::of_dots(&args.text(0));
-    let new = machine.evaluate(args.query(1), ctx)?;
-    let mut value = machine.evaluate(target, ctx)?.into_value();
+    // It is an argument like others, except that it may be one of the two words.
+    let new = machine.evaluate(args.query(1), ctx).map_err(|err| of_arg(err, "method 'set'", "value"))?;
+    let target = machine.evaluate(target, ctx)?;
+    let is_value = matches!(target, Evaluated::Value(_));
+    let mut value = target.into_value();
     match new {
+        Evaluated::Deleted if is_value && value == Value::Null => return Err(Error::new("not an object")),
+        new if !is_value && !matches!(new, Evaluated::Deleted) => {
+            return Err(Error::new("encountered value collision whilst building path"));
+        }
         Evaluated::Deleted => path.delete(&mut value, machine.budget())?.map_err(Error::new)?,
         new => path.set(&mut value, new.into_value(), machine.budget())?,
     }

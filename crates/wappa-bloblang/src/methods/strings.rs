@@ -563,26 +563,18 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 /// The first letter of each word in upper case, the others in lower case. A word is a run of letters, digits, marks and
-/// what joins them: an underscore, or an apostrophe, point or colon between letters.
+/// underscores, with an apostrophe, a point or a colon between them that is not next to another one.
 fn capitalized(text: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(text);
-    let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
-    let (mut is_within, mut has_cased) = (false, false);
-    for (idx, c) in chars.iter().copied().enumerate() {
-        let joins = matches!(c, '\'' | '\u{2019}' | '.' | ':' | '\u{b7}')
-            && is_within
-            && chars.get(idx.wrapping_sub(1)).is_some_and(|it| it.is_alphabetic())
-            && chars.get(idx + 1).is_some_and(|it| it.is_alphabetic());
-        let is_word = c.is_alphanumeric() || c == '_' || joins || is_mark(c);
-        if !is_word {
-            (is_within, has_cased) = (false, false);
-            out.push(c);
-            continue;
+    let (mut has_cased, mut was_joint) = (false, false);
+    for c in text.chars() {
+        let is_joint = is_joint(c);
+        if !is_joint && !c.is_alphanumeric() && c != '_' && !is_mark(c) || is_joint && was_joint {
+            has_cased = false;
         }
-        is_within = true;
-        let is_cased = c.is_uppercase() || c.is_lowercase();
-        match (is_cased, has_cased) {
+        was_joint = is_joint;
+        match (c.is_uppercase() || c.is_lowercase(), has_cased) {
             (true, false) => {
                 out.push(upper(c));
                 has_cased = true;
@@ -592,6 +584,29 @@ fn capitalized(text: &[u8]) -> Vec<u8> {
         }
     }
     out.into_bytes()
+}
+
+/// What joins letters and digits to words. Source: Unicode's rules for the borders of words.
+fn is_joint(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '.'
+            | ':'
+            | '\u{b7}'
+            | '\u{387}'
+            | '\u{55f}'
+            | '\u{5f4}'
+            | '\u{2018}'
+            | '\u{2019}'
+            | '\u{2024}'
+            | '\u{2027}'
+            | '\u{fe13}'
+            | '\u{fe52}'
+            | '\u{fe55}'
+            | '\u{ff07}'
+            | '\u{ff0e}'
+            | '\u{ff1a}'
+    )
 }
 
 /// Marks that stand over the letter before them.

@@ -8,6 +8,7 @@ use crate::{
     evaluate::Machine,
     formats::{csv, url},
     registry::{Category, Constant, Method, Param, args::Given, bound::MethodBody, example},
+    value::convert,
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
@@ -46,10 +47,10 @@ fn parse_csv(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result
 }
 
 fn parse_form(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<Value> {
-    let text = bytes_of(&value)?;
+    let text = convert::text(&value)?;
     let fail = |why| Error::new(why).within("failed to parse value as url-encoded data");
     machine.budget().bytes(text.len())?;
-    let mut pairs = url::parse_query(text).map_err(fail)?;
+    let mut pairs = url::parse_query(&text).map_err(fail)?;
     machine.budget().values(2 * pairs.len())?;
     // What has the same name stays in its order.
     pairs.sort_by(|one, other| one.0.cmp(&other.0));
@@ -65,7 +66,7 @@ fn parse_form(machine: &mut Machine<'_>, value: Value, _: Given<'_>) -> Result<V
 }
 
 fn parse_url(value: Value, _: Given<'_>) -> Result<Value> {
-    let url = url::parse(bytes_of(&value)?).map_err(Error::new)?;
+    let url = url::parse(&convert::text(&value)?).map_err(Error::new)?;
     let text = |it: Vec<u8>| Value::Text(Text::from(it));
     let mut fields = vec![
         ("scheme", text(url.scheme)),

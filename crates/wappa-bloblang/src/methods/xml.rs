@@ -2,13 +2,12 @@
 
 use wappa_message::{Binary, Value};
 
-use super::strings::bytes_of;
 use crate::{
     error::{Error, Result},
     evaluate::Machine,
     formats::xml,
     registry::{Category, Constant, Method, Param, args::Given, bound::MethodBody, example},
-    value::types::Type,
+    value::{convert, types::Type},
 };
 
 const fn new(name: &'static str, description: &'static str, body: MethodBody) -> Method {
@@ -16,11 +15,11 @@ const fn new(name: &'static str, description: &'static str, body: MethodBody) ->
 }
 
 fn parse_xml(machine: &mut Machine<'_>, value: Value, args: Given<'_>) -> Result<Value> {
-    let text = bytes_of(&value)?;
+    let text = convert::text(&value)?;
     machine.budget().bytes(text.len())?;
     machine.budget().steps(text.len() as u64 / 4)?;
     // An element is open before it is one of an object: names and values are there twice.
-    let parsed = xml::parse(text, args.flag(0), &mut |n| machine.budget().containers(n, 4));
+    let parsed = xml::parse(&text, args.flag(0), &mut |n| machine.budget().containers(n, 4));
     parsed.map_err(|err| err.within("failed to parse value as XML"))
 }
 

@@ -139,9 +139,9 @@ impl Args {
                 Some(param) => checked(param.kind, it),
                 None => Ok(it.into_value()),
             });
-            list.push(Some(value.map_err(|err| {
-                let name = param.map_or_else(|| number.to_string(), |it| it.name.to_string());
-                err.within(format!("failed to extract input arg '{name}'")).within(call())
+            list.push(Some(value.map_err(|err| match param {
+                Some(param) => of_arg(err, call(), param.name),
+                None => of_arg(err, call(), &number.to_string()),
             })?));
         }
         Ok(Evaluations { args: self, list })
@@ -297,12 +297,25 @@ impl<'a> Given<'a> {
     }
 }
 
+/// The error of an argument that is evaluated at the call.
+#[cold]
+pub(crate) fn of_arg(err: Error, call: impl Into<Cow<'static, str>>, name: &str) -> Error {
+    err.within(format!("failed to extract input arg '{name}'")).within(call.into())
+}
+
 /// What a parameter of this kind makes of a value.
 fn checked(kind: Type, given: Evaluated) -> Result<Value> {
     let value = match given {
         Evaluated::Value(value) => value,
         other if kind == Type::Unknown => return Ok(other.into_value()),
-        other => return Err(wrong(kind, Type::of_evaluated(&other))),
+        other => {
+            return Err(match kind {
+                Type::Integer | Type::Float | Type::Number => Error::of_evaluated(&other, &[Type::Number]),
+                Type::Bool => Error::of_evaluated(&other, &[Type::Bool]),
+                Type::Timestamp => Error::of_evaluated(&other, &[Type::Number, Type::String]),
+                kind => wrong(kind, Type::of_evaluated(&other)),
+            });
+        }
     };
     match kind {
         Type::Integer => convert::int(&value).map(Value::Int),

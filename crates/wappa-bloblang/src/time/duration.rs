@@ -15,7 +15,7 @@ const UNITS: [(&str, u64); 8] = [
 
 /// The nanoseconds of a length of time.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", go::told(text));
+    let invalid = || format!("time: invalid duration {}", go::told_time(text));
     let (is_negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -42,11 +42,11 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
         let n_unit = behind.bytes().take_while(|it| *it != b'.' && !it.is_ascii_digit()).count();
         let (unit, behind) = behind.split_at(n_unit);
         if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {}", go::told(text)));
+            return Err(format!("time: missing unit in duration {}", go::told_time(text)));
         }
         let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-            let unit = go::told(unit);
-            return Err(format!("time: unknown unit {unit} in duration {}", go::told(text)));
+            let unit = go::told_time(unit);
+            return Err(format!("time: unknown unit {unit} in duration {}", go::told_time(text)));
         };
         let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         let mut length = whole.checked_mul(*nanos).filter(|it| *it <= limit).ok_or_else(invalid)?;

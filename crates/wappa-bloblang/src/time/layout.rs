@@ -214,7 +214,7 @@ type Parsed<T> = Result<T, Bad>;
 
 /// Reads a text that is written by a layout.
 pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
-    let quoted = go::told(text);
+    let quoted = go::told_time(text);
     let mut parts = Parts::default();
     let mut value = text;
     let mut rest = layout;
@@ -222,7 +222,7 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         let Some((before, element, written, behind)) = next(rest) else {
             value = skip(value, rest).map_err(|at| mistake(layout, text, at, rest))?;
             if !value.is_empty() {
-                return Err(format!("parsing time {quoted}: extra text: {}", go::told(value)));
+                return Err(format!("parsing time {quoted}: extra text: {}", go::told_time(value)));
             }
             break;
         };
@@ -240,7 +240,8 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<Time, String> {
 }
 
 fn mistake(layout: &str, text: &str, at: &str, element: &str) -> String {
-    let (text, layout, at, element) = (go::told(text), go::told(layout), go::told(at), go::told(element));
+    let (text, layout, at, element) =
+        (go::told_time(text), go::told_time(layout), go::told_time(at), go::told_time(element));
     format!("parsing time {text} as {layout}: cannot parse {at} as {element}")
 }
 

@@ -53,6 +53,11 @@ pub(crate) fn text(value: &Value) -> Result<Chars<'_>> {
     text_of(value).ok_or_else(|| Error::of_type(value, &[Type::String]))
 }
 
+/// The same where bytes are needed.
+pub(crate) fn bytes(value: &Value) -> Result<Chars<'_>> {
+    text_of(value).ok_or_else(|| Error::of_type(value, &[Type::Bytes]))
+}
+
 /// The number of a value that has to be one.
 pub(crate) fn number(value: &Value) -> Result<f64> {
     number_of(value).ok_or_else(|| Error::of_type(value, &[Type::Number]))

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use wappa_message::Value;
 
 use super::Evaluated;
+use crate::time::layout;
 
 /// A text in Go's quotes.
 pub(crate) fn quote(text: &str) -> String {
@@ -54,6 +55,25 @@ pub(crate) fn told(text: &str) -> String {
         true => quote(text),
         false => format!("{}…", quote(&text[..text.floor_char_boundary(TOLD_BYTES_MAX)])),
     }
+}
+
+/// The same in the quotes of Go's package for time, which writes what is beyond ASCII and below a blank byte by byte.
+pub(crate) fn told_time(text: &str) -> String {
+    let shown = &text[..text.floor_char_boundary(TOLD_BYTES_MAX)];
+    let mut out = String::with_capacity(shown.len() + 2);
+    out.push('"');
+    for byte in shown.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'\x7f' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push('"');
+    if shown.len() < text.len() {
+        out.push('…');
+    }
+    out
 }
 
 /// The same of any bytes.
@@ -202,6 +222,7 @@ fn print_within(value: &Value, out: &mut String, max: usize) {
         Value::Bytes(bytes) => {
             print_bytes(&bytes[..bytes.len().min(max)], out);
         }
+        Value::Time(time) => out.push_str(&layout::format(time, "2006-01-02 15:04:05.999999999 -0700 MST")),
         other => push_within(&other.to_text(), out, max),
     }
 }

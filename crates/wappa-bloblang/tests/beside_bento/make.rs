@@ -1,8 +1,8 @@
-//! Makes mappings and documents. Most queries are of a type that fits where they stand, so that most of them succeed, and
+//! Makes mappings and documents: half of them examples of functions and methods with other things in them. Most queries are of a type that fits where they stand, so that most of them succeed, and
 //! some are not, since what fails has to fail alike.
 
 use crate::random::Random;
-use wappa_bloblang::{Category, Method, Param, Params, Status, Type, functions, methods};
+use wappa_bloblang::{Category, Example, Method, Param, Params, Status, Type, functions, methods};
 
 /// What gives something else each time, asks the machine, or is compared by examples.
 const LEFT_OUT: &[&str] = &[
@@ -73,6 +73,7 @@ const TEXTS: &[&str] = &[
     "this.o.t",
     "this.l.0",
     "content().string()",
+    "(0).ts_tz(\"UTC\")",
     "metadata(\"none\").or(\"m\")",
 ];
 const NUMBERS: &[&str] =
@@ -90,6 +91,9 @@ const LISTS: &[&str] = &[
 const OBJECTS: &[&str] = &["{}", r#"{"a": 1, "b": "x"}"#, "this.o", "this", r#"{"a": {"b": [1, 2]}}"#];
 const OTHERS: &[&str] =
     &["null", "this.none", "this.s.t", "deleted()", "nothing()", "content()", "@", "root"];
+/// What stands in documents.
+const VALUES: &[&str] =
+    &["null", "true", "0", "-1.5", "\"\"", "\"ÄÖ x\"", "\"5\"", "[]", "[1,\"a\"]", "{}", "{\"a\":1}"];
 const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 
 const FORMATS: &[&str] = &[r#""2006-01-02""#, r#""15:04:05""#, r#""Mon Jan _2""#];
@@ -289,8 +293,84 @@ fn argument(random: &mut Random, name: &str, param: &Param, depth: usize) -> Str
     }
 }
 
+/// A mapping, and documents for it.
+pub(crate) fn mapping_with(random: &mut Random, n_documents: usize) -> (String, Vec<String>) {
+    if random.is(2) {
+        return (mapping(random), (0..n_documents).map(|_| document(random)).collect());
+    }
+    let example = example(random);
+    let mut mapping = example.mapping.to_string();
+    for _ in 0..random.below(3) {
+        mapping = with_another(random, &mapping, |random| query(random, Type::Unknown, 1));
+    }
+    let own: Vec<&str> = example.results.iter().map(|it| it.0).collect();
+    let documents = (0..n_documents).map(|_| match own.is_empty() || random.is(5) {
+        true => document(random),
+        false => {
+            let own = random.pick(&own).to_string();
+            match random.is(2) {
+                true => own,
+                false => with_another(random, &own, |random| random.pick(VALUES).to_string()),
+            }
+        }
+    });
+    let documents = documents.collect();
+    (mapping, documents)
+}
+
+/// An example of a function or a method that gives the same in each program.
+fn example(random: &mut Random) -> &'static Example {
+    let functions = functions().into_iter().map(|it| (it.name, it.category, it.examples));
+    let methods = methods().into_iter().map(|it| (it.name, it.category, it.examples));
+    let all: Vec<&Example> = (functions.chain(methods))
+        .filter(|(name, category, _)| !is_left_out(name, *category))
+        .flat_map(|(.., examples)| examples)
+        .filter(|it| !LEFT_OUT.iter().any(|name| it.mapping.contains(&format!("{name}("))))
+        .collect();
+    all[random.below(all.len())]
+}
+
+/// A text with something else in the place of one of its literals and references.
+fn with_another(random: &mut Random, text: &str, make: impl Fn(&mut Random) -> String) -> String {
+    let bytes = text.as_bytes();
+    let is_of_name = |it: u8| it.is_ascii_alphanumeric() || it == b'_' || it == b'.';
+    let mut places = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        match bytes[at] {
+            b'"' => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at = bytes.len().min(at + 1);
+                // What is the name of a field stays.
+                if !text[at..].trim_start().starts_with(':') {
+                    places.push(begin..at);
+                }
+            }
+            it if is_of_name(it) => {
+                while at < bytes.len() && is_of_name(bytes[at]) {
+                    at += 1;
+                }
+                let word = &text[begin..at];
+                if word.starts_with("this") || word.starts_with(|it: char| it.is_ascii_digit()) {
+                    places.push(begin..at);
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    if places.is_empty() {
+        return text.to_string();
+    }
+    let place = places.swap_remove(random.below(places.len()));
+    format!("{}{}{}", &text[..place.start], make(random), &text[place.end..])
+}
+
 /// A mapping of a few statements.
-pub(crate) fn mapping(random: &mut Random) -> String {
+fn mapping(random: &mut Random) -> String {
     let mut lines = Vec::new();
     for _ in 0..1 + random.below(3) {
         let kinds = [&Type::String, &Type::Number, &Type::Bool, &Type::Array, &Type::Object, &Type::Unknown];
@@ -308,7 +388,10 @@ pub(crate) fn mapping(random: &mut Random) -> String {
             "root.x",
             "root.r",
         ]);
-        lines.push(format!("{target} = {}", query(random, kind, depth)));
+        // What fails ends the mapping, so that nothing would be found behind it.
+        let behind = if random.is(2) { ".catch(err -> err)" } else { "" };
+        let (open, close) = if behind.is_empty() { ("", "") } else { ("(", ")") };
+        lines.push(format!("{target} = {open}{}{close}{behind}", query(random, kind, depth)));
         if random.is(6) {
             lines.push("root.v = $v".to_string());
         }
@@ -328,7 +411,7 @@ pub(crate) fn mapping(random: &mut Random) -> String {
 }
 
 /// A document; now and then one that is none.
-pub(crate) fn document(random: &mut Random) -> String {
+fn document(random: &mut Random) -> String {
     if random.is(15) {
         return random
             .pick(&["", "no JSON", "[1,2]", "\"text\"", "5", "null", "{\"a\":1} x", "{"])

@@ -92,7 +92,9 @@ impl<E> Writer<'_, E> {
                 let mut pairs: Vec<(Text, Value)> = object.iter().collect();
                 (self.charge)(pairs.len().saturating_mul(SORTED_BYTES))?;
                 // Of some names it is no order: one comes before another, that before a third, and that before the first.
-                merge_sort(&mut pairs, &mut |one, other| Ok(by_name(&one.0, &other.0) == Ordering::Less))?;
+                merge_sort(&mut pairs, &mut |(_, one), (_, other)| {
+                    Ok(by_name(&one.0, &other.0) == Ordering::Less)
+                })?;
                 for (idx, (name, it)) in pairs.iter().enumerate() {
                     if 0 < idx || place != Place::Element {
                         self.indent(indent);
