@@ -14,6 +14,12 @@ use crate::{
 /// The most that a file of statements may be.
 const INIT_FILE_BYTES_MAX: u64 = 64 << 20;
 
+/// What a restricted config is told of SQLite.
+const SQLITE_REACHES: &str = "a database of SQLite, whose statements open any file,";
+
+/// What it is told of a server, where its name does not say all that it takes to connect.
+const SERVER_REACHES: &str = "a connection for which files or the environment are read";
+
 /// A config with the fields that say where a database is and how it is connected to, around fields of its own.
 ///
 /// A macro, since a description is one struct: what is written here is what each page says.
@@ -267,6 +273,10 @@ impl ConnectionConfig {
             reader.refuse_if_restricted("field init_files", of("init_files"));
         }
         let Some(driver) = Driver::lint(&self.driver, node, reader) else { return };
+        // Whatever its name is: a statement opens any file.
+        if driver == Driver::Sqlite {
+            reader.refuse_if_restricted(SQLITE_REACHES, of(name));
+        }
         let dsn = self.dsn.reveal();
         // What comes of an environment variable that is not set now is looked at when it is.
         if dsn.is_empty() {
@@ -278,12 +288,8 @@ impl ConnectionConfig {
                 of(name),
                 format!("this is no `{name}` of {}: {why}", self.driver),
             ),
-            Ok(target) if target.reaches_machine() => {
-                let what = match driver {
-                    Driver::Sqlite => "a database in a file",
-                    _ => "a connection for which files or the environment are read",
-                };
-                reader.refuse_if_restricted(what, of(name));
+            Ok(target) if target.reaches_machine() && driver != Driver::Sqlite => {
+                reader.refuse_if_restricted(SERVER_REACHES, of(name));
             }
             Ok(_) => (),
         }
@@ -295,6 +301,11 @@ impl ConnectionConfig {
         let target = Target::parse(driver, self.dsn.reveal()).map_err(|why| {
             BuildError::new(format!("this is no name of a {} database: {why}", self.driver))
         })?;
+        // A name that is empty, or comes of a variable that was not set then, was not looked at by a lint.
+        if ctx.registry().is_restricted() && target.reaches_machine() {
+            let what = if driver == Driver::Sqlite { SQLITE_REACHES } else { SERVER_REACHES };
+            return Err(BuildError::new(format!("{what} is not allowed in a restricted config")));
+        }
         let mut scripts = Vec::new();
         for path in files(&self.init_files)? {
             let read = read_file(&path, INIT_FILE_BYTES_MAX)

@@ -250,7 +250,21 @@ fn lints() {
             .contains("nope")
     );
     assert_eq!(lint(&of("driver: sqlite, dsn: ''")), "");
-    assert!(lint_restricted(&of("driver: sqlite, dsn: x")).contains("a database in a file"));
+}
+
+#[test]
+fn what_a_restricted_config_may_not_connect_to() {
+    let of = |fields: &str| {
+        format!("restricted: true\ninput: {{ sql_raw: {{ {fields}, query: select 1 }} }}\noutput: {{ drop: {{}} }}\n")
+    };
+    // Statements of SQLite open files also where the database itself is in memory.
+    for dsn in ["x", ":memory:", "file::memory:?cache=shared", "file:x?mode=memory", ""] {
+        let found = lint_restricted(&of(&format!("driver: sqlite, dsn: '{dsn}'")));
+        assert!(found.contains("is not allowed in a restricted config"), "{dsn}: {found}");
+    }
     assert!(lint_restricted(&of("driver: postgres, dsn: 'postgres://h/db'")).contains("environment"));
     assert_eq!(lint_restricted(&of("driver: postgres, dsn: 'postgres://u:p@h/db'")), "");
+    // What is empty may come of a variable, so it is looked at when it connects: all would be of the environment.
+    let empty = build_error(&of("driver: postgres, dsn: ''"));
+    assert!(empty.contains("environment are read is not allowed in a restricted config"), "{empty}");
 }

@@ -57,12 +57,13 @@ impl Target {
         matches!(self, Target::Sqlite(it) if it.is_in_memory)
     }
 
-    /// A file of the machine that is read to connect, or that the database is.
+    /// Whether files of the machine, or its environment, are read to connect, or by statements: those of SQLite open
+    /// any file with `ATTACH` and `VACUUM INTO`, also where the database itself is in memory.
     pub(crate) fn reaches_machine(&self) -> bool {
         match self {
             Target::Postgres(it) => it.reaches_machine,
             Target::MySql(it) => it.reaches_machine,
-            Target::Sqlite(it) => !it.is_in_memory,
+            Target::Sqlite(_) => true,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
 use wappa_engine::{BuildRequest, Report, Setting, Stop, Tally, World};
-use wappa_spec::{LintOptions, Restricted, Source, Spec};
+use wappa_spec::{LintOptions, Registry, Restricted, Source, Spec};
 
 /// Nothing here takes that long, unless it is never done.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -138,13 +138,15 @@ impl Running {
         let errors: Vec<_> = linted.lints.iter().filter(|it| it.is_error()).collect();
         assert!(errors.is_empty(), "{errors:?}");
         let config = linted.config.expect("a config without errors can be read");
+        let restricted = Restricted(&specs);
+        let registry: &dyn Registry = if config.is_restricted { &restricted } else { &specs };
         let log = Arc::new(Log::default());
         let world = World::real().expect("a thread can be started");
         let setting = Setting::new(&world).expect("a descriptor can be had");
         let request = BuildRequest {
             config: &config,
             components,
-            registry: &specs,
+            registry,
             logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
             metrics: Metrics::default(),
             services: Services::default(),
