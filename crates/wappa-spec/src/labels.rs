@@ -1,15 +1,21 @@
 //! Labels of resources: which ones a file defines and which ones it refers to, so that a resource that is nowhere is found
 //! before anything is built.
 
+use std::collections::BTreeMap;
+
 use crate::lint::{Lint, Rule};
 use crate::spec::ComponentKind;
 use crate::suggest::{nearest, shown};
 use crate::yaml::{Node, Pos};
 
+/// Among how many labels the one is looked for that was meant: each that is missing is compared with all of them.
+const COMPARED_MAX: usize = 1000;
+
 /// The labels of the resources of one file, or of several together.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    defined: Vec<(ComponentKind, String)>,
+    /// By their names: of which kinds they are.
+    defined: BTreeMap<String, Vec<ComponentKind>>,
     referred_to: Vec<Reference>,
 }
 
@@ -24,7 +30,10 @@ struct Reference {
 
 impl Labels {
     pub(crate) fn define(&mut self, kind: ComponentKind, label: &str) {
-        self.defined.push((kind, label.to_string()));
+        let kinds = self.defined.entry(label.to_string()).or_default();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
     }
 
     /// Remembers a label that is referred to, or a list of them.
@@ -49,7 +58,9 @@ impl Labels {
 
     /// Adds what another file defines.
     pub fn add_defined(&mut self, other: &Labels) {
-        self.defined.extend_from_slice(&other.defined);
+        for (label, kinds) in &other.defined {
+            kinds.iter().for_each(|kind| self.define(*kind, label));
+        }
     }
 
     /// In a file that is not linted nothing is missing.
@@ -64,19 +75,22 @@ impl Labels {
     }
 
     fn has(&self, kind: ComponentKind, label: &str) -> bool {
-        self.defined.iter().any(|(its_kind, it)| *its_kind == kind && it == label)
+        self.defined.get(label).is_some_and(|it| it.contains(&kind))
     }
 
     fn lint(&self, reference: &Reference) -> Lint {
         let Reference { kind, label, pos, len } = reference;
         let message = format!("{kind} resource '{}' was not found", shown(label));
         let lint = Lint { len: *len, ..Lint::error(Rule::UnknownResource, *pos, message) };
-        let of_kind = self.defined.iter().filter(|(it, _)| it == kind).map(|(_, label)| label.as_str());
-        if let Some(near) = nearest(label, of_kind) {
+        let of_kind =
+            self.defined.iter().filter(|(_, kinds)| kinds.contains(kind)).map(|(label, _)| label.as_str());
+        if self.defined.len() <= COMPARED_MAX
+            && let Some(near) = nearest(label, of_kind)
+        {
             return lint.hint(format!("did you mean `{near}`?"));
         }
-        match self.defined.iter().find(|(_, it)| it == label) {
-            Some((other, _)) => {
+        match self.defined.get(label).and_then(|it| it.first()) {
+            Some(other) => {
                 lint.hint(format!("`{label}` is the label of {}, not of {}", other.one(), kind.one()))
             }
             None => lint.hint(format!(

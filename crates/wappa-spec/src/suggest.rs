@@ -18,9 +18,16 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     }
     let allowed = (name.chars().count() / 3).max(1);
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = known.iter().map(|it| (distance(name, it), *it)).min_by_key(|(distance, _)| *distance)?;
-    if nearest.0 <= allowed && nearest.0 < name.chars().count() {
-        return Some(nearest.1);
+    // So far in their lengths alone are names that are not near, however long somebody made them.
+    let n_chars = name.chars().count();
+    let similar =
+        known.iter().filter(|it| it.chars().take(n_chars + allowed + 1).count().abs_diff(n_chars) <= allowed);
+    let nearest = similar.map(|it| (distance(name, it), *it)).min_by_key(|(distance, _)| *distance);
+    if let Some((distance, nearest)) = nearest
+        && distance <= allowed
+        && distance < n_chars
+    {
+        return Some(nearest);
     }
     // A name of which some words were left out, if there is one only.
     let mut longer = known.into_iter().filter(|it| has_words(it, name));

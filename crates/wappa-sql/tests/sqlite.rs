@@ -255,7 +255,9 @@ fn lints() {
 #[test]
 fn what_a_restricted_config_may_not_connect_to() {
     let of = |fields: &str| {
-        format!("restricted: true\ninput: {{ sql_raw: {{ {fields}, query: select 1 }} }}\noutput: {{ drop: {{}} }}\n")
+        format!(
+            "restricted: true\ninput: {{ sql_raw: {{ {fields}, query: select 1 }} }}\noutput: {{ drop: {{}} }}\n"
+        )
     };
     // Statements of SQLite open files also where the database itself is in memory.
     for dsn in ["x", ":memory:", "file::memory:?cache=shared", "file:x?mode=memory", ""] {

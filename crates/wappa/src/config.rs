@@ -13,7 +13,7 @@ use wappa_spec::{
     StreamConfig, printable,
 };
 
-use crate::{cli, environment::Environment, markdown, wasm};
+use crate::{cli, environment::Environment, file_text::FileText, markdown, wasm};
 
 /// Where the main config is looked for when no flag names it.
 const DEFAULT_PATHS: [&str; 6] = [
@@ -85,24 +85,13 @@ pub(crate) struct Finding {
     pub(crate) lint: Lint,
 }
 
-/// A file as it is, without environment variables put in: what may be shown.
-#[derive(Debug)]
-pub(crate) struct FileText {
-    /// The path as the user gave it.
-    pub(crate) path: String,
-    /// The text; empty for a file that could not be read.
-    pub(crate) text: String,
-    /// Whether it is no file but a flag, which has no lines.
-    pub(crate) is_flag: bool,
-}
-
 impl Finding {
     /// The line that Bento prints. In a file of one line the column, which means nothing there, is the true one.
     pub(crate) fn line(&self) -> String {
         if self.file.is_flag {
             return format!("{}: {}", printable(&self.file.path), self.lint.message);
         }
-        if self.file.text.trim_end().lines().count() == 1 && self.lint.pos.line == 1 {
+        if self.lint.pos.line == 1 && self.file.is_one_line() {
             return self.line_of_place();
         }
         self.lint.line(&printable(&self.file.path))
@@ -224,8 +213,7 @@ impl Reading<'_> {
         let mut findings = found.findings(Level::Error);
         for finding in &mut findings {
             if let Some((_, flag)) = flags.iter().find(|(lint, _)| *lint == finding.lint) {
-                let file = FileText { path: flag.clone(), text: String::new(), is_flag: true };
-                finding.file = Arc::new(file);
+                finding.file = Arc::new(FileText::of_flag(flag));
             }
         }
         Ok(Loaded { config, findings })
@@ -252,7 +240,7 @@ impl Reading<'_> {
 
     fn lint_markdown(&self, path: &str, bytes: &[u8], found: &mut Found) {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
+        let file = Arc::new(FileText::new(path, text));
         if file.text.starts_with("\n# BENTO LINT DISABLE") {
             return;
         }
@@ -361,7 +349,7 @@ impl Reading<'_> {
             Err(lints) => (None, lints, Labels::default()),
         };
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let file = Arc::new(FileText { path: path.to_string(), text, is_flag: false });
+        let file = Arc::new(FileText::new(path, text));
         found.add(file, lints, labels);
         config
     }
@@ -382,7 +370,7 @@ fn is_module(bytes: &[u8]) -> bool {
 fn read_file(path: &Path) -> Result<Vec<u8>, Finding> {
     let name = path.display();
     let failed = |text: String| {
-        let file = Arc::new(FileText { path: name.to_string(), text: String::new(), is_flag: false });
+        let file = Arc::new(FileText::new(&name.to_string(), String::new()));
         Finding { file, lint: Lint::error(Rule::FailedRead, Pos::new(1, 1), text) }
     };
     if path.is_dir() {

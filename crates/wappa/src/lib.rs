@@ -11,6 +11,7 @@ mod compiling;
 mod config;
 mod dotenv;
 mod environment;
+mod file_text;
 mod globs;
 mod guest;
 mod lint;

@@ -39,9 +39,10 @@ pub(crate) fn render_below(line: String, finding: &Finding, is_terminal: bool, h
 
 fn place(finding: &Finding, renderer: Renderer) -> String {
     let Lint { pos, len, level, .. } = finding.lint;
-    let line = (pos.line as usize).checked_sub(1).and_then(|it| finding.file.text.lines().nth(it));
     // Nothing is to be seen in an empty line, nor in one that fills the screen.
-    let Some(line) = line.filter(|it| !it.trim().is_empty() && it.len() <= 400) else { return String::new() };
+    let Some(line) = finding.file.line(pos.line).filter(|it| !it.trim().is_empty() && it.len() <= 400) else {
+        return String::new();
+    };
     // One character for another, so that columns stay.
     let line: String =
         line.chars().map(|it| if is_printable(it) || it == '\t' { it } else { '\u{fffd}' }).collect();
@@ -71,10 +72,10 @@ mod tests {
     use wappa_spec::{Pos, Rule};
 
     use super::*;
-    use crate::config::FileText;
+    use crate::file_text::FileText;
 
     fn finding(text: &str, pos: Pos, len: u32, hint: Option<&str>) -> Finding {
-        let file = FileText { path: "a.yaml".to_string(), text: text.to_string(), is_flag: false };
+        let file = FileText::new("a.yaml", text.to_string());
         let lint = Lint::error(Rule::UnknownField, pos, "field path not recognised");
         Finding { file: Arc::new(file), lint: Lint { len, hint: hint.map(str::to_string), ..lint } }
     }
