@@ -14,12 +14,14 @@ use crate::{Dir, Launch, Missing, Port, Server, find};
 pub struct Redis {
     program: PathBuf,
     args: Vec<String>,
+    /// Files of a certificate and its key.
+    tls: Option<[String; 2]>,
 }
 
 impl Redis {
     /// The program.
     pub fn find() -> Result<Redis, Missing> {
-        Ok(Redis { program: find("redis-server")?, args: Vec::new() })
+        Ok(Redis { program: find("redis-server")?, args: Vec::new(), tls: None })
     }
 
     /// The same, with more arguments: `--requirepass`, say. Port and storage are taken care of.
@@ -28,20 +30,46 @@ impl Redis {
         Redis { args: args.iter().map(|it| it.to_string()).collect(), ..self }
     }
 
+    /// The same, which encrypts, with files of a certificate and its key.
+    #[must_use]
+    pub fn tls(self, cert_file: &str, key_file: &str) -> Redis {
+        Redis { tls: Some([cert_file, key_file].map(str::to_string)), ..self }
+    }
+
     /// Starts it. What was written to it is there again after it was killed.
     pub fn start(self) -> Server {
         let (dir, port) = (Dir::new(), Port::free());
         let (data, number) = (dir.at(""), port.number().to_string());
-        let own =
-            ["--bind", "127.0.0.1", "--port", &number, "--dir", &data, "--save", "", "--appendonly", "yes"];
+        let own = ["--bind", "127.0.0.1", "--dir", &data, "--save", "", "--appendonly", "yes"];
+        let listening = match &self.tls {
+            None => vec!["--port", &number],
+            Some([cert, key]) => vec![
+                "--port",
+                "0",
+                "--tls-port",
+                &number,
+                "--tls-auth-clients",
+                "no",
+                "--tls-cert-file",
+                cert,
+                "--tls-key-file",
+                key,
+            ],
+        };
         let address = port.address();
         let launch = Launch {
             name: "redis-server",
             program: self.program,
-            args: own.map(str::to_string).into_iter().chain(self.args).collect(),
+            args: own.into_iter().chain(listening).map(str::to_string).chain(self.args).collect(),
             env: Vec::new(),
             user: None,
-            is_ready: Box::new(move || answers(&address)),
+            is_ready: match self.tls {
+                None => Box::new(move || answers(&address)),
+                // It has read its data before it listens there.
+                Some(_) => {
+                    Box::new(move || TcpStream::connect(&address).map(drop).map_err(|it| it.to_string()))
+                }
+            },
         };
         Server::start(launch, vec![port], dir)
     }

@@ -23,6 +23,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     all.extend(wappa_http_server::components());
     #[cfg(feature = "kafka")]
     all.extend(wappa_kafka::components());
+    #[cfg(feature = "redis")]
+    all.extend(wappa_redis::components());
     #[cfg(feature = "sql")]
     all.extend(wappa_sql::components());
     all.extend(wasm::components());

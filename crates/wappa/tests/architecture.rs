@@ -104,6 +104,19 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    (
+        "wappa-redis",
+        &[
+            "wappa-component",
+            "wappa-conformance",
+            "wappa-engine",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-servers",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -118,6 +131,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-nats",
             "wappa-net",
             "wappa-pure",
+            "wappa-redis",
             "wappa-servers",
             "wappa-spec",
             "wappa-sql",
@@ -133,12 +147,21 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     // Clients of the network, and what wasmtime-wasi names of it.
     (
         "tokio",
-        &["wappa-http-client", "wappa-http-server", "wappa-nats", "wappa-net", "wappa-sql", "wappa-wasm"],
+        &[
+            "wappa-http-client",
+            "wappa-http-server",
+            "wappa-nats",
+            "wappa-net",
+            "wappa-redis",
+            "wappa-sql",
+            "wappa-wasm",
+        ],
     ),
     ("rustls", &["wappa-http-client", "wappa-net"]),
     ("rdkafka", &["wappa-kafka"]),
     ("sqlx", &["wappa-sql"]),
     ("async-nats", &["wappa-nats"]),
+    ("redis", &["wappa-redis"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

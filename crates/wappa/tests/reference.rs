@@ -68,7 +68,7 @@ fn markdown_below(folder: &Path) -> BTreeSet<String> {
 
 /// Whether an example needs a server: it is run by the tests of its component, where there is one.
 fn needs_server(text: &str) -> bool {
-    ["localhost:4195", "localhost:4222", "localhost:8080", "localhost:9092"]
+    ["localhost:4195", "localhost:4222", "localhost:6379", "localhost:8080", "localhost:9092"]
         .iter()
         .any(|it| text.contains(it))
 }

@@ -1,0 +1,85 @@
+//! The output `redis_list`.
+
+use redis::Cmd;
+use wappa_component::{
+    BuildError, BuildOutput, Component, Context, Output,
+    batching::{self, PolicyConfig},
+};
+use wappa_message::{Mark, Message};
+use wappa_spec::{Interpolated, Node, Reader};
+
+use super::{Form, boxed};
+
+pub(crate) const COMPONENT: Component =
+    Component::output::<ListConfig>("redis_list").categories(&["Services"]);
+
+redis_config! {
+    /// Pushes messages to a list of Redis, which is made where there is none.
+    ///
+    /// # Examples
+    ///
+    /// ### A queue for each country
+    ///
+    /// ```yaml
+    /// input:
+    ///   stdin: {}
+    /// output:
+    ///   redis_list:
+    ///     url: redis://localhost:6379
+    ///     key: orders:${! json("country") }
+    /// ```
+    ///
+    /// # Delivery
+    ///
+    /// A message has arrived once the server says so. What was not answered when a connection broke comes again, in order, on the
+    /// next one, so a list may have it twice.
+    ///
+    /// # Performance
+    ///
+    /// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
+    #[config(lint = lint)]
+    struct ListConfig {
+        /// The list for each message.
+        #[config(example = "some_list", example = "${! @.kafka_key }", example = "${! this.doc.id }")]
+        key: Interpolated,
+
+        /// How many batches may be on their way at once.
+        #[config(default = "64")]
+        max_in_flight: usize,
+
+        /// How messages are put together to batches.
+        batching: PolicyConfig,
+
+        /// At which end they are pushed: `rpush` at the end, `lpush` at the beginning.
+        #[config(default = "rpush", advanced, options("rpush", "lpush"))]
+        command: String,
+    }
+}
+
+fn lint(config: &ListConfig, node: &Node, reader: &mut Reader<'_>) {
+    config.lint_endpoint(node, reader);
+}
+
+impl BuildOutput for ListConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let command = if self.command == "lpush" { "LPUSH" } else { "RPUSH" };
+        let output = boxed(endpoint, Push { key: self.key, command }, self.max_in_flight, ctx);
+        batching::batched(output, &self.batching, ctx)
+    }
+}
+
+struct Push {
+    key: Interpolated,
+    command: &'static str,
+}
+
+impl Form for Push {
+    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+        let key = self.key.evaluate(batch, place);
+        let key = key.map_err(|err| Mark::new(format!("key interpolation error: {err}")))?;
+        let mut command = redis::cmd(self.command);
+        command.arg(&key[..]).arg(&batch[place].content()[..]);
+        Ok(command)
+    }
+}

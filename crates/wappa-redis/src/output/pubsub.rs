@@ -1,0 +1,76 @@
+//! The output `redis_pubsub`.
+
+use redis::Cmd;
+use wappa_component::{
+    BuildError, BuildOutput, Component, Context, Output,
+    batching::{self, PolicyConfig},
+};
+use wappa_message::{Mark, Message};
+use wappa_spec::{Interpolated, Node, Reader};
+
+use super::{Form, boxed};
+
+pub(crate) const COMPONENT: Component =
+    Component::output::<PubSubConfig>("redis_pubsub").categories(&["Services"]);
+
+redis_config! {
+    /// Publishes messages to a channel of Redis.
+    ///
+    /// # Examples
+    ///
+    /// ### A channel for each kind of event
+    ///
+    /// ```yaml
+    /// input:
+    ///   stdin: {}
+    /// output:
+    ///   redis_pubsub:
+    ///     url: redis://localhost:6379
+    ///     channel: events.${! json("kind").or("other") }
+    /// ```
+    ///
+    /// # Delivery
+    ///
+    /// A message has arrived once the server says so; whether anybody has heard of it nobody knows, and the server keeps nothing.
+    /// What was not answered when a connection broke is published again on the next one.
+    ///
+    /// # Performance
+    ///
+    /// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
+    #[config(lint = lint)]
+    struct PubSubConfig {
+        /// The channel for each message.
+        channel: Interpolated,
+
+        /// How many batches may be on their way at once.
+        #[config(default = "64")]
+        max_in_flight: usize,
+
+        /// How messages are put together to batches.
+        batching: PolicyConfig,
+    }
+}
+
+fn lint(config: &PubSubConfig, node: &Node, reader: &mut Reader<'_>) {
+    config.lint_endpoint(node, reader);
+}
+
+impl BuildOutput for PubSubConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let output = boxed(endpoint, Publish(self.channel), self.max_in_flight, ctx);
+        batching::batched(output, &self.batching, ctx)
+    }
+}
+
+struct Publish(Interpolated);
+
+impl Form for Publish {
+    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+        let channel = self.0.evaluate(batch, place);
+        let channel = channel.map_err(|err| Mark::new(format!("channel interpolation error: {err}")))?;
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(&channel[..]).arg(&batch[place].content()[..]);
+        Ok(command)
+    }
+}
