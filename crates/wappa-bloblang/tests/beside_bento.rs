@@ -21,7 +21,7 @@ use std::{
     process::Command,
 };
 
-use playground::Playground;
+use playground::{Panicked, Playground};
 use random::Random;
 use serde_json::{Value as Json, json};
 use wappa_bloblang::{Environment, ParseError, Program};
@@ -92,6 +92,7 @@ const MEANT: &[Meant] = &[
     // A number that no float can hold.
     Meant::Bento("unsupported value"),
     Meant::Bento(r#"Mapped { content: "","#),
+    Meant::Bento("no JSON holds them"),
     // What ends a mapping here, and Bento never.
     Meant::Wappa("the mapping takes more than"),
     Meant::Wappa("the mapping makes more than"),
@@ -142,16 +143,30 @@ fn random_mappings_give_the_same_in_bento() {
         // Through the generator once, since the rounds would else be one row of numbers, each begun one later.
         let mut random = Random(Random(seed.wrapping_add(round)).next());
         let n = n_left.min(MAPPINGS);
-        let (mappings, documents) = (0..n).map(|_| make::mapping_with(&mut random, DOCUMENTS)).unzip();
-        Round { bento: &bento, playground: &playground, dir: &dir, mappings, documents }.run(&mut found);
+        let mut cases = Vec::new();
+        for _ in 0..n {
+            let (mapping, documents) = make::mapping_with(&mut random, DOCUMENTS);
+            let program = Program::parse(&mapping, &Environment::default());
+            match playground.refusal(&mapping) {
+                Ok(refusal) => cases.push(Case { mapping, documents, program, refusal }),
+                // Nothing is compared; what it is here ends all the same.
+                Err(Panicked) => {
+                    found.n_panics += 1;
+                    if let Ok(program) = program {
+                        documents.iter().for_each(|it| _ = evaluated(&program, it, (0, 0)));
+                    }
+                }
+            }
+        }
+        Round { bento: &bento, dir: &dir, cases }.run(&mut found);
         n_left -= n;
         round += 1;
     }
     fs::remove_dir_all(&dir).expect("it can be removed");
-    let Found { n_read, n_refused, n_pairs, n_failed, n_meant, n_not_meant, problems } = found;
+    let Found { n_read, n_refused, n_pairs, n_failed, n_meant, n_panics, n_not_meant, problems } = found;
     eprintln!(
         "{n_read} mappings were read and {n_refused} refused by both; {n_pairs} pairs, of which {n_failed} fail; {n_meant} \
-         differ as they are meant to, {n_not_meant} of {} mappings as they are not",
+         differ as they are meant to, {n_not_meant} of {} mappings as they are not; Bento panics at {n_panics} mappings",
         problems.len()
     );
     let told: Vec<&str> = problems.iter().take(TOLD_MAX).map(|it| it.1.as_str()).collect();
@@ -166,6 +181,7 @@ struct Found {
     n_pairs: usize,
     n_failed: usize,
     n_meant: usize,
+    n_panics: usize,
     n_not_meant: usize,
     /// Mappings, and what is told of them.
     problems: Vec<(String, String)>,
@@ -193,27 +209,30 @@ impl Found {
     }
 }
 
+/// A mapping, its documents, and what comes of reading it here and in Bento.
+struct Case {
+    mapping: String,
+    documents: Vec<String>,
+    program: Result<Program, ParseError>,
+    refusal: Option<String>,
+}
+
 /// Mappings and documents that are gone through at once.
 struct Round<'a> {
     bento: &'a str,
-    playground: &'a Playground,
     dir: &'a Path,
-    mappings: Vec<String>,
-    documents: Vec<Vec<String>>,
+    cases: Vec<Case>,
 }
 
 impl Round<'_> {
     fn run(&self, found: &mut Found) {
         let linted = self.linted();
-        let mut programs: Vec<Option<Program>> = Vec::new();
-        for (idx, mapping) in self.mappings.iter().enumerate() {
-            let read = Program::parse(mapping, &Environment::default());
-            let bento = self.playground.refusal(mapping);
+        for (idx, Case { mapping, program, refusal, .. }) in self.cases.iter().enumerate() {
             let lint = linted.get(&idx).map(String::as_str);
-            match (&bento, &read) {
+            match (refusal, program) {
                 (None, Ok(_)) if lint.is_none() => found.n_read += 1,
                 (Some(bento), Err(here)) if is_same_refusal(mapping, bento, lint, here) => {
-                    found.n_refused += 1
+                    found.n_refused += 1;
                 }
                 (bento, here) => {
                     let bento = bento.as_deref().unwrap_or("is read");
@@ -225,28 +244,31 @@ impl Round<'_> {
                     found.differs(mapping, "", &bento, &here);
                 }
             }
-            programs.push(read.ok().filter(|_| bento.is_none()));
         }
-        let outcomes = self.outcomes(&|idx| programs[idx].is_some());
-        for (idx, program) in programs.iter().enumerate() {
-            let Some(program) = program else { continue };
-            for (at, document) in self.documents[idx].iter().enumerate() {
-                found.n_pairs += 1;
+        let is_read = |idx: &usize| self.cases[*idx].refusal.is_none() && self.cases[*idx].program.is_ok();
+        let all: Vec<usize> = (0..self.cases.len()).filter(is_read).collect();
+        let outcomes = self.outcomes(&all);
+        for idx in all {
+            let Case { mapping, documents, program: Ok(program), .. } = &self.cases[idx] else { continue };
+            for (at, document) in documents.iter().enumerate() {
                 let here = evaluated(program, document, (idx, at));
-                let bento = outcomes.get(&(idx, at)).cloned().unwrap_or(Outcome::Deleted);
+                let Some(outcomes) = &outcomes[&idx] else { continue };
+                found.n_pairs += 1;
+                let bento = outcomes.get(&at).cloned().unwrap_or(Outcome::Deleted);
                 found.n_failed += usize::from(matches!(here, Outcome::Failed(_)));
-                if !is_same(&self.mappings[idx], &bento, &here) {
+                if !is_same(mapping, &bento, &here) {
                     let (bento, here) = (format!("{bento:?}"), format!("{here:?}"));
-                    found.differs(&self.mappings[idx], document, &bento, &here);
+                    found.differs(mapping, document, &bento, &here);
                 }
             }
+            found.n_panics += usize::from(outcomes[&idx].is_none());
         }
     }
 
     /// Which mappings Bento's `lint` finds something in, and what.
     fn linted(&self) -> BTreeMap<usize, String> {
         let mut text = String::from("pipeline:\n  processors:\n");
-        for mapping in &self.mappings {
+        for Case { mapping, .. } in &self.cases {
             // Bento adds the line in the mapping to that in the file.
             let apart = "\n".repeat(LINES_APART);
             write!(text, "    - mapping: {}{apart}", json!(mapping)).expect("it is written to memory");
@@ -263,25 +285,40 @@ impl Round<'_> {
         linted
     }
 
-    /// What Bento makes of the documents of these mappings; those that are deleted are none.
-    fn outcomes(&self, is_read: &dyn Fn(usize) -> bool) -> BTreeMap<(usize, usize), Outcome> {
+    /// What Bento makes of the documents of these mappings; those that are deleted are none, and neither are mappings at
+    /// which it panics.
+    fn outcomes(&self, all: &[usize]) -> BTreeMap<usize, Option<BTreeMap<usize, Outcome>>> {
+        match (self.outcomes_if_all_end(all), all) {
+            (Ok(outcomes), _) => outcomes.into_iter().map(|(idx, it)| (idx, Some(it))).collect(),
+            (Err(Panicked), [idx]) => BTreeMap::from([(*idx, None)]),
+            (Err(Panicked), all) => {
+                let (one, other) = all.split_at(all.len() / 2);
+                self.outcomes(one).into_iter().chain(self.outcomes(other)).collect()
+            }
+        }
+    }
+
+    fn outcomes_if_all_end(
+        &self,
+        all: &[usize],
+    ) -> Result<BTreeMap<usize, BTreeMap<usize, Outcome>>, Panicked> {
         let mut input = String::new();
-        for (idx, documents) in self.documents.iter().enumerate().filter(|it| is_read(it.0)) {
-            for (at, document) in documents.iter().enumerate() {
+        for idx in all {
+            for (at, document) in self.cases[*idx].documents.iter().enumerate() {
                 writeln!(input, "{}", json!({"idx": idx, "at": at, "text": document}))
                     .expect("it is written to memory");
             }
         }
         let mut text = String::from(
-            "http: { enabled: false }\nlogger: { level: ERROR }\ninput:\n  stdin: {}\npipeline:\n  threads: 1\n  \
+            "http: { enabled: false }\nlogger: { level: NONE }\ninput:\n  stdin: {}\npipeline:\n  threads: 1\n  \
              processors:\n    - mapping: |\n        meta idx = this.idx\n        meta at = this.at\n        root = \
              this.text\n    - switch:\n",
         );
-        for (idx, mapping) in self.mappings.iter().enumerate().filter(|it| is_read(it.0)) {
+        for idx in all {
             writeln!(
                 text,
                 "      - check: '@idx == {idx}'\n        processors: [{{ mapping: {} }}]",
-                json!(format!("{mapping}\n"))
+                json!(format!("{}\n", self.cases[*idx].mapping))
             )
             .expect("it is written to memory");
         }
@@ -290,14 +327,18 @@ impl Round<'_> {
         write!(
             text,
             "    - mapping: |\n        root.idx = metadata(\"idx\")\n        root.at = metadata(\"at\")\n        root.why = error()\n        \
-             root.content = content().string()\n        root.metadata = @\n\
+             root.content = content().string()\n        root.metadata = if @.format_json().catch(null) == null {{ \"no JSON holds them\" }} else {{ @ }}\n\
              output:\n  file: {{ path: {:?}, codec: lines }}\n",
             output.display().to_string(),
         )
         .expect("it is written to memory");
         let said = self.bento(&["-c"], &text, &input);
+        if said.contains("\ngoroutine ") {
+            return Err(Panicked);
+        }
         let lines = fs::read_to_string(&output).unwrap_or_else(|_| panic!("bento says {said}"));
-        let mut outcomes = BTreeMap::new();
+        let mut outcomes: BTreeMap<usize, BTreeMap<usize, Outcome>> =
+            all.iter().map(|idx| (*idx, BTreeMap::new())).collect();
         for line in lines.lines() {
             let line: Json = serde_json::from_str(line)
                 .unwrap_or_else(|err| panic!("{err} in what bento wrote: {line:?}"));
@@ -309,9 +350,9 @@ impl Round<'_> {
                     metadata: line["metadata"].clone(),
                 },
             };
-            outcomes.insert((number("idx"), number("at")), outcome);
+            outcomes.entry(number("idx")).or_default().insert(number("at"), outcome);
         }
-        outcomes
+        Ok(outcomes)
     }
 
     fn config(&self) -> PathBuf {

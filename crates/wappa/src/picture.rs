@@ -49,8 +49,11 @@ fn place(finding: &Finding, renderer: Renderer) -> String {
     let line = line.as_str();
     let byte = |column: u32| line.char_indices().nth(column as usize).map_or(line.len(), |(at, _)| at);
     let start = byte(pos.column.saturating_sub(1)).min(line.len());
-    // Environment variables may have moved the place; then it is the whole line.
+    let is_end = line.chars().count() + 1 == pos.column as usize;
     let span = match line[start..].trim().is_empty() {
+        // Something is missing behind the last character.
+        true if is_end => line.len()..line.len(),
+        // Environment variables may have moved the place; then it is the whole line.
         true => line.len() - line.trim_start().len()..line.trim_end().len(),
         false => start..byte(pos.column.saturating_sub(1).saturating_add(len.max(1))).max(start + 1),
     };
@@ -87,6 +90,7 @@ mod tests {
         let all = [
             of(Pos::new(2, 23), 4, Some("did you mean `paths`?")),
             of(Pos::new(2, 99), 4, None),
+            of(Pos::new(2, 30), 0, None),
             of(Pos::new(3, 1), 0, None),
             of(Pos::new(0, 1), 0, Some("write something")),
             render(&finding(text, Pos::new(2, 3), 0, Some("x")), false, true),

@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use expect_test::expect;
 use rustix::ioctl::{Getter, Setter, ioctl};
 
 mod support;
@@ -159,6 +160,95 @@ hint: did you mean `threads`?
 ";
     assert_eq!(text, expected);
 }
+
+/// The same ten as in the suite of lints, whose columns are those of Bento.
+#[test]
+fn lint_shows_where_mappings_are_wrong() {
+    let program = Program::new("terminal-lint-mappings").file("a.yaml", MISTAKES).env("NO_COLOR", "1");
+    let Some((text, _)) = seen(&program, &["lint", "a.yaml"], true) else { return };
+    expect![[r#"
+        a.yaml(3,57) expected query, but reached end of input
+          |
+        3 |     mapping: 'root = {"id": counter(), "n": random_int()'
+          |                                                         ^
+
+        a.yaml(7,41) unrecognised method 'upercase'
+          |
+        7 |         root.name = this.name.upercase()
+          |                                         ^
+        hint: did you mean `uppercase`?
+
+        a.yaml(9,39) required: expected comma or closing bracket, but reached end of input
+          |
+        9 |     - mapping: root.a = this.a.slice(1
+          |                                       ^
+
+        a.yaml(13,15) required: expected =>, got: = 2
+           |
+        13 |           "b" = 2
+           |               ^
+
+        a.yaml(15,45) unrecognised function 'sum'
+           |
+        15 |     - mutation: root.total = sum(this.items)
+           |                                             ^
+        hint: `sum` is a method, behind a value: `this.sum(…)`
+
+        a.yaml(16,40) wrong number of arguments, expected 0, got 1
+           |
+        16 |     - mapping: root.n = this.n.round(2)
+           |                                        ^
+
+        a.yaml(17,26) cannot add types string (from string literal) and number (from number literal): "x" +
+           |
+        17 |     - bloblang: root.b = "x" + 5
+           |                          ^
+
+        a.yaml(18,47) unrecognised method 'strng':  }
+           |
+        18 |     - log: { message: 'got ${! this.id.strng() }' }
+           |                                               ^
+        hint: did you mean `string`?
+
+        a.yaml(20,35) expected line break, got: [0
+           |
+        20 |         request_map: root = this.l[0
+           |                                   ^
+
+        a.yaml(24,33) required: expected function argument, got: }.jso
+           |
+        24 |     path: out/${! meta("k").or( }.jsonl
+           |                                 ^
+
+    "#]]
+    .assert_eq(&text);
+}
+
+const MISTAKES: &str = r#"input:
+  generate:
+    mapping: 'root = {"id": counter(), "n": random_int()'
+pipeline:
+  processors:
+    - mapping: |
+        root.name = this.name.upercase()
+        root.at = now()
+    - mapping: root.a = this.a.slice(1
+    - mapping: |
+        root.kind = match this.type {
+          "a" => 1
+          "b" = 2
+        }
+    - mutation: root.total = sum(this.items)
+    - mapping: root.n = this.n.round(2)
+    - bloblang: root.b = "x" + 5
+    - log: { message: 'got ${! this.id.strng() }' }
+    - branch:
+        request_map: root = this.l[0
+        processors: []
+output:
+  file:
+    path: out/${! meta("k").or( }.jsonl
+"#;
 
 #[test]
 fn a_mapping_answers_what_is_typed() {

@@ -11,6 +11,10 @@ use std::{
 /// How long Bento may take to start.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// Bento panicked.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
 pub(crate) struct Playground {
     process: Child,
     address: SocketAddr,
@@ -24,7 +28,7 @@ impl Playground {
         let port = address.port().to_string();
         let mut command = Command::new(bento);
         command.args(["blobl", "server", "--no-open", "--host", "127.0.0.1", "--port", &port]);
-        let process = command.env("TZ", "UTC").stdout(Stdio::null()).spawn();
+        let process = command.env("TZ", "UTC").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let process = process.unwrap_or_else(|err| panic!("{bento} starts: {err}"));
         let playground = Playground { process, address };
         let started = Instant::now();
@@ -35,8 +39,8 @@ impl Playground {
         playground
     }
 
-    /// Why this mapping cannot be read, if it cannot: line, character and what is wrong.
-    pub(crate) fn refusal(&self, mapping: &str) -> Option<String> {
+    /// Why this mapping cannot be read, if it cannot: line, character and what is wrong. Some mappings make Bento panic.
+    pub(crate) fn refusal(&self, mapping: &str) -> Result<Option<String>, Panicked> {
         // It wants a document, and evaluates the mapping with it.
         let body = json!({"mapping": mapping, "input": "null"}).to_string();
         let request = format!("POST /execute HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -44,11 +48,13 @@ impl Playground {
         connection.write_all(request.as_bytes()).expect("Bento listens");
         let mut answer = String::new();
         connection.read_to_string(&mut answer).expect("Bento answers");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        // The connection is closed then.
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or(Panicked)?;
         let answer: Json = serde_json::from_str(body).unwrap_or_else(|err| panic!("{err} in {answer:?}"));
-        let why = answer["parse_error"].as_str()?;
-        let why = why.trim_start_matches("failed to parse mapping: ");
-        Some(why.lines().next().unwrap_or_default().trim_end().to_string())
+        Ok(answer["parse_error"].as_str().map(|why| {
+            let why = why.trim_start_matches("failed to parse mapping: ");
+            why.lines().next().unwrap_or_default().trim_end().to_string()
+        }))
     }
 }
 

@@ -24,6 +24,9 @@ fn what_processors_make_of_messages_is_counted() {
     for (config, inputs, needed) in [
         ("insert_part: {content: '${! content().repeat(1000) }'}", vec!["0123456789"; 100], 1_000_000),
         ("insert_part: {}", vec!["a"; 10_000], 500_000),
+        ("mapping: 'root = content().repeat(1000)'", vec!["0123456789"; 100], 1_000_000),
+        ("bloblang: 'meta m = content().string().repeat(1000)'", vec!["0123456789"; 100], 1_000_000),
+        ("mutation: 'root.a = content().string().repeat(1000)'", vec![r#"{"a":"12"}"#; 100], 1_000_000),
         ("archive: {format: tar}", vec!["a|a|a|a"; 500], 2_000_000),
         ("archive: {format: zip}", vec!["a|a|a|a"; 5000], 1_000_000),
         (
