@@ -12,6 +12,7 @@ use hyper::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
 };
+use wappa_net::Held;
 
 /// What is sent.
 pub(crate) type Answer = Response<Content>;
@@ -84,6 +85,28 @@ pub(crate) fn error(status: StatusCode, text: impl AsRef<str>) -> Answer {
     let mut answer = self::text(format!("{}\n", text.as_ref()));
     *answer.status_mut() = status;
     with(answer, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+}
+
+/// The same, where there is room for it until it is sent: whoever does not read keeps it in memory.
+pub(crate) fn held(mut answer: Answer, mut held: Held) -> Answer {
+    let Content::Whole(bytes) = answer.body_mut() else { return answer };
+    if let Err(cause) = held.admit(bytes.len()) {
+        return error(StatusCode::SERVICE_UNAVAILABLE, cause);
+    }
+    *bytes = Bytes::from_owner(Kept { bytes: std::mem::take(bytes), _held: held });
+    answer
+}
+
+/// Bytes that are counted as long as anybody has them.
+struct Kept {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The same with one more header.

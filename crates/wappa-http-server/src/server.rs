@@ -222,10 +222,22 @@ async fn connection(
         let (phase, bound) = (shared.phase.clone(), Arc::clone(&shared.bound));
         Arc::new(Peer::new(address, tls, unsent, phase, bound, place))
     };
-    let Some(tls) = &shared.setup.tls else {
+    let Some(tls) = shared.setup.tls.clone() else {
         let peer = new_peer(None);
         return http1(shared, stream, peer).await;
     };
+    // On the heap, since what most connections never do takes ten times the memory of what they do.
+    Box::pin(encrypted(Arc::clone(&shared), tls, stream, address, |tls| new_peer(Some(tls)))).await;
+}
+
+/// Agrees on how a connection is encrypted and on its protocol, and serves it.
+async fn encrypted(
+    shared: Arc<Shared>,
+    tls: TlsAcceptor,
+    stream: Patient<TcpStream>,
+    address: SocketAddr,
+    new_peer: impl FnOnce(Encryption) -> Arc<Peer>,
+) {
     let mut phase = shared.phase.clone();
     let handshake = tokio::select! {
         biased;
@@ -236,7 +248,7 @@ async fn connection(
         Ok(Ok(stream)) => {
             let agreed = stream.get_ref().1;
             let is_http2 = agreed.alpn_protocol() == Some(b"h2");
-            let peer = new_peer(Some(Encryption::of(agreed)));
+            let peer = new_peer(Encryption::of(agreed));
             match is_http2 {
                 true => http2(shared, stream, peer).await,
                 false => http1(shared, stream, peer).await,

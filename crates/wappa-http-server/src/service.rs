@@ -16,7 +16,7 @@ use wappa_spec::HttpConfig;
 
 use crate::{
     accepts,
-    answer::{Answer, error, of_type, text},
+    answer::{Answer, error, held, of_type, text},
     auth::BasicAuth,
     cors::Cors,
     host,
@@ -147,7 +147,11 @@ impl Service {
                     let takes_gzip = accepts::gzip(asked.request.headers());
                     let content_type = HeaderValue::from_static(page.content_type);
                     let answer = of_type(content_type, (page.render)(&metrics));
-                    async move { if takes_gzip { accepts::compressed(answer).await } else { answer } }
+                    let room = asked.peer.hold();
+                    async move {
+                        let answer = if takes_gzip { accepts::compressed(answer).await } else { answer };
+                        held(answer, room)
+                    }
                 });
             }
         }

@@ -140,6 +140,21 @@ fn what_is_for_the_machine_itself_is_not_for_a_page_under_another_name() {
     assert_eq!(others.map(status), [403; 5]);
 }
 
+/// Who asks for pages and does not read them holds no more than `max_bytes`.
+#[test]
+fn pages_that_nobody_reads_are_bounded() {
+    let running = start("max_bytes: 300KB, max_connections: 100", SERVED);
+    let port = running.service_port;
+    when_ready(port);
+    let room = |n: usize| {
+        // More than sockets keep, once what they keep is full.
+        let names: Vec<String> = (0..n).map(|it| format!("a_counter_with_a_rather_long_name_{it:06}")).collect();
+        names.iter().for_each(|it| drop(running.metrics.counter(it, &[])));
+        ask(port, "GET", "/metrics", "", "").status
+    };
+    assert_eq!((room(1), room(10_000), ask(port, "GET", "/ping", "", "").status), (200, 503, 200));
+}
+
 #[test]
 fn a_port_that_is_taken_keeps_no_stream_from_running() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port can be had");

@@ -58,8 +58,8 @@ pub struct HttpConfig {
     #[config(default = "64MiB", bento = false, advanced)]
     pub max_body_bytes: Size,
 
-    /// How much memory the bodies of all requests may take up that are still being received, or wait for the pipeline. Each
-    /// connection may have its share of one half whatever the others do.
+    /// How much memory the bodies of all requests may take up that are still being received, or wait for the pipeline, and
+    /// the pages of metrics that are not sent yet. Each connection may have its share of one half whatever the others do.
     #[config(default = "256MiB", bento = false, advanced)]
     pub max_bytes: Size,
 }
