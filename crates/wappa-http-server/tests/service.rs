@@ -148,7 +148,8 @@ fn pages_that_nobody_reads_are_bounded() {
     when_ready(port);
     let room = |n: usize| {
         // More than sockets keep, once what they keep is full.
-        let names: Vec<String> = (0..n).map(|it| format!("a_counter_with_a_rather_long_name_{it:06}")).collect();
+        let names: Vec<String> =
+            (0..n).map(|it| format!("a_counter_with_a_rather_long_name_{it:06}")).collect();
         names.iter().for_each(|it| drop(running.metrics.counter(it, &[])));
         ask(port, "GET", "/metrics", "", "").status
     };

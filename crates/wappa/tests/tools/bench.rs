@@ -76,7 +76,8 @@ fn a_leak_is_told() {
     let leak = found[0]["leak_bytes_per_message"].as_u64().expect("it leaks");
     assert!((5000..8000).contains(&leak), "{}", found[0]);
     assert!(0 < found[0]["instances_replaced"].as_u64().expect("a number"), "{}", found[0]);
-    let text = program.run(&["bench", "leak.wat", "--seconds", "1", "--size", "10", "--memory-limit", "16MiB"]);
+    let text =
+        program.run(&["bench", "leak.wat", "--seconds", "1", "--size", "10", "--memory-limit", "16MiB"]);
     assert!(text.stdout.contains("10 B: memory keeps growing"), "{text}");
 }
 
