@@ -44,7 +44,12 @@ use wappa_message::{Message, Value};
 pub use crate::{
     environment::Environment,
     evaluate::{Failure, Mapped, NO_MESSAGE, Spent},
-    formats::{compression::Algorithm, csv, csv::Reader as CsvReader, xml::read_xml},
+    formats::{
+        compression::Algorithm,
+        csv,
+        csv::Reader as CsvReader,
+        xml::{read_begun_xml, read_xml},
+    },
     interpolated::Interpolated,
     parse::ParseError,
     program::{Kept, Program},

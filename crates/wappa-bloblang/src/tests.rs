@@ -100,6 +100,7 @@ fn what_mappings_at_random_have_found_is_as_in_bento() {
         (r#""9t1:2Z a.1b a..b A1:B 00z ab-c".capitalize()"#, "<9T1:2z A.1b A..B A1:b 00Z Ab-C>"),
         ("{}.collapse(true)", r#"<{"":{}}>"#),
         (r#"this.s.hash("crc32", "", "x")"#, "field `this.s`: unsupported crc32 hash key \"x\""),
+        (r#""%s %x %s".format({"a": null}, [null, 255], null)"#, "<map[a:<nil>] [<nil> ff] %!s(<nil>)>"),
         // Times are texts where Go's are, and are written as Go does within others.
         (r#"1.5.ts_tz("UTC").escape_html()"#, "<1970-01-01T00:00:01.5Z>"),
         (r#"1.5.ts_tz("UTC").filepath_split()"#, r#"<["","1970-01-01T00:00:01.5Z"]>"#),

@@ -61,6 +61,7 @@ const MEANT: &[Meant] = &[
     Meant::Bento("(int16)"),
     Meant::Bento("(int8)"),
     Meant::Bento("(float32)"),
+    Meant::Mapping(".float32()"),
     Meant::Bento("(json.Number)"),
     Meant::Bento("(int)"),
     Meant::Bento("expected number value, got number"),
@@ -83,6 +84,8 @@ const MEANT: &[Meant] = &[
     Meant::Bento("map[:{}]"),
     // Times that no calendar has, of numbers beyond 64 bits and of those that are none.
     Meant::Bento("292277026596"),
+    // A variable of Bento's changes with the document that it was made of.
+    Meant::Mapping("= root\n"),
     // `deleted()` and `nothing()` are no values that a list holds or that something is compared with.
     Meant::Word("deleted()"),
     Meant::Word("nothing()"),
@@ -99,7 +102,18 @@ const MEANT: &[Meant] = &[
 ];
 
 /// Methods to which a word that is no value is `null`.
-const TAKE_WORDS: &[&str] = &["fold(", "find(", "find_all(", "contains(", "without(", "with("];
+const TAKE_WORDS: &[&str] = &[
+    "fold(",
+    "find(",
+    "find_all(",
+    "contains(",
+    "without(",
+    "with(",
+    "split(",
+    "zip(",
+    "sort_by(",
+    "format(",
+];
 
 /// A difference that is meant.
 enum Meant {

@@ -320,11 +320,12 @@ fn lists() {
               - switch
               - tar
               - to_the_end
+              - xml_documents
 
             $ wappa list --format json scanners metrics
             exit 0
             --- stdout
-            {"metrics":["logger","none","prometheus"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end"]}
+            {"metrics":["logger","none","prometheus"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end","xml_documents"]}
 
             $ wappa list --format JSON nope
             exit 1

@@ -146,6 +146,14 @@ fn printed_len(value: &Value) -> usize {
     }
 }
 
+/// Writes one value of a list or an object: what is nothing has no verb there.
+fn within(verb: char, flags: Flags, value: &Value, out: &mut String, budget: &mut Budget) -> Result<()> {
+    match value {
+        Value::Null => budget.bytes(5).map(|()| out.push_str("<nil>")),
+        value => one(verb, flags, value, out, budget),
+    }
+}
+
 /// Writes one value, which is charged before.
 fn one(verb: char, flags: Flags, value: &Value, out: &mut String, budget: &mut Budget) -> Result<()> {
     budget.step()?;
@@ -213,7 +221,7 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String, budget: &mut B
                 if 0 < idx {
                     out.push(' ');
                 }
-                one(verb, flags, &it, out, budget)?;
+                within(verb, flags, &it, out, budget)?;
             }
             out.push(']');
         }
@@ -225,7 +233,7 @@ fn one(verb: char, flags: Flags, value: &Value, out: &mut String, budget: &mut B
                 }
                 one(verb, flags, &Value::Text(name), out, budget)?;
                 out.push(':');
-                one(verb, flags, &it, out, budget)?;
+                within(verb, flags, &it, out, budget)?;
             }
             out.push(']');
         }

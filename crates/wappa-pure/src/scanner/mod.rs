@@ -11,6 +11,7 @@ components! {
     switch,
     tar,
     decompress,
+    xml_documents,
 }
 
 pub(crate) use self::tar::Tar;

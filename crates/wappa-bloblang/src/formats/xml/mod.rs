@@ -24,17 +24,25 @@ pub fn read_xml(
     is_cast: bool,
     charge: &mut dyn FnMut(usize) -> Result<(), String>,
 ) -> Result<Option<(Value, usize)>, String> {
+    read_begun_xml(text, is_cast, charge).0
+}
+
+/// The same of a text that more may follow; and whether all of it was looked at, so that more of it may give something else.
+pub fn read_begun_xml(
+    text: &[u8],
+    is_cast: bool,
+    charge: &mut dyn FnMut(usize) -> Result<(), String>,
+) -> (Result<Option<(Value, usize)>, String>, bool) {
     let mut refused = None;
-    let read = read::parse_next(text, is_cast, &mut |n| {
+    let (read, is_at_end) = read::parse_begun(text, is_cast, &mut |n| {
         charge(n.saturating_mul(VALUE_BYTES)).map_err(|why| {
             refused = Some(why);
             Error::new("")
         })
     });
-    let read = read.map_err(|err| err.to_string());
     match refused {
-        Some(why) => Err(why),
-        None => read,
+        Some(why) => (Err(why), false),
+        None => (read.map_err(|err| err.to_string()), is_at_end),
     }
 }
 

@@ -24,7 +24,21 @@ pub(crate) fn parse(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Va
 
 /// The same, with where in the text it ends; nothing where there is no element any more.
 pub(crate) fn parse_next(text: &[u8], is_cast: bool, charge: Charge<'_>) -> Result<Option<(Value, usize)>> {
+    parse_begun(text, is_cast, charge).0
+}
+
+/// The same, and whether all of the text was looked at, so that more of it may give something else.
+pub(crate) fn parse_begun(
+    text: &[u8],
+    is_cast: bool,
+    charge: Charge<'_>,
+) -> (Result<Option<(Value, usize)>>, bool) {
     let mut reader = Reader { text, at: 0, line: 1, is_windows_1252: false };
+    let read = parse_with(&mut reader, is_cast, charge);
+    (read, reader.at == text.len())
+}
+
+fn parse_with(reader: &mut Reader<'_>, is_cast: bool, charge: Charge<'_>) -> Result<Option<(Value, usize)>> {
     let mut stack: Vec<Element> = Vec::new();
     // The end of an element that others stood open in.
     let mut closing: Option<Name> = None;
