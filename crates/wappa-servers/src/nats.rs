@@ -1,7 +1,7 @@
 //! NATS, with JetStream.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
     time::Duration,
@@ -26,6 +26,32 @@ impl Nats {
     #[must_use]
     pub fn config(self, config: &str) -> Nats {
         Nats { config: config.to_string(), ..self }
+    }
+
+    /// Makes a stream with these subjects, whose messages are in files.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses.
+    pub fn make_stream(server: &Server, name: &str, subjects: &[&str]) {
+        let config = format!("{{\"name\":{name:?},\"subjects\":{subjects:?},\"storage\":\"file\"}}");
+        let asked = format!(
+            "CONNECT {{}}\r\nSUB _INBOX.made 1\r\nPUB $JS.API.STREAM.CREATE.{name} _INBOX.made {}\r\n{config}\r\n",
+            config.len()
+        );
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(server.address())?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(asked.as_bytes())?;
+            // The answer comes behind what the server says of itself.
+            let lines = BufReader::new(stream).lines();
+            lines
+                .map_while(Result::ok)
+                .find(|it| it.contains("stream_create_response"))
+                .ok_or_else(|| std::io::Error::other("the server does not answer"))
+        };
+        let answer = ask().expect("the server is there");
+        assert!(!answer.contains("\"error\""), "{answer}");
     }
 
     /// Starts it. [`Server::port`] 1 is that of its monitoring.

@@ -18,3 +18,13 @@ fn kafka_franz() {
     }
     check(&brokers::KAFKA_FRANZ, Size::asked());
 }
+
+#[test]
+fn jetstream() {
+    check(&brokers::JETSTREAM, Size::asked());
+}
+
+#[test]
+fn redis_streams() {
+    check(&brokers::REDIS_STREAMS, Size::asked());
+}

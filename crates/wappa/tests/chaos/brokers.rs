@@ -3,7 +3,9 @@
 use wappa_servers::{
     Server,
     kafka::{self, Kafka},
+    nats::Nats,
     or_skip,
+    redis::Redis,
 };
 
 /// A broker of some kind.
@@ -68,4 +70,43 @@ pub(crate) const KAFKA_FRANZ: Broker = Broker {
     name: "kafka_franz",
     member: "kafka_franz: {seed_brokers: ['ADDRESS'], topics: [numbers], consumer_group: chaos, commit_period: 500ms}",
     ..KAFKA
+};
+
+/// The members pull from one consumer, which gives each message to any of them.
+pub(crate) const JETSTREAM: Broker = Broker {
+    name: "jetstream",
+    start: |fronts| {
+        let server = or_skip(Nats::find())?.start();
+        Nats::make_stream(&server, "chaos", &["numbers", "out", "dead"]);
+        Some(Started { address: server.address(), behind: vec![server.address(); fronts.len()], server })
+    },
+    member: "nats_jetstream: {urls: ['nats://ADDRESS'], stream: chaos, subject: numbers, durable: chaos, pull: true, ack_wait: 3s}",
+    output: "nats_jetstream: {urls: ['nats://ADDRESS'], subject: TOPIC}",
+    key_of_number: "",
+    key_of_message: "",
+    auditor: "nats_jetstream: {urls: ['nats://ADDRESS'], stream: chaos, subject: '*', durable: audit, pull: true}",
+    record: r#""%s all %s %s".format(@nats_subject, @nats_sequence_stream, @nats_timestamp_unix_nano.slice(0, -6))"#,
+    keeps_order: false,
+};
+
+/// The members claim from each other what nobody has worked on for three seconds. The topic of a record is no metadata of it.
+pub(crate) const REDIS_STREAMS: Broker = Broker {
+    name: "redis_streams",
+    start: |fronts| {
+        // What was said to be written is in the file.
+        let server = or_skip(Redis::find())?.args(&["--appendfsync", "always"]).start();
+        Some(Started { address: server.address(), behind: vec![server.address(); fronts.len()], server })
+    },
+    member: "redis_streams: {url: 'redis://ADDRESS', streams: [numbers], consumer_group: chaos, client_id: 'ADDRESS', \
+             limit: 100, commit_period: 500ms, claim_after: 3s}",
+    // A field with the name of what the input adds would stand for it when it is read again.
+    output: "redis_streams: {url: 'redis://ADDRESS', stream: TOPIC, metadata: {exclude_prefixes: [redis_stream]}}",
+    key_of_number: "",
+    key_of_message: "",
+    auditor: "broker:\n    inputs:\n      \
+              - {redis_streams: {url: 'redis://ADDRESS', streams: [numbers], consumer_group: audit, client_id: audit, limit: 100}, processors: [{mapping: 'meta topic = \"numbers\"'}]}\n      \
+              - {redis_streams: {url: 'redis://ADDRESS', streams: [out], consumer_group: audit, client_id: audit, limit: 100}, processors: [{mapping: 'meta topic = \"out\"'}]}\n      \
+              - {redis_streams: {url: 'redis://ADDRESS', streams: [dead], consumer_group: audit, client_id: audit, limit: 100}, processors: [{mapping: 'meta topic = \"dead\"'}]}",
+    record: r#""%s all %s %s".format(@topic, @redis_stream, @redis_stream.split("-").index(0))"#,
+    keeps_order: false,
 };

@@ -111,6 +111,14 @@ impl Ledger {
         self.times.get(&(topic.to_string(), number)).map_or(&[], Vec::as_slice)
     }
 
+    /// When the last of those numbers came to the topic that is theirs that were written until then. Later than any, where one
+    /// is lost.
+    pub(crate) fn caught_up(&self, until: i64, expected: impl Fn(u32) -> &'static str) -> i64 {
+        let written = self.times.iter().filter(|((topic, _), times)| topic == "numbers" && times[0] <= until);
+        let came = written.map(|((_, number), _)| self.times(expected(*number), *number).first());
+        came.map(|it| it.copied().unwrap_or(i64::MAX / 2)).max().unwrap_or_default()
+    }
+
     /// How many messages came to `out` behind one of the same key that was written later. Of those that came more than once,
     /// the first counts; the key is what is behind the hundreds.
     pub(crate) fn n_out_of_order(&self) -> usize {

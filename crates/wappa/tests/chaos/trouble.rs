@@ -8,7 +8,7 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use wappa_servers::{Proxy, Server};
+use wappa_servers::{Proxy, Server, wait_until};
 
 use super::{N_MEMBERS, guest, lock};
 
@@ -18,7 +18,8 @@ const LONG: Duration = Duration::from_secs(5);
 /// Before the first of it, all of the group work in peace.
 const PEACE: Duration = Duration::from_secs(3);
 
-/// For so long what has gone wrong is felt: the others wait until the session of a member is over, and share what it had.
+/// For so long what has gone wrong is felt, once all is there that was written until then: the others wait until the session of a
+/// member is over, and share what it had. On a busy machine they need longer for that than the sessions last.
 const FELT: i64 = 15_000;
 
 /// What was delivered so long before may not have been committed.
@@ -26,6 +27,8 @@ const UNCOMMITTED: i64 = 3_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// The members have been started, and what there is to read is shared out again as each of them joins.
+    Joined,
     Killed,
     Paused,
     Cut,
@@ -36,18 +39,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// In the order in which they happen; messages come until all of them have, in the short form.
     pub(crate) const ALL: [Kind; 7] = [
         Kind::Killed,
         Kind::Paused,
         Kind::Cut,
+        Kind::Replaced,
         Kind::Stalled,
         Kind::BrokerStopped,
         Kind::BrokerKilled,
-        Kind::Replaced,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Kind::Joined => "joins",
             Kind::Killed => "kills (SIGKILL)",
             Kind::Paused => "pauses (SIGSTOP)",
             Kind::Cut => "cuts",
@@ -72,10 +77,15 @@ impl Event {
         Event { kind, began, ended }
     }
 
+    pub(crate) fn ended(&self) -> i64 {
+        self.ended
+    }
+
     /// Whether a message may have come again since this has happened: it was delivered while this was felt, or shortly before.
-    pub(crate) fn explains(&self, first: i64, again: i64) -> bool {
-        let is_harmful = self.kind != Kind::Replaced;
-        is_harmful && self.began - UNCOMMITTED <= first && first <= self.ended + FELT && self.began <= again
+    /// What was written until this ended was all there at `caught_up`.
+    pub(crate) fn explains(&self, first: i64, again: i64, caught_up: i64) -> bool {
+        let felt = self.began - UNCOMMITTED..=self.ended.max(caught_up) + FELT;
+        self.kind != Kind::Replaced && felt.contains(&first) && self.began <= again
     }
 }
 
@@ -103,7 +113,9 @@ impl<'t> Trouble<'t> {
 
     /// One thing after the other for so long, each kind at least once.
     pub(crate) fn run(&mut self, duration: Duration) {
-        thread::sleep(PEACE);
+        let joined = now();
+        self.happen(Kind::Joined, 0);
+        self.events.push(Event::at(Kind::Joined, joined, now()));
         let began = Instant::now();
         let mut n = 0;
         while began.elapsed() < duration || n < Kind::ALL.len() {
@@ -121,6 +133,7 @@ impl<'t> Trouble<'t> {
         let member = &self.members[idx];
         let front = &self.fronts[idx];
         match kind {
+            Kind::Joined => thread::sleep(PEACE),
             Kind::Killed => {
                 lock(member).kill();
                 thread::sleep(Duration::from_millis(500));
@@ -151,6 +164,8 @@ impl<'t> Trouble<'t> {
                 self.server.start_again();
             }
             Kind::Replaced => {
+                // Who is only about to start would find half a module, and rightly end.
+                wait_until("all have the module", || self.members.iter().all(|it| has_started(&lock(it))));
                 self.n_replaced += 1;
                 let version = guest::VERSIONS[self.n_replaced % 2];
                 guest::write_half(&self.guest, version);
@@ -176,6 +191,13 @@ impl<'t> Trouble<'t> {
     pub(crate) fn events(&self) -> &[Event] {
         &self.events
     }
+}
+
+/// Whether a member is at work, and not still reading what it is to do, however often it was started.
+fn has_started(member: &Server) -> bool {
+    let log = member.log();
+    let n_said = |text: &str| log.matches(text).count();
+    n_said("Running main config") == n_said("Launching a Wappa instance")
 }
 
 fn now() -> i64 {
