@@ -134,6 +134,10 @@ pub fn threads(config: &StreamConfig) -> usize {
     }
 }
 
+/// How many components a stream has at most. A config of a few lines may ask for any number, with the `copies` of brokers one
+/// within another; each takes some kilobytes, and nothing stops a stream while it is built.
+const COMPONENTS_MAX: usize = 1 << 16;
+
 /// The one builder. Resources are built when they are first asked for.
 struct Building<'a> {
     request: &'a BuildRequest<'a>,
@@ -145,6 +149,8 @@ struct Building<'a> {
     /// The directory of the file of what is being built.
     dir: Option<Arc<Path>>,
     resources: HashMap<(ComponentKind, String), Resource>,
+    /// How many components were built.
+    n_components: usize,
     uses: Uses,
     /// Whether messages that failed are turned away, where the config wants that.
     strictness: Option<Strictness>,
@@ -214,6 +220,7 @@ impl<'a> Building<'a> {
             surroundings,
             dir: None,
             resources: HashMap::new(),
+            n_components: 0,
             uses: Uses::default(),
             strictness: Strictness::of(request.config, &request.logger),
         }
@@ -367,6 +374,11 @@ impl<'a> Building<'a> {
     /// Builds the component alone, in the directory of its node's file. Nodes without one are below others, which are in it.
     fn alone(&mut self, node: &ComponentNode, path: &str) -> Result<(Built, &'static Component), BuildError> {
         let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, path))?;
+        self.n_components += 1;
+        if COMPONENTS_MAX < self.n_components {
+            let err = BuildError::new(format!("a stream has at most {COMPONENTS_MAX} components"));
+            return Err(err.placed(node.kind, &node.label, path));
+        }
         if let Some(strictness) = &self.strictness {
             strictness.see(node, &self.request.logger);
         }

@@ -19,9 +19,22 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
 use wappa_component::{Context, cause};
+use wappa_spec::{Lint, Node, Reader, Rule};
 
 /// How much is read or written in one go.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
+
+/// Warns where the name of a program has arguments behind it: no shell divides them, and such a program is hardly there.
+pub(crate) fn lint_name(node: &Node, reader: &mut Reader<'_>, way_out: &str) {
+    let Some(at) = node.get("name") else { return };
+    let is_several = |it: &&str| it.trim().contains(char::is_whitespace) && !it.contains(['/', '$']);
+    if let Some(name) = at.as_str().filter(is_several) {
+        let first = name.split_whitespace().next().unwrap_or_default();
+        let text = "the name of the program has a blank in it, and no shell that divides it";
+        let lint = Lint::warning(Rule::InvalidValue, at.pos, text).on(at);
+        reader.push(lint.hint(format!("the program is `{}`: {way_out}", wappa_spec::printable(first))));
+    }
+}
 
 /// Wakes whoever waits for a program when everything is given up.
 #[derive(Clone, Debug)]

@@ -95,14 +95,51 @@ fn read<T>(
     }
 }
 
+/// What other languages call methods and functions, or what it is done with.
+const FROM_ELSEWHERE: &[(&str, &str)] = &[
+    ("concat", "`a + b` joins texts, and `.merge(…)` lists"),
+    ("ends_with", "use `.has_suffix(…)`"),
+    ("float", "use `.number()`, or `.float64()`"),
+    ("format_date", "use `.ts_format(…)`, or `.ts_strftime(…)`"),
+    ("int", "use `.number()`, or `.int64()`"),
+    ("is_null", "write `== null`"),
+    ("len", "use `.length()`"),
+    ("lower", "use `.lowercase()`"),
+    ("match", "`match` stands before a value: `match this.a { … }`; a pattern is tried with `.re_match(…)`"),
+    ("parse_date", "use `.ts_parse(…)`, or `.ts_strptime(…)`"),
+    ("push", "use `.append(…)`"),
+    ("random", "use `random_int()`"),
+    ("size", "use `.length()`"),
+    ("starts_with", "use `.has_prefix(…)`"),
+    ("strip", "use `.trim()`"),
+    ("substring", "use `.slice(…)`, or `[2:5]`"),
+    ("to_bool", "use `.bool()`"),
+    ("to_int", "use `.number()`, or `.int64()`"),
+    ("to_json", "use `.format_json()`"),
+    ("to_lower", "use `.lowercase()`"),
+    ("to_number", "use `.number()`"),
+    ("to_string", "use `.string()`"),
+    ("to_upper", "use `.uppercase()`"),
+    ("today", "use `now()`"),
+    ("upper", "use `.uppercase()`"),
+    ("uuid", "use `uuid_v4()`"),
+];
+
 /// The way out of a mistake in a mapping, where one is known: the name that was meant for one that there is not.
 pub fn mapping_hint(err: &ParseError) -> Option<String> {
     let name_in = |start: &str| err.text().strip_prefix(start)?.strip_suffix('\'');
     let is_function = |name: &str| functions().iter().any(|it| it.name == name);
     let is_method = |name: &str| methods().iter().any(|it| it.name == name);
+    let elsewhere = |name: &str| {
+        let is_same = |it: &&(&str, &str)| it.0 == name || it.0.replace('_', "") == name;
+        Some(FROM_ELSEWHERE.iter().find(is_same)?.1.to_string())
+    };
     let near = if let Some(name) = name_in("unrecognised method '") {
         if is_function(name) {
             return Some(format!("`{name}` is a function, with nothing before it: `{name}(…)`"));
+        }
+        if let Some(hint) = elsewhere(name) {
+            return Some(hint);
         }
         nearest(name, methods().iter().map(|it| it.name))
     } else {
@@ -113,6 +150,9 @@ pub fn mapping_hint(err: &ParseError) -> Option<String> {
         }
         if is_method(name) {
             return Some(format!("`{name}` is a method, behind a value: `this.{name}(…)`"));
+        }
+        if let Some(hint) = elsewhere(name) {
+            return Some(hint);
         }
         nearest(name, functions().iter().map(|it| it.name))
     };

@@ -22,6 +22,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     let n_chars = name.chars().count();
     let similar =
         known.iter().filter(|it| it.chars().take(n_chars + allowed + 1).count().abs_diff(n_chars) <= allowed);
+    let similar = similar.filter(|it| !has_another_word(it, name));
     let nearest = similar.map(|it| (distance(name, it), *it)).min_by_key(|(distance, _)| *distance);
     if let Some((distance, nearest)) = nearest
         && distance <= allowed
@@ -32,6 +33,16 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     // A name of which some words were left out, if there is one only.
     let mut longer = known.into_iter().filter(|it| has_words(it, name));
     longer.next().filter(|_| longer.next().is_none())
+}
+
+/// Whether one of several words is another one, and not misspelt: `parse_date` is not meant to be `parse_yaml`.
+fn has_another_word(name: &str, other: &str) -> bool {
+    let (names, others) = (name.split('_'), other.split('_'));
+    if names.clone().count() < 2 || names.clone().count() != others.clone().count() {
+        return false;
+    }
+    let is_other = |(left, right): (&str, &str)| left.chars().count().div_ceil(2) < distance(left, right);
+    names.zip(others).any(is_other)
 }
 
 /// Whether a name begins or ends with whole words: `module_path` with `module` and with `path`.
@@ -85,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_was_meant() {
-        let known = ["module_path", "function", "timeout", "env"];
+        let known = ["module_path", "function", "timeout", "env", "parse_yaml"];
         for (name, meant) in [
             ("modul_path", Some("module_path")),
             ("module_apth", Some("module_path")),
@@ -96,6 +107,8 @@ mod tests {
             ("module", Some("module_path")),
             ("path", Some("module_path")),
             ("mod", None),
+            ("prase_yml", Some("parse_yaml")),
+            ("parse_date", None),
             ("nope", None),
             ("x", None),
             ("entirely_other", None),

@@ -7,7 +7,7 @@ use wappa_component::{
     Ack, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, Parcel, ReadError,
     ScannerFactory, Step, Waits,
 };
-use wappa_spec::Config;
+use wappa_spec::{Config, Node, Reader};
 
 use crate::{
     child::{self, Child, ERROR_LINE_BYTES_MAX, ErrorLines},
@@ -52,6 +52,7 @@ pub(super) const COMPONENT: Component =
 ///
 /// Many programs keep what they write in a buffer as long as it does not go to a terminal.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct SubprocessConfig {
     /// The command: a path, or a name that is looked for in `PATH`.
     #[config(example = "cat", example = "sed", example = "awk")]
@@ -72,6 +73,10 @@ struct SubprocessConfig {
     /// How many bytes a line can have, what ends it included.
     #[config(default = "65536", advanced)]
     max_buffer: i64,
+}
+
+fn lint(_: &SubprocessConfig, node: &Node, reader: &mut Reader<'_>) {
+    child::lint_name(node, reader, "what follows goes into `args`");
 }
 
 impl BuildInput for SubprocessConfig {

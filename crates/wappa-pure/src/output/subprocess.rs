@@ -17,7 +17,7 @@ use wappa_component::{
     cause_of_start,
 };
 use wappa_message::Mark;
-use wappa_spec::Config;
+use wappa_spec::{Config, Node, Reader};
 
 use crate::{
     child::{self, Child, ERROR_LINE_BYTES_MAX, ErrorLines},
@@ -60,6 +60,7 @@ pub(super) const COMPONENT: Component =
 /// A command that does not read holds up the stream.
 /// A message with line feeds in it is several lines.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct SubprocessConfig {
     /// The command: a path, or a name that is looked for in `PATH`.
     #[config(example = "sort")]
@@ -72,6 +73,10 @@ struct SubprocessConfig {
     /// How messages are written.
     #[config(default = "lines", options("lines"))]
     codec: String,
+}
+
+fn lint(_: &SubprocessConfig, node: &Node, reader: &mut Reader<'_>) {
+    child::lint_name(node, reader, "what follows goes into `args`");
 }
 
 impl BuildOutput for SubprocessConfig {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Processor, Pulse, Step};
 use wappa_message::{Mark, Message, Value};
-use wappa_spec::{Config, Interpolated, Mapping};
+use wappa_spec::{Config, Interpolated, Mapping, Node, Reader};
 
 use super::limit::{self, Charged};
 use crate::child::{self, Child, Ended, Wake};
@@ -68,6 +68,7 @@ pub(super) const COMPONENT: Component = Component::processor::<CommandConfig>("c
 ///
 /// A `name` that a message decides runs any program that this process may run.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct CommandConfig {
     /// The name of the program, or its path.
     #[config(example = "bash", example = "go", example = "${! @command }")]
@@ -76,6 +77,10 @@ struct CommandConfig {
     /// A mapping whose result is an array: the arguments.
     #[config(optional, example = "[ \"-c\", this.script_path ]")]
     args_mapping: Option<Mapping>,
+}
+
+fn lint(_: &CommandConfig, node: &Node, reader: &mut Reader<'_>) {
+    child::lint_name(node, reader, "what follows goes into `args_mapping`, as in `'[ \"-c\" ]'`");
 }
 
 impl BuildProcessor for CommandConfig {

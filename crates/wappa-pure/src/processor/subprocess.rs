@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::memchr;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Pulse, Step};
 use wappa_message::{Mark, Message};
-use wappa_spec::Config;
+use wappa_spec::{Config, Node, Reader};
 
 use super::limit;
 use crate::child::{self, Child, Got, PIECE_BYTES, Wake, read_some, write_some};
@@ -66,6 +66,7 @@ pub(super) const COMPONENT: Component =
 ///
 /// A program that keeps back what it writes, as most do when they write to a pipe, gives no answer, and the stream waits.
 #[derive(Config, Debug)]
+#[config(lint = lint)]
 struct SubprocessConfig {
     /// The name of the program, or its path.
     #[config(example = "cat", example = "sed", example = "awk")]
@@ -86,6 +87,10 @@ struct SubprocessConfig {
     /// How answers are read.
     #[config(default = "lines", options("lines", "length_prefixed_uint32_be", "netstring"), advanced)]
     codec_recv: String,
+}
+
+fn lint(_: &SubprocessConfig, node: &Node, reader: &mut Reader<'_>) {
+    child::lint_name(node, reader, "what follows goes into `args`");
 }
 
 impl BuildProcessor for SubprocessConfig {
