@@ -6,8 +6,8 @@ use crate::{
     value::path::Path,
 };
 
-/// A place in a message: in its document, or of its metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A place in a message: in its document, or of its metadata. In order, what is part of a place stands right behind it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     is_metadata: bool,
     /// Names, none for all of it.
@@ -19,6 +19,16 @@ impl Place {
     pub fn overlaps(&self, other: &Place) -> bool {
         let n = self.path.len().min(other.path.len());
         self.is_metadata == other.is_metadata && self.path[..n] == other.path[..n]
+    }
+
+    /// Whether it is of the metadata, and not in the document.
+    pub fn is_metadata(&self) -> bool {
+        self.is_metadata
+    }
+
+    /// The names that lead there; none for all of it.
+    pub fn path(&self) -> &[String] {
+        &self.path
     }
 
     fn of_document(path: &Path) -> Place {

@@ -1,7 +1,7 @@
 //! The processor `workflow`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -91,6 +91,9 @@ struct WorkflowConfig {
     branches: Map<BranchConfig>,
 }
 
+/// Each may need each other one, which a config could ask for without end.
+const BRANCHES_MAX: usize = 1000;
+
 /// What Bento finds when it starts, as far as the branches are known.
 fn lint(config: &WorkflowConfig, node: &Node, reader: &mut Reader<'_>) {
     let names: Vec<&str> = config.branches.0.iter().map(|(name, _)| name.as_str()).collect();
@@ -136,20 +139,85 @@ impl Needs {
     fn of(name: &str, (read, assigned): (Vec<wappa_bloblang::Place>, Vec<wappa_bloblang::Place>)) -> Needs {
         Needs { name: name.to_string(), read, assigned }
     }
+}
 
-    fn is_behind(&self, other: &Needs) -> bool {
-        self.name != other.name && self.read.iter().any(|it| other.assigned.iter().any(|place| place.overlaps(it)))
+/// Which branches assign what: a tree over the names that lead there. Paths are as long as somebody makes them, so its nodes
+/// are in one list, and nothing recurs.
+struct Assigned<'a>(Vec<AssignedAt<'a>>);
+
+/// A place, and those below it.
+#[derive(Default)]
+struct AssignedAt<'a> {
+    below: HashMap<&'a str, usize>,
+    branches: Vec<usize>,
+}
+
+impl<'a> Assigned<'a> {
+    fn new() -> Assigned<'a> {
+        Assigned(vec![AssignedAt::default()])
     }
+
+    fn add(&mut self, path: &'a [String], branch: usize) {
+        let mut at = 0;
+        for name in path {
+            let next = self.0.len();
+            at = *self.0[at].below.entry(name).or_insert(next);
+            if at == next {
+                self.0.push(AssignedAt::default());
+            }
+        }
+        self.0[at].branches.push(branch);
+    }
+
+    /// Marks who assigns what is read: that, all of which it is a part, or a part of it.
+    fn mark(&self, path: &[String], is_needed: &mut [bool]) {
+        let mut at = &self.0[0];
+        for name in path {
+            at.branches.iter().for_each(|it| is_needed[*it] = true);
+            let Some(below) = at.below.get(name.as_str()) else { return };
+            at = &self.0[*below];
+        }
+        let mut left = vec![at];
+        while let Some(at) = left.pop() {
+            at.branches.iter().for_each(|it| is_needed[*it] = true);
+            left.extend(at.below.values().map(|it| &self.0[*it]));
+        }
+    }
+}
+
+/// For each branch, which ones it needs.
+fn needed(all: &[Needs]) -> Vec<Vec<bool>> {
+    let (mut document, mut metadata) = (Assigned::new(), Assigned::new());
+    for (idx, branch) in all.iter().enumerate() {
+        for place in &branch.assigned {
+            if place.is_metadata() { &mut metadata } else { &mut document }.add(place.path(), idx);
+        }
+    }
+    let of = |(idx, branch): (usize, &Needs)| {
+        let mut read: Vec<_> = branch.read.iter().collect();
+        read.sort_unstable();
+        // Who reads something reads all of its parts.
+        read.dedup_by(|part, whole| whole.overlaps(part));
+        let mut is_needed = vec![false; all.len()];
+        for place in read {
+            if place.is_metadata() { &metadata } else { &document }.mark(place.path(), &mut is_needed);
+        }
+        is_needed[idx] = false;
+        is_needed
+    };
+    all.iter().enumerate().map(of).collect()
 }
 
 /// Branches in tiers, each behind those it needs; the error is Bento's.
 fn tiers(all: &[Needs]) -> Result<Vec<Vec<usize>>, String> {
+    check_number(all.len())?;
+    let needed = needed(all);
+    let mut n_open: Vec<usize> = needed.iter().map(|it| it.iter().filter(|it| **it).count()).collect();
     let mut left: Vec<usize> = (0..all.len()).collect();
     left.sort_by(|one, other| all[*one].name.cmp(&all[*other].name));
     let mut tiers = Vec::new();
     while !left.is_empty() {
-        let is_free = |idx: &usize| !left.iter().any(|other| all[*idx].is_behind(&all[*other]));
-        let (tier, rest): (Vec<usize>, Vec<usize>) = left.iter().copied().partition(is_free);
+        let (tier, rest): (Vec<usize>, Vec<usize>) = left.iter().copied().partition(|idx| n_open[*idx] == 0);
         if tier.is_empty() {
             let names: Vec<&str> = rest.iter().map(|idx| all[*idx].name.as_str()).collect();
             return Err(format!(
@@ -157,10 +225,20 @@ fn tiers(all: &[Needs]) -> Result<Vec<Vec<usize>>, String> {
                 names.join(" ")
             ));
         }
+        for idx in &rest {
+            n_open[*idx] -= tier.iter().filter(|it| needed[*idx][**it]).count();
+        }
         tiers.push(tier);
         left = rest;
     }
     Ok(tiers)
+}
+
+fn check_number(n_branches: usize) -> Result<(), String> {
+    match BRANCHES_MAX < n_branches {
+        true => Err(format!("a workflow has at most {BRANCHES_MAX} branches, not {n_branches}")),
+        false => Ok(()),
+    }
 }
 
 impl BuildProcessor for WorkflowConfig {
@@ -397,6 +475,7 @@ impl Processor for Workflow {
 mod tests {
     use wappa_spec::ComponentKind;
 
+    use super::{BRANCHES_MAX, Needs, tiers};
     use crate::test::{Harness, check_interrupted, check_lint};
 
     fn check(config: &str, inputs: &[&str], expected: &str) {
@@ -514,6 +593,31 @@ mod tests {
         let config = "workflow: {meta_path: '', branches: {x: {processors: [{append: x}]}, y: {processors: [{interrupt: b}], \
                       result_map: root = content() + \"y\"}}}";
         check_interrupted(config, &["a", "c|b", "a"], "ay\n");
+    }
+
+    /// The tiers of branches that read and assign places of the document.
+    fn check_tiers(branches: &[(&str, &str, &str)], expected: &str) {
+        let parse = |text: &str| wappa_bloblang::Program::parse(text, &Default::default()).expect("the test's mapping is sound");
+        let of = |(name, read, assigned): &(&str, &str, &str)| {
+            Needs::of(name, (parse(read).read(), parse(assigned).assigned()))
+        };
+        let all: Vec<Needs> = branches.iter().map(of).collect();
+        let text = match tiers(&all) {
+            Ok(tiers) => tiers.iter().map(|tier| tier.iter().map(|it| branches[*it].0).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(" | "),
+            Err(why) => why,
+        };
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn tiers_by_what_is_needed() {
+        check_tiers(&[("c", "root = this.x.y", "root.z = 1"), ("b", "root = this.w", "root.x = 1"), ("a", "root = 1", "root.x.y.z = 1")], "a b | c");
+        check_tiers(&[("whole", "root = this", "root.end = 1"), ("part", "root = this.p", "root.q = 1"), ("p", "root = 1", "root.p.r = 1")], "p | part | whole");
+        check_tiers(&[("meta", "root = @k", "root.k = 1"), ("k", "root = this.k", "meta k = 1")], "failed to automatically resolve DAG, circular dependencies detected for branches: [k meta]");
+        check_tiers(&[("self", "root = this.a", "root.a = 1"), ("other", "root = @a", "meta b = 1")], "other self");
+        let names: Vec<String> = (0..=BRANCHES_MAX).map(|it| it.to_string()).collect();
+        let many: Vec<_> = names.iter().map(|it| (it.as_str(), "root = 1", "root.a = 1")).collect();
+        check_tiers(&many, "a workflow has at most 1000 branches, not 1001");
     }
 
     #[test]
