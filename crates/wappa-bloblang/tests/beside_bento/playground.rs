@@ -47,8 +47,8 @@ impl Playground {
         let mut connection = TcpStream::connect(self.address).expect("Bento listens");
         connection.write_all(request.as_bytes()).expect("Bento listens");
         let mut answer = String::new();
-        connection.read_to_string(&mut answer).expect("Bento answers");
-        // The connection is closed then.
+        // The connection is closed or reset then.
+        connection.read_to_string(&mut answer).map_err(|_| Panicked)?;
         let (_, body) = answer.split_once("\r\n\r\n").ok_or(Panicked)?;
         let answer: Json = serde_json::from_str(body).unwrap_or_else(|err| panic!("{err} in {answer:?}"));
         Ok(answer["parse_error"].as_str().map(|why| {
