@@ -149,7 +149,7 @@ fn random_mappings_give_the_same_in_bento() {
     let (n_cases, seed) = (number("WAPPA_FUZZ_CASES", 600), number("WAPPA_FUZZ_SEED", 1));
     let dir = std::env::temp_dir().join(format!("wappa-beside-bento-{}", std::process::id()));
     fs::create_dir(&dir).expect("a directory can be made");
-    let playground = Playground::start(&bento);
+    let mut playground = Playground::start(&bento);
     let mut found = Found::default();
     let mut n_left = n_cases as usize;
     let mut round = 0;

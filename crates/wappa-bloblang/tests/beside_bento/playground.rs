@@ -16,6 +16,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Panicked;
 
 pub(crate) struct Playground {
+    bento: String,
     process: Child,
     address: SocketAddr,
 }
@@ -30,7 +31,7 @@ impl Playground {
         command.args(["blobl", "server", "--no-open", "--host", "127.0.0.1", "--port", &port]);
         let process = command.env("TZ", "UTC").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let process = process.unwrap_or_else(|err| panic!("{bento} starts: {err}"));
-        let playground = Playground { process, address };
+        let playground = Playground { bento: bento.to_string(), process, address };
         let started = Instant::now();
         while let Err(err) = TcpStream::connect(address) {
             assert!(started.elapsed() < START_MAX, "Bento's playground does not listen: {err}");
@@ -40,7 +41,16 @@ impl Playground {
     }
 
     /// Why this mapping cannot be read, if it cannot: line, character and what is wrong. Some mappings make Bento panic.
-    pub(crate) fn refusal(&self, mapping: &str) -> Result<Option<String>, Panicked> {
+    pub(crate) fn refusal(&mut self, mapping: &str) -> Result<Option<String>, Panicked> {
+        let answered = self.ask(mapping);
+        if answered.is_err() {
+            // Some end the whole process, and not only what serves the connection.
+            *self = Playground::start(&self.bento);
+        }
+        answered
+    }
+
+    fn ask(&self, mapping: &str) -> Result<Option<String>, Panicked> {
         // It wants a document, and evaluates the mapping with it.
         let body = json!({"mapping": mapping, "input": "null"}).to_string();
         let request = format!("POST /execute HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len());
