@@ -87,30 +87,33 @@ impl Searches {
     }
 }
 
-/// The names of the groups, and their numbers where they have none.
-fn names(regex: &Regex) -> Vec<Text> {
+/// The names of the groups, or their numbers where they have none, in order; and which group each is.
+fn names(regex: &Regex) -> Vec<(Text, usize)> {
     let name = |(idx, name): (usize, Option<&str>)| match name {
-        Some(name) => Text::from(name),
-        None => Text::from(idx.to_string()),
+        Some(name) => (Text::from(name), idx),
+        None => (Text::from(idx.to_string()), idx),
     };
-    regex.capture_names().enumerate().map(name).collect()
+    let mut names: Vec<(Text, usize)> = regex.capture_names().enumerate().map(name).collect();
+    names.sort();
+    names
 }
 
-/// What the groups of a match hold; one that took no part holds nothing.
-fn groups(captures: &Captures<'_>, is_bytes: bool) -> Vec<Value> {
-    let value = |it: Option<regex::bytes::Match<'_>>| {
-        let bytes = it.map_or(&b""[..], |it| it.as_bytes());
-        match is_bytes {
-            true => Value::Bytes(Binary::from(bytes.to_vec())),
-            false => Value::text(bytes),
-        }
-    };
-    captures.iter().map(value).collect()
+/// What a group of a match holds; one that took no part holds nothing.
+fn group(captures: &Captures<'_>, idx: usize, is_bytes: bool) -> Value {
+    let bytes = captures.get(idx).map_or(&b""[..], |it| it.as_bytes());
+    match is_bytes {
+        true => Value::Bytes(Binary::from(bytes.to_vec())),
+        false => Value::text(bytes),
+    }
 }
 
-fn object(names: &[Text], captures: &Captures<'_>, value: &Value) -> Result<Value> {
-    let values = groups(captures, matches!(value, Value::Bytes(_)));
-    Ok(Value::object(names.iter().cloned().zip(values))?)
+fn groups(captures: &Captures<'_>) -> Vec<Value> {
+    (0..captures.len()).map(|it| group(captures, it, false)).collect()
+}
+
+fn object(names: &[(Text, usize)], captures: &Captures<'_>, value: &Value) -> Result<Value> {
+    let is_bytes = matches!(value, Value::Bytes(_));
+    Ok(Value::object(names.iter().map(|(name, idx)| (name.clone(), group(captures, *idx, is_bytes))))?)
 }
 
 fn replace(args: Given<'_>) -> Result<PreparedMethod> {
@@ -177,7 +180,7 @@ pub(super) const METHODS: &[Method] = &[
                 for captures in regex.captures_iter(text) {
                     searches.charge(machine)?;
                     charge_groups(&captures, machine)?;
-                    values.push(Value::array(groups(&captures, false))?);
+                    values.push(Value::array(groups(&captures))?);
                 }
                 Ok(Value::array(values)?)
             })

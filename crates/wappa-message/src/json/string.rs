@@ -89,6 +89,10 @@ fn hexadecimal(digits: &[u8]) -> u32 {
 }
 
 fn push_utf8(text: &[u8], out: &mut Vec<u8>) {
+    // As nearly all is.
+    if str::from_utf8(text).is_ok() {
+        return out.extend_from_slice(text);
+    }
     for chunk in text.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         for _ in chunk.invalid() {

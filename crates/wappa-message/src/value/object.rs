@@ -53,9 +53,16 @@ const SEARCHED_LEN_MAX: usize = 128;
 impl Object {
     /// An object from pairs; where a name comes twice the last one stays.
     pub fn from_pairs<K: Into<Text>>(pairs: impl IntoIterator<Item = (K, Value)>) -> Result<Object, TooDeep> {
-        let entry = |(key, value): (K, Value)| Entry { key: Key::Text(key.into()), slot: Slot::Value(value) };
-        let list: Vec<Entry> = pairs.into_iter().map(entry).collect();
-        let entries = Entries { list, is_sorted: false, order: OnceCell::new() };
+        let pairs = pairs.into_iter();
+        let mut list: Vec<Entry> = Vec::with_capacity(pairs.size_hint().0);
+        // As they nearly always are where names are known beforehand.
+        let mut is_sorted = true;
+        for (key, value) in pairs {
+            let key = Key::Text(key.into());
+            is_sorted = is_sorted && list.last().is_none_or(|it| it.key.as_slice(&[]) < key.as_slice(&[]));
+            list.push(Entry { key, slot: Slot::Value(value) });
+        }
+        let entries = Entries { list, is_sorted, order: OnceCell::new() };
         let mut node = Node::of_entries(entries);
         let _ = node.sorted_mut();
         node.measure();
