@@ -108,6 +108,11 @@ mod tests {
             2 |   file: {paths: [ä], path: b}
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
+            a.yaml(2,30) field path not recognised
+              |
+            2 |   file: {paths: [ä], path: b}
+              |                              ^
+
             a.yaml(3,1) field path not recognised
             a.yaml(0,1) field path not recognised
             hint: write something
