@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::thread;
-
 use expect_test::expect;
 use support::{Client, Running, ask, lint, wait_until};
 
@@ -24,7 +22,7 @@ fn numbers(counter: &str, count: usize) -> String {
 
 #[test]
 fn each_request_has_the_next_batch() {
-    let (running, port) = start(&numbers("requests", 3), "timeout: 50ms");
+    let (running, port) = start(&numbers("requests", 3), "");
     let mut client = Client::new(port);
     assert_eq!(client.ask("POST", "/get", "", "").brief(), "405 Incorrect method");
     let first = client.ask("GET", "/get", "", "");
@@ -40,7 +38,7 @@ fn each_request_has_the_next_batch() {
 #[test]
 fn nothing_comes_in_time() {
     let config = "http: {enabled: false}\ninput: {generate: {mapping: root = 1, interval: 1h, count: 2}}\n\
-                  output: {http_server: {address: '127.0.0.1:0', timeout: 50ms}}";
+                  output: {http_server: {address: '127.0.0.1:0', timeout: 1s}}";
     let running = Running::start(config);
     let port = running.port("Serving messages through HTTP GET request at: ");
     assert_eq!(ask(port, "GET", "/get", "", "").brief(), "200 1");
@@ -145,12 +143,13 @@ fn clients_that_wait_hear_of_the_end() {
     let running = Running::start(config);
     let port = running.port("Serving messages through HTTP GET request at: ");
     assert_eq!(ask(port, "GET", "/get", "", "").brief(), "200 1");
-    let waiting = thread::spawn(move || ask(port, "GET", "/get", "", ""));
-    let mut stream = Client::new(port);
+    let (mut waiting, mut stream) = (Client::new(port), Client::new(port));
+    waiting.send("GET", "/get", "", "");
+    waiting.wait_until_read();
     stream.send("GET", "/get/stream", "", "");
     stream.head().expect("it begins");
     running.drain();
-    assert_eq!(waiting.join().expect("it does not panic").brief(), "503 Server closed");
+    assert_eq!(waiting.answer().expect("there is an answer").brief(), "503 Server closed");
     wait_until("the stream is over", || stream.chunk().is_none_or(|it| it.is_empty()));
 }
 

@@ -3,8 +3,9 @@
 
 use std::{
     borrow::Cow,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -241,6 +242,20 @@ impl Client {
             body.len()
         );
         self.write([head.as_bytes(), body].concat());
+    }
+
+    /// Waits until the server has read all that was sent: a connection of which it has read nothing is closed at a stop.
+    pub(crate) fn wait_until_read(&self) {
+        let stream = self.0.get_ref();
+        let port = |it: io::Result<SocketAddr>| it.expect("it is connected").port();
+        let (own, peer) = (port(stream.local_addr()), port(stream.peer_addr()));
+        // Of the server's end, which is established: `ADDRESS:PORT ADDRESS:PORT STATE UNSENT:UNREAD …`
+        let its_end = format!(" 0100007F:{peer:04X} 0100007F:{own:04X} 01 ");
+        wait_until("all is read", || {
+            let table = fs::read_to_string("/proc/net/tcp").expect("the system says how its sockets are");
+            let queues = table.lines().find_map(|it| it.split_once(&its_end)?.1.split(' ').next());
+            queues.expect("the server has it").ends_with(":00000000")
+        });
     }
 
     pub(crate) fn line(&mut self) -> Option<String> {
