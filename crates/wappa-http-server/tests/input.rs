@@ -391,12 +391,14 @@ fn a_query_of_many_keys_is_read_in_one_pass() {
     let keys: Vec<String> = (0..12_000).map(|it| format!("{it:x}")).collect();
     let path = format!("/p?{}", keys.join("&"));
     let mut client = Client::new(port);
-    let began = Instant::now();
-    for _ in 0..20 {
+    let ask = |_| {
+        let began = Instant::now();
         let answer = client.ask("POST", &path, "", "a");
         assert_eq!(answer.status, 200, "{}", answer.brief());
         assert!(12_000 < answer.text().trim().parse().expect("a number"), "{}", answer.brief());
-    }
-    // Two seconds each, if it were not so.
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        began.elapsed()
+    };
+    // Two seconds each, if it were not so; how busy the machine is at other times does not matter.
+    let least = (0..20).map(ask).min().expect("there are some");
+    assert!(least < Duration::from_secs(1), "{least:?}");
 }

@@ -69,7 +69,9 @@ fn a_component_cannot_have_the_path_of_another_one() {
     let input = "input: {broker: {inputs: [{http_server: {ws_path: ''}}, {http_server: {ws_path: /other}}]}}";
     let running = start("", &format!("{input}\noutput: {{sync_response: {{}}}}"));
     running.log.behind("path /post is another component's: give one of them a path of its own");
-    assert_eq!(ask(running.service_port, "POST", "/post", "", "a").brief(), "200 a");
+    wait_until("the other one has it", || {
+        ask(running.service_port, "POST", "/post", "", "a").brief() == "200 a"
+    });
 }
 
 #[test]
@@ -91,6 +93,7 @@ fn a_password_is_asked_for() {
         );
         let running = start(&auth, SERVED);
         let port = running.service_port;
+        wait_until("the input is there", || ask(port, "POST", "/post", "", "a").status != 404);
         let refused = ask(port, "GET", "/ping", "", "");
         assert_eq!(refused.brief(), "401 Unauthorized", "{algorithm}");
         let challenge = refused.header("www-authenticate");

@@ -106,8 +106,8 @@ fn what_is_told_of_a_server_that_is_not_there() {
 
 #[test]
 fn what_is_told_of_a_server_that_answers_badly() {
-    let url = |address: String| format!("url: 'http://{address}/a', timeout: 300ms");
-    let never = fault(&url(raw(std::mem::forget)));
+    let url = |address: String| format!("url: 'http://{address}/a'");
+    let never = fault(&format!("{}, timeout: 300ms", url(raw(std::mem::forget))));
     assert!(
         never.ends_with("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
         "{never}"
@@ -119,7 +119,7 @@ fn what_is_told_of_a_server_that_answers_badly() {
     let nonsense = fault(&url(answering("nonsense\r\n\r\n")));
     assert!(nonsense.contains("/a\": invalid HTTP version"), "{nonsense}");
     let drip = Server::start(|_| answer(200, "").in_pieces(&["a"; 100], Duration::from_millis(50)));
-    let drip = fault(&url(drip.address.to_string()));
+    let drip = fault(&format!("{}, timeout: 2s", url(drip.address.to_string())));
     let text = "Failed to read response: context deadline exceeded (Client.Timeout or context cancellation while reading body)";
     assert!(drip.ends_with(text), "{drip}");
 }
@@ -199,12 +199,12 @@ fn a_request_that_waits_holds_up_no_stop() {
     for waiting in ["timeout: 1h", "timeout: 1h, parallel: true"] {
         let dir = TempDir::new();
         let input = dir.write("in", "a\nb\n");
+        let n_before = server.seen().len();
         let running = Running::start(&format!(
             "input: {{ file: {{ paths: [{input:?}] }} }}\n\
              pipeline: {{ threads: 2, processors: [{{ http: {{ url: {:?}, {waiting} }} }}] }}\noutput: {{ drop: {{}} }}\n",
             server.url("/")
         ));
-        let n_before = server.seen().len();
         wait_until("a request", || n_before < server.seen().len());
         running.stop.cut();
         running.join();

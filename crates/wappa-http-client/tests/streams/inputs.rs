@@ -54,14 +54,16 @@ fn what_fails_is_told_and_asked_for_again() {
     let server = Server::start(move |_| match n_seen.fetch_add(1, Ordering::SeqCst) {
         0 | 1 => answer(500, "no"),
         2 => answer(200, ""),
-        3 => answer(200, "late").after(Duration::from_millis(400)),
+        3 => answer(200, "late").after(Duration::from_secs(1)),
         n => answer(200, n.to_string()),
     });
-    let running = reading(&dir, &format!("url: {:?}, retries: 0, timeout: 200ms", server.url("/")));
-    assert_eq!(wait_for(&dir, 1), ["4"]);
+    let running = reading(&dir, &format!("url: {:?}, retries: 0, timeout: 500ms", server.url("/")));
+    // A machine may be too busy for some more.
+    let first: usize = wait_for(&dir, 1)[0].parse().expect("a number");
+    assert!(4 <= first, "{first}");
     let failed = running.log.behind("Error Failed to read message: ");
     assert!(failed.contains("unexpected response code (500)"), "{failed}");
-    assert!(running.log.has("Warn No answer came within `timeout`, 200ms"), "{:#?}", running.log.lines());
+    assert!(running.log.has("Warn No answer came within `timeout`, 500ms"), "{:#?}", running.log.lines());
     // What passes is no connection that was lost.
     assert_eq!((running.count("input_connection_up"), running.count("input_connection_lost")), (1, 0));
     running.drain();
