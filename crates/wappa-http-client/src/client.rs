@@ -27,13 +27,14 @@ use tokio::{
 };
 use wappa_component::{Context, Counter, Level, Logger, Metrics, RateLimit, Timing};
 use wappa_message::{Mark, Message, Metadata, Value};
+use wappa_net::TlsConfig;
 use wappa_spec::SCRUBBED;
 
 use crate::{
     address::{self, Told},
     auth::{Digest, Oauth2, Signer},
     body::{self, NotRead, Reading},
-    dial::{Dialer, NotDialed},
+    dial::{Dialer, NotDialed, TransportConfig},
     dump::{Came, Dump},
     fields::HttpConfig,
     filter::Filter,
@@ -81,9 +82,13 @@ impl fmt::Display for NotSent {
 }
 
 impl Connections {
-    pub(crate) fn new(config: &HttpConfig) -> Result<Connections, String> {
-        let dialer = Dialer::new(&config.transport, &config.tls, config.proxy_url.as_deref())?;
-        let (n_idle, idle_timeout) = config.transport.idle();
+    pub(crate) fn new(
+        transport: &TransportConfig,
+        tls: &TlsConfig,
+        proxy_url: Option<&str>,
+    ) -> Result<Connections, String> {
+        let dialer = Dialer::new(transport, tls, proxy_url)?;
+        let (n_idle, idle_timeout) = transport.idle();
         let pool = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -281,12 +286,11 @@ impl Client {
         let mut secrets = signer.secrets();
         secrets.extend(oauth2.iter().flat_map(Oauth2::secrets));
         secrets.extend(digest.iter().flat_map(Digest::secrets));
-        // A short one would be found in any text.
-        secrets.retain(|it| 4 <= it.len());
+        secrets.retain(is_telling);
         let labels = [("label", ctx.label()), ("path", ctx.path())];
         Ok(Client {
             template: Template::new(config, content)?,
-            connections: Connections::new(config)?,
+            connections: Connections::new(&config.transport, &config.tls, config.proxy_url.as_deref())?,
             signer,
             oauth2,
             digest,
@@ -547,8 +551,19 @@ impl Client {
 
     /// A text without what the config keeps secret, which a server may have sent back.
     fn scrubbed(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_string(), |text, secret| text.replace(secret.as_str(), SCRUBBED))
+        scrubbed(&self.secrets, text)
     }
+}
+
+/// Whether a secret can be told from other text: a short one would be found in any.
+#[expect(clippy::ptr_arg, reason = "it is asked of the elements of a list")]
+pub(crate) fn is_telling(secret: &String) -> bool {
+    4 <= secret.len()
+}
+
+/// A text without these, which a server may have sent back.
+pub(crate) fn scrubbed(secrets: &[String], text: &str) -> String {
+    secrets.iter().fold(text.to_string(), |text, secret| text.replace(secret.as_str(), SCRUBBED))
 }
 
 /// A method as Go writes it in a text.

@@ -42,7 +42,7 @@ const SOCKS_PORT: u16 = 1080;
 
 /// How connections are made and kept.
 #[derive(Config, Clone, Debug)]
-pub(crate) struct TransportConfig {
+pub struct TransportConfig {
     /// How a connection is made.
     #[config(advanced)]
     dial_context: DialConfig,

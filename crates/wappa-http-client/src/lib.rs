@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod codec;
 mod dial;
+mod documents;
 mod dump;
 mod fields;
 mod filter;
@@ -24,7 +25,12 @@ mod websocket;
 
 use wappa_component::Component;
 
-pub use crate::client::SERIES;
+pub use crate::{
+    auth::{BasicConfig, JwtConfig, OauthConfig},
+    client::SERIES,
+    dial::TransportConfig,
+    documents::{Access, Document, Documents, check_address},
+};
 
 /// All components of this crate, for the program's table.
 pub fn components() -> Vec<&'static Component> {

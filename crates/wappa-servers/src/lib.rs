@@ -17,6 +17,7 @@
 //! A new server is a file here, which finds its programs with [`find`] and gives a [`Launch`] to [`Server::start`]. Tests
 //! that need servers are in files called `tests/servers_*.rs`, which is how `.ci/run` finds them.
 
+pub mod apicurio;
 mod dir;
 mod find;
 pub mod kafka;

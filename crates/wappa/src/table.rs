@@ -25,6 +25,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     all.extend(wappa_kafka::components());
     #[cfg(feature = "redis")]
     all.extend(wappa_redis::components());
+    #[cfg(feature = "schema-registry")]
+    all.extend(wappa_schema_registry::components());
     #[cfg(feature = "sql")]
     all.extend(wappa_sql::components());
     all.extend(wasm::components());

@@ -117,6 +117,21 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    // It asks with the client, words and fields of requests.
+    (
+        "wappa-schema-registry",
+        &[
+            "wappa-bloblang",
+            "wappa-component",
+            "wappa-engine",
+            "wappa-http-client",
+            "wappa-message",
+            "wappa-net",
+            "wappa-pure",
+            "wappa-servers",
+            "wappa-spec",
+        ],
+    ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),
     (
         "wappa",
@@ -132,6 +147,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-net",
             "wappa-pure",
             "wappa-redis",
+            "wappa-schema-registry",
             "wappa-servers",
             "wappa-spec",
             "wappa-sql",
@@ -153,6 +169,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
             "wappa-nats",
             "wappa-net",
             "wappa-redis",
+            "wappa-schema-registry",
             "wappa-sql",
             "wappa-wasm",
         ],

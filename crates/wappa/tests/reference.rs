@@ -68,9 +68,16 @@ fn markdown_below(folder: &Path) -> BTreeSet<String> {
 
 /// Whether an example needs a server: it is run by the tests of its component, where there is one.
 fn needs_server(text: &str) -> bool {
-    ["localhost:4195", "localhost:4222", "localhost:6379", "localhost:8080", "localhost:9092"]
-        .iter()
-        .any(|it| text.contains(it))
+    [
+        "localhost:4195",
+        "localhost:4222",
+        "localhost:6379",
+        "localhost:8080",
+        "localhost:8081",
+        "localhost:9092",
+    ]
+    .iter()
+    .any(|it| text.contains(it))
 }
 
 /// Each example with a name that says where it is.

@@ -6,7 +6,7 @@ use wappa_spec::{Config, Secret};
 
 /// A user and a password, sent with each request.
 #[derive(Config, Clone, Debug)]
-pub(crate) struct BasicConfig {
+pub struct BasicConfig {
     /// Whether they are sent.
     #[config(default = "false", advanced)]
     enabled: bool,

@@ -14,7 +14,7 @@ use super::super::fields::value_of;
 /// Signs a token into each request.
 #[derive(Config, Clone, Debug)]
 #[config(lint = lint)]
-pub(crate) struct JwtConfig {
+pub struct JwtConfig {
     /// Whether there is a token in each request.
     #[config(default = "false", advanced)]
     enabled: bool,

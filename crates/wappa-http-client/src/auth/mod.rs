@@ -11,11 +11,10 @@ mod oauth2;
 use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
+pub use self::{basic::BasicConfig, jwt::JwtConfig, oauth::OauthConfig};
 pub(crate) use self::{
-    basic::BasicConfig,
     digest::{Digest, DigestConfig},
-    jwt::{Jwt, JwtConfig},
-    oauth::OauthConfig,
+    jwt::Jwt,
     oauth2::{Oauth2, Oauth2Config},
 };
 

@@ -11,7 +11,7 @@ use wappa_spec::{Config, Secret};
 
 /// Signs each request with OAuth 1.
 #[derive(Config, Clone, Debug)]
-pub(crate) struct OauthConfig {
+pub struct OauthConfig {
     /// Whether requests are signed.
     #[config(default = "false", advanced)]
     enabled: bool,
