@@ -17,7 +17,8 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::processor::<DecodeConfig>("schema_registry_decode").categories(&["Parsing", "Integration"]);
 
-/// Decodes messages with their schemas, which a Confluent Schema Registry keeps: Avro becomes JSON.
+/// Decodes messages with their schemas, which a Confluent Schema Registry keeps: Avro and Protobuf become JSON, and JSON is
+/// compared with its JSON Schema.
 ///
 /// A message begins with a zero and four bytes, the number of its schema. What is behind that becomes a document in JSON.
 ///
@@ -45,6 +46,17 @@ pub(crate) const COMPONENT: Component =
 /// `null`; with `avro_raw_json` it is the value alone. Bytes and `fixed` are texts with a character for each byte. A logical
 /// type is the number, text or bytes that it is made of. Fields stand in the order of the schema.
 ///
+/// # Protobuf
+///
+/// A document is what `protojson` makes of a message: names in lower camel case, 64-bit numbers as texts, bytes in base 64,
+/// fields without a value left out, and Google's own types in their short form. Imports are the references of the schema; Google's
+/// own files are there. Options that have types of their own say nothing.
+///
+/// # JSON Schema
+///
+/// Drafts 4, 6 and 7 are understood. `$ref` leads to places in the schema itself, and to its references by their `$id` or by
+/// the names that the registry has for them.
+///
 /// # Errors
 ///
 /// A message goes on as it was, marked, where it does not fit its schema, where the registry does not know the schema or says
@@ -54,7 +66,8 @@ pub(crate) const COMPONENT: Component =
 /// # Limits
 ///
 /// A document has 64MiB at most, and 200 values at most stand one within another in it. The answer of a registry has
-/// 4MiB at most. A schema refers to 500 others at most, with 8MiB together.
+/// 4MiB at most. A schema refers to 500 others at most, with 8MiB together. A message of Protobuf has messages 100 deep at most,
+/// one within another, and takes up 256MiB at most while it is read; one that would is refused before.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct DecodeConfig {

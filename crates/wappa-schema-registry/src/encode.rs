@@ -19,7 +19,8 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::processor::<EncodeConfig>("schema_registry_encode").categories(&["Parsing", "Integration"]);
 
-/// Encodes documents with the latest schema of a subject, which a Confluent Schema Registry keeps: JSON becomes Avro.
+/// Encodes documents with the latest schema of a subject, which a Confluent Schema Registry keeps: JSON becomes Avro or
+/// Protobuf, or is compared with a JSON Schema.
 ///
 /// A message begins with a zero and four bytes, the number of its schema, as `schema_registry_decode` and the clients of
 /// Kafka that use a registry expect it.
@@ -52,6 +53,18 @@ pub(crate) const COMPONENT: Component =
 /// as it is are its bytes in UTF-8. A logical type is the number, text or bytes that it is made of. A field that is missing has
 /// its default, and one that the schema does not have is an error.
 ///
+/// # Protobuf
+///
+/// A document is what `protojson` reads: names in lower camel case or as in the schema, Google's own types in their short form.
+/// Where the schema has several messages the type of the document before is tried first, then all others in their order; types
+/// within others are not tried. Imports are the references of the schema; Google's own files are there. Options that have types
+/// of their own say nothing.
+///
+/// # JSON Schema
+///
+/// Drafts 4, 6 and 7 are understood. `$ref` leads to places in the schema itself, and to its references by their `$id` or by
+/// the names that the registry has for them.
+///
 /// # Errors
 ///
 /// A message goes on as it was, marked, where it does not fit the schema, where the registry does not know the subject or says
@@ -62,7 +75,8 @@ pub(crate) const COMPONENT: Component =
 /// # Limits
 ///
 /// A message has 64MiB at most, and 200 values at most stand one within another in it. The answer of a registry has
-/// 4MiB at most. A schema refers to 500 others at most, with 8MiB together.
+/// 4MiB at most. A schema refers to 500 others at most, with 8MiB together. A document for Protobuf takes up 256MiB at most
+/// while it is read; one that would is refused before.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct EncodeConfig {

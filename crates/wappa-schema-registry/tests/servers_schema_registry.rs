@@ -106,3 +106,44 @@ fn what_the_registry_does_not_have_costs_one_message() {
          ! request failed for schema subject '..': \"..\" cannot be a piece of a path\n"
     );
 }
+
+#[test]
+fn protobuf_there_and_back() {
+    let Some(server) = start() else { return };
+    let url = url(&server);
+    let unit = "syntax = \"proto3\"; package com.example; message Unit { string symbol = 1; }";
+    register(&server, "unit-proto", "PROTOBUF", unit, "");
+    let reference = r#"{"name":"unit.proto","subject":"unit-proto","version":1}"#;
+    let reading = "syntax = \"proto3\"; package com.example; import \"unit.proto\"; import \"google/protobuf/timestamp.proto\";\n\
+                   message Reading { string sensor = 1; Unit unit = 2; google.protobuf.Timestamp at = 3; int64 big = 4; }\n\
+                   message Other { int32 n = 1; }";
+    let id = register(&server, "proto-value", "PROTOBUF", reading, reference);
+    let lines = "{\"sensor\":\"a\",\"unit\":{\"symbol\":\"m\"},\"at\":\"1970-01-01T00:00:01Z\",\"big\":\"5\"}\n{\"n\":3}\n";
+    let mut rest = lines.lines();
+    let mut next = || rest.next().expect("there are two");
+    assert_eq!(
+        there_and_back(&url, "proto-value", "avro_raw_json: false", lines),
+        format!("00{id:08x}000a01611203 0a016d1a0208012005 {}\n00{id:08x}02020803 {}\n", next(), next())
+            .replacen("1203 0a", "12030a", 1)
+    );
+}
+
+#[test]
+fn json_schema_there_and_back() {
+    let Some(server) = start() else { return };
+    let url = url(&server);
+    let unit = r#"{"$schema":"http://json-schema.org/draft-07/schema#","$id":"http://x.test/unit.json","type":"string","maxLength":2}"#;
+    register(&server, "unit-json", "JSON", unit, "");
+    let reference = r#"{"name":"http://x.test/unit.json","subject":"unit-json","version":1}"#;
+    let reading = r#"{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{"unit":{"$ref":"http://x.test/unit.json"}},"required":["unit"]}"#;
+    let id = register(&server, "json-value", "JSON", reading, reference);
+    assert_eq!(
+        there_and_back(&url, "json-value", "avro_raw_json: false", "{\"unit\": \"m\"}\n"),
+        format!("00{id:08x}7b22756e6974223a20226d227d {{\"unit\": \"m\"}}\n")
+    );
+    let encode = format!("    - schema_registry_encode: {{ url: {url:?}, subject: json-value }}\n");
+    assert_eq!(
+        run(&encode, "{\"unit\":\"metre\"}\n").0,
+        "! json message does not conform to schema: [unit: String length must be less than or equal to 2]\n"
+    );
+}

@@ -179,6 +179,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("sqlx", &["wappa-sql"]),
     ("async-nats", &["wappa-nats"]),
     ("redis", &["wappa-redis"]),
+    ("prost-reflect", &["wappa-schema-registry"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),
     ("clap", &["wappa"]),

@@ -1,7 +1,7 @@
 //! JSON Schema: documents that say what other documents look like. Drafts 4, 6 and 7, with the words of Bento's library
 //! for what does not fit.
 //!
-//! References lead to other places of the same document; nothing is fetched.
+//! References lead to other places of the same document, or of those that stand beside it; nothing is fetched.
 
 mod decimal;
 mod format;

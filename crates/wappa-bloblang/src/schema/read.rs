@@ -14,12 +14,17 @@ const DEPTH_MAX: usize = 100;
 type Read<T> = Result<T, String>;
 
 struct Reader<'a> {
-    document: &'a Value,
+    /// The schema, and behind it those that it may refer to.
+    documents: &'a [Value],
+    /// The one that is read.
+    current: usize,
     nodes: Vec<Node>,
-    /// The schemas that references lead to, by where they lead.
-    referenced: BTreeMap<String, usize>,
-    /// The places of schemas with a name of their own, by that name.
-    named: BTreeMap<String, Value>,
+    /// The schemas that references lead to, by the document in which they stand and where they lead.
+    referenced: BTreeMap<(usize, String), usize>,
+    /// The places of schemas with a name of their own, by that name, each with its document.
+    named: BTreeMap<String, (usize, Value)>,
+    /// What names without a scheme lead on from.
+    base: String,
     /// 4, 6, 7; or more, where all drafts are understood.
     draft: u32,
     depth: usize,
@@ -28,11 +33,23 @@ struct Reader<'a> {
 impl Schema {
     /// Reads a schema. The error is what is wrong with it, in the words of Bento's library.
     pub fn parse(text: &[u8]) -> Result<Schema, String> {
-        let document = Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string())?;
-        Schema::of(&document)
+        Schema::parse_with(text, &[])
     }
 
-    fn of(document: &Value) -> Result<Schema, String> {
+    /// The same, with others to which it may refer: by the names that they have themselves, or by these.
+    pub fn parse_with(text: &[u8], others: &[(&str, &str)]) -> Result<Schema, String> {
+        let read =
+            |text: &[u8]| Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string());
+        let mut documents = vec![read(text)?];
+        for (name, text) in others {
+            documents.push(read(text.as_bytes()).map_err(|why| format!("{name}: {why}"))?);
+        }
+        let names: Vec<&str> = others.iter().map(|it| it.0).collect();
+        Schema::of(&documents, &names)
+    }
+
+    fn of(documents: &[Value], names: &[&str]) -> Result<Schema, String> {
+        let document = &documents[0];
         if !matches!(document, Value::Object(_) | Value::Bool(_)) {
             return Err("schema is invalid".to_string());
         }
@@ -47,11 +64,30 @@ impl Schema {
             _ => u32::MAX,
         };
         let (nodes, referenced, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let mut reader = Reader { document, nodes, referenced, named, draft, depth: 0 };
-        reader.collect_names(document, 0);
+        let base = base_of(document);
+        let mut reader = Reader { documents, current: 0, nodes, referenced, named, base, draft, depth: 0 };
+        for (idx, it) in documents.iter().enumerate() {
+            reader.current = idx;
+            reader.collect_names(it, 0);
+        }
+        for (idx, name) in (1..).zip(names) {
+            reader.named.entry(name.to_string()).or_insert_with(|| (idx, documents[idx].clone()));
+        }
+        reader.current = 0;
         let root = reader.schema(document)?;
         Ok(Schema { nodes: reader.nodes, root })
     }
+}
+
+/// The address of a document up to its last step, where it has one.
+fn base_of(document: &Value) -> String {
+    let Value::Object(object) = document else { return String::new() };
+    let name = ["$id", "id"].into_iter().find_map(|key| match object.get(key) {
+        Some(Value::Text(name)) => Some(String::from_utf8_lossy(&name).into_owned()),
+        _ => None,
+    });
+    let name = name.unwrap_or_default();
+    name.rfind('/').map_or(String::new(), |it| name[..=it].to_string())
 }
 
 fn find(text: &[u8], part: &str) -> bool {
@@ -72,7 +108,8 @@ impl Reader<'_> {
                 for key in ["$id", "id"] {
                     if let Some(Value::Text(name)) = object.get(key) {
                         let name = String::from_utf8_lossy(&name).trim_end_matches('#').to_string();
-                        self.named.entry(name).or_insert_with(|| value.clone());
+                        let current = self.current;
+                        self.named.entry(name).or_insert_with(|| (current, value.clone()));
                     }
                 }
                 object.iter().for_each(|(_, it)| self.collect_names(&it, depth + 1));
@@ -135,30 +172,36 @@ impl Reader<'_> {
 
     /// The schema that a reference leads to.
     fn reference(&mut self, reference: &str) -> Read<usize> {
-        if let Some(node) = self.referenced.get(reference) {
+        let key = (self.current, reference.to_string());
+        if let Some(node) = self.referenced.get(&key) {
             return Ok(*node);
         }
         let (base, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let unknown =
             || format!("reference {reference} leads to nothing in the schema, and nothing is fetched");
-        let base = match base {
-            "" => self.document.clone(),
-            base => self.named.get(base).cloned().ok_or_else(unknown)?,
+        let (document, base) = match base {
+            "" => (self.current, self.documents[self.current].clone()),
+            base => {
+                let named = self.named.get(base).or_else(|| self.named.get(&format!("{}{base}", self.base)));
+                named.cloned().ok_or_else(unknown)?
+            }
         };
         let target = match fragment {
             "" => Some(base),
             fragment if fragment.starts_with('/') => pointed(base, fragment),
-            _ => self.named.get(&format!("#{fragment}")).cloned(),
+            _ => self.named.get(&format!("#{fragment}")).map(|it| it.1.clone()),
         };
         let target = target.ok_or_else(unknown)?;
         // Its place is known before it is read, since it may lead back to itself.
         let node = self.push(Node::default());
-        self.referenced.insert(reference.to_string(), node);
+        self.referenced.insert(key, node);
         if self.depth == DEPTH_MAX {
             return Err(format!("more than {DEPTH_MAX} schemas one within another"));
         }
         self.depth += 1;
+        let current = std::mem::replace(&mut self.current, document);
         let read = self.node(&target);
+        self.current = current;
         self.depth -= 1;
         self.nodes[node] = read?;
         Ok(node)

@@ -130,10 +130,24 @@ impl Schema {
     /// What of a value does not fit the schema: the place and what is wrong there, each a line. As many steps are taken as a
     /// mapping may.
     pub fn problems(&self, value: &Value) -> std::result::Result<Vec<String>, Failure> {
+        let told = |it: &Problem| format!("{} {}", it.field, it.told());
+        self.problems_as(value, told)
+    }
+
+    /// The same, each as Bento's library prints it.
+    pub fn printed_problems(&self, value: &Value) -> std::result::Result<Vec<String>, Failure> {
+        self.problems_as(value, |it| format!("{}: {}", it.field, it.what))
+    }
+
+    fn problems_as(
+        &self,
+        value: &Value,
+        told: impl Fn(&Problem) -> String,
+    ) -> std::result::Result<Vec<String>, Failure> {
         let mut budget = Budget::default();
         let problems = self.validate(value, &mut |n| budget.steps(n));
         let problems = problems.map_err(|err| Failure::new(err.to_string()))?;
-        Ok(problems.iter().map(|it| format!("{} {}", it.field, it.told())).collect())
+        Ok(problems.iter().map(told).collect())
     }
 
     /// What of a value does not fit the schema. `charge` is told how many steps are about to be taken and may refuse.

@@ -142,11 +142,12 @@ impl<'a> Encoder<'a> {
                 self.check()
             }
             Kind::Float => {
-                let value: f32 = self.float(f32::NAN, f32::INFINITY)?;
+                let value: f32 = self.float(f32::from_bits(0x7FC0_0000), f32::INFINITY)?;
                 self.push(&value.to_le_bytes())
             }
             Kind::Double => {
-                let value: f64 = self.float(f64::NAN, f64::INFINITY)?;
+                // The one of Go.
+                let value: f64 = self.float(f64::from_bits(0x7FF8_0000_0000_0001), f64::INFINITY)?;
                 self.push(&value.to_le_bytes())
             }
             Kind::Bytes => {

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use wappa_message::{Object, Text, Value};
 
-use crate::registry::Stored;
-
 use super::{DEPTH_MAX, Field, Kind, Node, Record, Schema, Union, encode, shortened, within};
 
 /// A schema that others name.
@@ -18,8 +16,8 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(name: &str, stored: &Stored) -> Reference {
-        Reference { name: name.to_string(), text: stored.text.clone() }
+    pub(crate) fn new(name: &str, text: &str) -> Reference {
+        Reference { name: name.to_string(), text: text.to_string() }
     }
 }
 
