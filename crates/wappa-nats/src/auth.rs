@@ -54,6 +54,11 @@ impl AuthConfig {
         }
     }
 
+    /// The JWT that the server is told, where it stands in the config.
+    pub(crate) fn jwt(&self) -> Option<String> {
+        self.user_jwt.as_ref().map(|it| it.reveal().trim().to_string())
+    }
+
     /// Adds to `auth` what answers the server's challenge. The error names no secret.
     pub(crate) fn answer(&self, nonce: &[u8], auth: &mut Auth) -> Result<(), AuthError> {
         self.sign(nonce, auth).map_err(AuthError::new)

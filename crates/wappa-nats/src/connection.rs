@@ -17,8 +17,8 @@ use async_nats::{
     connection::State,
 };
 use tokio::{sync::watch, time::timeout};
-use wappa_component::{Context, Logger, fault};
-use wappa_net::TlsConfig;
+use wappa_component::{Context, Level, Logger, fault};
+use wappa_net::{Quiet, TlsConfig, foreign_future, said};
 use wappa_spec::{Node, Reader, Rule};
 
 use crate::auth::AuthConfig;
@@ -71,14 +71,22 @@ impl Endpoint {
         if let Some(tls) = self.tls.connector()? {
             options = options.require_tls(true).tls_client_config((**tls.config()).clone());
         }
-        let connected = options.connect(self.urls.as_slice()).await;
+        let connected = foreign_future(options.connect(self.urls.as_slice())).await;
         was_connected.store(true, Ordering::SeqCst);
-        let client = connected.map_err(|err| {
+        let connected = connected.and_then(|it| it.map_err(|err| cause_of(&err)));
+        let connected = connected.map_err(|cause| said(&cause, self.secrets().iter().map(String::as_str)));
+        let client = connected.map_err(|cause| {
             let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
             let urls: Vec<String> = self.urls.iter().map(shown).collect();
-            format!("dial {}: {}", urls.join(", "), failure.unwrap_or_else(|| cause_of(&err)))
+            format!("dial {}: {}", urls.join(", "), failure.unwrap_or(cause))
         })?;
         Ok(Link { client, told })
+    }
+
+    /// What the server is told in confidence.
+    fn secrets(&self) -> Vec<String> {
+        let of_urls = self.urls.iter().filter_map(of_url);
+        of_urls.flat_map(|it| [it.password, it.token]).flatten().chain(self.auth.jwt()).collect()
     }
 
     fn options(
@@ -101,7 +109,8 @@ impl Endpoint {
             })?;
             Ok(answer)
         };
-        let (told, logger) = (Arc::clone(told), self.logger.clone());
+        let (hearing, quiet, secrets) =
+            (Hearing(Arc::clone(told)), Quiet::new(self.logger.clone()), self.secrets());
         let mut options = ConnectOptions::with_auth_callback(move |nonce| ready(answer(nonce)))
             .connection_timeout(CONNECT_MAX)
             .ping_interval(PING_INTERVAL)
@@ -109,7 +118,7 @@ impl Endpoint {
             .max_reconnects(self.urls.len())
             .reconnect_delay_callback(|_| Duration::ZERO)
             .event_callback(move |event| {
-                told.hear(&event, &logger);
+                hearing.0.hear(&event, &quiet, &secrets);
                 ready(())
             });
         if !self.name.is_empty() {
@@ -246,7 +255,7 @@ impl Default for Told {
 pub(crate) type Refusal = Option<Arc<(String, String)>>;
 
 impl Told {
-    fn hear(&self, event: &Event, logger: &Logger) {
+    fn hear(&self, event: &Event, quiet: &Quiet, secrets: &[String]) {
         match event {
             Event::Disconnected | Event::Closed => _ = self.is_lost.send_replace(true),
             Event::SlowConsumer(_) => _ = self.n_dropped.fetch_add(1, Ordering::Relaxed),
@@ -255,7 +264,8 @@ impl Told {
                     ServerError::Other(text) => text.clone(),
                     other => other.to_string(),
                 };
-                logger.error(&format!("NATS server: {text}"));
+                let text = said(&text, secrets.iter().map(String::as_str));
+                quiet.log(Level::Error, &format!("NATS server: {text}"));
                 if let Some((_, subject)) =
                     text.split_once("to \"").filter(|it| it.0.contains("Permissions Violation"))
                 {
@@ -265,6 +275,16 @@ impl Told {
             }
             _ => (),
         }
+    }
+}
+
+/// Hears what is said, until there is nobody to say anything: what drives a connection goes without a word where it panics on
+/// what the server sends.
+struct Hearing(Arc<Told>);
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.0.is_lost.send_replace(true);
     }
 }
 

@@ -12,11 +12,13 @@ mod address;
 mod bound;
 mod client;
 mod feed;
+mod foreign;
 mod metadata_filter;
 mod pending;
 mod places;
 mod quiet;
 mod runtime;
+mod said;
 mod socket;
 mod source;
 mod tls;
@@ -28,11 +30,13 @@ pub use crate::{
     bound::{Bound, Held},
     client::{Client, Limit, Sending, in_flight},
     feed::{Closed, Fed, Feed, Feeder, feed},
+    foreign::{foreign, foreign_future, is_foreign_panic},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
     places::Places,
     quiet::Quiet,
     runtime::Runtime,
+    said::said,
     socket::{Carrier, Ended, Scanners, pump, pump_seen},
     source::{Source, Stopping, fed_by},
     tls::{ClientCertConfig, Pems, ServerTls, ServerTlsConfig, TlsConfig, signing_key},

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use url::{Host, Url};
 use wappa_component::fault;
-use wappa_net::TlsConfig;
+use wappa_net::{TlsConfig, foreign_future, said};
 use wappa_spec::{Node, Reader, Rule};
 
 use crate::meter::{Meter, Metered};
@@ -276,10 +276,13 @@ impl Endpoint {
     ) -> Result<T, String> {
         let mut failures = Vec::new();
         for server in &self.servers {
-            let got = timeout(CONNECT_MAX, get(server.clone(), self.tls.clone())).await;
-            match got.unwrap_or_else(|_| Err("the server does not answer".to_string())) {
+            let got = timeout(CONNECT_MAX, foreign_future(get(server.clone(), self.tls.clone()))).await;
+            match got.unwrap_or_else(|_| Ok(Err("the server does not answer".to_string()))).flatten() {
                 Ok(got) => return Ok(got),
-                Err(text) => failures.push(format!("dial {}: {text}", server.place.shown())),
+                Err(text) => {
+                    let text = said(&text, server.info.password());
+                    failures.push(format!("dial {}: {text}", server.place.shown()));
+                }
             }
         }
         Err(failures.join("; "))
@@ -322,11 +325,12 @@ fn text_of(err: &RedisError) -> String {
     if let Some(err) = shared.and_then(|it| it.downcast_ref::<io::Error>()) {
         return fault::cause(err);
     }
-    match (err.code(), err.detail()) {
+    let text = match (err.code(), err.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (None, Some(detail)) => detail.to_string(),
         _ => err.to_string(),
-    }
+    };
+    said(text.trim_end(), [])
 }
 
 /// Ends what drives a connection.
@@ -378,7 +382,8 @@ impl Link {
         let info = server.info.clone().set_protocol(protocol);
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (mut connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config).await?;
-        let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
+        // What it cannot read ends it, and whoever waits for an answer hears that.
+        let driver = Arc::new(Driver(tokio::spawn(foreign_future(driver)).abort_handle()));
         // A server that wants a password says so only now.
         connection.send_packed_command(&redis::cmd("PING")).await?.extract_error()?;
         meter.has_come();

@@ -1,6 +1,7 @@
 //! Why a statement did not do what it should.
 
 use sqlx::error::DatabaseError;
+use wappa_net::said;
 
 use crate::driver::Driver;
 
@@ -82,7 +83,8 @@ impl Failed {
                 let detail =
                     err.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().and_then(|it| it.detail());
                 let detail = detail.map_or(String::new(), |it| format!(": {it}"));
-                Failed::new(of_sqlstate(&code, err.message()), format!("pq: {}{detail}", err.message()))
+                let text = said(&format!("pq: {}{detail}", err.message()), []);
+                Failed::new(of_sqlstate(&code, err.message()), text)
             }
             Driver::MySql => {
                 let number =
@@ -94,7 +96,7 @@ impl Failed {
                     1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1142 | 1143 | 1146 => Kind::Statement,
                     _ => Kind::Row,
                 };
-                Failed::new(kind, format!("Error {number} ({code}): {}", err.message()))
+                Failed::new(kind, said(&format!("Error {number} ({code}): {}", err.message()), []))
             }
             Driver::Sqlite => {
                 let number = code.parse::<u32>().unwrap_or_default();

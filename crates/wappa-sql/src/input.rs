@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    panic::resume_unwind,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,10 +10,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::{
-    sync::mpsc,
-    task::{AbortHandle, JoinHandle},
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 use wappa_component::{
     Batches, BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, PARCEL_BYTES_MAX,
     PARCEL_MESSAGES_MAX, ReadError,
@@ -197,7 +195,18 @@ enum Reading {
 }
 
 /// Ends what reads, with whoever wants the rows.
-struct Task(AbortHandle);
+struct Task(JoinHandle<()>);
+
+impl Task {
+    /// Nothing more comes of it. Where it panicked, this does: what is missing then is not the end of the rows.
+    async fn ended(&mut self) {
+        if let Err(err) = (&mut self.0).await
+            && let Ok(panic) = err.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -227,8 +236,7 @@ impl Source for Selected {
         let asked = self.asked().map_err(ConnectError::BackOff)?;
         let lease = self.pool.acquire().await.map_err(|err| ConnectError::BackOff(err.text))?;
         let (runs, mut rest) = mpsc::channel(RUNS_MAX);
-        let reading: JoinHandle<()> = tokio::spawn(read_rows(lease, asked, runs));
-        let task = Task(reading.abort_handle());
+        let task = Task(tokio::spawn(read_rows(lease, asked, runs)));
         // What is wrong with the statement is known with the first row.
         match rest.recv().await {
             None => Ok(Reading::Rows { first: Vec::new(), rest, task }),
@@ -240,7 +248,7 @@ impl Source for Selected {
     async fn read(&self, reading: Reading, feeder: Feeder, mut stop: Stopping) -> ReadError {
         let Reading::Rows { first, mut rest, task } = reading else { return ReadError::EndOfInput };
         // Held as long as rows are wanted.
-        let _task = task;
+        let mut task = task;
         let mut next: Option<Result<_, Failed>> = if first.is_empty() { None } else { Some(Ok(first)) };
         loop {
             match next.take() {
@@ -269,6 +277,7 @@ impl Source for Selected {
                 () = stop.requested() => return ReadError::EndOfInput,
             };
             if next.is_none() {
+                task.ended().await;
                 return ReadError::EndOfInput;
             }
         }

@@ -21,8 +21,9 @@ pub(crate) fn tell_on_stderr() {
 /// Panics are told in the log.
 pub(crate) fn tell_in_log(logger: Logger) {
     panic::set_hook(Box::new(move |info| {
-        // Out of a component: that says more of it than is known here.
-        if wappa_engine::is_reported(info) {
+        // Out of a component: that says more of it than is known here. Or of a client's library over what a server sent: who
+        // called it has an error of it.
+        if wappa_engine::is_reported(info) || is_foreign() {
             return;
         }
         let (message, place) = describe(info);
@@ -30,6 +31,16 @@ pub(crate) fn tell_in_log(logger: Logger) {
         let fields = [("place", Cow::Owned(place)), ("thread", Cow::Owned(thread))];
         logger.log_with(Level::Error, &format!("Panicked, which is a bug: {message}"), &fields);
     }));
+}
+
+#[cfg(feature = "net")]
+fn is_foreign() -> bool {
+    wappa_net::is_foreign_panic()
+}
+
+#[cfg(not(feature = "net"))]
+fn is_foreign() -> bool {
+    false
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> (String, String) {

@@ -1,4 +1,5 @@
 //! Runs whole streams of a config, and looks at the server from outside.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::{
     borrow::Cow,

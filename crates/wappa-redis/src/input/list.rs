@@ -122,12 +122,16 @@ impl Source for List {
                 () = stop.requested() => return ReadError::EndOfInput,
             };
             let popped = match link.ask_for(&pop, self.wait + ANSWER_MAX).await {
+                Ok(Value::Nil) => continue,
                 Ok(Value::Array(pair)) => pair.into_iter().nth(1),
                 Ok(_) => None,
                 Err(Failed::Lost(_)) => return ReadError::NotConnected,
                 Err(Failed::Refused(text)) => return ReadError::BackOff(format!("{}: {text}", self.command)),
             };
-            let Some(Value::BulkString(content)) = popped else { continue };
+            let Some(Value::BulkString(content)) = popped else {
+                // Who answers like this at once would be asked without a pause.
+                return ReadError::BackOff(format!("{}: the answer cannot be read", self.command));
+            };
             let fed = Fed::messages(vec![Message::new(content)], Batches::Singles).telling(Place(place));
             if feeder.put(fed).await.is_err() {
                 return ReadError::EndOfInput;

@@ -464,12 +464,17 @@ impl Streams {
         for idx in &asked {
             next.arg(pending[*idx].as_deref().unwrap_or(b">"));
         }
-        let Value::Array(answers) = link.ask_for(&next, self.wait + ANSWER_MAX).await? else {
-            return Ok(Vec::new());
+        let answers = match link.ask_for(&next, self.wait + ANSWER_MAX).await? {
+            Value::Array(answers) => answers,
+            Value::Nil => return Ok(Vec::new()),
+            // Who answers like this at once would be asked without a pause.
+            _ => return Err(Failed::Refused("XREADGROUP: the answer cannot be read".to_string())),
         };
         let mut read = Vec::new();
         for answer in answers {
-            let Value::Array(answer) = answer else { continue };
+            let Value::Array(answer) = answer else {
+                return Err(Failed::Refused("XREADGROUP: the answer cannot be read".to_string()));
+            };
             let mut answer = answer.into_iter();
             let name = answer.next().and_then(bytes_of).unwrap_or_default();
             let named = |it: &&usize| member.streams[**it].as_bytes() == &name[..];

@@ -2,6 +2,7 @@
 
 mod mysql;
 mod postgres;
+mod sound;
 mod sqlite;
 mod time;
 

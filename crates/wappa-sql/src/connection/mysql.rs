@@ -14,7 +14,11 @@ use sqlx::{
 use tokio::time::timeout;
 use wappa_message::{Text, Value};
 
-use super::{Rows, time};
+use super::{
+    Rows,
+    sound::{sound, sound_row, sound_rows},
+    time,
+};
 use crate::{
     driver::Driver,
     dsn::MySqlTarget,
@@ -45,7 +49,7 @@ fn failed(err: sqlx::Error) -> Failed {
 
 impl Connection {
     pub(super) async fn connect(target: &MySqlTarget) -> Result<Connection, Failed> {
-        let inner = target.options.connect().await.map_err(failed)?;
+        let inner = sound(Driver::MySql, target.options.connect()).await?;
         let reading = Reading { parses_time: target.parses_time, as_text: target.as_text };
         let mut connection = Connection { inner, reading, answer_max: target.answer_max };
         if !target.variables.is_empty() {
@@ -77,14 +81,15 @@ impl Connection {
             false => sqlx::query_with(sql, arguments(args)?).fetch(&mut self.inner),
         };
         let answer_max = self.answer_max;
+        let rows = Box::pin(sound_rows(Driver::MySql, rows));
         let rows = futures_util::stream::unfold(Some(rows), move |rows| async move {
             let mut rows = rows?;
             match within(answer_max, rows.next().map(Ok)).await {
-                Ok(row) => Some((row?.map_err(failed), Some(rows))),
+                Ok(row) => Some((row?, Some(rows))),
                 Err(late) => Some((Err(late), None)),
             }
         });
-        Ok(rows.map(move |row| row.and_then(|it| object(&it, is_text, reading))).boxed())
+        Ok(rows.map(move |row| row.and_then(|it| sound_row(|| object(&it, is_text, reading)))).boxed())
     }
 
     pub(super) async fn insert(&mut self, insert: &Insert, rows: &[&[Value]]) -> Result<(), Failed> {
@@ -106,7 +111,7 @@ impl Connection {
     }
 
     pub(super) async fn close(self) {
-        _ = self.inner.close().await;
+        _ = sound(Driver::MySql, self.inner.close()).await;
     }
 }
 
@@ -115,9 +120,9 @@ async fn within<T>(
     asked: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, Failed> {
     match answer_max {
-        None => asked.await.map_err(failed),
-        Some(longest) => match timeout(longest, asked).await {
-            Ok(answer) => answer.map_err(failed),
+        None => sound(Driver::MySql, asked).await,
+        Some(longest) => match timeout(longest, sound(Driver::MySql, asked)).await {
+            Ok(answer) => answer,
             Err(_) => Err(Failed::new(Kind::Lost, format!("no answer within {longest:?}"))),
         },
     }

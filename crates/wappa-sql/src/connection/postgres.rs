@@ -14,7 +14,11 @@ use sqlx::{
 };
 use wappa_message::{Text, Value};
 
-use super::{Rows, time};
+use super::{
+    Rows,
+    sound::{sound, sound_row, sound_rows},
+    time,
+};
 use crate::{
     driver::Driver,
     dsn::PostgresTarget,
@@ -44,9 +48,13 @@ fn failed(err: sqlx::Error) -> Failed {
     Failed::of(Driver::Postgres, err)
 }
 
+async fn asked<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failed> {
+    sound(Driver::Postgres, asked).await
+}
+
 impl Connection {
     pub(super) async fn connect(target: &PostgresTarget) -> Result<Connection, Failed> {
-        let inner = target.options.connect().await.map_err(failed)?;
+        let inner = asked(target.options.connect()).await?;
         let mut connection = Connection { inner, prepared: HashMap::new(), n_prepared: 0 };
         for (name, value) in &target.settings {
             // Read as the server reads its own settings: one may be a list.
@@ -61,8 +69,7 @@ impl Connection {
     }
 
     pub(super) async fn run_script(&mut self, script: &str) -> Result<(), Failed> {
-        let ran = sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut self.inner).await;
-        ran.map(|_| ()).map_err(failed)
+        asked(sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut self.inner)).await.map(|_| ())
     }
 
     pub(super) async fn execute(&mut self, sql: &Arc<str>, args: &[Value]) -> Result<(), Failed> {
@@ -111,7 +118,7 @@ impl Connection {
         let name = format!("wappa_{}", self.n_prepared);
         // As a statement of the extended protocol it is one: what follows a semicolon is refused.
         let prepare = sqlx::query(AssertSqlSafe(format!("PREPARE {name} AS {sql}"))).persistent(false);
-        self.inner.execute(prepare).await.map_err(failed)?;
+        asked(self.inner.execute(prepare)).await?;
         self.prepared.insert(Arc::clone(sql), Prepared { name, are_bytes: None });
         Ok(())
     }
@@ -121,8 +128,7 @@ impl Connection {
         if self.prepared.get(sql).is_some_and(|it| it.are_bytes.is_some()) {
             return Ok(());
         }
-        let statement =
-            self.inner.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str()).await.map_err(failed)?;
+        let statement = asked(self.inner.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str())).await?;
         let are_bytes = match statement.parameters() {
             Some(Either::Left(types)) => types.iter().map(|it| it.name() == "BYTEA").collect(),
             _ => Vec::new(),
@@ -155,16 +161,15 @@ impl Connection {
             push_literal(sql, value, types.is_some_and(|it| it.is_bytes(column)))
         });
         let sql = written.map_err(|(_, err)| err)?;
-        let ran = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.inner).await;
-        ran.map(|_| ()).map_err(failed)
+        asked(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.inner)).await.map(|_| ())
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), Failed> {
-        self.inner.ping().await.map_err(failed)
+        asked(self.inner.ping()).await
     }
 
     pub(super) async fn close(self) {
-        _ = self.inner.close().await;
+        _ = asked(self.inner.close()).await;
     }
 }
 
@@ -176,7 +181,7 @@ impl Prepared {
 
 fn rows_of(connection: &mut PgConnection, sql: Arc<str>) -> Rows<'_> {
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
-    rows.map(|row| row.map_err(failed).and_then(|it| object(&it))).boxed()
+    sound_rows(Driver::Postgres, rows).map(|row| row.and_then(|it| sound_row(|| object(&it)))).boxed()
 }
 
 /// Whether what a value is written as depends on whether the statement wants bytes.

@@ -1,0 +1,132 @@
+//! Servers that send what no database does: each costs its connection and nothing else, and the stream goes on with the next.
+//!
+//! What is sent is what makes the client's library panic: a message that is shorter than what it should hold, a length that
+//! nothing has.
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use support::{Running, wait_until};
+
+/// What is said of it.
+const SAID: &str = "what the server sends cannot be understood: ";
+
+/// A server that answers whatever comes with the next of what it has; where the first is empty, it speaks first. Says how many
+/// clients it had.
+fn server(answers: &'static [&'static [u8]]) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    let n_clients: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&n_clients);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || answer(stream, answers));
+        }
+    });
+    (port, n_clients)
+}
+
+fn answer(stream: TcpStream, answers: &[&[u8]]) {
+    let mut buffer = [0; 4096];
+    let mut hears = || (&stream).read(&mut buffer).is_ok_and(|n| 0 < n);
+    let speaks_first = answers[0].is_empty();
+    for (idx, answer) in answers.iter().enumerate().skip(usize::from(speaks_first)) {
+        let is_due = speaks_first && idx == 1;
+        if !is_due && !hears() || (&stream).write_all(answer).is_err() {
+            return;
+        }
+    }
+    // Until the client is gone.
+    while hears() {}
+}
+
+/// The stream says what it cannot understand, connects once more, and ends when it is asked to.
+#[track_caller]
+fn check(answers: &'static [&'static [u8]], config: impl Fn(u16) -> String, text: &str) {
+    let (port, n_clients) = server(answers);
+    let running = Running::start(&config(port));
+    running.log.wait_for(&format!("{SAID}{text}"));
+    wait_until("another attempt", || 1 < n_clients.load(Ordering::SeqCst));
+    running.stop.cut();
+    let (report, log) = running.join();
+    assert_eq!(report.fault, None, "{}", log.text());
+}
+
+fn postgres(port: u16) -> String {
+    format!("driver: postgres, dsn: \"postgres://u:p@127.0.0.1:{port}/db?sslmode=disable\"")
+}
+
+fn mysql(port: u16) -> String {
+    format!("driver: mysql, dsn: \"u:p@tcp(127.0.0.1:{port})/db\"")
+}
+
+fn reading(server: String) -> String {
+    format!("input: {{ sql_raw: {{ {server}, query: SELECT a }} }}\noutput: {{ drop: {{}} }}\n")
+}
+
+fn writing(server: String) -> String {
+    format!(
+        "input: {{ generate: {{ count: 1, interval: \"\", mapping: root = 1 }} }}\n\
+         output: {{ sql_insert: {{ {server}, table: t, columns: [a], args_mapping: 'root = [this]' }} }}\n"
+    )
+}
+
+fn asking(server: String) -> String {
+    format!(
+        "input: {{ generate: {{ interval: 10ms, mapping: root = 1 }} }}\n\
+         pipeline: {{ threads: 1, processors: [ {{ sql_raw: {{ {server}, query: SELECT a }} }}, {{ log: {{ message: '${{! error() }}' }} }} ] }}\n\
+         output: {{ drop: {{}} }}\n"
+    )
+}
+
+/// Who is let in, and that it may ask.
+const IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
+/// A greeting of MySQL, and that the client is let in.
+const GREETING: &[u8] =
+    b"\x49\0\0\0\x0a8.0.0\0\x01\0\0\0abcdefgh\0\xff\xf7\x21\x02\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0\
+    abcdefghijkl\0mysql_native_password\0";
+const OK: &[u8] = b"\x07\0\0\x02\0\0\0\x02\0\0\0";
+const SET: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+
+#[test]
+fn a_message_that_is_shorter_than_its_own_length_is_not_the_end() {
+    for config in [reading, writing, asking] {
+        check(&[b"R\0\0\0\0"], |port| config(postgres(port)), "cannot advance past");
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_understood_are_not_the_end_of_the_rows() {
+    // A statement of 65535 arguments, none of which is there.
+    let answers: &[&[u8]] = &[IN, b"1\0\0\0\x04t\0\0\0\x06\xff\xff"];
+    let with_args = |port| postgres(port) + ", args_mapping: 'root = [1]'";
+    for config in [reading, asking] {
+        check(answers, |port| config(with_args(port)), "advance out of bounds");
+    }
+}
+
+#[test]
+fn a_greeting_that_breaks_off_is_not_the_end() {
+    for config in [reading, writing, asking] {
+        check(&[b"", b"\x05\0\0\0\x0a8.0\0"], |port| config(mysql(port)), "advance out of bounds");
+    }
+}
+
+#[test]
+fn as_many_columns_as_there_cannot_be_are_not_the_end_of_the_rows() {
+    let answers: &[&[u8]] = &[b"", GREETING, OK, SET, b"\x09\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"];
+    for config in [reading, asking] {
+        check(answers, |port| config(mysql(port)), "Hash table capacity overflow");
+    }
+}
