@@ -58,6 +58,16 @@ const TREES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "ZIG",
+        &[
+            ("templates/zig", ""),
+            ("../../guest/zig/src", "sdk/src"),
+            ("../../guest/zig/build.zig", "sdk/build.zig"),
+            ("../../guest/zig/build.zig.zon", "sdk/build.zig.zon"),
+            ("../../guest/zig/README.md", "sdk/README.md"),
+        ],
+    ),
+    (
         "PYTHON",
         &[
             ("templates/python", ""),

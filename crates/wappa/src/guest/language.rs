@@ -28,6 +28,7 @@ pub(crate) enum Language {
     TypeScript,
     #[value(alias = "py")]
     Python,
+    Zig,
 }
 
 /// What can be made in a language.
@@ -76,6 +77,7 @@ impl Language {
             Language::JavaScript => &JAVASCRIPT,
             Language::TypeScript => &TYPESCRIPT,
             Language::Python => &PYTHON,
+            Language::Zig => &ZIG,
         }
     }
 
@@ -251,4 +253,24 @@ const PYTHON: Facts = Facts {
     sdk: "All that you can call is described in `sdk/src/wappa_guest`, and for tests in its `testing.py`; `sdk/README.md` \
           is a summary.",
     missing: toolchain::missing_python,
+};
+
+const ZIG: Facts = Facts {
+    name: "Zig",
+    kinds: Kinds::Modules,
+    taken: &[],
+    files: &[embedded::ZIG],
+    component_files: &[],
+    manifest: "build.zig",
+    places: "The code and its tests are in `src/guest.zig`.",
+    prepare: None,
+    test: "zig build test",
+    build: "zig build",
+    module: "zig-out/bin/{name}.wasm",
+    more: "An error that `process` returns fails its message with the error's name, and a panic with its text; the module has \
+           the lines of its source in it: `wappa call` shows where it panicked.\n\
+           `zig build -Doptimize=small` builds a smaller one, without checks and lines.\n",
+    sdk: "All that you can call is described in `sdk/src/wappa.zig` and `sdk/src/message.zig`, and for tests in \
+          `sdk/src/testing.zig`; `sdk/README.md` is a summary.",
+    missing: toolchain::missing_zig,
 };

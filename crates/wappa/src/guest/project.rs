@@ -10,7 +10,7 @@ use std::{
 use clap::ValueEnum;
 use serde_json::Value as Json;
 
-use super::language::Language;
+use super::{language::Language, toolchain};
 
 /// How deep below a project a module is searched.
 const DEPTH_MAX: usize = 8;
@@ -46,7 +46,7 @@ impl Project {
                 Some(language) => Build::Language(language),
                 None => {
                     return Err(format!(
-                        "{}: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml or Makefile\n\
+                        "{}: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml, build.zig or Makefile\n\
                          hint: `--build COMMAND` says how to build it, and `wappa new` begins a project",
                         dir.display()
                     ));
@@ -72,6 +72,7 @@ impl Project {
                 "npm run --silent build".to_string()
             }
             Build::Language(Language::Python) => self.python_command(),
+            Build::Language(Language::Zig) => zig_command(),
         }
     }
 
@@ -100,7 +101,11 @@ impl Project {
                 Ok(self.dir.join(module))
             }
             Build::Language(
-                language @ (Language::C | Language::JavaScript | Language::TypeScript | Language::Python),
+                language @ (Language::C
+                | Language::JavaScript
+                | Language::TypeScript
+                | Language::Python
+                | Language::Zig),
             ) => {
                 let command = self.command();
                 // A program and its arguments, none of which has a space in it.
@@ -164,6 +169,12 @@ impl Project {
         found.sort();
         one_of(found, "made no `.wasm` file below the project")
     }
+}
+
+/// With the zig that is here; where there is none, running it says so.
+fn zig_command() -> String {
+    let (program, first) = toolchain::zig().unwrap_or(("zig", &[]));
+    [&[program], first, &["build"]].concat().join(" ")
 }
 
 /// The language of a project, by its manifest.

@@ -56,10 +56,7 @@ pub(super) fn missing_c() -> Option<String> {
         let flags = [&format!("--target={target}"), "-include", "stdlib.h", "-E", "-xc", "/dev/null"];
         answer(&clang, &flags).is_some()
     };
-    // The one of `pip install ziglang` is no program of its own.
-    let has_zig =
-        || answer("zig", &["version"]).or_else(|| answer("python3", &["-m", "ziglang", "version"])).is_some();
-    let is_there = of_sdk.into_iter().chain(clangs).any(has_libc) || has_zig();
+    let is_there = of_sdk.into_iter().chain(clangs).any(has_libc) || zig().is_some();
     if !is_there {
         missing.push(
             "a C compiler for WebAssembly is missing: `apt-get install clang lld wasi-libc libclang-rt-dev-wasm32`, or a \
@@ -102,6 +99,27 @@ pub(super) fn missing_python() -> Option<String> {
         "componentize-py is missing: python3 -m venv .venv && . .venv/bin/activate && pip install componentize-py".to_string()
     })
 }
+
+/// How zig is called here: by its name, or as the package of Python that brings it.
+pub(super) fn zig() -> Option<(&'static str, &'static [&'static str])> {
+    let ways: [(&str, &[&str]); 2] = [("zig", &[]), ("python3", &["-m", "ziglang"])];
+    ways.into_iter().find(|(program, first)| answer(program, &[first, &["version"][..]].concat()).is_some())
+}
+
+pub(super) fn missing_zig() -> Option<String> {
+    let Some((program, first)) = zig() else {
+        return Some(
+            "zig is missing: `pip install ziglang`, or see https://ziglang.org/download".to_string(),
+        );
+    };
+    let version = answer(program, &[first, &["version"][..]].concat()).unwrap_or_default();
+    // Its language and its library change with each minor version.
+    let is_other = !version.starts_with(ZIG_VERSION);
+    is_other.then(|| format!("the SDK is for zig {ZIG_VERSION}x, and this is {}", version.trim()))
+}
+
+/// What the versions begin with that the SDK is for.
+const ZIG_VERSION: &str = "0.17.";
 
 /// What a program says, if there is one and it succeeds.
 fn answer(program: &str, arguments: &[&str]) -> Option<String> {

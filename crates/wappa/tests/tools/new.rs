@@ -52,9 +52,14 @@ fn has(command: &str) -> bool {
 
 /// Builds it, runs its fixtures, and sends a message through its stream.
 fn check_project(dir: &Path, module: &str, variables: &[(&str, String)]) {
+    check_project_built(dir, module, "", variables);
+}
+
+/// The same, with flags of `wappa dev` that say how to build it.
+fn check_project_built(dir: &Path, module: &str, flags: &str, variables: &[(&str, String)]) {
     // Other builds may be under way on this machine, and this program is built without optimizations.
     let limits = "--compile-time-limit 20m --compile-cpu-limit 20m";
-    let text = run(dir, &format!("wappa dev --once {limits}"), variables);
+    let text = run(dir, &format!("wappa dev --once {flags} {limits}"), variables);
     assert!(
         text.ends_with("passed  names\npassed  not-text\npassed  welcome\n3 fixtures passed\n"),
         "{text}"
@@ -287,6 +292,58 @@ fn a_project_in_python() {
     );
 }
 
+/// One of the version that the project asks for.
+const HAS_ZIG: &str = "zig version || python3 -m ziglang version";
+
+/// How it is called here: the one that `pip install ziglang` brings is no program of its own.
+const ZIG: &str = "zig=$(command -v zig || echo python3 -m ziglang)";
+
+/// What the project's build.zig says, for the compiler alone.
+const ZIG_BUILD: &str = "mkdir -p zig-out/bin
+$zig build-exe -target wasm32-freestanding -O ReleaseSafe -fno-entry -rdynamic --stack 131072 \
+--dep wappa --dep guest -Mroot=sdk/src/entry.zig -Mwappa=sdk/src/wappa.zig --dep wappa -Mguest=src/guest.zig \
+-femit-bin=zig-out/bin/zig-greeter.wasm";
+
+#[test]
+fn a_project_in_zig() {
+    if !has(&format!("version=$({HAS_ZIG}) && case $version in 0.17.*) ;; *) exit 1; esac")) {
+        return eprintln!("there is no zig 0.17: the project is not built");
+    }
+    let program = project("zig-greeter", &["--lang", "zig"]);
+    let dir = program.dir().join("zig-greeter");
+    // `zig build` compiles zig's own build system, a minute and more of processor time: only where somebody keeps what
+    // comes of it.
+    let kept: Vec<_> =
+        env::var("ZIG_GLOBAL_CACHE_DIR").map(|it| ("ZIG_GLOBAL_CACHE_DIR", it)).into_iter().collect();
+    let (test, build) = match kept.is_empty() {
+        true => ("$zig test --dep wappa -Mroot=src/guest.zig -Mwappa=sdk/src/wappa.zig", ZIG_BUILD),
+        false => ("$zig build test --summary all", "$zig build"),
+    };
+    fs::write(dir.join("build.sh"), format!("set -e\n{ZIG}\n{build}\n")).expect("it can be written");
+    let test = format!("{ZIG}\n{{ {test} && $zig fmt --check . && $zig ast-check build.zig; }}");
+    let text = run(&dir, &test, &kept);
+    assert!(text.contains("2/2 tests passed") || text.contains("All 2 tests passed"), "{text}");
+    let dev = if kept.is_empty() { "--build 'sh build.sh'" } else { "" };
+    check_project_built(&dir, "zig-out/bin/zig-greeter.wasm", dev, &kept);
+    // An error fails its message with its name, or with what is said of it and its place; a panic says what it is.
+    let source = dir.join("src/guest.zig");
+    let text = fs::read_to_string(&source).expect("it was made");
+    let mistakes = "    if (std.mem.eql(u8, name, \"bad\")) return error.BadName;\n    \
+                    if (name.len == 5) return m.failedAt(@src(), \"{s} is bad\", .{name});\n    \
+                    if (name[0] == 'p') _ = name[name.len + name.len];\n";
+    let start = "    if (name.len == 0)";
+    fs::write(&source, text.replace(start, &format!("{mistakes}{start}"))).expect("it can be written");
+    let line = 2 + text.lines().position(|it| it.starts_with(start)).expect("it is there");
+    let call =
+        "sh build.sh && ! printf 'bad\\nworse\\npan\\nann\\n' | wappa call zig-out/bin/zig-greeter.wasm";
+    let text = run(&dir, call, &kept);
+    assert!(text.contains("  reason   fail: BadName\n"), "{text}");
+    assert!(text.contains(&format!("  reason   fail: worse is bad, at guest.zig:{line}\n")), "{text}");
+    assert!(text.contains("panic: index out of bounds: index 6, len 3"), "{text}");
+    assert!(text.contains(&format!("src/guest.zig:{}", line + 1)), "{text}");
+    assert!(text.contains("  content  hello, ann!\n"), "{text}");
+}
+
 #[test]
 fn files_and_refusals() {
     let program = Program::new("new-refused").file("full/file", "").file("empty/x", "");
@@ -352,7 +409,7 @@ fn files_and_refusals() {
     let ended = program.run(&["new", "greeter"]);
     assert!(
         ended.stderr.starts_with("Usage error: ")
-            && ended.stderr.contains("--lang <rust, go, c, js, ts or python>"),
+            && ended.stderr.contains("--lang <rust, go, c, js, ts, python or zig>"),
         "{ended}"
     );
     let mut files = Vec::new();
