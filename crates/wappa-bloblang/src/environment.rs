@@ -21,7 +21,11 @@ pub struct Environment(Arc<World>);
 struct World {
     /// Where paths that are not absolute begin.
     dir: PathBuf,
+    /// Where those of imported mappings do, from there.
+    imports: PathBuf,
     is_restricted: bool,
+    /// Variables that count before those of the process.
+    variables: BTreeMap<String, String>,
     counts: Mutex<Counts>,
     /// Files that mappings were read from.
     imported: Mutex<BTreeSet<PathBuf>>,
@@ -74,6 +78,12 @@ impl Environment {
         Environment(Arc::new(World { dir: dir.into(), ..World::default() }))
     }
 
+    /// One of its own for mappings of a file, whose imports are relative to this directory, with variables that count
+    /// before those of the process.
+    pub fn of_file(imports: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> Environment {
+        Environment(Arc::new(World { imports: imports.into(), variables, ..World::default() }))
+    }
+
     /// One for mappings that are not trusted: no file, no variable, no name of the machine.
     pub fn restricted() -> Environment {
         Environment(Arc::new(World { is_restricted: true, ..World::default() }))
@@ -89,6 +99,9 @@ impl Environment {
 
     pub(crate) fn variable(&self, name: &str) -> Result<Option<String>, String> {
         self.refuses("reading an environment variable")?;
+        if let Some(value) = self.0.variables.get(name) {
+            return Ok(Some(value.clone()));
+        }
         Ok(std::env::var_os(name).map(|it| it.to_string_lossy().into_owned()))
     }
 
@@ -117,7 +130,8 @@ impl Environment {
 
     /// Reads a file with a mapping.
     pub(crate) fn import(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let content = self.read(path)?;
+        let path = self.0.imports.join(path);
+        let content = self.read(&path)?;
         self.0.imported.lock().unwrap_or_else(|err| err.into_inner()).insert(self.0.dir.join(path));
         Ok(content)
     }

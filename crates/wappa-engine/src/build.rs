@@ -21,6 +21,7 @@ use crate::{
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
     one_by_one::{Key, OneByOne, Uses},
+    reached::Reached,
     replay::{Pace, Replay},
     resources::{ObservedCache, ObservedRateLimit},
     shared::{SharedInput, SharedOutput},
@@ -92,6 +93,38 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     Ok((stream, tally))
 }
 
+/// What is put around the processors of a config in place of its own input and output.
+#[expect(missing_debug_implementations, reason = "inputs and outputs are code")]
+pub struct Around {
+    /// Where messages come from.
+    pub input: Box<dyn Input>,
+    /// Where they go.
+    pub output: Box<dyn Output>,
+    /// Told which processors are given messages.
+    pub reached: Reached,
+}
+
+/// Builds what is between the input and the output of a config, resources included, and puts others around it: for who
+/// gives messages by hand, and looks at what comes out. Failed messages go on, marked, whatever the config does with them.
+pub fn build_between(request: BuildRequest<'_>, around: Around) -> Result<(Stream, Tally), BuildError> {
+    let mut building = Building::new(&request);
+    building.strictness = None;
+    building.reached = Some(around.reached);
+    building.check_labels()?;
+    building.all_resources()?;
+    let processors = building.pipeline()?;
+    let parts = Assembly {
+        input: around.input,
+        processors,
+        output: around.output,
+        threads: building.threads,
+        is_ordered: true,
+        logger: request.logger.clone(),
+        caches: building.caches(),
+    };
+    Ok((Stream::new(request.setting, parts), building.tally))
+}
+
 /// Builds an input alone.
 #[cfg(test)]
 pub(crate) fn input(request: &BuildRequest<'_>, node: &ComponentNode) -> Result<Box<dyn Input>, BuildError> {
@@ -154,6 +187,10 @@ struct Building<'a> {
     uses: Uses,
     /// Whether messages that failed are turned away, where the config wants that.
     strictness: Option<Strictness>,
+    /// Who is told which processors are given messages.
+    reached: Option<Reached>,
+    /// The label of the resource that is being built.
+    within: Option<String>,
 }
 
 /// A processor, and where it is.
@@ -223,6 +260,8 @@ impl<'a> Building<'a> {
             n_components: 0,
             uses: Uses::default(),
             strictness: Strictness::of(request.config, &request.logger),
+            reached: None,
+            within: None,
         }
     }
 
@@ -436,6 +475,9 @@ impl<'a> Building<'a> {
         if let Some(strictness) = self.strictness.clone() {
             processor = Box::new(Unfailed { inner: processor, strictness });
         }
+        if let Some(reached) = &self.reached {
+            processor = reached.around(processor, self.within.clone(), path);
+        }
         processor
     }
 
@@ -542,7 +584,10 @@ impl Builder for Building<'_> {
         };
         self.resources.insert(key.clone(), Resource::UnderWay);
         let before = self.uses.enter();
-        let built = self.child(node, path)?;
+        let outside = self.within.replace(label.to_string());
+        let built = self.child(node, path);
+        self.within = outside;
+        let built = built?;
         let asked = self.uses.leave(before);
         self.uses.note(used, asked);
         let shared = Shared::of(built).expect("a resource is built as one");

@@ -15,6 +15,7 @@ mod observe;
 mod one_by_one;
 mod panics;
 mod quiet;
+mod reached;
 mod recall;
 mod replay;
 mod resources;
@@ -34,9 +35,10 @@ mod world;
 
 pub use crate::{
     activity::Activity,
-    build::{BuildRequest, build, threads},
+    build::{Around, BuildRequest, build, build_between, threads},
     observe::{Tally, Totals},
     panics::is_reported,
+    reached::Reached,
     series::SERIES,
     stop::Stop,
     stream::{Assembly, Report, Setting, Stream},

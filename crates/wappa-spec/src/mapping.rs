@@ -15,7 +15,8 @@ use crate::yaml::{Kind, Node, Pos, Style};
 #[derive(Clone, Debug, Default)]
 pub struct Mapping(Option<Arc<Program>>);
 
-/// What the mappings of a process see of the world. Paths begin at the working directory, as in Bento.
+/// What the mappings of a process see of the world, unless the program has another [`Environment`] for them (see
+/// [`Reader::service`]). Paths begin at the working directory, as in Bento.
 fn environment(is_restricted: bool) -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     static RESTRICTED: OnceLock<Environment> = OnceLock::new();
@@ -82,7 +83,8 @@ fn read<T>(
     parse: fn(&str, &Environment) -> Result<T, ParseError>,
 ) -> Option<T> {
     let text = String::read(node, reader)?;
-    match parse(&text, environment(reader.is_restricted())) {
+    let own = reader.service::<Environment>().filter(|_| !reader.is_restricted());
+    match parse(&text, own.unwrap_or_else(|| environment(reader.is_restricted()))) {
         Ok(it) => Some(it),
         Err(err) => {
             let lint = lint_inside(node, err.chars_before(), err.text_with_found());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wappa_spec_macros::Config;
 
 use crate::component::ComponentNode;
+use crate::config_test::TestConfig;
 use crate::http::HttpConfig;
 use crate::lint::{Lint, Rule};
 use crate::reader::Reader;
@@ -245,14 +246,14 @@ struct Root {
     restricted: bool,
     /// What happens to failed messages everywhere.
     error_handling: ErrorHandlingConfig,
-    /// Unit tests of the config. Wappa does not run them yet.
+    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
     #[config(advanced)]
-    tests: Vec<Node>,
+    tests: Vec<TestConfig>,
 }
 
 /// The root of a file of resources.
 #[derive(Config)]
-#[config(lint = lint_resource_file)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
 struct ResourceRoot {
     /// Inputs that are found by their label.
     #[config(child = "input", resource)]
@@ -269,8 +270,8 @@ struct ResourceRoot {
     /// Rate limits that are found by their label.
     #[config(child = "rate_limit", resource)]
     rate_limit_resources: Vec<ComponentNode>,
-    /// Unit tests of the config. Wappa does not run them yet.
-    tests: Vec<Node>,
+    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
+    tests: Vec<TestConfig>,
 }
 
 impl StreamConfig {
@@ -351,23 +352,6 @@ fn lint_root(root: &Root, node: &Node, reader: &mut Reader<'_>) {
         && !has_http(reader)
     {
         reader.warn(Rule::NotInWappa, http, "this build of Wappa has no HTTP service: `http` has no effect");
-    }
-    lint_tests(&root.tests, node, reader);
-}
-
-fn lint_resource_file(root: &ResourceRoot, node: &Node, reader: &mut Reader<'_>) {
-    lint_tests(&root.tests, node, reader);
-}
-
-fn lint_tests(tests: &[Node], node: &Node, reader: &mut Reader<'_>) {
-    if let Some(value) = value_at(node, "tests")
-        && !tests.is_empty()
-    {
-        reader.warn(
-            Rule::NotInWappa,
-            value,
-            "Wappa does not run config unit tests yet: `tests` has no effect",
-        );
     }
 }
 

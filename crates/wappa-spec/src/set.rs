@@ -1,4 +1,4 @@
-//! Overrides of single fields: `--set path=value`.
+//! Overrides of single fields: `--set path=value`, and whatever else puts a value at a path.
 //!
 //! A path is checked against the fields of the root and of the components on its way, as in Bento; objects on the way
 //! are made, lists take an index or `-` for one more item.
@@ -10,7 +10,7 @@ use crate::spec::{ComponentKind, Field, Registry, Type};
 use crate::yaml::{Kind, Node, Pos};
 
 /// The longest path; the deepest sensible config needs a fraction of it.
-const PATH_MAX: usize = 50;
+pub(crate) const PATH_MAX: usize = 50;
 
 /// Applies one `path=value` to the root of a config; the error is Bento's text.
 pub(crate) fn apply(root: &mut Node, expression: &str, registry: &dyn Registry) -> Result<(), String> {
@@ -25,11 +25,18 @@ pub(crate) fn apply(root: &mut Node, expression: &str, registry: &dyn Registry) 
             "failed to set config field override: the path has more than {PATH_MAX} segments"
         ));
     }
-    let value = scalar(value);
-    let setter = Setter { registry, value };
-    setter
-        .object(root, StreamConfig::FIELDS, &path)
+    put(root, &path, scalar(value), registry)
         .map_err(|err| format!("failed to set config field override: {err}"))
+}
+
+/// Puts a value at a path of a root.
+pub(crate) fn put(
+    root: &mut Node,
+    path: &[String],
+    value: Node,
+    registry: &dyn Registry,
+) -> Result<(), String> {
+    Setter { registry, value }.object(root, StreamConfig::FIELDS, path)
 }
 
 /// The value as Bento takes it: one plain scalar, whatever characters it has.
@@ -76,7 +83,10 @@ impl Setter<'_> {
     fn list(&self, node: &mut Node, item: Type, path: &[String]) -> Result<(), String> {
         let pos = node.pos;
         let [index, rest @ ..] = path else {
-            node.kind = Kind::Seq(vec![self.value.clone()]);
+            match self.value.as_seq() {
+                Some(_) => *node = self.value.clone(),
+                None => node.kind = Kind::Seq(vec![self.value.clone()]),
+            }
             return Ok(());
         };
         if !matches!(node.kind, Kind::Seq(_)) {

@@ -273,6 +273,13 @@ pub trait Config: Value {
         Self::from_body_with_kept(body, registry).map(|it| it.0)
     }
 
+    /// The same, of what was not linted before: with what is wrong with it, also where it can be read.
+    fn from_body_with_lints(body: &Node, registry: &dyn Registry) -> (Option<Self>, Vec<crate::Lint>) {
+        let mut reader = Reader::for_building(registry);
+        let config = Self::read(body, &mut reader);
+        (config, reader.into_lints())
+    }
+
     /// The same, and what the config's own mappings and texts with queries reach that is kept from message to message: what
     /// two of them reach, twice.
     fn from_body_with_kept(

@@ -378,11 +378,13 @@ fn what_wappa_lacks() {
     "#]],
     );
     check("tests: []\n", expect![[""]]);
+    check("tests: [{name: a}]\n", expect![[""]]);
     check(
-        "tests: [{name: a}]\n",
+        "tests: [{name: a, input_batches: [[{contents: x}]], output_batches: [[{bloblang: 'this.'}]]}]\n",
         expect![[r#"
-        warning (1,1) Wappa does not run config unit tests yet: `tests` has no effect @8+0
-    "#]],
+            (1,1) field contents not recognised @37+8 | did you mean `content`?
+            (1,88) required: expected method or field path, but reached end of input @88+0
+        "#]],
     );
     check(
         "metrics: {prometheus: {}}\ntracer: {jaeger: {}}\n",
@@ -576,15 +578,14 @@ fn deprecation() {
 
 #[test]
 fn resource_files() {
-    let text =
-        "processor_resources: [{noop: {}}, {label: a, noop: {b: 1}}]\ninput: {stdin: {}}\ntests: [{}]\n";
+    let text = "processor_resources: [{noop: {}}, {label: a, noop: {b: 1}}]\ninput: {stdin: {}}\ntests: [{name: a, mock: {}}]\n";
     let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML");
     let linted = source.resources(&common::SPECS.to_vec(), LintOptions::default());
     expect![[r#"
         (1,1) the label field for resources must be unique and not empty @23+0
         (1,1) field b not recognised @53+1
         (2,1) field input not recognised @1+5 | did you mean `input_resources`?
-        warning (3,1) Wappa does not run config unit tests yet: `tests` has no effect @8+0
+        (3,1) field mock not recognised @19+4 | did you mean `mocks`?
     "#]]
     .assert_eq(&print(&linted.lints));
     assert_eq!(linted.config.expect("it could be read").processors.len(), 2);

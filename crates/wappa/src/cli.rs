@@ -8,7 +8,9 @@ use clap::{
 };
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
-use crate::{compiling::CompileOptions, guest, lint, list::Format, wasm::COMPILE_CHILD};
+use crate::{
+    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list::Format, wasm::COMPILE_CHILD,
+};
 
 const EXAMPLES: &str = "Run a config, or choose a command:
 
@@ -46,7 +48,7 @@ pub(crate) fn size(text: &str) -> Result<Size, String> {
 }
 
 /// The levels of the config, whatever their case.
-fn log_level(text: &str) -> Result<String, String> {
+pub(crate) fn log_level(text: &str) -> Result<String, String> {
     match LOG_LEVELS.iter().any(|it| it.eq_ignore_ascii_case(text)) {
         true => Ok(text.to_string()),
         false => Err(format!("one of {}", LOG_LEVELS.join(", ").to_lowercase())),
@@ -175,6 +177,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Check configs, and say all that is wrong with them.
     Lint(LintArguments),
+    /// Run the tests of configs.
+    Test(TestArguments),
     /// List the components that there are.
     List(ListArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.

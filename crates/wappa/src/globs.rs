@@ -45,7 +45,8 @@ pub(crate) fn expand_deep(patterns: &[String]) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-fn walk(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
+/// All configs below a directory, in the order of their paths.
+pub(crate) fn walk(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
     let failed = |err| format!("reading `{}`: {err}", printable_path(dir));
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
     let mut below: Vec<PathBuf> = entries.iter().map(|it| it.path()).collect();

@@ -9,6 +9,7 @@ mod cli;
 mod compile;
 mod compiling;
 mod config;
+mod config_tests;
 mod dotenv;
 mod environment;
 mod file_text;

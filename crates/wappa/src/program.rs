@@ -12,7 +12,7 @@ use wappa_spec::{Registry, printable, printable_lines, printable_path};
 use crate::{
     blobl,
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
-    compile, dotenv,
+    compile, config_tests, dotenv,
     environment::{self, Environment},
     globs, guest, lint, list, open_files, panics, run, signals, standard_output, table, wasm,
 };
@@ -21,7 +21,7 @@ use crate::{
 const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
-const COMMANDS_OF_BENTO: [&str; 5] = ["create", "echo", "streams", "template", "test"];
+const COMMANDS_OF_BENTO: [&str; 4] = ["create", "echo", "streams", "template"];
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -76,6 +76,10 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             let environment = read_env_files(&files)?;
             let modules = wasm::modules(cli.options.compiling.budget())?;
             Ok(lint::lint(&arguments, &files, &environment, &table::with_modules(modules)))
+        }
+        Some(Command::Test(arguments)) => {
+            let environment = read_env_files(&cli.options.files.clone().merged(&arguments.files))?;
+            config_tests::test(&arguments, &cli.options, &environment)
         }
         Some(Command::List(arguments)) => {
             standard_output::check()?;

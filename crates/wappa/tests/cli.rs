@@ -39,6 +39,7 @@ fn help_and_version() {
             Commands:
               run      Run a config
               lint     Check configs, and say all that is wrong with them
+              test     Run the tests of configs
               list     List the components that there are
               blobl    Execute a mapping on documents, one a line, that are read from standard input
               compile  Compile modules before they are needed, and keep the code where a stream finds it
