@@ -14,8 +14,8 @@ use crate::loader::Loaded;
 /// How many schemas are kept.
 const SCHEMAS_MAX: usize = 1000;
 
-/// How long their texts may be together. A schema that is ready takes up several times as much.
-const TEXT_BYTES_MAX: usize = 32 << 20;
+/// How much they may take up together, in bytes.
+const SIZE_MAX: usize = 512 << 20;
 
 /// How long one is kept that nobody uses; Bento's.
 const UNUSED_MAX: Duration = Duration::from_secs(600);
@@ -25,7 +25,7 @@ pub(crate) struct Cache<K: Hash + Eq>(Mutex<Kept<K>>);
 
 struct Kept<K: Hash + Eq> {
     entries: LruCache<K, Entry>,
-    text_bytes: usize,
+    size: usize,
 }
 
 struct Entry {
@@ -44,7 +44,7 @@ pub(crate) struct Found {
 
 impl<K: Hash + Eq> Cache<K> {
     pub(crate) fn new() -> Cache<K> {
-        Cache(Mutex::new(Kept { entries: LruCache::unbounded(), text_bytes: 0 }))
+        Cache(Mutex::new(Kept { entries: LruCache::unbounded(), size: 0 }))
     }
 
     /// The schema, if it is there. It is old where it was fetched longer ago than this.
@@ -62,13 +62,12 @@ impl<K: Hash + Eq> Cache<K> {
 
     pub(crate) fn put(&self, key: K, loaded: Arc<Loaded>, now: Duration) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.text_bytes += loaded.text_bytes;
+        kept.size += loaded.size;
         if let Some((_, old)) = kept.entries.push(key, Entry { loaded, used: now, fetched: now }) {
-            kept.text_bytes -= old.loaded.text_bytes;
+            kept.size -= old.loaded.size;
         }
         // One alone may be as large as it is.
-        while 1 < kept.entries.len() && (SCHEMAS_MAX < kept.entries.len() || TEXT_BYTES_MAX < kept.text_bytes)
-        {
+        while 1 < kept.entries.len() && (SCHEMAS_MAX < kept.entries.len() || SIZE_MAX < kept.size) {
             kept.forget_one();
         }
     }
@@ -83,7 +82,7 @@ impl<K: Hash + Eq> Kept<K> {
 
     fn forget_one(&mut self) {
         if let Some((_, old)) = self.entries.pop_lru() {
-            self.text_bytes -= old.loaded.text_bytes;
+            self.size -= old.loaded.size;
         }
     }
 }
@@ -103,8 +102,8 @@ mod tests {
         Duration::from_secs(n)
     }
 
-    fn loaded(id: u32, text_bytes: usize) -> Arc<Loaded> {
-        Arc::new(Loaded::of_test(id, text_bytes))
+    fn loaded(id: u32, size: usize) -> Arc<Loaded> {
+        Arc::new(Loaded::of_test(id, size))
     }
 
     fn is_there(cache: &Cache<u32>, key: u32, now: Duration) -> bool {
@@ -126,11 +125,11 @@ mod tests {
         let cache = Cache::new();
         (0..1001).for_each(|it| cache.put(it, loaded(it, 10), seconds(0)));
         assert!(!is_there(&cache, 0, seconds(0)) && is_there(&cache, 1, seconds(0)));
-        cache.put(5000, loaded(1, TEXT_BYTES_MAX), seconds(0));
+        cache.put(5000, loaded(1, SIZE_MAX), seconds(0));
         assert!(!is_there(&cache, 1000, seconds(0)) && is_there(&cache, 5000, seconds(0)));
         // What is put in the place of another counts once.
-        (0..10).for_each(|_| cache.put(1, loaded(1, TEXT_BYTES_MAX / 3), seconds(0)));
-        cache.put(2, loaded(2, TEXT_BYTES_MAX / 3), seconds(0));
+        (0..10).for_each(|_| cache.put(1, loaded(1, SIZE_MAX / 3), seconds(0)));
+        cache.put(2, loaded(2, SIZE_MAX / 3), seconds(0));
         assert!(is_there(&cache, 1, seconds(0)) && is_there(&cache, 2, seconds(0)));
     }
 

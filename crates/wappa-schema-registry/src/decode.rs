@@ -66,7 +66,8 @@ pub(crate) const COMPONENT: Component =
 /// # Limits
 ///
 /// A document has 64MiB at most, and 200 values at most stand one within another in it. The answer of a registry has
-/// 4MiB at most. A schema refers to 500 others at most, with 8MiB together. A message of Protobuf has messages 100 deep at most,
+/// 4MiB at most. A schema refers to 500 others at
+/// most, and has with all of them 12MiB at most for Avro, 1MiB for Protobuf, and 512KiB for JSON Schema. A message of Protobuf has messages 100 deep at most,
 /// one within another, and takes up 256MiB at most while it is read; one that would is refused before.
 #[derive(Config, Debug)]
 #[config(lint = lint)]

@@ -16,6 +16,11 @@ impl Schema {
         wappa_bloblang::Schema::parse_with(text.as_bytes(), others).map(Schema)
     }
 
+    /// How much its patterns take up at most, in bytes.
+    pub(crate) fn pattern_bytes(&self) -> usize {
+        self.0.pattern_bytes()
+    }
+
     /// The error says what of the document does not fit.
     pub(crate) fn check(&self, document: &[u8]) -> Result<(), String> {
         let document = Value::from_json(&Bytes::copy_from_slice(document)).map_err(|err| err.to_string())?;
@@ -58,6 +63,19 @@ mod tests {
             "json message does not conform to schema: [(root): B is required a: Invalid type. Expected: number, given: string]"
         );
         assert_eq!(told(schema, &[], "nope"), "invalid character 'o' in literal null (expecting 'u')");
+    }
+
+    #[test]
+    fn patterns_are_bounded() {
+        let patterns = |pattern: &str, n: usize| {
+            let all: Vec<String> =
+                (0..n).map(|it| format!("\"p{it}\":{{\"pattern\":\"{pattern}\"}}")).collect();
+            format!("{{\"properties\":{{{}}}}}", all.join(","))
+        };
+        assert_eq!(told(&patterns("^a+$", 200), &[], r#"{"p1":"a"}"#), "fits");
+        let too_much = "! its patterns are too many or too large";
+        assert_eq!(told(&patterns("^a+$", 300), &[], "{}"), too_much);
+        assert_eq!(told(&patterns("\\\\p{L}{100}", 10), &[], "{}"), too_much);
     }
 
     #[test]

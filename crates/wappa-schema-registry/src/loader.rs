@@ -29,8 +29,8 @@ const AT_ONCE_MAX: usize = 2;
 pub(crate) struct Loaded {
     pub(crate) id: u32,
     pub(crate) codec: Codec,
-    /// How long its text is, with those of the schemas that it refers to.
-    pub(crate) text_bytes: usize,
+    /// How much it takes up, at most, in bytes.
+    pub(crate) size: usize,
 }
 
 /// Loads schemas. Cloning shares.
@@ -59,8 +59,8 @@ impl Loader {
         let options = self.options;
         let ready = spawn_blocking(move || {
             let _permit = permit;
-            let (id, text_bytes) = (whole.root.id, whole.size());
-            Codec::new(&whole, options).map(|codec| Loaded { id, codec, text_bytes })
+            let id = whole.root.id;
+            Codec::new(&whole, options).map(|(codec, size)| Loaded { id, codec, size })
         });
         match timeout_at(deadline, ready).await {
             Err(_) => Err(late()),
@@ -74,8 +74,8 @@ impl Loader {
 #[cfg(test)]
 impl Loaded {
     /// One of any schema.
-    pub(crate) fn of_test(id: u32, text_bytes: usize) -> Loaded {
+    pub(crate) fn of_test(id: u32, size: usize) -> Loaded {
         let schema = crate::avro::Schema::parse("\"null\"", &[], Options::default());
-        Loaded { id, codec: Codec::Avro(schema.expect("a schema")), text_bytes }
+        Loaded { id, codec: Codec::Avro(schema.expect("a schema")), size }
     }
 }

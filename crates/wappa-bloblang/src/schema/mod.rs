@@ -18,6 +18,8 @@ use decimal::Decimal;
 pub struct Schema {
     nodes: Vec<Node>,
     root: usize,
+    /// How much its patterns take up at most, if it is not trusted.
+    pattern_bytes: usize,
 }
 
 /// The types of JSON, and whole numbers.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use regex::bytes::Regex;
 use wappa_message::{Array, Object, Text, Value};
 
 use super::{Decimal, Dependency, Node, Others, Range, Schema, Type, canonical};
@@ -10,6 +11,10 @@ use crate::value::regexp;
 
 /// How many schemas may stand one within another.
 const DEPTH_MAX: usize = 100;
+
+/// How much most patterns take up at most, and all of a schema that is not trusted together, in bytes.
+const SMALL_PATTERN_BYTES: usize = 256 << 10;
+const PATTERN_BYTES_MAX: usize = 64 << 20;
 
 type Read<T> = Result<T, String>;
 
@@ -28,15 +33,19 @@ struct Reader<'a> {
     /// 4, 6, 7; or more, where all drafts are understood.
     draft: u32,
     depth: usize,
+    /// Of a schema that is not trusted: how much its patterns take up, at most.
+    pattern_bytes: Option<usize>,
 }
 
 impl Schema {
     /// Reads a schema. The error is what is wrong with it, in the words of Bento's library.
     pub fn parse(text: &[u8]) -> Result<Schema, String> {
-        Schema::parse_with(text, &[])
+        let document = Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string())?;
+        Schema::of(&[document], &[], None)
     }
 
-    /// The same, with others to which it may refer: by the names that they have themselves, or by these.
+    /// The same for one that is not trusted, with others to which it may refer: by the names that they have themselves, or by
+    /// these. What its patterns may take up is bounded.
     pub fn parse_with(text: &[u8], others: &[(&str, &str)]) -> Result<Schema, String> {
         let read =
             |text: &[u8]| Value::from_json(&Bytes::copy_from_slice(text)).map_err(|err| err.to_string());
@@ -45,10 +54,15 @@ impl Schema {
             documents.push(read(text.as_bytes()).map_err(|why| format!("{name}: {why}"))?);
         }
         let names: Vec<&str> = others.iter().map(|it| it.0).collect();
-        Schema::of(&documents, &names)
+        Schema::of(&documents, &names, Some(0))
     }
 
-    fn of(documents: &[Value], names: &[&str]) -> Result<Schema, String> {
+    /// How much its patterns take up at most, in bytes, if it is not trusted.
+    pub fn pattern_bytes(&self) -> usize {
+        self.pattern_bytes
+    }
+
+    fn of(documents: &[Value], names: &[&str], pattern_bytes: Option<usize>) -> Result<Schema, String> {
         let document = &documents[0];
         if !matches!(document, Value::Object(_) | Value::Bool(_)) {
             return Err("schema is invalid".to_string());
@@ -65,7 +79,8 @@ impl Schema {
         };
         let (nodes, referenced, named) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let base = base_of(document);
-        let mut reader = Reader { documents, current: 0, nodes, referenced, named, base, draft, depth: 0 };
+        let mut reader =
+            Reader { documents, current: 0, nodes, referenced, named, base, draft, depth: 0, pattern_bytes };
         for (idx, it) in documents.iter().enumerate() {
             reader.current = idx;
             reader.collect_names(it, 0);
@@ -75,7 +90,8 @@ impl Schema {
         }
         reader.current = 0;
         let root = reader.schema(document)?;
-        Ok(Schema { nodes: reader.nodes, root })
+        let pattern_bytes = reader.pattern_bytes.unwrap_or_default();
+        Ok(Schema { nodes: reader.nodes, root, pattern_bytes })
     }
 }
 
@@ -165,7 +181,7 @@ impl Reader<'_> {
         self.of_objects(object, &mut node)?;
         self.of_arrays(object, &mut node)?;
         of_numbers(object, &mut node)?;
-        of_texts(object, &mut node)?;
+        self.of_texts(object, &mut node)?;
         self.of_any(object, &mut node)?;
         Ok(node)
     }
@@ -242,7 +258,7 @@ impl Reader<'_> {
                 for (pattern, it) in patterns.iter() {
                     let shown = String::from_utf8_lossy(&pattern);
                     let regex =
-                        regexp::compile(&pattern).map_err(|_| format!("Invalid regex pattern '{shown}'"))?;
+                        self.pattern(&pattern)?.ok_or_else(|| format!("Invalid regex pattern '{shown}'"))?;
                     node.pattern_properties.push((regex, self.schema(&it)?));
                 }
             }
@@ -444,20 +460,34 @@ fn of_numbers(object: &Object, node: &mut Node) -> Read<()> {
     Ok(())
 }
 
-fn of_texts(object: &Object, node: &mut Node) -> Read<()> {
-    node.n_chars = range(object, "minLength", "maxLength")?;
-    match object.get("pattern") {
-        None => (),
-        Some(Value::Text(pattern)) => {
-            let regex = regexp::compile(&pattern).map_err(|_| "pattern must be a valid regex".to_string())?;
-            node.pattern = Some((String::from_utf8_lossy(&pattern).into_owned(), regex));
+impl Reader<'_> {
+    /// A pattern; `None`: it is none.
+    fn pattern(&mut self, pattern: &[u8]) -> Read<Option<Regex>> {
+        let Some(bytes) = self.pattern_bytes else { return Ok(regexp::compile(pattern).ok()) };
+        let small = regexp::compile_within(pattern, SMALL_PATTERN_BYTES).ok();
+        let bytes = bytes + if small.is_some() { SMALL_PATTERN_BYTES } else { regexp::SIZE_MAX };
+        if PATTERN_BYTES_MAX < bytes {
+            return Err("its patterns are too many or too large".to_string());
         }
-        Some(_) => return Err("pattern must be of a string".to_string()),
+        self.pattern_bytes = Some(bytes);
+        Ok(small.or_else(|| regexp::compile(pattern).ok()))
     }
-    match object.get("format") {
-        None => (),
-        Some(Value::Text(format)) => node.format = Some(String::from_utf8_lossy(&format).into_owned()),
-        Some(_) => return Err("format must be of type string".to_string()),
+
+    fn of_texts(&mut self, object: &Object, node: &mut Node) -> Read<()> {
+        node.n_chars = range(object, "minLength", "maxLength")?;
+        match object.get("pattern") {
+            None => (),
+            Some(Value::Text(pattern)) => {
+                let regex = self.pattern(&pattern)?.ok_or("pattern must be a valid regex")?;
+                node.pattern = Some((String::from_utf8_lossy(&pattern).into_owned(), regex));
+            }
+            Some(_) => return Err("pattern must be of a string".to_string()),
+        }
+        match object.get("format") {
+            None => (),
+            Some(Value::Text(format)) => node.format = Some(String::from_utf8_lossy(&format).into_owned()),
+            Some(_) => return Err("format must be of type string".to_string()),
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -31,12 +31,20 @@ pub fn go_regex(pattern: &str) -> std::result::Result<Regex, String> {
 
 /// Reads a pattern of Go.
 pub(crate) fn compile(pattern: &[u8]) -> Result<Regex> {
+    compile_within(pattern, SIZE_MAX)
+}
+
+/// How large a program for a pattern may be, in bytes; the library's own bound.
+pub(crate) const SIZE_MAX: usize = 10 << 20;
+
+/// The same, of which the program has so many bytes at most.
+pub(crate) fn compile_within(pattern: &[u8], size_max: usize) -> Result<Regex> {
     let Ok(text) = str::from_utf8(pattern) else {
         return Err(mistake("invalid UTF-8", &String::from_utf8_lossy(pattern)));
     };
     let rewritten =
         Rewrite { text, at: 0, out: String::with_capacity(text.len() + 16), groups: Vec::new() }.run()?;
-    let regex = RegexBuilder::new(&rewritten).unicode(true).build();
+    let regex = RegexBuilder::new(&rewritten).unicode(true).size_limit(size_max).build();
     regex.map_err(|err| match err {
         regex::Error::CompiledTooBig(_) => mistake("expression nests too deeply or is too large", text),
         other => {

@@ -13,7 +13,8 @@ use std::{
 };
 
 use prost_reflect::{
-    DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions, prost::Message,
+    DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage, SerializeOptions, Value,
+    prost::Message,
 };
 use wappa_spec::Size;
 
@@ -30,6 +31,8 @@ pub(crate) struct Schema {
     types: Vec<MessageDescriptor>,
     /// The type of the document before.
     last: AtomicUsize,
+    /// Whether any message has fields that have to be there.
+    has_required: bool,
 }
 
 impl Schema {
@@ -37,7 +40,12 @@ impl Schema {
     pub(crate) fn parse(text: &str, imports: &[(&str, &str)]) -> Result<Schema, String> {
         let types =
             source::types(text, imports).map_err(|why| format!("failed to parse proto schema: {why}"))?;
-        Ok(Schema { types, last: AtomicUsize::new(0) })
+        let is_its_own = |it: &MessageDescriptor| !it.full_name().starts_with("google.protobuf.");
+        let has_required = types.first().is_some_and(|it| {
+            let mut all = it.parent_pool().all_messages().filter(is_its_own);
+            all.any(|it| it.fields().any(|it| it.is_required()))
+        });
+        Ok(Schema { types, last: AtomicUsize::new(0), has_required })
     }
 
     /// The document of a message, as JSON of so many bytes at most.
@@ -47,6 +55,7 @@ impl Schema {
         let failed = |why: &dyn std::fmt::Display| format!("failed to unmarshal protobuf message: {why}");
         cost::check_message(&descriptor, bytes, limit).map_err(|why| failed(&why))?;
         let message = DynamicMessage::decode(descriptor, bytes).map_err(|why| failed(&why))?;
+        self.check_required(&message).map_err(|why| failed(&why))?;
         let mut out = Bounded { bytes: Vec::new(), limit };
         let mut serializer = serde_json::Serializer::new(&mut out);
         let written = message.serialize_with_options(&mut serializer, &SerializeOptions::new());
@@ -93,7 +102,8 @@ impl Schema {
                 break;
             }
             let descriptor = &self.types[place];
-            match of_json(descriptor, document) {
+            let message = of_json(descriptor, document).and_then(|it| self.check_required(&it).map(|()| it));
+            match message {
                 Ok(message) => {
                     self.last.store(place, Ordering::Relaxed);
                     return self.written(place, &message, limit);
@@ -105,6 +115,11 @@ impl Schema {
             }
         }
         Err(told.join(", "))
+    }
+
+    /// Whether all fields are there that have to be.
+    fn check_required(&self, message: &DynamicMessage) -> Result<(), String> {
+        if self.has_required { check_required(message) } else { Ok(()) }
     }
 
     fn written(&self, place: usize, message: &DynamicMessage, limit: usize) -> Result<Vec<u8>, String> {
@@ -123,6 +138,21 @@ impl Schema {
         message.encode(&mut out).map_err(|why| format!("failed to marshal protobuf message: {why}"))?;
         Ok(out)
     }
+}
+
+fn check_required(message: &DynamicMessage) -> Result<(), String> {
+    let descriptor = message.descriptor();
+    for field in descriptor.fields().filter(|it| it.is_required()) {
+        if !message.has_field(&field) {
+            return Err(format!("required field {}.{} not set", descriptor.full_name(), field.name()));
+        }
+    }
+    message.fields().try_for_each(|(_, value)| match value {
+        Value::Message(it) => check_required(it),
+        Value::List(list) => list.iter().filter_map(Value::as_message).try_for_each(check_required),
+        Value::Map(map) => map.values().filter_map(Value::as_message).try_for_each(check_required),
+        _ => Ok(()),
+    })
 }
 
 fn of_json(descriptor: &MessageDescriptor, document: &[u8]) -> Result<DynamicMessage, String> {

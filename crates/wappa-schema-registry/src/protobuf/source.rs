@@ -38,7 +38,6 @@ fn read(name: &str, text: &str) -> Result<FileDescriptorProto, String> {
         format!("{place}{err}")
     })?;
     file.source_code_info = None;
-    // Of options, those that have no types of their own say how messages are written.
     file.options = None;
     file.service.clear();
     file.message_type.iter_mut().for_each(plain_message);
@@ -46,6 +45,8 @@ fn read(name: &str, text: &str) -> Result<FileDescriptorProto, String> {
     file.extension.iter_mut().for_each(plain_field);
     Ok(file)
 }
+
+// Of options, those count that say how messages are written. All others are left out, with whatever they are made of.
 
 fn plain_message(message: &mut DescriptorProto) {
     message.field.iter_mut().for_each(plain_field);
@@ -55,25 +56,31 @@ fn plain_message(message: &mut DescriptorProto) {
     message.oneof_decl.iter_mut().for_each(|it| it.options = None);
     message.extension_range.iter_mut().for_each(|it| it.options = None);
     if let Some(options) = &mut message.options {
-        options.uninterpreted_option.retain(is_plain);
+        options.uninterpreted_option.clear();
     }
 }
 
 fn plain_enum(it: &mut EnumDescriptorProto) {
     it.value.iter_mut().for_each(|it| it.options = None);
     if let Some(options) = &mut it.options {
-        options.uninterpreted_option.retain(is_plain);
+        options.allow_alias = flag(&options.uninterpreted_option, "allow_alias").or(options.allow_alias);
+        options.uninterpreted_option.clear();
     }
 }
 
 fn plain_field(field: &mut FieldDescriptorProto) {
     if let Some(options) = &mut field.options {
-        options.uninterpreted_option.retain(is_plain);
+        options.packed = flag(&options.uninterpreted_option, "packed").or(options.packed);
+        options.uninterpreted_option.clear();
     }
 }
 
-fn is_plain(option: &UninterpretedOption) -> bool {
-    matches!(option.name.as_slice(), [name] if !name.is_extension) && option.aggregate_value.is_none()
+/// What an option without a type of its own says, if it is there.
+fn flag(options: &[UninterpretedOption], name: &str) -> Option<bool> {
+    let found = options
+        .iter()
+        .find(|it| matches!(it.name.as_slice(), [one] if !one.is_extension && one.name_part == name))?;
+    found.identifier_value.as_deref().and_then(|it| it.parse().ok())
 }
 
 /// How long names become: each is kept with those of what it is in.

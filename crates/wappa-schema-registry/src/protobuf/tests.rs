@@ -116,7 +116,22 @@ fn options_of_others_say_nothing() {
         option java_package = "x";
         message M { option (opt) = { o { o { } } }; repeated int32 l = 1 [packed = true, (nope.x) = 5]; required int32 r = 2; }"#,
     );
-    assert_eq!(decoded(&schema, "02020a020102"), r#"{"l":[1,2]}"#);
+    assert_eq!(decoded(&schema, "02020a0201021000"), r#"{"l":[1,2],"r":0}"#);
+    assert_eq!(both(&schema, r#"{"l":[1,2],"r":0}"#), "02020a0201021000");
+    let aliases = parse(
+        "syntax = \"proto2\"; message M { enum E { option allow_alias = true; A = 0; B = 0; } optional E e = 1; }",
+    );
+    assert_eq!(both(&aliases, r#"{"e":"B"}"#), r#"000800 {"e":"A"}"#);
+}
+
+#[test]
+fn fields_that_have_to_be_there() {
+    let schema = parse("syntax = \"proto2\"; message M { required int32 r = 1; repeated M m = 2; }");
+    assert_eq!(both(&schema, "{}"), "! unmarshal 'M': required field M.r not set");
+    assert_eq!(both(&schema, r#"{"r":1,"m":[{}]}"#), "! unmarshal 'M': required field M.r not set");
+    assert_eq!(both(&schema, r#"{"r":1,"m":[{"r":2}]}"#), "00080112020802");
+    let told = "! failed to unmarshal protobuf message: required field M.r not set";
+    assert_eq!(decoded(&schema, "0008011200"), told);
 }
 
 #[test]
