@@ -68,6 +68,19 @@ const TREES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "ASSEMBLYSCRIPT",
+        &[
+            ("templates/assemblyscript", ""),
+            ("../../guest/assemblyscript/assembly", "sdk/assembly"),
+            ("../../guest/assemblyscript/src", "sdk/src"),
+            ("../../guest/assemblyscript/types", "sdk/types"),
+            ("../../guest/assemblyscript/index.ts", "sdk/index.ts"),
+            ("../../guest/assemblyscript/asconfig.json", "sdk/asconfig.json"),
+            ("../../guest/assemblyscript/package.json", "sdk/package.json"),
+            ("../../guest/assemblyscript/README.md", "sdk/README.md"),
+        ],
+    ),
+    (
         "PYTHON",
         &[
             ("templates/python", ""),

@@ -29,6 +29,8 @@ pub(crate) enum Language {
     #[value(alias = "py")]
     Python,
     Zig,
+    #[value(name = "assemblyscript", alias = "as")]
+    AssemblyScript,
 }
 
 /// What can be made in a language.
@@ -78,6 +80,7 @@ impl Language {
             Language::TypeScript => &TYPESCRIPT,
             Language::Python => &PYTHON,
             Language::Zig => &ZIG,
+            Language::AssemblyScript => &ASSEMBLYSCRIPT,
         }
     }
 
@@ -273,4 +276,16 @@ const ZIG: Facts = Facts {
     sdk: "All that you can call is described in `sdk/src/wappa.zig` and `sdk/src/message.zig`, and for tests in \
           `sdk/src/testing.zig`; `sdk/README.md` is a summary.",
     missing: toolchain::missing_zig,
+};
+
+const ASSEMBLYSCRIPT: Facts = Facts {
+    name: "AssemblyScript",
+    kinds: Kinds::Modules,
+    files: &[embedded::ASSEMBLYSCRIPT],
+    manifest: "asconfig.json",
+    places: "The code is in `assembly/index.ts`, its test in `test/guest.test.js`.",
+    more: "An exception fails its message with its text and the line of its source, which `wappa call` shows.\n",
+    sdk: "All that you can call is described in `sdk/assembly/message.ts`, `sdk/assembly/bytes.ts` and \
+          `sdk/assembly/surroundings.ts`, and for tests in `sdk/types/testing.d.ts`; `sdk/README.md` is a summary.",
+    ..JAVASCRIPT
 };

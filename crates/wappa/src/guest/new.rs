@@ -29,7 +29,12 @@ pub(crate) struct NewArguments {
     path: PathBuf,
 
     /// The language.
-    #[arg(long, value_enum, ignore_case = true, value_name = "rust, go, c, js, ts, python or zig")]
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        value_name = "rust, go, c, js, ts, python, zig or assemblyscript"
+    )]
     lang: Language,
 
     /// Build a WebAssembly component instead of a module of interface v1.

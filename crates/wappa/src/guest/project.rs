@@ -68,7 +68,7 @@ impl Project {
                 self.go_module()
             ),
             Build::Language(Language::C) => "make -s".to_string(),
-            Build::Language(Language::JavaScript | Language::TypeScript) => {
+            Build::Language(Language::JavaScript | Language::TypeScript | Language::AssemblyScript) => {
                 "npm run --silent build".to_string()
             }
             Build::Language(Language::Python) => self.python_command(),
@@ -105,7 +105,8 @@ impl Project {
                 | Language::JavaScript
                 | Language::TypeScript
                 | Language::Python
-                | Language::Zig),
+                | Language::Zig
+                | Language::AssemblyScript),
             ) => {
                 let command = self.command();
                 // A program and its arguments, none of which has a space in it.

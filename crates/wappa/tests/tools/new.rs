@@ -345,6 +345,52 @@ fn a_project_in_zig() {
 }
 
 #[test]
+fn a_project_in_assemblyscript() {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/assemblyscript/node_modules");
+    if !modules.join("assemblyscript/package.json").is_file() || !has("node --version && npm --version") {
+        return eprintln!(
+            "there is no Node.js with the packages of `guest/assemblyscript`: the project is not built"
+        );
+    }
+    let program = project("as-greeter", &["--lang", "assemblyscript"]);
+    let dir = program.dir().join("as-greeter");
+    // What `npm install` does with a network.
+    let install = format!(
+        "mkdir node_modules && ln -s '{modules}/assemblyscript' '{modules}/binaryen' '{modules}/long' node_modules && \
+         ln -s ../sdk node_modules/as-wappa && ln -s '{modules}/.bin' node_modules",
+        modules = modules.display()
+    );
+    run(&dir, &install, &[]);
+    let text = run(&dir, "npm test", &[]);
+    assert!(text.contains("# pass 2\n") && text.contains("# fail 0\n"), "{text}");
+    check_project(&dir, "build/as-greeter.wasm", &[]);
+    // An exception says where it comes from, and the instance goes on.
+    let source = dir.join("assembly/index.ts");
+    let text = fs::read_to_string(&source).expect("it was made");
+    let start = "  const name = message.text;\n";
+    let thrown = "  if (name == \"bad\") throw new RangeError(\"bad name\");\n  greeting += \"o\";\n";
+    fs::write(&source, text.replace(start, &format!("{start}{thrown}"))).expect("it can be written");
+    let line = 2 + text.lines().position(|it| it.contains("const name")).expect("it is there");
+    let limits = "--compile-time-limit 20m --compile-cpu-limit 20m";
+    let call = format!(
+        "npm run build && ! printf 'ann\\nbad\\nann\\n' | wappa call build/as-greeter.wasm --brief {limits}"
+    );
+    let text = run(&dir, &call, &[]);
+    assert!(text.contains(&format!("  reason   fail: bad name, at assembly/index.ts:{line}\n")), "{text}");
+    assert!(
+        text.contains("  content  helloo, ann!\n") && text.contains("  content  hellooo, ann!\n"),
+        "{text}"
+    );
+    // What is no guest is refused when it is built.
+    fs::write(&source, "export function other(): void {}\n").expect("it can be written");
+    let text = run(&dir, "! npm run build", &[]);
+    assert!(
+        text.contains("assembly/index.ts exports no `function process(message: Message): void`"),
+        "{text}"
+    );
+}
+
+#[test]
 fn files_and_refusals() {
     let program = Program::new("new-refused").file("full/file", "").file("empty/x", "");
     fs::remove_file(program.dir().join("empty/x")).expect("it is there");
@@ -409,7 +455,7 @@ fn files_and_refusals() {
     let ended = program.run(&["new", "greeter"]);
     assert!(
         ended.stderr.starts_with("Usage error: ")
-            && ended.stderr.contains("--lang <rust, go, c, js, ts, python or zig>"),
+            && ended.stderr.contains("--lang <rust, go, c, js, ts, python, zig or assemblyscript>"),
         "{ended}"
     );
     let mut files = Vec::new();
