@@ -33,8 +33,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
-use wappa_component::fault;
-use wappa_net::{Address, Carrier, TlsConfig};
+use wappa_net::{Address, Carrier, TlsConfig, why};
 use wappa_spec::Config;
 
 /// Where proxies of SOCKS listen.
@@ -358,17 +357,6 @@ impl Service<Uri> for Plain {
         let dialer = self.0.clone();
         let port = uri.port_u16().unwrap_or(SOCKS_PORT);
         Box::pin(async move { dialer.connect(host_of(&uri), port).await.map(TokioIo::new) })
-    }
-}
-
-/// Why two ends have not agreed on how a connection is encrypted.
-fn why(err: &io::Error) -> String {
-    match err.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
-            "invalid peer certificate: it is signed by an unknown authority".to_string()
-        }
-        Some(err) => err.to_string(),
-        None => fault::cause(err),
     }
 }
 

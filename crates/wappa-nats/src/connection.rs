@@ -17,8 +17,8 @@ use async_nats::{
     connection::State,
 };
 use tokio::{sync::watch, time::timeout};
-use wappa_component::{Context, Level, Logger, fault};
-use wappa_net::{Quiet, TlsConfig, foreign_future, said};
+use wappa_component::{Context, Level, Logger};
+use wappa_net::{Quiet, TlsConfig, foreign_future, said, why};
 use wappa_spec::{Node, Reader, Rule};
 
 use crate::auth::AuthConfig;
@@ -219,7 +219,7 @@ fn cause_of(err: &async_nats::ConnectError) -> String {
     while let Some(source) = found.source() {
         found = source;
         if let Some(err) = found.downcast_ref::<io::Error>() {
-            return fault::cause(err).to_string();
+            return why(err);
         }
     }
     found.to_string()

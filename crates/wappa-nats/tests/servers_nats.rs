@@ -373,7 +373,7 @@ fn connections_are_encrypted_and_who_is_at_the_other_end_is_verified() {
     let tls = format!("tls: {{ enabled: true, root_cas_file: {cert:?} }}");
     let config =
         format!("input: {{ nats: {{ {}, subject: in, {tls} }} }}\noutput: {{ drop: {{}} }}\n", url(&server));
-    Running::start(&config).log.line_with("not valid for name");
+    Running::start(&config).log.line_with("it is not for 127.0.0.1, but for ");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub use crate::{
     said::said,
     socket::{Carrier, Ended, Scanners, pump, pump_seen},
     source::{Source, Stopping, fed_by},
-    tls::{ClientCertConfig, Pems, ServerTls, ServerTlsConfig, TlsConfig, signing_key},
+    tls::{ClientCertConfig, Pems, ServerTls, ServerTlsConfig, TlsConfig, signing_key, why, why_of},
 };
 
 /// All components of this crate, for the program's table.

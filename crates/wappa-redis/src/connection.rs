@@ -15,8 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use url::{Host, Url};
-use wappa_component::fault;
-use wappa_net::{TlsConfig, foreign_future, said};
+use wappa_net::{TlsConfig, foreign_future, said, why};
 use wappa_spec::{Node, Reader, Rule};
 
 use crate::meter::{Meter, Metered};
@@ -253,7 +252,7 @@ impl Endpoint {
             async move {
                 let meter = Arc::new(Meter::default());
                 let stream = Metered {
-                    stream: stream(&server, &tls).await.map_err(|err| fault::cause(&err))?,
+                    stream: stream(&server, &tls).await.map_err(|err| why(&err))?,
                     meter: Arc::clone(&meter),
                     waits: true,
                 };
@@ -323,7 +322,7 @@ fn not_let_in(err: &RedisError) -> String {
 fn text_of(err: &RedisError) -> String {
     let shared = err.source().and_then(|it| it.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     if let Some(err) = shared.and_then(|it| it.downcast_ref::<io::Error>()) {
-        return fault::cause(err);
+        return why(err);
     }
     let text = match (err.code(), err.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),

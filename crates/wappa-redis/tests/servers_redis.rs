@@ -346,7 +346,7 @@ fn certificates_are_checked() {
     let strange = files("strange", "example.com");
     let server = start(&strange);
     let root = format!("enabled: true, root_cas_file: {:?}", strange.0);
-    Running::start(&config(&server, "rediss", &root)).log.line_with("not valid for name");
+    Running::start(&config(&server, "rediss", &root)).log.line_with("it is not for 127.0.0.1, but for ");
 }
 
 #[test]

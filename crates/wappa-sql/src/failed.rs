@@ -1,7 +1,7 @@
 //! Why a statement did not do what it should.
 
 use sqlx::error::DatabaseError;
-use wappa_net::said;
+use wappa_net::{said, why_of};
 
 use crate::driver::Driver;
 
@@ -53,15 +53,16 @@ impl Failed {
                 // What TLS has to say comes this way too, in its own words.
                 let cause = match err.raw_os_error() {
                     Some(_) => wappa_component::cause(&err),
-                    None => err.to_string(),
+                    None => why_of(&err).unwrap_or_else(|| err.to_string()),
                 };
                 Failed::new(Kind::Lost, format!("{LOST}{cause}"))
             }
             sqlx::Error::Tls(err) => {
-                let text = err.to_string();
-                let way_out = match text.contains("does not support TLS") {
-                    true => "; `sslmode=disable` in the `dsn` does without",
-                    false => "",
+                let text = why_of(&*err).unwrap_or_else(|| err.to_string());
+                let way_out = match driver {
+                    _ if !text.contains("does not support TLS") => "",
+                    Driver::MySql => "; `tls=false` in the `dsn` does without",
+                    _ => "; `sslmode=disable` in the `dsn` does without",
                 };
                 Failed::new(Kind::Lost, format!("tls: {text}{way_out}"))
             }

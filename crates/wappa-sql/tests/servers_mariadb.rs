@@ -199,7 +199,7 @@ fn who_it_is_and_what_is_encrypted_is_told() {
     let dir = TempDir::new();
     for (dsn, told) in [
         (name("hunter3", ""), "Error 1045 (28000): Access denied for user 'ada'"),
-        (name("hunter@two/2", "?tls=true"), "UnknownIssuer"),
+        (name("hunter@two/2", "?tls=true"), "it is signed by an unknown authority"),
         (name("hunter@two/2", "").replace("/test", "/nope"), "Error 1044 (42000): Access denied"),
     ] {
         let running = write(&dir, "{\"n\":1,\"name\":\"x\"}\n", &insert(&dsn, ""));

@@ -223,11 +223,11 @@ fn who_it_is_and_what_is_encrypted_is_told() {
     assert_eq!(connects(&listed), "{\"ssl\":true,\"who\":\"ada\"}\n");
     for (dsn, told) in [
         (name("hunter3", "sslmode=disable"), "pq: password authentication failed for user \"ada\""),
-        (name(password, "sslmode=verify-full"), "UnknownIssuer"),
+        (name(password, "sslmode=verify-full"), "it is signed by an unknown authority"),
         (
             name(password, &format!("sslmode=verify-full&sslrootcert={ca}"))
                 .replace("localhost", "127.0.0.1"),
-            "not valid for name",
+            "it is not for 127.0.0.1, but for ",
         ),
         (name(password, "").replace("/postgres?", "/nope?"), "pq: database \"nope\" does not exist"),
     ] {

@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use wappa_component::{
-    BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, ReadError, cutter::Cutter, fault,
+    BuildError, BuildInput, Component, ConnectError, Context, Input, Logger, ReadError, cutter::Cutter,
 };
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
 
@@ -111,7 +111,7 @@ impl Target {
         let name = ServerName::try_from(address.host().to_string()).map_err(|err| failed(&err))?;
         let handshake = timeout(HANDSHAKE_MAX, tls.connect(name, address.connect().await?)).await;
         match handshake {
-            Ok(stream) => Ok(Box::new(stream.map_err(|err| failed(&fault::cause(&err)))?)),
+            Ok(stream) => Ok(Box::new(stream.map_err(|err| failed(&crate::why(&err)))?)),
             Err(_) => Err(failed(&"the handshake took too long")),
         }
     }

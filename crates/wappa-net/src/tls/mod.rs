@@ -5,6 +5,7 @@
 mod client;
 mod pem;
 mod server;
+mod why;
 
 use std::{fs, sync::Arc};
 
@@ -14,6 +15,7 @@ use wappa_component::fault;
 pub use self::{
     client::{ClientCertConfig, Pems, TlsConfig},
     server::{ServerTls, ServerTlsConfig},
+    why::{why, why_of},
 };
 
 /// What does the arithmetic.
