@@ -79,6 +79,11 @@ impl ComponentNode {
         if spec.status == Status::Deprecated && reader.is_linting() {
             reader.lint_as_deprecated(node, format!("component {} is deprecated", spec.name));
         }
+        if !spec.bento && reader.demands_portable() {
+            let at = pairs.iter().map(|(key, _)| key).find(|it| it.as_key() == spec.name).unwrap_or(node);
+            let text = format!("Bento has no {} {}", kind.noun(), spec.name);
+            reader.error(Rule::NotInBento, at, text);
+        }
         if spec.reaches_machine && reader.is_restricted() {
             let text = format!("{kind} {} is not allowed in a restricted config", spec.name);
             let at = pairs.iter().map(|(key, _)| key).find(|it| it.as_key() == spec.name).unwrap_or(node);

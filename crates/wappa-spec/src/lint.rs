@@ -56,6 +56,8 @@ pub enum Rule {
     Deprecated,
     /// A part of Bento that Wappa does not have yet.
     NotInWappa,
+    /// A part of Wappa that Bento does not have.
+    NotInBento,
     /// Something that a config that is not trusted must not see.
     Restricted,
     /// A default that cannot be read: a mistake in a component, or a child that this program was built without.
@@ -91,6 +93,7 @@ impl Rule {
             Rule::BadMapping => "bad-mapping",
             Rule::Deprecated => "deprecated",
             Rule::NotInWappa => "not-in-wappa",
+            Rule::NotInBento => "not-in-bento",
             Rule::Restricted => "restricted",
             Rule::BadDefault => "bad-default",
             Rule::Custom => "custom",

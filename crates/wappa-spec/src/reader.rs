@@ -31,6 +31,8 @@ pub struct LintOptions {
     pub deprecated: Deprecated,
     /// Every component that can have a label must have one.
     pub require_labels: bool,
+    /// Fields and components that Bento does not have are errors.
+    pub portable: bool,
 }
 
 /// How many lints there may be before no hints are looked for any more.
@@ -347,6 +349,11 @@ impl<'r> Reader<'r> {
         default_node(text, pos).and_then(|node| read(&node, &mut quiet)).ok_or(quiet.lints)
     }
 
+    /// Whether what Bento does not have is to be told.
+    pub(crate) fn demands_portable(&self) -> bool {
+        self.options.portable && self.is_linting
+    }
+
     fn lint_deprecated(&mut self, field: &Field, value: &Node) {
         if field.deprecated && self.is_linting {
             let message = format!("field {} is deprecated", field.name);
@@ -407,6 +414,9 @@ impl<'n> Fields<'n> {
             }
             let field = &self.fields[index];
             reader.lint_deprecated(field, value);
+            if !field.bento && reader.demands_portable() {
+                reader.error(Rule::NotInBento, key, format!("Bento has no field {name} here"));
+            }
             lint_options(field, value, reader);
             self.seen[index] = true;
             return Some((index, value));

@@ -135,8 +135,10 @@ fn check(bytes: &[u8], overrides: &[String], registry: &dyn Registry) -> usize {
         }
     };
     assert_eq!(source.text, replaced);
-    let options =
-        [LintOptions::default(), LintOptions { require_labels: true, deprecated: Deprecated::Reject }];
+    let options = [
+        LintOptions::default(),
+        LintOptions { require_labels: true, deprecated: Deprecated::Reject, portable: true },
+    ];
     for options in options {
         let linted = source.stream(registry, options);
         check_lints(&linted.lints, &source.text);

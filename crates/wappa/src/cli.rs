@@ -225,6 +225,10 @@ pub(crate) struct LintArguments {
     #[arg(long)]
     pub(crate) labels: bool,
 
+    /// Treat fields and components that Bento does not have as an error.
+    #[arg(long)]
+    pub(crate) portable: bool,
+
     /// Do not demand that environment variables without a default are set.
     #[arg(long)]
     pub(crate) skip_env_var_check: bool,

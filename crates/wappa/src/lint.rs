@@ -51,7 +51,8 @@ pub(crate) fn lint(
         return ExitCode::FAILURE;
     }
     let deprecated = if arguments.deprecated { Deprecated::Reject } else { Deprecated::Warn };
-    let lint_options = LintOptions { deprecated, require_labels: arguments.labels };
+    let lint_options =
+        LintOptions { deprecated, require_labels: arguments.labels, portable: arguments.portable };
     let restricted = Restricted(registry);
     let registry: &dyn Registry = if arguments.restricted { &restricted } else { registry };
     let reading = Reading {
