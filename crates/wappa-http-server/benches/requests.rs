@@ -159,11 +159,8 @@ impl Drop for Server {
     }
 }
 
-/// Keeps this thread, and what it starts, on a core.
+/// Keeps this thread, and what it starts, on a core; where it was, if there is no such core.
 fn pin(core: usize) {
-    if std::thread::available_parallelism().is_ok_and(|it| it.get() <= core) {
-        return;
-    }
     let mut cores = CpuSet::new();
     cores.set(core);
     let _ = sched_setaffinity(None, &cores);

@@ -1,139 +1,107 @@
-//! From one stream of JetStream through a guest into another: `wappa` beside a plain program with the same client, which does
-//! the same without a guest.
+//! From one stream of JetStream through a guest into another, beside a plain program with the same client, which does the
+//! same without a guest, and beside a Bento where one is given.
 //!
-//! `cargo build --release`, then `cargo bench -p wappa-nats --bench jetstream -- [--quick]`. Needs `nats-server`. Each row
-//! is the median of the runs: messages a second, and seconds of CPU for a million messages.
+//! `cargo build --release`, then `cargo bench -p wappa-nats --bench jetstream -- [--quick]`. Needs `nats-server`.
+//! [`wappa_servers::contest`] says what is measured.
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
-use std::{
-    env, fs,
-    future::IntoFuture,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::future::IntoFuture;
 
 use async_nats::jetstream::{self, Context, consumer::pull, stream};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::{Builder, Runtime};
-use wait4::Wait4;
-use wappa_servers::{Dir, Server, nats::Nats};
+use wappa_servers::{
+    contest::{self, Course, Options},
+    nats::Nats,
+};
 
 /// How many messages are on their way at most; the default of the output.
 const IN_FLIGHT: usize = 1_024;
 
+struct Streams {
+    address: String,
+    runtime: Runtime,
+    api: Context,
+}
+
 fn main() {
-    let args: Vec<String> = env::args().collect();
-    if let [_, flag, address, n_messages] = args.as_slice()
-        && flag == "--plain"
-    {
-        return plain(address, n_messages.parse().expect("it is a number"));
+    if let Some(args) = contest::plain() {
+        return plain(&args[0]);
     }
-    if !args.iter().any(|it| it == "--bench") {
-        // `cargo test --all-targets` starts benchmarks as well, to see that they do.
-        return;
-    }
-    let is_quick = args.iter().any(|it| it == "--quick");
-    let (n_messages, n_runs) = if is_quick { (20_000, 1) } else { (300_000, 5) };
+    let Some(options) = Options::read() else { return };
     let nats = match Nats::find() {
         Ok(nats) => nats,
         Err(missing) => return println!("{missing}"),
     };
-    let own = env::current_exe().expect("it runs");
-    let wappa: PathBuf = own.ancestors().nth(2).expect("it is in the target directory").join("wappa");
-    if !wappa.exists() {
-        return println!("{} is not there: `cargo build --release` makes it", wappa.display());
-    }
+    contest::pin(0);
     let server = nats.start();
-    println!("{:>6} {:>14} {:>14} {:>10} {:>10}", "bytes", "who", "messages/s", "CPU s/1M", "ratio");
-    for size in [100, 1_024] {
-        let mut best: Option<f64> = None;
-        for who in ["plain", "wappa"] {
-            let mut runs: Vec<(f64, f64)> =
-                (0..n_runs).map(|_| measure(&server, who, &own, &wappa, n_messages, size)).collect();
-            runs.sort_by(|one, other| one.0.total_cmp(&other.0));
-            let (rate, cpu) = runs[runs.len() / 2];
-            let ratio = rate / *best.get_or_insert(rate);
-            println!("{size:>6} {who:>14} {rate:>14.0} {cpu:>10.2} {ratio:>10.2}");
-        }
-    }
-}
-
-fn outside(server: &Server) -> (Runtime, Context) {
+    let address = server.address();
     let runtime = Builder::new_current_thread().enable_all().build().expect("it can be started");
-    let client = runtime.block_on(async_nats::connect(server.address())).expect("the server is there");
+    let client = runtime.block_on(async_nats::connect(&address)).expect("the server is there");
     let api = runtime.block_on(async { jetstream::new(client) });
-    (runtime, api)
+    contest::run(&mut Streams { address, runtime, api }, &options);
 }
 
-/// Messages a second, and seconds of CPU for a million.
-fn measure(server: &Server, who: &str, own: &Path, wappa: &Path, n: usize, size: usize) -> (f64, f64) {
-    let (runtime, api) = outside(server);
-    let dir = Dir::new();
-    runtime.block_on(async {
-        for name in ["in", "out"] {
-            let _ = api.delete_stream(name).await;
-            let config = stream::Config {
-                name: name.to_string(),
-                subjects: vec![format!("{name}.>")],
-                storage: stream::StorageType::Memory,
-                ..Default::default()
-            };
-            api.create_stream(config).await.expect("it can be made");
-        }
-        let payload = Bytes::from(vec![b'x'; size]);
-        let mut acks = FuturesOrdered::new();
-        for _ in 0..n {
-            acks.push_back(api.publish("in.all", payload.clone()).await.expect("it is sent").into_future());
-            if IN_FLIGHT <= acks.len() {
-                acks.next().await.expect("there is one").expect("it is stored");
-            }
-        }
-        while let Some(ack) = acks.next().await {
-            ack.expect("it is stored");
-        }
-    });
-    let mut command = match who {
-        "plain" => {
-            let mut command = Command::new(own);
-            command.args(["--plain", &server.address(), &n.to_string()]);
-            command
-        }
-        _ => {
-            let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/upper.wat");
-            let url = format!("urls: ['nats://{}']", server.address());
-            let config = format!(
-                "input: {{nats_jetstream: {{{url}, subject: in.>, durable: d, pull: true}}}}\n\
-                 pipeline: {{threads: 1, processors: [{{wasm: {{module_path: {guest:?}}}}}]}}\n\
-                 output: {{nats_jetstream: {{{url}, subject: out.all}}}}\n"
-            );
-            fs::write(dir.at("a.yaml"), config).expect("it can be written");
-            let mut command = Command::new(wappa);
-            command.args(["-c", &dir.at("a.yaml")]);
-            command
-        }
-    };
-    let began = Instant::now();
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be started");
-    let count = || {
-        runtime
-            .block_on(async { api.get_stream("out").await.map_or(0, |it| it.cached_info().state.messages) })
-    };
-    while (count() as usize) < n {
-        thread::sleep(Duration::from_millis(20));
+impl Course for Streams {
+    fn name(&self) -> &'static str {
+        "JetStream"
     }
-    let seconds = began.elapsed().as_secs_f64();
-    let _ = kill_process(Pid::from_child(&child), Signal::TERM);
-    let used = child.wait4().expect("it is our child").rusage;
-    let cpu = (used.utime + used.stime).as_secs_f64();
-    (n as f64 / seconds, cpu * 1e6 / n as f64)
+
+    fn prepare(&mut self, n_messages: usize, n_bytes: usize) {
+        let api = &self.api;
+        self.runtime.block_on(async {
+            for name in ["in", "out"] {
+                let _ = api.delete_stream(name).await;
+                let config = stream::Config {
+                    name: name.to_string(),
+                    subjects: vec![format!("{name}.>")],
+                    storage: stream::StorageType::Memory,
+                    ..Default::default()
+                };
+                api.create_stream(config).await.expect("it can be made");
+            }
+            let payload = Bytes::from(vec![b'x'; n_bytes]);
+            let mut acks = FuturesOrdered::new();
+            for _ in 0..n_messages {
+                let ack = api.publish("in.all", payload.clone()).await.expect("it is sent");
+                acks.push_back(ack.into_future());
+                if IN_FLIGHT <= acks.len() {
+                    acks.next().await.expect("there is one").expect("it is stored");
+                }
+            }
+            while let Some(ack) = acks.next().await {
+                ack.expect("it is stored");
+            }
+        });
+    }
+
+    fn n_there(&mut self) -> usize {
+        let asked = self.api.get_stream("out");
+        self.runtime.block_on(async { asked.await.map_or(0, |it| it.cached_info().state.messages) }) as usize
+    }
+
+    fn config(&self, batch: usize) -> String {
+        let url = format!("urls: ['nats://{}']", self.address);
+        let input = format!("nats_jetstream: {{ {url}, subject: in.>, durable: d, max_ack_pending: {IN_FLIGHT} }}");
+        // Neither end has batches of its own.
+        let input = match batch {
+            1 => input,
+            _ => format!("broker: {{ inputs: [{{ {input} }}], batching: {{ count: {batch}, period: 10ms }} }}"),
+        };
+        format!(
+            "input: {{ {input} }}\n\
+             output: {{ nats_jetstream: {{ {url}, subject: out.all, max_in_flight: {IN_FLIGHT} }} }}\n"
+        )
+    }
+
+    fn plain(&self) -> Vec<String> {
+        vec![self.address.clone()]
+    }
 }
 
-/// The plain program.
-fn plain(address: &str, n_messages: usize) {
+/// The plain program: reads, turns into upper case, writes, acknowledges; until it is killed.
+fn plain(address: &str) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("it can be started");
     runtime.block_on(async {
         let api = jetstream::new(async_nats::connect(address).await.expect("the server is there"));
@@ -146,8 +114,7 @@ fn plain(address: &str, n_messages: usize) {
         let consumer = stream.create_consumer(config).await.expect("it can be made");
         let mut messages = consumer.messages().await.expect("it can be read");
         let mut acks = FuturesOrdered::new();
-        let mut n_done = 0;
-        while n_done < n_messages {
+        loop {
             tokio::select! {
                 message = messages.next(), if acks.len() < IN_FLIGHT => {
                     let message = message.expect("there is more").expect("it can be read");
@@ -158,9 +125,8 @@ fn plain(address: &str, n_messages: usize) {
                         message.ack().await.expect("it can be answered");
                     });
                 }
-                Some(()) = acks.next() => n_done += 1,
+                Some(()) = acks.next() => {}
             }
         }
-        api.client().flush().await.expect("it is sent");
     });
 }

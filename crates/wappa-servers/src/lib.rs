@@ -18,6 +18,7 @@
 //! that need servers are in files called `tests/servers_*.rs`, which is how `.ci/run` finds them.
 
 pub mod apicurio;
+pub mod contest;
 mod dir;
 mod find;
 pub mod kafka;
