@@ -34,7 +34,9 @@ fn client(address: &str) -> ClientConfig {
 
 fn main() {
     if let Some(args) = contest::plain() {
-        let [address, from, to] = args.as_slice() else { return println!("an address and two topics are needed") };
+        let [address, from, to] = args.as_slice() else {
+            return println!("an address and two topics are needed");
+        };
         return plain(address, from, to);
     }
     let Some(options) = Options::read() else { return };

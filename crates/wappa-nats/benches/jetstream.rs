@@ -83,11 +83,14 @@ impl Course for Streams {
 
     fn config(&self, batch: usize) -> String {
         let url = format!("urls: ['nats://{}']", self.address);
-        let input = format!("nats_jetstream: {{ {url}, subject: in.>, durable: d, max_ack_pending: {IN_FLIGHT} }}");
+        let input =
+            format!("nats_jetstream: {{ {url}, subject: in.>, durable: d, max_ack_pending: {IN_FLIGHT} }}");
         // Neither end has batches of its own.
         let input = match batch {
             1 => input,
-            _ => format!("broker: {{ inputs: [{{ {input} }}], batching: {{ count: {batch}, period: 10ms }} }}"),
+            _ => {
+                format!("broker: {{ inputs: [{{ {input} }}], batching: {{ count: {batch}, period: 10ms }} }}")
+            }
         };
         format!(
             "input: {{ {input} }}\n\

@@ -132,7 +132,12 @@ pub fn run(course: &mut dyn Course, options: &Options) {
             }
             let (plain, wappa) = (medians[0], medians[1]);
             let case = format!("{name}, {n_bytes} B, batches of {batch}");
-            bars.push((format!("{case}: by the rate of the plain program"), '≥', 0.7, wappa.rate / plain.rate));
+            bars.push((
+                format!("{case}: by the rate of the plain program"),
+                '≥',
+                0.7,
+                wappa.rate / plain.rate,
+            ));
             bars.push((format!("{case}: by its CPU"), '≤', 1.4, wappa.cpu / plain.cpu));
             if let Some(bento) = medians.get(2) {
                 let needed = if batch == 1 { 0.25 } else { 0.5 };
@@ -168,7 +173,8 @@ fn once(course: &mut dyn Course, options: &Options, who: Who, batch: usize, n: u
         }
         Who::Wappa | Who::Bento => {
             // Binary, since Bento reads no other.
-            let guest = wat::parse_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/upper.wat"));
+            let guest =
+                wat::parse_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/upper.wat"));
             let module = dir.at("upper.wasm");
             fs::write(&module, guest.expect("it is a module")).expect("it can be written");
             let config = dir.write(

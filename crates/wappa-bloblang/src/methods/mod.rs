@@ -3,6 +3,7 @@
 mod changes;
 mod ciphers;
 mod coercion;
+mod combine;
 mod compression;
 mod decimals;
 mod encoding;
@@ -35,6 +36,7 @@ pub(crate) const TABLE: &[&[Method]] = &[
     coercion::METHODS,
     strings::METHODS,
     numbers::METHODS,
+    combine::METHODS,
     objects::METHODS,
     regexp::METHODS,
     timestamps::METHODS,
