@@ -1,17 +1,40 @@
 //! Lints over a whole stream: what no component can see by itself.
 
 mod hidden_metrics;
+mod no_service;
 mod own_input;
 mod way_out;
 
-use wappa_spec::{Lint, Registry, StreamConfig};
+use wappa_spec::{ComponentNode, Lint, Node, Registry, StreamConfig};
 
 /// What is to be said of a stream, as far as its config can be read.
 pub fn lint_stream(config: &StreamConfig, registry: &dyn Registry) -> Vec<Lint> {
     let mut lints: Vec<Lint> = way_out::lint(config, registry).into_iter().collect();
     lints.extend(own_input::lint(config));
     lints.extend(hidden_metrics::lint(config));
+    lints.extend(no_service::lint(config));
     lints
+}
+
+/// Shows the bodies of all components with these names at or below one.
+fn bodies_of(component: &ComponentNode, names: &[&str], see: &mut dyn FnMut(&Node)) {
+    match names.contains(&component.name.as_str()) {
+        true => see(&component.body),
+        false => search(&component.body, names, see),
+    }
+}
+
+fn search(node: &Node, names: &[&str], see: &mut dyn FnMut(&Node)) {
+    node.as_seq().into_iter().flatten().for_each(|it| search(it, names, see));
+    for (key, value) in node.as_map().into_iter().flatten() {
+        match key.as_key() {
+            name if names.contains(&name) => see(value),
+            "type" if value.as_str().is_some_and(|it| names.contains(&it)) => {
+                see(node.get("plugin").unwrap_or(value));
+            }
+            _ => search(value, names, see),
+        }
+    }
 }
 
 #[cfg(test)]

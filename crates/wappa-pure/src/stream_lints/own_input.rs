@@ -2,8 +2,9 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
-use wappa_spec::{ComponentNode, Lint, Node, Rule, StreamConfig};
+use wappa_spec::{Lint, Node, Rule, StreamConfig};
 
+use super::bodies_of;
 use crate::{glob::PathPattern, path::clean};
 
 /// Warns of each output that appends to a file which an input reads: what was written is read again, and the file grows for
@@ -13,14 +14,14 @@ use crate::{glob::PathPattern, path::clean};
 pub(super) fn lint(config: &StreamConfig) -> Vec<Lint> {
     let mut patterns = Vec::new();
     for input in [&config.input].into_iter().chain(&config.resources.inputs) {
-        files_of(input, &["file", "csv"], &mut |body| {
+        bodies_of(input, &["file", "csv"], &mut |body| {
             let paths = body.get("paths").and_then(Node::as_seq).into_iter().flatten();
             patterns.extend(paths.filter_map(Node::as_str).filter_map(|it| PathPattern::parse(it).ok()));
         });
     }
     let mut lints = Vec::new();
     for output in [&config.output].into_iter().chain(&config.resources.outputs) {
-        files_of(output, &["file"], &mut |body| {
+        bodies_of(output, &["file"], &mut |body| {
             let replaces = body.get("codec").and_then(Node::as_str) == Some("all-bytes");
             let Some(at) = body.get("path").filter(|_| !replaces) else { return };
             let Some(path) = written(body, at) else { return };
@@ -43,27 +44,6 @@ fn written(body: &Node, at: &Node) -> Option<PathBuf> {
         None => path.to_string(),
     };
     Some(PathBuf::from(OsString::from_vec(clean(path.as_bytes()))))
-}
-
-/// Shows the bodies of all components with these names at or below one.
-fn files_of(component: &ComponentNode, names: &[&str], see: &mut dyn FnMut(&Node)) {
-    match names.contains(&component.name.as_str()) {
-        true => see(&component.body),
-        false => search(&component.body, names, see),
-    }
-}
-
-fn search(node: &Node, names: &[&str], see: &mut dyn FnMut(&Node)) {
-    node.as_seq().into_iter().flatten().for_each(|it| search(it, names, see));
-    for (key, value) in node.as_map().into_iter().flatten() {
-        match key.as_key() {
-            name if names.contains(&name) => see(value),
-            "type" if value.as_str().is_some_and(|it| names.contains(&it)) => {
-                see(node.get("plugin").unwrap_or(value));
-            }
-            _ => search(value, names, see),
-        }
-    }
 }
 
 #[cfg(test)]
