@@ -346,6 +346,17 @@ impl Histogram {
         self.counts[..n_below].iter().sum()
     }
 
+    /// The durations in groups of about the same length (to an eighth), the shortest first: a length in nanoseconds that is
+    /// typical of the group, and how many there are.
+    pub fn lengths(&self) -> impl Iterator<Item = (u64, u64)> {
+        let group = |(bucket, n): (usize, &u64)| {
+            let (longest, power) = (upper_bound(bucket), bucket >> BUCKETS_PER_POWER_BITS);
+            let width = 1 << (power as u32).saturating_sub(BUCKETS_PER_POWER_BITS);
+            (0 < *n).then_some((longest - width / 2, *n))
+        };
+        self.counts.iter().enumerate().filter_map(group)
+    }
+
     fn add(&mut self, other: &Histogram) {
         for (count, other) in self.counts.iter_mut().zip(&other.counts) {
             *count = count.wrapping_add(*other);

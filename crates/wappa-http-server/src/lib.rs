@@ -35,5 +35,10 @@ pub use crate::{
 
 /// All components of this crate, for the program's table.
 pub fn components() -> Vec<&'static Component> {
-    vec![&input::COMPONENT, &output::COMPONENT, &metrics::prometheus::COMPONENT]
+    vec![
+        &input::COMPONENT,
+        &output::COMPONENT,
+        &metrics::json_api::COMPONENT,
+        &metrics::prometheus::COMPONENT,
+    ]
 }

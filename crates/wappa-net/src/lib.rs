@@ -21,6 +21,7 @@ mod runtime;
 mod said;
 mod socket;
 mod source;
+mod statsd;
 mod tls;
 
 use wappa_component::Component;
@@ -44,5 +45,7 @@ pub use crate::{
 
 /// All components of this crate, for the program's table.
 pub fn components() -> Vec<&'static Component> {
-    socket::COMPONENTS.to_vec()
+    let mut components = socket::COMPONENTS.to_vec();
+    components.push(&statsd::COMPONENT);
+    components
 }

@@ -306,9 +306,11 @@ fn lists() {
             exit 0
             --- stdout
             Metrics:
+              - json_api
               - logger
               - none
               - prometheus
+              - statsd
 
             Scanners:
               - chunker
@@ -326,7 +328,7 @@ fn lists() {
             $ wappa list --format json scanners metrics
             exit 0
             --- stdout
-            {"metrics":["logger","none","prometheus"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end","xml_documents"]}
+            {"metrics":["json_api","logger","none","prometheus","statsd"],"scanners":["chunker","csv","decompress","json_documents","lines","re_match","skip_bom","switch","tar","to_the_end","xml_documents"]}
 
             $ wappa list --format JSON nope
             exit 1

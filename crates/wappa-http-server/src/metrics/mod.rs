@@ -1,4 +1,5 @@
 //! Exporters whose metrics are fetched.
 
+pub(crate) mod json_api;
 mod process;
 pub(crate) mod prometheus;
