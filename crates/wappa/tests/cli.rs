@@ -104,6 +104,7 @@ fn help_and_version() {
             Options:
                   --deprecated                 Treat the use of deprecated fields as an error
                   --labels                     Demand a label of every component
+                  --portable                   Treat fields and components that Bento does not have as an error
                   --skip-env-var-check         Do not demand that environment variables without a default are
                                                set
                   --restricted                 Lint configs as those that are not trusted, the flag of `run`
