@@ -32,6 +32,11 @@ fn client(address: &str) -> ClientConfig {
     config
 }
 
+/// Looks at topics from outside.
+fn looker(address: &str) -> BaseConsumer {
+    client(address).set("group.id", "looks").create().expect("a client")
+}
+
 fn main() {
     if let Some(args) = contest::plain() {
         let [address, from, to] = args.as_slice() else {
@@ -47,7 +52,7 @@ fn main() {
     contest::pin(0);
     let server = kafka.properties("num.partitions=1").start();
     let address = server.address();
-    let outside = client(&address).set("group.id", "looks").create().expect("a client");
+    let outside = looker(&address);
     contest::run(&mut Topics { address, outside, filled: (0, 0), n_runs: 0 }, &options);
 }
 
@@ -86,8 +91,14 @@ impl Course for Topics {
     }
 
     fn n_there(&mut self) -> usize {
-        let there = self.outside.fetch_watermarks(&self.to(), 0, Duration::from_secs(5));
-        there.map_or(0, |it| it.1) as usize
+        match self.outside.fetch_watermarks(&self.to(), 0, Duration::from_secs(5)) {
+            Ok((_, high)) => high as usize,
+            Err(_) => {
+                // One that has asked for a topic before it was there may never see it.
+                self.outside = looker(&self.address);
+                0
+            }
+        }
     }
 
     fn config(&self, batch: usize) -> String {
@@ -100,6 +111,10 @@ impl Course for Topics {
             "input: {{ kafka_franz: {{ seed_brokers: ['{address}'], topics: [{from}], consumer_group: {to}{batching} }} }}\n\
              output: {{ kafka_franz: {{ seed_brokers: ['{address}'], topic: {to}, max_in_flight: 64 }} }}\n"
         )
+    }
+
+    fn starts_slowly(&self) -> bool {
+        true
     }
 
     fn plain(&self) -> Vec<String> {
