@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use wappa_servers::{kafka::Kafka, or_skip, wait_until};
+use wappa_servers::{apicurio::Apicurio, kafka::Kafka, or_skip, wait_until};
 
 mod support;
 
@@ -17,6 +17,9 @@ const N_MESSAGES: usize = 5_000;
 
 /// Where the broker of a guide is.
 const OF_GUIDES: &str = "localhost:9092";
+
+/// Where the schema registry of a guide is.
+const REGISTRY_OF_GUIDES: &str = "http://localhost:8081";
 
 fn guest(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name).display().to_string()
@@ -85,7 +88,7 @@ fn the_streams_of_the_guide_run_as_they_are() {
     let Some(server) = or_skip(Kafka::find()).map(Kafka::start) else { return };
     let address = server.address();
     let streams = streams_of_the_guide(&address);
-    let [lines, shouting, routing] = streams.as_slice() else { panic!("three streams: {streams:#?}") };
+    let [lines, shouting, routing, _] = streams.as_slice() else { panic!("four streams: {streams:#?}") };
     let first = Program::new("kafka-guide-lines").file("a.yaml", lines).stdin("one day\n!fire in one\ntwo\n");
     let ended = first.run(&["-c", "a.yaml"]);
     assert_eq!(ended.code, Some(0), "{ended}");
@@ -122,4 +125,43 @@ fn the_streams_of_the_guide_run_as_they_are() {
         (text("alerts").as_str(), text("rest").as_str()),
         ("!fire !fire in one", "one one day|two two")
     );
+}
+
+#[test]
+fn the_stream_of_the_guide_with_a_schema_registry_runs_as_it_is() {
+    let Some(server) = or_skip(Kafka::find()).map(Kafka::start) else { return };
+    let Some(registry) = or_skip(Apicurio::find()).map(Apicurio::start) else { return };
+    let schema = r#"{"type":"record","name":"reading","fields":[{"name":"celsius","type":"double"}]}"#;
+    Apicurio::register(&registry, "warm-value", &format!("{{\"schema\":{schema:?}}}"));
+    let (address, url) = (server.address(), format!("http://{}{}", registry.address(), Apicurio::PATH));
+    let streams = streams_of_the_guide(&address);
+    let stream = streams.last().expect("there are some").replace(REGISTRY_OF_GUIDES, &url);
+    let filled = Program::new("kafka-guide-readings")
+        .stdin("{\"celsius\":12.5}\n{\"celsius\":31.5}\n{\"celsius\":30}\n")
+        .file(
+            "a.yaml",
+            format!(
+                "pipeline: {{processors: [{{schema_registry_encode: {{url: '{url}', subject: warm-value, avro_raw_json: true}}}}]}}\n\
+                 output: {{kafka_franz: {{seed_brokers: ['{address}'], topic: readings}}}}\n"
+            ),
+        );
+    let ended = filled.run(&["-c", "a.yaml"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let read = Program::new("kafka-guide-warm").file(
+        "a.yaml",
+        format!(
+            "input: {{kafka_franz: {{seed_brokers: ['{address}'], topics: [warm], consumer_group: reading, metadata_max_age: 1s}}}}\n\
+             pipeline: {{processors: [{{schema_registry_decode: {{url: '{url}', avro_raw_json: true}}}}]}}\n\
+             output: {{file: {{path: ./out, codec: lines}}}}\n"
+        ),
+    );
+    let programs = [Program::new("kafka-guide-registry").file("a.yaml", stream), read];
+    let children = programs.each_ref().map(|it| it.start(&["-c", "a.yaml"]));
+    let found = || fs::read_to_string(programs[1].dir().join("out")).unwrap_or_default();
+    wait_until("two readings", || found().lines().count() == 2);
+    for child in children {
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+        assert_eq!(wait(child).code(), Some(0));
+    }
+    assert_eq!(found(), "{\"celsius\":31.5}\n{\"celsius\":30}\n");
 }
