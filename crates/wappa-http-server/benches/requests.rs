@@ -235,6 +235,8 @@ fn request() -> Vec<u8> {
 fn hold(address: SocketAddr) -> Option<TcpStream> {
     use std::io::Read;
     let mut stream = TcpStream::connect(address).ok()?;
+    // A server may have no more room, by its limit of descriptors.
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     stream.write_all(&request()).ok()?;
     let mut answer = [0; 1024];
     stream.read(&mut answer).ok().filter(|it| 0 < *it)?;
