@@ -329,7 +329,7 @@ fn text_of(err: &RedisError) -> String {
         (None, Some(detail)) => detail.to_string(),
         _ => err.to_string(),
     };
-    said(text.trim_end(), [])
+    said(&text, [])
 }
 
 /// Ends what drives a connection.
