@@ -1,4 +1,4 @@
-//! What clients of the network share, and the components for plain sockets.
+//! What clients of the network share, the components for plain sockets, and the exporter of metrics for StatsD.
 //!
 //! The pipeline's threads wait for nobody on the network: that is done on a [`Runtime`], whose threads meet the pipeline
 //! at its two ends. What a [`Source`] reads goes through a [`Feed`] to an [`Input`](wappa_component::Input), which [`fed_by`]

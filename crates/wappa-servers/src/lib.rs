@@ -1,5 +1,5 @@
-//! Real servers for tests: child processes on free ports of 127.0.0.1, with their data in a directory that goes with
-//! them.
+//! Real servers for tests and benchmarks: child processes on free ports of 127.0.0.1, with their data in a directory that
+//! goes with them.
 //!
 //! A test that needs one asks for it and is skipped where the program is not installed:
 //!
