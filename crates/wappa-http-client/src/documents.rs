@@ -60,6 +60,20 @@ pub fn check_address(url: &str) -> Result<(), String> {
     address::parse(url, address::HTTP).map(drop)
 }
 
+impl Access {
+    /// A service that is reached as where no config says anything, by whom its address names.
+    pub fn at(url: &str) -> Access {
+        Access {
+            url: url.to_string(),
+            transport: TransportConfig::of_defaults(),
+            tls: TlsConfig::default(),
+            oauth: OauthConfig::default(),
+            basic_auth: BasicConfig::default(),
+            jwt: JwtConfig::default(),
+        }
+    }
+}
+
 impl Documents {
     /// The error says which field is wrong, or which file.
     pub fn new(access: &Access) -> Result<Documents, String> {

@@ -104,6 +104,16 @@ impl Runtime {
     }
 }
 
+impl Runtime {
+    /// Waits for what comes of a future, on a thread that no stream stops: a command of the program. The error says that it
+    /// took longer than `limit`.
+    pub fn wait<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Result<T, String> {
+        // The time is the runtime's: it begins there.
+        let answer = self.start()?.block_on(async { tokio::time::timeout(limit, future).await });
+        answer.map_err(|_| format!("no answer within {limit:?}"))
+    }
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
         let started = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();

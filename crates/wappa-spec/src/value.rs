@@ -170,8 +170,14 @@ impl<T: Value> Value for Vec<T> {
 }
 
 /// A mapping from names to values, in file order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<T>(pub Vec<(String, T)>);
+
+impl<T> Default for Map<T> {
+    fn default() -> Map<T> {
+        Map(Vec::new())
+    }
+}
 
 impl<T> Map<T> {
     /// The value of a name.

@@ -9,7 +9,8 @@ use clap::{
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{
-    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list::Format, wasm::COMPILE_CHILD,
+    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list::Format, ping::PingArguments,
+    wasm::COMPILE_CHILD,
 };
 
 const EXAMPLES: &str = "Run a config, or choose a command:
@@ -179,6 +180,8 @@ pub(crate) enum Command {
     Lint(LintArguments),
     /// Run the tests of configs.
     Test(TestArguments),
+    /// Ask whether a running stream answers.
+    Ping(PingArguments),
     /// List the components that there are.
     List(ListArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.

@@ -23,6 +23,7 @@ mod metrics;
 mod open_files;
 mod panics;
 mod picture;
+mod ping;
 mod program;
 mod progress;
 pub mod reference;

@@ -14,7 +14,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
     compile, config_tests, dotenv,
     environment::{self, Environment},
-    globs, guest, lint, list, open_files, panics, run, signals, standard_output, table, wasm,
+    globs, guest, lint, list, open_files, panics, ping, run, signals, standard_output, table, wasm,
 };
 
 /// No file of variables is that big.
@@ -80,6 +80,11 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Test(arguments)) => {
             let environment = read_env_files(&cli.options.files.clone().merged(&arguments.files))?;
             config_tests::test(&arguments, &cli.options, &environment)
+        }
+        Some(Command::Ping(arguments)) => {
+            standard_output::check()?;
+            print(io::stdout(), &ping::ping(&arguments)?);
+            Ok(ExitCode::SUCCESS)
         }
         Some(Command::List(arguments)) => {
             standard_output::check()?;

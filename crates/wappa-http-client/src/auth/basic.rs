@@ -5,7 +5,7 @@ use url::Url;
 use wappa_spec::{Config, Secret};
 
 /// A user and a password, sent with each request.
-#[derive(Config, Clone, Debug)]
+#[derive(Config, Clone, Debug, Default)]
 pub struct BasicConfig {
     /// Whether they are sent.
     #[config(default = "false", advanced)]

@@ -12,7 +12,7 @@ use wappa_spec::{Config, Map, Node, Reader, Rule};
 use super::super::fields::value_of;
 
 /// Signs a token into each request.
-#[derive(Config, Clone, Debug)]
+#[derive(Config, Clone, Debug, Default)]
 #[config(lint = lint)]
 pub struct JwtConfig {
     /// Whether there is a token in each request.

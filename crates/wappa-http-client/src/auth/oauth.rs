@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded::byte_serialize};
 use wappa_spec::{Config, Secret};
 
 /// Signs each request with OAuth 1.
-#[derive(Config, Clone, Debug)]
+#[derive(Config, Clone, Debug, Default)]
 pub struct OauthConfig {
     /// Whether requests are signed.
     #[config(default = "false", advanced)]
