@@ -1,0 +1,67 @@
+//! What a release has beside the program is accepted by the tools that it is for.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use wappa_servers::{find, or_skip};
+
+mod support;
+
+use support::Program;
+
+/// The folder `packaging` of the repository.
+fn packaging() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging").canonicalize().expect("it is there")
+}
+
+/// Runs a tool in the folder `packaging`, and has what it prints.
+fn accepts(tool: &Path, arguments: &[&str]) -> String {
+    let ended = Command::new(tool).args(arguments).current_dir(packaging()).output().expect("it can be run");
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{} {arguments:?}: {told}", tool.display());
+    told
+}
+
+#[test]
+fn promtool_accepts_the_alerts_and_what_they_tell_of_a_bad_night() {
+    let Some(promtool) = or_skip(find("promtool")) else { return };
+    accepts(&promtool, &["check", "config", "prometheus/scrape.yaml"]);
+    accepts(&promtool, &["test", "rules", "prometheus/alerts.test.yaml"]);
+}
+
+#[test]
+fn helm_accepts_the_chart() {
+    let Some(helm) = or_skip(find("helm")) else { return };
+    accepts(&helm, &["lint", "--strict", "helm/wappa"]);
+    let plain = accepts(&helm, &["template", "orders", "helm/wappa"]);
+    assert!(!plain.contains("PodDisruptionBudget") && !plain.contains("mountPath: /modules"), "{plain}");
+    let settings = "replicas=3,modules.configMap=guests,podMonitor.enabled=true,extraArgs={--chilled}";
+    let whole = accepts(&helm, &["template", "orders", "helm/wappa", "--set", settings]);
+    for part in
+        ["PodDisruptionBudget", "PodMonitor", "configMap: { name: guests }", "- --chilled", "replicas: 3"]
+    {
+        assert!(whole.contains(part), "{part}: {whole}");
+    }
+    let both = ["template", "orders", "helm/wappa", "--set", "modules.configMap=a,modules.image=b"];
+    let refused = Command::new(&helm).args(both).current_dir(packaging()).output().expect("it can be run");
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("give one of them"));
+}
+
+#[test]
+fn systemd_accepts_the_unit() {
+    let Some(analyze) = or_skip(find("systemd-analyze")) else { return };
+    // What it runs has to be there, so it is another program that is.
+    let dir = Program::new("unit");
+    let unit = fs::read_to_string(packaging().join("systemd/wappa@.service")).expect("it can be read");
+    let unit = unit.replace("/usr/bin/wappa", "/bin/true");
+    let unit = unit.replace("Documentation=man:wappa(1)\n", "");
+    let dir = dir.file("wappa@orders.service", unit);
+    let file = dir.dir().join("wappa@orders.service").display().to_string();
+    let told = accepts(&analyze, &["verify", "--man=no", &file]);
+    assert_eq!(told, "");
+}
