@@ -164,11 +164,14 @@ fn is_none(mechanism: &str) -> bool {
     mechanism.is_empty() || mechanism.eq_ignore_ascii_case("none")
 }
 
+/// What comes with the library that encrypts.
+const OF_TLS: [&str; 3] = ["OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
 fn lint_mechanism(mechanism: &str, oauth2: Option<&OAuth2Config>, node: &Node, reader: &mut Reader<'_>) {
     let at = node.get("mechanism").unwrap_or(node);
     if mechanism.eq_ignore_ascii_case("AWS_MSK_IAM") {
         reader.error(Rule::NotInWappa, at, "Wappa does not have the mechanism `AWS_MSK_IAM`");
-    } else if !is_none(mechanism) && !mechanism.eq_ignore_ascii_case("PLAIN") && !HAS_TLS {
+    } else if OF_TLS.iter().any(|it| mechanism.eq_ignore_ascii_case(it)) && !HAS_TLS {
         let text = format!("this build of Wappa does not have the mechanism `{mechanism}`; {WHICH_HAS_TLS}");
         reader.error(Rule::Custom, at, text);
     }

@@ -27,6 +27,13 @@ fn what_is_sound_has_no_lints() {
 }
 
 #[test]
+fn a_mechanism_that_nobody_has_is_in_no_build() {
+    let lints = lint("kafka: { addresses: [a], topic: t, sasl: { mechanism: GUESS } }");
+    assert!(lints.contains("value GUESS is not a valid option"), "{lints}");
+    assert!(!lints.contains("this build"), "{lints}");
+}
+
+#[test]
 fn what_is_wrong_and_what_has_no_effect() {
     for (component, text) in [
         (

@@ -4,7 +4,7 @@ use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError,
-    RedisResult, Value,
+    RedisResult, ServerErrorKind, Value,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::{
@@ -404,10 +404,7 @@ impl Link {
         let answer = timeout(max, self.connection.send_packed_command(command)).await;
         self.meter.has_come();
         match answer {
-            Ok(answer) => match answer.and_then(Value::extract_error) {
-                Ok(value) => Ok(value),
-                Err(err) => Err(Failed::of(&err)),
-            },
+            Ok(answer) => answer.and_then(Value::extract_error).map_err(|err| self.failed(&err)),
             Err(_) => Err(Failed::Lost("the server does not answer".to_string())),
         }
     }
@@ -422,11 +419,20 @@ impl Link {
         let answers = timeout(ANSWER_MAX, asked).await;
         self.meter.has_come();
         let answers = match answers {
-            Ok(answers) => answers.map_err(|err| Failed::of(&err))?,
+            Ok(answers) => answers.map_err(|err| self.failed(&err))?,
             Err(_) => return Err(Failed::Lost("the server does not answer".to_string())),
         };
-        let each = answers.into_iter().map(|it| it.extract_error().map_err(|err| text_of(&err)));
+        let each = answers.into_iter().map(|it| it.extract_error().map_err(|err| self.failed(&err).text()));
         Ok(each.collect())
+    }
+
+    /// Why there is no answer. A server that became a replica keeps its connections, but whoever asked for its name may be
+    /// led elsewhere by now: the next who uses this link finds it lost.
+    fn failed(&self, err: &RedisError) -> Failed {
+        if let ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) = err.kind() {
+            self.driver.0.abort();
+        }
+        Failed::of(err)
     }
 }
 

@@ -291,6 +291,33 @@ fn a_server_that_goes_away_comes_back() {
 }
 
 #[test]
+fn a_server_that_became_a_replica_is_connected_to_anew() {
+    let Some(server) = start() else { return };
+    let mut outside = Outside::new(&server.address());
+    let connections = |outside: &mut Outside| {
+        let stats = outside.ask("INFO stats").texts().concat();
+        let n = stats.lines().find_map(|it| it.strip_prefix("total_connections_received:"));
+        n.expect("it is told").trim().parse::<u64>().expect("it is a number")
+    };
+    let url = url(&server);
+    let running = Running::start(&format!(
+        "input: {{ redis_list: {{ {url}, key: in }} }}\n\
+         output: {{ redis_hash: {{ {url}, key: out, fields: {{ body: '${{! content() }}' }} }} }}\n"
+    ));
+    outside.ask("RPUSH in first");
+    wait_until("the first", || outside.ask("HGET out body") == Answer::Text("first".to_string()));
+    // Nobody is at that port, and a replica takes no writes.
+    outside.ask("RPUSH in second");
+    outside.ask("REPLICAOF 127.0.0.1 1");
+    let before = connections(&mut outside);
+    wait_until("new connections", || before + 3 < connections(&mut outside));
+    outside.ask("REPLICAOF NO ONE");
+    outside.ask("RPUSH in third");
+    wait_until("the third", || outside.ask("HGET out body") == Answer::Text("third".to_string()));
+    assert_eq!(running.drain().fault, None);
+}
+
+#[test]
 fn passwords_are_asked_for_and_printed_nowhere() {
     let Some(redis) = or_skip(Redis::find()) else { return };
     let server = redis.args(&["--requirepass", "right-s3cret"]).start();
