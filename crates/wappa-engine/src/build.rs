@@ -8,7 +8,7 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, Builder, Built, Cache, Caches, Component, Input, Logger, Metrics, Output, Processor,
+    BuildError, Builder, Built, Cache, Caches, Component, Context, Input, Logger, Metrics, Output, Processor,
     RateLimit, Services, Surroundings, cause,
 };
 use wappa_spec::{
@@ -28,6 +28,7 @@ use crate::{
     stream::{Assembly, Setting, Stream},
     strict::{FailureLog, Strictness, TurnsAway, Unfailed},
     under::{UnderInput, UnderOutput},
+    worker::INPUT_PATH,
     world::Bell,
 };
 
@@ -52,16 +53,45 @@ pub struct BuildRequest<'a> {
 
 /// Builds everything that the config names, referenced or not, so that whatever is wrong shows before the start.
 pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
+    build_all(request, None)
+}
+
+/// What is put in the place of parts of a config, for who gives it messages by hand.
+#[expect(missing_debug_implementations, reason = "an input is code")]
+pub struct Instead<'a> {
+    /// Where messages come from. They are read once: what fails is not replayed, and no buffer stands behind it.
+    pub input: Box<dyn Input>,
+    /// Whether they go through the processors under the config's input, as what that reads would.
+    pub is_as_read: bool,
+    /// What stands for an output that was built; none: that output itself.
+    pub outputs: Option<&'a OutputInstead<'a>>,
+}
+
+/// Says what stands in the place of an output of this description, which is built with the same surroundings.
+pub type OutputInstead<'a> =
+    dyn Fn(&ComponentNode, &mut Context<'_>) -> Option<Result<Box<dyn Output>, BuildError>> + 'a;
+
+/// As [`build`], with messages from elsewhere, and perhaps with other outputs.
+pub fn build_instead(request: BuildRequest<'_>, instead: Instead<'_>) -> Result<(Stream, Tally), BuildError> {
+    build_all(request, Some(instead))
+}
+
+fn build_all(request: BuildRequest<'_>, instead: Option<Instead<'_>>) -> Result<(Stream, Tally), BuildError> {
     let config = request.config;
     let mut building = Building::new(&request);
-    let filler_bell = match has_buffer(config) {
+    building.outputs = instead.as_ref().and_then(|it| it.outputs);
+    let filler_bell = match has_buffer(config) && instead.is_none() {
         true => Some(building.fill()?),
         false => None,
     };
     building.check_labels()?;
     building.all_resources()?;
     let processors = building.pipeline()?;
-    let input = building.input(&config.input, "root.input")?;
+    let replays = instead.is_none();
+    let input = match instead {
+        Some(instead) => building.input_instead(instead)?,
+        None => building.input(&config.input, "root.input")?,
+    };
     let (mut input, filler) = match filler_bell {
         Some(bell) => {
             let (input, filler) = building.buffer(&config.buffer, input, bell)?;
@@ -73,7 +103,7 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
     // Only now it is known whether anything keeps failed messages from being turned away.
     if let Some(strictness) = building.strictness.clone().filter(Strictness::is_strict) {
         output = Box::new(TurnsAway { inner: output, strictness });
-        if config.error_handling.strategy == ErrorHandlingConfig::RETRY {
+        if config.error_handling.strategy == ErrorHandlingConfig::RETRY && replays {
             let bell = &request.setting.bell;
             input = building.replayed(input, bell, &config.input, "root.input", Pace::OF_STRATEGY);
         }
@@ -191,6 +221,8 @@ struct Building<'a> {
     reached: Option<Reached>,
     /// The label of the resource that is being built.
     within: Option<String>,
+    /// What stands in the place of outputs.
+    outputs: Option<&'a OutputInstead<'a>>,
 }
 
 /// A processor, and where it is.
@@ -262,6 +294,7 @@ impl<'a> Building<'a> {
             strictness: Strictness::of(request.config, &request.logger),
             reached: None,
             within: None,
+            outputs: None,
         }
     }
 
@@ -459,6 +492,36 @@ impl<'a> Building<'a> {
         Ok(input)
     }
 
+    /// An input that is not the config's, with those processors of the config's that it goes through.
+    fn input_instead(&mut self, instead: Instead<'_>) -> Result<Box<dyn Input>, BuildError> {
+        let Setting { tally, activity, .. } = self.request.setting;
+        let of = Observed::silent(self.request.setting, "input", INPUT_PATH);
+        let input = Box::new(Intake::new(instead.input, of, tally.clone(), activity));
+        let node = &self.request.config.input;
+        let processors = match instead.is_as_read {
+            true => self.under(node, "root.input")?,
+            false => Vec::new(),
+        };
+        Ok(match processors.is_empty() {
+            true => input,
+            false => Box::new(UnderInput::new(input, processors)),
+        })
+    }
+
+    /// What stands in the place of an output that was built.
+    fn output_instead(
+        &mut self,
+        built: Box<dyn Output>,
+        node: &ComponentNode,
+        path: &str,
+    ) -> Result<Box<dyn Output>, BuildError> {
+        let Some(instead) = self.outputs else { return Ok(built) };
+        match instead(node, &mut Context::new(self, &node.label, path)) {
+            Some(other) => other.map_err(|err| err.placed(node.kind, &node.label, path)),
+            None => Ok(built),
+        }
+    }
+
     /// Puts around a processor what belongs there: what is said of its failures.
     fn around_processor(
         &self,
@@ -554,7 +617,10 @@ impl Builder for Building<'_> {
         let is_observed = component.is_observed;
         Ok(match built {
             Built::Input(it) => Built::Input(self.around_input(it, is_observed, node, path)?),
-            Built::Output(it) => Built::Output(self.around_output(it, is_observed, node, path)?),
+            Built::Output(it) => {
+                let output = self.output_instead(it, node, path)?;
+                Built::Output(self.around_output(output, is_observed, node, path)?)
+            }
             Built::Processor(it) => Built::Processor(self.around_processor(it, is_observed, node, path)),
             Built::Cache(it) => Built::Cache(Arc::new(ObservedCache::new(it, self.observed(node, path)))),
             Built::RateLimit(it) => {

@@ -35,7 +35,7 @@ mod world;
 
 pub use crate::{
     activity::Activity,
-    build::{Around, BuildRequest, build, build_between, threads},
+    build::{Around, BuildRequest, Instead, OutputInstead, build, build_between, build_instead, threads},
     observe::{Tally, Totals},
     panics::is_reported,
     reached::Reached,

@@ -186,6 +186,8 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.
     Blobl(BloblArguments),
+    /// Run failed messages through a config again.
+    Replay(crate::trial::ReplayArguments),
     /// Compile modules before they are needed, and keep the code where a stream finds it.
     Compile(CompileArguments),
     /// Say what a WebAssembly module is, and whether it can run here.

@@ -33,6 +33,7 @@ mod serving;
 mod signals;
 mod standard_output;
 mod table;
+mod trial;
 mod wasm;
 mod watcher;
 

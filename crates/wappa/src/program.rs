@@ -98,6 +98,11 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             standard_output::check()?;
             blobl::blobl(&arguments)
         }
+        Some(Command::Replay(arguments)) => {
+            let options = cli.options.merged(&arguments.options);
+            let environment = prepare(&options)?;
+            crate::trial::replay(&arguments, options, &environment)
+        }
         Some(Command::Compile(mut arguments)) => {
             arguments.files = cli.options.files.merged(&arguments.files);
             arguments.compiling = cli.options.compiling.merged(&arguments.compiling);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wappa_component::{Level, Logger, Metrics, Progress, Services};
-use wappa_engine::{BuildRequest, Setting, Stream, Tally, World};
+use wappa_engine::{BuildRequest, Instead, Setting, Stream, Tally, Totals, World};
 use wappa_spec::{
     ComponentNode, LintOptions, Node, Registry, Restricted, StreamConfig, imported_files, printable_lines,
 };
@@ -40,18 +40,53 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     let keeping = options.compiling.cache(environment);
     let watched = options.watcher.then(Watched::default);
     let ready = table_for(options, &keeping).and_then(|table| {
-        prepare(options, environment, &table, keeping, watched).map(|ready| (ready, table))
+        prepare(options, environment, &table, keeping, watched, false).map(|ready| (ready, table))
     });
     match ready {
         Ok((ready, table)) => {
             let logger = ready.logger.clone();
-            start(ready, options, environment, &table).unwrap_or_else(|text| {
+            let ended = start(ready, options, environment, &table, None);
+            ended.map(|it| it.code).unwrap_or_else(|text| {
                 logger.error(&text);
                 ExitCode::FAILURE
             })
         }
         Err(code) => code,
     }
+}
+
+/// How a run ended.
+pub(crate) struct Ended {
+    /// What the process is to end with.
+    pub(crate) code: ExitCode,
+    /// What became of all messages.
+    pub(crate) totals: Totals,
+}
+
+/// Runs a config on messages from elsewhere than its input, with the log on standard error, and without the HTTP service
+/// and the metrics, which are those of the stream that runs for good. `changed` may change the config, or refuse it. The
+/// error was told.
+pub(crate) fn run_instead(
+    options: &Options,
+    environment: &Environment,
+    changed: impl FnOnce(&mut StreamConfig) -> Result<(), String>,
+    instead: Instead<'_>,
+) -> Result<Ended, ExitCode> {
+    let keeping = options.compiling.cache(environment);
+    let table = table_for(options, &keeping)?;
+    let mut ready = prepare(options, environment, &table, keeping, None, true)?;
+    let empty = StreamConfig::empty(&table).expect("an empty config is a config");
+    ready.config.metrics = empty.metrics;
+    ready.config.http.enabled = false;
+    changed(&mut ready.config).map_err(|text| {
+        print(io::stderr(), &format!("{}\n", printable_lines(&text)));
+        ExitCode::FAILURE
+    })?;
+    let logger = ready.logger.clone();
+    start(ready, options, environment, &table, Some(instead)).map_err(|text| {
+        logger.error(&text);
+        ExitCode::FAILURE
+    })
 }
 
 /// All components, with what lints know of modules, which is nothing yet but for those that the cache trusts.
@@ -111,13 +146,14 @@ fn is_refused(config: &StreamConfig, findings: &[Finding], options: &Options) ->
     !is_chilled && findings.iter().any(|it| it.lint.is_error())
 }
 
-/// Everything before components are built: reads, lints, and opens the log.
+/// Everything before components are built: reads, lints, and opens the log, `by_hand` on standard error.
 fn prepare(
     options: &Options,
     environment: &Environment,
     table: &Table,
     keeping: Keeping,
     watched: Option<Watched>,
+    by_hand: bool,
 ) -> Result<Ready, ExitCode> {
     let origin = Origin::find(options.files.config.as_deref(), environment);
     let loaded = load(&origin, options, environment, table, watched.as_ref());
@@ -134,7 +170,8 @@ fn prepare(
     let config = config.map_or_else(|| StreamConfig::empty(table), Ok);
     let config = config.expect("an empty config is a config");
     let bar = Arc::new(Bar::default());
-    let logger = open_log(&config, options, environment, &bar).map_err(|text| {
+    let target = if by_hand || writes_to_stdout(&config) { Target::Stderr } else { Target::Stdout };
+    let logger = open_log(&config, options, environment, &bar, target).map_err(|text| {
         print(io::stdout(), &format!("Failed to create logger: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
@@ -171,16 +208,16 @@ fn print_unreadable(findings: &[Finding], environment: &Environment) {
     print(io::stderr(), &text);
 }
 
-/// To standard output, unless messages go there.
 fn open_log(
     config: &StreamConfig,
     options: &Options,
     environment: &Environment,
     bar: &Arc<Bar>,
+    target: Target,
 ) -> Result<Logger, String> {
     let setting = LogSetting {
         level: options.log_level.as_deref(),
-        target: if writes_to_stdout(config) { Target::Stderr } else { Target::Stdout },
+        target,
         has_color: lint::has_color(true, environment),
         bar: Arc::clone(bar),
     };
@@ -242,7 +279,8 @@ fn start(
     options: &Options,
     environment: &Environment,
     table: &Table,
-) -> Result<ExitCode, String> {
+    instead: Option<Instead<'_>>,
+) -> Result<Ended, String> {
     let Ready { config, origin, logger, keeping, bar, watched } = ready;
     let metrics = Metrics::default();
     metrics::rename(&metrics, &config.metrics.mapping, &logger);
@@ -254,11 +292,12 @@ fn start(
     let serving = Serving::start(&config, environment, &logger, push.page()).map_err(closing)?;
     let mut services = Services::default();
     // How far streams that follow each other are is nothing to be shown.
-    let drawing = (watched.is_none() && shows_progress(&config, environment)).then(|| {
-        let progress = Progress::default();
-        services.insert(Arc::new(progress.clone()));
-        Drawing::begin(Arc::clone(&bar), progress, lint::has_color(true, environment))
-    });
+    let drawing =
+        (watched.is_none() && instead.is_none() && shows_progress(&config, environment)).then(|| {
+            let progress = Progress::default();
+            services.insert(Arc::new(progress.clone()));
+            Drawing::begin(Arc::clone(&bar), progress, lint::has_color(true, environment))
+        });
     let maker = Maker {
         options,
         environment,
@@ -268,9 +307,11 @@ fn start(
         interrupted: events.was_signaled(),
         serving: &serving,
     };
-    let made = match maker.make(&config, table, &setting, services) {
+    let made = match maker.make(&config, table, &setting, services, instead) {
         Ok(made) => made,
-        Err(_) if events.is_stopped_early(&logger) => return Ok(ExitCode::SUCCESS),
+        Err(_) if events.is_stopped_early(&logger) => {
+            return Ok(Ended { code: ExitCode::SUCCESS, totals: Totals::default() });
+        }
         Err(text) => return Err(format!("Service closing due to: {text}")),
     };
     events.has_started();
@@ -279,6 +320,7 @@ fn start(
     }
     let (stream, tally) = made;
     serving.runs(setting.activity());
+    let of_end = tally.clone();
     let service = Service {
         logger,
         stop: setting.stop().clone(),
@@ -299,7 +341,7 @@ fn start(
     };
     let ended = service.run(stream);
     serving.close();
-    ended.map_err(closing)
+    ended.map(|code| Ended { code, totals: of_end.totals() }).map_err(closing)
 }
 
 fn closing(err: impl Display) -> String {
@@ -329,6 +371,7 @@ impl Maker<'_> {
         table: &Table,
         setting: &Setting,
         mut services: Services,
+        instead: Option<Instead<'_>>,
     ) -> Result<(Stream, Tally), String> {
         let restricted = Restricted(table);
         let registry: &dyn Registry = if config.is_restricted { &restricted } else { table };
@@ -349,7 +392,11 @@ impl Maker<'_> {
             services,
             setting,
         };
-        wappa_engine::build(request).map_err(|err| err.to_string())
+        let built = match instead {
+            Some(instead) => wappa_engine::build_instead(request, instead),
+            None => wappa_engine::build(request),
+        };
+        built.map_err(|err| err.to_string())
     }
 
     /// The stream of files that have changed, unless something is wrong with them: then the one before goes on. The log and
@@ -378,7 +425,7 @@ impl Maker<'_> {
         )?;
         let setting = new_setting()?;
         events.is_starting(setting.stop());
-        let made = self.make(&config, &table, &setting, Services::default());
+        let made = self.make(&config, &table, &setting, Services::default(), None);
         events.has_started();
         let (stream, tally) = made.map_err(failed)?;
         Ok(Renewed {
