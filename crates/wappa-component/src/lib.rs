@@ -72,7 +72,7 @@ pub use crate::{
     ledger::{Account, Charge, Charges, Ledger, Refused},
     line_rate::{Admitted, LINES_PER_SECOND, LineRate},
     logger::{Level, LogSink, Logger},
-    metrics::{Counter, Gauge, Histogram, Metrics, Sample, Series, SeriesSpec, Timing},
+    metrics::{Counter, Gauge, Histogram, Metrics, Present, Sample, Series, SeriesSpec, Timing},
     order::{Group, Order},
     output::{Output, OutputBell, WriteError},
     parcel::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Parcel, Pristine, Slices, Stretch, Unpacked},

@@ -162,19 +162,61 @@ impl Metrics {
         (series.name == name).then(|| kept.value.what())
     }
 
+    /// Shows that something is there, until what is returned is dropped: a gauge that says how many have asked for it, and
+    /// that is gone with the last of them. For what labels tell, a version say, so that what is over leaves no series behind.
+    pub fn present(&self, name: &str, labels: &[(&str, &str)]) -> Present {
+        let series = Series::new(name, labels);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Value::Gauge(gauge) = all.value(series.clone(), || Value::Gauge(Gauge::default())) else {
+            panic!("`{name}` is no gauge");
+        };
+        gauge.add(1);
+        drop(all);
+        Present { metrics: self.clone(), series, gauge }
+    }
+
     fn series(&self, name: &str, labels: &[(&str, &str)], new: impl FnOnce() -> Value) -> Value {
+        let series = Series::new(name, labels);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).value(series, new)
+    }
+}
+
+impl All {
+    fn value(&mut self, series: Series, new: impl FnOnce() -> Value) -> Value {
+        if let Some(kept) = self.series.get(&series) {
+            return kept.value.clone();
+        }
+        let shown = self.rename.as_ref().map(|rename| rename(&series));
+        let value = new();
+        self.series.insert(series, Kept { value: value.clone(), shown });
+        value
+    }
+}
+
+impl Series {
+    fn new(name: &str, labels: &[(&str, &str)]) -> Series {
         let mut labels: Vec<_> =
             labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         labels.sort();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = Series { name: name.to_string(), labels };
-        if let Some(kept) = all.series.get(&series) {
-            return kept.value.clone();
+        Series { name: name.to_string(), labels }
+    }
+}
+
+/// Something is there, and a gauge shows it, see [`Metrics::present`].
+#[derive(Debug)]
+pub struct Present {
+    metrics: Metrics,
+    series: Series,
+    gauge: Gauge,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut all = self.metrics.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gauge.add(-1);
+        if self.gauge.get() <= 0 {
+            all.series.remove(&self.series);
         }
-        let shown = all.rename.as_ref().map(|rename| rename(&series));
-        let value = new();
-        all.series.insert(series, Kept { value: value.clone(), shown });
-        value
     }
 }
 
@@ -266,6 +308,11 @@ impl Gauge {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Says that there is so much, unless there was more before.
+    pub fn raise_to(&self, n: i64) {
+        self.0.fetch_max(n, Ordering::Relaxed);
+    }
+
     /// How much there is.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -305,6 +352,15 @@ impl Timing {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.0.counts[bucket_of(ns)].fetch_add(1, Ordering::Relaxed);
         self.0.sum_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    /// Records what so many have taken together, as often as they are, each as its share.
+    pub fn record_shares(&self, all: Duration, n: u64) {
+        let ns = u64::try_from(all.as_nanos()).unwrap_or(u64::MAX);
+        if let Some(share) = ns.checked_div(n) {
+            self.0.counts[bucket_of(share)].fetch_add(n, Ordering::Relaxed);
+            self.0.sum_ns.fetch_add(ns, Ordering::Relaxed);
+        }
     }
 
     /// What was recorded.
@@ -418,6 +474,37 @@ mod tests {
         let names: Vec<&str> = samples.iter().map(|it| it.0.name.as_str()).collect();
         assert_eq!(names, ["m", "n"]);
         assert_eq!((&samples[0].1, &samples[1].1), (&Sample::Gauge(-2), &Sample::Counter(5)));
+    }
+
+    #[test]
+    fn what_is_there_is_shown_until_the_last_has_gone() {
+        let metrics = Metrics::default();
+        let (one, other) = (metrics.present("m", &[("v", "1")]), metrics.present("m", &[("v", "1")]));
+        let newer = metrics.present("m", &[("v", "2")]);
+        let shown = || {
+            let samples = metrics.samples().into_iter();
+            samples.map(|(series, sample)| format!("{}={sample:?}", series.labels[0].1)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(), ["1=Gauge(2)", "2=Gauge(1)"]);
+        drop(one);
+        assert_eq!(shown(), ["1=Gauge(1)", "2=Gauge(1)"]);
+        drop((other, newer));
+        assert_eq!(shown(), [""; 0]);
+        // Another one is a new one.
+        let again = metrics.present("m", &[("v", "1")]);
+        assert_eq!(shown(), ["1=Gauge(1)"]);
+        drop(again);
+    }
+
+    #[test]
+    fn shares_are_as_many_as_those_who_had_them() {
+        let timing = Timing::default();
+        timing.record_shares(Duration::from_nanos(600), 100);
+        timing.record_shares(Duration::from_nanos(600), 0);
+        timing.record_shares(Duration::from_nanos(7), 1);
+        let histogram = timing.histogram();
+        assert_eq!((histogram.count(), histogram.sum().as_nanos()), (101, 607));
+        assert_eq!(histogram.n_up_to(Duration::from_nanos(6)), 100);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::symlink,
     path::Path,
     process::{Child, ChildStdin},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -43,9 +43,10 @@ output:
 
 /// A stream to which one line is written at a time.
 struct Stream {
-    child: Child,
     stdin: ChildStdin,
     stdout: BufReader<std::process::ChildStdout>,
+    log: JoinHandle<String>,
+    child: Child,
 }
 
 impl Stream {
@@ -53,7 +54,8 @@ impl Stream {
         let mut child = program.start(&["-c", "a.yaml"]);
         let stdin = child.stdin.take().expect("it is piped");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        Stream { child, stdin, stdout }
+        let log = support::collect(child.stderr.take().expect("it is piped"));
+        Stream { stdin, stdout, log, child }
     }
 
     /// What becomes of one line.
@@ -86,8 +88,9 @@ impl Stream {
 
     fn end(self) -> String {
         drop(self.stdin);
-        let stderr = support::collect(self.child.stderr.expect("it is piped"));
-        stderr.join().expect("reading does not panic")
+        let log = self.log.join().expect("reading does not panic");
+        wait(self.child);
+        log
     }
 }
 
@@ -119,7 +122,8 @@ fn a_guest_that_wants_to_be_told_of_its_end_is_told_in_every_version() {
 
 #[test]
 fn a_new_version_takes_over_between_messages() {
-    let program = Program::new("reload").file("a.yaml", CONFIG).file("guest.wat", answering("one"));
+    let counted = format!("metrics: {{ logger: {{ push_interval: 100ms }} }}\n{CONFIG}");
+    let program = Program::new("reload").file("a.yaml", counted).file("guest.wat", answering("one"));
     let guest = program.dir().join("guest.wat");
     let mut stream = Stream::start(&program);
     assert_eq!(stream.ask(), "one");
@@ -160,6 +164,21 @@ fn a_new_version_takes_over_between_messages() {
     assert!((2..=3).contains(&count("the new version does not load")), "{log}");
     assert!(log.contains("exports no function `process`"), "{log}");
     assert!(!log.contains("level=warn"), "{log}");
+    // Each version was shown while it was at work, and no other one beside it.
+    let value_of = |line: &str, name: &str| {
+        let value = line.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+        value.map(str::to_string)
+    };
+    let shown = |name: &str| {
+        let name = format!("name={name}");
+        log.lines().filter(move |it| it.split(' ').any(|it| it == name))
+    };
+    let mut versions: Vec<String> = shown("wasm_module").filter_map(|it| value_of(it, "sha256")).collect();
+    versions.dedup();
+    assert_eq!(versions.len(), 5, "{versions:?}");
+    assert!(shown("wasm_module").all(|it| value_of(it, "value").as_deref() == Some("1")), "{log}");
+    let last = shown("wasm_reloaded").next_back().and_then(|it| value_of(it, "value"));
+    assert_eq!(last.as_deref(), Some("4"), "{log}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub struct Instance {
     close: Option<TypedFunc<(), ()>>,
     /// For calls with one message.
     single: Run,
+    n_calls: u64,
     slot: Slot,
 }
 
@@ -97,7 +98,7 @@ impl Instance {
             NotStarted::Failed(err) => err,
             NotStarted::NoSlot => CallError::new(Kind::Instance, "no memory for an instance"),
         })?;
-        Ok(Instance { store, entry, close, single: Run::default(), slot })
+        Ok(Instance { store, entry, close, single: Run::default(), n_calls: 0, slot })
     }
 
     /// Takes one message through the guest.
@@ -169,6 +170,7 @@ impl Instance {
             if host.shared.interrupt.is_raised() {
                 return Err(stopped(&Stop::Interrupted, &host.shared));
             }
+            self.n_calls += 1;
             match &self.entry {
                 Entry::Component(process) => {
                     let process = *process;
@@ -272,6 +274,11 @@ impl Instance {
     /// Whether the guest is in good health but should be replaced: it keeps what it was told to give back.
     pub fn is_worn(&self) -> bool {
         self.host().batches.is_worn()
+    }
+
+    /// How often the guest was called for messages.
+    pub(crate) fn n_calls(&self) -> u64 {
+        self.n_calls
     }
 
     /// The instance's memories and tables, in bytes.

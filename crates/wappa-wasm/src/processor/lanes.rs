@@ -17,7 +17,10 @@ use std::{
 
 use wappa_component::Step;
 
-use super::recycle::{Growth, Spare};
+use super::{
+    counted::{Counted, CountedInstance},
+    recycle::{Growth, Spare},
+};
 use crate::{guest::instance::Instance, host::pace::Pace};
 
 /// A lane that waits for an instance looks this often whether the stream is given up.
@@ -34,11 +37,13 @@ pub(super) struct Alive {
     /// Messages that it has worked on.
     pub(super) n_messages: u64,
     pub(super) growth: Growth,
+    _counted: CountedInstance,
 }
 
 impl Alive {
-    pub(super) fn new(instance: Instance, version: u64) -> Alive {
-        Alive { instance, version, n_messages: 0, growth: Growth::default() }
+    pub(super) fn new(instance: Instance, version: u64, counted: &Counted) -> Alive {
+        let of_instance = counted.instance(&instance);
+        Alive { instance, version, n_messages: 0, growth: Growth::default(), _counted: of_instance }
     }
 }
 
@@ -90,8 +95,8 @@ pub(super) enum Exchanged {
 impl Lanes {
     /// `max_instances` is the user's bound; zero for none. `first` is the instance that was made when the processor was
     /// built.
-    pub(super) fn new(n_lanes: usize, max_instances: usize, n_threads: usize, first: Instance) -> Lanes {
-        let seat = Seat { alive: Some(Alive::new(first, 0)), ..Seat::default() };
+    pub(super) fn new(n_lanes: usize, max_instances: usize, n_threads: usize, first: Alive) -> Lanes {
+        let seat = Seat { alive: Some(first), ..Seat::default() };
         let n_seats = match (max_instances, n_threads) {
             (_, 1) => 1,
             (0, _) => n_lanes,

@@ -1,6 +1,7 @@
 //! The `wasm` processor: a guest in a pipeline.
 
 mod config;
+mod counted;
 mod known;
 mod lanes;
 mod lint;
@@ -18,7 +19,7 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, BuildProcessor, Component, Context, Counter, Logger, Part, Processor, Step, cause_of_start,
+    BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, cause_of_start,
 };
 use wappa_message::Mark;
 
@@ -29,7 +30,8 @@ use crate::{
     host::stack::spawn_scoped_thread,
 };
 use config::WasmConfig;
-use lanes::Lanes;
+use counted::Counted;
+use lanes::{Alive, Lanes};
 use observers::{Failures, LogOfGuest, MetricsOfGuest, TicksOfStream};
 use recycle::Recycle;
 use seat::Seat;
@@ -56,7 +58,7 @@ struct Wasm {
     logger: Logger,
     /// The path without `root.`, as it stands in marks.
     path: String,
-    state_lost: Counter,
+    counted: Arc<Counted>,
     failures: Failures,
     /// Failures of host functions, after which a guest goes on as if nothing were.
     mistakes: RatedLog,
@@ -76,7 +78,9 @@ impl BuildProcessor for WasmConfig {
         // Compiling takes long: a stop during it ends the compiler too.
         let of_hook = interrupt.clone();
         ctx.on_abandon(move || of_hook.raise());
-        let maker = self.maker(&engine, &file, interrupt, ctx);
+        let counted = Arc::new(Counted::new(ctx, self.reload));
+        let maker = self.maker(&engine, &file, interrupt, Arc::clone(&counted), ctx);
+        let began = Instant::now();
         let seen = Look::at(&file);
         let place = |text: String| BuildError::new(format!("`{}`: {text}", file.display()));
         let unreadable = |cause| BuildError::new(format!("reading the module `{}`: {cause}", file.display()));
@@ -90,10 +94,9 @@ impl BuildProcessor for WasmConfig {
         let guest = maker.guest(&module).map_err(&place)?;
         let first = first_instance(&guest).map_err(|err| place(err.mark_text()))?;
         let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
-        let lanes = Lanes::new(ctx.lanes(), max_instances, ctx.threads(), first);
-        let labels = [("label", ctx.label()), ("path", ctx.path())];
-        let state_lost = ctx.metrics().counter(series::WASM_STATE_LOST.name, &labels);
-        let versions = Arc::new(Versions::new(guest));
+        counted.loaded(began.elapsed());
+        let lanes = Lanes::new(ctx.lanes(), max_instances, ctx.threads(), Alive::new(first, 0, &counted));
+        let versions = Arc::new(Versions::new(guest, counted.version(&module.sha256())));
         let watch = if self.reload {
             let watched = Watched {
                 file,
@@ -101,7 +104,7 @@ impl BuildProcessor for WasmConfig {
                 load: Box::new(move |digest| maker.load(digest)),
                 versions: Arc::clone(&versions),
                 logger: logger.clone(),
-                failed: ctx.metrics().counter(series::WASM_RELOAD_FAILED.name, &labels),
+                counted: Arc::clone(&counted),
             };
             let watch = Watch::begin(watched, seen);
             Some(watch.map_err(|err| BuildError::new(format!("watching the module: {err}")))?)
@@ -124,7 +127,7 @@ impl BuildProcessor for WasmConfig {
             part_limit: bytes_of(self.part_limit),
             logger,
             path,
-            state_lost,
+            counted,
             failures: Failures::new(ctx.metrics().clone(), ctx.label(), ctx.path()),
             mistakes,
             _watch: watch,
@@ -138,7 +141,14 @@ fn bytes_of(size: wappa_spec::Size) -> usize {
 
 impl WasmConfig {
     /// What makes guests of a module's versions.
-    fn maker(&self, engine: &Engine, file: &Path, interrupt: Interrupt, ctx: &Context<'_>) -> Maker {
+    fn maker(
+        &self,
+        engine: &Engine,
+        file: &Path,
+        interrupt: Interrupt,
+        counted: Arc<Counted>,
+        ctx: &Context<'_>,
+    ) -> Maker {
         let mounts = self.mounts.iter();
         let logger = ctx.logger();
         let metrics = MetricsOfGuest::new(ctx.metrics().clone(), ctx.label(), ctx.path(), logger.clone());
@@ -146,6 +156,7 @@ impl WasmConfig {
             engine: engine.clone(),
             file: file.to_path_buf(),
             sha256: self.sha256.clone(),
+            counted,
             config: GuestConfig {
                 function: self.function.clone(),
                 config: self.config.reveal().0.clone(),
@@ -181,16 +192,22 @@ struct Maker {
     engine: Engine,
     file: PathBuf,
     sha256: String,
+    counted: Arc<Counted>,
     config: GuestConfig,
 }
 
 impl Maker {
     fn module(&self, bytes: &[u8]) -> Result<Module, String> {
+        let began = Instant::now();
         let module = match self.sha256.as_str() {
             "" => Module::new(&self.engine, bytes),
             pinned => Module::with_sha256(&self.engine, bytes, pinned),
         };
-        module.map_err(|err| err.to_string())
+        let module = module.map_err(|err| err.to_string())?;
+        if !module.is_from_cache() {
+            self.counted.compiled(began.elapsed());
+        }
+        Ok(module)
     }
 
     /// The module of a digest, where another processor has it already.
@@ -206,13 +223,16 @@ impl Maker {
     /// The guest of what is in the file now, once its first instance has started, unless the file is the one of the
     /// digest.
     fn load(&self, digest: &str) -> Result<Option<(Guest, String)>, String> {
+        let began = Instant::now();
         let bytes = read_module(&self.file)?;
         if crate::file::digest::sha256_of(&bytes) == digest {
             return Ok(None);
         }
         let module = self.module(&bytes)?;
         let guest = self.guest(&module)?;
-        first_instance(&guest).map_err(|err| err.mark_text())?.close();
+        let first = first_instance(&guest).map_err(|err| err.mark_text())?;
+        self.counted.loaded(began.elapsed());
+        first.close();
         Ok(Some((guest, module.sha256())))
     }
 }

@@ -7,6 +7,7 @@ use wappa_message::{Mark, Message};
 
 use super::{
     Wasm,
+    counted::Recycled,
     lanes::{Alive, Borrowed, Exchanged},
     recycle::{Advice, Spare},
 };
@@ -73,9 +74,11 @@ impl Seat<'_> {
         }
         let alive = self.borrowed.alive.as_mut().expect(PRESENT);
         run.limit_to(self.wasm.recycle.messages_left(alive.n_messages));
-        let before = run.n_done();
+        let (before, n_calls, began) = (run.n_done(), alive.instance.n_calls(), Instant::now());
         let ended = alive.instance.run(run, &self.context);
-        alive.n_messages += (run.n_done() - before) as u64;
+        let n_messages = (run.n_done() - before) as u64;
+        alive.n_messages += n_messages;
+        self.wasm.counted.took(began.elapsed(), n_messages, alive.instance.n_calls() - n_calls);
         if alive.instance.is_spent() {
             self.drop_spent(step);
         } else {
@@ -111,12 +114,12 @@ impl Seat<'_> {
         if let Some(spare) = self.borrowed.spare.take().filter(|it| it.version == version)
             && let Some(instance) = spare.take()
         {
-            self.borrowed.alive = Some(Alive::new(instance, version));
+            self.borrowed.alive = Some(Alive::new(instance, version, &self.wasm.counted));
             return Ok(());
         }
         match guest.instantiate(Instant::now() + guest.limits().timeout) {
             Ok(instance) => {
-                self.borrowed.alive = Some(Alive::new(instance, version));
+                self.borrowed.alive = Some(Alive::new(instance, version, &self.wasm.counted));
                 self.borrowed.back_off = Duration::ZERO;
                 Ok(())
             }
@@ -148,18 +151,23 @@ impl Seat<'_> {
         let recycle = self.wasm.recycle;
         let alive = self.borrowed.alive.as_mut().expect(PRESENT);
         let mut advice = recycle.by_messages(alive.n_messages);
-        let mut why = "it has had as many messages as `recycle` allows";
-        if alive.instance.has_grown() && advice != Advice::Replace {
+        let mut why = (Recycled::Messages, "it has had as many messages as `recycle` allows");
+        let has_grown = alive.instance.has_grown();
+        if has_grown {
+            self.wasm.counted.memory(&alive.instance);
+        }
+        if has_grown && advice != Advice::Replace {
             let bytes = alive.instance.memory_bytes();
             let by_growth = recycle.by_growth(&mut alive.growth, alive.n_messages, bytes);
             if by_growth != Advice::Keep {
                 advice = by_growth;
-                why = "its memory kept growing and nears `memory_limit`: the module leaks";
+                let text = "its memory kept growing and nears `memory_limit`: the module leaks";
+                why = (Recycled::Growth, text);
             }
         }
         if alive.instance.is_worn() {
             advice = Advice::Replace;
-            why = "it keeps batches that it was to give back";
+            why = (Recycled::Worn, "it keeps batches that it was to give back");
         }
         match advice {
             Advice::Keep => (),
@@ -174,7 +182,8 @@ impl Seat<'_> {
                 if let Some(alive) = self.borrowed.alive.take() {
                     alive.instance.close();
                 }
-                self.state_lost(step, why);
+                self.wasm.counted.recycled(why.0);
+                self.state_lost(step, why.1);
             }
         }
     }
@@ -189,7 +198,7 @@ impl Seat<'_> {
 
     /// What the guest kept in globals is lost, which a guest with state on one thread would miss.
     fn state_lost(&mut self, step: &Step<'_>, why: &str) {
-        self.wasm.state_lost.add(1);
+        self.wasm.counted.state_lost();
         let now = step.now();
         if self.borrowed.quiet_until <= now {
             self.borrowed.quiet_until = now + STATE_LOST_INTERVAL;

@@ -11,8 +11,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use wappa_component::{Counter, Logger};
+use wappa_component::{Logger, Present};
 
+use super::counted::Counted;
 use crate::{guest::Guest, host::stack::spawn_thread};
 
 /// How often the file is looked at. It must look the same twice, so that one that is half written is left alone.
@@ -25,12 +26,13 @@ const SETTLED_AGE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Versions {
     number: AtomicU64,
-    current: Mutex<Guest>,
+    current: Mutex<(Guest, Present)>,
 }
 
 impl Versions {
-    pub(super) fn new(guest: Guest) -> Versions {
-        Versions { number: AtomicU64::new(0), current: Mutex::new(guest) }
+    /// The first version, and what shows that it is at work.
+    pub(super) fn new(guest: Guest, shown: Present) -> Versions {
+        Versions { number: AtomicU64::new(0), current: Mutex::new((guest, shown)) }
     }
 
     /// The number of the current version. Costs a load.
@@ -41,12 +43,12 @@ impl Versions {
     /// The current version and its number.
     pub(super) fn current(&self) -> (Guest, u64) {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.clone(), self.number())
+        (current.0.clone(), self.number())
     }
 
-    fn replace(&self, guest: Guest) {
+    fn replace(&self, guest: Guest, shown: Present) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = guest;
+        *current = (guest, shown);
         self.number.fetch_add(1, Ordering::Release);
     }
 }
@@ -61,7 +63,7 @@ pub(super) struct Watched {
     pub(super) load: Load,
     pub(super) versions: Arc<Versions>,
     pub(super) logger: Logger,
-    pub(super) failed: Counter,
+    pub(super) counted: Arc<Counted>,
 }
 
 /// A watch over a module's file, which ends when this is dropped.
@@ -146,13 +148,14 @@ impl Watched {
         let file = self.file.display();
         match result {
             Ok(Some((guest, digest))) => {
-                self.versions.replace(guest);
+                self.versions.replace(guest, self.counted.version(&digest));
+                self.counted.reloaded(true);
                 self.logger.info(&format!("`{file}` was replaced: the new version takes over ({digest})"));
                 self.digest = digest;
             }
             Ok(None) => (),
             Err(why) => {
-                self.failed.add(1);
+                self.counted.reloaded(false);
                 let text = format!(
                     "`{file}` was replaced, and the new version does not load: {why}; the old one goes on"
                 );
