@@ -9,7 +9,7 @@ use clap::{
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{
-    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list::Format, ping::PingArguments,
+    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list, ping::PingArguments,
     wasm::COMPILE_CHILD,
 };
 
@@ -260,9 +260,13 @@ pub(crate) struct ListArguments {
     /// Kinds of components: inputs, processors, outputs, scanners …; or bloblang-functions, bloblang-methods.
     pub(crate) kinds: Vec<String>,
 
-    /// How to print them.
+    /// How to print them: for people, as an object of kinds, or as the JSON schema of configs, for editors.
     #[arg(long, value_enum, default_value = "text", ignore_case = true)]
-    pub(crate) format: Format,
+    pub(crate) format: list::Format,
+
+    /// List only what has this status.
+    #[arg(long, value_enum, ignore_case = true)]
+    pub(crate) status: Option<list::StatusName>,
 }
 
 /// The arguments of `blobl`.

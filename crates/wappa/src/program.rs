@@ -89,8 +89,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::List(arguments)) => {
             standard_output::check()?;
             let registry: &dyn Registry = &table::registry();
-            list::check_kinds(&arguments.kinds)?;
-            print(io::stdout(), &list::list(registry, &arguments.kinds, arguments.format));
+            print(io::stdout(), &list::list(registry, &arguments)?);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Blobl(mut arguments)) => {
