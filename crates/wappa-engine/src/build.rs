@@ -8,8 +8,8 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, Builder, Built, Cache, Caches, Component, Context, Input, Logger, Metrics, Output, Processor,
-    RateLimit, Services, Surroundings, cause,
+    BuildError, Builder, Built, Cache, Caches, Component, Context, Input, InputBell, Logger, Metrics, Output,
+    Processor, RateLimit, Services, Surroundings, cause,
 };
 use wappa_spec::{
     ComponentKind, ComponentNode, ErrorHandlingConfig, Kept, Registry, Resources, StreamConfig, THREADS_MAX,
@@ -59,11 +59,12 @@ pub fn build(request: BuildRequest<'_>) -> Result<(Stream, Tally), BuildError> {
 /// What is put in the place of parts of a config, for who gives it messages by hand.
 #[expect(missing_debug_implementations, reason = "an input is code")]
 pub struct Instead<'a> {
-    /// Where messages come from. They are read once: what fails is not replayed, and no buffer stands behind it.
-    pub input: Box<dyn Input>,
+    /// Makes what messages come from, with the bell for it. They are read once: what fails is not replayed, and no buffer
+    /// stands behind it.
+    pub input: Box<dyn FnOnce(InputBell) -> Box<dyn Input> + 'a>,
     /// Whether they go through the processors under the config's input, as what that reads would.
     pub is_as_read: bool,
-    /// What stands for an output that was built; none: that output itself.
+    /// Makes what stands in the place of an output, which is not built then; none: that output itself.
     pub outputs: Option<&'a OutputInstead<'a>>,
 }
 
@@ -443,14 +444,20 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// One component more is built.
+    fn count(&mut self, node: &ComponentNode, path: &str) -> Result<(), BuildError> {
+        self.n_components += 1;
+        if self.n_components <= COMPONENTS_MAX {
+            return Ok(());
+        }
+        let err = BuildError::new(format!("a stream has at most {COMPONENTS_MAX} components"));
+        Err(err.placed(node.kind, &node.label, path))
+    }
+
     /// Builds the component alone, in the directory of its node's file. Nodes without one are below others, which are in it.
     fn alone(&mut self, node: &ComponentNode, path: &str) -> Result<(Built, &'static Component), BuildError> {
         let component = self.component(node).map_err(|err| err.placed(node.kind, &node.label, path))?;
-        self.n_components += 1;
-        if COMPONENTS_MAX < self.n_components {
-            let err = BuildError::new(format!("a stream has at most {COMPONENTS_MAX} components"));
-            return Err(err.placed(node.kind, &node.label, path));
-        }
+        self.count(node, path)?;
         if let Some(strictness) = &self.strictness {
             strictness.see(node, &self.request.logger);
         }
@@ -496,7 +503,8 @@ impl<'a> Building<'a> {
     fn input_instead(&mut self, instead: Instead<'_>) -> Result<Box<dyn Input>, BuildError> {
         let Setting { tally, activity, .. } = self.request.setting;
         let of = Observed::silent(self.request.setting, "input", INPUT_PATH);
-        let input = Box::new(Intake::new(instead.input, of, tally.clone(), activity));
+        let input = (instead.input)(self.bell.for_input());
+        let input = Box::new(Intake::new(input, of, tally.clone(), activity));
         let node = &self.request.config.input;
         let processors = match instead.is_as_read {
             true => self.under(node, "root.input")?,
@@ -508,18 +516,17 @@ impl<'a> Building<'a> {
         })
     }
 
-    /// What stands in the place of an output that was built.
-    fn output_instead(
-        &mut self,
-        built: Box<dyn Output>,
-        node: &ComponentNode,
-        path: &str,
-    ) -> Result<Box<dyn Output>, BuildError> {
-        let Some(instead) = self.outputs else { return Ok(built) };
-        match instead(node, &mut Context::new(self, &node.label, path)) {
-            Some(other) => other.map_err(|err| err.placed(node.kind, &node.label, path)),
-            None => Ok(built),
-        }
+    /// What stands in the place of an output, with what belongs around that.
+    fn output_instead(&mut self, node: &ComponentNode, path: &str) -> Result<Option<Built>, BuildError> {
+        let Some(instead) = self.outputs.filter(|_| node.kind == ComponentKind::Output) else {
+            return Ok(None);
+        };
+        let Some(output) = instead(node, &mut Context::new(self, &node.label, path)) else {
+            return Ok(None);
+        };
+        self.count(node, path)?;
+        let output = output.map_err(|err| err.placed(node.kind, &node.label, path))?;
+        self.around_output(output, true, node, path).map(|it| Some(Built::Output(it)))
     }
 
     /// Puts around a processor what belongs there: what is said of its failures.
@@ -613,14 +620,14 @@ impl Builder for Building<'_> {
     }
 
     fn child(&mut self, node: &ComponentNode, path: &str) -> Result<Built, BuildError> {
+        if let Some(instead) = self.output_instead(node, path)? {
+            return Ok(instead);
+        }
         let (built, component) = self.alone(node, path)?;
         let is_observed = component.is_observed;
         Ok(match built {
             Built::Input(it) => Built::Input(self.around_input(it, is_observed, node, path)?),
-            Built::Output(it) => {
-                let output = self.output_instead(it, node, path)?;
-                Built::Output(self.around_output(output, is_observed, node, path)?)
-            }
+            Built::Output(it) => Built::Output(self.around_output(it, is_observed, node, path)?),
             Built::Processor(it) => Built::Processor(self.around_processor(it, is_observed, node, path)),
             Built::Cache(it) => Built::Cache(Arc::new(ObservedCache::new(it, self.observed(node, path)))),
             Built::RateLimit(it) => {

@@ -56,6 +56,7 @@ pub mod bento;
 pub mod builtin;
 mod component;
 mod config_test;
+mod defaults;
 pub mod docs;
 mod duration;
 pub mod env;
@@ -79,6 +80,7 @@ pub mod yaml;
 
 pub use component::{ComponentNode, is_label};
 pub use config_test::{TestConfig, TestInputConfig, TestOutputConfig};
+pub use defaults::with_defaults;
 pub use duration::{duration_hint, parse_duration};
 pub use http::{BasicAuthConfig, CorsConfig, HttpConfig};
 pub use labels::Labels;
@@ -91,7 +93,7 @@ pub use root::{
     ErrorHandlingConfig, ErrorLogConfig, LOG_LEVELS, LogFileConfig, LoggerConfig, PipelineConfig, Resources,
     StreamConfig, THREADS_MAX,
 };
-pub use scrub::scrub;
+pub use scrub::{hides, scrub, without_credentials};
 pub use size::Size;
 pub use source::{Linted, Source};
 pub use spec::{ComponentKind, Config, Field, Registry, Restricted, Spec, Status, Type, Value};

@@ -48,7 +48,7 @@ impl Scrubber<'_> {
                 let pairs = pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect();
                 Node::new(node.pos, Kind::Map(pairs))
             }
-            _ => without_credentials(node),
+            _ => node_without_credentials(node),
         }
     }
 
@@ -80,23 +80,31 @@ impl Scrubber<'_> {
 const CREDENTIALS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"];
 
+/// Whether what has this name, of a header for instance, is not to be printed.
+pub fn hides(name: &str) -> bool {
+    is_credential(name)
+}
+
+/// A text without what lets somebody in: `user:password@` before a host, with a scheme or without one, and what is behind
+/// `password=`.
+pub fn without_credentials(text: &str) -> String {
+    without_passwords(&without_users(text))
+}
+
 fn is_credential(name: &str) -> bool {
     CREDENTIALS.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// The same without what lets somebody in: `user:password@` before a host, with a scheme or without one, and what is
-/// behind `password=`.
-fn without_credentials(node: &Node) -> Node {
+/// The same without what lets somebody in.
+fn node_without_credentials(node: &Node) -> Node {
     let kind = match &node.kind {
         Kind::Null => Kind::Null,
-        Kind::Scalar { text, style } => {
-            Kind::Scalar { text: without_passwords(&without_users(text)), style: *style }
-        }
-        Kind::Seq(items) => Kind::Seq(items.iter().map(without_credentials).collect()),
+        Kind::Scalar { text, style } => Kind::Scalar { text: without_credentials(text), style: *style },
+        Kind::Seq(items) => Kind::Seq(items.iter().map(node_without_credentials).collect()),
         Kind::Map(pairs) => {
             let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
                 true => hide(it),
-                false => without_credentials(it),
+                false => node_without_credentials(it),
             };
             Kind::Map(pairs.iter().map(|(key, it)| (key.clone(), shown(key, it))).collect())
         }

@@ -186,6 +186,10 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.
     Blobl(BloblArguments),
+    /// Run one input through two configs or two programs, and show the first message that differs.
+    Diff(crate::trial::DiffArguments),
+    /// Print the config as it is understood, with its defaults and without its secrets.
+    Echo(EchoArguments),
     /// Run failed messages through a config again.
     Replay(crate::trial::ReplayArguments),
     /// Compile modules before they are needed, and keep the code where a stream finds it.
@@ -211,6 +215,19 @@ pub(crate) enum Command {
 pub(crate) struct RunArguments {
     /// A path to a configuration file.
     pub(crate) path: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) dry: crate::trial::DryRunOptions,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// The arguments of `echo`.
+#[derive(Args, Debug)]
+pub(crate) struct EchoArguments {
+    /// A path to a configuration file.
+    pub(crate) path: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) options: Options,

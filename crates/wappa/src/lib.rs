@@ -11,6 +11,7 @@ mod compiling;
 mod config;
 mod config_tests;
 mod dotenv;
+mod echo;
 mod environment;
 mod file_text;
 mod globs;

@@ -21,7 +21,7 @@ use crate::{
 const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
-const COMMANDS_OF_BENTO: [&str; 4] = ["create", "echo", "streams", "template"];
+const COMMANDS_OF_BENTO: [&str; 3] = ["create", "streams", "template"];
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -67,7 +67,10 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
                 [path] => options.files.config = Some(path.clone()),
                 _ => return Err("A maximum of one config must be specified with the run command".to_string()),
             }
-            Ok(run::run(&options, &environment))
+            match arguments.dry.dry_run {
+                true => crate::trial::dry_run(&arguments.dry, options, &environment),
+                false => Ok(run::run(&options, &environment)),
+            }
         }
         Some(Command::Lint(mut arguments)) => {
             arguments.restricted |= cli.options.restricted;
@@ -96,6 +99,17 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             arguments.restricted |= cli.options.restricted;
             standard_output::check()?;
             blobl::blobl(&arguments)
+        }
+        Some(Command::Diff(mut arguments)) => {
+            arguments.files = cli.options.files.merged(&arguments.files);
+            let environment = read_env_files(&arguments.files)?;
+            crate::trial::diff(&arguments, &environment)
+        }
+        Some(Command::Echo(arguments)) => {
+            let mut options = cli.options.merged(&arguments.options);
+            options.files.config = arguments.path.or(options.files.config);
+            let environment = prepare(&options)?;
+            crate::echo::echo(&options, &environment)
         }
         Some(Command::Replay(arguments)) => {
             let options = cli.options.merged(&arguments.options);

@@ -93,10 +93,10 @@ const EXIT_CODES: &str = "
 
 | code | when |
 | --- | --- |
-| 0 | the input came to its end, or a signal stopped the stream, and all that was read was delivered; `lint` found no error; `compile` has kept the code of every module; no message failed in `call` or `bench`; all messages of `replay` went through |
+| 0 | the input came to its end, or a signal stopped the stream, and all that was read was delivered; `lint` found no error; `compile` has kept the code of every module; no message failed in `call` or `bench`; all messages of `replay` went through; nothing differs in `diff` |
 | 1 | a config could not be read, has lint errors or could not be built; a source could not be read to its end; the \
 stream failed, did not stop in time, or left messages that were not delivered; `compile` could not compile a module or keep its code; a message \
-failed in `call` or `bench`, or failed again or was not delivered in `replay`; in `dev --once` the build failed or a fixture differs; a flag or command is unknown |
+failed in `call` or `bench`, or failed again or was not delivered in `replay`, or differs in `diff`; in `dev --once` the build failed or a fixture differs; a flag or command is unknown |
 | 2 | with `--exit-non-zero-on-failure`: nothing of the above, and messages failed in a processor without a `catch` or a \
 `try` that saw it |
 ";

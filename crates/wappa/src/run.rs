@@ -61,16 +61,19 @@ pub(crate) struct Ended {
     pub(crate) code: ExitCode,
     /// What became of all messages.
     pub(crate) totals: Totals,
+    /// How many messages were not delivered.
+    pub(crate) undelivered: u64,
 }
 
 /// Runs a config on messages from elsewhere than its input, with the log on standard error, and without the HTTP service
-/// and the metrics, which are those of the stream that runs for good. `changed` may change the config, or refuse it. The
-/// error was told.
+/// and the metrics, which are those of the stream that runs for good. `changed` may change the config, or refuse it; a
+/// `logger` is told in place of the log what happens from then on. The error was told.
 pub(crate) fn run_instead(
     options: &Options,
     environment: &Environment,
     changed: impl FnOnce(&mut StreamConfig) -> Result<(), String>,
     instead: Instead<'_>,
+    logger: Option<Logger>,
 ) -> Result<Ended, ExitCode> {
     let keeping = options.compiling.cache(environment);
     let table = table_for(options, &keeping)?;
@@ -82,6 +85,9 @@ pub(crate) fn run_instead(
         print(io::stderr(), &format!("{}\n", printable_lines(&text)));
         ExitCode::FAILURE
     })?;
+    if let Some(logger) = logger {
+        ready.logger = logger;
+    }
     let logger = ready.logger.clone();
     start(ready, options, environment, &table, Some(instead)).map_err(|text| {
         logger.error(&text);
@@ -168,7 +174,10 @@ fn prepare(
     let is_readable = config.is_some();
     // Without a config the log is as without any settings.
     let config = config.map_or_else(|| StreamConfig::empty(table), Ok);
-    let config = config.expect("an empty config is a config");
+    let mut config = config.expect("an empty config is a config");
+    if by_hand {
+        config.logger.file.path.clear();
+    }
     let bar = Arc::new(Bar::default());
     let target = if by_hand || writes_to_stdout(&config) { Target::Stderr } else { Target::Stdout };
     let logger = open_log(&config, options, environment, &bar, target).map_err(|text| {
@@ -310,7 +319,7 @@ fn start(
     let made = match maker.make(&config, table, &setting, services, instead) {
         Ok(made) => made,
         Err(_) if events.is_stopped_early(&logger) => {
-            return Ok(Ended { code: ExitCode::SUCCESS, totals: Totals::default() });
+            return Ok(Ended { code: ExitCode::SUCCESS, totals: Totals::default(), undelivered: 0 });
         }
         Err(text) => return Err(format!("Service closing due to: {text}")),
     };
@@ -341,7 +350,8 @@ fn start(
     };
     let ended = service.run(stream);
     serving.close();
-    ended.map(|code| Ended { code, totals: of_end.totals() }).map_err(closing)
+    let (totals, undelivered) = (of_end.totals(), of_end.undelivered());
+    ended.map(|code| Ended { code, totals, undelivered }).map_err(closing)
 }
 
 fn closing(err: impl Display) -> String {

@@ -39,6 +39,12 @@ pub fn table() -> &'static [&'static Component] {
     &TABLE
 }
 
+/// Whether a component is one of a client's or a server's, and so reaches others than this process.
+pub(crate) fn reaches_servers(spec: &Spec) -> bool {
+    let is_it = |it: &&Component| it.spec.kind == spec.kind && it.spec.name == spec.name;
+    !wappa_pure::components().into_iter().chain(wasm::components()).any(|it| is_it(&it))
+}
+
 /// The table, as what reads configs asks for it. No module is read with it: see [`with_modules`].
 pub(crate) fn registry() -> Table {
     with_modules(Modules::default())

@@ -40,8 +40,13 @@ fn help_and_version() {
               run      Run a config
               lint     Check configs, and say all that is wrong with them
               test     Run the tests of configs
+              ping     Ask whether a running stream answers
               list     List the components that there are
               blobl    Execute a mapping on documents, one a line, that are read from standard input
+              diff     Run one input through two configs or two programs, and show the first message that
+                       differs
+              echo     Print the config as it is understood, with its defaults and without its secrets
+              replay   Run failed messages through a config again
               compile  Compile modules before they are needed, and keep the code where a stream finds it
               inspect  Say what a WebAssembly module is, and whether it can run here
               new      Begin a project of a guest
@@ -806,4 +811,15 @@ fn host_functions_that_fail_with_every_message_do_not_fill_the_log() {
     // A slow machine may be in another second.
     assert!((100..LINES).contains(&n_told), "{n_told}: {told}");
     assert_eq!(n_told + told.lines().filter_map(dropped).sum::<usize>(), LINES, "{told}");
+}
+
+/// Another program runs the second side, in words of its own.
+#[test]
+fn a_config_is_compared_in_two_programs() {
+    let config =
+        "pipeline: {processors: [mapping: 'root = if content() == \"b\".bytes() { throw(\"no\") }']}";
+    let program = Program::new("diff-with").file("a.yaml", config).file("in.txt", "a\nb\n");
+    let other = env!("CARGO_BIN_EXE_wappa");
+    let ended = program.run(&["diff", "in.txt", "a.yaml", "--with", other]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "no difference in 2 messages\n"), "{ended}");
 }

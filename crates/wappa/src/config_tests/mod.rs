@@ -29,6 +29,7 @@ use wappa_spec::{
     printable_lines, printable_path,
 };
 
+pub(crate) use self::values::are_equal;
 use self::{
     conditions::{Looking, file_of_test},
     coverage::Coverage,

@@ -40,7 +40,7 @@ pub(super) fn html_safe_json(value: &Value) -> String {
 }
 
 /// Whether two values are the same, whatever kinds of numbers they have.
-pub(super) fn are_equal(one: &Value, other: &Value) -> bool {
+pub(crate) fn are_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other.iter()).all(|(a, b)| are_equal(&a, &b))

@@ -4,7 +4,7 @@ mod bench;
 mod bench_report;
 mod call;
 mod dev;
-mod ending;
+pub(crate) mod ending;
 mod fixtures;
 mod input;
 mod json;
@@ -13,9 +13,9 @@ mod new;
 mod options;
 mod places;
 mod project;
-mod records;
+pub(crate) mod records;
 mod session;
-mod text;
+pub(crate) mod text;
 mod toolchain;
 
 pub(crate) use bench::{BenchArguments, bench};
@@ -117,7 +117,7 @@ fn on_thread(
 }
 
 /// A time for people: three digits and a unit.
-fn time_text(time: Duration) -> String {
+pub(crate) fn time_text(time: Duration) -> String {
     let nanos = time.as_nanos();
     let (value, unit) = match nanos {
         0..1_000 => return format!("{nanos} ns"),

@@ -13,11 +13,11 @@ const COUNTERS_MAX: usize = 100;
 
 /// Lines and counters.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     /// In the order in which they came.
-    pub(super) lines: Vec<(Level, String)>,
+    pub(crate) lines: Vec<(Level, String)>,
     /// What was added to each.
-    pub(super) counters: BTreeMap<String, u64>,
+    pub(crate) counters: BTreeMap<String, u64>,
 }
 
 impl Records {

@@ -16,11 +16,11 @@ const SHOWN_BYTES_MAX: usize = 4 << 10;
 
 /// How text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// Whether there is somebody who sees colors.
-    pub(super) has_color: bool,
+    pub(crate) has_color: bool,
     /// Only what is the same in every run, and all of it.
-    pub(super) is_brief: bool,
+    pub(crate) is_brief: bool,
 }
 
 /// A color of the terminal.
@@ -56,7 +56,7 @@ impl Style {
     }
 
     /// What became of a message. `cost` stands in the first line, unless it is empty.
-    pub(super) fn ending(self, number: usize, ending: &Ending, cost: &str) -> String {
+    pub(crate) fn ending(self, number: usize, ending: &Ending, cost: &str) -> String {
         let color = match ending.kind {
             Kind::Kept | Kind::Sent => Color::Green,
             Kind::Filtered => Color::Yellow,
@@ -71,21 +71,27 @@ impl Style {
             out.push_str(&self.dim(&format!(" · {cost}")));
         }
         out.push('\n');
-        if let Some(err) = &ending.failed {
-            self.line(&mut out, "reason", &printable(&err.mark_text()));
+        if let Some(reason) = &ending.reason {
+            self.line(&mut out, "reason", &printable(reason));
         }
         let n_messages = ending.messages.len();
         for (idx, message) in ending.messages.iter().enumerate() {
             if ending.kind == Kind::Sent || 1 < n_messages {
                 writeln!(out, " {}", self.dim(&format!("{}/{n_messages}", idx + 1))).expect(NEVER);
             }
-            let is_told = ending.failed.is_some() && idx + 1 == n_messages;
+            let is_told = message.error().is_some_and(|it| ending.reason.as_deref() == Some(it.as_str()));
             self.message(&mut out, message, is_told);
         }
         out
     }
 
-    fn message(self, out: &mut String, message: &Message, is_mark_told: bool) {
+    /// A field of what a message is given to.
+    pub(crate) fn field(self, out: &mut String, name: &str, value: &str) {
+        self.line(out, name, &printable(value));
+    }
+
+    /// A message: its content, its metadata, and its mark unless that is told already.
+    pub(crate) fn message(self, out: &mut String, message: &Message, is_mark_told: bool) {
         self.content(out, message.content());
         for (key, value) in message.metadata().iter() {
             self.line(out, "meta", &format!("{}: {}", key_text(key), value_text(value)));
@@ -120,7 +126,7 @@ impl Style {
     }
 
     /// What a guest said, below the message on which it did.
-    pub(super) fn records(self, records: &Records) -> String {
+    pub(crate) fn records(self, records: &Records) -> String {
         let mut out = String::new();
         for (level, text) in &records.lines {
             let word = format!("{:<5}", word(*level));
@@ -194,7 +200,7 @@ fn value_text(value: &Value) -> String {
 }
 
 /// The same text, in which characters that control a terminal are visible.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match !is_printable(c) && c != '\t' {
@@ -214,7 +220,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Sixteen bytes a line: where, in hexadecimal, as characters.
-fn hex_dump(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn hex_dump(bytes: &[u8]) -> Vec<String> {
     let line = |(idx, chunk): (usize, &[u8])| {
         let mut hex = String::new();
         for (at, byte) in chunk.iter().enumerate() {

@@ -16,6 +16,7 @@ use wappa_engine::{Instead, Totals};
 use wappa_spec::{printable_lines, printable_path};
 
 use super::{
+    at::At,
     failed::FailedMessage,
     lines::{LINE_BYTES_MAX, Lines, Next},
 };
@@ -30,7 +31,8 @@ Each line of FILE is a failed message as the recipe in docs/operating.md writes 
 place of what the input reads, each once: what is not delivered is told, and not replayed. The buffer is left out, and \
 there are no HTTP service and no metrics. Exits with 0 if all messages went through, and with 1 otherwise.
 
-  wappa replay ./failed.jsonl ./config.yaml";
+  wappa replay ./failed.jsonl ./config.yaml
+  wappa replay ./failed.jsonl ./config.yaml --at pipeline.processors.2";
 
 /// The arguments of `replay`.
 #[derive(Args, Debug)]
@@ -41,6 +43,14 @@ pub(crate) struct ReplayArguments {
 
     /// The config; without it that of `-c`, or the one that a stream would run.
     path: Option<PathBuf>,
+
+    /// Run the messages through this one processor, by its path or its label, and show what it does with each.
+    #[arg(long, value_name = "PATH")]
+    at: Option<String>,
+
+    /// With `--at`: mark each message with the `reason` of its line, as a processor such as `catch` wants it.
+    #[arg(long, requires = "at")]
+    marked: bool,
 
     #[command(flatten)]
     pub(crate) options: Options,
@@ -58,10 +68,17 @@ pub(crate) fn replay(
     }
     options.files.config = arguments.path.clone().or(options.files.config);
     let lines = Lines::open(&arguments.file)?;
+    if let Some(place) = &arguments.at {
+        options.log_level.get_or_insert_with(|| "WARN".to_string());
+        let (file, place) = (arguments.file.clone(), place.clone());
+        let at = At { file, lines, place, is_marked: arguments.marked };
+        return at.run(&options, environment);
+    }
     let told = Arc::new(Mutex::new(Told { path: arguments.file.clone(), ..Told::default() }));
-    let input = Box::new(Replayed { lines, told: Arc::clone(&told), is_stopped: false });
+    let replayed = Replayed { lines, told: Arc::clone(&told), is_stopped: false };
+    let input = Box::new(|_| -> Box<dyn Input> { Box::new(replayed) });
     let instead = Instead { input, is_as_read: false, outputs: None };
-    let ended = match run::run_instead(&options, environment, |_| Ok(()), instead) {
+    let ended = match run::run_instead(&options, environment, |_| Ok(()), instead, None) {
         Ok(ended) => ended,
         Err(code) => return Ok(code),
     };
@@ -73,7 +90,7 @@ pub(crate) fn replay(
 }
 
 /// Whoever closed standard error does not want to read it.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(line));
 }
 
@@ -136,7 +153,8 @@ impl Told {
     }
 }
 
-fn at(path: &Path, number: u64, what: &str) -> String {
+/// What is told of a line.
+pub(super) fn at(path: &Path, number: u64, what: &str) -> String {
     match path.as_os_str() == "-" {
         true => format!("standard input:{number}: {what}"),
         false => format!("{}:{number}: {what}", printable_path(path)),

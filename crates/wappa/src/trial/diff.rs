@@ -1,0 +1,371 @@
+//! `diff`: one input through two configs, or through two programs, and the first message that differs.
+//!
+//! Each side is a process that runs the config's processors between standard input and standard output, with one thread,
+//! and prints one object of JSON for each message: so a side may be Bento, or another version of this program.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitCode, Stdio},
+    thread::{self, JoinHandle},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use clap::Args;
+use wappa_component::{NotRead, cause, counted, read_file};
+use wappa_message::{Object, Value};
+use wappa_spec::{
+    Lint, Node, Pos, Source, printable_lines, printable_path,
+    yaml::{Kind, Style},
+};
+
+use super::differences::{Printed, differences};
+use crate::{cli::FileOptions, environment, environment::Environment, globs, standard_output};
+
+/// No config is that big.
+const CONFIG_BYTES_MAX: u64 = 64 << 20;
+
+/// The longest line of the input, in bytes.
+const LINE_BYTES_MAX: &str = "67108864";
+
+/// What one message may be in the form in which a side prints it.
+const RECORD_BYTES_MAX: u64 = 256 << 20;
+
+/// How much of what a side says on standard error is kept: its end.
+const SAID_BYTES_MAX: usize = 8 << 10;
+
+/// What a side prints for each message.
+const RECORD: &str = "\
+root.content = content().encode(\"base64\")
+root.metadata = @
+root.error = error()
+";
+
+const EXAMPLES: &str = "\
+Each line of FILE is a message. The processors of each config, with those under its input and the resources that they \
+ask, run for real and in one thread; its inputs and outputs do not. Exits with 0 if all messages are the same, in their \
+order: content, metadata, and why they failed. Exits with 1 at the first that is not, and shows what differs.
+
+  wappa diff ./orders.jsonl ./old.yaml ./new.yaml
+  wappa diff ./orders.jsonl ./config.yaml --with bento";
+
+/// The arguments of `diff`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DiffArguments {
+    /// The file whose lines are the messages.
+    file: PathBuf,
+
+    /// A config.
+    config_file: PathBuf,
+
+    /// The other config; without it the same, with another program.
+    other: Option<PathBuf>,
+
+    /// The program that runs the other side, such as `bento` or another `wappa`. Whether messages failed is compared then,
+    /// and not the words for it.
+    #[arg(long, value_name = "PROGRAM")]
+    with: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
+}
+
+/// Compares. The error is for standard error.
+pub(crate) fn diff(arguments: &DiffArguments, environment: &Environment) -> Result<ExitCode, String> {
+    standard_output::check()?;
+    if arguments.other.is_none() && arguments.with.is_none() {
+        return Err("there is nothing to compare with\nhint: name another config, or another program: \
+                    wappa diff FILE CONFIG --with PROGRAM"
+            .to_string());
+    }
+    if arguments.file.as_os_str() == "-" {
+        return Err("standard input can be read only once, and two sides want it: name a file".to_string());
+    }
+    let resources = globs::expand(&arguments.files.resources)
+        .map_err(|err| format!("Failed to resolve resource glob pattern: {err}"))?;
+    let this = environment::program().map_err(|err| format!("finding this program: {}", cause(&err)))?;
+    let side =
+        |program: &Path, config: &Path| Side::start(program, config, arguments, &resources, environment);
+    let mut one = side(&this, &arguments.config_file)?;
+    let program = arguments.with.as_deref().unwrap_or(&this);
+    let mut other = side(program, arguments.other.as_deref().unwrap_or(&arguments.config_file))?;
+    let mut number = 0_u64;
+    loop {
+        let (a, b) = (one.next()?, other.next()?);
+        number += 1;
+        let text = match (&a, &b) {
+            (None, None) => {
+                one.end()?;
+                other.end()?;
+                say(&format!("no difference in {}\n", counted(number - 1, "message", "messages")));
+                return Ok(ExitCode::SUCCESS);
+            }
+            (Some(a), Some(b)) => match differences(a, b, arguments.with.is_none()) {
+                Some(text) => text,
+                None => continue,
+            },
+            // One that broke off is no difference of messages.
+            (None, Some(more)) => {
+                one.end()?;
+                format!("only the second side has it\n{}", more.whole('+'))
+            }
+            (Some(more), None) => {
+                other.end()?;
+                format!("only the first side has it\n{}", more.whole('-'))
+            }
+        };
+        say(&format!("message {number} differs:\n--- {}\n+++ {}\n{text}", one.name, other.name));
+        return Ok(ExitCode::FAILURE);
+    }
+}
+
+/// Whoever closed standard output does not want to read it.
+fn say(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// A process that runs one config, and what it prints.
+struct Side {
+    name: String,
+    child: Child,
+    out: BufReader<ChildStdout>,
+    said: Option<JoinHandle<String>>,
+    /// The directory of its config.
+    _dir: Scratch,
+}
+
+impl Side {
+    fn start(
+        program: &Path,
+        config: &Path,
+        arguments: &DiffArguments,
+        resources: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Side, String> {
+        let text = between_standard_streams(config, environment)?;
+        let file = File::open(&arguments.file)
+            .map_err(|err| format!("reading {}: {}", printable_path(&arguments.file), cause(&err)))?;
+        let dir = Scratch::new()?;
+        let path = dir.0.join("config.yaml");
+        fs::write(&path, text).map_err(|err| format!("writing {}: {}", path.display(), cause(&err)))?;
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&path);
+        for resource in resources {
+            command.arg("-r").arg(resource);
+        }
+        command.stdin(Stdio::from(file)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|err| format!("starting {}: {}", printable_path(program), cause(&err)))?;
+        let out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let stderr = child.stderr.take().expect("it is piped");
+        let said = thread::Builder::new().name("said".to_string()).spawn(move || end_of(stderr));
+        let said = said.map_err(|err| format!("starting a thread: {}", cause(&err)))?;
+        let name = match arguments.with.is_some() {
+            true => format!("{} of {}", printable_path(config), printable_path(program)),
+            false => printable_path(config),
+        };
+        Ok(Side { name, child, out, said: Some(said), _dir: dir })
+    }
+
+    /// The next message; none at the end.
+    fn next(&mut self) -> Result<Option<Printed>, String> {
+        loop {
+            let mut line = Vec::new();
+            let n = self.out.by_ref().take(RECORD_BYTES_MAX + 1).read_until(b'\n', &mut line);
+            if n.map_err(|err| self.failed(&format!("reading what it prints: {}", cause(&err))))? == 0 {
+                return Ok(None);
+            }
+            if RECORD_BYTES_MAX < line.len() as u64 {
+                let text = format!("a message is larger than {} MiB", RECORD_BYTES_MAX >> 20);
+                return Err(self.failed(&text));
+            }
+            // A batch of several messages ends with an empty line.
+            if line == b"\n" {
+                continue;
+            }
+            let shown: String = String::from_utf8_lossy(&line).chars().take(200).collect();
+            return match record(&Bytes::from(line)) {
+                Some(record) => Ok(Some(record)),
+                None => Err(self.failed(&format!("it prints what is no message: {}", shown.trim_end()))),
+            };
+        }
+    }
+
+    /// The program has said all that it has; the error is its own.
+    fn end(&mut self) -> Result<(), String> {
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(self.failed(&format!("it ended with {status}"))),
+            Err(err) => Err(self.failed(&cause(&err))),
+        }
+    }
+
+    /// Why it went wrong, with what it said last.
+    fn failed(&mut self, why: &str) -> String {
+        let _ = self.child.kill();
+        let said = self.said.take().and_then(|it| it.join().ok()).unwrap_or_default();
+        printable_lines(format!("{}: {why}\n{said}", self.name).trim_end()).into_owned()
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The end of what a program says.
+fn end_of(mut from: impl Read) -> String {
+    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(n) = from.read(&mut chunk) {
+        if n == 0 {
+            break;
+        }
+        kept.extend_from_slice(&chunk[..n]);
+        kept.drain(..kept.len().saturating_sub(SAID_BYTES_MAX));
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+fn record(line: &Bytes) -> Option<Printed> {
+    let Ok(Value::Object(object)) = Value::from_json(line) else { return None };
+    let (Some(Value::Text(content)), Some(Value::Object(metadata))) =
+        (object.get("content"), metadata_of(&object))
+    else {
+        return None;
+    };
+    let error = match object.get("error") {
+        Some(Value::Text(text)) => Some(String::from_utf8_lossy(text.as_slice()).into_owned()),
+        _ => None,
+    };
+    Some(Printed { content: BASE64_STANDARD.decode(content.as_slice()).ok()?, metadata, error })
+}
+
+fn metadata_of(object: &Object) -> Option<Value> {
+    object.get("metadata")
+}
+
+/// A directory of our own, which nobody else can look into.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch, String> {
+        use std::os::unix::fs::DirBuilderExt;
+        let base = std::env::temp_dir();
+        // Another process may have the number of one that left something behind.
+        for n in 0..1000 {
+            let path = base.join(format!("wappa-diff-{}-{n}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Scratch(path)),
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => (),
+                Err(err) => return Err(format!("making {}: {}", path.display(), cause(&err))),
+            }
+        }
+        Err(format!("{} is full of directories of other runs", base.display()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A config with the same processors that reads standard input and prints what comes of it.
+fn between_standard_streams(config: &Path, environment: &Environment) -> Result<String, String> {
+    let place = |text: String| format!("{}: {text}", printable_path(config));
+    let bytes = read_file(config, CONFIG_BYTES_MAX)
+        .map_err(|NotRead { step, cause }| format!("{step} {}: {cause}", printable_path(config)))?;
+    let lookup = |name: &str| environment.for_config(name, false);
+    let source = Source::read(&bytes, lookup).map_err(|lints| place(first_of(&lints)))?;
+    let mut root = source.node;
+    modules_in_place(&mut root, config.parent().unwrap_or(Path::new("")));
+    let at = Pos::new(1, 1);
+    let text = |it: &str| Node::new(at, Kind::Scalar { text: it.to_string(), style: Style::Quoted });
+    let plain = |it: &str| Node::plain(at, it);
+    let map = |pairs: Vec<(&str, Node)>| {
+        Node::new(at, Kind::Map(pairs.into_iter().map(|(key, it)| (Node::plain(at, key), it)).collect()))
+    };
+    let list = |items: Vec<Node>| Node::new(at, Kind::Seq(items));
+    let below = |keys: [&str; 2]| keys.into_iter().try_fold(&root, |node, key| node.get(key)).cloned();
+    let scanner = map(vec![("lines", map(vec![("max_buffer_size", plain(LINE_BYTES_MAX))]))]);
+    let mut input = vec![("stdin", map(vec![("scanner", scanner)]))];
+    input.extend(below(["input", "processors"]).map(|it| ("processors", it)));
+    let processors = below(["pipeline", "processors"]).unwrap_or_else(|| list(Vec::new()));
+    let record = list(vec![map(vec![("mapping", text(RECORD))])]);
+    let mut pairs = vec![
+        ("http", map(vec![("enabled", plain("false"))])),
+        ("logger", map(vec![("level", plain("ERROR"))])),
+        ("input", map(input)),
+        ("pipeline", map(vec![("threads", plain("1")), ("processors", processors)])),
+        ("output", map(vec![("stdout", map(Vec::new())), ("processors", record)])),
+    ];
+    const KEPT: [&str; 4] = ["restricted", "processor_resources", "cache_resources", "rate_limit_resources"];
+    pairs.extend(KEPT.into_iter().filter_map(|key| Some((key, root.get(key)?.clone()))));
+    Ok(without_variables(&map(pairs).to_string()))
+}
+
+fn first_of(lints: &[Lint]) -> String {
+    let first = lints.iter().find(|it| it.is_error());
+    first.map_or_else(|| "no sense can be made of it".to_string(), ToString::to_string)
+}
+
+/// Modules are beside the config that names them, which the config that is run is not.
+fn modules_in_place(node: &mut Node, dir: &Path) {
+    match &mut node.kind {
+        Kind::Seq(items) => items.iter_mut().for_each(|it| modules_in_place(it, dir)),
+        Kind::Map(pairs) => {
+            for (key, value) in pairs {
+                let path = value.as_str().filter(|_| key.as_key() == "module_path");
+                let beside = path.filter(|it| !Path::new(it).exists()).map(|it| dir.join(it));
+                let absolute = beside.and_then(|it| fs::canonicalize(it).ok());
+                match absolute.as_deref().and_then(Path::to_str) {
+                    Some(path) => {
+                        let text = path.to_string();
+                        *value = Node::new(value.pos, Kind::Scalar { text, style: Style::Quoted });
+                    }
+                    None => modules_in_place(value, dir),
+                }
+            }
+        }
+        _ => (),
+    }
+}
+
+/// The same text, in which what looks like an environment variable is none any more: all of them were put in.
+fn without_variables(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 2..];
+        let is_name = rest.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_' || it == '.');
+        match rest.find('}').filter(|_| is_name) {
+            Some(end) => {
+                out.push_str(&format!("${{{{{}}}}}", &rest[..end]));
+                rest = &rest[end + 1..];
+            }
+            None => out.push_str("${"),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_stay_texts() {
+        let text = "a: ${! json() } ${A} ${B:x} ${} ${";
+        assert_eq!(without_variables(text), "a: ${! json() } ${{A}} ${{B:x}} ${} ${");
+        let replaced = wappa_spec::env::replace(&without_variables(text), |_| Some("no".to_string()));
+        assert_eq!((replaced.text.as_str(), replaced.missing.len()), (text, 0));
+    }
+}
