@@ -219,9 +219,15 @@ fn constant(field: &Field, ident: &Ident, attributes: &FieldAttributes) -> Resul
 /// The body of the function that reads a field's value from `node`.
 fn reader_of(ty: &Type, attributes: &FieldAttributes) -> Result<TokenStream> {
     if let Some(kind) = &attributes.label_of {
+        // Where there need not be one, the empty text is none, as in Bento.
+        let is_optional = matches!(wrapper(ty), Some(("Option", _)));
+        let is_empty = attributes.default.as_ref().is_some_and(|it| it.value() == "\"\"");
+        let may_be_none = is_optional || is_empty && kind.value() == "rate_limit";
         let kind = kind_of(kind)?;
         return Ok(quote! {
-            reader.refer(#kind, node);
+            if !#may_be_none || node.as_str() != ::core::option::Option::Some("") {
+                reader.refer(#kind, node);
+            }
             <#ty as ::wappa_spec::Value>::read(node, reader)
         });
     }

@@ -193,7 +193,7 @@ fn skeleton_object(out: &mut String, name: &str, fields: &[Field], advanced: boo
 }
 
 /// What a value of a type looks like when nothing is known of it.
-fn zero(ty: &Type) -> &'static str {
+pub fn zero(ty: &Type) -> &'static str {
     match ty {
         Type::String | Type::Interpolated | Type::Mapping | Type::Duration => "\"\"",
         Type::Int | Type::Float | Type::Size => "0",
@@ -205,7 +205,7 @@ fn zero(ty: &Type) -> &'static str {
 }
 
 /// A key with a value that is given as YAML text, as lines at a depth.
-fn entry(name: &str, text: &str, depth: usize) -> String {
+pub fn entry(name: &str, text: &str, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     let is_block = parse(text).is_ok_and(|it| match &it.node.kind {
         crate::yaml::Kind::Map(pairs) => !pairs.is_empty() && !text.starts_with('{'),

@@ -63,6 +63,13 @@ impl Labels {
         }
     }
 
+    /// The resources that are referred to here and not defined here, each once.
+    pub fn missing(&self) -> Vec<(ComponentKind, String)> {
+        let is_unknown = |it: &&Reference| !self.has(it.kind, &it.label);
+        let missing = self.referred_to.iter().filter(is_unknown).map(|it| (it.kind, it.label.clone()));
+        missing.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
     /// In a file that is not linted nothing is missing.
     pub(crate) fn forget_references(&mut self) {
         self.referred_to.clear();

@@ -9,7 +9,7 @@ use clap::{
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{
-    compiling::CompileOptions, config_tests::TestArguments, guest, lint, list, ping::PingArguments,
+    compiling::CompileOptions, config_tests::TestArguments, create, guest, lint, list, ping::PingArguments,
     wasm::COMPILE_CHILD,
 };
 
@@ -184,6 +184,8 @@ pub(crate) enum Command {
     Ping(PingArguments),
     /// List the components that there are.
     List(ListArguments),
+    /// Print a config to begin with, out of the names of components.
+    Create(create::CreateArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.
     Blobl(BloblArguments),
     /// Run one input through two configs or two programs, and show the first message that differs.

@@ -10,6 +10,7 @@ mod compile;
 mod compiling;
 mod config;
 mod config_tests;
+mod create;
 mod dotenv;
 mod echo;
 mod environment;

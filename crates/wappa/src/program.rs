@@ -12,7 +12,7 @@ use wappa_spec::{Registry, printable, printable_lines, printable_path};
 use crate::{
     blobl,
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
-    compile, config_tests, dotenv,
+    compile, config_tests, create, dotenv,
     environment::{self, Environment},
     globs, guest, lint, list, open_files, panics, ping, run, signals, standard_output, table, wasm,
 };
@@ -21,7 +21,7 @@ use crate::{
 const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
-const COMMANDS_OF_BENTO: [&str; 3] = ["create", "streams", "template"];
+const COMMANDS_OF_BENTO: [&str; 2] = ["streams", "template"];
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -93,6 +93,11 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             standard_output::check()?;
             let registry: &dyn Registry = &table::registry();
             print(io::stdout(), &list::list(registry, &arguments)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Create(arguments)) => {
+            standard_output::check()?;
+            print(io::stdout(), &create::create(&arguments, &table::registry())?);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Blobl(mut arguments)) => {

@@ -42,6 +42,7 @@ fn help_and_version() {
               test     Run the tests of configs
               ping     Ask whether a running stream answers
               list     List the components that there are
+              create   Print a config to begin with, out of the names of components
               blobl    Execute a mapping on documents, one a line, that are read from standard input
               diff     Run one input through two configs or two programs, and show the first message that
                        differs
