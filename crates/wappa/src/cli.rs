@@ -9,8 +9,8 @@ use clap::{
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{
-    compiling::CompileOptions, config_tests::TestArguments, create, guest, lint, list, ping::PingArguments,
-    wasm::COMPILE_CHILD,
+    compiling::CompileOptions, config_tests::TestArguments, create, explain, guest, lint, list,
+    ping::PingArguments, wasm::COMPILE_CHILD,
 };
 
 const EXAMPLES: &str = "Run a config, or choose a command:
@@ -186,6 +186,8 @@ pub(crate) enum Command {
     List(ListArguments),
     /// Print a config to begin with, out of the names of components.
     Create(create::CreateArguments),
+    /// Say what a field or a component is.
+    Explain(explain::ExplainArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.
     Blobl(BloblArguments),
     /// Run one input through two configs or two programs, and show the first message that differs.

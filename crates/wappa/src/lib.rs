@@ -14,6 +14,7 @@ mod create;
 mod dotenv;
 mod echo;
 mod environment;
+mod explain;
 mod file_text;
 mod globs;
 mod guest;

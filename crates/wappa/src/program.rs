@@ -14,7 +14,7 @@ use crate::{
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
     compile, config_tests, create, dotenv,
     environment::{self, Environment},
-    globs, guest, lint, list, open_files, panics, ping, run, signals, standard_output, table, wasm,
+    explain, globs, guest, lint, list, open_files, panics, ping, run, signals, standard_output, table, wasm,
 };
 
 /// No file of variables is that big.
@@ -98,6 +98,12 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Create(arguments)) => {
             standard_output::check()?;
             print(io::stdout(), &create::create(&arguments, &table::registry())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Explain(arguments)) => {
+            standard_output::check()?;
+            let text = explain::explain(&arguments, &Environment::default(), &table::registry())?;
+            print(io::stdout(), &text);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Blobl(mut arguments)) => {

@@ -32,6 +32,11 @@ pub fn pages() -> BTreeMap<String, String> {
     pages
 }
 
+/// What is said of a function and of a method of this name, in Markdown, each with what it is.
+pub(crate) fn of_language(name: &str) -> Vec<(&'static str, String)> {
+    bloblang::of_name(name)
+}
+
 fn index(registry: &dyn Registry) -> String {
     let components = docs::index(registry);
     let components = components.strip_prefix("# Components\n").unwrap_or(&components);

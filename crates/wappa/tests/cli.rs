@@ -43,6 +43,7 @@ fn help_and_version() {
               ping     Ask whether a running stream answers
               list     List the components that there are
               create   Print a config to begin with, out of the names of components
+              explain  Say what a field or a component is
               blobl    Execute a mapping on documents, one a line, that are read from standard input
               diff     Run one input through two configs or two programs, and show the first message that
                        differs

@@ -31,6 +31,26 @@ struct Entry {
 }
 
 pub(super) fn functions() -> String {
+    page(FUNCTIONS, all_functions())
+}
+
+pub(super) fn methods() -> String {
+    page(METHODS, all_methods())
+}
+
+/// The function and the method of a name, each with what it is, in Markdown.
+pub(super) fn of_name(name: &str) -> Vec<(&'static str, String)> {
+    let all = [("function", all_functions()), ("method", all_methods())];
+    let named = all.into_iter().filter_map(|(what, entries)| {
+        let entry = entries.into_iter().find(|it| it.name == name && it.status != Status::Hidden)?;
+        let mut out = String::new();
+        write_body(&mut out, &entry);
+        Some((what, out))
+    });
+    named.collect()
+}
+
+fn all_functions() -> Vec<Entry> {
     let entries = wappa_bloblang::functions().into_iter().map(|it| Entry {
         name: it.name,
         category: it.category,
@@ -40,10 +60,10 @@ pub(super) fn functions() -> String {
         examples: it.examples,
         is_impure: it.is_impure,
     });
-    page(FUNCTIONS, entries.collect())
+    entries.collect()
 }
 
-pub(super) fn methods() -> String {
+fn all_methods() -> Vec<Entry> {
     let entries = wappa_bloblang::methods().into_iter().map(|it| Entry {
         name: it.name,
         category: it.category,
@@ -53,7 +73,7 @@ pub(super) fn methods() -> String {
         examples: it.examples,
         is_impure: false,
     });
-    page(METHODS, entries.collect())
+    entries.collect()
 }
 
 fn page(introduction: &str, mut entries: Vec<Entry>) -> String {
@@ -69,7 +89,13 @@ fn page(introduction: &str, mut entries: Vec<Entry>) -> String {
 }
 
 fn write(out: &mut String, entry: &Entry) {
-    out.push_str(&format!("\n### `{}`\n\n{}\n", entry.name, entry.description));
+    out.push_str(&format!("\n### `{}`\n\n", entry.name));
+    write_body(out, entry);
+}
+
+/// What stands below the heading.
+fn write_body(out: &mut String, entry: &Entry) {
+    out.push_str(&format!("{}\n", entry.description));
     if entry.status == Status::Deprecated {
         out.push_str("Deprecated: there is something better.\n");
     }
