@@ -272,7 +272,7 @@ fn what_is_not_there_is_refused() {
         hint: did you mean `--labels`?
         exit Some(1); stdout: 
         $ wappa list --format nope
-        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json]
+        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json, json-schema]
         hint: `wappa list --help` shows the flags
         exit Some(1); stdout: 
         $ wappa run a.yaml b.yaml
