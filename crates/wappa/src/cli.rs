@@ -9,7 +9,7 @@ use clap::{
 use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
 
 use crate::{
-    compiling::CompileOptions, config_tests::TestArguments, create, explain, guest, lint, list,
+    compiling::CompileOptions, completions, config_tests::TestArguments, create, explain, guest, lint, list,
     ping::PingArguments, wasm::COMPILE_CHILD,
 };
 
@@ -208,6 +208,10 @@ pub(crate) enum Command {
     Bench(guest::BenchArguments),
     /// Build a guest's project and run its fixtures, again after each change.
     Dev(guest::DevArguments),
+    /// Print a script with which a shell completes this program's command line.
+    Completions(completions::CompletionsArguments),
+    /// Print a page of the manual.
+    Man(completions::ManArguments),
     #[command(name = COMPILE_CHILD, hide = true)]
     CompileChild,
     #[command(external_subcommand)]

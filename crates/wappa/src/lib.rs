@@ -8,6 +8,7 @@ mod blobl;
 mod cli;
 mod compile;
 mod compiling;
+mod completions;
 mod config;
 mod config_tests;
 mod create;

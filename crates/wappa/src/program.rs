@@ -12,7 +12,7 @@ use wappa_spec::{Registry, printable, printable_lines, printable_path};
 use crate::{
     blobl,
     cli::{self, Cli, Command, FileOptions, Options, Refusal},
-    compile, config_tests, create, dotenv,
+    compile, completions, config_tests, create, dotenv,
     environment::{self, Environment},
     explain, globs, guest, lint, list, open_files, panics, ping, run, signals, standard_output, table, wasm,
 };
@@ -145,6 +145,16 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         }
         Some(Command::Bench(arguments)) => guest::bench(arguments, cli.options.compiling),
         Some(Command::Dev(arguments)) => guest::dev(arguments, cli.options.compiling),
+        Some(Command::Completions(arguments)) => {
+            standard_output::check()?;
+            print_bytes(io::stdout(), &completions::completions(&arguments));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man(arguments)) => {
+            standard_output::check()?;
+            print_bytes(io::stdout(), &completions::man(&arguments)?);
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
     }
@@ -211,6 +221,10 @@ fn read_env_files(files: &FileOptions) -> Result<Environment, String> {
 }
 
 /// Whoever closed the stream does not want to read it.
-fn print(mut to: impl Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+fn print(to: impl Write, text: &str) {
+    print_bytes(to, text.as_bytes());
+}
+
+fn print_bytes(mut to: impl Write, bytes: &[u8]) {
+    let _ = to.write_all(bytes).and_then(|()| to.flush());
 }

@@ -37,25 +37,27 @@ fn help_and_version() {
             Usage: wappa [OPTIONS] [COMMAND]
 
             Commands:
-              run      Run a config
-              lint     Check configs, and say all that is wrong with them
-              test     Run the tests of configs
-              ping     Ask whether a running stream answers
-              list     List the components that there are
-              create   Print a config to begin with, out of the names of components
-              explain  Say what a field or a component is
-              blobl    Execute a mapping on documents, one a line, that are read from standard input
-              diff     Run one input through two configs or two programs, and show the first message that
-                       differs
-              echo     Print the config as it is understood, with its defaults and without its secrets
-              replay   Run failed messages through a config again
-              compile  Compile modules before they are needed, and keep the code where a stream finds it
-              inspect  Say what a WebAssembly module is, and whether it can run here
-              new      Begin a project of a guest
-              call     Call a guest with a few messages, and show all that comes of it
-              bench    Measure how fast a guest is, and whether it keeps its memory
-              dev      Build a guest's project and run its fixtures, again after each change
-              help     Print this message or the help of the given subcommand(s)
+              run          Run a config
+              lint         Check configs, and say all that is wrong with them
+              test         Run the tests of configs
+              ping         Ask whether a running stream answers
+              list         List the components that there are
+              create       Print a config to begin with, out of the names of components
+              explain      Say what a field or a component is
+              blobl        Execute a mapping on documents, one a line, that are read from standard input
+              diff         Run one input through two configs or two programs, and show the first message that
+                           differs
+              echo         Print the config as it is understood, with its defaults and without its secrets
+              replay       Run failed messages through a config again
+              compile      Compile modules before they are needed, and keep the code where a stream finds it
+              inspect      Say what a WebAssembly module is, and whether it can run here
+              new          Begin a project of a guest
+              call         Call a guest with a few messages, and show all that comes of it
+              bench        Measure how fast a guest is, and whether it keeps its memory
+              dev          Build a guest's project and run its fixtures, again after each change
+              completions  Print a script with which a shell completes this program's command line
+              man          Print a page of the manual
+              help         Print this message or the help of the given subcommand(s)
 
             Options:
               -v, --version                    Print the version, then exit [alias: -V]
