@@ -188,6 +188,8 @@ pub(crate) enum Command {
     Create(create::CreateArguments),
     /// Say what a field or a component is.
     Explain(explain::ExplainArguments),
+    /// Draw a config, as a flowchart in Mermaid's language or as a picture.
+    Graph(crate::graph::GraphArguments),
     /// Execute a mapping on documents, one a line, that are read from standard input.
     Blobl(BloblArguments),
     /// Run one input through two configs or two programs, and show the first message that differs.

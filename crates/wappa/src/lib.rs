@@ -18,6 +18,7 @@ mod environment;
 mod explain;
 mod file_text;
 mod globs;
+mod graph;
 mod guest;
 mod lint;
 mod list;

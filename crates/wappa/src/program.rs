@@ -106,15 +106,21 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             print(io::stdout(), &text);
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Graph(arguments)) => {
+            standard_output::check()?;
+            let config = cli.options.files.config.as_deref();
+            print(io::stdout(), &crate::graph::graph(&arguments, config, &table::registry())?);
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Blobl(mut arguments)) => {
             arguments.restricted |= cli.options.restricted;
             standard_output::check()?;
             blobl::blobl(&arguments)
         }
         Some(Command::Diff(mut arguments)) => {
-            arguments.files = cli.options.files.clone().merged(&arguments.files);
+            arguments.files = cli.options.files.merged(&arguments.files);
             let environment = read_env_files(&arguments.files)?;
-            crate::trial::diff(&arguments, &cli.options, &environment)
+            crate::trial::diff(&arguments, &environment)
         }
         Some(Command::Echo(arguments)) => {
             let mut options = cli.options.merged(&arguments.options);

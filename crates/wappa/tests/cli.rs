@@ -44,6 +44,7 @@ fn help_and_version() {
               list         List the components that there are
               create       Print a config to begin with, out of the names of components
               explain      Say what a field or a component is
+              graph        Draw a config, as a flowchart in Mermaid's language or as a picture
               blobl        Execute a mapping on documents, one a line, that are read from standard input
               diff         Run one input through two configs or two programs, and show the first message that
                            differs
@@ -274,7 +275,7 @@ fn what_is_not_there_is_refused() {
         hint: did you mean `--labels`?
         exit Some(1); stdout: 
         $ wappa list --format nope
-        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json, json-schema]
+        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json]
         hint: `wappa list --help` shows the flags
         exit Some(1); stdout: 
         $ wappa run a.yaml b.yaml

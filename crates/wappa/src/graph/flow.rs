@@ -1,0 +1,367 @@
+//! Which components a config has, and which way messages go between them.
+
+use std::collections::BTreeMap;
+
+use wappa_spec::{ComponentKind, Node, Registry, Spec, Type, docs, printable};
+
+/// A picture of more parts is read by nobody; those behind are counted.
+const PARTS_MAX: usize = 400;
+
+/// Configs are not so deep.
+const DEPTH_MAX: usize = 48;
+
+/// How much of a text is shown.
+const TEXT_CHARS_MAX: usize = 48;
+
+/// What a part of a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Input,
+    Processor,
+    Output,
+    Resource,
+    /// The number of those that are left out.
+    More,
+}
+
+/// A component.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) role: Role,
+    pub(super) name: String,
+    pub(super) label: String,
+}
+
+/// A way that messages take, or the use of a resource.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) text: String,
+    pub(super) is_use: bool,
+}
+
+/// The picture, without places. A way of messages leads to a part with a higher number, or back from the output of an
+/// input's processors; none leads in circles.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pub(super) parts: Vec<Part>,
+    pub(super) ways: Vec<Way>,
+    n_more: usize,
+    resources: BTreeMap<(ComponentKind, String), usize>,
+}
+
+/// Where messages come from: a part, and what is written beside the way from it.
+type Ends = Vec<(usize, String)>;
+
+impl Flow {
+    pub(super) fn of(root: &Node, registry: &dyn Registry) -> Flow {
+        let mut flow = Flow::default();
+        let none = Node::null(root.pos);
+        let mut defined: Vec<(usize, ComponentKind, &Node)> = Vec::new();
+        let kinds =
+            ["input", "processor", "output", "cache", "rate_limit"].map(|it| (it, format!("{it}_resources")));
+        // Before what uses them, so that uses are found; they are drawn behind.
+        let mut pending = Vec::new();
+        for (kind, field) in &kinds {
+            let Some(kind) = ComponentKind::ALL.into_iter().find(|it| it.name() == *kind) else { continue };
+            for node in root.get(field).and_then(Node::as_seq).unwrap_or_default() {
+                pending.push((kind, node));
+            }
+        }
+        for (kind, node) in pending {
+            let Some(id) = flow.part(Role::Resource, kind, node, registry) else { continue };
+            let label = node.get("label").map(Node::as_key).unwrap_or_default().to_string();
+            flow.resources.insert((kind, label), id);
+            defined.push((id, kind, node));
+        }
+        let input = root.get("input").unwrap_or(&none);
+        let mut ends = flow.input(input, registry, 0);
+        if let Some(buffer) = root.get("buffer").filter(|it| name_of(it) != "none")
+            && let Some(id) = flow.part(Role::Processor, ComponentKind::Buffer, buffer, registry)
+        {
+            flow.lead(&ends, id);
+            ends = vec![(id, String::new())];
+        }
+        let processors = root.get("pipeline").and_then(|it| it.get("processors"));
+        ends = flow.chain(processors.unwrap_or(&none), ends, registry, 0);
+        flow.output(root.get("output").unwrap_or(&none), &ends, registry, 0);
+        for (id, kind, node) in defined {
+            let spec = spec_of(kind, node, registry);
+            flow.uses(id, spec, node);
+        }
+        if 0 < flow.n_more {
+            let name = format!("and {} more", flow.n_more);
+            flow.parts.push(Part { role: Role::More, name, label: String::new() });
+        }
+        flow
+    }
+
+    /// Whether there are as many parts as are drawn; then this is one more that is counted only.
+    fn is_full(&mut self) -> bool {
+        let is_full = PARTS_MAX <= self.parts.len();
+        self.n_more += usize::from(is_full);
+        is_full
+    }
+
+    /// A component; none where there are too many.
+    fn part(
+        &mut self,
+        role: Role,
+        kind: ComponentKind,
+        node: &Node,
+        registry: &dyn Registry,
+    ) -> Option<usize> {
+        if self.is_full() {
+            return None;
+        }
+        let name = match spec_of(kind, node, registry) {
+            Some(spec) => spec.name.to_string(),
+            None if node.is_null() => match kind {
+                ComponentKind::Input => "stdin".to_string(),
+                ComponentKind::Output => "stdout".to_string(),
+                _ => "?".to_string(),
+            },
+            None => shown(name_of(node)),
+        };
+        let label = node.get("label").map(|it| shown(it.as_key())).unwrap_or_default();
+        self.parts.push(Part { role, name, label });
+        Some(self.parts.len() - 1)
+    }
+
+    fn lead(&mut self, from: &Ends, to: usize) {
+        for (from, text) in from {
+            self.ways.push(Way { from: *from, to, text: text.clone(), is_use: false });
+        }
+    }
+
+    /// An input with what is below it; where its messages come out.
+    fn input(&mut self, node: &Node, registry: &dyn Registry, depth: usize) -> Ends {
+        if self.is_full() {
+            return Ends::new();
+        }
+        let spec = spec_of(ComponentKind::Input, node, registry);
+        let below = if depth < DEPTH_MAX { inner(spec, node, ComponentKind::Input) } else { Vec::new() };
+        let mut from = Ends::new();
+        for (text, children) in below {
+            for child in children {
+                let ends = self.input(child, registry, depth + 1);
+                from.extend(
+                    ends.into_iter().map(|(id, it)| (id, if it.is_empty() { text.clone() } else { it })),
+                );
+            }
+        }
+        let Some(id) = self.part(Role::Input, ComponentKind::Input, node, registry) else { return from };
+        self.lead(&from, id);
+        self.uses(id, spec, node);
+        let mut ends = vec![(id, String::new())];
+        for (_, processors) in inner(spec, node, ComponentKind::Processor) {
+            ends = self.each(&processors, ends, registry, depth + 1);
+        }
+        match node.get("processors") {
+            Some(it) if spec.is_none_or(|it| it.name != "processors") => {
+                self.chain(it, ends, registry, depth + 1)
+            }
+            _ => ends,
+        }
+    }
+
+    /// Processors one after the other; where messages come out.
+    fn chain(&mut self, list: &Node, from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
+        let items: Vec<&Node> = list.as_seq().unwrap_or_default().iter().collect();
+        self.each(&items, from, registry, depth)
+    }
+
+    fn each(&mut self, items: &[&Node], from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
+        items.iter().fold(from, |from, it| self.processor(it, from, registry, depth))
+    }
+
+    fn processor(&mut self, node: &Node, from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
+        if self.is_full() {
+            return from;
+        }
+        let spec = spec_of(ComponentKind::Processor, node, registry);
+        let Some(id) = self.part(Role::Processor, ComponentKind::Processor, node, registry) else {
+            return from;
+        };
+        self.lead(&from, id);
+        self.uses(id, spec, node);
+        if DEPTH_MAX <= depth {
+            return vec![(id, String::new())];
+        }
+        let groups = inner(spec, node, ComponentKind::Processor);
+        let has_rest = groups.iter().any(|it| it.0 == "else");
+        let mut ends = Ends::new();
+        for (text, children) in groups {
+            ends.extend(self.each(&children, vec![(id, text)], registry, depth + 1));
+        }
+        // What no case is for goes on as it is.
+        if spec.is_some_and(|it| it.name == "switch") && !has_rest {
+            ends.push((id, "else".to_string()));
+        }
+        if ends.is_empty() { vec![(id, String::new())] } else { ends }
+    }
+
+    fn output(&mut self, node: &Node, from: &Ends, registry: &dyn Registry, depth: usize) {
+        if self.is_full() {
+            return;
+        }
+        let spec = spec_of(ComponentKind::Output, node, registry);
+        let mut from = from.clone();
+        if let Some(it) = node.get("processors") {
+            from = self.chain(it, from, registry, depth + 1);
+        }
+        let Some(id) = self.part(Role::Output, ComponentKind::Output, node, registry) else { return };
+        self.lead(&from, id);
+        self.uses(id, spec, node);
+        if DEPTH_MAX <= depth {
+            return;
+        }
+        for (text, children) in inner(spec, node, ComponentKind::Output) {
+            for child in children {
+                self.output(child, &vec![(id, text.clone())], registry, depth + 1);
+            }
+        }
+    }
+
+    /// Ways to the resources that a component names: texts of its body that are labels of some.
+    fn uses(&mut self, id: usize, spec: Option<&Spec>, node: &Node) {
+        let Some(spec) = spec else { return };
+        let Some(body) = node.get(spec.name).or_else(|| node.get("plugin")) else { return };
+        let mut texts = Vec::new();
+        collect_texts(body, &spec.body, &mut texts, 0);
+        let kinds: &[ComponentKind] = match spec.name {
+            "resource" => &[spec.kind],
+            _ => &[ComponentKind::Cache, ComponentKind::RateLimit],
+        };
+        let mut used = Vec::new();
+        for kind in kinds {
+            used.extend(
+                texts.iter().filter_map(|it| self.resources.get(&(*kind, (*it).to_string()))).copied(),
+            );
+        }
+        used.sort_unstable();
+        used.dedup();
+        for to in used.into_iter().filter(|it| *it != id) {
+            self.ways.push(Way { from: id, to, text: String::new(), is_use: true });
+        }
+    }
+}
+
+/// The texts of a body, without those of components below.
+fn collect_texts<'n>(node: &'n Node, ty: &Type, texts: &mut Vec<&'n str>, depth: usize) {
+    if DEPTH_MAX < depth {
+        return;
+    }
+    match ty {
+        Type::String => texts.extend(node.as_str()),
+        Type::Array(item) => {
+            node.as_seq().unwrap_or_default().iter().for_each(|it| collect_texts(it, item, texts, depth + 1));
+        }
+        Type::Object(fields) => {
+            for field in *fields {
+                if let Some(value) = node.get(field.name) {
+                    collect_texts(value, &field.ty, texts, depth + 1);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The components of a kind right below another one, in groups: cases, branches, or all together.
+fn inner<'n>(spec: Option<&Spec>, node: &'n Node, kind: ComponentKind) -> Vec<(String, Vec<&'n Node>)> {
+    let mut groups = Vec::new();
+    if let Some(spec) = spec
+        && let Some(body) = node.get(spec.name).or_else(|| node.get("plugin"))
+    {
+        gather(body, &spec.body, kind, "", &mut groups, 0);
+    }
+    groups
+}
+
+fn gather<'n>(
+    node: &'n Node,
+    ty: &Type,
+    kind: ComponentKind,
+    text: &str,
+    groups: &mut Vec<(String, Vec<&'n Node>)>,
+    depth: usize,
+) {
+    if DEPTH_MAX < depth || node.is_null() {
+        return;
+    }
+    match ty {
+        Type::Component(it) if *it == kind => groups.push((text.to_string(), vec![node])),
+        Type::Array(Type::Component(it)) if *it == kind => {
+            let items: Vec<&Node> = node.as_seq().unwrap_or_default().iter().collect();
+            if !items.is_empty() {
+                groups.push((text.to_string(), items));
+            }
+        }
+        Type::Array(item) => {
+            for (index, it) in node.as_seq().unwrap_or_default().iter().enumerate() {
+                let text = match item {
+                    Type::Object(_) => case(it, index),
+                    _ => text.to_string(),
+                };
+                gather(it, item, kind, &text, groups, depth + 1);
+            }
+        }
+        Type::Map(value) => {
+            for (key, it) in node.as_map().unwrap_or_default() {
+                gather(it, value, kind, &shown(key.as_key()), groups, depth + 1);
+            }
+        }
+        Type::Object(fields) => {
+            for field in *fields {
+                if let Some(value) = node.get(field.name) {
+                    gather(value, &field.ty, kind, text, groups, depth + 1);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a case of several is called.
+fn case(node: &Node, index: usize) -> String {
+    match node.get("check").map(Node::as_key).filter(|it| !it.is_empty()) {
+        Some(check) => shown(check),
+        None if node.get("output").is_some() || node.get("processors").is_some() => "else".to_string(),
+        None => (index + 1).to_string(),
+    }
+}
+
+fn spec_of<'r>(kind: ComponentKind, node: &Node, registry: &'r dyn Registry) -> Option<&'r Spec> {
+    let specs = docs::specs(registry, kind);
+    let named = node.get("type").map(Node::as_key);
+    match named {
+        Some(name) => specs.into_iter().find(|it| it.name == name),
+        None => {
+            let pairs = node.as_map()?;
+            let is_beside = |it: &&str| matches!(*it, "label" | "plugin");
+            let keys: Vec<&str> =
+                pairs.iter().map(|(key, _)| key.as_key()).filter(|it| !is_beside(it)).collect();
+            let find = |name: &&str| specs.iter().find(|it| it.name == *name).copied();
+            let own = keys.iter().filter(|it| **it != "processors").find_map(find);
+            own.or_else(|| keys.iter().find_map(find))
+        }
+    }
+}
+
+fn name_of(node: &Node) -> &str {
+    let pairs = node.as_map().unwrap_or_default();
+    let keys = pairs.iter().map(|(key, _)| key.as_key());
+    keys.into_iter().find(|it| !matches!(*it, "label" | "processors" | "plugin")).unwrap_or("?")
+}
+
+/// A text of the config, on one line, no longer than it helps.
+fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut out: String = line.chars().take(TEXT_CHARS_MAX).collect();
+    if out.len() < line.len() {
+        out.push('…');
+    }
+    printable(&out).into_owned()
+}
