@@ -24,21 +24,35 @@ Fields that are required have a value that stands for yours, out of the example 
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CreateArguments {
     /// Inputs, processors and outputs: `stdin/mapping,wasm/stdout`.
-    expression: Option<String>,
+    expression: Vec<String>,
 
     /// Print only input, buffer, pipeline and output, without advanced fields.
     #[arg(short, long)]
     small: bool,
+
+    /// Leave out fields that Bento does not have.
+    #[arg(long)]
+    portable: bool,
 }
 
 /// The config that is asked for. It lints clean where the modules and files of examples are.
 pub(crate) fn create(arguments: &CreateArguments, registry: &dyn Registry) -> Result<String, String> {
     let failed = |why: String| format!("Generate error: {why}");
-    let expression = arguments.expression.as_deref().unwrap_or_default();
+    let expression = match arguments.expression.as_slice() {
+        [] => "",
+        [one] => one,
+        some => {
+            let text = "there is more than one expression\nhint: slashes are between the lists, and commas between names";
+            let joined = some.join("/");
+            let example = Stream::read(&joined, registry).map(|_| format!(": wappa create {joined}"));
+            return Err(failed(format!("{text}{}", example.unwrap_or_default())));
+        }
+    };
     let stream = Stream::read(expression, registry).map_err(failed)?;
     let mut writer = Writer {
         out: String::new(),
         is_small: arguments.small,
+        is_portable: arguments.portable,
         registry,
         resources: Vec::new(),
         has_samples: true,
@@ -133,6 +147,7 @@ const MAIN: [&str; 4] = ["input", "buffer", "pipeline", "output"];
 struct Writer<'r> {
     out: String,
     is_small: bool,
+    is_portable: bool,
     registry: &'r dyn Registry,
     /// The resources that there are.
     resources: Vec<(ComponentKind, String)>,
@@ -150,6 +165,7 @@ impl Writer<'_> {
             match field.name {
                 name if name.ends_with("_resources") && self.has_resources(name) => self.resources(name),
                 name if self.is_small && !MAIN.contains(&name) => {}
+                _ if self.is_portable && !field.bento => {}
                 "input" => self.broker_of(field, "inputs", &stream.inputs),
                 "output" => self.broker_of(field, "outputs", &stream.outputs),
                 "pipeline" => self.pipeline(field, &stream.processors),
@@ -227,6 +243,7 @@ impl Writer<'_> {
         let mut alone = Writer {
             out: String::new(),
             is_small: self.is_small,
+            is_portable: self.is_portable,
             registry: self.registry,
             resources: Vec::new(),
             has_samples: false,
@@ -255,7 +272,10 @@ impl Writer<'_> {
     }
 
     fn shown<'f>(&self, fields: &'f [Field]) -> Vec<&'f Field> {
-        fields.iter().filter(|it| !(it.deprecated || self.is_small && it.advanced)).collect()
+        fields
+            .iter()
+            .filter(|it| !(it.deprecated || self.is_small && it.advanced || self.is_portable && !it.bento))
+            .collect()
     }
 
     /// A field at a depth. The sample is of the object that it is in.
@@ -393,13 +413,13 @@ mod tests {
 
     use expect_test::{Expect, expect};
 
-    use wappa_spec::Status;
+    use wappa_spec::{Rule, Status};
 
     use super::*;
     use crate::table;
 
     fn created(expression: &str, small: bool) -> Result<String, String> {
-        let arguments = CreateArguments { expression: Some(expression.to_string()), small };
+        let arguments = CreateArguments { expression: vec![expression.to_string()], small, portable: false };
         create(&arguments, &table::registry())
     }
 
@@ -450,6 +470,20 @@ mod tests {
             }
         }
         assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn portable_ones_have_what_bento_has() {
+        let registry: &dyn Registry = &table::registry();
+        let options = LintOptions { portable: true, ..LintOptions::default() };
+        for (_, expression) in expressions().into_iter().filter(|it| it.0.bento) {
+            let arguments = CreateArguments { expression: vec![expression], small: false, portable: true };
+            let text = create(&arguments, registry).expect("the component is there");
+            let source = Source::read(text.as_bytes(), |_| None).expect("it is YAML");
+            let lints = source.stream(registry, options).lints;
+            let found: Vec<_> = lints.iter().filter(|it| it.rule == Rule::NotInBento).collect();
+            assert!(found.is_empty(), "{found:?}\n{text}");
+        }
     }
 
     #[test]

@@ -167,11 +167,14 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
 }
 
 /// What other programs call what there is here under another name.
-const CALLED_ELSEWHERE: [(&[&str], &str); 4] = [
+const CALLED_ELSEWHERE: [(&[&str], &str); 7] = [
     (&["version"], "wappa --version"),
     (&["validate", "check", "verify", "vet"], "wappa lint"),
     (&["start", "exec"], "wappa run"),
     (&["init"], "wappa new"),
+    (&["doc", "docs", "describe", "info"], "wappa explain"),
+    (&["schema"], "wappa list --format json-schema"),
+    (&["draw", "diagram", "visualize"], "wappa graph"),
 ];
 
 fn unknown_command(name: &str) -> String {

@@ -57,6 +57,16 @@ pub(super) fn find<'r>(path: &str, registry: &'r dyn Registry) -> Result<Vec<Fou
     if PATH_BYTES_MAX < path.len() {
         return Err(format!("a path has at most {PATH_BYTES_MAX} bytes"));
     }
+    // No name of a config has a capital letter, but keys of maps may.
+    match find_exactly(path, registry) {
+        Err(err) if path.chars().any(|it| it.is_ascii_uppercase()) => {
+            find_exactly(&path.to_ascii_lowercase(), registry).map_err(|_| err)
+        }
+        it => it,
+    }
+}
+
+fn find_exactly<'r>(path: &str, registry: &'r dyn Registry) -> Result<Vec<Found<'r>>, String> {
     let names = names_of(path);
     let Some((first, rest)) = names.split_first() else {
         return Err(

@@ -28,8 +28,9 @@ with dots between them. A function or a method of mappings is found by its name.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArguments {
-    /// What to explain: `kafka_franz.batching.count`, `wasm`, `logger.level`.
-    path: String,
+    /// What to explain: `kafka_franz.batching.count`, `wasm`, `logger.level`; several names are one path.
+    #[arg(required = true)]
+    path: Vec<String>,
 
     /// Print the whole page of a component, in Markdown.
     #[arg(long)]
@@ -42,13 +43,14 @@ pub(crate) fn explain(
     environment: &Environment,
     registry: &dyn Registry,
 ) -> Result<String, String> {
-    let found = find(&arguments.path, registry)?;
+    let path = arguments.path.join(".");
+    let found = find(&path, registry)?;
     if arguments.page {
         let pages: Vec<String> = found.iter().filter_map(Found::spec).map(docs::page).collect();
         return match pages.as_slice() {
             [] => Err(format!(
                 "there is no page of its own for `{}`\nhint: leave out `--page`, or name a component",
-                arguments.path
+                path
             )),
             pages => Ok(pages.join("\n")),
         };
