@@ -33,6 +33,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Of what messages fail.
+    pub(crate) const OF_MESSAGES: [Kind; 8] = [
+        Kind::Trap,
+        Kind::Timeout,
+        Kind::Memory,
+        Kind::Output,
+        Kind::Exit,
+        Kind::HostCall,
+        Kind::Instance,
+        Kind::Fail,
+    ];
+
     /// The word for it in marks and logs.
     pub fn as_str(self) -> &'static str {
         match self {

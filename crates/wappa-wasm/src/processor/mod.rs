@@ -128,7 +128,7 @@ impl BuildProcessor for WasmConfig {
             logger,
             path,
             counted,
-            failures: Failures::new(ctx.metrics().clone(), ctx.label(), ctx.path()),
+            failures: Failures::new(ctx.metrics(), ctx.label(), ctx.path()),
             mistakes,
             _watch: watch,
         }))

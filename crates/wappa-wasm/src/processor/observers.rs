@@ -90,33 +90,30 @@ impl GuestMetrics for MetricsOfGuest {
     }
 }
 
-/// The failures of a processor's guests, by kind. A kind that never comes has no series.
-pub(super) struct Failures {
-    metrics: Metrics,
-    label: String,
-    path: String,
-    by_kind: RwLock<HashMap<Kind, Counter>>,
-}
+/// The failures of a processor's guests, by kind. All are there from the beginning: what comes with its first failure could not
+/// be seen to have grown.
+pub(super) struct Failures(HashMap<Kind, Counter>);
 
 impl Failures {
-    pub(super) fn new(metrics: Metrics, label: &str, path: &str) -> Failures {
-        let (label, path) = (label.to_string(), path.to_string());
-        Failures { metrics, label, path, by_kind: RwLock::default() }
+    pub(super) fn new(metrics: &Metrics, label: &str, path: &str) -> Failures {
+        let counter = |kind: Kind| {
+            let word = kind.as_str().replace(' ', "_");
+            (
+                kind,
+                metrics
+                    .counter(series::WASM_FAILED.name, &[("label", label), ("path", path), ("kind", &word)]),
+            )
+        };
+        Failures(Kind::OF_MESSAGES.into_iter().map(counter).collect())
     }
 
     /// Counts one message that failed.
     #[cold]
     pub(super) fn count(&self, kind: Kind) {
-        let counters = self.by_kind.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = counters.get(&kind) {
-            return counter.add(1);
+        // Who is interrupted has not failed.
+        if let Some(counter) = self.0.get(&kind) {
+            counter.add(1);
         }
-        drop(counters);
-        let word = kind.as_str().replace(' ', "_");
-        let labels = [("label", self.label.as_str()), ("path", self.path.as_str()), ("kind", word.as_str())];
-        let counter = self.metrics.counter(series::WASM_FAILED.name, &labels);
-        counter.add(1);
-        self.by_kind.write().unwrap_or_else(PoisonError::into_inner).insert(kind, counter);
     }
 }
 

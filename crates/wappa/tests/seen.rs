@@ -1,0 +1,222 @@
+//! `tap` and `top`: what a stream that runs shows on a terminal.
+
+use std::{
+    fs,
+    io::{BufReader, Write},
+    process::{Child, ChildStdin},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+mod support;
+
+use support::{Program, read_until, wait};
+
+/// A stream to which lines are written, and where its service is.
+struct Stream {
+    stdin: ChildStdin,
+    url: String,
+    log: thread::JoinHandle<()>,
+    child: Child,
+}
+
+impl Stream {
+    fn start(program: &Program, arguments: &[&str]) -> Stream {
+        let mut child = program.start(arguments);
+        let stdin = child.stdin.take().expect("it is piped");
+        // The log is there, as no output writes to it.
+        let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+        let said = read_until(&mut log, "Listening for HTTP requests at: ");
+        let url = said.rsplit_once("Listening for HTTP requests at: ").and_then(|it| it.1.split('"').next());
+        let url = url.expect("it is a part of the line").to_string();
+        read_until(&mut log, "Input type ");
+        // Nobody waits for what is said behind that.
+        let log = thread::spawn(move || _ = std::io::copy(&mut log, &mut std::io::sink()));
+        Stream { stdin, url, log, child }
+    }
+
+    fn write(&mut self, text: &str) {
+        self.stdin.write_all(text.as_bytes()).expect("it reads");
+    }
+
+    fn end(self) {
+        drop(self.stdin);
+        assert_eq!(wait(self.child).code(), Some(0));
+        self.log.join().expect("it does not panic");
+    }
+}
+
+/// Traps where a message begins with `!`.
+const GUEST: &str = r#"(module
+  (import "wappa" "v1_content_read" (func $read (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "process")
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1)))
+    (if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 33)) (then (unreachable)))))"#;
+
+fn config(http: &str, mapping: &str) -> String {
+    format!(
+        "http: {{ address: '127.0.0.1:0', {http} }}
+input: {{ label: lines, stdin: {{}} }}
+pipeline:
+  threads: 1
+  processors:
+    - mapping: {mapping}
+    - label: guest
+      wasm: {{ module_path: guest.wat }}
+output:
+  fallback:
+    - reject_errored: {{ drop: {{}} }}
+    - file: {{ path: failed, codec: lines }}
+"
+    )
+}
+
+const MAPPING: &str = "'root = content().uppercase()'";
+
+#[test]
+fn messages_of_a_component_are_shown_until_there_were_enough() {
+    let config = config("debug_endpoints: true", MAPPING);
+    let program = Program::new("tap").file("a.yaml", config).file("guest.wat", GUEST);
+    let mut stream = Stream::start(&program, &["-c", "a.yaml"]);
+    let url = stream.url.clone();
+    let listed = program.run(&["tap", &url]);
+    assert_eq!(
+        listed.stdout,
+        "root.input (label `lines`)\nroot.output.fallback.0.reject_errored\nroot.output.fallback.1\n\
+         root.pipeline.processors.0\nroot.pipeline.processors.1 (label `guest`)\n"
+    );
+    let taps = [
+        ["tap", &url, "guest", "--count", "4", "--format", "text"],
+        ["tap", &url, "root.input", "--count", "2", "--format", "json"],
+        ["tap", &url, "output.fallback.1", "--count", "1", "--format", "json"],
+    ];
+    let taps = taps.map(|it| program.start(&it));
+    // Whoever looks may come late: what came by before he looked is not shown.
+    let mut n = 0;
+    let began = Instant::now();
+    let mut taps = taps.map(Some);
+    while taps.iter_mut().flatten().any(|it| it.try_wait().expect("it is ours").is_none()) {
+        assert!(began.elapsed() < Duration::from_secs(120), "they see nothing");
+        stream.write(&format!("a{n}\n!b{n}\n"));
+        n += 1;
+        thread::sleep(Duration::from_millis(10));
+    }
+    let [guest, input, failed] = taps.map(|it| {
+        let ended = it.expect("it was started").wait_with_output().expect("it has ended");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8(ended.stdout).expect("it is a text")
+    });
+    let lines: Vec<&str> = guest.lines().collect();
+    assert_eq!(lines.iter().filter(|it| it.starts_with('A')).count(), 2, "{guest}");
+    assert_eq!(lines.iter().filter(|it| it.starts_with("!B")).count(), 2, "{guest}");
+    let reason = "  failed: trap: unreachable (pipeline.processors.1)";
+    assert_eq!(lines.iter().filter(|it| it.starts_with(reason)).count(), 2, "{guest}");
+    let contents: Vec<String> = input
+        .lines()
+        .map(|it| serde_json::from_str::<serde_json::Value>(it).expect("each is an object"))
+        .map(|it| it["content"].as_str().expect("it has one").to_string())
+        .collect();
+    assert_eq!(contents.len(), 2, "{input}");
+    assert!(contents.iter().all(|it| it.starts_with(['a', '!'])), "{input}");
+    let failed: serde_json::Value = serde_json::from_str(&failed).expect("it is an object");
+    assert_eq!(failed["path"], "root.output.fallback.1");
+    assert!(failed["content"].as_str().is_some_and(|it| it.starts_with("!B")), "{failed}");
+    stream.end();
+}
+
+#[test]
+fn a_look_goes_on_with_the_stream_that_takes_over() {
+    let config = |text: &str| {
+        format!(
+            "http: {{ address: '127.0.0.1:0', debug_endpoints: true }}
+input: {{ generate: {{ interval: 5ms, mapping: 'root = \"{text}\"' }} }}
+output: {{ drop: {{}} }}
+"
+        )
+    };
+    let program = Program::new("tap-watched").file("a.yaml", config("old"));
+    let stream = Stream::start(&program, &["-w", "-c", "a.yaml"]);
+    let mut tap = program.start(&["tap", &stream.url, "root.input", "--rate", "10000"]);
+    let mut shown = BufReader::new(tap.stdout.take().expect("it is piped"));
+    read_until(&mut shown, "old\n");
+    fs::write(program.dir().join("a.yaml"), config("new")).expect("it is ours");
+    read_until(&mut shown, "new\n");
+    // The program ends though somebody looks, and who looks hears of it.
+    kill_process(Pid::from_child(&stream.child), Signal::TERM).expect("it runs");
+    stream.end();
+    assert_eq!(wait(tap).code(), Some(0));
+}
+
+#[test]
+fn components_are_shown_with_what_they_do() {
+    for exporter in ["prometheus", "json_api"] {
+        let config = format!("metrics: {{ {exporter}: {{}} }}\n{}", config("enabled: true", MAPPING));
+        let program =
+            Program::new(&format!("top-{exporter}")).file("a.yaml", config).file("guest.wat", GUEST);
+        let mut stream = Stream::start(&program, &["-c", "a.yaml"]);
+        let (url, began) = (stream.url.clone(), Instant::now());
+        stream.write("a\n!b\n!c\n");
+        // Until all of it has arrived.
+        let shown = loop {
+            let ended = program.run(&["top", &url, "--once", "--interval", "50ms"]);
+            assert_eq!(ended.code, Some(0), "{ended}");
+            if ended.stdout.contains("root.output.fallback.1") && ended.stdout.contains("trap 2") {
+                break ended.stdout;
+            }
+            assert!(began.elapsed() < Duration::from_secs(120), "{ended}");
+            thread::sleep(Duration::from_millis(50));
+        };
+        let cells = |of: &str| -> Vec<String> {
+            let line = shown.lines().find(|it| it.split_whitespace().next() == Some(of));
+            line.expect("there is a line").split_whitespace().map(str::to_string).collect()
+        };
+        assert!(shown.starts_with("ready\n\ncomponent "), "{shown}");
+        assert_eq!(cells("root.input")[..3], ["root.input", "lines", "3"], "{shown}");
+        // Its path and label, what came, in a second, what went on, and what failed.
+        let guest = cells("root.pipeline.processors.1");
+        assert_eq!([&guest[1], &guest[2], &guest[4], &guest[5]], ["guest", "3", "3", "2"], "{shown}");
+        let module = shown.split_once("module of").expect("there is one").1;
+        let sha256 = program.run(&["inspect", "--json", "guest.wat"]).stdout;
+        let digest = module.lines().nth(1).and_then(|it| it.split_whitespace().nth(1)).expect("it has one");
+        assert!(sha256.contains(digest) && digest.len() == 12, "{shown}\n{sha256}");
+        stream.end();
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_says_why() {
+    let program = Program::new("seen-nothing")
+        .file("a.yaml", config("enabled: true", MAPPING))
+        .file("guest.wat", GUEST);
+    let without = format!("metrics: {{ none: {{}} }}\n{}", config("debug_endpoints: true", MAPPING));
+    let program = program.file("b.yaml", without);
+    let stderr = |arguments: &[&str]| {
+        let ended = program.run(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+        ended.stderr
+    };
+    let stream = Stream::start(&program, &["-c", "a.yaml"]);
+    assert_eq!(
+        stderr(&["tap", &stream.url, "root.input"]),
+        "the service shows no messages: its config has to say `http.debug_endpoints: true`\n"
+    );
+    let url = stream.url.clone();
+    stream.end();
+    for command in ["tap", "top"] {
+        assert!(stderr(&[command, &url]).contains("connection refused"), "{}", stderr(&[command, &url]));
+        assert_eq!(stderr(&[command, "ftp://a"]), "unsupported protocol scheme \"ftp\"\n");
+    }
+    let stream = Stream::start(&program, &["-c", "b.yaml"]);
+    assert_eq!(
+        stderr(&["tap", &stream.url, "root.nowhere"]),
+        "404: no component has the path or label \"root.nowhere\": without one this shows all\n"
+    );
+    assert_eq!(
+        stderr(&["top", &stream.url]),
+        "the service shows no metrics: its config has to say `metrics: {prometheus: {}}` or `metrics: {json_api: {}}`\n"
+    );
+    stream.end();
+}
