@@ -47,6 +47,7 @@ pub mod reply;
 mod returns;
 mod scanner;
 mod step;
+mod tap;
 mod wait;
 mod watch;
 pub mod writer;
@@ -83,6 +84,7 @@ pub use crate::{
     returns::Returns,
     scanner::{Decoder, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
+    tap::{Seen, Tap, TapPoint, TapRequest, Taps},
     wait::{Clock, Descriptor, InputBell, Waits},
     watch::{Caches, watch_mappings},
 };

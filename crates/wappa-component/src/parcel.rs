@@ -1,6 +1,6 @@
 //! Parcels: what an input hands over at once.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use wappa_message::{Mark, Message, Metadata};
@@ -304,6 +304,21 @@ impl Parcel {
             Content::Part(part) => (Stretch::Messages(part.into_messages()), self.ack),
             Content::Stretches(stretches, ends) => {
                 (Stretch::Messages(part_of(stretches, ends).into_messages()), self.ack)
+            }
+        }
+    }
+
+    /// The messages, for a look: they are made where nobody has made them yet, and not kept.
+    pub fn messages(&self) -> Cow<'_, [Message]> {
+        match &self.content {
+            Content::Slices(slices) => slices.messages().into(),
+            Content::Part(part) => part.messages().into(),
+            Content::Stretches(stretches, _) => {
+                let of = |it: &Stretch| match it {
+                    Stretch::Slices(slices) => slices.messages(),
+                    Stretch::Messages(messages) => messages.clone(),
+                };
+                stretches.iter().flat_map(of).collect()
             }
         }
     }

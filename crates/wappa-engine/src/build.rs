@@ -486,8 +486,8 @@ impl<'a> Building<'a> {
         let replays = input.auto_replay_nacks();
         let setting = self.request.setting;
         if is_observed {
-            let observed = self.observed(node, path);
-            input = Box::new(Intake::new(input, observed, self.tally.clone(), &setting.activity));
+            let (observed, tap) = (self.observed(node, path), setting.taps.point(path, &node.label));
+            input = Box::new(Intake::new(input, observed, tap, self.tally.clone(), &setting.activity));
         }
         if replays {
             input = self.replayed(input, &self.bell, node, path, Pace::OF_INPUTS);
@@ -501,10 +501,11 @@ impl<'a> Building<'a> {
 
     /// An input that is not the config's, with those processors of the config's that it goes through.
     fn input_instead(&mut self, instead: Instead<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let Setting { tally, activity, .. } = self.request.setting;
+        let Setting { tally, activity, taps, .. } = self.request.setting;
         let of = Observed::silent(self.request.setting, "input", INPUT_PATH);
         let input = (instead.input)(self.bell.for_input());
-        let input = Box::new(Intake::new(input, of, tally.clone(), activity));
+        let tap = taps.point(INPUT_PATH, "");
+        let input = Box::new(Intake::new(input, of, tap, tally.clone(), activity));
         let node = &self.request.config.input;
         let processors = match instead.is_as_read {
             true => self.under(node, "root.input")?,
@@ -538,9 +539,10 @@ impl<'a> Building<'a> {
         path: &str,
     ) -> Box<dyn Processor> {
         if is_observed {
-            let BuildRequest { config, logger, .. } = self.request;
+            let BuildRequest { config, logger, setting, .. } = self.request;
             let failures = FailureLog::new(&config.error_handling.log, logger, node, path);
-            processor = Box::new(ObservedProcessor::new(processor, self.observed(node, path), failures));
+            let (observed, tap) = (self.observed(node, path), setting.taps.point(path, &node.label));
+            processor = Box::new(ObservedProcessor::new(processor, observed, tap, failures));
         }
         if let Some(strictness) = self.strictness.clone() {
             processor = Box::new(Unfailed { inner: processor, strictness });
@@ -575,8 +577,9 @@ impl<'a> Building<'a> {
         path: &str,
     ) -> Result<Box<dyn Output>, BuildError> {
         if is_observed {
-            let Setting { activity, output_bell, .. } = self.request.setting;
-            output = Box::new(Line::new(output, self.observed(node, path), output_bell.bell(), activity));
+            let Setting { activity, output_bell, taps, .. } = self.request.setting;
+            let (observed, tap) = (self.observed(node, path), taps.point(path, &node.label));
+            output = Box::new(Line::new(output, observed, tap, output_bell.bell(), activity));
         }
         let processors = self.under(node, path)?;
         if !processors.is_empty() {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use wappa_component::{
-    Ack, Clock, ConnectError, Counter, Failure, Input, Level, Logger, Parcel, ReadError, Step, Timing, Waits,
-    counted,
+    Ack, Clock, ConnectError, Counter, Failure, Gauge, Input, Level, Logger, Parcel, ReadError, Step,
+    TapPoint, Timing, Waits, counted,
 };
 
 use crate::{
@@ -43,19 +43,28 @@ pub(crate) struct Intake {
     /// The input is left alone until then.
     not_before: Option<Duration>,
     received: Counter,
+    unanswered: Gauge,
     connection_up: Counter,
     connection_failed: Counter,
     connection_lost: Counter,
     latency: Timing,
     quiet: Arc<Quiet>,
+    tap: TapPoint,
     /// For what is said after each restart; `None`: there was none yet.
     restarts: Option<Quiet>,
 }
 
 impl Intake {
-    pub(crate) fn new(inner: Box<dyn Input>, of: Observed, tally: Tally, activity: &Activity) -> Intake {
+    pub(crate) fn new(
+        inner: Box<dyn Input>,
+        of: Observed,
+        tap: TapPoint,
+        tally: Tally,
+        activity: &Activity,
+    ) -> Intake {
         Intake {
             received: of.counter(series::INPUT_RECEIVED),
+            unanswered: of.gauge(series::INPUT_UNANSWERED),
             connection_up: of.counter(series::INPUT_CONNECTION_UP),
             connection_failed: of.counter(series::INPUT_CONNECTION_FAILED),
             connection_lost: of.counter(series::INPUT_CONNECTION_LOST),
@@ -63,6 +72,7 @@ impl Intake {
             quiet: Arc::new(Quiet::new(&of.world)),
             inner,
             of,
+            tap,
             tally,
             activity: activity.clone(),
             is_up: false,
@@ -179,10 +189,12 @@ impl Intake {
     fn watch(&self, parcel: Parcel) -> Parcel {
         let n_origins = parcel.n_origins() as u64;
         self.received.add(n_origins);
+        self.unanswered.add(n_origins as i64);
         self.tally.add_read(n_origins);
         let watch = Watch {
             world: self.of.world.clone(),
             latency: self.latency.clone(),
+            unanswered: self.unanswered.clone(),
             tally: self.tally.clone(),
             quiet: Arc::clone(&self.quiet),
             logger: self.of.logger.clone(),
@@ -210,6 +222,7 @@ impl Intake {
 struct Watch {
     world: World,
     latency: Timing,
+    unanswered: Gauge,
     tally: Tally,
     quiet: Arc<Quiet>,
     logger: Logger,
@@ -221,6 +234,7 @@ impl Watch {
     /// So many messages were answered, and these of them failed.
     fn see(&self, n_answered: u64, failures: &[Failure]) {
         self.latency.record(self.world.now().saturating_sub(self.began));
+        self.unanswered.add(-(n_answered as i64));
         let is_failed = |it: &&Failure| !it.reason.is_unwanted();
         let n_failed = failures.iter().filter(is_failed).count();
         self.tally.answer(n_answered, n_failed as u64);
@@ -262,6 +276,9 @@ impl Input for Intake {
             Ok(parcel) => {
                 if 0 < parcel.n_origins() {
                     self.back_off = None;
+                }
+                if self.tap.is_tapped() {
+                    self.tap.show(&parcel.messages());
                 }
                 Ok(self.watch(parcel))
             }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Counter, Delivery, Desk, Level, Output, OutputBell, Part, Step, Timing, WriteError,
-    stopped,
+    Clock, ConnectError, Counter, Delivery, Desk, Level, Output, OutputBell, Part, Step, TapPoint, Timing,
+    WriteError, stopped,
 };
 use wappa_message::Mark;
 
@@ -50,6 +50,7 @@ pub(crate) struct Line {
     n_in_vain: u32,
     next_number: u64,
     is_closed: bool,
+    tap: TapPoint,
     connection_up: Counter,
     connection_failed: Counter,
     connection_lost: Counter,
@@ -75,7 +76,13 @@ struct LineDesk {
 }
 
 impl Line {
-    pub(crate) fn new(inner: Box<dyn Output>, of: Observed, bell: OutputBell, activity: &Activity) -> Line {
+    pub(crate) fn new(
+        inner: Box<dyn Output>,
+        of: Observed,
+        tap: TapPoint,
+        bell: OutputBell,
+        activity: &Activity,
+    ) -> Line {
         Line {
             connection_up: of.counter(series::OUTPUT_CONNECTION_UP),
             connection_failed: of.counter(series::OUTPUT_CONNECTION_FAILED),
@@ -95,6 +102,7 @@ impl Line {
                 of,
             }),
             inner,
+            tap,
             activity: activity.clone(),
             is_up: false,
             connection: activity.connection(End::Output),
@@ -257,6 +265,9 @@ impl Output for Line {
     }
 
     fn write(&mut self, delivery: Delivery, step: &mut Step<'_>) {
+        if self.tap.is_tapped() {
+            self.tap.show(delivery.part().messages());
+        }
         let place = (self.next_number, 0);
         self.next_number += 1;
         let is_lost = self.desk.is_lost.load(Ordering::SeqCst);

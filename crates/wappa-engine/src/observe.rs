@@ -12,7 +12,8 @@ use std::{
 };
 
 use wappa_component::{
-    Census, Clock, Counter, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, Timing,
+    Census, Clock, Counter, Gauge, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, TapPoint,
+    Timing,
 };
 use wappa_message::Source;
 
@@ -56,6 +57,10 @@ impl Observed {
 
     pub(crate) fn counter(&self, of: SeriesSpec) -> Counter {
         self.metrics.counter(of.name, &[("label", &self.label), ("path", &self.path)])
+    }
+
+    pub(crate) fn gauge(&self, of: SeriesSpec) -> Gauge {
+        self.metrics.gauge(of.name, &[("label", &self.label), ("path", &self.path)])
     }
 
     /// The component is called, until the guard is dropped.
@@ -189,13 +194,15 @@ pub(crate) struct ObservedProcessor {
     latency: Timing,
     failures: Option<FailureLog>,
     source: Arc<Source>,
+    tap: TapPoint,
 }
 
 impl ObservedProcessor {
-    /// A processor whose failures are logged there as well.
+    /// A processor whose failures are logged there as well, and that can be looked at.
     pub(crate) fn new(
         inner: Box<dyn Processor>,
         of: Observed,
+        tap: TapPoint,
         failures: Option<FailureLog>,
     ) -> ObservedProcessor {
         let path = of.path.strip_prefix("root.").unwrap_or(&of.path);
@@ -212,6 +219,7 @@ impl ObservedProcessor {
             failures,
             inner,
             of,
+            tap,
         }
     }
 }
@@ -233,7 +241,11 @@ impl Processor for ObservedProcessor {
         self.received.add(before.messages_of(done) as u64);
         self.batch_received.add(done as u64);
         let n_batches = part.batches_of(done);
-        self.sent.add(part.messages_of(n_batches) as u64);
+        let n_messages = part.messages_of(n_batches);
+        if self.tap.is_tapped() {
+            self.tap.show(&part.messages()[..n_messages]);
+        }
+        self.sent.add(n_messages as u64);
         self.batch_sent.add(part.n_batches_with_messages(n_batches) as u64);
         self.error.add(marks.len() as u64);
         if let Some(failures) = &self.failures {

@@ -2,6 +2,7 @@
 
 wappa_component::series! {
     INPUT_RECEIVED: counter "input_received", [], "Messages that were read, without replays.";
+    INPUT_UNANSWERED: gauge "input_unanswered", [], "Messages that were read and are not answered yet.";
     INPUT_REPLAYED: counter "input_replayed", [], "Messages that failed and are delivered again, each time counted.";
     INPUT_CONNECTION_UP: counter "input_connection_up", [], "How often the input was connected.";
     INPUT_CONNECTION_FAILED: counter "input_connection_failed", [], "Attempts to connect that failed.";

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, thread};
 
-use wappa_component::{Caches, Input, Logger, Output, Processor, cause};
+use wappa_component::{Caches, Input, Logger, Output, Processor, Taps, cause};
 
 use crate::{
     activity::Activity,
@@ -78,6 +78,7 @@ pub struct Setting {
     pub(crate) output_bell: Recall,
     pub(crate) tally: Tally,
     pub(crate) replay_bound: Bound,
+    pub(crate) taps: Taps,
 }
 
 impl Setting {
@@ -95,7 +96,14 @@ impl Setting {
             output_bell,
             tally: Tally::default(),
             replay_bound: Bound::default(),
+            taps: Taps::default(),
         })
+    }
+
+    /// The same, with components that are looked at through these.
+    #[must_use]
+    pub fn tapped_by(self, taps: &Taps) -> Setting {
+        Setting { taps: taps.clone(), ..self }
     }
 
     /// The way to stop the stream.
@@ -125,9 +133,21 @@ impl Stream {
     /// lost.
     pub fn new(setting: &Setting, parts: Assembly) -> Stream {
         let of = Observed::silent(setting, "output", worker::OUTPUT_PATH);
-        let output = Line::new(parts.output, of, setting.output_bell.bell(), &setting.activity);
+        let output = Line::new(
+            parts.output,
+            of,
+            setting.taps.point("root.output", ""),
+            setting.output_bell.bell(),
+            &setting.activity,
+        );
         let of = Observed::silent(setting, "input", worker::INPUT_PATH);
-        let input = Intake::new(parts.input, of, setting.tally.clone(), &setting.activity);
+        let input = Intake::new(
+            parts.input,
+            of,
+            setting.taps.point("root.input", ""),
+            setting.tally.clone(),
+            &setting.activity,
+        );
         Stream::of_built(setting, Assembly { input: Box::new(input), output: Box::new(output), ..parts })
     }
 

@@ -17,6 +17,7 @@ mod filter;
 mod input;
 mod multipart;
 mod output;
+mod pages;
 mod processor;
 mod request;
 mod room;
@@ -30,6 +31,7 @@ pub use crate::{
     client::SERIES,
     dial::TransportConfig,
     documents::{Access, Document, Documents, check_address},
+    pages::{Page, Pages},
 };
 
 /// All components of this crate, for the program's table.

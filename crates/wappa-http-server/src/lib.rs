@@ -11,6 +11,7 @@ mod answer;
 mod auth;
 mod body;
 mod cors;
+mod debug;
 mod escapes;
 mod host;
 mod input;
@@ -29,8 +30,9 @@ mod websocket;
 use wappa_component::Component;
 
 pub use crate::{
+    debug::{Debug, Made},
     routes::Routes,
-    service::{Debug, Readiness, Service, Shown},
+    service::{Readiness, Service, Shown},
 };
 
 /// All components of this crate, for the program's table.

@@ -19,7 +19,7 @@ use crate::{
     answer::{Answer, error, held, of_type, text},
     auth::BasicAuth,
     cors::Cors,
-    host,
+    debug::{self, Debug},
     routes::{Asked, Routes},
     server::{Limits, PROTOCOLS, Server, Setup},
 };
@@ -55,16 +55,6 @@ pub struct Shown {
     pub page: Option<(Page, Metrics)>,
     /// For programs on this machine, and whoever knows the password.
     pub debug: Option<Debug>,
-}
-
-/// What the service shows with `debug_endpoints`.
-pub struct Debug {
-    /// The config as JSON, without secrets.
-    pub config_json: String,
-    /// The config as YAML, without secrets.
-    pub config_yaml: String,
-    /// What components are doing; asked at each request.
-    pub at_work: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The HTTP service of a process.
@@ -155,31 +145,8 @@ impl Service {
                 });
             }
         }
-        if let Some(Debug { config_json, config_yaml, at_work }) = debug {
-            let has_password = self.has_password;
-            let shield = move |asked: &Asked, answer: Answer| {
-                if has_password || (asked.peer.is_local && host::is_of_machine(&asked.request)) {
-                    return answer;
-                }
-                error(
-                    StatusCode::FORBIDDEN,
-                    "Only for programs on the machine itself that ask for its address or localhost, unless there is a \
-                     password (http.basic_auth)",
-                )
-            };
-            routes.serve(
-                "/debug/config/json",
-                "DEBUG: Returns the loaded config as JSON.",
-                move |asked: Asked| ready(shield(&asked, text(config_json.clone()))),
-            );
-            routes.serve(
-                "/debug/config/yaml",
-                "DEBUG: Returns the loaded config as YAML.",
-                move |asked: Asked| ready(shield(&asked, text(config_yaml.clone()))),
-            );
-            routes.serve("/debug/stack", "DEBUG: Returns what components are doing.", move |asked: Asked| {
-                ready(shield(&asked, text(at_work())))
-            });
+        if let Some(debug) = debug {
+            debug::serve(routes, debug, self.has_password);
         }
     }
 
@@ -298,11 +265,5 @@ impl fmt::Debug for Service {
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shown").field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Debug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Debug")
     }
 }

@@ -130,7 +130,10 @@ fn messages_are_shown_where_they_come_by() {
     );
     assert!(!processor.contains("\"content\":\"B\""), "{processor}");
     let output = seen(2, 3);
-    assert!(output.contains("\"content\":\"A\",\"metadata\":{\"http_server_"), "{output}");
+    assert!(
+        output.contains("\"content\":\"A\"") && output.contains("\"http_server_user_agent\":"),
+        "{output}"
+    );
 }
 
 /// Whoever does not read is told how much he missed; the stream has gone on.

@@ -182,6 +182,12 @@ pub(crate) enum Command {
     Test(TestArguments),
     /// Ask whether a running stream answers.
     Ping(PingArguments),
+    /// Show messages of a component of a running stream, as they come by.
+    #[cfg(feature = "http")]
+    Tap(crate::seen::TapArguments),
+    /// Show what the components of a running stream do, and what waits for them.
+    #[cfg(feature = "http")]
+    Top(crate::seen::TopArguments),
     /// List the components that there are.
     List(ListArguments),
     /// Print a config to begin with, out of the names of components.

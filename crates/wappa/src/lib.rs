@@ -35,6 +35,8 @@ mod prose;
 pub mod reference;
 mod run;
 mod schema;
+#[cfg(feature = "http")]
+mod seen;
 mod service;
 mod serving;
 mod signals;

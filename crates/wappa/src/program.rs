@@ -89,6 +89,10 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             print(io::stdout(), &ping::ping(&arguments)?);
             Ok(ExitCode::SUCCESS)
         }
+        #[cfg(feature = "http")]
+        Some(Command::Tap(arguments)) => crate::seen::tap(&arguments),
+        #[cfg(feature = "http")]
+        Some(Command::Top(arguments)) => crate::seen::top(&arguments),
         Some(Command::List(arguments)) => {
             standard_output::check()?;
             let registry: &dyn Registry = &table::registry();

@@ -299,6 +299,7 @@ fn start(
     let events = Events::listen(setting.stop()).map_err(closing)?;
     // Whoever looks after the process finds it there while a guest is compiled.
     let serving = Serving::start(&config, environment, &logger, push.page()).map_err(closing)?;
+    let setting = setting.tapped_by(serving.taps());
     let mut services = Services::default();
     // How far streams that follow each other are is nothing to be shown.
     let drawing =
@@ -433,7 +434,7 @@ impl Maker<'_> {
         let config = config.filter(|it| !is_refused(it, &findings, self.options)).ok_or(
             "Rejecting updated main config due to linter errors, to allow linting errors run Wappa with --chilled",
         )?;
-        let setting = new_setting()?;
+        let setting = new_setting()?.tapped_by(self.serving.taps());
         events.is_starting(setting.stop());
         let made = self.make(&config, &table, &setting, Services::default(), None);
         events.has_started();
@@ -445,6 +446,7 @@ impl Maker<'_> {
             activity: setting.activity().clone(),
             shutdown_delay: config.shutdown_delay,
             shutdown_timeout: config.shutdown_timeout,
+            shown: config.shown,
         })
     }
 }

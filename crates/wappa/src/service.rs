@@ -19,6 +19,7 @@ use signal_hook::{
 };
 use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
+use wappa_spec::Node;
 
 use crate::{metrics::Push, progress::Drawing, serving::Serving, signals};
 
@@ -90,6 +91,8 @@ pub(crate) struct Renewed {
     pub(crate) shutdown_delay: Duration,
     /// How long a stop may take.
     pub(crate) shutdown_timeout: Duration,
+    /// Its config, as it may be shown.
+    pub(crate) shown: Option<Node>,
 }
 
 /// What happens to a running stream.
@@ -255,9 +258,11 @@ impl Service<'_> {
                         self.push.finish();
                         return Ok(code);
                     }
-                    let Renewed { stream, stop, tally, activity, shutdown_delay, shutdown_timeout } = renewed;
+                    let Renewed { stream, stop, tally, activity, shutdown_delay, shutdown_timeout, shown } =
+                        renewed;
                     (self.stop, self.tally, self.activity) = (stop, tally, activity);
                     (self.shutdown_delay, self.shutdown_timeout) = (shutdown_delay, shutdown_timeout);
+                    self.serving.shows(shown);
                     self.serving.runs(&self.activity);
                     (number, is_over, began) = (number + 1, false, Instant::now());
                     self.launch(number, stream)?;

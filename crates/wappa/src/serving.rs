@@ -1,8 +1,8 @@
 //! The HTTP service of a run: it is there before the stream is built, and until all that is under way was answered.
 
-use wappa_component::{Logger, Metrics, Page, Services};
+use wappa_component::{Logger, Metrics, Page, Services, Taps};
 use wappa_engine::Activity;
-use wappa_spec::{HttpConfig, StreamConfig};
+use wappa_spec::{HttpConfig, Node, StreamConfig};
 
 use crate::environment::Environment;
 
@@ -27,12 +27,12 @@ mod with_http {
         time::Duration,
     };
 
-    use wappa_http_server::{Debug, Readiness, Routes, Service, Shown};
+    use wappa_http_server::{Debug, Made, Readiness, Routes, Service, Shown};
     use wappa_message::Value;
     use wappa_net::Runtime;
-    use wappa_spec::{Node, StreamConfig};
+    use wappa_spec::StreamConfig;
 
-    use super::{Activity, Environment, Logger, Metrics, Page, Services, config_of};
+    use super::{Activity, Environment, Logger, Metrics, Node, Page, Services, Taps, config_of};
     use crate::run::VERSION;
 
     /// How long clients have, at the end, to take their answers.
@@ -45,6 +45,9 @@ mod with_http {
         routes: Routes,
         service: Option<Service>,
         stream: Arc<Mutex<Stream>>,
+        /// The config of the stream, as it may be shown.
+        config: Arc<Mutex<Option<Node>>>,
+        taps: Taps,
     }
 
     #[derive(Debug)]
@@ -63,24 +66,27 @@ mod with_http {
             page: Option<(Page, Metrics)>,
         ) -> Result<Serving, String> {
             let (runtime, stream) = (Runtime::default(), Arc::new(Mutex::new(Stream::Starting)));
+            let (shown, taps) = (Arc::new(Mutex::new(config.shown.clone())), Taps::default());
             let http = config_of(config, environment);
             if !http.enabled {
                 let routes = Routes::default();
                 routes.close(
                     "the program has no HTTP service (`http.enabled`): give the component an `address`",
                 );
-                return Ok(Serving { runtime, routes, service: None, stream });
+                return Ok(Serving { runtime, routes, service: None, stream, config: shown, taps });
             }
             let mut service = Service::new(&http, &runtime, logger)?;
             let of_page = Arc::clone(&stream);
             let at_work = Arc::clone(&stream);
             let debug = http.debug_endpoints.then(|| Debug {
-                config_json: config.shown.as_ref().map(to_json).unwrap_or_default(),
-                config_yaml: config.shown.as_ref().map(ToString::to_string).unwrap_or_default(),
+                config_json: made_of(&shown, to_json),
+                config_yaml: made_of(&shown, ToString::to_string),
                 at_work: Box::new(move || match &*lock(&at_work) {
                     Stream::Runs(activity) => activity.at_work().iter().map(|it| format!("{it}\n")).collect(),
                     Stream::Starting | Stream::Ended => String::new(),
                 }),
+                memory: Box::new(String::new),
+                taps: taps.clone(),
             });
             service.show(Shown {
                 version: VERSION,
@@ -97,13 +103,24 @@ mod with_http {
                 debug,
             });
             service.listen(config.names_http)?;
-            Ok(Serving { runtime, routes: service.routes().clone(), service: Some(service), stream })
+            let routes = service.routes().clone();
+            Ok(Serving { runtime, routes, service: Some(service), stream, config: shown, taps })
         }
 
         /// Gives a stream that is built what its components are served by.
         pub(crate) fn provide(&self, services: &mut Services) {
             services.insert(Arc::new(self.runtime.clone()));
             services.insert(Arc::new(self.routes.clone()));
+        }
+
+        /// What messages of streams are looked at through.
+        pub(crate) fn taps(&self) -> &Taps {
+            &self.taps
+        }
+
+        /// What is shown is the config of the stream that is to run.
+        pub(crate) fn shows(&self, config: Option<Node>) {
+            *lock(&self.config) = config;
         }
 
         /// A stream runs, until another one does.
@@ -143,18 +160,31 @@ mod with_http {
         }
     }
 
-    fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    /// What is made of the config at each request.
+    fn made_of(
+        config: &Arc<Mutex<Option<Node>>>,
+        make: impl Fn(&Node) -> String + Send + Sync + 'static,
+    ) -> Made {
+        let config = Arc::clone(config);
+        Box::new(move || lock(&config).as_ref().map(&make).unwrap_or_default())
+    }
+
+    fn lock<T>(stream: &Mutex<T>) -> MutexGuard<'_, T> {
         stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(not(feature = "http"))]
 mod without_http {
-    use super::{Activity, Environment, Logger, Metrics, Page, Services, StreamConfig, config_of};
+    use super::{
+        Activity, Environment, Logger, Metrics, Node, Page, Services, StreamConfig, Taps, config_of,
+    };
 
     /// No service: this build has none.
     #[derive(Debug)]
-    pub(crate) struct Serving;
+    pub(crate) struct Serving {
+        taps: Taps,
+    }
 
     impl Serving {
         pub(crate) fn start(
@@ -164,10 +194,16 @@ mod without_http {
             _: Option<(Page, Metrics)>,
         ) -> Result<Serving, String> {
             let _ = config_of(config, environment);
-            Ok(Serving)
+            Ok(Serving { taps: Taps::default() })
         }
 
         pub(crate) fn provide(&self, _: &mut Services) {}
+
+        pub(crate) fn taps(&self) -> &Taps {
+            &self.taps
+        }
+
+        pub(crate) fn shows(&self, _: Option<Node>) {}
 
         pub(crate) fn runs(&self, _: &Activity) {}
 

@@ -41,6 +41,8 @@ fn help_and_version() {
               lint         Check configs, and say all that is wrong with them
               test         Run the tests of configs
               ping         Ask whether a running stream answers
+              tap          Show messages of a component of a running stream, as they come by
+              top          Show what the components of a running stream do, and what waits for them
               list         List the components that there are
               create       Print a config to begin with, out of the names of components
               explain      Say what a field or a component is
@@ -275,7 +277,7 @@ fn what_is_not_there_is_refused() {
         hint: did you mean `--labels`?
         exit Some(1); stdout: 
         $ wappa list --format nope
-        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json]
+        Usage error: invalid value 'nope' for '--format <FORMAT>' [possible values: text, json, json-schema]
         hint: `wappa list --help` shows the flags
         exit Some(1); stdout: 
         $ wappa run a.yaml b.yaml
@@ -458,6 +460,7 @@ fn metrics_go_to_the_log() {
         level=info msg="Counter metric" @service=wappa label="" name=output_connection_up path=root.output value=1
         level=info msg="Counter metric" @service=wappa label="" name=output_error path=root.output value=0
         level=info msg="Counter metric" @service=wappa label="" name=output_sent path=root.output value=2
+        level=info msg="Gauge metric" @service=wappa label="" name=input_unanswered path=root.input value=0
         level=info msg="Timing metric" @service=wappa label="" name=input_latency_ns p50=… p90=… p99=… path=root.input
         level=info msg="Timing metric" @service=wappa label="" name=output_latency_ns p50=… p90=… p99=… path=root.output
     "#]].assert_eq(&text);

@@ -97,7 +97,13 @@ impl Bench {
         let setting = Setting::new(&World::simulated(clock.clone())).expect("a descriptor can be had");
         let client = Client::default();
         let of = Observed::silent(&setting, "test", "root.output");
-        let line = Line::new(Box::new(client.clone()), of, setting.output_bell.bell(), &setting.activity);
+        let line = Line::new(
+            Box::new(client.clone()),
+            of,
+            setting.taps.point("root.output", ""),
+            setting.output_bell.bell(),
+            &setting.activity,
+        );
         Bench { clock, setting, client, line, answers: Arc::default() }
     }
 

@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use wappa_component::{
     Ack, Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Group, Input, InputBell,
-    Order, Parcel, Part, Processor, ReadError, Slices, Step, Waits, as_singles, in_chunks, run_children,
+    Order, Parcel, Part, Processor, ReadError, Slices, Step, Taps, Waits, as_singles, in_chunks,
+    run_children,
 };
 use wappa_message::{Mark, Message};
 use wappa_spec::Config;
@@ -373,7 +374,12 @@ impl Worker {
             n_calls: AtomicU64::new(0),
             sequence: Mutex::default(),
         };
-        let worker = ObservedProcessor::new(Box::new(worker), sim.observed(&plan.path), None);
+        let worker = ObservedProcessor::new(
+            Box::new(worker),
+            sim.observed(&plan.path),
+            Taps::default().point(&plan.path, ""),
+            None,
+        );
         match sim.plan.is_strict {
             true => Box::new(Unfailed { inner: Box::new(worker), strictness: Strictness::always() }),
             false => Box::new(worker),

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Caches, Component, Input, Logger, Metrics, Output, Sample, Series, Services};
+use wappa_component::{Caches, Component, Input, Logger, Metrics, Output, Sample, Series, Services, Taps};
 use wappa_spec::{ComponentKind, ComponentNode, LintOptions, Reader, Source, Spec};
 
 use self::{
@@ -121,7 +121,8 @@ fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Sett
     let sink = Box::new(Sink::new(Arc::clone(sim), remote.cloned()));
     let Setting { activity, output_bell, .. } = &sim.last;
     let of = sim.observed("root.output");
-    let mut output: Box<dyn Output> = Box::new(Line::new(sink, of, output_bell.bell(), activity));
+    let mut output: Box<dyn Output> =
+        Box::new(Line::new(sink, of, Taps::default().point("root.output", ""), output_bell.bell(), activity));
     let turned_away = |output| -> Box<dyn Output> {
         match plan.is_strict {
             true => Box::new(TurnsAway { inner: output, strictness: Strictness::always() }),

@@ -35,7 +35,7 @@ pub(super) fn of(username: &str, password: &str) -> String {
 }
 
 /// What an address says of its user, if anything.
-pub(super) fn of_url(url: &Url) -> Option<String> {
+pub(crate) fn of_url(url: &Url) -> Option<String> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }

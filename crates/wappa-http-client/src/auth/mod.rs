@@ -11,6 +11,7 @@ mod oauth2;
 use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
+pub(crate) use self::basic::of_url;
 pub use self::{basic::BasicConfig, jwt::JwtConfig, oauth::OauthConfig};
 pub(crate) use self::{
     digest::{Digest, DigestConfig},

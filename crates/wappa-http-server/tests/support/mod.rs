@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
+use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services, Taps};
 use wappa_engine::{Activity, BuildRequest, Report, Setting, Stop, Tally, World};
 use wappa_http_server::{Debug, Readiness, Service, Shown};
 use wappa_net::Runtime;
@@ -97,11 +97,12 @@ impl Running {
         let log = Arc::new(Log::default());
         let logger = Logger::new(Arc::clone(&log) as Arc<dyn LogSink>);
         let world = World::real().expect("a thread can be started");
-        let setting = Setting::new(&world).expect("a descriptor can be had");
+        let taps = Taps::default();
+        let setting = Setting::new(&world).expect("a descriptor can be had").tapped_by(&taps);
         let (runtime, metrics) = (Runtime::default(), Metrics::default());
         let mut services = Services::default();
         let service = config.http.enabled.then(|| {
-            let service = serve(&config, &runtime, &logger, setting.activity().clone(), &metrics);
+            let service = serve(&config, &runtime, &logger, setting.activity().clone(), &metrics, taps);
             services.insert(Arc::new(service.routes().clone()));
             service
         });
@@ -168,6 +169,7 @@ fn serve(
     logger: &Logger,
     activity: Activity,
     metrics: &Metrics,
+    taps: Taps,
 ) -> Service {
     let mut service = Service::new(&config.http, runtime, logger).expect("the config is sound");
     let build = table().iter().find(|it| it.spec.name == "prometheus").map(|it| it.build);
@@ -183,9 +185,11 @@ fn serve(
         }),
         page: exporter.page().map(|it| (it, metrics.clone())),
         debug: config.http.debug_endpoints.then(|| Debug {
-            config_json: "{}".to_string(),
-            config_yaml: "{}".to_string(),
+            config_json: Box::new(|| "{}".to_string()),
+            config_yaml: Box::new(|| "{}".to_string()),
             at_work: Box::new(String::new),
+            memory: Box::new(String::new),
+            taps,
         }),
     });
     service.listen(true).expect("threads can be started");

@@ -220,7 +220,7 @@ fn numbered(path: &str) -> Vec<(u64, String)> {
 /// A number in at most five letters or so.
 fn count(n: f64) -> String {
     match n {
-        n if n == 0.0 => "0".to_string(),
+        0.0 => "0".to_string(),
         n if n < 10.0 && n.fract() != 0.0 => format!("{n:.1}"),
         n if n < 100_000.0 => format!("{n:.0}"),
         n if n < 1e7 => format!("{:.0}k", n / 1e3),
