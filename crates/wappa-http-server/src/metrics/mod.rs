@@ -3,3 +3,4 @@
 pub(crate) mod json_api;
 mod process;
 pub(crate) mod prometheus;
+mod push;

@@ -13,7 +13,10 @@ use wappa_component::{
 };
 use wappa_spec::{Config, Node, Reader, Rule, Secret};
 
-use super::process;
+use super::{
+    process,
+    push::{Gateway, Target},
+};
 
 pub(crate) const COMPONENT: Component = Component::metrics::<PrometheusConfig>("prometheus");
 
@@ -79,19 +82,20 @@ struct PrometheusConfig {
     #[config(default = "false", advanced)]
     add_go_metrics: bool,
 
-    /// Where metrics are pushed to. It has no effect yet.
+    /// Where metrics are pushed to: the address of a gateway for Prometheus, to which `/metrics/job/` and the name of the job
+    /// are added. A user and a password may stand in it.
     #[config(optional, advanced)]
     push_url: Option<Secret<String>>,
 
-    /// How often they are pushed. It has no effect yet.
+    /// How often they are pushed; without it once, when the program ends.
     #[config(optional, advanced)]
     push_interval: Option<Duration>,
 
-    /// The name under which they are pushed. It has no effect yet.
+    /// The name of the job under which they are pushed.
     #[config(default = "bento_push", advanced)]
     push_job_name: String,
 
-    /// The password of whoever they are pushed to. It has no effect yet.
+    /// Who pushes them, where the gateway asks for that.
     #[config(advanced)]
     push_basic_auth: PushAuthConfig,
 
@@ -117,9 +121,8 @@ struct QuantileConfig {
     error: f64,
 }
 
-/// The password of whoever metrics are pushed to.
+/// Who pushes metrics.
 #[derive(Config, Debug)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
 struct PushAuthConfig {
     /// The user.
     #[config(default = "\"\"", advanced)]
@@ -131,13 +134,8 @@ struct PushAuthConfig {
 }
 
 fn lint(config: &PrometheusConfig, node: &Node, reader: &mut Reader<'_>) {
-    for name in ["push_url", "push_interval", "push_job_name", "push_basic_auth"] {
-        if let Some(value) = node.get(name).filter(|it| !it.is_null()) {
-            let text = format!(
-                "Wappa does not push metrics to a gateway yet: field {name} has no effect, they are fetched from /metrics"
-            );
-            reader.warn(Rule::NotInWappa, value, text);
-        }
+    if let Some(Err(why)) = config.target() {
+        reader.error(Rule::InvalidValue, node.get("push_url").unwrap_or(node), format!("push_url: {why}"));
     }
     if config.add_go_metrics
         && let Some(value) = node.get("add_go_metrics")
@@ -173,10 +171,20 @@ const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 const WINDOWS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(120);
 
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+impl PrometheusConfig {
+    /// Where metrics are pushed to, if anywhere.
+    fn target(&self) -> Option<Result<Target, String>> {
+        let url = self.push_url.as_ref().map(|it| it.reveal().as_str()).filter(|it| !it.is_empty())?;
+        let PushAuthConfig { username, password } = &self.push_basic_auth;
+        Some(Target::new(url, &self.push_job_name, username, password.reveal()))
+    }
+}
 
 impl BuildExporter for PrometheusConfig {
     fn build(self, logger: Logger) -> Result<Box<dyn Exporter>, BuildError> {
+        let target = self.target().transpose().map_err(|why| BuildError::new(format!("push_url: {why}")))?;
         let mut buckets =
             if self.histogram_buckets.is_empty() { BUCKETS.to_vec() } else { self.histogram_buckets };
         if buckets.iter().any(|it| it.is_nan()) {
@@ -201,12 +209,24 @@ impl BuildExporter for PrometheusConfig {
             seen: Mutex::new(Seen { since: Instant::now(), windows: VecDeque::new() }),
             left_out: Mutex::default(),
         };
-        Ok(Box::new(Prometheus { show: Arc::new(show), file_output_path: self.file_output_path, logger }))
+        let show = Arc::new(show);
+        let gateway = target.map(|target| {
+            let (interval, of_push) = (self.push_interval.filter(|it| !it.is_zero()), Arc::clone(&show));
+            let render = Box::new(move |metrics: &Metrics| of_push.render(metrics));
+            Gateway::new(target, interval, render, logger.clone()).map_err(BuildError::new)
+        });
+        Ok(Box::new(Prometheus {
+            show,
+            gateway: gateway.transpose()?,
+            file_output_path: self.file_output_path,
+            logger,
+        }))
     }
 }
 
 struct Prometheus {
     show: Arc<Show>,
+    gateway: Option<Gateway>,
     file_output_path: String,
     logger: Logger,
 }
@@ -234,17 +254,29 @@ struct Seen {
 
 impl Exporter for Prometheus {
     fn interval(&self) -> Option<Duration> {
-        match self.show.timings {
+        let window = match self.show.timings {
             Timings::Summaries(_) => Some(WINDOW),
             Timings::Histograms(_) => None,
-        }
+        };
+        let push = self.gateway.as_ref().and_then(|it| it.interval);
+        [window, push].into_iter().flatten().min()
     }
 
     fn push(&mut self, metrics: &Metrics) {
-        self.show.turn(metrics.samples());
+        let tick = self.interval().unwrap_or(WINDOW);
+        if let Some(gateway) = &mut self.gateway {
+            gateway.push_if_due(metrics, tick);
+        }
+        let is_over = WINDOW <= tick || WINDOW <= self.show.seen().since.elapsed();
+        if is_over {
+            self.show.turn(metrics.samples());
+        }
     }
 
     fn finish(&mut self, metrics: &Metrics) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.finish(metrics);
+        }
         if self.file_output_path.is_empty() {
             return;
         }
