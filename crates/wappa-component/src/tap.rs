@@ -424,7 +424,7 @@ mod tests {
         let mut message = Message::new("x");
         message.set_error(Mark::new("é".repeat(2000)));
         message.metadata_mut().set("a", Value::text("1"));
-        message.metadata_mut().set("b", Value::text(&"x".repeat(METADATA_BYTES_MAX)));
+        message.metadata_mut().set("b", Value::text("x".repeat(METADATA_BYTES_MAX)));
         let mut structure = Message::new("");
         structure.set_value(Value::text("text"));
         point.show(&[message, structure]);

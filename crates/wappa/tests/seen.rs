@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufReader, Write},
+    io::{BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, ChildStdin},
     thread,
     time::{Duration, Instant},
@@ -184,6 +185,76 @@ fn components_are_shown_with_what_they_do() {
         assert!(sha256.contains(digest) && digest.len() == 12, "{shown}\n{sha256}");
         stream.end();
     }
+}
+
+/// What is held by a process that somebody is after: descriptors, and bytes of memory.
+fn held(pid: u32) -> (usize, u64) {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).expect("it is there");
+    let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().expect("it is a number");
+    (descriptors, kilobytes * 1024)
+}
+
+/// Taps that nobody reads, heads that never end, and requests that are none: what they take is bounded, and is given back.
+#[test]
+fn who_is_after_the_service_takes_little_of_it() {
+    let content = "x".repeat(100_000);
+    let config = format!(
+        "http: {{ address: '127.0.0.1:0', debug_endpoints: true }}
+input: {{ generate: {{ interval: 1ms, mapping: 'root = \"{content}\"' }} }}
+output: {{ drop: {{}} }}
+"
+    );
+    let program = Program::new("seen-hostile").file("a.yaml", config);
+    let stream = Stream::start(&program, &["-c", "a.yaml"]);
+    let address = stream.url.trim_start_matches("http://").to_string();
+    let connect = |request: &str| {
+        let mut client = TcpStream::connect(&address).expect("it listens");
+        client.set_read_timeout(Some(Duration::from_secs(60))).expect("a time can be set");
+        // Whoever is refused early may be cut off while he still writes.
+        let _ = client.write_all(request.as_bytes());
+        client
+    };
+    let ping = || {
+        let mut answer = String::new();
+        let asked = "GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        connect(asked).read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("pong"), "{answer}");
+    };
+    ping();
+    let before = held(stream.child.id());
+    let tap = "GET /debug/tap?path=root.input&rate=10000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    let long = format!("GET /debug/tap?path={} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "a".repeat(2 << 20));
+    let many = format!("GET /debug/stack HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(100_000));
+    let requests = [
+        tap,
+        "GET /debug/tap?path=root.input",
+        "GET /debug/../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "GET /debug/config/yaml HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "POST /debug/tap?path=%zz&rate=-1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999\r\n\r\n",
+        &long,
+        &many,
+    ];
+    for _ in 0..3 {
+        // None of them reads.
+        let clients: Vec<TcpStream> = (0..210).map(|idx| connect(requests[idx % requests.len()])).collect();
+        ping();
+        let during = held(stream.child.id());
+        assert!(during.1 < before.1 + (256 << 20), "{before:?} {during:?}");
+        drop(clients);
+        let began = Instant::now();
+        while before.0 + 5 < held(stream.child.id()).0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "{before:?} {:?}", held(stream.child.id()));
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    // There is room for who may look.
+    let mut begin = [0; 12];
+    connect(tap).read_exact(&mut begin).expect("it answers");
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    kill_process(Pid::from_child(&stream.child), Signal::TERM).expect("it runs");
+    stream.end();
 }
 
 #[test]

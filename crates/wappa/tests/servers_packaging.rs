@@ -33,6 +33,50 @@ fn promtool_accepts_the_alerts_and_what_they_tell_of_a_bad_night() {
     accepts(&promtool, &["test", "rules", "prometheus/alerts.test.yaml"]);
 }
 
+/// All of it is read, and nothing is complained of but Bento's way of naming: counters without `_total`, and nanoseconds.
+#[test]
+fn promtool_reads_the_metrics() {
+    let Some(promtool) = or_skip(find("promtool")) else { return };
+    for timings in ["false", "true"] {
+        let config = format!(
+            "http: {{ enabled: false }}
+metrics:
+  prometheus:
+    use_histogram_timing: {timings}
+    add_process_metrics: true
+    file_output_path: metrics.txt
+input: {{ generate: {{ count: 10, interval: '', mapping: 'root = {{}}' }} }}
+pipeline:
+  processors:
+    - label: \"a_guest\"
+      wasm: {{ module_path: guest.wat, reload: true }}
+    - catch: [{{ mapping: root = deleted() }}]
+output: {{ drop: {{}} }}
+"
+        );
+        let program = Program::new("promtool").file("a.yaml", config);
+        let program = program.file("guest.wat", r#"(module (func (export "process") (unreachable)))"#);
+        let ended = program.run(&["-c", "a.yaml"]);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let metrics = fs::File::open(program.dir().join("metrics.txt")).expect("it was written");
+        let checked = Command::new(&promtool).args(["check", "metrics"]).stdin(metrics).output();
+        let checked = checked.expect("it can be run");
+        let told = format!(
+            "{}{}",
+            String::from_utf8_lossy(&checked.stdout),
+            String::from_utf8_lossy(&checked.stderr)
+        );
+        // 3: it was read, and there are complaints.
+        assert_eq!(checked.status.code(), Some(3), "{told}");
+        let is_of_bento = |line: &str| {
+            line.ends_with(r#"counter metrics should have "_total" suffix"#)
+                || line.ends_with("_ns metric names should not contain abbreviated units")
+        };
+        let others: Vec<&str> = told.lines().filter(|it| !it.is_empty() && !is_of_bento(it)).collect();
+        assert!(others.is_empty() && told.contains("wasm_failed"), "{told}");
+    }
+}
+
 #[test]
 fn helm_accepts_the_chart() {
     let Some(helm) = or_skip(find("helm")) else { return };
