@@ -220,7 +220,7 @@ fn what_is_not_there_is_refused() {
         "run a.yaml b.yaml",
         "-t x.yaml",
         "streams",
-        "create",
+        "create nope",
         "--compile-time-limit 0s",
         "inspect",
     ];
@@ -289,8 +289,9 @@ fn what_is_not_there_is_refused() {
         $ wappa streams
         Wappa does not have the command `streams` yet
         exit Some(1); stdout: 
-        $ wappa create
-        Wappa does not have the command `create` yet
+        $ wappa create nope
+        Generate error: unrecognised input type 'nope'
+        hint: `wappa list inputs` names those that there are
         exit Some(1); stdout: 
         $ wappa --compile-time-limit 0s
         Usage error: invalid value '0s' for '--compile-time-limit <DURATION>': a duration is written like `300ms`, `5s` or `1h30m`
