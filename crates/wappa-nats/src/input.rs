@@ -29,8 +29,11 @@ const CAPACITY_MAX: usize = 65_536;
 /// How many bytes of messages wait at most; the default of other clients.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What a message takes beside its bytes: itself, its metadata, and the rest of what was read with it.
+const OVERHEAD_BYTES: usize = 512;
+
 /// How long the rest of a subscription may take to come.
-const REST_MAX: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Reads what is published to a subject.
 ///
@@ -65,7 +68,8 @@ const REST_MAX: Duration = Duration::from_secs(1);
 /// # Delivery
 ///
 /// The server keeps nothing: what is published while there is no connection, or comes faster than it is worked off, is
-/// lost. Up to `prefetch_count` messages and 64 MiB wait, what comes then is dropped, and the log says how many were.
+/// lost. Up to `prefetch_count` messages and 64 MiB wait, of which each message takes half a KiB beside its bytes; what
+/// comes then is dropped, and the log says how many were.
 /// What was read is delivered again from memory until it arrives; a stop works it off first. For more, there is
 /// [`nats_jetstream`](nats_jetstream.md).
 #[derive(Config, Debug)]
@@ -241,7 +245,7 @@ impl Nats {
         let n_free = self.prefetch_count.saturating_sub(n_waiting);
         let mut n_bytes = 0;
         let within = messages.iter().take(n_free).take_while(|it| {
-            n_bytes += it.length;
+            n_bytes += it.length + OVERHEAD_BYTES;
             n_waiting_bytes + n_bytes <= WAITING_BYTES_MAX
         });
         let n_taken = within.count();
@@ -255,7 +259,7 @@ impl Nats {
         if messages.is_empty() {
             return;
         }
-        let n_bytes = messages.iter().map(|it| it.length).sum();
+        let n_bytes = messages.iter().map(|it| it.length + OVERHEAD_BYTES).sum();
         let mut replies = Vec::new();
         let read = messages.into_iter().enumerate().map(|(idx, it)| {
             let (message, reply) = read(it);

@@ -41,7 +41,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(20);
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the rest of a subscription may take to come.
-const REST_MAX: Duration = Duration::from_millis(500);
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// What a server waits for an answer where nobody says how long.
 const ACK_WAIT: Duration = Duration::from_secs(30);
