@@ -122,9 +122,9 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
             blobl::blobl(&arguments)
         }
         Some(Command::Diff(mut arguments)) => {
-            arguments.files = cli.options.files.merged(&arguments.files);
+            arguments.files = cli.options.files.clone().merged(&arguments.files);
             let environment = read_env_files(&arguments.files)?;
-            crate::trial::diff(&arguments, &environment)
+            crate::trial::diff(&arguments, &cli.options, &environment)
         }
         Some(Command::Echo(arguments)) => {
             let mut options = cli.options.merged(&arguments.options);

@@ -38,7 +38,8 @@ pub(crate) struct InputOptions {
     error: Option<String>,
 }
 
-fn metadata(text: &str) -> Result<(String, Value), String> {
+/// Reads one of the metadata from a flag.
+pub(crate) fn metadata(text: &str) -> Result<(String, Value), String> {
     let wrong = || "write it as KEY=TEXT or as KEY:=JSON".to_string();
     let (key, value) = text.split_once('=').filter(|it| !it.0.is_empty()).ok_or_else(wrong)?;
     match key.strip_suffix(':') {

@@ -6,7 +6,7 @@ mod call;
 mod dev;
 pub(crate) mod ending;
 mod fixtures;
-mod input;
+pub(crate) mod input;
 mod json;
 mod language;
 mod new;

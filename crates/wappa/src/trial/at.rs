@@ -77,6 +77,9 @@ impl At {
         let seen = lock(&of_end);
         let ways = Kind::ALL.into_iter().filter(|it| 0 < seen.n[*it as usize]);
         let mut ways: Vec<String> = ways.map(|it| format!("{} {}", seen.n[it as usize], it.word())).collect();
+        if 0 < ended.undelivered {
+            ways.push(format!("{} given up", ended.undelivered));
+        }
         if 0 < seen.n_bad {
             ways.push(format!("{} not read", counted(seen.n_bad, "line", "lines")));
         }

@@ -6,9 +6,12 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Read, Write},
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitCode, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -22,7 +25,12 @@ use wappa_spec::{
 };
 
 use super::differences::{Printed, differences};
-use crate::{cli::FileOptions, environment, environment::Environment, globs, standard_output};
+use crate::{
+    cli::{FileOptions, Options},
+    environment,
+    environment::Environment,
+    globs, standard_output,
+};
 
 /// No config is that big.
 const CONFIG_BYTES_MAX: u64 = 64 << 20;
@@ -35,6 +43,9 @@ const RECORD_BYTES_MAX: u64 = 256 << 20;
 
 /// How much of what a side says on standard error is kept: its end.
 const SAID_BYTES_MAX: usize = 8 << 10;
+
+/// How long the last words of a program that has ended are waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a side prints for each message.
 const RECORD: &str = "\
@@ -74,8 +85,17 @@ pub(crate) struct DiffArguments {
 }
 
 /// Compares. The error is for standard error.
-pub(crate) fn diff(arguments: &DiffArguments, environment: &Environment) -> Result<ExitCode, String> {
+pub(crate) fn diff(
+    arguments: &DiffArguments,
+    before: &Options,
+    environment: &Environment,
+) -> Result<ExitCode, String> {
     standard_output::check()?;
+    if arguments.files.config.is_some() || !before.set.is_empty() {
+        return Err(
+            "`diff` takes its configs as arguments, as they are: wappa diff FILE CONFIG OTHER".to_string()
+        );
+    }
     if arguments.other.is_none() && arguments.with.is_none() {
         return Err("there is nothing to compare with\nhint: name another config, or another program: \
                     wappa diff FILE CONFIG --with PROGRAM"
@@ -87,8 +107,9 @@ pub(crate) fn diff(arguments: &DiffArguments, environment: &Environment) -> Resu
     let resources = globs::expand(&arguments.files.resources)
         .map_err(|err| format!("Failed to resolve resource glob pattern: {err}"))?;
     let this = environment::program().map_err(|err| format!("finding this program: {}", cause(&err)))?;
-    let side =
-        |program: &Path, config: &Path| Side::start(program, config, arguments, &resources, environment);
+    let side = |program: &Path, config: &Path| {
+        Side::start(program, config, arguments, before.restricted, &resources, environment)
+    };
     let mut one = side(&this, &arguments.config_file)?;
     let program = arguments.with.as_deref().unwrap_or(&this);
     let mut other = side(program, arguments.other.as_deref().unwrap_or(&arguments.config_file))?;
@@ -132,9 +153,9 @@ struct Side {
     name: String,
     child: Child,
     out: BufReader<ChildStdout>,
-    said: Option<JoinHandle<String>>,
-    /// The directory of its config.
-    _dir: Scratch,
+    said: Arc<Mutex<Vec<u8>>>,
+    /// Reads what it says.
+    listener: JoinHandle<()>,
 }
 
 impl Side {
@@ -142,16 +163,19 @@ impl Side {
         program: &Path,
         config: &Path,
         arguments: &DiffArguments,
+        is_restricted: bool,
         resources: &[PathBuf],
         environment: &Environment,
     ) -> Result<Side, String> {
-        let text = between_standard_streams(config, environment)?;
+        let text = between_standard_streams(config, is_restricted, environment)?;
         let file = File::open(&arguments.file)
             .map_err(|err| format!("reading {}: {}", printable_path(&arguments.file), cause(&err)))?;
-        let dir = Scratch::new()?;
-        let path = dir.0.join("config.yaml");
-        fs::write(&path, text).map_err(|err| format!("writing {}: {}", path.display(), cause(&err)))?;
+        let of_config = in_memory(&text).map_err(|err| format!("keeping a config: {}", cause(&err)))?;
+        let path = format!("/proc/self/fd/{}", of_config.as_raw_fd());
         let mut command = Command::new(program);
+        if is_restricted {
+            command.arg("--restricted");
+        }
         command.arg("-c").arg(&path);
         for resource in resources {
             command.arg("-r").arg(resource);
@@ -162,13 +186,16 @@ impl Side {
             .map_err(|err| format!("starting {}: {}", printable_path(program), cause(&err)))?;
         let out = BufReader::new(child.stdout.take().expect("it is piped"));
         let stderr = child.stderr.take().expect("it is piped");
-        let said = thread::Builder::new().name("said".to_string()).spawn(move || end_of(stderr));
-        let said = said.map_err(|err| format!("starting a thread: {}", cause(&err)))?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        let listener =
+            thread::Builder::new().name("listener".to_string()).spawn(move || listen(stderr, &heard));
+        let listener = listener.map_err(|err| format!("starting a thread: {}", cause(&err)))?;
         let name = match arguments.with.is_some() {
             true => format!("{} of {}", printable_path(config), printable_path(program)),
             false => printable_path(config),
         };
-        Ok(Side { name, child, out, said: Some(said), _dir: dir })
+        Ok(Side { name, child, out, said, listener })
     }
 
     /// The next message; none at the end.
@@ -207,7 +234,13 @@ impl Side {
     /// Why it went wrong, with what it said last.
     fn failed(&mut self, why: &str) -> String {
         let _ = self.child.kill();
-        let said = self.said.take().and_then(|it| it.join().ok()).unwrap_or_default();
+        // What it started itself may go on, and hold the pipe open.
+        let until = Instant::now() + PATIENCE;
+        while !self.listener.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = String::from_utf8_lossy(&said);
         printable_lines(format!("{}: {why}\n{said}", self.name).trim_end()).into_owned()
     }
 }
@@ -219,17 +252,18 @@ impl Drop for Side {
     }
 }
 
-/// The end of what a program says.
-fn end_of(mut from: impl Read) -> String {
-    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+/// Keeps the end of what a program says.
+fn listen(mut from: impl Read, said: &Mutex<Vec<u8>>) {
+    let mut chunk = [0; 4096];
     while let Ok(n) = from.read(&mut chunk) {
         if n == 0 {
             break;
         }
-        kept.extend_from_slice(&chunk[..n]);
-        kept.drain(..kept.len().saturating_sub(SAID_BYTES_MAX));
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.extend_from_slice(&chunk[..n]);
+        let too_many = said.len().saturating_sub(SAID_BYTES_MAX);
+        said.drain(..too_many);
     }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 fn record(line: &Bytes) -> Option<Printed> {
@@ -250,39 +284,29 @@ fn metadata_of(object: &Object) -> Option<Value> {
     object.get("metadata")
 }
 
-/// A directory of our own, which nobody else can look into.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch, String> {
-        use std::os::unix::fs::DirBuilderExt;
-        let base = std::env::temp_dir();
-        // Another process may have the number of one that left something behind.
-        for n in 0..1000 {
-            let path = base.join(format!("wappa-diff-{}-{n}", std::process::id()));
-            match fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Scratch(path)),
-                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => (),
-                Err(err) => return Err(format!("making {}: {}", path.display(), cause(&err))),
-            }
-        }
-        Err(format!("{} is full of directories of other runs", base.display()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A config as a file that only this process and those that it starts can see, and that is gone with them.
+fn in_memory(text: &str) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("config", rustix::fs::MemfdFlags::empty())?);
+    file.write_all(text.as_bytes())?;
+    Ok(file)
 }
 
 /// A config with the same processors that reads standard input and prints what comes of it.
-fn between_standard_streams(config: &Path, environment: &Environment) -> Result<String, String> {
+fn between_standard_streams(
+    config: &Path,
+    is_restricted: bool,
+    environment: &Environment,
+) -> Result<String, String> {
     let place = |text: String| format!("{}: {text}", printable_path(config));
     let bytes = read_file(config, CONFIG_BYTES_MAX)
         .map_err(|NotRead { step, cause }| format!("{step} {}: {cause}", printable_path(config)))?;
-    let lookup = |name: &str| environment.for_config(name, false);
-    let source = Source::read(&bytes, lookup).map_err(|lints| place(first_of(&lints)))?;
+    let read = |is_restricted| Source::read(&bytes, |name| environment.for_config(name, is_restricted));
+    let failed = |lints: Vec<Lint>| place(first_of(&lints));
+    let mut source = read(is_restricted).map_err(failed)?;
+    // What a config says of itself holds here too.
+    if source.node.get("restricted").and_then(Node::as_bool) == Some(true) {
+        source = read(true).map_err(failed)?;
+    }
     let mut root = source.node;
     modules_in_place(&mut root, config.parent().unwrap_or(Path::new("")));
     let at = Pos::new(1, 1);

@@ -11,7 +11,7 @@ use wappa_component::{
     Ack, Batches, Context, Input, PARCEL_MESSAGES_MAX, Parcel, ReadError, Step, Waits, cause, counted,
 };
 use wappa_engine::Instead;
-use wappa_message::Message;
+use wappa_message::{Message, Value};
 use wappa_spec::{ComponentNode, Registry, Restricted, StreamConfig};
 
 use super::{
@@ -20,7 +20,11 @@ use super::{
     stand_in::{Printed, stand_in},
 };
 use crate::{
-    cli::Options, environment::Environment, guest::text::Style, lint::has_color, run, standard_output, table,
+    cli::Options,
+    environment::Environment,
+    guest::{input::metadata, text::Style},
+    lint::has_color,
+    run, standard_output, table,
 };
 
 const HEADING: &str = "A dry run";
@@ -47,6 +51,10 @@ pub(crate) struct DryRunOptions {
     #[arg(long, value_name = "N", requires = "dry_run", help_heading = HEADING, value_parser = clap::value_parser!(u16).range(1..=PARCEL_MESSAGES_MAX as i64))]
     messages: Option<u16>,
 
+    /// Metadata of each message: a text, or with `:=` JSON of any type (`n:=3`); may be given again.
+    #[arg(long, value_name = "KEY=TEXT", requires = "dry_run", help_heading = HEADING, value_parser = metadata)]
+    meta: Vec<(String, Value)>,
+
     /// Run processors that reach servers, programs or files; without it a config that has some is refused.
     #[arg(long, requires = "dry_run", help_heading = HEADING)]
     effects: bool,
@@ -69,8 +77,15 @@ pub(crate) fn dry_run(
     let printed = Printed::default();
     let outputs = |node: &ComponentNode, ctx: &mut Context<'_>| stand_in(node, style, &printed, ctx);
     let n_left = usize::from(of.messages.unwrap_or(MESSAGES));
-    let first =
-        First { lines, n_left, taken: Vec::new(), n_bytes: 0, is_over: false, printed: printed.clone() };
+    let first = First {
+        lines,
+        n_left,
+        taken: Vec::new(),
+        n_bytes: 0,
+        is_over: false,
+        printed: printed.clone(),
+        meta: of.meta.clone(),
+    };
     let instead = Instead { input: Box::new(|_| Box::new(first)), is_as_read: true, outputs: Some(&outputs) };
     let changed = |config: &mut StreamConfig| if of.effects { Ok(()) } else { refuse_effects(config) };
     let ended = match run::run_instead(&options, environment, changed, instead, None) {
@@ -116,6 +131,7 @@ struct First {
     n_bytes: usize,
     is_over: bool,
     printed: Printed,
+    meta: Vec<(String, Value)>,
 }
 
 impl Input for First {
@@ -127,6 +143,9 @@ impl Input for First {
                     self.n_bytes += line.len();
                     self.is_over = BYTES_MAX < self.n_bytes;
                     let mut message = Message::new(line);
+                    self.meta.iter().for_each(|(key, value)| {
+                        message.metadata_mut().set(key.clone(), value.clone());
+                    });
                     message.set_context(self.printed.next_line());
                     self.taken.push(message);
                 }

@@ -18,6 +18,9 @@ pub(super) const LINE_BYTES_MAX: usize = 64 << 20;
 /// How much is read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// How often that is read before whoever asks for a line may look at something else.
+const CHUNKS_MAX: usize = 64;
+
 /// Lines that are read as they are asked for.
 pub(super) struct Lines {
     file: Arc<File>,
@@ -85,9 +88,9 @@ impl Lines {
         self.number
     }
 
-    /// The next line. Where there is nothing yet, `waits` is told what for.
+    /// The next line. Where there is nothing yet, `waits` is told what for; a line that has no end holds up nobody who stops.
     pub(super) fn next(&mut self, waits: &mut Waits) -> io::Result<Next> {
-        loop {
+        for _ in 0..CHUNKS_MAX {
             if let Some(next) = self.buffered() {
                 return Ok(next);
             }
@@ -97,8 +100,12 @@ impl Lines {
             if !waits.is_readable(&self.file) {
                 return Ok(Next::NotYet);
             }
-            self.fill()?;
+            if self.fill()? {
+                return Ok(Next::TooLong);
+            }
         }
+        waits.again();
+        Ok(Next::NotYet)
     }
 
     /// A line that is in the buffer as a whole.
@@ -109,8 +116,13 @@ impl Lines {
         };
         let end = self.searched + idx;
         let start = std::mem::replace(&mut self.at, end + 1);
-        (self.searched, self.number) = (self.at, self.number + 1);
-        if std::mem::take(&mut self.is_passing) || LINE_BYTES_MAX < end - start {
+        self.searched = self.at;
+        if std::mem::take(&mut self.is_passing) {
+            // It was told already.
+            return self.buffered();
+        }
+        self.number += 1;
+        if LINE_BYTES_MAX < end - start {
             return Some(Next::TooLong);
         }
         let line = &self.buffer[start..end];
@@ -121,24 +133,26 @@ impl Lines {
     fn last(&mut self) -> Next {
         let rest = std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.at));
         self.searched = 0;
-        let is_passing = std::mem::take(&mut self.is_passing);
-        if rest.is_empty() && !is_passing {
+        if rest.is_empty() || std::mem::take(&mut self.is_passing) {
             return Next::End;
         }
         self.number += 1;
-        match is_passing || LINE_BYTES_MAX < rest.len() {
+        match LINE_BYTES_MAX < rest.len() {
             true => Next::TooLong,
             false => Next::Line(Bytes::from(rest)),
         }
     }
 
-    /// Reads once, and not until there is so much: of a pipe more may never come.
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads once, and not until there is so much: of a pipe more may never come. Whether a line turns out to be too long,
+    /// which is passed over from then on.
+    fn fill(&mut self) -> io::Result<bool> {
         self.searched -= self.at;
         self.buffer.drain(..std::mem::take(&mut self.at));
-        if self.is_passing || LINE_BYTES_MAX < self.buffer.len() {
+        let is_too_long = !self.is_passing && LINE_BYTES_MAX < self.buffer.len();
+        if self.is_passing || is_too_long {
             (self.is_passing, self.buffer, self.searched) = (true, Vec::new(), 0);
         }
+        self.number += u64::from(is_too_long);
         let wanted =
             self.left.map_or(CHUNK_BYTES, |it| CHUNK_BYTES.min(usize::try_from(it).unwrap_or(CHUNK_BYTES)));
         let before = self.buffer.len();
@@ -155,7 +169,7 @@ impl Lines {
             *left -= n as u64;
         }
         self.is_over = n == 0;
-        Ok(())
+        Ok(is_too_long)
     }
 }
 
@@ -209,6 +223,19 @@ mod tests {
         content.extend(vec![b'y'; LINE_BYTES_MAX + 1]);
         let found = of_pipe(&content);
         assert_eq!(found, [(1, Next::TooLong), (2, Next::Line(Bytes::from("a"))), (3, Next::TooLong)]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_holds_up_nobody() {
+        let mut lines = Lines::open(Path::new("/dev/zero")).expect("it is there");
+        let mut n_told = 0;
+        for _ in 0..3 * LINE_BYTES_MAX / (CHUNKS_MAX * CHUNK_BYTES) {
+            match lines.next(&mut Waits::default()).expect("it can be read") {
+                Next::TooLong => n_told += 1,
+                next => assert_eq!(next, Next::NotYet),
+            }
+        }
+        assert_eq!((n_told, lines.buffer.len() <= CHUNK_BYTES), (1, true));
     }
 
     #[test]

@@ -169,6 +169,18 @@ fn evaluated(
     Ok(())
 }
 
+/// How much of a field is shown, in characters.
+const SHOWN_CHARS_MAX: usize = 1000;
+
+/// The beginning of what is longer than anybody reads.
+fn cut(mut value: String) -> String {
+    if let Some((at, _)) = value.char_indices().nth(SHOWN_CHARS_MAX) {
+        value.truncate(at);
+        value.push('…');
+    }
+    value
+}
+
 struct StandIn {
     place: String,
     fields: Vec<Evaluated>,
@@ -192,7 +204,7 @@ impl StandIn {
                 },
             };
             match value {
-                Ok(value) => self.style.field(&mut out, name, &without_credentials(&value)),
+                Ok(value) => self.style.field(&mut out, name, &without_credentials(&cut(value))),
                 Err(why) => {
                     self.style.field(&mut out, name, &format!("failed: {why}"));
                     failed.get_or_insert(format!("{name}: {why}"));
@@ -209,29 +221,34 @@ impl Output for StandIn {
         Ok(())
     }
 
-    fn write(&mut self, mut delivery: Delivery, _: &mut Step<'_>) {
+    fn write(&mut self, mut delivery: Delivery, step: &mut Step<'_>) {
         let part = delivery.part_mut();
         let ranges: Vec<_> = (0..part.n_batches()).map(|it| part.batch(it)).collect();
-        let (mut text, mut failures, mut n) = (String::new(), Vec::new(), 0);
+        let mut failures = Vec::new();
         for range in ranges {
             let start = range.start;
             let batch = &mut part.messages_mut()[range];
             for idx in 0..batch.len() {
+                if step.is_interrupted() {
+                    // One that is dropped has failed.
+                    return;
+                }
                 let (shown, failed) = self.text(batch, idx);
-                text.push_str(&shown);
+                // Each by itself: together they may be any number of times as large as what came in.
+                if io::stdout().lock().write_all(shown.as_bytes()).is_err() {
+                    // Nobody reads it any more.
+                    return delivery.answer(Err(WriteError::Closed));
+                }
                 match failed {
-                    Some(why) => failures.push((start + idx, Mark::new(why))),
-                    None => n += 1,
+                    // Trying it again would only print it again.
+                    Some(why) => failures.push((start + idx, Mark::of_hopeless(why))),
+                    None => self.printed.lock().n += 1,
                 }
             }
         }
-        let written = io::stdout().lock().write_all(text.as_bytes());
-        self.printed.lock().n += n;
-        delivery.answer(match written {
-            // Nobody reads it any more.
-            Err(_) => Err(WriteError::Closed),
-            Ok(()) if failures.is_empty() => Ok(()),
-            Ok(()) => Err(WriteError::Partial(failures)),
+        delivery.answer(match failures.is_empty() {
+            true => Ok(()),
+            false => Err(WriteError::Partial(failures)),
         });
     }
 }
