@@ -78,16 +78,29 @@ output: {{ drop: {{}} }}
 }
 
 #[test]
+fn amtool_accepts_who_is_called() {
+    let Some(amtool) = or_skip(find("amtool")) else { return };
+    accepts(&amtool, &["check-config", "prometheus/alertmanager.yaml"]);
+}
+
+#[test]
 fn helm_accepts_the_chart() {
     let Some(helm) = or_skip(find("helm")) else { return };
     accepts(&helm, &["lint", "--strict", "helm/wappa"]);
     let plain = accepts(&helm, &["template", "orders", "helm/wappa"]);
     assert!(!plain.contains("PodDisruptionBudget") && !plain.contains("mountPath: /modules"), "{plain}");
-    let settings = "replicas=3,modules.configMap=guests,podMonitor.enabled=true,extraArgs={--chilled}";
+    let settings = "replicas=3,modules.configMap=guests,podMonitor.enabled=true,prometheusRule.enabled=true,extraArgs={--chilled},probes.scheme=HTTPS";
     let whole = accepts(&helm, &["template", "orders", "helm/wappa", "--set", settings]);
-    for part in
-        ["PodDisruptionBudget", "PodMonitor", "configMap: { name: guests }", "- --chilled", "replicas: 3"]
-    {
+    for part in [
+        "PodDisruptionBudget",
+        "PodMonitor",
+        "configMap: { name: guests }",
+        "- --chilled",
+        "replicas: 3",
+        "scheme: HTTPS",
+        "alert: WappaDown",
+        "{{ $labels.instance }}",
+    ] {
         assert!(whole.contains(part), "{part}: {whole}");
     }
     let both = ["template", "orders", "helm/wappa", "--set", "modules.configMap=a,modules.image=b"];

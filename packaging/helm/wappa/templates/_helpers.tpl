@@ -13,3 +13,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
+
+{{- define "wappa.asked" -}}
+{{- $values := (index . 1).Values -}}
+path: {{ index . 0 }}
+port: http
+scheme: {{ $values.probes.scheme }}
+{{- with $values.probes.httpHeaders }}
+httpHeaders: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
