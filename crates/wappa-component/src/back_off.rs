@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wappa_spec::{Config, Node, Reader};
 
-use crate::duration;
+use crate::{Context, EachOnce, duration};
 
 /// How the wait between two attempts grows.
 #[derive(Config, Debug)]
@@ -81,6 +81,16 @@ impl BackOff {
             longest,
             elapsed_max: Some(elapsed).filter(|it| !it.is_zero()),
             retries_max: attempts_max.checked_sub(1),
+        }
+    }
+
+    /// The same, but where each message is tried once, one without an end ends at the first failure.
+    #[must_use]
+    pub fn ending_in(self, ctx: &Context<'_>) -> BackOff {
+        let is_endless = self.retries_max.is_none() && self.elapsed_max.is_none();
+        match is_endless && ctx.services().get::<EachOnce>().is_some() {
+            true => BackOff { retries_max: Some(0), ..self },
+            false => self,
         }
     }
 

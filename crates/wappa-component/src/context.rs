@@ -261,6 +261,10 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
+/// Among the services where messages are given to a config by hand: what fails is told, and not tried again without end.
+#[derive(Clone, Copy, Debug)]
+pub struct EachOnce;
+
 /// Things that components share, found by their type: what the program made, and what the first that asked for it did.
 /// Cloning shares.
 #[derive(Clone, Default)]

@@ -61,7 +61,7 @@ pub use crate::{
         Build, BuildBuffer, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
         BuildRateLimit, BuildScanner, Built, Component,
     },
-    context::{AbandonHook, Builder, Context, Services, Surroundings},
+    context::{AbandonHook, Builder, Context, EachOnce, Services, Surroundings},
     counted::counted,
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},

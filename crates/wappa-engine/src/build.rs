@@ -8,8 +8,8 @@ use std::{
 };
 
 use wappa_component::{
-    BuildError, Builder, Built, Cache, Caches, Component, Context, Input, InputBell, Logger, Metrics, Output,
-    Processor, RateLimit, Services, Surroundings, cause,
+    BuildError, Builder, Built, Cache, Caches, Component, Context, EachOnce, Input, InputBell, Logger,
+    Metrics, Output, Processor, RateLimit, Services, Surroundings, cause,
 };
 use wappa_spec::{
     ComponentKind, ComponentNode, ErrorHandlingConfig, Kept, Registry, Resources, StreamConfig, THREADS_MAX,
@@ -79,6 +79,9 @@ pub fn build_instead(request: BuildRequest<'_>, instead: Instead<'_>) -> Result<
 
 fn build_all(request: BuildRequest<'_>, instead: Option<Instead<'_>>) -> Result<(Stream, Tally), BuildError> {
     let config = request.config;
+    if instead.is_some() {
+        request.services.clone().insert(Arc::new(EachOnce));
+    }
     let mut building = Building::new(&request);
     building.outputs = instead.as_ref().and_then(|it| it.outputs);
     let filler_bell = match has_buffer(config) && instead.is_none() {

@@ -6,7 +6,7 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration};
+use wappa_spec::{LOG_LEVELS, Lint, Rule, Size, nearest, parse_duration, printable};
 
 use crate::{
     compiling::CompileOptions, completions, config_tests::TestArguments, create, explain, guest, lint, list,
@@ -31,6 +31,13 @@ Prints a line for each module. A module that fails does not keep the others from
   wappa compile -c ./config.yaml
   wappa compile -c ./config.yaml --compile-cache /var/cache/wappa";
 
+const ECHO_HELP: &str = "\
+An environment variable that is set stays a reference, `${NAME}`, since it may hold a secret; one that is not set gives way \
+to its default. What is wrong with the config is told on standard error.
+
+  wappa echo ./config.yaml
+  wappa -c ./config.yaml -s pipeline.threads=1 echo";
+
 const BLOBL_HELP: &str = "\
 A result that is a text is printed as it is, and one that is deleted is an empty line. A document on which the mapping \
 fails is told on standard error, and the next one is mapped. On a terminal you type documents, and see their results.
@@ -41,7 +48,7 @@ fails is told on standard error, and the next one is mapped. On a terminal you t
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|it| !it.is_zero());
-    duration.ok_or_else(|| "a duration is written like `300ms`, `5s` or `1h30m`".to_string())
+    duration.ok_or_else(|| "it is a time above zero, such as `300ms`, `5s` or `1h30m`".to_string())
 }
 
 pub(crate) fn size(text: &str) -> Result<Size, String> {
@@ -241,6 +248,7 @@ pub(crate) struct RunArguments {
 
 /// The arguments of `echo`.
 #[derive(Args, Debug)]
+#[command(after_help = ECHO_HELP)]
 pub(crate) struct EchoArguments {
     /// A path to a configuration file.
     pub(crate) path: Option<PathBuf>,
@@ -464,6 +472,9 @@ fn mistake(err: &clap::Error) -> String {
         name.trim_start_matches('-').to_string()
     };
     let mut error = match err.kind() {
+        ErrorKind::UnknownArgument if !argument().starts_with('-') => {
+            format!("Usage error: there is one argument too many: `{}`\n", printable(&argument()))
+        }
         ErrorKind::UnknownArgument => {
             format!("Usage error: flag provided but not defined: -{}\n", name(argument()))
         }

@@ -8,10 +8,12 @@ use crate::cli::duration;
 
 const PING_HELP: &str = "\
 Exits with 0 if the answer has the code 200, and with 1 if it has another, or there is none. With the path /ready it is \
-asked whether all inputs and outputs are connected.
+asked whether all inputs and outputs are connected. A port or a path alone is one of this machine; a service that asks \
+for a password is given that of the URL.
 
   wappa ping
-  wappa ping 127.0.0.1:4195/ready
+  wappa ping /ready
+  wappa ping :4196
   wappa ping https://user:password@stream.example/ready --timeout 2s";
 
 /// The arguments of `ping`.
@@ -27,9 +29,18 @@ pub(crate) struct PingArguments {
     pub(crate) timeout: Duration,
 }
 
-/// The address in full: `stream:4195` is `http://stream:4195/ping`.
+/// The address in full: `stream:4195` is `http://stream:4195/ping`, and a port or a path alone is one of this machine.
 fn in_full(url: &str) -> String {
-    let url = if url.contains("://") { url.to_string() } else { format!("http://{url}") };
+    const HERE: &str = "127.0.0.1";
+    let is_port = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    let begin = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let url = match begin.strip_prefix(':') {
+        Some(port) if is_port(port) => format!("{HERE}{url}"),
+        None if begin.is_empty() => format!("{HERE}:4195{url}"),
+        None if is_port(begin) => format!("{HERE}:{url}"),
+        _ => url.to_string(),
+    };
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
     let begins = url.find("://").map_or(0, |at| at + 3);
     match url[begins..].find(['/', '?', '#']) {
         None => format!("{url}/ping"),
@@ -75,6 +86,11 @@ mod tests {
             ("stream", "http://stream/ping"),
             ("stream:4195", "http://stream:4195/ping"),
             ("stream:4195/", "http://stream:4195/ping"),
+            ("", "http://127.0.0.1:4195/ping"),
+            ("/ready", "http://127.0.0.1:4195/ready"),
+            ("4196", "http://127.0.0.1:4196/ping"),
+            (":4196/ready", "http://127.0.0.1:4196/ready"),
+            (":x", "http://:x/ping"),
             ("[::1]:4195/ready", "http://[::1]:4195/ready"),
             ("https://u:p@stream", "https://u:p@stream/ping"),
             ("https://stream/x?y", "https://stream/x?y"),

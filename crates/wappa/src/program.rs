@@ -31,8 +31,7 @@ pub fn main() -> ExitCode {
     let cli = match cli::parse(environment::arguments()) {
         Ok(cli) => cli,
         Err(Refusal::Help(text)) => {
-            print(io::stdout(), &text);
-            return ExitCode::SUCCESS;
+            return printed(text.as_bytes());
         }
         Err(Refusal::Mistake(text)) => {
             print(io::stderr(), &printable_lines(&text));
@@ -41,13 +40,24 @@ pub fn main() -> ExitCode {
     };
     if cli.version {
         let (date, commit) = (env!("WAPPA_DATE"), env!("WAPPA_COMMIT"));
-        print(io::stdout(), &format!("Version: {}\nDate: {date}\nCommit: {commit}\n", run::VERSION));
-        return ExitCode::SUCCESS;
+        let text = format!("Version: {}\nDate: {date}\nCommit: {commit}\n", run::VERSION);
+        return printed(text.as_bytes());
     }
     match start(cli) {
         Ok(code) => code,
         Err(text) => {
             print(io::stderr(), &format!("{}\n", printable_lines(&text)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a text; the code says whether it could be.
+fn printed(text: &[u8]) -> ExitCode {
+    match standard_output::print(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            print(io::stderr(), &format!("{why}\n"));
             ExitCode::FAILURE
         }
     }
@@ -86,8 +96,7 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         }
         Some(Command::Ping(arguments)) => {
             standard_output::check()?;
-            print(io::stdout(), &ping::ping(&arguments)?);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(ping::ping(&arguments)?.as_bytes()))
         }
         #[cfg(feature = "http")]
         Some(Command::Tap(arguments)) => crate::seen::tap(&arguments),
@@ -96,25 +105,21 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::List(arguments)) => {
             standard_output::check()?;
             let registry: &dyn Registry = &table::registry();
-            print(io::stdout(), &list::list(registry, &arguments)?);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(list::list(registry, &arguments)?.as_bytes()))
         }
         Some(Command::Create(arguments)) => {
             standard_output::check()?;
-            print(io::stdout(), &create::create(&arguments, &table::registry())?);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(create::create(&arguments, &table::registry())?.as_bytes()))
         }
         Some(Command::Explain(arguments)) => {
             standard_output::check()?;
             let text = explain::explain(&arguments, &Environment::default(), &table::registry())?;
-            print(io::stdout(), &text);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(text.as_bytes()))
         }
         Some(Command::Graph(arguments)) => {
             standard_output::check()?;
             let config = cli.options.files.config.as_deref();
-            print(io::stdout(), &crate::graph::graph(&arguments, config, &table::registry())?);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(crate::graph::graph(&arguments, config, &table::registry())?.as_bytes()))
         }
         Some(Command::Blobl(mut arguments)) => {
             arguments.restricted |= cli.options.restricted;
@@ -157,13 +162,11 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Dev(arguments)) => guest::dev(arguments, cli.options.compiling),
         Some(Command::Completions(arguments)) => {
             standard_output::check()?;
-            print_bytes(io::stdout(), &completions::completions(&arguments));
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(&completions::completions(&arguments)))
         }
         Some(Command::Man(arguments)) => {
             standard_output::check()?;
-            print_bytes(io::stdout(), &completions::man(&arguments)?);
-            Ok(ExitCode::SUCCESS)
+            Ok(printed(&completions::man(&arguments)?))
         }
         Some(Command::CompileChild) => Ok(wasm::compile_child()),
         Some(Command::Other(words)) => Err(unknown_command(&words[0].to_string_lossy())),
@@ -234,10 +237,6 @@ fn read_env_files(files: &FileOptions) -> Result<Environment, String> {
 }
 
 /// Whoever closed the stream does not want to read it.
-fn print(to: impl Write, text: &str) {
-    print_bytes(to, text.as_bytes());
-}
-
-fn print_bytes(mut to: impl Write, bytes: &[u8]) {
-    let _ = to.write_all(bytes).and_then(|()| to.flush());
+fn print(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
             let logger = ready.logger.clone();
             let ended = start(ready, options, environment, &table, None);
             ended.map(|it| it.code).unwrap_or_else(|text| {
-                logger.error(&text);
+                tell(&logger, &text);
                 ExitCode::FAILURE
             })
         }
@@ -90,7 +90,7 @@ pub(crate) fn run_instead(
     }
     let logger = ready.logger.clone();
     start(ready, options, environment, &table, Some(instead)).map_err(|text| {
-        logger.error(&text);
+        tell(&logger, &text);
         ExitCode::FAILURE
     })
 }
@@ -187,15 +187,26 @@ fn prepare(
     announce(&origin, &logger);
     let is_chilled = options.chilled && !config.is_restricted;
     log_findings(&findings, is_chilled && is_readable, &logger);
+    if !logger.enabled(Level::Error) && (!is_readable || is_refused(&config, &findings, options)) {
+        lint::print(&findings, environment);
+    }
     if !is_readable && is_chilled {
-        logger.error("Shutting down: no sense can be made of the config");
+        tell(&logger, "Shutting down: no sense can be made of the config");
         return Err(ExitCode::FAILURE);
     }
     if is_refused(&config, &findings, options) {
-        logger.error("Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
+        tell(&logger, "Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled");
         return Err(ExitCode::FAILURE);
     }
     Ok(Ready { config, origin, logger, keeping, bar, watched })
+}
+
+/// Says why the process ends, in the log, or on standard error where the log takes nothing.
+fn tell(logger: &Logger, text: &str) {
+    match logger.enabled(Level::Error) {
+        true => logger.error(text),
+        false => print(io::stderr(), &format!("{}\n", printable_lines(text))),
+    }
 }
 
 /// What Bento says of files that it cannot read, and all the rest that is wrong.

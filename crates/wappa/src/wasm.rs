@@ -1,7 +1,6 @@
 //! The engine of wasm guests, as this program uses it: how large it is, what compiles for it, and `inspect`.
 
 use std::{
-    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -20,7 +19,7 @@ use wappa_wasm::{
 use crate::{
     cli::InspectArguments,
     compiling::{CompileOptions, Keeping, NOWHERE, tell_of_slow_build},
-    environment,
+    environment, standard_output,
 };
 
 /// The name of the hidden command that compiles one module.
@@ -233,8 +232,7 @@ pub(crate) fn inspect(arguments: &InspectArguments, options: &CompileOptions) ->
             return Err(place(format!("{}{hint}", refusal.text)));
         }
     };
-    // Whoever closed the stream does not want to read it.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    standard_output::print(text.as_bytes())?;
     Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -294,7 +294,7 @@ fn what_is_not_there_is_refused() {
         hint: `wappa list inputs` names those that there are
         exit Some(1); stdout: 
         $ wappa --compile-time-limit 0s
-        Usage error: invalid value '0s' for '--compile-time-limit <DURATION>': a duration is written like `300ms`, `5s` or `1h30m`
+        Usage error: invalid value '0s' for '--compile-time-limit <DURATION>': it is a time above zero, such as `300ms`, `5s` or `1h30m`
         hint: `wappa --help` shows the flags
         exit Some(1); stdout: 
         $ wappa inspect
@@ -830,5 +830,40 @@ fn a_config_is_compared_in_two_programs() {
     let program = Program::new("diff-with").file("a.yaml", config).file("in.txt", "a\nb\n");
     let other = env!("CARGO_BIN_EXE_wappa");
     let ended = program.run(&["diff", "in.txt", "a.yaml", "--with", other]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "no difference in 2 messages\n"), "{ended}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "no difference in 2 messages, of which 1 failed on both sides\n"),
+        "{ended}"
+    );
+}
+
+/// A full disk is told, whoever prints.
+#[test]
+fn what_cannot_be_written_is_no_success() {
+    let program = Program::new("full")
+        .file("a.yaml", "pipeline: {processors: [mapping: root = this]}\noutput: {drop: {}}\n")
+        .file("in.txt", "{}\n")
+        .file("failed.jsonl", "{\"content\":\"{}\"}\n");
+    let commands = [
+        "--version",
+        "lint --help",
+        "create stdin/noop/drop",
+        "list inputs",
+        "echo a.yaml",
+        "explain noop",
+        "completions bash",
+        "man",
+        "graph a.yaml",
+        "run --dry-run --input in.txt a.yaml",
+        "replay failed.jsonl a.yaml --at pipeline.processors.0",
+        "diff in.txt a.yaml a.yaml",
+    ];
+    for command in commands {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let out = program.command(&arguments).stdout(full).output().expect("it can be run");
+        let told = String::from_utf8_lossy(&out.stderr);
+        let is_told = told.contains("writing standard output: no space left on device");
+        assert!(is_told && out.status.code() == Some(1), "{command}: {:?} {told}", out.status.code());
+    }
 }

@@ -96,7 +96,7 @@ impl Retry {
     pub(super) fn new(child: Box<dyn Output>, back_off: BackOff, ctx: &Context<'_>) -> Retry {
         Retry {
             child,
-            back_off,
+            back_off: back_off.ending_in(ctx),
             waiting: BTreeMap::new(),
             next_number: 0,
             n_failing: 0,

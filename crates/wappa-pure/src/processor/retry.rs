@@ -135,7 +135,7 @@ impl BuildProcessor for RetryConfig {
         }
         let [initial, longest, elapsed] = durations;
         Ok(Box::new(Retry {
-            back_off: BackOff::of_attempts(initial, longest, elapsed, self.max_retries),
+            back_off: BackOff::of_attempts(initial, longest, elapsed, self.max_retries).ending_in(ctx),
             children: ctx.processors("retry.processors", &self.processors)?,
             is_parallel: self.parallel,
             logger: ctx.logger(),

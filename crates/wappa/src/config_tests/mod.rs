@@ -119,6 +119,11 @@ pub(crate) fn test(
     let failed = |text: String| format!("Failed to obtain test targets: {text}");
     let paths = paths(&arguments.paths, &files).map_err(failed)?;
     let all = definitions::find(&paths, registry).map_err(failed)?;
+    if all.is_empty() {
+        say(&testing.style.yellow("No tests were found"));
+        warn(&looked_in(&paths), Some(&hint_of(&arguments.paths)));
+        return Ok(ExitCode::FAILURE);
+    }
     testing.all(&all, arguments.coverage)
 }
 
@@ -129,6 +134,27 @@ fn logger(level: Option<&str>, has_color: bool) -> Result<Logger, String> {
     let config = StreamConfig::empty(&table::registry()).expect("an empty config is a config");
     let log = Log::new(&config.logger, setting).map_err(|err| format!("Failed to init logger: {err}"))?;
     Ok(Logger::new(Arc::new(log)))
+}
+
+/// Where there were no tests.
+fn looked_in(paths: &[PathBuf]) -> String {
+    const SHOWN_MAX: usize = 3;
+    let shown: Vec<String> = paths.iter().take(SHOWN_MAX).map(printable_path).collect();
+    let more = paths.len().saturating_sub(SHOWN_MAX);
+    match (shown.is_empty(), more) {
+        (true, _) => "no file was looked at".to_string(),
+        (_, 0) => format!("looked at {}", shown.join(", ")),
+        (_, more) => format!("looked at {} and {more} more", shown.join(", ")),
+    }
+}
+
+fn hint_of(patterns: &[String]) -> String {
+    let directory = patterns.iter().find(|it| Path::new(it).is_dir());
+    let directory = directory.map_or("DIR", |it| it.trim_end_matches('/'));
+    format!(
+        "tests are in the field `tests` of a config, or in `NAME_wappa_test.yaml` beside `NAME.yaml`; those of all \
+         configs below a directory: wappa test {directory}/..."
+    )
 }
 
 fn paths(patterns: &[String], files: &FileOptions) -> Result<Vec<PathBuf>, String> {
@@ -183,10 +209,6 @@ struct Testing<'a> {
 
 impl Testing<'_> {
     fn all(&self, all: &[Tested], tells_coverage: bool) -> Result<ExitCode, String> {
-        if all.is_empty() {
-            say(&self.style.yellow("No tests were found"));
-            return Ok(ExitCode::FAILURE);
-        }
         let (mut failed, mut coverage) = (Vec::new(), Coverage::default());
         let mut code = ExitCode::SUCCESS;
         for tested in all {

@@ -67,7 +67,11 @@ pub(super) fn find<'r>(path: &str, registry: &'r dyn Registry) -> Result<Vec<Fou
 }
 
 fn find_exactly<'r>(path: &str, registry: &'r dyn Registry) -> Result<Vec<Found<'r>>, String> {
-    let names = names_of(path);
+    let mut names = names_of(path);
+    // The log and metrics say where a component is from the root on.
+    if 1 < names.len() && names[0] == "root" {
+        names.remove(0);
+    }
     let Some((first, rest)) = names.split_first() else {
         return Err(
             "there is no name in the path\nhint: `wappa explain wasm` says what a component is".to_string()

@@ -97,6 +97,8 @@ mod tests {
             hint: did you mean `try.xml`?
         "#]],
         );
+        let (one, other) = (explained("root.pipeline.threads", 60), explained("pipeline.threads", 60));
+        assert_eq!(one, other);
         check(
             "pipeline.threads",
             expect![[r#"

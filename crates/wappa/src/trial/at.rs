@@ -34,7 +34,7 @@ use crate::{
         time_text,
     },
     lint::has_color,
-    run,
+    run, standard_output,
 };
 
 /// How many lines of the log are kept for one message.
@@ -74,7 +74,10 @@ impl At {
             Ok(ended) => ended,
             Err(code) => return Ok(code),
         };
-        let seen = lock(&of_end);
+        let mut seen = lock(&of_end);
+        if let Some(err) = seen.unwritten.take() {
+            standard_output::outcome(Err(err))?;
+        }
         let ways = Kind::ALL.into_iter().filter(|it| 0 < seen.n[*it as usize]);
         let mut ways: Vec<String> = ways.map(|it| format!("{} {}", seen.n[it as usize], it.word())).collect();
         if 0 < ended.undelivered {
@@ -99,6 +102,8 @@ struct Seen {
     took: Option<Duration>,
     n: [u64; Kind::ALL.len()],
     n_bad: u64,
+    /// Why something could not be printed.
+    unwritten: Option<io::Error>,
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
@@ -176,7 +181,10 @@ impl OneByOne {
         let mut text = self.style.ending(number, &ending, &time_text(took));
         text.push_str(&self.style.records(&records));
         // Who does not read it any more wants no more.
-        self.is_over |= io::stdout().lock().write_all(text.as_bytes()).is_err();
+        if let Err(err) = io::stdout().lock().write_all(text.as_bytes()) {
+            self.is_over = true;
+            lock(&self.seen).unwritten.get_or_insert(err);
+        }
     }
 
     fn bad(&self, why: &str) {

@@ -20,16 +20,20 @@ use clap::Args;
 use wappa_component::{NotRead, cause, counted, read_file};
 use wappa_message::{Object, Value};
 use wappa_spec::{
-    Lint, Node, Pos, Source, printable_lines, printable_path,
+    Lint, LintOptions, Node, Pos, Registry, Restricted, Rule, Source, printable_lines, printable_path,
     yaml::{Kind, Style},
 };
 
-use super::differences::{Printed, differences};
+use super::{
+    differences::{Printed, differences},
+    lines::refuse_device,
+    replay::is_config,
+};
 use crate::{
     cli::{FileOptions, Options},
     environment,
     environment::Environment,
-    globs, standard_output,
+    globs, standard_output, table,
 };
 
 /// No config is that big.
@@ -104,6 +108,11 @@ pub(crate) fn diff(
     if arguments.file.as_os_str() == "-" {
         return Err("standard input can be read only once, and two sides want it: name a file".to_string());
     }
+    let others = [Some(&arguments.config_file), arguments.other.as_ref()];
+    if is_config(&arguments.file) && others.into_iter().flatten().any(|it| !is_config(it)) {
+        let hint = "the file with the messages comes first: wappa diff FILE CONFIG OTHER";
+        return Err(format!("{} has the name of a config\nhint: {hint}", printable_path(&arguments.file)));
+    }
     let resources = globs::expand(&arguments.files.resources)
         .map_err(|err| format!("Failed to resolve resource glob pattern: {err}"))?;
     let this = environment::program().map_err(|err| format!("finding this program: {}", cause(&err)))?;
@@ -113,7 +122,7 @@ pub(crate) fn diff(
     let mut one = side(&this, &arguments.config_file)?;
     let program = arguments.with.as_deref().unwrap_or(&this);
     let mut other = side(program, arguments.other.as_deref().unwrap_or(&arguments.config_file))?;
-    let mut number = 0_u64;
+    let (mut number, mut n_failed) = (0_u64, 0_u64);
     loop {
         let (a, b) = (one.next()?, other.next()?);
         number += 1;
@@ -121,12 +130,15 @@ pub(crate) fn diff(
             (None, None) => {
                 one.end()?;
                 other.end()?;
-                say(&format!("no difference in {}\n", counted(number - 1, "message", "messages")));
+                standard_output::print(same(number - 1, n_failed).as_bytes())?;
                 return Ok(ExitCode::SUCCESS);
             }
             (Some(a), Some(b)) => match differences(a, b, arguments.with.is_none()) {
                 Some(text) => text,
-                None => continue,
+                None => {
+                    n_failed += u64::from(a.error.is_some());
+                    continue;
+                }
             },
             // One that broke off is no difference of messages.
             (None, Some(more)) => {
@@ -138,14 +150,22 @@ pub(crate) fn diff(
                 format!("only the first side has it\n{}", more.whole('-'))
             }
         };
-        say(&format!("message {number} differs:\n--- {}\n+++ {}\n{text}", one.name, other.name));
+        let text = format!("message {number} differs:\n--- {}\n+++ {}\n{text}", one.name, other.name);
+        standard_output::print(text.as_bytes())?;
         return Ok(ExitCode::FAILURE);
     }
 }
 
-/// Whoever closed standard output does not want to read it.
-fn say(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+/// What is said where nothing differs.
+fn same(n: u64, n_failed: u64) -> String {
+    match (n, n_failed) {
+        (0, _) => "no difference, and nothing to compare: no message came out of either side\n".to_string(),
+        (n, 0) => format!("no difference in {}\n", counted(n, "message", "messages")),
+        (n, _) => format!(
+            "no difference in {}, of which {n_failed} failed on both sides\n",
+            counted(n, "message", "messages")
+        ),
+    }
 }
 
 /// A process that runs one config, and what it prints.
@@ -168,8 +188,7 @@ impl Side {
         environment: &Environment,
     ) -> Result<Side, String> {
         let text = between_standard_streams(config, is_restricted, environment)?;
-        let file = File::open(&arguments.file)
-            .map_err(|err| format!("reading {}: {}", printable_path(&arguments.file), cause(&err)))?;
+        let file = messages(&arguments.file)?;
         let of_config = in_memory(&text).map_err(|err| format!("keeping a config: {}", cause(&err)))?;
         let path = format!("/proc/self/fd/{}", of_config.as_raw_fd());
         let mut command = Command::new(program);
@@ -307,6 +326,7 @@ fn between_standard_streams(
     if source.node.get("restricted").and_then(Node::as_bool) == Some(true) {
         source = read(true).map_err(failed)?;
     }
+    lint(config, &source, is_restricted)?;
     let mut root = source.node;
     modules_in_place(&mut root, config.parent().unwrap_or(Path::new("")));
     let at = Pos::new(1, 1);
@@ -332,6 +352,35 @@ fn between_standard_streams(
     const KEPT: [&str; 4] = ["restricted", "processor_resources", "cache_resources", "rate_limit_resources"];
     pairs.extend(KEPT.into_iter().filter_map(|key| Some((key, root.get(key)?.clone()))));
     Ok(without_variables(&map(pairs).to_string()))
+}
+
+/// The file of the messages.
+fn messages(path: &Path) -> Result<File, String> {
+    let failed = |err: io::Error| format!("reading {}: {}", printable_path(path), cause(&err));
+    let file = File::open(path).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    refuse_device(path, &about)?;
+    match about.is_file() && about.len() == 0 {
+        true => Err(format!("there is no message to compare: {} is empty", printable_path(path))),
+        false => Ok(file),
+    }
+}
+
+/// Refuses a config that is wrong anywhere, since of its parts that do not run nobody else would say so. An input or an
+/// output that is not there does not matter.
+fn lint(config: &Path, source: &Source, is_restricted: bool) -> Result<(), String> {
+    let table = table::registry();
+    let restricted = Restricted(&table);
+    let registry: &dyn Registry = if is_restricted { &restricted } else { &table };
+    let is_wrong = |it: &Lint| it.is_error() && it.rule != Rule::ComponentNotFound;
+    let lints = source.stream(registry, LintOptions::default()).lints.into_iter().filter(is_wrong);
+    let told: Vec<String> = lints
+        .map(|it| {
+            let hint = it.hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            format!("{}{hint}", it.line(&printable_path(config)))
+        })
+        .collect();
+    if told.is_empty() { Ok(()) } else { Err(told.join("\n")) }
 }
 
 fn first_of(lints: &[Lint]) -> String {

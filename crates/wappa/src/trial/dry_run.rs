@@ -1,7 +1,7 @@
 //! `run --dry-run`: the first lines of a file go through the real pipeline, and what would be written where is printed.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::PathBuf,
     process::ExitCode,
 };
@@ -17,6 +17,7 @@ use wappa_spec::{ComponentNode, Registry, Restricted, StreamConfig};
 use super::{
     effects::effects,
     lines::{LINE_BYTES_MAX, Lines, Next},
+    replay::{at, say},
     stand_in::{Printed, stand_in},
 };
 use crate::{
@@ -83,6 +84,7 @@ pub(crate) fn dry_run(
         taken: Vec::new(),
         n_bytes: 0,
         is_over: false,
+        path: path.to_path_buf(),
         printed: printed.clone(),
         meta: of.meta.clone(),
     };
@@ -92,6 +94,11 @@ pub(crate) fn dry_run(
         Ok(ended) => ended,
         Err(code) => return Ok(code),
     };
+    if let Some(err) = printed.take_unwritten() {
+        standard_output::outcome(Err(err))?;
+        // Whoever closed it knows how much of it there was.
+        return Ok(ExitCode::SUCCESS);
+    }
     let totals = ended.totals;
     let mut ways = vec![format!("{} would be written", counted(printed.n(), "message", "messages"))];
     if 0 < totals.filtered {
@@ -103,9 +110,14 @@ pub(crate) fn dry_run(
     if 0 < ended.undelivered {
         ways.push(format!("{} that no output takes", ended.undelivered));
     }
-    // Whoever closed standard error does not want to read it.
-    let _ = writeln!(io::stderr(), "{}: {}", counted(totals.read, "line", "lines"), ways.join(", "));
-    Ok(ended.code)
+    if 0 < printed.n_bad() {
+        ways.push(format!("{} not read", counted(printed.n_bad(), "line", "lines")));
+    }
+    say(&format!("{}: {}", counted(totals.read, "line", "lines"), ways.join(", ")));
+    if printed.is_cut() {
+        say(&format!("these lines are larger than {} MiB: no more were read", BYTES_MAX >> 20));
+    }
+    Ok(if 0 < printed.n_bad() { ExitCode::FAILURE } else { ended.code })
 }
 
 fn refuse_effects(config: &StreamConfig) -> Result<(), String> {
@@ -130,6 +142,8 @@ struct First {
     taken: Vec<Message>,
     n_bytes: usize,
     is_over: bool,
+    /// Where the lines are, for what is told of them.
+    path: PathBuf,
     printed: Printed,
     meta: Vec<(String, Value)>,
 }
@@ -142,6 +156,9 @@ impl Input for First {
                     self.n_left -= 1;
                     self.n_bytes += line.len();
                     self.is_over = BYTES_MAX < self.n_bytes;
+                    if self.is_over && 0 < self.n_left {
+                        self.printed.cut();
+                    }
                     let mut message = Message::new(line);
                     self.meta.iter().for_each(|(key, value)| {
                         message.metadata_mut().set(key.clone(), value.clone());
@@ -150,10 +167,10 @@ impl Input for First {
                     self.taken.push(message);
                 }
                 Ok(Next::TooLong) => {
-                    self.is_over = true;
-                    let number = self.lines.number();
-                    let text = format!("line {number} is longer than {} MiB", LINE_BYTES_MAX >> 20);
-                    return Err(ReadError::SourceFailed(text));
+                    self.n_left -= 1;
+                    self.printed.count_bad();
+                    let why = format!("it is longer than {} MiB", LINE_BYTES_MAX >> 20);
+                    say(&at(&self.path, self.lines.number(), &why));
                 }
                 Ok(Next::NotYet) => return Err(ReadError::NotReady),
                 Ok(Next::End) => self.is_over = true,

@@ -1,9 +1,9 @@
 //! The lines of a file or of standard input, each with its number, in memory that is bounded whatever the file holds.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::FileTypeExt},
     path::Path,
     sync::Arc,
 };
@@ -65,6 +65,7 @@ impl Lines {
         if about.is_dir() {
             return Err(format!("reading {}: is a directory", printable_path(path)));
         }
+        refuse_device(path, &about)?;
         let left = (about.is_file() && path.as_os_str() != "-").then_some(about.len());
         Ok(Lines::of(file, left))
     }
@@ -173,6 +174,20 @@ impl Lines {
     }
 }
 
+/// Refuses what has no end, but for what the process was started with.
+pub(super) fn refuse_device(path: &Path, about: &Metadata) -> Result<(), String> {
+    let is_of_process = ["-", "/dev/stdin"].iter().any(|it| path == Path::new(it)) || is_descriptor(path);
+    let is_device = about.file_type().is_char_device() || about.file_type().is_block_device();
+    match is_device && !is_of_process {
+        true => Err(format!("reading {}: it is a device, not a file", printable_path(path))),
+        false => Ok(()),
+    }
+}
+
+fn is_descriptor(path: &Path) -> bool {
+    ["/dev/fd", "/proc/self/fd"].iter().any(|it| path.starts_with(it))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -227,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_holds_up_nobody() {
-        let mut lines = Lines::open(Path::new("/dev/zero")).expect("it is there");
+        let mut lines = Lines::of(File::open("/dev/zero").expect("it is there"), None);
         let mut n_told = 0;
         for _ in 0..3 * LINE_BYTES_MAX / (CHUNKS_MAX * CHUNK_BYTES) {
             match lines.next(&mut Waits::default()).expect("it can be read") {
@@ -236,6 +251,13 @@ mod tests {
             }
         }
         assert_eq!((n_told, lines.buffer.len() <= CHUNK_BYTES), (1, true));
+    }
+
+    #[test]
+    fn devices_are_refused() {
+        let refused = |path| Lines::open(Path::new(path)).err();
+        let text = "reading /dev/zero: it is a device, not a file".to_string();
+        assert_eq!((refused("/dev/zero"), refused("-")), (Some(text), None));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
     failed::FailedMessage,
     lines::{LINE_BYTES_MAX, Lines, Next},
 };
-use crate::{cli::Options, environment::Environment, run, standard_output};
+use crate::{cli::Options, config::Origin, environment::Environment, run, standard_output};
 
 /// Of how many lines it is told what is wrong with them, or why their messages were not delivered. Whoever has more of them
 /// looks at these first.
@@ -28,7 +28,7 @@ const TOLD_MAX: u64 = 100;
 
 const EXAMPLES: &str = "\
 Each line of FILE is a failed message as the recipe in docs/operating.md writes it. The messages go into the pipeline in \
-place of what the input reads, each once: what is not delivered is told, and not replayed. The buffer is left out, and \
+place of what the input reads, each once: what is not delivered is told, not replayed, and not retried without end. The buffer is left out, and \
 there are no HTTP service and no metrics. Exits with 0 if all messages went through, and with 1 otherwise.
 
   wappa replay ./failed.jsonl ./config.yaml
@@ -67,7 +67,15 @@ pub(crate) fn replay(
         return Err("`replay` ends with its file, so there is nothing for `--watcher` to watch".to_string());
     }
     options.files.config = arguments.path.clone().or(options.files.config);
+    let config = options.files.config.as_deref();
+    if is_config(&arguments.file) && config.is_none_or(|it| !is_config(it)) {
+        let hint = "the file of failed messages comes first: wappa replay FILE CONFIG";
+        return Err(format!("{} has the name of a config\nhint: {hint}", printable_path(&arguments.file)));
+    }
     let lines = Lines::open(&arguments.file)?;
+    if Origin::find(config, environment) == Origin::Nowhere {
+        return Err("there is no config to replay the messages with: wappa replay FILE CONFIG".to_string());
+    }
     if let Some(place) = &arguments.at {
         options.log_level.get_or_insert_with(|| "WARN".to_string());
         let (file, place) = (arguments.file.clone(), place.clone());
@@ -87,6 +95,11 @@ pub(crate) fn replay(
     say(&told.summary(&ended.totals));
     let is_good = told.n_bad == 0 && told.n_undelivered == 0 && ended.totals.failed == 0;
     Ok(if is_good { ended.code } else { ExitCode::FAILURE })
+}
+
+/// Whether a file has the name of a config.
+pub(super) fn is_config(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 /// Whoever closed standard error does not want to read it.
@@ -141,7 +154,8 @@ impl Told {
             ways.push(format!("{} went through", n.saturating_sub(failed + undelivered)));
         }
         if 0 < failed {
-            ways.push(format!("{failed} failed in a processor"));
+            let how = if undelivered == 0 { ", delivered with a mark" } else { "" };
+            ways.push(format!("{failed} failed in a processor{how}"));
         }
         if 0 < undelivered {
             ways.push(format!("{undelivered} not delivered"));

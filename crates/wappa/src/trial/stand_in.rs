@@ -24,6 +24,12 @@ pub(super) struct Printed(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     n: u64,
+    /// Why something could not be printed.
+    unwritten: Option<io::Error>,
+    /// How many lines could not be read.
+    n_bad: u64,
+    /// Whether there were lines for which there was no more room.
+    is_cut: bool,
     /// What messages of each line have with them, however they go.
     lines: Vec<Arc<Reply>>,
 }
@@ -31,6 +37,27 @@ struct Inner {
 impl Printed {
     pub(super) fn n(&self) -> u64 {
         self.lock().n
+    }
+
+    /// Why something could not be printed, once.
+    pub(super) fn take_unwritten(&self) -> Option<io::Error> {
+        self.lock().unwritten.take()
+    }
+
+    pub(super) fn count_bad(&self) {
+        self.lock().n_bad += 1;
+    }
+
+    pub(super) fn n_bad(&self) -> u64 {
+        self.lock().n_bad
+    }
+
+    pub(super) fn cut(&self) {
+        self.lock().is_cut = true;
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.lock().is_cut
     }
 
     /// What the messages of the next line are to have with them.
@@ -204,7 +231,7 @@ impl StandIn {
                 },
             };
             match value {
-                Ok(value) => self.style.field(&mut out, name, &without_credentials(&cut(value))),
+                Ok(value) => self.style.field(&mut out, name, &cut(without_credentials(&value))),
                 Err(why) => {
                     self.style.field(&mut out, name, &format!("failed: {why}"));
                     failed.get_or_insert(format!("{name}: {why}"));
@@ -235,8 +262,8 @@ impl Output for StandIn {
                 }
                 let (shown, failed) = self.text(batch, idx);
                 // Each by itself: together they may be any number of times as large as what came in.
-                if io::stdout().lock().write_all(shown.as_bytes()).is_err() {
-                    // Nobody reads it any more.
+                if let Err(err) = io::stdout().lock().write_all(shown.as_bytes()) {
+                    self.printed.lock().unwritten = Some(err);
                     return delivery.answer(Err(WriteError::Closed));
                 }
                 match failed {
