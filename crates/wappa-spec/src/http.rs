@@ -102,7 +102,7 @@ pub struct BasicAuthConfig {
     pub username: String,
 
     /// What `algorithm` makes of the password, in base64.
-    #[config(default = "\"\"", advanced)]
+    #[config(default = "\"\"", advanced, secret)]
     pub password_hash: String,
 
     /// How `password_hash` was made. The first two are for passwords that nobody can guess.

@@ -41,7 +41,9 @@ impl Scrubber<'_> {
                 Node::new(node.pos, Kind::Seq(items))
             }
             (Type::Map(value), Kind::Map(pairs)) => {
-                let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
+                // What has fields or is a component says itself what of it is secret, whatever its name.
+                let is_plain = !matches!(value, Type::Object(_) | Type::Component(_));
+                let shown = |key: &Node, it: &Node| match is_plain && hides(key.as_key()) {
                     true => hide(it),
                     false => self.typed(it, value),
                 };
@@ -76,23 +78,74 @@ impl Scrubber<'_> {
     }
 }
 
-/// Names under which credentials are sent, of headers for instance, whatever the case of their letters.
-const CREDENTIALS: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"];
+/// What a name of a credential has in it, in small letters and without what parts its words.
+const SIGNS: [&str; 11] = [
+    "apikey",
+    "accesskey",
+    "authorization",
+    "authtoken",
+    "cookie",
+    "credential",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+];
 
-/// Whether what has this name, of a header for instance, is not to be printed.
+/// What a name of a credential ends with, in the same form.
+const ENDS: [&str; 5] = ["token", "signature", "session", "pwd", "jwt"];
+
+/// Whether what has this name, of a header, of a parameter of an address or of any other key that a user chose, is not to be
+/// printed.
 pub fn hides(name: &str) -> bool {
-    is_credential(name)
+    let name: String =
+        name.chars().filter(|it| it.is_alphanumeric()).map(|it| it.to_ascii_lowercase()).collect();
+    let is_whole = ["auth", "sig"].contains(&name.as_str());
+    is_whole || SIGNS.iter().any(|it| name.contains(it)) || ENDS.iter().any(|it| name.ends_with(it))
 }
 
-/// A text without what lets somebody in: `user:password@` before a host, with a scheme or without one, and what is behind
-/// `password=`.
+/// A text without what lets somebody in: `user:password@` before a host, with a scheme or without one, what is behind
+/// `password=`, and parameters of addresses such as `?token=`.
 pub fn without_credentials(text: &str) -> String {
-    without_passwords(&without_users(text))
+    without_parameters(&without_passwords(&without_users(text)))
 }
 
-fn is_credential(name: &str) -> bool {
-    CREDENTIALS.iter().any(|it| it.eq_ignore_ascii_case(name))
+/// Without the values of parameters of addresses whose names say that they let somebody in.
+fn without_parameters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['?', '&']) {
+        let (before, parameter) = rest.split_at(at + 1);
+        out.push_str(before);
+        rest = parameter;
+        let is_of_name = |it: char| it.is_alphanumeric() || "_-.%[]".contains(it);
+        let end = rest.find(|it| !is_of_name(it)).unwrap_or(rest.len());
+        let name = &rest[..end];
+        // Alone in an address it is a credential, anywhere else it may be the key of anything.
+        if rest[end..].starts_with('=') && (hides(name) || name.eq_ignore_ascii_case("key")) {
+            out.push_str(&rest[..=end]);
+            out.push_str(SCRUBBED);
+            rest = &rest[end + 1..];
+            rest = &rest[end_of_value(rest)..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the value of a parameter ends. A query in it belongs to it, with what is between its braces.
+fn end_of_value(text: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let is_end = |it: char| it.is_whitespace() || "&#,;\"'`".contains(it);
+        let end = text[at..].find(is_end).map_or(text.len(), |it| at + it);
+        let query = text[at..end].find("${").map(|it| at + it);
+        match query.and_then(|it| Some(it + text[it..].find('}')? + 1)) {
+            Some(behind) => at = behind,
+            None => return end,
+        }
+    }
 }
 
 /// The same without what lets somebody in.
@@ -102,7 +155,7 @@ fn node_without_credentials(node: &Node) -> Node {
         Kind::Scalar { text, style } => Kind::Scalar { text: without_credentials(text), style: *style },
         Kind::Seq(items) => Kind::Seq(items.iter().map(node_without_credentials).collect()),
         Kind::Map(pairs) => {
-            let shown = |key: &Node, it: &Node| match is_credential(key.as_key()) {
+            let shown = |key: &Node, it: &Node| match hides(key.as_key()) {
                 true => hide(it),
                 false => node_without_credentials(it),
             };
@@ -183,7 +236,7 @@ fn hide(node: &Node) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use super::{without_passwords, without_users};
+    use super::{hides, without_parameters, without_passwords, without_users};
 
     #[test]
     fn users_and_passwords_of_addresses() {
@@ -217,5 +270,36 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected);
         }
+    }
+    #[test]
+    fn parameters_of_addresses() {
+        let shown = |text| without_parameters(text).replace(super::SCRUBBED, "*");
+        for (text, expected) in [
+            ("http://h/x?token=abc&a=b", "http://h/x?token=*&a=b"),
+            ("http://h/x?a=b&api_key=c#d http://h?sig=e", "http://h/x?a=b&api_key=*#d http://h?sig=*"),
+            ("/x?Access-Token=${! @t.or(\"}\") }&key=${X}y&b", "/x?Access-Token=*\") }&key=*&b"),
+            ("h?key=1&keys=2&tokens=3&max_token_length=4", "h?key=*&keys=2&tokens=3&max_token_length=4"),
+            ("this.a?token = b && token=c ?", "this.a?token = b && token=c ?"),
+            ("?é=ü&token=", "?é=ü&token=*"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+    }
+
+    #[test]
+    fn names_of_credentials() {
+        let hidden = [
+            "Authorization",
+            "X-Api-Key",
+            "cookie",
+            "authToken",
+            "db.password",
+            "client_secret",
+            "auth",
+            "JWT",
+        ];
+        assert!(hidden.iter().all(|it| hides(it)));
+        let shown = ["key", "author", "tokens", "Content-Type", "X-Tenant", "session_timeout", "signal", ""];
+        assert!(shown.iter().all(|it| !hides(it)));
     }
 }
