@@ -15,7 +15,7 @@ use crate::{
     cli::{FileOptions, LintArguments},
     config::{Finding, Reading},
     environment::Environment,
-    globs, picture,
+    globs, picture, standard_output,
 };
 
 /// How findings are printed.
@@ -76,11 +76,18 @@ pub(crate) fn lint(
         Format::Text => print(&findings, environment),
         format => {
             let text = if format == Format::Json { json(&findings) } else { github(&findings) };
-            // Whoever does not read it any more does not want it.
-            let _ = io::stdout().lock().write_all(text.as_bytes());
-            code_of(&findings)
+            match standard_output::print(text.as_bytes()) {
+                Ok(()) => code_of(&findings),
+                Err(why) => unwritten(&why),
+            }
         }
     }
+}
+
+/// Findings that nobody got are no success.
+fn unwritten(why: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{why}");
+    ExitCode::FAILURE
 }
 
 fn code_of(findings: &[Finding]) -> ExitCode {
@@ -149,11 +156,12 @@ pub(crate) fn print(findings: &[Finding], environment: &Environment) -> ExitCode
     };
     let has_color = has_color(is_terminal, environment);
     let text: String = findings.iter().map(|it| picture::render(it, is_terminal, has_color)).collect();
-    // Whoever does not read it any more does not want it.
-    let _ = match has_errors {
-        true => io::stderr().lock().write_all(text.as_bytes()),
-        false => io::stdout().lock().write_all(text.as_bytes()),
-    };
+    if has_errors {
+        // Whoever does not read it any more does not want it.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    } else if let Err(why) = standard_output::print(text.as_bytes()) {
+        return unwritten(&why);
+    }
     code_of(findings)
 }
 

@@ -847,6 +847,7 @@ fn what_cannot_be_written_is_no_success() {
     let commands = [
         "--version",
         "lint --help",
+        "lint --format json a.yaml",
         "create stdin/noop/drop",
         "list inputs",
         "echo a.yaml",
