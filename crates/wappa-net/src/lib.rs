@@ -11,6 +11,7 @@
 mod address;
 mod bound;
 mod client;
+mod courier;
 mod feed;
 mod foreign;
 mod metadata_filter;
@@ -30,6 +31,7 @@ pub use crate::{
     address::Address,
     bound::{Bound, Held},
     client::{Client, Limit, Sending, in_flight},
+    courier::Courier,
     feed::{Closed, Fed, Feed, Feeder, feed},
     foreign::{foreign, foreign_future, is_foreign_panic},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},

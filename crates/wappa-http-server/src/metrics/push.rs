@@ -1,11 +1,7 @@
 //! Pushing metrics to a gateway for Prometheus, which keeps them for who comes to fetch them: for streams that are over
 //! before anybody comes.
 
-use std::{
-    sync::mpsc::{self, Receiver, SyncSender},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use base64::{
     Engine,
@@ -21,8 +17,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
-use wappa_component::{Logger, Metrics, cause_of_start};
-use wappa_net::{Address, Carrier, Runtime, TlsConfig, why};
+use wappa_component::{Logger, Metrics};
+use wappa_net::{Address, Carrier, Courier, Runtime, TlsConfig, why};
 
 /// How long a push may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -156,8 +152,7 @@ pub(super) struct Gateway {
     /// How often; `None`: only at the end.
     pub(super) interval: Option<Duration>,
     last: Option<Instant>,
-    sender: Option<SyncSender<Metrics>>,
-    end: Receiver<()>,
+    courier: Courier,
 }
 
 impl Gateway {
@@ -168,25 +163,18 @@ impl Gateway {
         render: Render,
         logger: Logger,
     ) -> Result<Gateway, String> {
-        // One that waits is enough: what is pushed is what there is then.
-        let (sender, waiting) = mpsc::sync_channel::<Metrics>(1);
-        let (ended, end) = mpsc::channel();
-        let push = move || {
-            let (runtime, mut told): (_, Option<Instant>) = (Runtime::default(), None);
-            for metrics in waiting {
-                let result = runtime.wait(PATIENCE, target.put(render(&metrics))).and_then(|it| it);
-                if let Err(why) = result
-                    && told.is_none_or(|it| TOLD_INTERVAL <= it.elapsed())
-                {
-                    told = Some(Instant::now());
-                    logger.error(&format!("Failed to push metrics: {why}"));
-                }
+        let (runtime, mut told): (_, Option<Instant>) = (Runtime::default(), None);
+        let courier = Courier::start("push", GRACE, move |metrics| {
+            let result = runtime.wait(PATIENCE, target.put(render(metrics))).and_then(|it| it);
+            if let Err(why) = result
+                && told.is_none_or(|it| TOLD_INTERVAL <= it.elapsed())
+            {
+                told = Some(Instant::now());
+                logger.error(&format!("Failed to push metrics: {why}"));
             }
-            let _ = ended.send(());
-        };
-        let started = thread::Builder::new().name("push".to_string()).spawn(push);
-        started.map_err(|err| format!("starting a thread to push metrics: {}", cause_of_start(&err)))?;
-        Ok(Gateway { interval, last: None, sender: Some(sender), end })
+        });
+        let courier = courier.map_err(|why| format!("starting a thread to push metrics: {why}"))?;
+        Ok(Gateway { interval, last: None, courier })
     }
 
     /// Pushes what there is now, where it is time for that. While another push is under way there is none.
@@ -194,24 +182,15 @@ impl Gateway {
         let Some(interval) = self.interval else { return };
         // The ticks come a little early or late.
         let is_due = self.last.is_none_or(|it| interval <= it.elapsed() + tick / 2);
-        if is_due && let Some(sender) = &self.sender {
+        if is_due {
             self.last = Some(Instant::now());
-            let _ = sender.try_send(metrics.clone());
+            self.courier.give(metrics);
         }
     }
 
     /// Pushes for the last time, and waits until that is done, not for ever.
     pub(super) fn finish(&mut self, metrics: &Metrics) {
-        let Some(sender) = self.sender.take() else { return };
-        let until = Instant::now() + GRACE;
-        while let Err(mpsc::TrySendError::Full(_)) = sender.try_send(metrics.clone()) {
-            if until < Instant::now() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        drop(sender);
-        let _ = self.end.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.courier.finish(metrics);
     }
 }
 

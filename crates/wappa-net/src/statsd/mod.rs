@@ -4,18 +4,14 @@ mod lines;
 
 use std::{
     net::{ToSocketAddrs, UdpSocket},
-    sync::mpsc::{self, Receiver, SyncSender},
-    thread,
     time::{Duration, Instant},
 };
 
-use wappa_component::{
-    BuildError, BuildExporter, Component, Exporter, Logger, Metrics, cause_of_start, fault,
-};
+use wappa_component::{BuildError, BuildExporter, Component, Exporter, Logger, Metrics, fault};
 use wappa_spec::{Config, Node, Reader, Rule};
 
 use self::lines::{Lines, Tags};
-use crate::Address;
+use crate::{Address, Courier};
 
 pub(crate) const COMPONENT: Component = Component::metrics::<StatsdConfig>("statsd");
 
@@ -88,31 +84,23 @@ const LOOK_UP: Duration = Duration::from_secs(60);
 impl BuildExporter for StatsdConfig {
     fn build(self, logger: Logger) -> Result<Box<dyn Exporter>, BuildError> {
         let tags = if self.tag_format == "datadog" { Tags::BehindValue } else { Tags::BehindName };
-        // One that waits is enough: what it sends is all that has changed until then.
-        let (sender, metrics) = mpsc::sync_channel(1);
-        let (ended, end) = mpsc::channel();
-        let sending = Sending {
+        let mut sending = Sending {
             address: self.address,
             lines: Lines::new(tags, logger.clone()),
             socket: None,
             failed: None,
             logger,
         };
-        let started = thread::Builder::new().name("statsd".to_string()).spawn(move || {
-            sending.run(&metrics);
-            let _ = ended.send(());
-        });
-        started.map_err(|err| {
-            BuildError::new(format!("starting a thread for statsd: {}", cause_of_start(&err)))
-        })?;
-        Ok(Box::new(Statsd { flush_period: self.flush_period, sender: Some(sender), end }))
+        let courier = Courier::start("statsd", GRACE, move |metrics| sending.take(metrics));
+        let courier =
+            courier.map_err(|why| BuildError::new(format!("starting a thread for statsd: {why}")))?;
+        Ok(Box::new(Statsd { flush_period: self.flush_period, courier }))
     }
 }
 
 struct Statsd {
     flush_period: Duration,
-    sender: Option<SyncSender<Metrics>>,
-    end: Receiver<()>,
+    courier: Courier,
 }
 
 impl Exporter for Statsd {
@@ -121,23 +109,12 @@ impl Exporter for Statsd {
     }
 
     fn push(&mut self, metrics: &Metrics) {
-        if let Some(sender) = &self.sender {
-            // Where the thread still waits, what has changed is sent the next time.
-            let _ = sender.try_send(metrics.clone());
-        }
+        // Where the thread still waits, what has changed is sent the next time.
+        self.courier.give(metrics);
     }
 
     fn finish(&mut self, metrics: &Metrics) {
-        let Some(sender) = self.sender.take() else { return };
-        let until = Instant::now() + GRACE;
-        while let Err(mpsc::TrySendError::Full(_)) = sender.try_send(metrics.clone()) {
-            if until < Instant::now() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        drop(sender);
-        let _ = self.end.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.courier.finish(metrics);
     }
 }
 
@@ -152,20 +129,18 @@ struct Sending {
 }
 
 impl Sending {
-    fn run(mut self, metrics: &Receiver<Metrics>) {
-        for metrics in metrics {
-            if self.failed.as_ref().is_some_and(|it| it.0.elapsed() < RETRY) {
-                continue;
-            }
-            match self.send(&metrics) {
-                Ok(()) => self.failed = None,
-                Err(why) => {
-                    self.socket = None;
-                    let is_new = self.failed.as_ref().is_none_or(|it| it.1 != why);
-                    self.failed = Some((Instant::now(), why));
-                    if let (true, Some((_, why))) = (is_new, &self.failed) {
-                        self.logger.warn(&format!("Metrics do not reach statsd: {why}"));
-                    }
+    fn take(&mut self, metrics: &Metrics) {
+        if self.failed.as_ref().is_some_and(|it| it.0.elapsed() < RETRY) {
+            return;
+        }
+        match self.send(metrics) {
+            Ok(()) => self.failed = None,
+            Err(why) => {
+                self.socket = None;
+                let is_new = self.failed.as_ref().is_none_or(|it| it.1 != why);
+                self.failed = Some((Instant::now(), why));
+                if let (true, Some((_, why))) = (is_new, &self.failed) {
+                    self.logger.warn(&format!("Metrics do not reach statsd: {why}"));
                 }
             }
         }
@@ -264,16 +239,11 @@ mod tests {
         let log = Arc::new(Log::default());
         let lines = Lines::new(Tags::BehindName, Logger::silent());
         let address = "no such host:8125".to_string();
-        let sending =
+        let mut sending =
             Sending { address, lines, socket: None, failed: None, logger: Logger::new(log.clone()) };
         let metrics = Metrics::default();
         metrics.counter("a", &[]).add(1);
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..3 {
-            sender.send(metrics.clone()).expect("there is room");
-        }
-        drop(sender);
-        sending.run(&receiver);
+        (0..3).for_each(|_| sending.take(&metrics));
         let lines = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert!(
             lines[0].starts_with("Metrics do not reach statsd: dial udp no such host:8125: "),
