@@ -8,7 +8,7 @@ use crate::yaml::{Kind, Node};
 /// The same tree as it may be printed: what is secret is replaced by Bento's mark, `type` is removed, and the fields
 /// of every object are in the order of its description.
 ///
-/// It is what `echo` prints. Unknown fields are left out, bodies keep what the user wrote.
+/// It is what `echo`, `graph`, dry runs and `/debug/config` show. Unknown fields are left out, bodies keep what the user wrote.
 pub fn scrub(root: &Node, fields: &[Field], registry: &dyn Registry) -> Node {
     Scrubber { registry }.object(root, fields)
 }
