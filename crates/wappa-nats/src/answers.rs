@@ -85,7 +85,7 @@ impl Answers {
         }
     }
 
-    /// Waits until all that were put are sent, or there is no connection to send them with.
+    /// Waits until the server has all that were put, or there is no connection to send them with.
     pub(crate) async fn flush(&self) {
         let (done, is_done) = oneshot::channel();
         if self.is_connected() && self.tx.send(Order::Flush(done)).is_ok() {
@@ -119,7 +119,7 @@ async fn publish(mut orders: UnboundedReceiver<Order>, mut link: watch::Receiver
                     }
                 }
                 Order::Flush(done) => {
-                    link.flush().await;
+                    link.echo().await;
                     let _ = done.send(());
                 }
             }
@@ -127,6 +127,6 @@ async fn publish(mut orders: UnboundedReceiver<Order>, mut link: watch::Receiver
         last = Some(link);
     }
     if let Some(link) = last {
-        link.flush().await;
+        link.echo().await;
     }
 }

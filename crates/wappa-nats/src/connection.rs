@@ -6,7 +6,7 @@ use std::{
     io,
     str::FromStr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -63,7 +63,7 @@ impl Endpoint {
 
     /// Makes a connection, on which as many messages of a subscription may wait; the error says where to and why not.
     pub(crate) async fn connect(&self, subscription_capacity: usize) -> Result<Link, String> {
-        let told = Arc::new(Told::default());
+        let told = Arc::new(Told::new(Quiet::new(self.logger.clone())));
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
         let was_connected = Arc::new(AtomicBool::new(false));
         let mut options = self.options(&told, &failure, &was_connected);
@@ -80,6 +80,7 @@ impl Endpoint {
             let urls: Vec<String> = self.urls.iter().map(shown).collect();
             format!("dial {}: {}", urls.join(", "), failure.unwrap_or(cause))
         })?;
+        let _ = told.echoes.set(client.new_inbox());
         Ok(Link { client, told })
     }
 
@@ -109,8 +110,7 @@ impl Endpoint {
             })?;
             Ok(answer)
         };
-        let (hearing, quiet, secrets) =
-            (Hearing(Arc::clone(told)), Quiet::new(self.logger.clone()), self.secrets());
+        let (hearing, secrets) = (Hearing(Arc::clone(told)), self.secrets());
         let mut options = ConnectOptions::with_auth_callback(move |nonce| ready(answer(nonce)))
             .connection_timeout(CONNECT_MAX)
             .ping_interval(PING_INTERVAL)
@@ -118,7 +118,7 @@ impl Endpoint {
             .max_reconnects(self.urls.len())
             .reconnect_delay_callback(|_| Duration::ZERO)
             .event_callback(move |event| {
-                hearing.0.hear(&event, &quiet, &secrets);
+                hearing.0.hear(&event, &secrets);
                 ready(())
             });
         if !self.name.is_empty() {
@@ -239,23 +239,31 @@ struct Told {
     /// What was refused last.
     refusal: watch::Sender<Refusal>,
     n_dropped: AtomicU64,
-}
-
-impl Default for Told {
-    fn default() -> Told {
-        Told {
-            is_lost: watch::Sender::new(false),
-            refusal: watch::Sender::new(None),
-            n_dropped: AtomicU64::new(0),
-        }
-    }
+    /// What the subjects of echoes begin with, once there is a connection; behind it each has its number.
+    echoes: OnceLock<String>,
+    n_echoes: AtomicU64,
+    /// The number of the last echo that was refused.
+    refused_echo: watch::Sender<u64>,
+    quiet: Quiet,
 }
 
 /// The server's words, and the subject that they are about.
 pub(crate) type Refusal = Option<Arc<(String, String)>>;
 
 impl Told {
-    fn hear(&self, event: &Event, quiet: &Quiet, secrets: &[String]) {
+    fn new(quiet: Quiet) -> Told {
+        Told {
+            is_lost: watch::Sender::new(false),
+            refusal: watch::Sender::new(None),
+            n_dropped: AtomicU64::new(0),
+            echoes: OnceLock::new(),
+            n_echoes: AtomicU64::new(0),
+            refused_echo: watch::Sender::new(0),
+            quiet,
+        }
+    }
+
+    fn hear(&self, event: &Event, secrets: &[String]) {
         match event {
             Event::Disconnected | Event::Closed => _ = self.is_lost.send_replace(true),
             Event::SlowConsumer(_) => _ = self.n_dropped.fetch_add(1, Ordering::Relaxed),
@@ -264,17 +272,27 @@ impl Told {
                     ServerError::Other(text) => text.clone(),
                     other => other.to_string(),
                 };
+                // Part of a subject may well be what somebody has for a password.
+                let refused = text.split_once("to \"").filter(|it| it.0.contains("Permissions Violation"));
+                let subject = refused.map(|it| it.1.split('"').next().unwrap_or_default().to_string());
                 let text = said(&text, secrets.iter().map(String::as_str));
-                quiet.log(Level::Error, &format!("NATS server: {text}"));
-                if let Some((_, subject)) =
-                    text.split_once("to \"").filter(|it| it.0.contains("Permissions Violation"))
-                {
-                    let subject = subject.split('"').next().unwrap_or_default().to_string();
+                if let Some(number) = subject.as_deref().and_then(|it| self.number_of_echo(it)) {
+                    // It is an answer all the same, and nothing that anybody asked for.
+                    self.quiet.log(Level::Debug, &format!("NATS server: {text}"));
+                    self.refused_echo.send_replace(number);
+                    return;
+                }
+                self.quiet.log(Level::Error, &format!("NATS server: {text}"));
+                if let Some(subject) = subject {
                     self.refusal.send_replace(Some(Arc::new((text, subject))));
                 }
             }
             _ => (),
         }
+    }
+
+    fn number_of_echo(&self, subject: &str) -> Option<u64> {
+        subject.strip_prefix(self.echoes.get()?.as_str())?.strip_prefix('.')?.parse().ok()
     }
 }
 
@@ -322,7 +340,23 @@ impl Link {
         self.told.n_dropped.swap(0, Ordering::Relaxed)
     }
 
-    /// Sends what was given to the client; `false`: the connection was lost before.
+    /// The subject of the next echo, and its number.
+    pub(crate) fn next_echo(&self) -> (String, u64) {
+        let number = self.told.n_echoes.fetch_add(1, Ordering::SeqCst) + 1;
+        (format!("{}.{number}", self.told.echoes.get().map_or("", String::as_str)), number)
+    }
+
+    /// Hears of echoes that are refused: the number of the last.
+    pub(crate) fn refused_echoes(&self) -> watch::Receiver<u64> {
+        self.told.refused_echo.subscribe()
+    }
+
+    /// Logs something about the connection.
+    pub(crate) fn log(&self, level: Level, text: &str) {
+        self.told.quiet.log(level, text);
+    }
+
+    /// Sends what was given to the client, and waits for no answer; `false`: the connection was lost before.
     pub(crate) async fn flush(&self) -> bool {
         tokio::select! {
             result = self.client.flush() => result.is_ok() && !self.is_lost(),

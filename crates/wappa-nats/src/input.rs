@@ -4,7 +4,6 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
-use tokio::time::timeout;
 use wappa_component::{
     Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, LeaseSink, Level,
     ReadError, counted,
@@ -31,9 +30,6 @@ const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a message takes beside its bytes: itself, its metadata, and the rest of what was read with it.
 const OVERHEAD_BYTES: usize = 512;
-
-/// How long the rest of a subscription may take to come.
-const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Reads what is published to a subject.
 ///
@@ -67,9 +63,9 @@ const REST_MAX: Duration = Duration::from_secs(5);
 ///
 /// # Delivery
 ///
-/// The server keeps nothing: what is published while there is no connection, or comes faster than it is worked off, is
-/// lost. Up to `prefetch_count` messages and 64 MiB wait, of which each message takes half a KiB beside its bytes; what
-/// comes then is dropped, and the log says how many were.
+/// The input is active once the server knows of the subscription. The server keeps nothing: what is published while there
+/// is no connection, or comes faster than it is worked off, is lost. Up to `prefetch_count` messages and 64 MiB wait, of
+/// which each message takes half a KiB beside its bytes; what comes then is dropped, and the log says how many were.
 /// What was read is delivered again from memory until it arrives; a stop works it off first. For more, there is
 /// [`nats_jetstream`](nats_jetstream.md).
 #[derive(Config, Debug)]
@@ -181,7 +177,8 @@ impl Source for Nats {
         };
         let failed = |err| ConnectError::BackOff(format!("subscribing to {}: {err}", self.subject));
         let subscriber = subscriber.map_err(failed)?;
-        if !link.flush().await {
+        // What is published from now on is ours.
+        if !link.echo().await {
             return Err(ConnectError::BackOff("the connection was lost at once".to_string()));
         }
         self.answers.connected(&link);
@@ -207,10 +204,7 @@ impl Source for Nats {
                     return ReadError::EndOfInput;
                 },
                 () = stop.requested() => {
-                    let _ = subscriber.drain().await;
-                    while let Ok(Some(messages)) = timeout(REST_MAX, next_ready(&mut subscriber)).await {
-                        self.take(messages, &mut backlog, &link);
-                    }
+                    link.end(&mut subscriber, |messages| self.take(messages, &mut backlog, &link)).await;
                     return self.end(backlog, ReadError::EndOfInput).await;
                 }
                 () = &mut lost => return self.end(backlog, ReadError::NotConnected).await,

@@ -6,6 +6,7 @@
 mod answers;
 mod auth;
 mod connection;
+mod echo;
 mod headers;
 mod input;
 mod jetstream;

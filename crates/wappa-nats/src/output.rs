@@ -205,7 +205,8 @@ impl Client for Nats {
 
     async fn close(&self) -> Result<(), String> {
         if let Some(link) = self.link.lock().await.take() {
-            link.flush().await;
+            // What a process that ends has not read can have the system throw away what it has sent.
+            link.echo().await;
         }
         Ok(())
     }

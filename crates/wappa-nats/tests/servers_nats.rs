@@ -37,7 +37,6 @@ fn subjects_headers_and_metadata_go_both_ways() {
          output: {{ nats: {{ {url}, subject: 'out.${{! metadata(\"nats_subject\").split(\".\").index(1) }}', headers: {{ fixed: \"a\\nb\", n: '${{! content().length() }}' }}, metadata: {{ include_prefixes: [ki] }} }} }}\n"
     ));
     running.log.line_with("Input type nats is now active");
-    Nats::wait_for_subscription(&server, "in.*");
     let mut out = outside.run(outside.client.subscribe("out.>")).expect("it can be read");
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("kind", "k");
@@ -59,6 +58,63 @@ fn subjects_headers_and_metadata_go_both_ways() {
 }
 
 #[test]
+fn what_is_published_once_a_stream_is_active_is_read() {
+    let Some(server) = start() else { return };
+    let (outside, dir) = (Outside::new(&server), Dir::new());
+    for round in 0..20 {
+        let out = format!("out{round}");
+        let running = Running::start(&format!(
+            "input: {{ nats: {{ {}, subject: in }} }}\noutput: {{ file: {{ path: {:?}, codec: lines }} }}\n",
+            url(&server),
+            dir.at(&out)
+        ));
+        running.log.line_with("Input type nats is now active");
+        outside.run(async {
+            outside.client.publish("in", "first".into()).await.expect("it is sent");
+            outside.client.flush().await.expect("it is sent");
+        });
+        wait_until("the first", || dir.read(&out) == "first\n");
+        assert_eq!(running.drain().fault, None);
+    }
+}
+
+/// Who may not use inboxes is answered by the refusal.
+#[test]
+fn accounts_without_inboxes_read_and_stop_as_others_do() {
+    let users = [
+        ("none", "publish: ['out'], subscribe: ['in']"),
+        ("deaf", "publish: ['out', '_INBOX.>'], subscribe: ['in']"),
+        ("dumb", "publish: ['out'], subscribe: ['in', '_INBOX.>']"),
+    ];
+    let of_user =
+        |(name, rules): &(&str, &str)| format!("{{ user: {name}, password: p, permissions: {{ {rules} }} }}");
+    let nats = or_skip(Nats::find()).map(|it| {
+        let users: Vec<String> = users.iter().map(of_user).collect();
+        it.config(&format!("authorization {{ users: [{{ user: all, password: p }}, {}] }}", users.join(", ")))
+    });
+    let Some(server) = nats.map(Nats::start) else { return };
+    let options = async_nats::ConnectOptions::with_user_and_password("all".to_string(), "p".to_string());
+    let outside = Outside::with(&server, options);
+    for (user, _) in users {
+        let urls = format!("urls: ['nats://{user}:p@{}']", server.address());
+        let running = Running::start(&format!(
+            "input: {{ nats: {{ {urls}, subject: in }} }}\noutput: {{ nats: {{ {urls}, subject: out }} }}\n"
+        ));
+        let mut out = outside.run(outside.client.subscribe("out")).expect("it can be read");
+        running.log.line_with("Input type nats is now active");
+        outside.run(async {
+            outside.client.publish("in", "one".into()).await.expect("it is sent");
+            let one = out.next().await.expect("it comes");
+            assert_eq!(&one.payload[..], b"one");
+        });
+        let log = running.log.text();
+        assert_eq!(running.drain().fault, None);
+        assert!(!log.contains("Error ") && !log.contains("has not said"), "{user}: {log}");
+        assert!(log.contains("Debug NATS server: Permissions Violation"), "{user}: {log}");
+    }
+}
+
+#[test]
 fn what_was_read_is_worked_off_at_a_stop() {
     let Some(server) = start() else { return };
     let (outside, dir) = (Outside::new(&server), Dir::new());
@@ -69,7 +125,6 @@ fn what_was_read_is_worked_off_at_a_stop() {
         dir.at("out")
     ));
     running.log.line_with("Input type nats is now active");
-    Nats::wait_for_subscription(&server, "in");
     outside.run(async {
         for n in 0..500 {
             outside.client.publish("in", n.to_string().into()).await.expect("it is sent");
@@ -178,14 +233,14 @@ fn nothing_is_lost_when_the_server_is_killed_or_stands_still() {
 
 #[test]
 fn what_a_stop_leaves_goes_to_the_next() {
-    // A stop gives back what it has; what the server was sending just then comes again after `ack_wait`.
+    // A stop gives back what it has, and what the server was sending just then. What it left out would come after the test.
     for gives_up in [false, true] {
         let Some(server) = start() else { return };
         let outside = Outside::new(&server);
         outside.stream("in");
         outside.stream("out");
         outside.publish_numbers("in.all", 0..2_000);
-        let input = "subject: in.>, durable: d, pull: true, ack_wait: 5s";
+        let input = "subject: in.>, durable: d, pull: true, ack_wait: 1h";
         let config = through(&server, input, "{ sleep: { duration: 1ms } }");
         // Each is stopped in the middle.
         for n in [100, 600] {
@@ -500,7 +555,6 @@ fn who_asks_is_answered_with_what_comes_of_it() {
         url(&server)
     ));
     running.log.line_with("Input type nats is now active");
-    Nats::wait_for_subscription(&server, "shout.>");
     outside.run(async {
         let answer = outside.client.request("shout.x", "hello".into()).await.expect("it is answered");
         let n = answer.headers.as_ref().and_then(|it| it.get("n")).map(|it| it.as_str().to_string());

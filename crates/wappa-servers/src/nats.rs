@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Dir, Launch, Missing, Port, Server, find, wait_until};
+use crate::{Dir, Launch, Missing, Port, Server, find};
 
 /// A server of NATS that is not started yet.
 #[derive(Debug)]
@@ -52,20 +52,6 @@ impl Nats {
         };
         let answer = ask().expect("the server is there");
         assert!(!answer.contains("\"error\""), "{answer}");
-    }
-
-    /// Waits until the server has a subscription to this subject: who subscribes hears nothing of that.
-    ///
-    /// # Panics
-    ///
-    /// If nobody subscribes.
-    pub fn wait_for_subscription(server: &Server, subject: &str) {
-        let monitor = format!("127.0.0.1:{}", server.port(1));
-        wait_until(subject, || {
-            let connections = ask(&monitor, b"GET /connz?subs=1 HTTP/1.0\r\n\r\n");
-            // Written as for a page.
-            connections.is_ok_and(|it| it.replace("\\u003e", ">").contains(&format!("\"{subject}\"")))
-        });
     }
 
     /// Starts it. [`Server::port`] 1 is that of its monitoring.

@@ -40,9 +40,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(20);
 /// How often it is looked whether requests stand.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the rest of a subscription may take to come.
-const REST_MAX: Duration = Duration::from_secs(5);
-
 /// What a server waits for an answer where nobody says how long.
 const ACK_WAIT: Duration = Duration::from_secs(30);
 
@@ -271,7 +268,7 @@ struct JetStream {
     /// The highest place in the stream that was read.
     last: AtomicU64,
     /// What is read from, for as long as it is; what comes from it after that is given back.
-    subscriber: tokio::sync::Mutex<Option<Subscriber>>,
+    subscriber: tokio::sync::Mutex<Option<(Link, Subscriber)>>,
 }
 
 impl Source for JetStream {
@@ -301,7 +298,7 @@ impl Source for JetStream {
         let Consumer { stream, name, config, subscriber, inbox } = consumer;
         // Where this is dropped in the middle it is let go of last.
         let mut place = self.subscriber.lock().await;
-        let subscriber = place.insert(subscriber);
+        let subscriber = &mut place.insert((link.clone(), subscriber)).1;
         let mut pull = config
             .deliver_subject
             .is_none()
@@ -347,7 +344,8 @@ impl Source for JetStream {
                     return self.end(backlog, ReadError::BackOff(format!("consumer {name} is gone"))).await;
                 },
                 () = stop.requested() => {
-                    self.give_back(subscriber).await;
+                    self.give_back(&link, subscriber).await;
+                    *place = None;
                     // Messages that are worked on after this are told of by who is left.
                     tokio::spawn(renew(Arc::clone(&self.leases), renewal));
                     return self.end(backlog, ReadError::EndOfInput).await;
@@ -363,8 +361,8 @@ impl Source for JetStream {
     }
 
     async fn close(&self) {
-        if let Some(mut subscriber) = self.subscriber.lock().await.take() {
-            self.give_back(&mut subscriber).await;
+        if let Some((link, mut subscriber)) = self.subscriber.lock().await.take() {
+            self.give_back(&link, &mut subscriber).await;
         }
         self.leases.answers.flush().await;
     }
@@ -389,12 +387,12 @@ impl JetStream {
     }
 
     /// Reads nothing more, and gives back what is on its way already.
-    async fn give_back(&self, subscriber: &mut Subscriber) {
-        let _ = subscriber.drain().await;
-        while let Ok(Some(messages)) = timeout(REST_MAX, next_ready(subscriber)).await {
+    async fn give_back(&self, link: &Link, subscriber: &mut Subscriber) {
+        let give_back = |messages: Vec<async_nats::Message>| {
             let messages = messages.into_iter().filter(|it| it.status.is_none());
             self.leases.give_back(messages.filter_map(|it| it.reply));
-        }
+        };
+        link.end(subscriber, give_back).await;
     }
 
     /// What was read is handed on in any case.

@@ -42,7 +42,7 @@ impl Log {
 
 impl LogSink for Log {
     fn enabled(&self, level: Level) -> bool {
-        level <= Level::Info
+        level <= Level::Debug
     }
 
     fn write(&self, level: Level, message: &str, _: &[(&str, Cow<'_, str>)]) {
