@@ -98,7 +98,7 @@ const PROCESSOR: &str = r#"(component $louder
         (export "[method]batch.len" (func (param "self" (borrow $batch)) (result u32)))
         (export "[method]batch.get-metadata" (func (param "self" (borrow $batch)) (param "index" u32)
             (param "key" string) (result (option $value))))))
-    (import "wappa:processor/types@0.1.0" (instance $types (type $types)))
+    (import "wappa:processor/types@1.0.0" (instance $types (type $types)))
     (core module $core
         (memory (export "memory") 2)
         (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)
@@ -113,15 +113,15 @@ const PROCESSOR: &str = r#"(component $louder
     (func $process (param "batch" (own $batch)) (result (list u8))
         (canon lift (core func $core "process") (memory $memory) (realloc $realloc)))
     (instance $transform (export "configure" (func $configure)) (export "process" (func $process)))
-    (export "wappa:processor/transform@0.1.0" (instance $transform)))"#;
+    (export "wappa:processor/transform@1.0.0" (instance $transform)))"#;
 
 /// A module that gets the types of a component when it is made, and is then wrapped as one.
 const CORE_OF_COMPONENT: &str = r#"(module
-    (import "wappa:processor/types@0.1.0" "[method]batch.len" (func (param i32) (result i32)))
+    (import "wappa:processor/types@1.0.0" "[method]batch.len" (func (param i32) (result i32)))
     (memory (export "memory") 1)
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-    (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32) unreachable)
-    (func (export "wappa:processor/transform@0.1.0#process") (param i32) (result i32) unreachable))"#;
+    (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32) unreachable)
+    (func (export "wappa:processor/transform@1.0.0#process") (param i32) (result i32) unreachable))"#;
 
 fn binary_of(text: &str) -> Vec<u8> {
     if text == CORE_OF_COMPONENT {

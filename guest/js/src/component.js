@@ -4,8 +4,8 @@
  * What the guest's own modules are is said by the command that builds it: see `build.js`.
  */
 
-import { log } from "wappa:processor/log@0.1.0";
-import { counterAdd } from "wappa:processor/metrics@0.1.0";
+import { log } from "wappa:processor/log@1.0.0";
+import { counterAdd } from "wappa:processor/metrics@1.0.0";
 
 import { host } from "./host.js";
 import { lines } from "./lines.js";

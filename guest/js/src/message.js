@@ -4,6 +4,9 @@ import { bytesIn, bytesOf, textOf } from "./text.js";
 const KEEP = Object.freeze({ tag: "keep" });
 const FILTER = Object.freeze({ tag: "filter" });
 
+/** The host is told of so many changes at the latest. */
+const CHANGES_MAX = 1024;
+
 /** What a value of metadata is in the world. */
 function toWit(value) {
   if (typeof value === "string") return { tag: "text", val: value };
@@ -44,6 +47,8 @@ export class Message {
   #ends = null;
   #content = undefined;
   #isChanged = false;
+  /** Changes of metadata that the host was not told yet: a call of it costs more than all that it does for one. */
+  #changes = [];
   /** What is seldom is looked at together. */
   #isUnusual = false;
   #isFiltered = false;
@@ -53,12 +58,15 @@ export class Message {
   #own = null;
 
   enter(batch, length) {
+    // Of a call that ended in the middle nothing stands.
+    this.#changes.length = 0;
     this.#batch = batch;
     this.#length = length;
     this.#all = null;
   }
 
   leave() {
+    this.#tell();
     this.#batch = null;
     this.#all = null;
     this.#content = undefined;
@@ -100,6 +108,20 @@ export class Message {
   #host() {
     if (this.#batch === null) throw new Error("the message is over: it is valid until `process` returns");
     return this.#batch;
+  }
+
+  #tell() {
+    if (this.#changes.length === 0) return;
+    this.#batch.changeMetadata(this.#changes);
+    this.#changes.length = 0;
+  }
+
+  /** The host, which knows of all changes of the metadata. */
+  #told() {
+    const batch = this.#host();
+    const { length } = this.#changes;
+    if (0 < length && this.#changes[length - 1][0] === this.#index) this.#tell();
+    return batch;
   }
 
   get content() {
@@ -152,27 +174,34 @@ export class Message {
 
   getMetadata(key) {
     checkKey(key);
-    const batch = this.#host();
+    const batch = this.#told();
     return fromWit(this.#own === null ? batch.getMetadata(this.#index, key) : this.#own.get(key));
   }
 
   setMetadata(key, value) {
     checkKey(key);
     const wit = toWit(value);
-    const batch = this.#host();
-    if (this.#own === null) batch.setMetadata(this.#index, key, wit);
     // What it took is the guest's, which may change it.
-    else this.#own.set(key, wit.tag === "bytes" ? { tag: "bytes", val: wit.val.slice() } : wit);
+    if (wit.tag === "bytes") wit.val = wit.val.slice();
+    this.#host();
+    if (this.#own !== null) this.#own.set(key, wit);
+    else if (CHANGES_MAX <= this.#changes.push([this.#index, key, wit])) this.#tell();
   }
 
   deleteMetadata(key) {
     checkKey(key);
-    const batch = this.#host();
+    const batch = this.#told();
     return this.#own === null ? batch.deleteMetadata(this.#index, key) : this.#own.delete(key);
   }
 
+  metadataKeys() {
+    const batch = this.#told();
+    if (this.#own === null) return Array.from(batch.metadataKeys(this.#index));
+    return Array.from(this.#own.keys()).sort(compare);
+  }
+
   metadataPairs() {
-    const batch = this.#host();
+    const batch = this.#told();
     if (this.#own === null) return Array.from(batch.metadata(this.#index), ([key, value]) => [key, fromWit(value)]);
     const pairs = Array.from(this.#own, ([key, value]) => [key, fromWit(value)]);
     return pairs.sort(([a], [b]) => compare(a, b));
@@ -190,6 +219,7 @@ export class Message {
     const batch = this.#host();
     this.#isUnusual = true;
     this.#sent ??= [];
+    this.#told();
     this.#own ??= new Map(batch.metadata(this.#index));
     // What was sent stays as it is, whatever the guest does to the bytes that it has.
     this.#send(this.content.slice());
@@ -247,7 +277,7 @@ class Metadata {
   }
 
   keys() {
-    return this.#message.metadataPairs().map(([key]) => key);
+    return this.#message.metadataKeys();
   }
 
   entries() {

@@ -139,8 +139,16 @@ class Batch {
     return sorted(this.#now[index].metadata).map(([key, value]) => [key, toWit(value)]);
   }
 
-  setMetadata(index, key, value) {
-    this.#now[index].metadata.set(key, fromWit(value));
+  metadataKeys(index) {
+    return sorted(this.#now[index].metadata).map(([key]) => key);
+  }
+
+  changeMetadata(changes) {
+    for (const [index, key, value] of changes) {
+      const { metadata } = this.#now[index];
+      if (value == null) metadata.delete(key);
+      else metadata.set(key, fromWit(value));
+    }
   }
 
   deleteMetadata(index, key) {

@@ -16,7 +16,7 @@ use crate::{
     host::limiter::Limit,
     host::shared::Shared,
     interface::{CLOSE, INIT},
-    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    interface::{WORLD_PACKAGE, WORLD_VERSIONS},
     tier::component::WitDisposition,
     tier::v1::reason_of,
     wasi::preview1::RESOURCES_MAX,
@@ -171,10 +171,12 @@ fn start_component(
 
 /// The name of the interface that a component exports to be a processor, if it does.
 pub(crate) fn transform_of(component: &component::Component, engine: &wasmtime::Engine) -> Option<String> {
-    let (minor, _) = WORLD_VERSION.rsplit_once('.').expect("a version has three numbers");
-    let prefix = format!("{WORLD_PACKAGE}/transform@{minor}.");
     let ty = component.component_type();
-    ty.exports(engine).map(|(name, _)| name.to_string()).find(|name| name.starts_with(&prefix))
+    WORLD_VERSIONS.iter().find_map(|version| {
+        let (minor, _) = version.rsplit_once('.').expect("a version has three numbers");
+        let prefix = format!("{WORLD_PACKAGE}/transform@{minor}.");
+        ty.exports(engine).map(|(name, _)| name).find(|name| name.starts_with(&prefix)).map(str::to_string)
+    })
 }
 
 /// A failure before the first message.

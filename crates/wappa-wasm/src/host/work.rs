@@ -46,7 +46,7 @@ pub(crate) struct Work {
     content: Content,
     /// Where new contents are put.
     pub(crate) arena: Arena,
-    /// Messages as they came in, where metadata or mark were changed.
+    /// Messages as they came in, where metadata or mark were changed, in their order.
     saved: Vec<Saved>,
     /// By how many bytes the metadata of all these are larger than they were.
     saved_growth: isize,
@@ -176,8 +176,8 @@ impl Work {
 
     /// One message is as it came in.
     pub(crate) fn restore_one(&mut self, idx: usize) {
-        if let Some(place) = self.saved.iter().rposition(|it| it.idx == idx) {
-            let saved = self.saved.swap_remove(place);
+        if let Ok(place) = self.place_of(idx) {
+            let saved = self.saved.remove(place);
             let message = &mut self.run.messages[idx];
             self.saved_growth -= message.metadata().size() as isize - saved.metadata.size() as isize;
             *message.metadata_mut() = saved.metadata;
@@ -372,13 +372,21 @@ impl Work {
     }
 
     fn save(&mut self, idx: usize) {
-        // Guests go from message to message: the one that was changed last is the likely one.
-        if self.saved.iter().rev().any(|it| it.idx == idx) {
-            return;
-        }
+        let Err(place) = self.place_of(idx) else { return };
         let message = &self.run.messages[idx];
         let (metadata, error) = (message.metadata().clone(), message.error().cloned());
-        self.saved.push(Saved { idx, metadata, error });
+        self.saved.insert(place, Saved { idx, metadata, error });
+    }
+
+    /// Where a message is among those that were changed, or would be.
+    #[inline]
+    fn place_of(&self, idx: usize) -> Result<usize, usize> {
+        // Guests go from message to message, so that it is the last one or comes behind it.
+        match self.saved.last() {
+            Some(last) if last.idx == idx => Ok(self.saved.len() - 1),
+            Some(last) if idx < last.idx => self.saved.binary_search_by_key(&idx, |it| it.idx),
+            _ => Err(self.saved.len()),
+        }
     }
 
     /// Reads a JSON value, unless that alone would cost more than a message may become.
@@ -416,7 +424,7 @@ impl Work {
     }
 
     fn metadata_before(&self, idx: usize) -> &Metadata {
-        let saved = self.saved.iter().rev().find(|it| it.idx == idx).map(|it| &it.metadata);
+        let saved = self.place_of(idx).map(|place| &self.saved[place].metadata);
         saved.unwrap_or(self.run.messages[idx].metadata())
     }
 

@@ -2,11 +2,11 @@
 
 use super::component::{Component, Extern, Function, Item};
 use super::problems::{NAMED_MAX, Problem, error};
-use super::world::{EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, wasi_interfaces};
+use super::world::{EXPORTED, FUNCTIONS, Fit, InterfaceName, Known, functions_of, wasi_interfaces};
 use super::{Inspection, origin::Toolchain};
 use crate::{
     file::text::{did_you_mean, enumerated, quoted, safe},
-    interface::{WORLD_PACKAGE, WORLD_VERSION, is_ungranted},
+    interface::{WORLD_PACKAGE, WORLD_VERSION, WORLD_VERSIONS, is_ungranted},
 };
 
 /// The function that the processor calls in a component.
@@ -97,7 +97,7 @@ fn check_functions(it: &Extern, name: &InterfaceName<'_>, problems: &mut Vec<Pro
         let text = format!("exports {} as {}, not as an interface", quoted(&it.name), it.item.noun());
         return problems.push(error(text, None));
     };
-    for known in FUNCTIONS.iter().filter(|it| it.interface == name.interface) {
+    for known in functions_of(name) {
         match functions.iter().find(|it| it.raw_name == known.name) {
             None => {
                 let text = format!("{} has no function `{}`", quoted(&it.name), known.name);
@@ -170,8 +170,8 @@ fn check_imports(component: &Component, problems: &mut Vec<Problem>) {
 
 /// An interface of our package that is imported.
 fn check_ours(it: &Extern, name: &InterfaceName<'_>, problems: &mut Vec<Problem>) {
-    let known: Vec<_> = FUNCTIONS.iter().filter(|it| it.interface == name.interface).collect();
-    let newer = format!("a newer Wappa may have it; this one has `{WORLD_PACKAGE}` {WORLD_VERSION}");
+    let known = functions_of(name);
+    let newer = format!("a newer Wappa may have it; this one has `{WORLD_PACKAGE}` {}", served());
     if known.is_empty() || name.interface == EXPORTED {
         let text = format!("imports {}, but there is no such interface to import", quoted(&it.name));
         let meant = did_you_mean(name.interface, ["types", "log", "metrics"].into_iter());
@@ -186,9 +186,18 @@ fn check_ours(it: &Extern, name: &InterfaceName<'_>, problems: &mut Vec<Problem>
         match known.iter().find(|it| it.name == function.raw_name) {
             Some(known) => check_shape("imports", it, function, known, problems),
             None => {
+                let function_name = function.raw_name.as_str();
                 let (function, interface) = (quoted(&function.name), quoted(&it.name));
                 let text = format!("imports {function} of {interface}, but there is no such function in it");
-                problems.push(error(text, Some(newer.clone())));
+                let later =
+                    FUNCTIONS.iter().any(|it| it.interface == name.interface && it.name == function_name);
+                let hint = match later {
+                    true => {
+                        format!("build the guest against `{WORLD_PACKAGE}@{WORLD_VERSION}`, which has it")
+                    }
+                    false => newer.clone(),
+                };
+                problems.push(error(text, Some(hint)));
             }
         }
     }
@@ -217,8 +226,13 @@ fn check_versions(component: &Component, problems: &mut Vec<Problem>) {
             }
             _ => format!("build the guest against `{WORLD_PACKAGE}@{WORLD_VERSION}`"),
         };
-        problems.push(error(format!("made for {made_for}, this Wappa has {WORLD_VERSION}"), Some(hint)));
+        problems.push(error(format!("made for {made_for}, this Wappa has {}", served()), Some(hint)));
     }
+}
+
+/// The versions that run here, in words.
+fn served() -> String {
+    WORLD_VERSIONS.join(" and ")
 }
 
 /// Why a guest is not given a package, and what to use instead.

@@ -3,13 +3,7 @@
 //! The table says what the package (`guest/wit/processor.wit`) says, in a form that can be compared; a test holds the
 //! two against each other.
 
-use std::ops::RangeInclusive;
-
-use crate::interface::WORLD_PACKAGE;
-
-/// The major version that runs here, and the minor versions of it that were ever released.
-const MAJOR: u64 = 0;
-const MINORS: RangeInclusive<u64> = 1..=1;
+use crate::interface::{WORLD_PACKAGE, WORLD_VERSION, WORLD_VERSIONS};
 
 /// The interface that a processor exports.
 pub(super) const EXPORTED: &str = "transform";
@@ -24,6 +18,8 @@ pub(super) struct Known {
     /// As in `func(index: u32) -> list<u8>`, without the resource that a method belongs to.
     pub(super) text: &'static str,
     shape: &'static str,
+    /// The version of the package that brought it.
+    since: &'static str,
 }
 
 impl Known {
@@ -39,11 +35,18 @@ const fn known(
     text: &'static str,
     shape: &'static str,
 ) -> Known {
-    Known { interface, name, text, shape }
+    Known { interface, name, text, shape, since: "0.1.0" }
+}
+
+impl Known {
+    /// The same, of a later version of the package.
+    const fn since(self, version: &'static str) -> Known {
+        Known { since: version, ..self }
+    }
 }
 
 /// Every function of the world.
-pub(super) const FUNCTIONS: [Known; 14] = [
+pub(super) const FUNCTIONS: [Known; 17] = [
     known("types", "[method]batch.len", "func() -> u32", "func(borrow<batch>) -> u32"),
     known(
         "types",
@@ -69,6 +72,27 @@ pub(super) const FUNCTIONS: [Known; 14] = [
         "func(index: u32) -> list<tuple<string, value>>",
         "func(borrow<batch>, u32) -> list<tuple<string, VALUE>>",
     ),
+    known(
+        "types",
+        "[method]batch.metadata-keys",
+        "func(index: u32) -> list<string>",
+        "func(borrow<batch>, u32) -> list<string>",
+    )
+    .since("1.0.0"),
+    known(
+        "types",
+        "[method]batch.metadata-values",
+        "func(first: u32, count: u32, keys: list<string>) -> list<option<value>>",
+        "func(borrow<batch>, u32, u32, list<string>) -> list<option<VALUE>>",
+    )
+    .since("1.0.0"),
+    known(
+        "types",
+        "[method]batch.change-metadata",
+        "func(changes: list<tuple<u32, string, option<value>>>)",
+        "func(borrow<batch>, list<tuple<u32, string, option<VALUE>>>)",
+    )
+    .since("1.0.0"),
     known(
         "types",
         "[method]batch.set-metadata",
@@ -162,6 +186,13 @@ pub(super) fn function(interface: &str, name: &str) -> Option<&'static Known> {
     FUNCTIONS.iter().find(|it| it.interface == interface.interface && it.name == name)
 }
 
+/// The functions that an interface of the package has in the version that it is asked for in, one that runs here.
+pub(super) fn functions_of(interface: &InterfaceName<'_>) -> Vec<&'static Known> {
+    let asked = interface.version.and_then(numbers);
+    let is_there = |it: &&Known| it.interface == interface.interface && numbers(it.since) <= asked;
+    FUNCTIONS.iter().filter(is_there).collect()
+}
+
 /// The name of an interface, taken apart: `package/interface@version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InterfaceName<'a> {
@@ -183,11 +214,11 @@ impl<'a> InterfaceName<'a> {
     /// How the version compares with this Wappa's; for the package of the world only.
     pub(super) fn fit(&self) -> Fit {
         let Some(version) = self.version else { return Fit::Unversioned };
-        match numbers(version) {
-            Some((MAJOR, minor)) if MINORS.contains(&minor) => Fit::Served,
-            Some(version) if (MAJOR, *MINORS.end()) < version => Fit::Newer,
-            _ => Fit::Other,
+        let version = numbers(version);
+        if version.is_some() && WORLD_VERSIONS.iter().any(|it| numbers(it) == version) {
+            return Fit::Served;
         }
+        if numbers(WORLD_VERSION) < version { Fit::Newer } else { Fit::Other }
     }
 
     /// Whether it is of WASI 0.2, whose later versions only add.

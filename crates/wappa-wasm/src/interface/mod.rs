@@ -13,5 +13,5 @@ pub(crate) use functions::{CLOSE, HOOKS, INIT, NOTHING_TO_DO, V1_SINCE, function
 pub use functions::{V0_MODULES, V1_MODULE, WASI_MODULE, provided_functions};
 pub use level::Level;
 pub use signature::{Signature, ValueType};
-pub(crate) use world::is_ungranted;
 pub use world::{WORLD_PACKAGE, WORLD_VERSION};
+pub(crate) use world::{WORLD_VERSIONS, is_ungranted};

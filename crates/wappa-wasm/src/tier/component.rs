@@ -22,7 +22,7 @@ use crate::{
     host::pace::Pace,
     host::run::Disposition,
     interface::Level,
-    interface::{WORLD_PACKAGE, WORLD_VERSION},
+    interface::{WORLD_PACKAGE, WORLD_VERSIONS},
     tier::v1::reason_of,
 };
 
@@ -71,9 +71,20 @@ enum WitLevel {
 type Store<'a> = StoreContextMut<'a, Host>;
 type Batch = Resource<BatchTag>;
 
-/// Provides the imports of the world.
+/// A message, a key, and its new value or none to remove it.
+type Change = (u32, String, Option<WitValue>);
+
+/// Provides the imports of the world, in all its versions.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    let interface = |name: &str| format!("{WORLD_PACKAGE}/{name}@{WORLD_VERSION}");
+    for version in WORLD_VERSIONS {
+        link_version(linker, version)?;
+    }
+    Ok(())
+}
+
+/// A function that a version does not have is there too: no guest of that version asks for it.
+fn link_version(linker: &mut Linker<Host>, version: &str) -> wasmtime::Result<()> {
+    let interface = |name: &str| format!("{WORLD_PACKAGE}/{name}@{version}");
     let mut types = Interface::new(linker, &interface("types"))?;
     types.add_resource::<BatchTag>("batch", |mut store: Store<'_>| {
         let batches = &mut store.data_mut().batches;
@@ -127,6 +138,21 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             let idx = host.batches.find(&batch, index)?;
             let value = host.work.value_of(value, 0)?;
             Ok(host.work.set_metadata(idx, Bytes::from(key), value)?)
+        },
+    )?;
+    types.add("[method]batch.metadata-keys", |mut store: Store<'_>, (batch, index): (Batch, u32)| {
+        metadata_keys(store.data_mut(), &batch, index)
+    })?;
+    types.add(
+        "[method]batch.metadata-values",
+        |mut store: Store<'_>, (batch, first, count, keys): (Batch, u32, u32, Vec<String>)| {
+            metadata_values(store.data_mut(), &batch, first, count, &keys)
+        },
+    )?;
+    types.add(
+        "[method]batch.change-metadata",
+        |mut store: Store<'_>, (batch, changes): (Batch, Vec<Change>)| {
+            change_metadata(store.data_mut(), &batch, changes)
         },
     )?;
     types.add(
@@ -190,6 +216,68 @@ fn contents(host: &mut Host, batch: &Batch) -> wasmtime::Result<((Bytes, Vec<u32
         ends.push(all.len() as u32);
     }
     Ok(((all.into(), ends),))
+}
+
+fn metadata_keys(host: &mut Host, batch: &Batch, index: u32) -> wasmtime::Result<(Vec<String>,)> {
+    let idx = host.batches.find(batch, index)?;
+    let metadata = host.work.metadata(idx).clone();
+    let mut keys = Vec::with_capacity(metadata.len());
+    let mut bytes = 0;
+    for (key, _) in metadata.iter() {
+        host.enter()?;
+        bytes += key.len();
+        check_copy(host, bytes)?;
+        if let Ok(key) = str::from_utf8(key) {
+            keys.push(key.to_string());
+        }
+    }
+    Ok((keys,))
+}
+
+fn metadata_values(
+    host: &mut Host,
+    batch: &Batch,
+    first: u32,
+    count: u32,
+    keys: &[String],
+) -> wasmtime::Result<(Vec<Option<WitValue>>,)> {
+    let (start, n) = host.batches.find_all(batch)?;
+    let (first, count) = (first as usize, count as usize);
+    // Neither sum can overflow: there are 64 bits for two numbers of 32.
+    if n < first + count {
+        return Err(mistake(format!("there are no messages {first} to {} in a batch of {n}", first + count)));
+    }
+    let n_values = count.saturating_mul(keys.len());
+    let mut bytes = n_values.saturating_mul(size_of::<Option<WitValue>>());
+    check_copy(host, bytes)?;
+    let mut values = Vec::with_capacity(n_values);
+    for idx in start + first..start + first + count {
+        for key in keys {
+            // Keys may be many, and values take time to write.
+            host.enter()?;
+            let value = host.work.metadata(idx).get(key);
+            bytes += value.map_or(0, Value::text_len);
+            check_copy(host, bytes)?;
+            values.push(value.map(to_wit));
+        }
+    }
+    Ok((values,))
+}
+
+fn change_metadata(host: &mut Host, batch: &Batch, changes: Vec<Change>) -> wasmtime::Result<()> {
+    for (index, key, value) in changes {
+        // A list may be long, and each of its items copies metadata.
+        host.enter()?;
+        let idx = host.batches.find(batch, index)?;
+        match value {
+            Some(value) => {
+                let value = host.work.value_of(value, 0)?;
+                host.work.set_metadata(idx, Bytes::from(key), value)?;
+            }
+            None => drop(host.work.delete_metadata(idx, key.as_bytes())?),
+        }
+    }
+    Ok(())
 }
 
 /// An error when the host would copy more for the guest than the guest can take: escapes make a text several times as

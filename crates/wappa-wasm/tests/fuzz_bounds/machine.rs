@@ -385,7 +385,7 @@ const COMPONENT: &str = r#"
       (if (i32.eq (i32.const -1) (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get $more) (i32.const 16)))))
         (then unreachable))))
     (i32.const 0x80000))
-  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
     (i32.store (i32.const 0x80) (i32.const 0)) (i32.const 0x80))
   ;; All that the host gives is put at one place, unless this is another one: then each has its own.
   (global $apart (mut i32) (i32.const 0))
@@ -403,7 +403,7 @@ const COMPONENT: &str = r#"
     (global.set $apart (i32.const 0))
     (i32.store (i32.const 0x184)
       (i32.load (i32.add (i32.load (i32.const 0x80)) (i32.mul (i32.const 12) (call $a 0))))))
-  (func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+  (func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
     (local $n i32) (local $i i32)
     (local.set $n (call $len (local.get $b)))
     (global.set $at (i32.const 0x70000))

@@ -10,6 +10,7 @@ use wappa_wasm::GuestConfig;
 
 use crate::{
     harness::{check_binary, check_run_binary, check_start_binary, config, run_binary},
+    parts::Parts,
     world::{LETTERS, WIT, with_types},
 };
 
@@ -268,6 +269,100 @@ fn limits_on_output() {
     );
 }
 
+/// The world of the first release, in which `change-metadata` and the like are missing.
+const WIT_0_1: &str = include_str!("../../../../guest/c/component/wit/deps/processor/processor.wit");
+
+#[test]
+fn a_guest_of_the_first_version_runs() {
+    let old = with_types(&LETTERS.replace("@1.0.0", "@0.1.0"), WIT_0_1);
+    let told =
+        |guest: &[u8]| check_binary(guest, &["", "m", "mg", "j", "md", "w", "s", "x", "f", "a"], |_| {});
+    expect![[r#"
+        ""
+        "m" key=value
+        "value" key=value
+        "j" key={"a":[1,2.5]}
+        "md"
+        "[w]"
+        sent: "one" + "two" key=value
+        ""
+        sent: 
+        ""
+        "f" [fail: reason]
+        "a"
+    "#]]
+    .assert_eq(&told(&old));
+    assert_eq!(told(&old), told(&letters()));
+}
+
+/// The changes, the keys and the texts of them, where `DATA` puts them.
+const DATA: &str = r#"
+    (data (i32.const 2200) "klmnew2no JSON")
+    (data (i32.const 2304) "\98\08\00\00\01\00\00\00\9a\08\00\00\01\00\00\00\99\08\00\00\01\00\00\00")
+    (data (i32.const 2400)
+      "\00\00\00\00\98\08\00\00\01\00\00\00\01\00\00\00\00\00\00\00\9b\08\00\00\03\00\00\00"
+      "\00\00\00\00\99\08\00\00\01\00\00\00\01\00\00\00\02\00\00\00\9e\08\00\00\01\00\00\00"
+      "\00\00\00\00\9a\08\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+      "\00\00\00\00\99\08\00\00\01\00\00\00\01\00\00\00\02\00\00\00\9f\08\00\00\07\00\00\00"
+      "\63\00\00\00\99\08\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00")"#;
+
+#[test]
+fn many_metadata_at_once() {
+    // Sets `k` and `l`, removes `m`, and says how many keys there are, and which of `k`, `m`, `l` have a value.
+    let bad = r#"
+        (call $change (local.get $b) (i32.const 2400) (i32.const 3))
+        (call $keys (local.get $b) (local.get $i) (i32.const 2064))
+        (call $values (local.get $b) (local.get $i) (i32.const 1) (i32.const 2304) (i32.const 3) (i32.const 2072))
+        (i32.store8 (i32.const 2100) (i32.add (i32.const 48) (i32.load (i32.const 2068))))
+        (i32.store8 (i32.const 2101) (i32.add (i32.const 48) (i32.load (i32.const 2076))))
+        (i32.store8 (i32.const 2102) (i32.add (i32.const 48) (i32.load8_u (i32.load (i32.const 2072)))))
+        (i32.store8 (i32.const 2103) (i32.add (i32.const 48) (i32.load8_u offset=16 (i32.load (i32.const 2072)))))
+        (i32.store8 (i32.const 2104) (i32.add (i32.const 48) (i32.load8_u offset=36 (i32.load (i32.const 2072)))))
+        (call $say (i32.const 2100) (i32.const 5))"#;
+    let component = Parts { bad, more: DATA, ..Parts::default() }.component();
+    let mut message = Message::new("bad");
+    message.metadata_mut().set("m", Value::text("gone"));
+    message.metadata_mut().set("z", Value::text("stays"));
+    let told = run_binary(&component, &[&[message.clone()]], |_| {});
+    expect![[r#"
+        "33102" k=new l=2 z=stays
+    "#]]
+    .assert_eq(&told);
+
+    // What cannot be done fails the call, and nothing of it stands.
+    let refused = |bad: &str| {
+        let component = Parts { bad, more: DATA, ..Parts::default() }.component();
+        let told = run_binary(&component, &[&[message.clone()]], |config| config.limits.memory = 1 << 20);
+        told.lines().filter(|it| !it.starts_with('(')).flat_map(|it| [it, "\n"]).collect::<String>()
+    };
+    let told = [
+        "(call $change (local.get $b) (i32.const 2400) (i32.const 4))",
+        "(call $change (local.get $b) (i32.const 2400) (i32.const 5))",
+        "(call $change (local.get $b) (i32.const 2512) (i32.const 1))",
+        "(call $change (local.get $b) (i32.const 2402) (i32.const 1))",
+        "(call $change (local.get $b) (i32.const 2400) (i32.const -1))",
+        "(call $values (local.get $b) (i32.const 1) (i32.const 1) (i32.const 2304) (i32.const 3) (i32.const 2072))",
+        "(call $values (local.get $b) (i32.const -1) (i32.const -1) (i32.const 2304) (i32.const 3) (i32.const 2072))",
+        "(drop (memory.grow (i32.const 8)))
+         (memory.fill (i32.const 131072) (i32.const 0) (i32.const 524288))
+         (call $values (local.get $b) (i32.const 0) (i32.const 1) (i32.const 131072) (i32.const 65000) (i32.const 2072))",
+        "(call $keys (local.get $b) (i32.const 1) (i32.const 2072))",
+    ]
+    .map(refused);
+    expect![[r#"
+        "bad" m=gone z=stays failed: host call: a metadata value is not JSON: invalid character 'o' in literal null (expecting 'u')
+        "bad" m=gone z=stays failed: host call: a metadata value is not JSON: invalid character 'o' in literal null (expecting 'u')
+        "bad" m=gone z=stays failed: host call: there is no message 99 in a batch of 1
+        "bad" m=gone z=stays failed: trap: list pointer is not aligned
+        "bad" m=gone z=stays failed: trap: list pointer/length out of bounds of memory
+        "bad" m=gone z=stays failed: host call: there are no messages 1 to 2 in a batch of 1
+        "bad" m=gone z=stays failed: host call: there are no messages 4294967295 to 8589934590 in a batch of 1
+        "bad" m=gone z=stays failed: host call: all of it is 2080000 bytes, more than the guest's memory may have
+        "bad" m=gone z=stays failed: host call: there is no message 1 in a batch of 1
+    "#]]
+    .assert_eq(&told.concat());
+}
+
 #[test]
 fn configure_may_refuse() {
     let start = |pairs: &[(&str, &str)]| {
@@ -288,8 +383,8 @@ fn components_that_do_not_fit() {
         r#"(module (memory (export "memory") 1) (func (export "run")))"#,
         "package a:b@1.0.0; world processor { export run: func(); }",
     );
-    let newer = WIT.replace("wappa:processor@0.1.0", "wappa:processor@0.2.0");
-    let newer = with_types(&LETTERS.replace("@0.1.0", "@0.2.0"), &newer);
+    let newer = WIT.replace("wappa:processor@1.0.0", "wappa:processor@1.1.0");
+    let newer = with_types(&LETTERS.replace("@1.0.0", "@1.1.0"), &newer);
     let broken = with_types(r#"(module (memory (export "memory") 1))"#, WIT);
     let told = [other, newer, broken]
         .map(|it| check_binary(&it, &["k"], |_| {}))
@@ -297,9 +392,9 @@ fn components_that_do_not_fit() {
         .chain([check_binary(&letters(), &["k"], |config| config.function = "other".into())])
         .collect::<String>();
     expect![[r#"
-        the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
-        the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
-        making a component of the module, which carries the types of one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@0.1.0` function `configure`
+        the component exports no `wappa:processor/transform@1.0.0`, so it is no processor
+        the component exports no `wappa:processor/transform@1.0.0`, so it is no processor
+        making a component of the module, which carries the types of one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@1.0.0` function `configure`
         the export `other` is not there: a component is called by its `process`, expected a function without parameters (`function`)
     "#]].assert_eq(&told);
 }

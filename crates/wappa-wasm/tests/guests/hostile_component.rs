@@ -208,7 +208,7 @@ fn it_wants_the_hosts_memory() {
 /// Instead of the function that is called for messages.
 fn process(body: &str) -> String {
     format!(
-        r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+        r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
              (call $drop_batch (local.get $b)) {body})"#
     )
 }
@@ -285,7 +285,7 @@ fn its_allocator_means_harm() {
                  (if (i32.eqz (local.get 3)) (then (return (i32.const 8))))
                  {body})"#
         );
-        let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+        let process = r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
             (call $content (local.get $b) (i32.const 0) (i32.const 2048))
             (call $drop_batch (local.get $b))
             (i32.store (i32.const 8192) (i32.const 0))
@@ -331,7 +331,7 @@ fn its_post_return_means_harm() {
     ];
     let told = bodies.map(|body| {
         let more = format!(
-            r#"(func (export "cabi_post_wappa:processor/transform@0.1.0#process") (param i32) {body})"#
+            r#"(func (export "cabi_post_wappa:processor/transform@1.0.0#process") (param i32) {body})"#
         );
         format!("{body}\n    {}", alone(&Parts { more: &more, ..Parts::default() }))
     });
@@ -396,7 +396,7 @@ fn check_start_with(component: &[u8], config: wappa_wasm::GuestConfig) -> String
 #[test]
 fn a_reason_not_to_start_is_not_a_book() {
     let process = process("unreachable");
-    let configure = r#"(func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+    let configure = r#"(func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
         (memory.fill (i32.const 2048) (i32.const 97) (i32.const 100000))
         (i32.store (i32.const 1024) (i32.const 1)) (i32.store (i32.const 1028) (i32.const 2048))
         (i32.store (i32.const 1032) (i32.const 100000)) (i32.const 1024))"#;
@@ -414,7 +414,7 @@ fn what_is_taken_over_while_it_is_configured_is_bounded() {
       (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $after (param i64) (result i32)))"#;
     let told = |n: u32| {
         let configure = format!(
-            r#"(func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+            r#"(func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
                 (local $soon i32) (local $k i32)
                 (drop (memory.grow (i32.const 20)))
                 (local.set $soon (call $after (i64.const 1)))
@@ -439,7 +439,7 @@ fn what_is_taken_over_while_it_is_configured_is_bounded() {
 /// One that never gives batches back is replaced, one that does is not.
 #[test]
 fn batches_are_given_back() {
-    let keeps = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+    let keeps = r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
         (global.set $heap (i32.const 65536))
         (memory.fill (i32.const 8192) (i32.const 0) (i32.const 3072))
         (call $result (i32.const 8192) (call $len (local.get $b))))"#;
@@ -466,7 +466,7 @@ fn batches_are_given_back() {
 /// Large batches whose contents the guest has no room for, or whose allocator is wild: each message fails by itself.
 #[test]
 fn all_contents_of_a_big_batch() {
-    let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+    let process = r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
         (global.set $heap (i32.const 65536))
         (call $contents (local.get $b) (i32.const 2048))
         (call $drop_batch (local.get $b))
@@ -505,7 +505,7 @@ fn what_is_copied_for_it_is_no_more_than_it_has_memory_for() {
         assert!(told.contains(refused) && told.contains("more than the guest's memory may have"), "{told}");
     }
     // All contents, as soon as a call has two of them.
-    let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+    let process = r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
         (local $n i32)
         (local.set $n (call $len (local.get $b)))
         (if (i32.gt_u (local.get $n) (i32.const 1)) (then (call $contents (local.get $b) (i32.const 2048))))
@@ -548,7 +548,7 @@ impl GuestLog for Whole {
 /// One that does not read is given more at once; when it then does it cannot make the host copy all of that.
 #[test]
 fn it_reads_all_of_a_sudden() {
-    let process = r#"(func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+    let process = r#"(func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
         (local $n i32)
         (local.set $n (call $len (local.get $b)))
         (if (i32.gt_u (local.get $n) (i32.const 10)) (then (call $contents (local.get $b) (i32.const 2048))))

@@ -187,7 +187,7 @@ fn a_row_of_calls_that_a_component_makes_directly_ends_at_the_deadline() {
 }
 
 const DIRECT: &str = r#"(component
-  (import "wappa:processor/types@0.1.0" (instance $types
+  (import "wappa:processor/types@1.0.0" (instance $types
     (export "batch" (type (sub resource)))
     (type $v (variant (case "text" string) (case "bytes" (list u8)) (case "json" string)))
     (export "value" (type $value (eq $v)))
@@ -196,7 +196,7 @@ const DIRECT: &str = r#"(component
     (type $d (variant (case "keep") (case "filter") (case "content" (list u8)) (case "send" (list $message))
       (case "fail" string)))
     (export "disposition" (type (eq $d)))))
-  (import "wappa:processor/log@0.1.0" (instance $log
+  (import "wappa:processor/log@1.0.0" (instance $log
     (type $l (enum "trace" "debug" "info" "warn" "error"))
     (export "level" (type $level (eq $l)))
     (export "log" (func (param "level" $level) (param "text" string)))))
@@ -223,7 +223,7 @@ const DIRECT: &str = r#"(component
   (func $process (param "batch" (own $batch)) (result (list $disposition))
     (canon lift (core func $main "process") (memory $store "memory") (realloc (func $store "realloc"))))
   (instance $transform (export "configure" (func $configure)) (export "process" (func $process)))
-  (export "wappa:processor/transform@0.1.0" (instance $transform)))"#;
+  (export "wappa:processor/transform@1.0.0" (instance $transform)))"#;
 
 /// Sends one message with so many keys, each of which belongs in front of those before it.
 #[test]

@@ -10,15 +10,18 @@ use crate::{
 };
 
 const WORLD: &str = r#"
-  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.content" (func $content (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.contents" (func $contents (param i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.metadata" (func $metadata (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.get-metadata" (func $get (param i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.set-metadata" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[resource-drop]batch" (func $drop_batch (param i32)))
-  (import "wappa:processor/log@0.1.0" "log" (func $log (param i32 i32 i32)))
-  (import "wappa:processor/metrics@0.1.0" "counter-add" (func $count (param i32 i32 i64)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.len" (func $len (param i32) (result i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.content" (func $content (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.contents" (func $contents (param i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata" (func $metadata (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.get-metadata" (func $get (param i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.set-metadata" (func $set (param i32 i32 i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata-keys" (func $keys (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata-values" (func $values (param i32 i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.change-metadata" (func $change (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[resource-drop]batch" (func $drop_batch (param i32)))
+  (import "wappa:processor/log@1.0.0" "log" (func $log (param i32 i32 i32)))
+  (import "wappa:processor/metrics@1.0.0" "counter-add" (func $count (param i32 i32 i64)))
 "#;
 
 /// Small requests come from a heap that begins anew with each call, large ones are pages.
@@ -51,7 +54,7 @@ const PROCESS: &str = r#"
     (i32.store (i32.const 1024) (local.get $ptr))
     (i32.store (i32.const 1028) (local.get $len))
     (i32.const 1024))
-  (func (export "wappa:processor/transform@0.1.0#process") (param $b i32) (result i32)
+  (func (export "wappa:processor/transform@1.0.0#process") (param $b i32) (result i32)
     (local $n i32) (local $i i32)
     (global.set $heap (i32.const 65536))
     (local.set $n (call $len (local.get $b)))
@@ -70,7 +73,7 @@ const PROCESS: &str = r#"
 "#;
 
 const CONFIGURE: &str = r#"
-  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
+  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
     (i32.store (i32.const 1024) (i32.const 0)) (i32.const 1024))
 "#;
 
@@ -139,7 +142,7 @@ pub(crate) fn small(config: &mut GuestConfig) {
 }
 
 fn with_own_process(own: &str) -> String {
-    let at = PROCESS.find("(func (export \"wappa:processor/transform@0.1.0#process\")").expect("it is there");
+    let at = PROCESS.find("(func (export \"wappa:processor/transform@1.0.0#process\")").expect("it is there");
     format!("{}{own}", &PROCESS[..at])
 }
 

@@ -442,7 +442,7 @@ fn files_that_are_not_modules() {
         "(component)",
         &[],
         expect![[r#"
-            the component exports no `wappa:processor/transform@0.1.0`, so it is no processor
+            the component exports no `wappa:processor/transform@1.0.0`, so it is no processor
         "#]],
     );
     check(

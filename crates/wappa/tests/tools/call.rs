@@ -51,13 +51,13 @@ const LETTERS: &str = r#"(module
 
 /// A component that replaces each content, and logs how it was called.
 const COMPONENT: &str = r#"(module
-  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
-  (import "wappa:processor/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.len" (func $len (param i32) (result i32)))
+  (import "wappa:processor/log@1.0.0" "log" (func $log (param i32 i32 i32)))
   (memory (export "memory") 2)
   (data (i32.const 64) "by a component")
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
-  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32) (i32.const 0))
-  (func (export "wappa:processor/transform@0.1.0#process") (param $batch i32) (result i32)
+  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "wappa:processor/transform@1.0.0#process") (param $batch i32) (result i32)
     (local $n i32) (local $at i32) (local $end i32)
     (local.set $n (call $len (local.get $batch)))
     (local.set $at (i32.const 2048))

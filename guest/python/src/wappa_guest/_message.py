@@ -10,6 +10,10 @@ from ._failure import Failure
 Value = str | bytes | None | bool | int | float | list[Any] | dict[str, Any]
 
 
+#: The host is told of so many changes at the latest.
+_CHANGES_MAX = 1024
+
+
 class World(Protocol):
     """What makes the values of the world, in a component and in the mock host."""
 
@@ -49,10 +53,10 @@ class Metadata(MutableMapping[str, Value]):
         return isinstance(key, str) and self._message._get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter([key for key, _ in self._message._pairs()])
+        return iter(self._message._keys())
 
     def __len__(self) -> int:
-        return len(self._message._pairs())
+        return len(self._message._keys())
 
     def __repr__(self) -> str:
         return f"Metadata({ {key: self._message._from_world(value) for key, value in self._message._pairs()} })"
@@ -74,6 +78,7 @@ class Message:
     __slots__ = (
         "_all",
         "_batch",
+        "_changes",
         "_content",
         "_ends",
         "_index",
@@ -96,6 +101,8 @@ class Message:
         self.metadata = Metadata(self)
         self._batch: Any = None
         self._length = 0
+        # Changes of metadata that the host was not told yet: a call of it costs more than all that it does for one.
+        self._changes: list[tuple[int, str, Any]] = []
         self._is_unusual = False
         self._begin(0)
 
@@ -104,8 +111,11 @@ class Message:
         self._length = length
         self._all: bytes | None = None
         self._ends: list[int] = []
+        # Of a call that ended in the middle nothing stands.
+        self._changes.clear()
 
     def _leave(self) -> None:
+        self._tell()
         self._batch = None
         self._all = None
         self._content = None
@@ -143,6 +153,18 @@ class Message:
         if self._batch is None:
             raise RuntimeError("the message is over: it is valid until the guest's function returns")
         return self._batch
+
+    def _tell(self) -> None:
+        if self._changes:
+            self._batch.change_metadata(self._changes)
+            self._changes.clear()
+
+    def _told(self) -> Any:
+        """The host, which knows of all changes of the metadata."""
+        batch = self._host()
+        if self._changes and self._changes[-1][0] == self._index:
+            self._tell()
+        return batch
 
     @property
     def content(self) -> bytes:
@@ -206,7 +228,7 @@ class Message:
 
     def emit(self) -> None:
         """Sends the message as it stands, and goes on with a copy of it."""
-        batch = self._host()
+        batch = self._told()
         self._is_unusual = True
         if self._sent is None or self._own is None:
             self._sent = []
@@ -236,24 +258,30 @@ class Message:
         return self._host().position(self._index)[1]
 
     def _get(self, key: str) -> Any:
-        batch = self._host()
+        batch = self._told()
         return batch.get_metadata(self._index, key) if self._own is None else self._own.get(key)
 
     def _set(self, key: str, value: Any) -> None:
-        batch = self._host()
-        if self._own is None:
-            batch.set_metadata(self._index, key, value)
-        else:
+        self._host()
+        if self._own is not None:
             self._own[key] = value
+            return
+        self._changes.append((self._index, key, value))
+        if _CHANGES_MAX <= len(self._changes):
+            self._tell()
 
     def _delete(self, key: str) -> bool:
-        batch = self._host()
+        batch = self._told()
         if self._own is None:
             return batch.delete_metadata(self._index, key)
         return self._own.pop(key, None) is not None
 
+    def _keys(self) -> list[str]:
+        batch = self._told()
+        return batch.metadata_keys(self._index) if self._own is None else sorted(self._own)
+
     def _pairs(self) -> list[tuple[str, Any]]:
-        batch = self._host()
+        batch = self._told()
         if self._own is None:
             return batch.metadata(self._index)
         # In the order of the host, which is that of their bytes, and of their letters at the same time.

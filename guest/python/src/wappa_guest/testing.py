@@ -204,8 +204,16 @@ class _Batch:
             (key, _to_world(value)) for key, value in sorted(self._now[index].metadata.items(), key=lambda it: it[0])
         ]
 
-    def set_metadata(self, index: int, key: str, value: Any) -> None:
-        self._now[index].metadata[key] = _from_world(value)
+    def metadata_keys(self, index: int) -> list[str]:
+        return sorted(self._now[index].metadata)
+
+    def change_metadata(self, changes: list[tuple[int, str, Any]]) -> None:
+        for index, key, value in changes:
+            metadata = self._now[index].metadata
+            if value is None:
+                metadata.pop(key, None)
+            else:
+                metadata[key] = _from_world(value)
 
     def delete_metadata(self, index: int, key: str) -> bool:
         was_there = key in self._now[index].metadata

@@ -70,12 +70,20 @@ impl RawValue {
         RawValue { kind: self.kind, data: place(self.data) }
     }
 
+    pub(super) fn is_json(self) -> bool {
+        self.kind == RawValue::JSON
+    }
+
     /// # Safety
     ///
     /// The data are there.
     pub(super) unsafe fn to_value(self) -> Value<'static> {
         // SAFETY: as this function demands.
-        let data = unsafe { self.data.bytes() };
+        self.with(unsafe { self.data.bytes() })
+    }
+
+    /// A value of this kind with these data.
+    pub(super) fn with(self, data: &[u8]) -> Value<'static> {
         match self.kind {
             RawValue::JSON => Value::Json(String::from_utf8_lossy(data).into_owned().into()),
             _ => Value::of_bytes(data.to_vec()),
@@ -130,26 +138,41 @@ impl Disposition {
 
 /// `option<T>`.
 #[repr(C)]
-struct Optional<T> {
+#[derive(Clone, Copy)]
+pub(super) struct Optional<T: Copy> {
     is_some: u8,
     it: MaybeUninit<T>,
 }
 
-impl<T> Optional<T> {
-    fn into_option(self) -> Option<T> {
-        // SAFETY: the host has written what is there.
+impl<T: Copy> Optional<T> {
+    pub(super) fn of(it: Option<T>) -> Optional<T> {
+        Optional { is_some: u8::from(it.is_some()), it: it.map_or(MaybeUninit::uninit(), MaybeUninit::new) }
+    }
+
+    pub(super) fn get(self) -> Option<T> {
+        // SAFETY: who made it has written what is there.
         (self.is_some != 0).then(|| unsafe { self.it.assume_init() })
     }
+}
+
+/// `tuple<u32, string, option<value>>`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) index: u32,
+    pub(super) key: Slice,
+    pub(super) value: Optional<RawValue>,
 }
 
 // As the canonical ABI counts them.
 const _: () = assert!(size_of::<RawValue>() == 12 && size_of::<Pair>() == 20 && size_of::<Sent>() == 16);
 const _: () = assert!(size_of::<Disposition>() == 12 && size_of::<Optional<RawValue>>() == 16);
+const _: () = assert!(size_of::<Change>() == 28);
 
 mod types {
-    use super::{Optional, RawValue, Slice};
+    use super::{Change, Optional, RawValue, Slice};
 
-    #[link(wasm_import_module = "wappa:processor/types@0.1.0")]
+    #[link(wasm_import_module = "wappa:processor/types@1.0.0")]
     unsafe extern "C" {
         #[link_name = "[method]batch.len"]
         pub(super) safe fn len(batch: u32) -> u32;
@@ -167,18 +190,19 @@ mod types {
         );
         #[link_name = "[method]batch.metadata"]
         pub(super) fn metadata(batch: u32, index: u32, result: *mut Slice);
-        #[link_name = "[method]batch.set-metadata"]
-        pub(super) fn set_metadata(
+        #[link_name = "[method]batch.metadata-keys"]
+        pub(super) fn metadata_keys(batch: u32, index: u32, result: *mut Slice);
+        #[link_name = "[method]batch.metadata-values"]
+        pub(super) fn metadata_values(
             batch: u32,
-            index: u32,
-            key: *const u8,
-            key_len: usize,
-            kind: u32,
-            value: *const u8,
-            value_len: usize,
+            first: u32,
+            count: u32,
+            keys: *const Slice,
+            keys_len: usize,
+            result: *mut Slice,
         );
-        #[link_name = "[method]batch.delete-metadata"]
-        pub(super) fn delete_metadata(batch: u32, index: u32, key: *const u8, key_len: usize) -> u32;
+        #[link_name = "[method]batch.change-metadata"]
+        pub(super) fn change_metadata(batch: u32, changes: *const Change, len: usize);
         #[link_name = "[method]batch.error"]
         pub(super) fn error(batch: u32, index: u32, result: *mut Optional<Slice>);
         #[link_name = "[method]batch.clear-error"]
@@ -191,14 +215,14 @@ mod types {
 }
 
 mod log {
-    #[link(wasm_import_module = "wappa:processor/log@0.1.0")]
+    #[link(wasm_import_module = "wappa:processor/log@1.0.0")]
     unsafe extern "C" {
         pub(super) fn log(level: u32, text: *const u8, len: usize);
     }
 }
 
 mod metrics {
-    #[link(wasm_import_module = "wappa:processor/metrics@0.1.0")]
+    #[link(wasm_import_module = "wappa:processor/metrics@1.0.0")]
     unsafe extern "C" {
         #[link_name = "counter-add"]
         pub(super) fn counter_add(name: *const u8, len: usize, delta: u64);
@@ -241,43 +265,42 @@ pub(super) fn metadata(batch: u32, index: u32) -> Slice {
     ARENA.receive(|| returned(|place| unsafe { types::metadata(batch, index, place) }))
 }
 
-pub(super) fn get_metadata(batch: u32, index: u32, key: &str) -> Option<Value<'static>> {
-    let mark = ARENA.mark();
-    // SAFETY: the value is in the arena until it is released.
-    let value = get_raw_metadata(batch, index, key).map(|it| unsafe { it.to_value() });
-    // SAFETY: what was received is copied.
-    unsafe { ARENA.release(mark) };
-    value
+/// All keys in order, in the arena.
+pub(super) fn metadata_keys(batch: u32, index: u32) -> Slice {
+    // SAFETY: the place is one for what the host writes.
+    ARENA.receive(|| returned(|place| unsafe { types::metadata_keys(batch, index, place) }))
 }
 
 /// The value of a key, in the arena.
-pub(super) fn get_raw_metadata(batch: u32, index: u32, key: &str) -> Option<RawValue> {
-    let value = ARENA.receive(|| {
+pub(super) fn get_metadata(batch: u32, index: u32, key: &str) -> Option<RawValue> {
+    let value: Optional<RawValue> = ARENA.receive(|| {
         // SAFETY: pointer and length are those of a text, and the place is one for what the host writes.
         returned(|place| unsafe { types::get_metadata(batch, index, key.as_ptr(), key.len(), place) })
     });
-    value.into_option()
+    value.get()
 }
 
-pub(super) fn set_metadata(batch: u32, index: u32, key: &str, value: &Value<'_>) {
-    let RawValue { kind, data } = RawValue::of(value);
-    // SAFETY: pointers and lengths are those of a text and of a value.
-    unsafe {
-        types::set_metadata(batch, index, key.as_ptr(), key.len(), u32::from(kind), data.start, data.len)
-    }
+/// The values of a key for several messages, in the arena.
+pub(super) fn metadata_values(batch: u32, first: u32, count: u32, key: &str) -> Slice {
+    let keys = Slice::of(key.as_bytes());
+    ARENA.receive(|| {
+        // SAFETY: it is a list of one text, and the place is one for what the host writes.
+        returned(|place| unsafe { types::metadata_values(batch, first, count, &keys, 1, place) })
+    })
 }
 
-pub(super) fn delete_metadata(batch: u32, index: u32, key: &str) -> bool {
-    // SAFETY: pointer and length are those of a text.
-    unsafe { types::delete_metadata(batch, index, key.as_ptr(), key.len()) != 0 }
+pub(super) fn change_metadata(batch: u32, changes: &[Change]) {
+    // SAFETY: pointer and length are those of the list, and its texts are there.
+    unsafe { types::change_metadata(batch, changes.as_ptr(), changes.len()) }
 }
 
 pub(super) fn error(batch: u32, index: u32) -> Option<String> {
     let mark = ARENA.mark();
     // SAFETY: the place is one for what the host writes.
-    let error = ARENA.receive(|| returned(|place| unsafe { types::error(batch, index, place) }));
+    let error: Optional<Slice> =
+        ARENA.receive(|| returned(|place| unsafe { types::error(batch, index, place) }));
     // SAFETY: the text is in the arena until it is released.
-    let error = error.into_option().map(|it| String::from_utf8_lossy(unsafe { it.bytes() }).into_owned());
+    let error = error.get().map(|it| String::from_utf8_lossy(unsafe { it.bytes() }).into_owned());
     // SAFETY: what was received is copied.
     unsafe { ARENA.release(mark) };
     error

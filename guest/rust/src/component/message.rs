@@ -1,10 +1,11 @@
 //! One message of the batch, and what becomes of it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use super::{
     arena::ARENA,
     imports::{self, Disposition, Pair, RawValue, Sent, Slice},
+    metadata::{has_normal_form, reading, Changes, Columns, Known},
 };
 use crate::Value;
 
@@ -37,6 +38,12 @@ pub(crate) struct Message {
     emitted: Vec<Sent>,
     is_filtered: bool,
     reason: Option<String>,
+    changes: RefCell<Changes>,
+    columns: RefCell<Columns>,
+    /// Whether the host knows of changes of this message, so that what was fetched before is no longer true.
+    is_changed: Cell<bool>,
+    /// How many messages there were in earlier calls.
+    n_earlier: u64,
 }
 
 impl Message {
@@ -53,6 +60,10 @@ impl Message {
             emitted: Vec::new(),
             is_filtered: false,
             reason: None,
+            changes: RefCell::new(Changes::new()),
+            columns: RefCell::new(Columns::new()),
+            is_changed: Cell::new(false),
+            n_earlier: 0,
         }
     }
 
@@ -60,10 +71,21 @@ impl Message {
     pub(super) fn enter(&mut self, batch: u32, len: u32) {
         (self.batch, self.len) = (batch, len);
         self.contents.set(None);
+        // Of a call that a trap ended nothing stands.
+        self.changes.get_mut().forget();
+        self.columns.get_mut().forget();
+    }
+
+    /// The batch is done.
+    pub(super) fn leave(&mut self) {
+        self.changes.get_mut().tell(self.batch);
+        self.columns.get_mut().forget();
+        self.n_earlier += u64::from(self.len);
     }
 
     pub(super) fn begin(&mut self, index: u32) {
         self.index = index;
+        self.is_changed.set(false);
         self.content = Content::Incoming;
         self.metadata = None;
         self.emitted_metadata = None;
@@ -158,13 +180,37 @@ impl Message {
     }
 
     pub(crate) fn metadata(&self, key: &str) -> Option<Value<'static>> {
-        match &self.metadata {
-            None => imports::get_metadata(self.batch, self.index, key),
-            Some(pairs) => {
-                let pair = &pairs[search(pairs, key).ok()?];
-                // SAFETY: it is in the arena until the batch is done.
-                Some(unsafe { pair.value.to_value() })
-            }
+        if let Some(pairs) = &self.metadata {
+            let pair = &pairs[search(pairs, key).ok()?];
+            // SAFETY: it is in the arena until the batch is done.
+            return Some(unsafe { pair.value.to_value() });
+        }
+        let known = self.changes.borrow().find(self.index, key);
+        match known {
+            Known::Set(value) => return Some(value),
+            Known::Removed => return None,
+            Known::Unclear => self.tell_changes(),
+            Known::Unchanged => {}
+        }
+        // SAFETY: it is in the arena until the batch is done.
+        self.raw_metadata(key).map(|it| unsafe { it.to_value() })
+    }
+
+    /// The value of a key that has no change but those that the host knows, in the arena.
+    fn raw_metadata(&self, key: &str) -> Option<RawValue> {
+        if self.is_changed.get() || self.len == 1 {
+            return imports::get_metadata(self.batch, self.index, key);
+        }
+        let message = self.n_earlier + u64::from(self.index);
+        self.columns.borrow_mut().get(self.batch, self.index, self.len, message, key)
+    }
+
+    /// Tells the host what was changed, before it is asked for more than a key.
+    fn tell_changes(&self) {
+        let mut changes = self.changes.borrow_mut();
+        if changes.has(self.index) {
+            self.is_changed.set(true);
+            changes.tell(self.batch);
         }
     }
 
@@ -176,38 +222,44 @@ impl Message {
     }
 
     pub(crate) fn metadata_keys(&self) -> Vec<String> {
-        self.with_pairs(|pairs| pairs.iter().map(key_of).collect())
+        if let Some(pairs) = &self.metadata {
+            // SAFETY: the keys are in the arena until the batch is done.
+            return pairs.iter().map(|it| unsafe { text_of(it.key) }).collect();
+        }
+        self.tell_changes();
+        // SAFETY: the keys are in the arena until they are read.
+        reading(
+            || imports::metadata_keys(self.batch, self.index),
+            |keys: &[Slice]| keys.iter().map(|it| unsafe { text_of(*it) }).collect(),
+        )
     }
 
     pub(crate) fn metadata_pairs(&self) -> Vec<(String, Value<'static>)> {
-        self.with_pairs(|pairs| {
+        let read = |pairs: &[Pair]| {
             // SAFETY: the pairs are in the arena.
-            pairs.iter().map(|it| (key_of(it), unsafe { it.value.to_value() })).collect()
-        })
-    }
-
-    fn with_pairs<T>(&self, read: impl FnOnce(&[Pair]) -> T) -> T {
+            pairs.iter().map(|it| unsafe { (text_of(it.key), it.value.to_value()) }).collect()
+        };
         if let Some(pairs) = &self.metadata {
             return read(pairs);
         }
-        let mark = ARENA.mark();
-        // SAFETY: the list is in the arena until it is released.
-        let result = read(unsafe { imports::metadata(self.batch, self.index).list() });
-        // SAFETY: what was read is copied: the references end with `read`.
-        unsafe { ARENA.release(mark) };
-        result
+        self.tell_changes();
+        reading(|| imports::metadata(self.batch, self.index), read)
     }
 
     pub(crate) fn set_metadata(&mut self, key: &str, value: &Value<'_>) {
-        let Some(pairs) = &mut self.metadata else {
-            return imports::set_metadata(self.batch, self.index, key, value);
+        let Some(pairs) = &mut self.metadata else { return self.change(key, Some(value)) };
+        let is_normal = match value {
+            Value::Json(json) => has_normal_form(json.as_bytes()),
+            Value::Text(_) | Value::Bytes(_) => true,
         };
-        let value = if has_normal_form(value) {
+        let value = if is_normal {
             // SAFETY: these are the bytes of `value`, which is borrowed until the end of this function.
             RawValue::of(value).map(|data| ARENA.copy(unsafe { data.bytes() }))
         } else {
-            imports::set_metadata(self.batch, self.index, key, value);
-            match imports::get_raw_metadata(self.batch, self.index, key) {
+            let changes = self.changes.get_mut();
+            changes.push(self.index, key, Some(value));
+            changes.tell(self.batch);
+            match imports::get_metadata(self.batch, self.index, key) {
                 Some(value) => value,
                 None => unreachable!("the key was set"),
             }
@@ -219,9 +271,26 @@ impl Message {
         self.emitted_metadata = None;
     }
 
+    fn change(&mut self, key: &str, value: Option<&Value<'_>>) {
+        let changes = self.changes.get_mut();
+        changes.push(self.index, key, value);
+        if changes.are_many() {
+            self.is_changed.set(true);
+            changes.tell(self.batch);
+        }
+    }
+
     pub(crate) fn delete_metadata(&mut self, key: &str) -> bool {
         let Some(pairs) = &mut self.metadata else {
-            return imports::delete_metadata(self.batch, self.index, key);
+            let was_there = match self.changes.get_mut().find(self.index, key) {
+                Known::Set(_) | Known::Unclear => true,
+                Known::Removed => false,
+                Known::Unchanged => self.raw_metadata(key).is_some(),
+            };
+            if was_there {
+                self.change(key, None);
+            }
+            return was_there;
         };
         let found = search(pairs, key).map(|at| pairs.remove(at)).is_ok();
         self.emitted_metadata = None;
@@ -241,6 +310,7 @@ impl Message {
         if let Content::Placed { is_emitted, .. } = &mut self.content {
             *is_emitted = true;
         }
+        self.tell_changes();
         let pairs = self.metadata.get_or_insert_with(|| {
             // SAFETY: the list is in the arena until the batch is done.
             unsafe { imports::metadata(self.batch, self.index).list() }.to_vec()
@@ -262,23 +332,15 @@ impl Message {
     }
 }
 
-/// Whether the host would keep the value just as it is: texts, whole numbers and what else has no parts.
-fn has_normal_form(value: &Value<'_>) -> bool {
-    let Value::Json(json) = value else { return true };
-    if matches!(&**json, "true" | "false" | "null" | "0") {
-        return true;
-    }
-    let digits = json.strip_prefix('-').unwrap_or(json).as_bytes();
-    // So many digits fit every integer.
-    matches!(digits.first(), Some(b'1'..=b'9')) && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit)
-}
-
 fn search(pairs: &[Pair], key: &str) -> Result<usize, usize> {
     // SAFETY: the keys are in the arena until the batch is done.
     pairs.binary_search_by(|it| unsafe { it.key.bytes() }.cmp(key.as_bytes()))
 }
 
-fn key_of(pair: &Pair) -> String {
-    // SAFETY: whoever has the pair has its key.
-    String::from_utf8_lossy(unsafe { pair.key.bytes() }).into_owned()
+/// # Safety
+///
+/// The text is there.
+unsafe fn text_of(text: Slice) -> String {
+    // SAFETY: as this function demands.
+    String::from_utf8_lossy(unsafe { text.bytes() }).into_owned()
 }

@@ -4,6 +4,7 @@
 mod arena;
 mod imports;
 mod message;
+mod metadata;
 mod world;
 
 use std::{cell::UnsafeCell, rc::Rc};
@@ -106,6 +107,7 @@ pub mod entry {
             // SAFETY: the list has room for `len` of them.
             unsafe { list.cast::<imports::Disposition>().add(index as usize).write(disposition) };
         }
+        message.host.leave();
         imports::drop(batch);
         RESULT.fill([list as usize, len as usize, 0])
     }
@@ -135,22 +137,22 @@ macro_rules! __export {
         const _: () = {
             static PROCESSOR: $crate::__private::Slot<$processor> = $crate::__private::Slot::new();
 
-            #[unsafe(export_name = "wappa:processor/transform@0.1.0#configure")]
+            #[unsafe(export_name = "wappa:processor/transform@1.0.0#configure")]
             unsafe extern "C" fn configure(config: *mut u8, len: usize) -> *const u8 {
                 unsafe { $crate::__private::entry::configure(&PROCESSOR, config, len) }
             }
 
-            #[unsafe(export_name = "cabi_post_wappa:processor/transform@0.1.0#configure")]
+            #[unsafe(export_name = "cabi_post_wappa:processor/transform@1.0.0#configure")]
             extern "C" fn configure_done(_result: *const u8) {
                 $crate::__private::entry::done()
             }
 
-            #[unsafe(export_name = "wappa:processor/transform@0.1.0#process")]
+            #[unsafe(export_name = "wappa:processor/transform@1.0.0#process")]
             extern "C" fn process(batch: u32) -> *const u8 {
                 $crate::__private::entry::process(&PROCESSOR, batch)
             }
 
-            #[unsafe(export_name = "cabi_post_wappa:processor/transform@0.1.0#process")]
+            #[unsafe(export_name = "cabi_post_wappa:processor/transform@1.0.0#process")]
             extern "C" fn process_done(_result: *const u8) {
                 $crate::__private::entry::done()
             }
@@ -166,7 +168,7 @@ macro_rules! __export {
             }
 
             // The types of the world, by which the module is known as a component's.
-            #[unsafe(link_section = "component-type:wappa:processor@0.1.0:processor:encoded world")]
+            #[unsafe(link_section = "component-type:wappa:processor@1.0.0:processor:encoded world")]
             static WORLD: [u8; $crate::__private::entry::WORLD.len()] = *$crate::__private::entry::WORLD;
         };
     };

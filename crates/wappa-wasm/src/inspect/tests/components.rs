@@ -21,8 +21,8 @@ const IMPORTS: &str = r#"
         (export "batch" (type $batch (sub resource)))
         (export "[method]batch.len" (func (param "self" (borrow $batch)) (result u32)))
         (export "[method]batch.metadata" (func (param "self" (borrow $batch)) (param "index" u32) (result $metadata)))))
-    (import "wappa:processor/types@0.1.0" (instance $types (type $types)))
-    (import "wappa:processor/log@0.1.0" (instance
+    (import "wappa:processor/types@1.0.0" (instance $types (type $types)))
+    (import "wappa:processor/log@1.0.0" (instance
         (type $level' (enum "trace" "debug" "info" "warn" "error"))
         (export "level" (type $level (eq $level')))
         (export "log" (func (param "level" $level) (param "text" string)))))"#;
@@ -61,7 +61,7 @@ fn component(fields: &str) -> String {
 }
 
 fn processor() -> String {
-    component(&[IMPORTS, CORE, &exports("0.1.0", CONFIGURE, PROCESS)].concat())
+    component(&[IMPORTS, CORE, &exports("1.0.0", CONFIGURE, PROCESS)].concat())
 }
 
 /// A component that exports an interface with one function that returns nothing.
@@ -80,34 +80,34 @@ fn a_good_component() {
     check_report(
         processor().as_bytes(),
         expect![[r#"
-        kind      WebAssembly component of 1 core module, as text
-        tier      component, of `wappa:processor` 0.1.0
-        size      2374 bytes (2.3KiB)
-        sha256    e53f1715695acb77de08197870783f2bb7991f2f533b98ab5db4255baee248b7
-        name      louder
-        made by   Rust 2024, rustc 1.95.0
-        code      3 functions, 12B
-        memory    2 pages (128KiB), no maximum
+            kind      WebAssembly component of 1 core module, as text
+            tier      component, of `wappa:processor` 1.0.0
+            size      2374 bytes (2.3KiB)
+            sha256    02699a514ebcfe2be2bf0cc5d99171fda3ceb390ebe42e0b34c66bc3668014a5
+            name      louder
+            made by   Rust 2024, rustc 1.95.0
+            code      3 functions, 12B
+            memory    2 pages (128KiB), no maximum
 
-        imports
-          wappa:processor/types@0.1.0
-            batch.len: func() -> u32
-            batch.metadata: func(index: u32) -> list<tuple<string, value>>
-          wappa:processor/log@0.1.0
-            log: func(level: level, text: string)
+            imports
+              wappa:processor/types@1.0.0
+                batch.len: func() -> u32
+                batch.metadata: func(index: u32) -> list<tuple<string, value>>
+              wappa:processor/log@1.0.0
+                log: func(level: level, text: string)
 
-        exports
-          wappa:processor/transform@0.1.0
-            configure: func(config: list<tuple<string, string>>) -> result<_, string>
-            process: func(batch: batch) -> list<disposition>
+            exports
+              wappa:processor/transform@1.0.0
+                configure: func(config: list<tuple<string, string>>) -> result<_, string>
+                process: func(batch: batch) -> list<disposition>
 
-        custom sections
-          producers       48B
-          name            7B
-          component-name  135B
+            custom sections
+              producers       48B
+              name            7B
+              component-name  135B
 
-        no problems
-    "#]],
+            no problems
+        "#]],
     );
 }
 
@@ -117,35 +117,35 @@ fn components_of_another_world() {
         &exporting("wasi:cli/run@0.2.6", "run"),
         expect![[r#"
         Error: exports no `wappa:processor/transform`: it is a WASI command, a program with a `main` (`wasi:cli/run@0.2.6`)
-          build a library instead of a program, and implement the world `processor` of the WIT package `wappa:processor@0.1.0`
+          build a library instead of a program, and implement the world `processor` of the WIT package `wappa:processor@1.0.0`
     "#]],
     );
     check_problems(
         &exporting("wasi:http/incoming-handler@0.2.0", "handle"),
         expect![[r#"
         Error: exports no `wappa:processor/transform`: it is an HTTP server's handler (`wasi:http/incoming-handler@0.2.0`)
-          implement the world `processor` of the WIT package `wappa:processor@0.1.0`; messages come from an input, not over HTTP
+          implement the world `processor` of the WIT package `wappa:processor@1.0.0`; messages come from an input, not over HTTP
     "#]],
     );
     check_problems(
         &exporting("acme:tools/grep", "grep"),
         expect![[r#"
         Error: exports no `wappa:processor/transform`; it exports `acme:tools/grep`
-          implement the world `processor` of the WIT package `wappa:processor@0.1.0`
+          implement the world `processor` of the WIT package `wappa:processor@1.0.0`
     "#]],
     );
     check_problems(
         &exporting("transform", "process"),
         expect![[r#"
         Error: exports no `wappa:processor/transform`, but `transform` by itself, an interface
-          the functions belong into the interface `transform`: implement the world `processor` of the WIT package `wappa:processor@0.1.0`
+          the functions belong into the interface `transform`: implement the world `processor` of the WIT package `wappa:processor@1.0.0`
     "#]],
     );
     check_problems(
         &component(""),
         expect![[r#"
         Error: exports no `wappa:processor/transform`, and nothing else
-          implement the world `processor` of the WIT package `wappa:processor@0.1.0`
+          implement the world `processor` of the WIT package `wappa:processor@1.0.0`
     "#]],
     );
     let bare = r#"(core module $m (func (export "f"))) (core instance $i (instantiate $m))
@@ -154,14 +154,14 @@ fn components_of_another_world() {
         &component(bare),
         expect![[r#"
         Error: exports no `wappa:processor/transform`, but `process` by itself, a function
-          the functions belong into the interface `transform`: implement the world `processor` of the WIT package `wappa:processor@0.1.0`
+          the functions belong into the interface `transform`: implement the world `processor` of the WIT package `wappa:processor@1.0.0`
     "#]],
     );
 }
 
 #[test]
 fn versions_of_the_world() {
-    for version in ["@0.1.7", "@0.1.0+build"] {
+    for version in ["@1.0.7", "@1.0.0+build", "@0.1.0", "@0.1.7"] {
         let exports = exports(&version[1..], CONFIGURE, PROCESS);
         check_problems(&component(&[IMPORTS, CORE, &exports].concat()), expect![[""]]);
     }
@@ -169,53 +169,53 @@ fn versions_of_the_world() {
     check_problems(
         &transform("@0.2.0"),
         expect![[r#"
-        Error: made for wappa:processor 0.2.0, this Wappa has 0.1.0
-          use a newer Wappa, or build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor 0.2.0, this Wappa has 1.0.0 and 0.1.0
+              build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
     check_problems(
-        &transform("@1.0.0"),
+        &transform("@2.0.0"),
         expect![[r#"
-        Error: made for wappa:processor 1.0.0, this Wappa has 0.1.0
-          use a newer Wappa, or build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor 2.0.0, this Wappa has 1.0.0 and 0.1.0
+              use a newer Wappa, or build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
     check_problems(
         &transform("@0.0.3"),
         expect![[r#"
-        Error: made for wappa:processor 0.0.3, this Wappa has 0.1.0
-          build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor 0.0.3, this Wappa has 1.0.0 and 0.1.0
+              build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
     check_problems(
         &transform("@0.1.0-rc.1"),
         expect![[r#"
-        Error: made for wappa:processor 0.1.0-rc.1, this Wappa has 0.1.0
-          build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor 0.1.0-rc.1, this Wappa has 1.0.0 and 0.1.0
+              build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
     check_problems(
         &transform(""),
         expect![[r#"
-        Error: made for wappa:processor without a version, this Wappa has 0.1.0
-          build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor without a version, this Wappa has 1.0.0 and 0.1.0
+              build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
     // A newer interface is imported beside the ones that are there.
-    let newer = r#"(import "wappa:processor/state@0.2.0" (instance (export "get" (func))))
-        (import "wappa:processor/log@0.2.0" (instance))"#;
+    let newer = r#"(import "wappa:processor/state@1.1.0" (instance (export "get" (func))))
+        (import "wappa:processor/log@1.1.0" (instance))"#;
     check_problems(
         &processor().replacen("(core module", &format!("{newer} (core module"), 1),
         expect![[r#"
-        Error: made for wappa:processor 0.2.0, this Wappa has 0.1.0
-          use a newer Wappa, or build the guest against `wappa:processor@0.1.0`
-    "#]],
+            Error: made for wappa:processor 1.1.0, this Wappa has 1.0.0 and 0.1.0
+              use a newer Wappa, or build the guest against `wappa:processor@1.0.0`
+        "#]],
     );
 }
 
 #[test]
 fn exports_of_the_wrong_type() {
-    let exports = exports("0.1.0", "", r#"(param "batch" (own $batch)) (result string)"#);
+    let exports = exports("1.0.0", "", r#"(param "batch" (own $batch)) (result string)"#);
     let wat = component(&[IMPORTS, CORE, &exports].concat())
         .replace(
             r#"(export "configure") (param i32 i32) (result i32) unreachable"#,
@@ -228,18 +228,18 @@ fn exports_of_the_wrong_type() {
     check_problems(
         &wat,
         expect![[r#"
-            Error: exports `configure` of `wappa:processor/transform@0.1.0` as `func()`, but it is `func(config: list<tuple<string, string>>) -> result<_, string>`
-              generate the bindings from the WIT package `wappa:processor@0.1.0`
-            Error: exports `process` of `wappa:processor/transform@0.1.0` as `func(batch: batch) -> string`, but it is `func(batch: batch) -> list<disposition>`
-              generate the bindings from the WIT package `wappa:processor@0.1.0`
+            Error: exports `configure` of `wappa:processor/transform@1.0.0` as `func()`, but it is `func(config: list<tuple<string, string>>) -> result<_, string>`
+              generate the bindings from the WIT package `wappa:processor@1.0.0`
+            Error: exports `process` of `wappa:processor/transform@1.0.0` as `func(batch: batch) -> string`, but it is `func(batch: batch) -> list<disposition>`
+              generate the bindings from the WIT package `wappa:processor@1.0.0`
         "#]],
     );
     check_problems(
-        &exporting("wappa:processor/transform@0.1.0", "transform"),
+        &exporting("wappa:processor/transform@1.0.0", "transform"),
         expect![[r#"
-            Error: `wappa:processor/transform@0.1.0` has no function `configure`
+            Error: `wappa:processor/transform@1.0.0` has no function `configure`
               the host calls it as `func(config: list<tuple<string, string>>) -> result<_, string>`
-            Error: `wappa:processor/transform@0.1.0` has no function `process`
+            Error: `wappa:processor/transform@1.0.0` has no function `process`
               the host calls it as `func(batch: batch) -> list<disposition>`
         "#]],
     );
@@ -263,8 +263,8 @@ fn imports_of_components() {
             (import "wasi:keyvalue/store@0.2.0-draft" (instance))
             (import "acme:tools/grep" (instance))
             (import "hello" (func))
-            (import "wappa:processor/logs@0.1.0" (instance))
-            (import "wappa:processor/metrics@0.1.0" (instance
+            (import "wappa:processor/logs@1.0.0" (instance))
+            (import "wappa:processor/metrics@1.0.0" (instance
                 (export "gauge-set" (func)) (export "counter-add" (func (param "name" string)))))"#,
         ),
         expect![[r#"
@@ -272,12 +272,12 @@ fn imports_of_components() {
               did you mean `wasi:cli/stdout`?
             Error: imports `wasi:clocks/timezone@0.2.0`, which is not provided
               of `wasi:clocks` there are monotonic-clock, wall-clock
-            Error: imports `wappa:processor/logs@0.1.0`, but there is no such interface to import
+            Error: imports `wappa:processor/logs@1.0.0`, but there is no such interface to import
               did you mean `wappa:processor/log`?
-            Error: imports `gauge-set` of `wappa:processor/metrics@0.1.0`, but there is no such function in it
-              a newer Wappa may have it; this one has `wappa:processor` 0.1.0
-            Error: imports `counter-add` of `wappa:processor/metrics@0.1.0` as `func(name: string)`, but it is `func(name: string, delta: u64)`
-              generate the bindings from the WIT package `wappa:processor@0.1.0`
+            Error: imports `gauge-set` of `wappa:processor/metrics@1.0.0`, but there is no such function in it
+              a newer Wappa may have it; this one has `wappa:processor` 1.0.0 and 0.1.0
+            Error: imports `counter-add` of `wappa:processor/metrics@1.0.0` as `func(name: string)`, but it is `func(name: string, delta: u64)`
+              generate the bindings from the WIT package `wappa:processor@1.0.0`
             Error: imports `wasi:cli/stdout@0.3.0`, which nobody provides
               WASI 0.2 is provided: build for it, `wasm32-wasip2`, with a current toolchain
             Error: imports `wasi:keyvalue/store@0.2.0-draft`, which nobody provides
@@ -299,12 +299,12 @@ fn asynchronous_components() {
         (core instance $i (instantiate $m))
         (func $f async (canon lift (core func $i "f") async (callback (func $i "cb"))))
         (instance $transform (export "process" (func $f)))
-        (export "wappa:processor/transform@0.1.0" (instance $transform))"#,
+        (export "wappa:processor/transform@1.0.0" (instance $transform))"#,
     );
     check_problems(
         &wat,
         expect![[r#"
-            Error: `wappa:processor/transform@0.1.0` has no function `configure`
+            Error: `wappa:processor/transform@1.0.0` has no function `configure`
               the host calls it as `func(config: list<tuple<string, string>>) -> result<_, string>`
             Error: uses the WebAssembly proposal component-model async, which is not accepted
               build without asynchronous functions, streams and futures (componentize-qjs: with `--sync`)
@@ -352,22 +352,25 @@ fn broken_components() {
 
 /// A core module that uses the whole world, as wit-bindgen makes them.
 const WHOLE: &str = r#"(module
-  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func (param i32) (result i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.content" (func (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.contents" (func (param i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.get-metadata" (func (param i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.metadata" (func (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.set-metadata" (func (param i32 i32 i32 i32 i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.delete-metadata" (func (param i32 i32 i32 i32) (result i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.error" (func (param i32 i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.clear-error" (func (param i32 i32)))
-  (import "wappa:processor/types@0.1.0" "[method]batch.position" (func (param i32 i32 i32)))
-  (import "wappa:processor/log@0.1.0" "log" (func (param i32 i32 i32)))
-  (import "wappa:processor/metrics@0.1.0" "counter-add" (func (param i32 i32 i64)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.len" (func (param i32) (result i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.content" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.contents" (func (param i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.get-metadata" (func (param i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.set-metadata" (func (param i32 i32 i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.delete-metadata" (func (param i32 i32 i32 i32) (result i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.error" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.clear-error" (func (param i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.position" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata-keys" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.metadata-values" (func (param i32 i32 i32 i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.change-metadata" (func (param i32 i32 i32)))
+  (import "wappa:processor/log@1.0.0" "log" (func (param i32 i32 i32)))
+  (import "wappa:processor/metrics@1.0.0" "counter-add" (func (param i32 i32 i64)))
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32) unreachable)
-  (func (export "wappa:processor/transform@0.1.0#process") (param i32) (result i32) unreachable))"#;
+  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32) unreachable)
+  (func (export "wappa:processor/transform@1.0.0#process") (param i32) (result i32) unreachable))"#;
 
 const WIT: &str = include_str!("../../../../../guest/wit/processor.wit");
 
@@ -386,39 +389,42 @@ fn a_module_that_becomes_a_component() {
         &with_types(WHOLE),
         expect![[r#"
             kind      core WebAssembly module with the types of a component, which it becomes when it is loaded
-            tier      component, of `wappa:processor` 0.1.0
-            size      2017 bytes (2.0KiB)
-            sha256    a5276d73d5c09c4f9cc64d3891f5638547c20b082bde7d443d2eaee6b5d38ed5
+            tier      component, of `wappa:processor` 1.0.0
+            size      2388 bytes (2.3KiB)
+            sha256    db35b02a941818331cc5270faee6287980e84e0b8c48c1d37a4ad2b36905fb7d
             made by   wit-component 0.254.2
-            code      13 functions, 164B
+            code      16 functions, 212B
             memory    1 page (64KiB), no maximum
-            table     10 elements, at most 10
+            table     13 elements, at most 13
 
             imports
-              wappa:processor/log@0.1.0
+              wappa:processor/log@1.0.0
                 log: func(level: level, text: string)
-              wappa:processor/metrics@0.1.0
+              wappa:processor/metrics@1.0.0
                 counter-add: func(name: string, delta: u64)
-              wappa:processor/types@0.1.0
+              wappa:processor/types@1.0.0
                 batch.len: func() -> u32
                 batch.content: func(index: u32) -> list<u8>
                 batch.contents: func() -> tuple<list<u8>, list<u32>>
                 batch.get-metadata: func(index: u32, key: string) -> option<value>
                 batch.metadata: func(index: u32) -> list<tuple<string, value>>
+                batch.metadata-keys: func(index: u32) -> list<string>
+                batch.metadata-values: func(first: u32, count: u32, keys: list<string>) -> list<option<value>>
                 batch.set-metadata: func(index: u32, key: string, value: value)
+                batch.change-metadata: func(changes: list<tuple<u32, string, option<value>>>)
                 batch.delete-metadata: func(index: u32, key: string) -> bool
                 batch.error: func(index: u32) -> option<string>
                 batch.clear-error: func(index: u32)
                 batch.position: func(index: u32) -> tuple<u32, u32>
 
             exports
-              wappa:processor/transform@0.1.0
+              wappa:processor/transform@1.0.0
                 configure: func(config: list<tuple<string, string>>) -> result<_, string>
                 process: func(batch: batch) -> list<disposition>
 
             custom sections
               producers       148B
-              component-name  2.3KiB
+              component-name  2.8KiB
 
             no problems
         "#]],
@@ -433,38 +439,41 @@ fn a_module_that_cannot_become_a_component() {
         expect![[r#"
             kind      core WebAssembly module
             tier      component
-            size      2016 bytes (2.0KiB)
-            sha256    75bd3564997b3e3f09ec3d2a2af05ac15a015867b04f282a302575a83d6d2c72
+            size      2387 bytes (2.3KiB)
+            sha256    6aa0fa2897fdb5d7d65279898b207b39e23cb7a7a3444ee30febf747b7dbda50
             code      3 functions, 12B
             memory    1 page (64KiB), no maximum, exported as `memory`
             start     nothing
             allocator none
 
             imports
-              wappa:processor/types@0.1.0.[method]batch.len              function (i32) -> i32
-              wappa:processor/types@0.1.0.[method]batch.content          function (i32, i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.contents         function (i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.get-metadata     function (i32, i32, i32, i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.metadata         function (i32, i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.set-metadata     function (i32, i32, i32, i32, i32, i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.delete-metadata  function (i32, i32, i32, i32) -> i32
-              wappa:processor/types@0.1.0.[method]batch.error            function (i32, i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.clear-error      function (i32, i32)
-              wappa:processor/types@0.1.0.[method]batch.position         function (i32, i32, i32)
-              wappa:processor/log@0.1.0.log                              function (i32, i32, i32)
-              wappa:processor/metrics@0.1.0.counter-add                  function (i32, i32, i64)
+              wappa:processor/types@1.0.0.[method]batch.len              function (i32) -> i32
+              wappa:processor/types@1.0.0.[method]batch.content          function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.contents         function (i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.get-metadata     function (i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata         function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.set-metadata     function (i32, i32, i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.delete-metadata  function (i32, i32, i32, i32) -> i32
+              wappa:processor/types@1.0.0.[method]batch.error            function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.clear-error      function (i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.position         function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata-keys    function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata-values  function (i32, i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.change-metadata  function (i32, i32, i32)
+              wappa:processor/log@1.0.0.log                              function (i32, i32, i32)
+              wappa:processor/metrics@1.0.0.counter-add                  function (i32, i32, i64)
 
             exports
               memory                                     memory
               cabi_realloc                               function (i32, i32, i32, i32) -> i32
-              wappa:processor/transform@0.1.0#configure  function (i32, i32) -> i32
-              wappa:processor/transform@0.1.0#proces     function (i32) -> i32
+              wappa:processor/transform@1.0.0#configure  function (i32, i32) -> i32
+              wappa:processor/transform@1.0.0#proces     function (i32) -> i32
 
             custom sections
-              component-type  1.1KiB
+              component-type  1.3KiB
 
             problems
-              error: carries the types of a component, but cannot be made one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@0.1.0` function `process`
+              error: carries the types of a component, but cannot be made one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@1.0.0` function `process`
                 hint: build it against the WIT package `wappa:processor` as it is, with a current wit-bindgen
         "#]],
     );
@@ -505,7 +514,7 @@ fn every_function_of_the_package_is_known() {
     let mut found = Vec::new();
     for it in externs {
         let Item::Interface(functions) = &it.item else { continue };
-        let interface = it.name.trim_start_matches("wappa:processor/").trim_end_matches("@0.1.0");
+        let interface = it.name.trim_start_matches("wappa:processor/").trim_end_matches("@1.0.0");
         found.extend(functions.iter().map(|it| {
             let shape = it.shape.clone().expect("every function is in the table");
             (interface, it.raw_name.as_str(), it.text.as_str(), shape)
@@ -529,7 +538,7 @@ fn hostile_types_are_cut() {
     for n in 0..12 {
         wat += &format!("(type $t{} (tuple $t{n} $t{n}))", n + 1);
     }
-    wat += r#"(import "wappa:processor/log@0.1.0" (instance
+    wat += r#"(import "wappa:processor/log@1.0.0" (instance
         (alias outer 1 $t12 (type $t)) (export "log" (func (param "x" $t))))))"#;
     let inspection = Inspection::of(wat.as_bytes()).expect("a component");
     let report = inspection.report(&inspection.problems("process", &Limits::default()));
