@@ -6,6 +6,8 @@ use redis::Cmd;
 use wappa_message::{Message, Text, Value};
 use wappa_spec::Mapping;
 
+use crate::wire::Command;
+
 /// The list that a mapping gives for a message; the error is Bento's text.
 pub(crate) fn list(mapping: &Mapping, batch: &mut [Message], place: usize) -> Result<Vec<Value>, String> {
     let value = match mapping.program() {
@@ -39,6 +41,16 @@ pub(crate) fn add(command: &mut Cmd, value: &Value) {
         Value::Null => command.arg(&b""[..]),
         Value::Bool(it) => command.arg(i64::from(*it)),
         other => command.arg(&other.to_text()[..]),
+    };
+}
+
+/// The same, for what an output writes.
+pub(crate) fn write(command: &mut Command<'_>, value: &Value) {
+    match value {
+        Value::Null => command.arg(b""),
+        Value::Bool(it) => command.arg(if *it { b"1" } else { b"0" }),
+        Value::Text(text) => command.arg(text.as_slice()),
+        other => command.arg(other.to_text()),
     };
 }
 

@@ -3,7 +3,7 @@
 use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
     RedisResult, ServerErrorKind, Value,
     aio::{MultiplexedConnection, PubSub},
 };
@@ -18,7 +18,10 @@ use url::{Host, Url};
 use wappa_net::{TlsConfig, foreign_future, said, why};
 use wappa_spec::{Node, Reader, Rule};
 
-use crate::meter::{Meter, Metered};
+use crate::{
+    meter::{Meter, Metered},
+    wire::Wire,
+};
 
 /// How long connecting to one server may take, until it has answered who we are.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -210,7 +213,8 @@ pub(crate) fn lint(url: &str, kind: &str, node: &Node, reader: &mut Reader<'_>) 
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// A connection, whatever it goes over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -237,6 +241,16 @@ impl Endpoint {
                 made = Link::new(&server, &tls, ProtocolVersion::RESP2).await;
             }
             made.map_err(|err| not_let_in(&err))
+        })
+        .await
+    }
+
+    /// Makes a connection for a great many commands.
+    pub(crate) async fn connect_wire(&self) -> Result<Wire, String> {
+        self.first(|server, tls| async move {
+            let mut wire = Wire::new(stream(&server, &tls).await.map_err(|err| why(&err))?);
+            wire.introduce(&server.info).await?;
+            Ok(wire)
         })
         .await
     }
@@ -306,11 +320,12 @@ async fn stream(server: &Server, tls: &TlsConfig) -> io::Result<Box<dyn Stream>>
     Ok(Box::new(connector.connect(name, stream).await?))
 }
 
+/// What is said of a server that refuses the password.
+pub(crate) const NOT_LET_IN: &str = "the server does not let us in: the user or the password is wrong";
+
 fn not_let_in(err: &RedisError) -> String {
     match (err.kind(), err.code()) {
-        (ErrorKind::AuthenticationFailed, _) => {
-            "the server does not let us in: the user or the password is wrong".to_string()
-        }
+        (ErrorKind::AuthenticationFailed, _) => NOT_LET_IN.to_string(),
         (_, Some("NOAUTH" | "NOPERM" | "WRONGPASS")) => {
             format!("the server does not let us in: {}", text_of(err))
         }
@@ -407,23 +422,6 @@ impl Link {
             Ok(answer) => answer.and_then(Value::extract_error).map_err(|err| self.failed(&err)),
             Err(_) => Err(Failed::Lost("the server does not answer".to_string())),
         }
-    }
-
-    /// Asks several things at once, of which each is answered; the error is of all of them.
-    pub(crate) async fn ask_all(
-        &mut self,
-        commands: &Pipeline,
-    ) -> Result<Vec<Result<Value, String>>, Failed> {
-        let n_commands = commands.cmd_iter().count();
-        let asked = self.connection.send_packed_commands(commands, 0, n_commands);
-        let answers = timeout(ANSWER_MAX, asked).await;
-        self.meter.has_come();
-        let answers = match answers {
-            Ok(answers) => answers.map_err(|err| self.failed(&err))?,
-            Err(_) => return Err(Failed::Lost("the server does not answer".to_string())),
-        };
-        let each = answers.into_iter().map(|it| it.extract_error().map_err(|err| self.failed(&err).text()));
-        Ok(each.collect())
     }
 
     /// Why there is no answer. A server that became a replica keeps its connections, but whoever asked for its name may be

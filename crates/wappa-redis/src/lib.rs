@@ -2,7 +2,8 @@
 //!
 //! Connections are made here and given to the client, which has neither TLS nor a back-off of its own: one that is lost is
 //! made again by the engine, as of all components. What waits for the server to have something (`XREADGROUP BLOCK`, `BLPOP`) has
-//! a connection of its own, since everything else would wait behind it.
+//! a connection of its own, since everything else would wait behind it. What there is much of, streams that are read and what
+//! outputs write, goes past the client's library (`wire`).
 
 #[macro_use]
 mod connection;
@@ -14,6 +15,7 @@ mod meter;
 mod output;
 mod processor;
 mod rate_limit;
+mod wire;
 
 use wappa_component::Component;
 

@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -120,4 +120,29 @@ fn an_endless_error_is_told_in_part() {
     let line = running.log.line_with("ERR xxx");
     assert!(line.len() < 5000, "{} bytes", line.len());
     assert!(line.contains(" bytes)"), "it says that there is more");
+}
+
+#[test]
+fn answers_to_what_nobody_asked_cost_the_connection_and_no_message() {
+    let n_connected = Arc::new(AtomicUsize::new(0));
+    let added = Arc::new(Mutex::new(Vec::new()));
+    let (counted, seen) = (Arc::clone(&n_connected), Arc::clone(&added));
+    let port = server(move |command| match command[0].as_str() {
+        "PING" => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            "+PONG\r\n".to_string()
+        }
+        _ => {
+            seen.lock().expect("nobody panicked").push(command.last().cloned().unwrap_or_default());
+            "$3\r\n1-1\r\n-ERR and more\r\n*1\r\n".to_string()
+        }
+    });
+    let running = Running::start(&format!(
+        "input: {{ generate: {{ interval: 1ms, count: 5, mapping: 'root = count(\"five\").string()' }} }}\n\
+         output: {{ redis_streams: {{ url: 'redis://127.0.0.1:{port}', stream: s, max_in_flight: 1 }} }}\n"
+    ));
+    assert_eq!(running.join().fault, None);
+    let added = added.lock().expect("nobody panicked");
+    assert_eq!(added[..], ["1", "2", "3", "4", "5"]);
+    assert!(1 < n_connected.load(Ordering::SeqCst), "the connection was lost");
 }

@@ -4,13 +4,12 @@
 //! connection is made, but for what is still on its way here, and claimed where its consumer shows no sign of life.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use redis::{Cmd, Value};
 use wappa_component::{
     Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, LeaseSink, Level,
     ReadError,
@@ -19,7 +18,10 @@ use wappa_message::{Message, Metadata};
 use wappa_net::{Fed, Feeder, Quiet, Source, Stopping, fed_by};
 use wappa_spec::{Node, Reader, Rule};
 
-use crate::connection::{ANSWER_MAX, Endpoint, Failed, Link};
+use crate::{
+    connection::{ANSWER_MAX, Endpoint, Failed},
+    wire::{Command, Commands, Value, Values, Wire, number, push_number},
+};
 
 pub(crate) const COMPONENT: Component =
     Component::input::<StreamsConfig>("redis_streams").categories(&["Services"]);
@@ -145,7 +147,7 @@ impl BuildInput for StreamsConfig {
             commit_period: self.commit_period.max(Duration::from_millis(1)),
             wait: if self.timeout.is_zero() { WAIT_MAX } else { self.timeout.min(WAIT_MAX) },
             claim_after: self.claim_after,
-            talking: tokio::sync::Mutex::new(None),
+            talking: Mutex::new(None),
             keeper: Mutex::new(None),
             quiet: Quiet::new(ctx.logger()),
         };
@@ -162,8 +164,26 @@ struct Member {
     state: Mutex<State>,
 }
 
+/// The id of an entry: a time in milliseconds, and a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Id(u64, u64);
+
+impl Id {
+    fn read(text: &[u8]) -> Option<Id> {
+        let dash = text.iter().position(|it| *it == b'-')?;
+        Some(Id(number(&text[..dash])?, number(&text[dash + 1..])?))
+    }
+
+    fn write(self, text: &mut Vec<u8>) {
+        text.clear();
+        push_number(text, self.0);
+        text.push(b'-');
+        push_number(text, self.1);
+    }
+}
+
 /// An entry: the index of its stream, and its id.
-type Entry = (usize, Bytes);
+type Entry = (usize, Id);
 
 #[derive(Debug, Default)]
 struct State {
@@ -175,62 +195,89 @@ struct State {
     failed: Vec<Entry>,
 }
 
+/// Those of each stream, together, no more than one command names.
+fn by_stream(entries: &mut [Entry]) -> Vec<&[Entry]> {
+    entries.sort_unstable();
+    entries.chunk_by(|one, other| one.0 == other.0).flat_map(|it| it.chunks(AT_ONCE)).collect()
+}
+
+fn add_ids(command: &mut Command<'_>, entries: &[Entry]) {
+    let mut text = Vec::with_capacity(41);
+    for (_, id) in entries {
+        id.write(&mut text);
+        command.arg(&text);
+    }
+}
+
 impl Member {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those of each stream, together.
-    fn by_stream(&self, entries: Vec<Entry>) -> Vec<(usize, Vec<Bytes>)> {
-        let mut by_stream: HashMap<usize, Vec<Bytes>> = HashMap::new();
-        for (stream, id) in entries {
-            by_stream.entry(stream).or_default().push(id);
-        }
-        let chunks = by_stream.into_iter().flat_map(|(stream, ids)| {
-            ids.chunks(AT_ONCE).map(|it| (stream, it.to_vec())).collect::<Vec<_>>()
-        });
-        chunks.collect()
-    }
-
     /// Tells the server what has arrived. What it was not told is told the next time.
-    async fn commit(&self, link: &mut Link) -> Result<(), Failed> {
-        let arrived = std::mem::take(&mut self.lock().arrived);
-        let mut chunks = self.by_stream(arrived).into_iter();
-        while let Some((stream, ids)) = chunks.next() {
-            let mut ack = redis::cmd("XACK");
-            ack.arg(&self.streams[stream]).arg(&self.group);
-            ids.iter().for_each(|it| _ = ack.arg(&it[..]));
-            let answer = link.ask(&ack).await;
-            let mut state = self.lock();
+    async fn commit(&self, wire: &mut Wire) -> Result<(), Failed> {
+        let mut arrived = Told { member: self, entries: std::mem::take(&mut self.lock().arrived) };
+        if arrived.entries.is_empty() {
+            return Ok(());
+        }
+        let chunks = by_stream(&mut arrived.entries);
+        let mut acks = Commands::default();
+        for chunk in &chunks {
+            let mut ack = acks.begin();
+            ack.arg("XACK").arg(&self.streams[chunk[0].0]).arg(&self.group);
+            add_ids(&mut ack, chunk);
+            ack.end();
+        }
+        let answers = wire.ask_all(&acks, ANSWER_MAX).await?;
+        let (mut untold, mut result) = (Vec::new(), Ok(()));
+        let mut state = self.lock();
+        for (chunk, answer) in chunks.into_iter().zip(answers) {
             match answer {
-                Ok(_) => ids.into_iter().for_each(|it| _ = state.held.remove(&(stream, it))),
+                Ok(_) => chunk.iter().for_each(|it| _ = state.held.remove(it)),
                 Err(err) => {
-                    state.arrived.extend(ids.into_iter().map(|it| (stream, it)));
-                    for (stream, ids) in chunks {
-                        state.arrived.extend(ids.into_iter().map(|it| (stream, it)));
-                    }
-                    return Err(err);
+                    untold.extend_from_slice(chunk);
+                    result = Err(err);
                 }
             }
         }
-        Ok(())
+        drop(state);
+        arrived.entries = untold;
+        result
     }
 
-    fn claim(&self, stream: usize, ids: &[Bytes]) -> Cmd {
-        let mut claim = redis::cmd("XCLAIM");
-        claim.arg(&self.streams[stream]).arg(&self.group).arg(&self.consumer).arg(0);
-        ids.iter().for_each(|it| _ = claim.arg(&it[..]));
-        claim
+    fn claim(&self, entries: &[Entry], is_only_said: bool) -> Commands {
+        let mut all = Commands::default();
+        let mut claim = all.begin();
+        claim.arg("XCLAIM").arg(&self.streams[entries[0].0]).arg(&self.group).arg(&self.consumer).number(0);
+        add_ids(&mut claim, entries);
+        if is_only_said {
+            claim.arg("JUSTID");
+        }
+        claim.end();
+        all
     }
 
     /// Tells the server that what is on its way is.
-    async fn renew(&self, link: &mut Link) -> Result<(), Failed> {
-        let held: Vec<Entry> = self.lock().held.iter().cloned().collect();
-        for (stream, ids) in self.by_stream(held) {
-            let mut renew = self.claim(stream, &ids);
-            link.ask(renew.arg("JUSTID")).await?;
+    async fn renew(&self, wire: &mut Wire) -> Result<(), Failed> {
+        let mut held: Vec<Entry> = self.lock().held.iter().copied().collect();
+        for entries in by_stream(&mut held) {
+            wire.ask(&self.claim(entries, true), ANSWER_MAX).await?;
         }
         Ok(())
+    }
+}
+
+/// What the server is being told of. What is left of it goes back.
+struct Told<'a> {
+    member: &'a Member,
+    entries: Vec<Entry>,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if !self.entries.is_empty() {
+            self.member.lock().arrived.append(&mut self.entries);
+        }
     }
 }
 
@@ -247,7 +294,7 @@ impl LeaseSink for Held {
         let mut state = self.member.lock();
         for origin in origins {
             let failure = failures.next_if(|it| it.origin == *origin);
-            let entry = self.entries[*origin as usize].clone();
+            let entry = self.entries[*origin as usize];
             match failure {
                 None => state.arrived.push(entry),
                 Some(_) => state.failed.push(entry),
@@ -255,6 +302,9 @@ impl LeaseSink for Held {
         }
     }
 }
+
+/// A connection that several talk through, one after the other.
+type Talking = Arc<tokio::sync::Mutex<Wire>>;
 
 struct Streams {
     endpoint: Endpoint,
@@ -268,7 +318,7 @@ struct Streams {
     wait: Duration,
     claim_after: Duration,
     /// The connection for everything that does not wait for entries.
-    talking: tokio::sync::Mutex<Option<Link>>,
+    talking: Mutex<Option<Talking>>,
     keeper: Mutex<Option<tokio::task::AbortHandle>>,
     quiet: Quiet,
 }
@@ -282,30 +332,28 @@ impl Drop for Streams {
 }
 
 impl Source for Streams {
-    type Connection = (Link, Link);
+    type Connection = (Wire, Talking);
 
-    async fn connect(&self) -> Result<(Link, Link), ConnectError> {
-        let connect = || async { self.endpoint.connect().await.map_err(ConnectError::BackOff) };
+    async fn connect(&self) -> Result<(Wire, Talking), ConnectError> {
+        let connect = || async { self.endpoint.connect_wire().await.map_err(ConnectError::BackOff) };
         let (reading, mut talking) = (connect().await?, connect().await?);
+        let group = &self.member.group;
         for stream in &self.member.streams {
-            let mut create = redis::cmd("XGROUP");
-            create.arg("CREATE").arg(stream).arg(&self.member.group).arg(self.begin);
-            if self.makes_streams {
-                create.arg("MKSTREAM");
-            }
-            match talking.ask(&create).await {
+            let words = ["XGROUP", "CREATE", stream, group, self.begin, "MKSTREAM"].map(str::as_bytes);
+            let n_words = if self.makes_streams { words.len() } else { words.len() - 1 };
+            match talking.ask(&Commands::one(&words[..n_words]), ANSWER_MAX).await {
                 Err(Failed::Refused(text)) if text.starts_with("BUSYGROUP") => (),
                 Err(err) => {
-                    let group = &self.member.group;
                     let text = format!("failed to create group {group} for stream {stream}: {}", err.text());
                     return Err(ConnectError::BackOff(text));
                 }
                 Ok(_) => (),
             }
         }
-        *self.talking.lock().await = Some(talking.clone());
-        let keeping =
-            keep(Arc::downgrade(&self.member), talking.clone(), self.commit_period, self.claim_after);
+        let talking = Arc::new(tokio::sync::Mutex::new(talking));
+        *self.talking.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&talking));
+        let member = Arc::downgrade(&self.member);
+        let keeping = keep(member, Arc::clone(&talking), self.commit_period, self.claim_after);
         let keeper = tokio::spawn(keeping).abort_handle();
         let before = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).replace(keeper);
         if let Some(before) = before {
@@ -314,21 +362,19 @@ impl Source for Streams {
         Ok((reading, talking))
     }
 
-    async fn read(&self, links: (Link, Link), feeder: Feeder, stop: Stopping) -> ReadError {
-        let (mut reading, mut talking) = links;
+    async fn read(&self, (mut reading, talking): (Wire, Talking), feeder: Feeder, stop: Stopping) -> ReadError {
         // Where the reading of each stream's pending entries stands; `None`: they are read.
         let mut pending: Vec<Option<Bytes>> =
             self.member.streams.iter().map(|_| Some(Bytes::from_static(b"0"))).collect();
         let mut claims = Claims::new(self.claim_after);
         while !stop.is_requested() {
             let read = async {
-                let again = self.again(&mut talking).await?;
-                let claimed = claims.take(self, &mut talking).await?;
-                let next = match again.is_empty() && claimed.is_empty() {
-                    true => self.next(&mut reading, &mut pending).await?,
-                    false => Vec::new(),
-                };
-                Ok([again, claimed, next].concat())
+                let mut read = self.again(&talking).await?;
+                read.append(&mut claims.take(self, &talking).await?);
+                if read.is_empty() {
+                    read = self.next(&mut reading, &mut pending).await?;
+                }
+                Ok(read)
             };
             match read.await {
                 Ok(entries) => {
@@ -348,8 +394,9 @@ impl Source for Streams {
     }
 
     async fn close(&self) {
-        let Some(mut talking) = self.talking.lock().await.take() else { return };
-        if let Err(err) = self.member.commit(&mut talking).await {
+        let talking = self.talking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(talking) = talking else { return };
+        if let Err(err) = self.member.commit(&mut *talking.lock().await).await {
             let text = format!("What has arrived at last will be read again: {}", err.text());
             self.quiet.log(Level::Error, &text);
         }
@@ -357,16 +404,17 @@ impl Source for Streams {
 }
 
 /// Says in time what has arrived, and what is on its way.
-async fn keep(member: Weak<Member>, mut link: Link, commit_period: Duration, claim_after: Duration) {
+async fn keep(member: Weak<Member>, talking: Talking, commit_period: Duration, claim_after: Duration) {
     let mut commits = tokio::time::interval(commit_period);
     let mut renewed = Instant::now();
     loop {
         commits.tick().await;
         let Some(member) = member.upgrade() else { return };
-        let mut result = member.commit(&mut link).await;
+        let mut wire = talking.lock().await;
+        let mut result = member.commit(&mut wire).await;
         if result.is_ok() && !claim_after.is_zero() && claim_after / 4 < renewed.elapsed() {
             renewed = Instant::now();
-            result = member.renew(&mut link).await;
+            result = member.renew(&mut wire).await;
         }
         if matches!(result, Err(Failed::Lost(_))) {
             return;
@@ -374,12 +422,21 @@ async fn keep(member: Weak<Member>, mut link: Link, commit_period: Duration, cla
     }
 }
 
-/// An entry as it was read; `None`: it is gone from the stream.
-#[derive(Clone, Debug)]
+/// An entry as it was read.
+#[derive(Debug)]
 struct Read {
     stream: usize,
-    id: Bytes,
-    fields: Option<Vec<(Bytes, Bytes)>>,
+    id: Id,
+    id_text: Bytes,
+    /// `None`: it is gone from the stream.
+    fields: Option<Fields>,
+}
+
+/// Names and values, one after the other.
+#[derive(Debug)]
+struct Fields {
+    n_values: usize,
+    values: Values,
 }
 
 /// What other members have read and not acknowledged, claimed from time to time.
@@ -396,7 +453,7 @@ impl Claims {
         Claims { after, next, cursors: Vec::new() }
     }
 
-    async fn take(&mut self, streams: &Streams, link: &mut Link) -> Result<Vec<Read>, Failed> {
+    async fn take(&mut self, streams: &Streams, talking: &Talking) -> Result<Vec<Read>, Failed> {
         if self.cursors.is_empty() {
             match self.next {
                 Some(next) if next <= Instant::now() => {
@@ -409,10 +466,12 @@ impl Claims {
         }
         let Some((stream, cursor)) = self.cursors.pop() else { return Ok(Vec::new()) };
         let member = &streams.member;
-        let mut claim = redis::cmd("XAUTOCLAIM");
-        claim.arg(&member.streams[stream]).arg(&member.group).arg(&member.consumer);
-        claim.arg(self.after.as_millis() as u64).arg(&cursor[..]).arg("COUNT").arg(streams.limit);
-        let answer = match link.ask(&claim).await {
+        let mut commands = Commands::default();
+        let mut claim = commands.begin();
+        claim.arg("XAUTOCLAIM").arg(&member.streams[stream]).arg(&member.group).arg(&member.consumer);
+        claim.number(self.after.as_millis() as u64).arg(&cursor).arg("COUNT").number(streams.limit.into());
+        claim.end();
+        let answer = match talking.lock().await.ask(&commands, ANSWER_MAX).await {
             Err(Failed::Refused(text)) if text.contains("unknown command") => {
                 streams.quiet.log(Level::Warn, "This server is older than 6.2: nothing is claimed");
                 (self.next, self.cursors) = (None, Vec::new());
@@ -420,42 +479,52 @@ impl Claims {
             }
             answer => answer?,
         };
-        let Value::Array(answer) = answer else { return Ok(Vec::new()) };
-        let mut answer = answer.into_iter();
-        match answer.next().and_then(bytes_of) {
-            Some(next) if next[..] != *b"0-0" => self.cursors.push((stream, next)),
-            _ => (),
+        let claimed = claimed(answer, stream);
+        let (next, read) = claimed.ok_or_else(|| unreadable("XAUTOCLAIM"))?;
+        if next[..] != *b"0-0" {
+            self.cursors.push((stream, next));
         }
-        Ok(answer.next().map_or(Vec::new(), |it| entries_of(stream, it)))
+        Ok(read)
     }
+}
+
+/// Where the search goes on, and what was claimed.
+fn claimed(mut answer: Values, stream: usize) -> Option<(Bytes, Vec<Read>)> {
+    answer.list()?;
+    let (next, mut read) = (answer.text()?, Vec::new());
+    entries(&mut answer, stream, &mut read)?;
+    Some((next, read))
 }
 
 impl Streams {
     /// What has failed, once more.
-    async fn again(&self, link: &mut Link) -> Result<Vec<Read>, Failed> {
-        let failed = {
+    async fn again(&self, talking: &Talking) -> Result<Vec<Read>, Failed> {
+        let mut failed = {
             let mut state = self.member.lock();
             let failed = std::mem::take(&mut state.failed);
             failed.iter().for_each(|it| _ = state.held.remove(it));
             failed
         };
         let mut read = Vec::new();
-        for (stream, ids) in self.member.by_stream(failed) {
+        for chunk in by_stream(&mut failed) {
             // Where this fails all of it is pending still, and read when there is a connection again.
-            let answer = link.ask(&self.member.claim(stream, &ids)).await?;
-            read.extend(entries_of(stream, answer));
+            let claim = self.member.claim(chunk, false);
+            let mut answer = talking.lock().await.ask(&claim, ANSWER_MAX).await?;
+            entries(&mut answer, chunk[0].0, &mut read).ok_or_else(|| unreadable("XCLAIM"))?;
         }
         Ok(read)
     }
 
     /// What is pending, and after that what is new.
-    async fn next(&self, link: &mut Link, pending: &mut [Option<Bytes>]) -> Result<Vec<Read>, Failed> {
+    async fn next(&self, wire: &mut Wire, pending: &mut [Option<Bytes>]) -> Result<Vec<Read>, Failed> {
         let member = &self.member;
         let is_pending = pending.iter().any(Option::is_some);
-        let mut next = redis::cmd("XREADGROUP");
-        next.arg("GROUP").arg(&member.group).arg(&member.consumer).arg("COUNT").arg(self.limit);
+        let mut commands = Commands::default();
+        let mut next = commands.begin();
+        next.arg("XREADGROUP").arg("GROUP").arg(&member.group).arg(&member.consumer);
+        next.arg("COUNT").number(self.limit.into());
         if !is_pending {
-            next.arg("BLOCK").arg(self.wait.as_millis().max(1) as u64);
+            next.arg("BLOCK").number(self.wait.as_millis().max(1) as u64);
         }
         next.arg("STREAMS");
         let asked: Vec<usize> =
@@ -464,28 +533,40 @@ impl Streams {
         for idx in &asked {
             next.arg(pending[*idx].as_deref().unwrap_or(b">"));
         }
-        let answers = match link.ask_for(&next, self.wait + ANSWER_MAX).await? {
-            Value::Array(answers) => answers,
-            Value::Nil => return Ok(Vec::new()),
-            // Who answers like this at once would be asked without a pause.
-            _ => return Err(Failed::Refused("XREADGROUP: the answer cannot be read".to_string())),
-        };
+        next.end();
+        let answer = wire.ask(&commands, self.wait + ANSWER_MAX).await?;
+        // Who answers what cannot be read, and at once, would be asked without a pause.
+        self.read_of(answer, &asked, pending, is_pending).ok_or_else(|| unreadable("XREADGROUP"))
+    }
+
+    fn read_of(
+        &self,
+        mut answer: Values,
+        asked: &[usize],
+        pending: &mut [Option<Bytes>],
+        is_pending: bool,
+    ) -> Option<Vec<Read>> {
         let mut read = Vec::new();
-        for answer in answers {
-            let Value::Array(answer) = answer else {
-                return Err(Failed::Refused("XREADGROUP: the answer cannot be read".to_string()));
+        let n_streams = match answer.next()? {
+            Value::List(n_streams) => n_streams,
+            Value::Nothing => return Some(read),
+            _ => return None,
+        };
+        for _ in 0..n_streams {
+            answer.list()?;
+            let name = answer.text()?;
+            let Some(&stream) = asked.iter().find(|it| self.member.streams[**it].as_bytes() == &name[..])
+            else {
+                answer.skip()?;
+                continue;
             };
-            let mut answer = answer.into_iter();
-            let name = answer.next().and_then(bytes_of).unwrap_or_default();
-            let named = |it: &&usize| member.streams[**it].as_bytes() == &name[..];
-            let Some(&stream) = asked.iter().find(named) else { continue };
-            let entries = answer.next().map_or(Vec::new(), |it| entries_of(stream, it));
+            let n_before = read.len();
+            entries(&mut answer, stream, &mut read)?;
             if is_pending {
-                pending[stream] = entries.last().map(|it| it.id.clone());
+                pending[stream] = read[n_before..].last().map(|it| it.id_text.clone());
             }
-            read.extend(entries);
         }
-        Ok(read)
+        Some(read)
     }
 
     /// Hands on what is not on its way already.
@@ -493,25 +574,26 @@ impl Streams {
         let (mut messages, mut held) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         {
             let mut state = self.member.lock();
-            for Read { stream, id, fields } in entries {
-                if !state.held.insert((stream, id.clone())) {
+            for Read { stream, id, id_text, fields } in entries {
+                let entry = (stream, id);
+                if !state.held.insert(entry) {
                     continue;
                 }
                 match fields {
                     // Nothing is left of it but that it is pending.
-                    None => state.arrived.push((stream, id)),
-                    Some(fields) => match self.message(&id, fields) {
+                    None => state.arrived.push(entry),
+                    Some(fields) => match self.message(&id_text, fields) {
                         Some(message) => {
                             messages.push(message);
-                            held.push((stream, id));
+                            held.push(entry);
                         }
                         None => {
                             // It stays pending at the server, and is nothing that is worked on here.
-                            state.held.remove(&(stream, id.clone()));
+                            state.held.remove(&entry);
                             let body_key = String::from_utf8_lossy(&self.body_key);
                             let text = format!(
                                 "Entry {} of stream {} has no field {body_key:?}",
-                                String::from_utf8_lossy(&id),
+                                String::from_utf8_lossy(&id_text),
                                 self.member.streams[stream]
                             );
                             self.quiet.log(Level::Error, &text);
@@ -527,40 +609,52 @@ impl Streams {
         feeder.put(Fed::messages(messages, Batches::Singles).telling_each(sink)).await
     }
 
-    fn message(&self, id: &Bytes, fields: Vec<(Bytes, Bytes)>) -> Option<Message> {
-        let body = fields.iter().rfind(|it| it.0[..] == self.body_key[..])?.1.clone();
-        let own = [(Bytes::from_static(b"redis_stream"), wappa_message::Value::text(id.clone()))];
-        let others = fields.into_iter().filter(|it| it.0[..] != self.body_key[..]);
-        let others = others.map(|(key, value)| (key, wappa_message::Value::text(value)));
-        let mut message = Message::new(body);
-        *message.metadata_mut() = Metadata::from_pairs(own.into_iter().chain(others));
+    fn message(&self, id: &Bytes, mut fields: Fields) -> Option<Message> {
+        let (mut body, mut pairs) = (None, Vec::with_capacity(fields.n_values / 2));
+        pairs.push((Bytes::from_static(b"redis_stream"), wappa_message::Value::text(id)));
+        for _ in 0..fields.n_values / 2 {
+            let (Some(key), Some(value)) = (fields.values.text(), fields.values.text()) else { break };
+            match key[..] == self.body_key[..] {
+                true => body = Some(value),
+                false => pairs.push((key, wappa_message::Value::text(value))),
+            }
+        }
+        let mut message = Message::new(body?);
+        *message.metadata_mut() = Metadata::from_pairs(pairs);
         Some(message)
     }
 }
 
-fn bytes_of(value: Value) -> Option<Bytes> {
-    match value {
-        Value::BulkString(it) => Some(it.into()),
-        Value::SimpleString(it) => Some(it.into()),
-        _ => None,
-    }
+fn unreadable(command: &str) -> Failed {
+    Failed::Refused(format!("{command}: the answer cannot be read"))
 }
 
-/// Entries of an answer: each an id and its fields.
-fn entries_of(stream: usize, answer: Value) -> Vec<Read> {
-    let Value::Array(entries) = answer else { return Vec::new() };
-    let entry = |it: Value| {
-        let Value::Array(pair) = it else { return None };
-        let mut pair = pair.into_iter();
-        let id = pair.next().and_then(bytes_of)?;
-        let fields = match pair.next() {
-            Some(Value::Array(fields)) => {
-                let mut fields = fields.into_iter().filter_map(bytes_of);
-                Some(std::iter::from_fn(|| Some((fields.next()?, fields.next()?))).collect())
-            }
-            _ => None,
-        };
-        Some(Read { stream, id, fields })
+/// Reads a list of entries, each an id and its fields.
+fn entries(answer: &mut Values, stream: usize, read: &mut Vec<Read>) -> Option<()> {
+    let n_entries = match answer.next()? {
+        Value::List(n_entries) => n_entries,
+        Value::Nothing => 0,
+        _ => return None,
     };
-    entries.into_iter().filter_map(entry).collect()
+    for _ in 0..n_entries {
+        match answer.next()? {
+            Value::List(2) => (),
+            // One that is gone, as servers before 7.0 say.
+            Value::Nothing => continue,
+            _ => return None,
+        }
+        let id_text = answer.text()?;
+        let id = Id::read(&id_text)?;
+        let fields = match answer.next()? {
+            Value::List(n_values) => {
+                let fields = Fields { n_values, values: answer.clone() };
+                (0..n_values).try_for_each(|_| answer.skip())?;
+                Some(fields)
+            }
+            Value::Nothing => None,
+            _ => return None,
+        };
+        read.push(Read { stream, id, id_text, fields });
+    }
+    Some(())
 }

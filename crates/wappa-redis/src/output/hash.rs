@@ -1,12 +1,11 @@
 //! The output `redis_hash`.
 
-use redis::Cmd;
 use wappa_component::{BuildError, BuildOutput, Component, Context, Output};
 use wappa_message::{Mark, Message, Value};
 use wappa_spec::{Interpolated, Map, Node, Reader, Rule};
 
 use super::{Form, boxed};
-use crate::args;
+use crate::{args, wire::Command};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<HashConfig>("redis_hash").categories(&["Services"]);
@@ -102,16 +101,15 @@ struct Set {
 }
 
 impl Form for Set {
-    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+    fn write(&self, batch: &mut [Message], place: usize, command: &mut Command<'_>) -> Result<(), Mark> {
         let key = self.key.evaluate(batch, place);
         let key = key.map_err(|err| Mark::new(format!("key interpolation error: {err}")))?;
-        let mut command = redis::cmd("HSET");
-        command.arg(&key[..]);
+        command.arg("HSET").arg(key);
         let mut is_empty = true;
         // Of two values for one name the server keeps the later one.
         if self.walk_metadata {
             for (key, value) in batch[place].metadata().iter() {
-                args::add(command.arg(&key[..]), value);
+                args::write(command.arg(key), value);
                 is_empty = false;
             }
         }
@@ -122,19 +120,19 @@ impl Form for Set {
                 return Err(Mark::new("failed to walk JSON object: expected JSON object"));
             };
             for (key, value) in object.iter() {
-                args::add(command.arg(key.as_slice()), &value);
+                args::write(command.arg(key.as_slice()), &value);
                 is_empty = false;
             }
         }
         for (name, value) in &self.fields {
             let value = value.evaluate(batch, place);
             let value = value.map_err(|err| Mark::new(format!("field {name} interpolation error: {err}")))?;
-            command.arg(name).arg(&value[..]);
+            command.arg(name).arg(value);
             is_empty = false;
         }
         match is_empty {
             true => Err(Mark::new("there is no field to set")),
-            false => Ok(command),
+            false => Ok(()),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The output `redis_list`.
 
-use redis::Cmd;
 use wappa_component::{
     BuildError, BuildOutput, Component, Context, Output,
     batching::{self, PolicyConfig},
@@ -9,6 +8,7 @@ use wappa_message::{Mark, Message};
 use wappa_spec::{Interpolated, Node, Reader};
 
 use super::{Form, boxed};
+use crate::wire::Command;
 
 pub(crate) const COMPONENT: Component =
     Component::output::<ListConfig>("redis_list").categories(&["Services"]);
@@ -75,11 +75,10 @@ struct Push {
 }
 
 impl Form for Push {
-    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+    fn write(&self, batch: &mut [Message], place: usize, command: &mut Command<'_>) -> Result<(), Mark> {
         let key = self.key.evaluate(batch, place);
         let key = key.map_err(|err| Mark::new(format!("key interpolation error: {err}")))?;
-        let mut command = redis::cmd(self.command);
-        command.arg(&key[..]).arg(&batch[place].content()[..]);
-        Ok(command)
+        command.arg(self.command).arg(key).arg(batch[place].content());
+        Ok(())
     }
 }

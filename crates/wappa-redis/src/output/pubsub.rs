@@ -1,6 +1,5 @@
 //! The output `redis_pubsub`.
 
-use redis::Cmd;
 use wappa_component::{
     BuildError, BuildOutput, Component, Context, Output,
     batching::{self, PolicyConfig},
@@ -9,6 +8,7 @@ use wappa_message::{Mark, Message};
 use wappa_spec::{Interpolated, Node, Reader};
 
 use super::{Form, boxed};
+use crate::wire::Command;
 
 pub(crate) const COMPONENT: Component =
     Component::output::<PubSubConfig>("redis_pubsub").categories(&["Services"]);
@@ -66,11 +66,10 @@ impl BuildOutput for PubSubConfig {
 struct Publish(Interpolated);
 
 impl Form for Publish {
-    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+    fn write(&self, batch: &mut [Message], place: usize, command: &mut Command<'_>) -> Result<(), Mark> {
         let channel = self.0.evaluate(batch, place);
         let channel = channel.map_err(|err| Mark::new(format!("channel interpolation error: {err}")))?;
-        let mut command = redis::cmd("PUBLISH");
-        command.arg(&channel[..]).arg(&batch[place].content()[..]);
-        Ok(command)
+        command.arg("PUBLISH").arg(channel).arg(batch[place].content());
+        Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! The output `redis_streams`.
 
-use redis::Cmd;
 use wappa_component::{
     BuildError, BuildOutput, Component, Context, Output,
     batching::{self, PolicyConfig},
@@ -9,7 +8,7 @@ use wappa_message::{Mark, Message};
 use wappa_spec::{Config, Interpolated, Node, Reader};
 
 use super::{Form, boxed};
-use crate::args;
+use crate::{args, wire::Command};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<StreamsConfig>("redis_streams").categories(&["Services"]);
@@ -101,24 +100,23 @@ struct Add {
 }
 
 impl Form for Add {
-    fn command(&self, batch: &mut [Message], place: usize) -> Result<Cmd, Mark> {
+    fn write(&self, batch: &mut [Message], place: usize, command: &mut Command<'_>) -> Result<(), Mark> {
         let stream = self.stream.evaluate(batch, place);
         let stream = stream.map_err(|err| Mark::new(format!("stream interpolation error: {err}")))?;
-        let mut command = redis::cmd("XADD");
-        command.arg(&stream[..]);
+        command.arg("XADD").arg(stream);
         if 0 < self.max_length {
-            command.arg("MAXLEN").arg("~").arg(self.max_length);
+            command.arg("MAXLEN").arg("~").number(self.max_length.unsigned_abs());
         }
         command.arg("*");
         let message = &batch[place];
         for (key, value) in message.metadata().iter() {
             let is_excluded = self.excluded.iter().any(|it| key.starts_with(it.as_bytes()));
             if !is_excluded && key[..] != *self.body_key.as_bytes() {
-                command.arg(&key[..]);
-                args::add(&mut command, value);
+                command.arg(key);
+                args::write(command, value);
             }
         }
-        command.arg(&self.body_key).arg(&message.content()[..]);
-        Ok(command)
+        command.arg(&self.body_key).arg(message.content());
+        Ok(())
     }
 }
