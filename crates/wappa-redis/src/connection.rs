@@ -3,8 +3,8 @@
 use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind, Value,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::{

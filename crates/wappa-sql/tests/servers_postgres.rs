@@ -142,6 +142,48 @@ fn arguments_are_taken_for_what_the_statement_wants() {
     );
 }
 
+/// Batches as large as those before them go as arguments, and mean what their first ones, literals, have meant.
+#[test]
+fn rows_of_later_batches_are_those_of_the_first() {
+    let server = server!();
+    Postgres::ask(
+        &server,
+        "CREATE DOMAIN short AS text CHECK (length(value) < 9); \
+         CREATE TABLE t (i2 int2, i4 int4, i8 int8, f8 float8, s text, v varchar(5), b bool, x bytea, j json, jb jsonb, i8b int8); \
+         CREATE TABLE d (n int, f float4, num numeric, at timestamptz, c char(4), w short)",
+    );
+    let dir = TempDir::new();
+    let all = |table: &str, columns: &str, rows: &str, n: usize| {
+        let columns = columns.split(' ').collect::<Vec<_>>();
+        let args = columns.iter().map(|it| format!("this.{it}")).collect::<Vec<_>>().join(", ");
+        let output = format!(
+            "  sql_insert:\n    driver: postgres\n    dsn: {:?}\n    table: {table}\n    columns: [{}]\n    args_mapping: 'root = [ {args} ]'\n    \
+             max_in_flight: 1\n    batching: {{ count: 2 }}\n",
+            dsn(&server, ""),
+            columns.join(", ")
+        );
+        let (report, log) = write(&dir, &rows.repeat(n), &output).join();
+        assert_eq!(report.fault, None, "{}", log.text());
+        let rows =
+            Postgres::ask(&server, &format!("SELECT count(*), count(DISTINCT {table}::text) FROM {table}"));
+        assert_eq!(
+            rows,
+            format!("{}|2\n", 2 * n),
+            "{}",
+            Postgres::ask(&server, &format!("SELECT * FROM {table}"))
+        );
+    };
+    // Numbers that are none of a column's are its own text, which only the server knows to read.
+    let rows = "{\"i2\":-5,\"i4\":7,\"i8\":9007199254740993,\"f8\":0.1,\"s\":\"it's \\\\ \",\"v\":\"vv   \",\"b\":true,\"x\":\"a\\\\\\u0000\",\"j\":\"{\\\"a\\\":  1}\",\"jb\":\"{\\\"a\\\":  1}\",\"i8b\":1}\n\
+        {\"i2\":1,\"i4\":null,\"i8\":-1,\"f8\":1e300,\"s\":\"é\",\"v\":null,\"b\":false,\"x\":null,\"j\":\"[]\",\"jb\":\"7\",\"i8b\":2}\n";
+    all("t", "i2 i4 i8 f8 s v b x j jb i8b", rows, 8);
+    Postgres::ask(&server, "TRUNCATE t");
+    all("t", "i2 i4 i8 f8 s v b x j jb i8b", &rows.replace("\"i8b\":1}", "\"i8b\":\"1\"}"), 8);
+    let rows = "{\"n\":1,\"f\":0.1,\"num\":12.50,\"at\":\"2024-01-02 03:04:05+02\",\"c\":\"a\",\"w\":\"b\"}\n\
+        {\"n\":2,\"f\":1,\"num\":1,\"at\":null,\"c\":\"ab\",\"w\":\"c\"}\n";
+    all("d", "n f num at c w", rows, 8);
+}
+
 #[test]
 fn a_row_that_is_refused_costs_one_message() {
     let server = server!();

@@ -362,7 +362,12 @@ impl Source for Streams {
         Ok((reading, talking))
     }
 
-    async fn read(&self, (mut reading, talking): (Wire, Talking), feeder: Feeder, stop: Stopping) -> ReadError {
+    async fn read(
+        &self,
+        (mut reading, talking): (Wire, Talking),
+        feeder: Feeder,
+        stop: Stopping,
+    ) -> ReadError {
         // Where the reading of each stream's pending entries stands; `None`: they are read.
         let mut pending: Vec<Option<Bytes>> =
             self.member.streams.iter().map(|_| Some(Bytes::from_static(b"0"))).collect();

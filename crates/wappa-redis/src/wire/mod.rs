@@ -15,12 +15,12 @@ use tokio::{
 };
 use wappa_net::{said, why};
 
+use self::reply::{Incoming, error};
 pub(crate) use self::{
     command::{Command, Commands, push_number},
     pipe::{Filled, Pipe},
     reply::{Value, Values, number},
 };
-use self::reply::{Incoming, error};
 use crate::connection::{ANSWER_MAX, Failed, NOT_LET_IN, Stream};
 
 /// A connection that is asked one thing after the other. Who asks may be dropped where it waits.
@@ -162,4 +162,3 @@ fn refused(text: &[u8]) -> Failed {
 fn leads_elsewhere(text: &str) -> bool {
     text.starts_with("READONLY") || text.starts_with("MASTERDOWN")
 }
-

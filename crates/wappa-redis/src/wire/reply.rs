@@ -94,7 +94,10 @@ impl Scan {
                 b'+' | b'-' | b':' => (),
                 b'$' => {
                     if let Some(len) = length(line)? {
-                        next = end.checked_add(len).and_then(|it| it.checked_add(2)).ok_or(Malformed::TooMuch)?;
+                        next = end
+                            .checked_add(len)
+                            .and_then(|it| it.checked_add(2))
+                            .ok_or(Malformed::TooMuch)?;
                     }
                 }
                 b'*' => n_more = length(line)?.unwrap_or(0),
@@ -118,7 +121,9 @@ impl Scan {
     fn line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         let from = self.looked.max(self.at);
         match bytes[from..].iter().position(|it| *it == b'\n') {
-            Some(idx) if self.at + 1 < from + idx && bytes[from + idx - 1] == b'\r' => Ok(Some(from + idx + 1)),
+            Some(idx) if self.at + 1 < from + idx && bytes[from + idx - 1] == b'\r' => {
+                Ok(Some(from + idx + 1))
+            }
             Some(_) => Err(Malformed::Foreign),
             None if REPLY_MAX < bytes.len() => Err(Malformed::TooMuch),
             None => {
@@ -248,7 +253,8 @@ mod tests {
 
     #[test]
     fn replies_are_found_however_they_come() {
-        let bytes = b"+OK\r\n*-1\r\n*2\r\n*2\r\n$1\r\na\r\n$-1\r\n*0\r\n-ERR no\r\n:12\r\n$2\r\n\r\n\r\n*0\r\n+half";
+        let bytes =
+            b"+OK\r\n*-1\r\n*2\r\n*2\r\n$1\r\na\r\n$-1\r\n*0\r\n-ERR no\r\n:12\r\n$2\r\n\r\n\r\n*0\r\n+half";
         let all = [
             "+OK\\r\\n",
             "*-1\\r\\n",

@@ -2,6 +2,7 @@
 
 mod mysql;
 mod postgres;
+mod postgres_plan;
 mod sound;
 mod sqlite;
 mod time;

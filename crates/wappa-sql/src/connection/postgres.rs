@@ -16,6 +16,7 @@ use wappa_message::{Text, Value};
 
 use super::{
     Rows,
+    postgres_plan::{Plan, columns_of},
     sound::{sound, sound_row, sound_rows},
     time,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Connection {
     /// What is prepared, by its text.
     prepared: HashMap<Arc<str>, Prepared>,
     n_prepared: u64,
+    plan: Plan,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,8 @@ async fn asked<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Fai
 impl Connection {
     pub(super) async fn connect(target: &PostgresTarget) -> Result<Connection, Failed> {
         let inner = asked(target.options.connect()).await?;
-        let mut connection = Connection { inner, prepared: HashMap::new(), n_prepared: 0 };
+        let mut connection =
+            Connection { inner, prepared: HashMap::new(), n_prepared: 0, plan: Plan::default() };
         for (name, value) in &target.settings {
             // Read as the server reads its own settings: one may be a list.
             let mut script = "SELECT set_config(".to_string();
@@ -151,6 +154,40 @@ impl Connection {
     }
 
     pub(super) async fn insert(&mut self, insert: &Insert, rows: &[&[Value]]) -> Result<(), Failed> {
+        match self.insert_prepared(insert, rows).await {
+            Some(Err(err)) if err.is_lost() => Err(err),
+            Some(Ok(())) => Ok(()),
+            // Nothing is written then. What is wrong is said of the row as literals.
+            Some(Err(_)) | None => self.insert_literals(insert, rows).await,
+        }
+    }
+
+    /// Writes rows as arguments of a prepared statement, where that means the same. `None`: it may not.
+    async fn insert_prepared(&mut self, insert: &Insert, rows: &[&[Value]]) -> Option<Result<(), Failed>> {
+        let n_values = rows[0].len();
+        if !self.plan.wants(rows.len(), n_values) {
+            return None;
+        }
+        if self.plan.is_new() {
+            let one = AssertSqlSafe(insert.with_placeholders(1, n_values)).into_sql_str();
+            match asked(self.inner.prepare(one)).await {
+                Ok(statement) => self.plan.learn(match statement.parameters() {
+                    Some(Either::Left(types)) if types.len() == n_values => columns_of(types),
+                    _ => None,
+                }),
+                Err(err) if err.is_lost() => return Some(Err(err)),
+                Err(_) => self.plan.give_up(),
+            }
+        }
+        let (sql, args) = self.plan.call(insert, rows)?;
+        let written = asked(sqlx::query_with(AssertSqlSafe(sql), args).execute(&mut self.inner)).await;
+        if written.as_ref().is_err_and(|err| !matches!(err.kind, Kind::Row | Kind::Hopeless | Kind::Lost)) {
+            self.plan.give_up();
+        }
+        Some(written.map(|_| ()))
+    }
+
+    async fn insert_literals(&mut self, insert: &Insert, rows: &[&[Value]]) -> Result<(), Failed> {
         let mut types: Option<&Prepared> = None;
         if rows.iter().any(|row| row.iter().any(needs_type)) {
             let one: Arc<str> = insert.with_placeholders(1, rows[0].len()).into();
