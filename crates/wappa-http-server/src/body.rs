@@ -1,12 +1,18 @@
 //! Bodies of requests, as they are received: within their size, within the room that all have, and within their time.
 
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::Display,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::{StatusCode, body::Incoming};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 use wappa_net::Held;
 
 use crate::peer::Peer;
@@ -68,6 +74,16 @@ pub(crate) async fn receive(body: Incoming, peer: &Peer, max_bytes: usize) -> Re
     receive_within(body, peer.hold(), max_bytes, BODY_PATIENCE).await
 }
 
+/// The same as a time-out, with a clock only where there is something to wait for.
+async fn soon<T>(until: Instant, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut future = pin!(future);
+    let at_once = poll_fn(|ctx| Poll::Ready(future.as_mut().poll(ctx))).await;
+    match at_once {
+        Poll::Ready(it) => Ok(it),
+        Poll::Pending => timeout_at(until, future).await,
+    }
+}
+
 /// Receives a body that may take so long in any case.
 async fn receive_within<B: Body<Data = Bytes, Error: Display> + Unpin>(
     mut body: B,
@@ -85,7 +101,7 @@ async fn receive_within<B: Body<Data = Bytes, Error: Display> + Unpin>(
     let mut n_bytes = 0_usize;
     loop {
         let patience = in_any_case + Duration::from_secs(n_bytes as u64 / BYTES_PER_SECOND_MIN);
-        let frame = match timeout_at(began + patience, body.frame()).await {
+        let frame = match soon(began + patience, body.frame()).await {
             Ok(None) => break,
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(err))) => return Err(NotReceived::Broken(err.to_string())),

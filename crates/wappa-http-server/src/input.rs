@@ -1,5 +1,6 @@
 //! The input `http_server`.
 
+mod answers;
 mod post;
 mod reply;
 mod sockets;
@@ -17,7 +18,7 @@ use wappa_message::Message;
 use wappa_net::{Address, Feeder, MetadataFilterConfig, Quiet, ServerTls, Source, Stopping, fed_by};
 use wappa_spec::{Config, CorsConfig, Interpolated, Map, Node, Reader, Rule, Size, http::lint_key_pair};
 
-use self::reply::Replying;
+use self::{answers::Answers, reply::Replying};
 use crate::{
     cors::Cors,
     routes::{self, Asked, Place, Routes},
@@ -273,6 +274,7 @@ impl BuildInput for HttpServerConfig {
                 headers: self.sync_response.headers.0,
                 metadata: self.sync_response.metadata_headers.filter().map_err(BuildError::new)?,
             },
+            answers: Answers::new(),
             quiet: Quiet::new(logger.clone()),
         };
         let server = HttpServer {
@@ -360,6 +362,7 @@ struct Clients {
     slow_down: String,
     cors: Option<Cors>,
     reply: Replying,
+    answers: Answers,
     quiet: Quiet,
 }
 
@@ -421,13 +424,14 @@ impl Source for HttpServer {
 
     async fn connect(&self) -> Result<Opened, ConnectError> {
         self.let_go().await;
+        self.clients.answers.open();
         let (open, opened) = self.open().await.map_err(ConnectError::BackOff)?;
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         Ok(opened)
     }
 
     async fn read(&self, opened: Opened, feeder: Feeder, mut stop: Stopping) -> ReadError {
-        let intake = Intake { feeder, stop: stop.clone() };
+        let intake = Intake { feeder: feeder.clone(), stop: stop.clone() };
         if let Some(place) = &opened.post {
             let (clients, intake) = (Arc::clone(&self.clients), intake.clone());
             place.open(move |asked: Asked| Arc::clone(&clients).post(asked, intake.clone()));
@@ -449,7 +453,11 @@ impl Source for HttpServer {
             let name = scheme.to_uppercase();
             self.logger.info(&format!("Receiving {name} messages at: {scheme}://{address}{}", self.path));
         }
-        stop.requested().await;
+        tokio::select! {
+            biased;
+            () = stop.requested() => (),
+            () = feeder.tell() => (),
+        }
         ReadError::EndOfInput
     }
 

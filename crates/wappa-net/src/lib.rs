@@ -32,7 +32,7 @@ pub use crate::{
     bound::{Bound, Held},
     client::{Client, Limit, Sending, in_flight},
     courier::Courier,
-    feed::{Closed, Fed, Feed, Feeder, feed},
+    feed::{AtLast, Closed, Fed, Feed, Feeder, feed},
     foreign::{foreign, foreign_future, is_foreign_panic},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,

@@ -18,7 +18,10 @@ use wappa_component::{Batches, Failure, LeaseSink, Level, stopped};
 use wappa_message::{Context, Mark, Message, Metadata, Reply, Value};
 use wappa_net::Fed;
 
-use super::{Clients, Intake};
+use super::{
+    Clients, Intake,
+    answers::{Post, Waiter},
+};
 use crate::{
     accepts,
     answer::{Answer, error, plain, with},
@@ -141,13 +144,19 @@ impl Clients {
         }
         let batches = if n_messages == 1 { Batches::Singles } else { Batches::Ends(vec![n_messages]) };
         let (tx, answered) = oneshot::channel();
-        let waiting = Waiting { n_left: n_messages, failure: None, tx: Some(tx) };
-        let fed = Fed::messages(messages, batches).leased(Answered(Mutex::new(waiting)));
+        let waiting = Waiting { n_left: n_messages, failure: None, waiter: Some(tx) };
+        let answered_by = Answered { waiting: Mutex::new(waiting), post: self.answers.post() };
+        let fed = Fed::messages(messages, batches).leased(answered_by).at_last(self.answers.call());
+        let fed = match intake.feeder.try_put_quietly(fed) {
+            Ok(None) => return Ok((reply, answered)),
+            Ok(Some(fed)) => fed,
+            Err(_) => return Err(NotFed::Closing),
+        };
         let mut stop = intake.stop.clone();
         let put = async {
             tokio::select! {
                 biased;
-                put = intake.feeder.put(fed) => put.map_err(|_| NotFed::Closing),
+                put = intake.feeder.put_quietly(fed) => put.map_err(|_| NotFed::Closing),
                 () = stop.requested() => Err(NotFed::Closing),
             }
         };
@@ -160,28 +169,30 @@ impl Clients {
 }
 
 /// Tells the one who waits when all messages of a request are answered.
-struct Answered(Mutex<Waiting>);
+struct Answered {
+    waiting: Mutex<Waiting>,
+    post: Post,
+}
 
 struct Waiting {
     n_left: u32,
     failure: Option<Mark>,
-    tx: Option<oneshot::Sender<Option<Mark>>>,
+    waiter: Option<Waiter>,
 }
 
 impl LeaseSink for Answered {
     fn answered(&self, origins: &[u32], failures: Vec<Failure>) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.n_left -= origins.len() as u32;
         if let Some(first) = failures.into_iter().next() {
             waiting.failure.get_or_insert(first.reason);
         }
         if waiting.n_left == 0
-            && let Some(tx) = waiting.tx.take()
+            && let Some(waiter) = waiting.waiter.take()
         {
             let failure = waiting.failure.take();
             drop(waiting);
-            // Who is gone does not want to know.
-            let _ = tx.send(failure);
+            self.post.put(waiter, failure);
         }
     }
 }
