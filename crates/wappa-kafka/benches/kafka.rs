@@ -113,6 +113,10 @@ impl Course for Topics {
         )
     }
 
+    fn n_messages(&self, n_bytes: usize) -> usize {
+        if n_bytes < 1_000 { 1_500_000 } else { 400_000 }
+    }
+
     fn starts_slowly(&self) -> bool {
         true
     }
