@@ -44,6 +44,9 @@ pub(crate) fn basics(addresses: &[String], client_id: &str, rack_id: &str) -> Cl
     config
 }
 
+/// Connections are taken, and that is all.
+const SILENCE: &str = "no broker has answered";
+
 /// What a client's library has said last, and who is told.
 pub(crate) struct Voice {
     logger: Logger,
@@ -54,6 +57,8 @@ pub(crate) struct Voice {
 struct State {
     /// The last thing that went wrong, until all is well.
     last: Option<String>,
+    /// How a connection ended, as the library has it in its log alone, until all is well: what says most.
+    ended: Option<String>,
     /// No broker can be reached.
     is_down: bool,
 }
@@ -73,6 +78,13 @@ impl Voice {
 
     /// A line of the library's own log.
     pub(crate) fn said(&self, facility: &str, text: &str) {
+        if facility == "FAIL" {
+            let reason = reason_of(text);
+            let mut state = self.lock();
+            if state.ended.as_ref().is_none_or(|it| it.len() < reason.len()) {
+                state.ended = Some(reason);
+            }
+        }
         if self.logger.enabled(Level::Debug) {
             self.logger.debug(&format!("librdkafka: {facility}: {text}"));
         }
@@ -81,14 +93,13 @@ impl Voice {
     /// Something went wrong that is nobody's message. Each text is told once, until all is well again.
     pub(crate) fn failed(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
-        // When, and in which state of its own, is of no use to anybody.
-        let reason = reason.split(" (after ").next().unwrap_or_default();
+        let reason = &reason_of(reason);
         let mut state = self.lock();
         if code == Some(RDKafkaErrorCode::AllBrokersDown) {
             state.is_down = true;
             return;
         }
-        let is_new = state.last.as_deref() != Some(reason);
+        let is_new = state.last.as_ref() != Some(reason);
         state.last = Some(reason.to_string());
         drop(state);
         let is_of_connection = matches!(
@@ -97,6 +108,7 @@ impl Voice {
                 RDKafkaErrorCode::BrokerTransportFailure
                     | RDKafkaErrorCode::Resolve
                     | RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SSL
                     | RDKafkaErrorCode::OperationTimedOut
             )
         );
@@ -117,10 +129,45 @@ impl Voice {
         self.lock().last.clone()
     }
 
+    /// Why no broker has answered.
+    pub(crate) fn why_silent(&self) -> String {
+        self.lock().ended.clone().unwrap_or_else(|| SILENCE.to_string())
+    }
+
     /// All is well.
     pub(crate) fn is_well(&self) {
         *self.lock() = State::default();
     }
+}
+
+/// A reason of the library's, in words for whoever writes configs: its own are for those who write programs.
+fn reason_of(text: &str) -> String {
+    let text = text.strip_prefix("[thrd:").and_then(|it| it.split_once("]: ")).map_or(text, |it| it.1);
+    // When, and in which state of its own, is of no use to anybody but ourselves.
+    let (reason, state) = text.split_once(" (after ").unwrap_or((text, ""));
+    let cut = |at: &str| reason.split_once(at).map(|it| it.0);
+    if let Some(reason) = cut(": broker certificate could not be verified") {
+        return format!(
+            "{reason}: the certificate of the broker is signed by an unknown authority (`root_cas_file`), has expired, or is \
+             for another name"
+        );
+    }
+    if reason.contains("ApiVersionRequest failed: Local: Timed out") {
+        return SILENCE.to_string();
+    }
+    if let Some(reason) = cut(": connecting to a PLAINTEXT broker listener") {
+        return format!("{reason}: is this a port without TLS?");
+    }
+    // A certificate that is bad, of no kind that is known, revoked, expired or unknown, of an unknown authority, or missing.
+    let refusals = [42, 43, 44, 45, 46, 48, 116].map(|it| format!("SSL alert number {it}"));
+    if refusals.iter().any(|it| reason.ends_with(it)) {
+        return format!("{reason}: the broker refuses our certificate, or asks for one (`client_certs`)");
+    }
+    if state.contains("APIVERSION_QUERY") && reason.contains(": Disconnected") && !reason.contains("ssl://") {
+        let reason = cut(": requesting ApiVersion").unwrap_or(reason);
+        return format!("{reason}: is this a port with TLS (`tls`)?");
+    }
+    reason.to_string()
 }
 
 /// Reports addresses that are none, in Bento's words.
@@ -130,5 +177,39 @@ pub(crate) fn lint_brokers(list: &[String], node: &Node, reader: &mut Reader<'_>
         reader.error(Rule::InvalidValue, at, "seed broker address cannot be empty");
     } else if list.is_empty() {
         reader.error(Rule::InvalidValue, at, "you must provide at least one address in 'seed_brokers'");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason_of;
+
+    #[test]
+    fn reasons_are_for_those_who_write_configs() {
+        for (said, expected) in [
+            (
+                "[thrd:a:1/bootstrap]: a:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 18ms in state APIVERSION_QUERY)",
+                "a:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN: is this a port with TLS (`tls`)?",
+            ),
+            (
+                "ssl://a:1/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a PLAINTEXT broker listener? (after 4ms in state SSL_HANDSHAKE)",
+                "ssl://a:1/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: is this a port without TLS?",
+            ),
+            (
+                "ssl://a:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified, verify that ssl.ca.location is correctly configured or root CA certificates are installed (install ca-certificates package) (after 11ms in state SSL_HANDSHAKE)",
+                "ssl://a:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: the certificate of the broker is signed by an unknown authority (`root_cas_file`), has expired, or is for another name",
+            ),
+            (
+                "ssl://a:1/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42 (after 1ms in state APIVERSION_QUERY)",
+                "ssl://a:1/bootstrap: Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42: the broker refuses our certificate, or asks for one (`client_certs`)",
+            ),
+            (
+                "a:1/bootstrap: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after 10001ms in state APIVERSION_QUERY)",
+                "no broker has answered",
+            ),
+            ("a:1/1: Disconnected (after 9ms in state UP)", "a:1/1: Disconnected"),
+        ] {
+            assert_eq!(reason_of(said), expected);
+        }
     }
 }

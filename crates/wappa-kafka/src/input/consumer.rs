@@ -311,7 +311,7 @@ impl Consumer {
                     self.shared.has_failed(reason.unwrap_or_else(|| match err.rdkafka_error_code() {
                         Some(
                             RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure,
-                        ) => "no broker has answered".to_string(),
+                        ) => self.voice.why_silent(),
                         Some(code) => code.to_string(),
                         None => err.to_string(),
                     }));

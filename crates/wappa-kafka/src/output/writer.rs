@@ -454,7 +454,7 @@ fn run(options: &Options, shared: &Shared, voice: &Arc<Voice>) {
         let reason = voice.last();
         if reason.is_some() || QUESTIONS_MAX <= n_questions {
             n_questions = 0;
-            shared.enter(Phase::Failed(reason.unwrap_or_else(|| "no broker has answered".to_string())));
+            shared.enter(Phase::Failed(reason.unwrap_or_else(|| voice.why_silent())));
         }
     }
     voice.is_well();

@@ -17,6 +17,9 @@ use wappa_spec::{Config, Node, Reader, Rule, Secret};
 
 use super::{pem, provider, read};
 
+/// Nobody could be at the other end.
+const NO_AUTHORITIES: &str = "tls: the system trusts no authorities: set `root_cas_file`";
+
 /// How a connection is encrypted, and who the other end has to be.
 #[derive(Config, Debug, Clone, Default)]
 #[config(lint = lint)]
@@ -160,7 +163,7 @@ impl TlsConfig {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                return Err("tls: the system trusts no authorities: set `root_cas_file`".to_string());
+                return Err(NO_AUTHORITIES.to_string());
             }
         }
         Ok(roots)
@@ -172,7 +175,7 @@ impl TlsConfig {
 pub struct Pems {
     /// Whether anybody may be at the other end.
     pub skip_cert_verify: bool,
-    /// The authorities that are trusted; empty: those of the system.
+    /// The authorities that are trusted.
     pub roots: Secret<String>,
     /// The certificate to show, and behind it those up to the authority.
     pub cert: Secret<String>,
@@ -194,6 +197,16 @@ impl TlsConfig {
         if !self.root_cas_file.is_empty() {
             roots.push('\n');
             roots.push_str(&text_of("", &self.root_cas_file)?);
+        }
+        if roots.is_empty() && !self.skip_cert_verify {
+            // A library that is linked in has no place of its own on this system where it would find them.
+            let found = rustls_native_certs::load_native_certs().certs;
+            let found: Vec<_> =
+                found.into_iter().map(|it| ::pem::Pem::new("CERTIFICATE", it.to_vec())).collect();
+            if found.is_empty() {
+                return Err(NO_AUTHORITIES.to_string());
+            }
+            roots = ::pem::encode_many(&found);
         }
         let mut pems =
             Pems { skip_cert_verify: self.skip_cert_verify, roots: Secret(roots), ..Pems::default() };
