@@ -16,7 +16,11 @@ use async_nats::{
     Auth, AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
     connection::State,
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{interval, timeout},
+};
 use wappa_component::{Context, Level, Logger};
 use wappa_net::{Quiet, TlsConfig, foreign_future, said, why};
 use wappa_spec::{Node, Reader, Rule};
@@ -32,6 +36,13 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether the connection is lost, in case the client could not tell.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many bytes may come without a message among them. No server takes messages of more than 64 MiB, and what is said beside
+/// messages is little; the client's library reads on whatever is announced.
+const UNREAD_BYTES_MAX: u64 = 80 * 1024 * 1024;
+
+/// How often it is looked how many there are.
+const METER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where servers are, and who we are to them.
 pub(crate) struct Endpoint {
@@ -81,7 +92,8 @@ impl Endpoint {
             format!("dial {}: {}", urls.join(", "), failure.unwrap_or(cause))
         })?;
         let _ = told.echoes.set(client.new_inbox());
-        Ok(Link { client, told })
+        let meter = tokio::spawn(meter(client.clone(), Arc::clone(&told)));
+        Ok(Link { client, told, meter: Arc::new(Meter(meter.abort_handle())) })
     }
 
     /// What the server is told in confidence.
@@ -230,6 +242,41 @@ fn cause_of(err: &async_nats::ConnectError) -> String {
 pub(crate) struct Link {
     pub(crate) client: Client,
     told: Arc<Told>,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    meter: Arc<Meter>,
+}
+
+/// Looks at how much comes, as long as anybody has the connection.
+#[derive(Debug)]
+struct Meter(AbortHandle);
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Ends a connection on which more comes than a message can be.
+async fn meter(client: Client, told: Arc<Told>) {
+    let statistics = client.statistics();
+    let n_read =
+        || (statistics.in_messages.load(Ordering::Relaxed), statistics.in_bytes.load(Ordering::Relaxed));
+    let (mut n_messages, mut since) = n_read();
+    let mut looks = interval(METER_INTERVAL);
+    loop {
+        looks.tick().await;
+        let (n_messages_now, n_bytes) = n_read();
+        if n_messages_now != n_messages {
+            (n_messages, since) = (n_messages_now, n_bytes);
+        } else if UNREAD_BYTES_MAX < n_bytes - since {
+            let text = "NATS server: it sends more than a message can be: the connection is given up";
+            told.quiet.log(Level::Error, text);
+            told.is_lost.send_replace(true);
+            // It is not let in again.
+            let _ = client.force_reconnect().await;
+            return;
+        }
+    }
 }
 
 /// What a server has said about a connection, and not in answer to anything.

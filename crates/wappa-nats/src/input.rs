@@ -17,7 +17,7 @@ use crate::{
     auth::AuthConfig,
     connection::{Endpoint, Link, lint_traces, lint_urls},
     headers,
-    pump::{Backlog, next_ready},
+    pump::{Backlog, OVERHEAD_BYTES, next_ready},
 };
 
 pub(crate) const COMPONENT: Component = Component::input::<NatsConfig>("nats").categories(&["Services"]);
@@ -27,9 +27,6 @@ const CAPACITY_MAX: usize = 65_536;
 
 /// How many bytes of messages wait at most; the default of other clients.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// What a message takes beside its bytes: itself, its metadata, and the rest of what was read with it.
-const OVERHEAD_BYTES: usize = 512;
 
 /// Reads what is published to a subject.
 ///

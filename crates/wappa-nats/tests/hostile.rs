@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -14,6 +14,9 @@ use std::{
 
 use support::Running;
 use wappa_servers::wait_until;
+
+/// More than is read of what has no end, however late that is noticed.
+const FLOOD_MAX: usize = 4 << 30;
 
 const INFO: &str = "INFO {\"server_id\":\"x\",\"server_name\":\"x\",\"version\":\"2.10.0\",\"go\":\"x\",\"host\":\"127.0.0.1\",\
                     \"port\":1,\"headers\":true,\"max_payload\":1048576,\"proto\":1}\r\n";
@@ -75,10 +78,42 @@ fn an_error_without_a_text_is_not_the_end() {
     }
 }
 
+/// A message that is larger than any server takes would be read for ever.
+#[test]
+fn what_has_no_end_ends_the_connection() {
+    for begin in ["MSG s 1 99999999999\r\n", "HMSG s 1 10 99999999999\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it has one").port();
+        let n_sent: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let of_each = Arc::clone(&n_sent);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let _ = (&stream).write_all(INFO.as_bytes());
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                if !lines.any(|it| it == "PING") {
+                    continue;
+                }
+                let _ = (&stream).write_all(format!("PONG\r\n{begin}").as_bytes());
+                let piece = [b'x'; 1 << 16];
+                let n_pieces =
+                    (0..FLOOD_MAX / piece.len()).take_while(|_| (&stream).write_all(&piece).is_ok());
+                let n_pieces = n_pieces.count();
+                of_each.lock().expect("nobody panics with it").push(n_pieces * piece.len());
+            }
+        });
+        let running = Running::start(&config(port, true));
+        running.log.line_with("it sends more than a message can be");
+        let first = || n_sent.lock().expect("nobody panics with it").first().copied();
+        wait_until("the end of the connection", || first().is_some());
+        running.stop.cut();
+        assert!(first().is_some_and(|it| it < FLOOD_MAX), "all of it was read");
+    }
+}
+
 #[test]
 fn a_server_that_repeats_what_it_is_told_has_no_password_told() {
     for is_late in [false, true] {
-        let told = std::sync::Mutex::new(String::new());
+        let told = Mutex::new(String::new());
         let (port, _) = server(INFO, move |line| match line.split(' ').next() {
             Some("CONNECT") if is_late => {
                 *told.lock().expect("nobody panics with it") = line.to_string();

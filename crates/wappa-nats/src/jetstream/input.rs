@@ -28,7 +28,7 @@ use crate::{
     auth::AuthConfig,
     connection::{Endpoint, Link, lint_traces, lint_urls},
     headers,
-    pump::{Backlog, next_ready},
+    pump::{Backlog, OVERHEAD_BYTES, next_ready},
 };
 
 pub(crate) const COMPONENT: Component =
@@ -39,6 +39,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How often it is looked whether requests stand.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many bytes of messages wait at most. How many come is up to the consumer; what is too much for it would be the end.
+const WAITING_BYTES_MAX: usize = 1 << 30;
 
 /// What a server waits for an answer where nobody says how long.
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -331,6 +334,10 @@ impl Source for JetStream {
                         pull.hear(messages.len());
                     }
                     self.take(messages, &mut backlog);
+                    if WAITING_BYTES_MAX < backlog.held().1 {
+                        let text = format!("consumer {name}: more than 1 GiB of what the server sends waits; its max_ack_pending is too large");
+                        return self.end(backlog, ReadError::BackOff(text)).await;
+                    }
                 }
                 advanced = backlog.advance() => if advanced.is_err() {
                     return ReadError::EndOfInput;
@@ -410,7 +417,7 @@ impl JetStream {
         for message in messages {
             // All that a consumer delivers has one.
             let Some(reply) = message.reply.clone() else { continue };
-            n_bytes += message.length;
+            n_bytes += message.length + OVERHEAD_BYTES;
             if let Some(place) = place_in_stream(reply.as_str()) {
                 self.last.fetch_max(place, Ordering::SeqCst);
             }
