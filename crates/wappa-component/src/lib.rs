@@ -25,6 +25,7 @@ mod decoding;
 mod delivery;
 pub mod duration;
 mod exporter;
+mod failures;
 pub mod fault;
 mod files;
 mod growth;
@@ -66,6 +67,7 @@ pub use crate::{
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
     exporter::{Exporter, Page, Render},
+    failures::{Failed, FailureNotes, Failures},
     files::{NotRead, read_file},
     growth::Growth,
     helpers::{HelperLane, Helpers},

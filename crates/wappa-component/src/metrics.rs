@@ -149,6 +149,12 @@ impl Metrics {
         samples
     }
 
+    /// All series under the names that they are recorded under, whatever they are shown as; ordered by name and labels.
+    pub fn recorded(&self) -> BTreeMap<Series, Sample> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).series.clone();
+        all.into_iter().map(|(series, kept)| (series, kept.value.sample())).collect()
+    }
+
     /// Says what series are shown as. Each is asked about once, when it is made, so this comes first.
     pub fn rename(&self, rename: impl Fn(&Series) -> Option<Series> + Send + Sync + 'static) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rename = Some(Box::new(rename));

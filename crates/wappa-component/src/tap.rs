@@ -18,6 +18,8 @@ use std::{
 use bytes::Bytes;
 use wappa_message::{Message, Value};
 
+use crate::{FailureNotes, Failures};
+
 /// How many may look at once.
 const TAPS_MAX: usize = 16;
 
@@ -32,9 +34,12 @@ const PRINTED_BYTES_MAX: usize = 1 << 20;
 /// So much of the names and values of metadata is copied.
 const METADATA_BYTES_MAX: usize = 16 << 10;
 
-/// The components of a process that can be looked at, and who looks at them. Cloning shares.
+/// The components of a process that can be looked at, who looks at them, and what failed last. Cloning shares.
 #[derive(Clone, Default)]
-pub struct Taps(Arc<Mutex<All>>);
+pub struct Taps {
+    all: Arc<Mutex<All>>,
+    failures: Failures,
+}
 
 #[derive(Default)]
 struct All {
@@ -124,7 +129,7 @@ impl Taps {
             is_tapped: AtomicBool::new(false),
             taps: Mutex::default(),
         };
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         all.taps.iter().filter(|it| it.is_of(&point)).for_each(|it| point.add(it));
         let point = Arc::new(point);
         all.points.push(Arc::clone(&point));
@@ -134,7 +139,7 @@ impl Taps {
     /// Looks at a component. One that comes later under the same path or label is looked at as well. The error says why not.
     pub fn tap(&self, request: TapRequest) -> Result<Tap, String> {
         let tapped = Arc::new(Tapped { request, n_seen: AtomicU64::new(0), queue: Mutex::default() });
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         if TAPS_MAX <= all.taps.len() {
             return Err(format!("{TAPS_MAX} taps are open, and no more can be: close one"));
         }
@@ -143,9 +148,14 @@ impl Taps {
         Ok(Tap { tapped, taps: self.clone() })
     }
 
+    /// What failed last, at any of them.
+    pub fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
     /// The paths and labels of all components that can be looked at, in order.
     pub fn components(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        let all = lock(&self.0);
+        let all = lock(&self.all);
         let mut components: Vec<_> =
             all.points.iter().map(|it| (Arc::clone(&it.path), Arc::clone(&it.label))).collect();
         components.sort();
@@ -159,6 +169,11 @@ impl TapPoint {
     #[inline]
     pub fn is_tapped(&self) -> bool {
         self.point.is_tapped.load(Ordering::Relaxed)
+    }
+
+    /// Where the component tells what fails.
+    pub fn failures(&self) -> FailureNotes {
+        self.taps.failures.notes(&self.point.path, &self.point.label)
     }
 
     /// Shows messages to whoever looks.
@@ -185,7 +200,7 @@ impl Point {
 
 impl Drop for TapPoint {
     fn drop(&mut self) {
-        lock(&self.taps.0).points.retain(|it| !Arc::ptr_eq(it, &self.point));
+        lock(&self.taps.all).points.retain(|it| !Arc::ptr_eq(it, &self.point));
     }
 }
 
@@ -302,7 +317,7 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        let mut all = lock(&self.taps.0);
+        let mut all = lock(&self.taps.all);
         all.taps.retain(|it| !Arc::ptr_eq(it, &self.tapped));
         all.points.iter().for_each(|it| it.remove(&self.tapped));
     }
@@ -310,7 +325,7 @@ impl Drop for Tap {
 
 impl fmt::Debug for Taps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n_taps = lock(&self.0).taps.len();
+        let n_taps = lock(&self.all).taps.len();
         f.debug_struct("Taps").field("n_taps", &n_taps).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    time::Duration,
 };
+
+use wappa_component::Clock;
+
+use crate::{ages::Ages, world::World};
 
 /// What a stream's components are doing. Cloning shares.
 #[derive(Clone, Default)]
@@ -17,7 +22,16 @@ struct State {
     fault: Mutex<Option<String>>,
     n_failed_sources: AtomicU64,
     components: Mutex<Vec<Entry>>,
-    connections: Mutex<Vec<(End, Connection)>>,
+    connections: Mutex<Vec<Connected>>,
+    inputs: Mutex<Vec<(String, World, Ages)>>,
+    n_threads: AtomicU32,
+}
+
+/// An input or output with its connection.
+struct Connected {
+    end: End,
+    path: String,
+    connection: Connection,
 }
 
 /// At which end of a stream a connection is.
@@ -96,14 +110,45 @@ impl Activity {
     /// Whether all inputs, and all outputs, have the connections that they want, however deep they are in others.
     pub fn are_connected(&self) -> (bool, bool) {
         let connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let are = |end| connections.iter().filter(|it| it.0 == end).all(|it| it.1.is_there());
+        let are = |end| connections.iter().filter(|it| it.end == end).all(|it| it.connection.is_there());
         (are(End::Input), are(End::Output))
     }
 
-    pub(crate) fn connection(&self, end: End) -> Connection {
+    /// How many threads the pipeline has; 0 while it is not built.
+    pub fn threads(&self) -> usize {
+        self.0.n_threads.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn set_threads(&self, n: usize) {
+        self.0.n_threads.store(u32::try_from(n).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// The paths of all inputs and outputs, and whether each has the connection that it wants.
+    pub fn connections(&self) -> Vec<(String, bool)> {
+        let connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.iter().map(|it| (it.path.clone(), it.connection.is_there())).collect()
+    }
+
+    /// The path of the input whose message waits longest for its answer, and how long, to a second.
+    pub fn oldest_unanswered(&self) -> Option<(String, Duration)> {
+        let inputs = self.0.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let ages = inputs.iter().filter_map(|(path, world, ages)| Some((path, ages.oldest(world.now())?)));
+        ages.max_by_key(|it| it.1).map(|(path, age)| (path.clone(), age))
+    }
+
+    pub(crate) fn connection(&self, end: End, path: &str) -> Connection {
         let connection = Connection::default();
-        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner).push((end, connection.clone()));
+        let connected = Connected { end, path: path.to_string(), connection: connection.clone() };
+        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connected);
         connection
+    }
+
+    /// When the messages of this input are read and answered.
+    pub(crate) fn ages(&self, path: &str, world: &World) -> Ages {
+        let ages = Ages::default();
+        let input = (path.to_string(), world.clone(), ages.clone());
+        self.0.inputs.lock().unwrap_or_else(PoisonError::into_inner).push(input);
+        ages
     }
 
     pub(crate) fn component(&self, label: &str, path: &str) -> Calls {
@@ -141,12 +186,14 @@ mod tests {
     fn an_end_is_connected_when_all_of_it_are() {
         let activity = Activity::default();
         assert_eq!(activity.are_connected(), (true, true));
-        let (one, two) = (activity.connection(End::Input), activity.connection(End::Input));
-        let output = activity.connection(End::Output);
+        let (one, two) = (activity.connection(End::Input, "a"), activity.connection(End::Input, "b"));
+        let output = activity.connection(End::Output, "c");
         one.set(true);
         assert_eq!(activity.are_connected(), (false, false));
         two.set(true);
         assert_eq!(activity.are_connected(), (true, false));
+        let connections = [("a", true), ("b", true), ("c", false)].map(|(path, is)| (path.to_string(), is));
+        assert_eq!(activity.connections(), connections);
         output.set(true);
         one.set(false);
         assert_eq!(activity.are_connected(), (false, true));

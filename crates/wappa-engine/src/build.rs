@@ -273,6 +273,7 @@ impl Shared {
 impl<'a> Building<'a> {
     fn new(request: &'a BuildRequest<'a>) -> Building<'a> {
         let (threads, setting) = (threads(request.config), request.setting);
+        setting.activity.set_threads(threads);
         let stop = setting.stop.clone();
         let surroundings = Surroundings {
             registry: request.registry,

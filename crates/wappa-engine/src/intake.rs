@@ -9,12 +9,13 @@ use std::{
 };
 
 use wappa_component::{
-    Ack, Clock, ConnectError, Counter, Failure, Gauge, Input, Level, Logger, Parcel, ReadError, Step,
-    TapPoint, Timing, Waits, counted,
+    Ack, Clock, ConnectError, Counter, Failure, FailureNotes, Gauge, Input, Level, Logger, Parcel, ReadError,
+    Step, TapPoint, Timing, Waits, counted,
 };
 
 use crate::{
     activity::{Activity, Connection, End},
+    ages::Ages,
     observe::{Observed, Tally},
     quiet::Quiet,
     series,
@@ -44,12 +45,14 @@ pub(crate) struct Intake {
     not_before: Option<Duration>,
     received: Counter,
     unanswered: Gauge,
+    ages: Ages,
     connection_up: Counter,
     connection_failed: Counter,
     connection_lost: Counter,
     latency: Timing,
     quiet: Arc<Quiet>,
     tap: TapPoint,
+    failures: FailureNotes,
     /// For what is said after each restart; `None`: there was none yet.
     restarts: Option<Quiet>,
 }
@@ -70,13 +73,15 @@ impl Intake {
             connection_lost: of.counter(series::INPUT_CONNECTION_LOST),
             latency: of.timing(series::INPUT_LATENCY_NS),
             quiet: Arc::new(Quiet::new(&of.world)),
+            failures: tap.failures(),
+            ages: activity.ages(&of.path, &of.world),
+            connection: activity.connection(End::Input, &of.path),
             inner,
             of,
             tap,
             tally,
             activity: activity.clone(),
             is_up: false,
-            connection: activity.connection(End::Input),
             is_stopped: false,
             is_over: false,
             is_closed: false,
@@ -127,6 +132,7 @@ impl Intake {
     fn failed_to_connect(&self, text: &str) {
         self.connection_failed.add(1);
         let of = &self.of;
+        self.failures.connection(&text);
         self.quiet.log(&of.logger, Level::Error, || format!("Failed to connect to {}: {text}", of.name));
     }
 
@@ -169,6 +175,7 @@ impl Intake {
                 }
             }
             ReadError::SourceFailed(text) => {
+                self.failures.read(&text);
                 let text = || format!("Failed to read message: {text}");
                 // Each source is told once, unless it is read again and again.
                 match &self.restarts {
@@ -179,6 +186,7 @@ impl Intake {
                 waits.again();
             }
             ReadError::BackOff(text) => {
+                self.failures.read(&text);
                 self.quiet.log(&of.logger, Level::Error, || format!("Failed to read message: {text}"));
                 self.wait(waits);
             }
@@ -191,15 +199,18 @@ impl Intake {
         self.received.add(n_origins);
         self.unanswered.add(n_origins as i64);
         self.tally.add_read(n_origins);
+        let began = self.of.world.now();
+        self.ages.begin(began, n_origins);
         let watch = Watch {
             world: self.of.world.clone(),
             latency: self.latency.clone(),
             unanswered: self.unanswered.clone(),
+            ages: self.ages.clone(),
             tally: self.tally.clone(),
             quiet: Arc::clone(&self.quiet),
             logger: self.of.logger.clone(),
             stop: self.of.stop.clone(),
-            began: self.of.world.now(),
+            began,
         };
         parcel.wrap_ack(move |inner: Ack| match inner.is_leased() {
             true => {
@@ -223,6 +234,7 @@ struct Watch {
     world: World,
     latency: Timing,
     unanswered: Gauge,
+    ages: Ages,
     tally: Tally,
     quiet: Arc<Quiet>,
     logger: Logger,
@@ -235,6 +247,7 @@ impl Watch {
     fn see(&self, n_answered: u64, failures: &[Failure]) {
         self.latency.record(self.world.now().saturating_sub(self.began));
         self.unanswered.add(-(n_answered as i64));
+        self.ages.end(self.began, n_answered);
         let is_failed = |it: &&Failure| !it.reason.is_unwanted();
         let n_failed = failures.iter().filter(is_failed).count();
         self.tally.answer(n_answered, n_failed as u64);

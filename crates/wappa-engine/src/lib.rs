@@ -3,6 +3,7 @@
 //! It knows the traits of `wappa-component` and never a component's name.
 
 mod activity;
+mod ages;
 mod attendant;
 mod build;
 mod filler;

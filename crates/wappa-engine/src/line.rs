@@ -14,14 +14,14 @@ use std::{
 };
 
 use wappa_component::{
-    Clock, ConnectError, Counter, Delivery, Desk, Level, Output, OutputBell, Part, Step, TapPoint, Timing,
-    WriteError, stopped,
+    Clock, ConnectError, Counter, Delivery, Desk, FailureNotes, Level, Output, OutputBell, Part, Step,
+    TapPoint, Timing, WriteError, stopped,
 };
 use wappa_message::Mark;
 
 use crate::{
     activity::{Activity, Connection, End},
-    observe::{Observed, share},
+    observe::Observed,
     quiet::Quiet,
     series,
     world::Monitor,
@@ -73,6 +73,7 @@ struct LineDesk {
     error: Counter,
     latency: Timing,
     quiet: Quiet,
+    failures: FailureNotes,
 }
 
 impl Line {
@@ -87,7 +88,9 @@ impl Line {
             connection_up: of.counter(series::OUTPUT_CONNECTION_UP),
             connection_failed: of.counter(series::OUTPUT_CONNECTION_FAILED),
             connection_lost: of.counter(series::OUTPUT_CONNECTION_LOST),
+            connection: activity.connection(End::Output, &of.path),
             desk: Arc::new(LineDesk {
+                failures: tap.failures(),
                 sent: of.counter(series::OUTPUT_SENT),
                 batch_sent: of.counter(series::OUTPUT_BATCH_SENT),
                 error: of.counter(series::OUTPUT_ERROR),
@@ -105,7 +108,6 @@ impl Line {
             tap,
             activity: activity.clone(),
             is_up: false,
-            connection: activity.connection(End::Output),
             is_connecting: false,
             back_off: Duration::ZERO,
             not_before: None,
@@ -155,6 +157,7 @@ impl Line {
     fn failed_to_connect(&self, text: &str) {
         self.connection_failed.add(1);
         let of = &self.desk.of;
+        self.desk.failures.connection(&text);
         self.desk.quiet.log(&of.logger, Level::Error, || format!("Failed to connect to {}: {text}", of.name));
     }
 
@@ -328,7 +331,8 @@ impl LineDesk {
         delivery.answer(Err(failed()));
     }
 
-    fn log_failure(&self, reason: &dyn std::fmt::Display) {
+    fn tell_failure(&self, n_messages: usize, reason: &dyn std::fmt::Display) {
+        self.failures.messages(n_messages, reason);
         self.quiet.log(&self.of.logger, Level::Error, || {
             format!("Failed to send message to {}: {reason}", self.of.name)
         });
@@ -341,24 +345,25 @@ impl LineDesk {
             Ok(()) => 0,
             Err(WriteError::NotConnected | WriteError::Closed) => return,
             Err(WriteError::Failed(reason)) => {
-                self.log_failure(reason);
+                self.tell_failure(part.n_messages(), reason);
                 n_messages
             }
             Err(WriteError::Partial(failures)) => {
                 if let Some((_, reason)) = failures.first() {
-                    self.log_failure(reason);
+                    self.tell_failure(failures.len(), reason);
                 }
                 failures.len() as u64
             }
             Err(WriteError::Rejected(failures)) => {
                 if let Some((_, reason)) = failures.first() {
+                    self.failures.messages(failures.len(), reason);
                     self.of.logger.debug(&format!("Rejecting message: {reason}"));
                 }
                 failures.len() as u64
             }
         };
         let n_batches = part.n_batches_with_messages(part.n_batches());
-        self.latency.record(share(self.of.world.now().saturating_sub(began), n_batches.max(1)));
+        self.latency.record_shares(self.of.world.now().saturating_sub(began), n_batches.max(1) as u64);
         self.sent.add(n_messages.saturating_sub(n_failed));
         self.batch_sent.add(if n_failed < n_messages { n_batches as u64 } else { 0 });
         self.error.add(n_failed);

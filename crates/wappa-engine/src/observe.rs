@@ -3,17 +3,14 @@
 //!
 //! Names and labels are Bento's (compatibility reference, section 7.1); everything is counted per part.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use wappa_component::{
-    Census, Clock, Counter, Gauge, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step, TapPoint,
-    Timing,
+    Census, Clock, Counter, FailureNotes, Gauge, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step,
+    TapPoint, Timing,
 };
 use wappa_message::Source;
 
@@ -194,6 +191,7 @@ pub(crate) struct ObservedProcessor {
     latency: Timing,
     failures: Option<FailureLog>,
     source: Arc<Source>,
+    notes: FailureNotes,
     tap: TapPoint,
 }
 
@@ -216,6 +214,7 @@ impl ObservedProcessor {
             batch_sent: of.counter(series::PROCESSOR_BATCH_SENT),
             error: of.counter(series::PROCESSOR_ERROR),
             latency: of.timing(series::PROCESSOR_LATENCY_NS),
+            notes: tap.failures(),
             failures,
             inner,
             of,
@@ -236,7 +235,7 @@ impl Processor for ObservedProcessor {
         step.put_marks(marks_of_parent);
         step.enter(parent);
         if 0 < done {
-            self.latency.record(share(self.of.world.now().saturating_sub(began), done));
+            self.latency.record_shares(self.of.world.now().saturating_sub(began), done as u64);
         }
         self.received.add(before.messages_of(done) as u64);
         self.batch_received.add(done as u64);
@@ -248,6 +247,9 @@ impl Processor for ObservedProcessor {
         self.sent.add(n_messages as u64);
         self.batch_sent.add(part.n_batches_with_messages(n_batches) as u64);
         self.error.add(marks.len() as u64);
+        if let Some(last) = marks.last() {
+            self.notes.messages(marks.len(), last);
+        }
         if let Some(failures) = &self.failures {
             failures.see(part, &marks);
         }
@@ -256,11 +258,6 @@ impl Processor for ObservedProcessor {
         }
         done
     }
-}
-
-/// Bento measures each batch; we look at the clock once per part.
-pub(crate) fn share(elapsed: Duration, n_batches: usize) -> Duration {
-    elapsed / u32::try_from(n_batches).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod metrics;
 mod multipart;
 mod names;
 mod output;
+mod page;
 mod patient;
 mod peer;
 mod routes;
@@ -31,6 +32,7 @@ use wappa_component::Component;
 
 pub use crate::{
     debug::{Debug, Made},
+    page::{Picture, PicturePart, PictureWay, StreamState, StreamView, View},
     routes::Routes,
     service::{Readiness, Service, Shown},
 };

@@ -56,6 +56,8 @@ pub struct Routes(Arc<Shared>);
 
 struct Shared {
     list: RwLock<Vec<Route>>,
+    /// What is served where no route has the path.
+    beneath: RwLock<Vec<Route>>,
     /// Why nobody can come.
     closed: Mutex<Option<String>>,
 }
@@ -63,7 +65,11 @@ struct Shared {
 impl Default for Shared {
     fn default() -> Shared {
         let text = "this program has no HTTP service: give the component an `address`";
-        Shared { list: RwLock::default(), closed: Mutex::new(Some(text.to_string())) }
+        Shared {
+            list: RwLock::default(),
+            beneath: RwLock::default(),
+            closed: Mutex::new(Some(text.to_string())),
+        }
     }
 }
 
@@ -178,6 +184,19 @@ impl Routes {
             .expect("the paths of a service are its own");
     }
 
+    /// Serves exactly this path, as long as the server is there, where no component has it.
+    pub(crate) fn serve_beneath(
+        &self,
+        path: &str,
+        description: &'static str,
+        handler: impl Handler + 'static,
+    ) {
+        let handler: Option<Arc<dyn Handler>> = Some(Arc::new(handler));
+        let route =
+            Route { path: path.to_string(), pattern: Pattern::Exact, description, handler, is_taken: true };
+        self.0.beneath.write().unwrap_or_else(PoisonError::into_inner).push(route);
+    }
+
     fn put(
         &self,
         path: &str,
@@ -207,7 +226,8 @@ impl Routes {
     /// Who answers for a path, and what stands for the names in it.
     pub(crate) fn find(&self, path: &[u8]) -> Option<Found> {
         let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
-        routes.iter().find_map(|route| {
+        let beneath = self.0.beneath.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().chain(&*beneath).find_map(|route| {
             let vars = match &route.pattern {
                 Pattern::Exact => (path == route.path.as_bytes()).then(Vec::new),
                 Pattern::Begin => path.starts_with(route.path.as_bytes()).then(Vec::new),
@@ -227,7 +247,8 @@ impl Routes {
     pub(crate) fn list(&self) -> BTreeMap<String, &'static str> {
         let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
         let description = |it: &Route| if it.is_taken { it.description } else { "Endpoint disabled." };
-        routes.iter().map(|it| (it.path.clone(), description(it))).collect()
+        let beneath = self.0.beneath.read().unwrap_or_else(PoisonError::into_inner);
+        beneath.iter().chain(&*routes).map(|it| (it.path.clone(), description(it))).collect()
     }
 }
 

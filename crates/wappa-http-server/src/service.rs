@@ -19,7 +19,8 @@ use crate::{
     answer::{Answer, error, held, of_type, text},
     auth::BasicAuth,
     cors::Cors,
-    debug::{self, Debug},
+    debug::{self, Debug, Shield},
+    page::{self, View},
     routes::{Asked, Routes},
     server::{Limits, PROTOCOLS, Server, Setup},
 };
@@ -55,6 +56,8 @@ pub struct Shown {
     pub page: Option<(Page, Metrics)>,
     /// For programs on this machine, and whoever knows the password.
     pub debug: Option<Debug>,
+    /// What the page at `/` shows.
+    pub view: View,
 }
 
 /// The HTTP service of a process.
@@ -116,7 +119,8 @@ impl Service {
 
     /// Serves what is shown.
     pub fn show(&self, shown: Shown) {
-        let Shown { version, built, readiness, page, debug } = shown;
+        let Shown { version, built, readiness, page, debug, view } = shown;
+        let shield = Shield { has_password: self.has_password };
         let routes = &self.routes;
         routes.serve("/ping", "Ping me.", |_: Asked| ready(text("pong")));
         let version = format!("{{\"version\":\"{version}\", \"built\":\"{built}\"}}");
@@ -146,8 +150,9 @@ impl Service {
             }
         }
         if let Some(debug) = debug {
-            debug::serve(routes, debug, self.has_password);
+            debug::serve(routes, debug, shield);
         }
+        page::serve(routes, view, shield);
     }
 
     /// Listens from now on. Where somebody else does, it is tried again until it can be, and said once: as an error, or as

@@ -33,7 +33,8 @@ fn its_paths_are_bentos() {
     assert_eq!(client.ask("GET", "/ready", "", "").brief(), "200 OK");
     assert_eq!(
         client.ask("GET", "/endpoints", "", "").brief(),
-        "200 {\"/endpoints\":\"Returns this map of endpoints.\",\"/metrics\":\"Exposes service-wide metrics in the format \
+        "200 {\"/\":\"Shows the stream to a person.\",\"/-/live\":\"Streams what the page shows, as server-sent events.\",\
+         \"/endpoints\":\"Returns this map of endpoints.\",\"/metrics\":\"Exposes service-wide metrics in the format \
          configured.\",\"/ping\":\"Ping me.\",\"/post\":\"Post a message into Wappa.\",\"/post/ws\":\"Post messages via \
          websocket into Wappa.\",\"/ready\":\"Returns 200 OK if all inputs and outputs are connected, otherwise a 503 is \
          returned.\",\"/stats\":\"Exposes service-wide metrics in the format configured.\",\"/version\":\"Returns the \

@@ -21,7 +21,7 @@ pub struct StreamConfig {
     pub http: HttpConfig,
     /// Whether the config says anything of the HTTP service.
     pub names_http: bool,
-    /// The config as it may be printed, for whoever may see it ([`HttpConfig::debug_endpoints`]).
+    /// The config as it may be printed: what the HTTP service shows of it, to whoever may see it.
     pub shown: Option<Node>,
     /// Where messages come from.
     pub input: ComponentNode,
@@ -284,9 +284,8 @@ impl StreamConfig {
             Some(_) => read_root(node, reader)?,
             None => read_root(&without_metrics(node), reader)?,
         };
-        let is_shown = root.http.enabled && root.http.debug_endpoints;
         Some(StreamConfig {
-            shown: is_shown.then(|| scrub(node, StreamConfig::FIELDS, reader.registry())),
+            shown: root.http.enabled.then(|| scrub(node, StreamConfig::FIELDS, reader.registry())),
             http: root.http,
             names_http: value_at(node, "http").is_some(),
             input: root.input,

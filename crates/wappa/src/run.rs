@@ -309,7 +309,7 @@ fn start(
     let setting = new_setting()?;
     let events = Events::listen(setting.stop()).map_err(closing)?;
     // Whoever looks after the process finds it there while a guest is compiled.
-    let serving = Serving::start(&config, environment, &logger, push.page()).map_err(closing)?;
+    let serving = Serving::start(&config, environment, &logger, push.page(), &metrics).map_err(closing)?;
     let setting = setting.tapped_by(serving.taps());
     let mut services = Services::default();
     // How far streams that follow each other are is nothing to be shown.

@@ -27,13 +27,15 @@ mod with_http {
         time::Duration,
     };
 
-    use wappa_http_server::{Debug, Made, Readiness, Routes, Service, Shown};
+    use wappa_http_server::{
+        Debug, Made, Picture, Readiness, Routes, Service, Shown, StreamState, StreamView, View,
+    };
     use wappa_message::Value;
     use wappa_net::Runtime;
     use wappa_spec::StreamConfig;
 
     use super::{Activity, Environment, Logger, Metrics, Node, Page, Services, Taps, config_of};
-    use crate::run::VERSION;
+    use crate::{graph::live, run::VERSION, table};
 
     /// How long clients have, at the end, to take their answers.
     const GRACE: Duration = Duration::from_secs(1);
@@ -45,9 +47,30 @@ mod with_http {
         routes: Routes,
         service: Option<Service>,
         stream: Arc<Mutex<Stream>>,
-        /// The config of the stream, as it may be shown.
-        config: Arc<Mutex<Option<Node>>>,
+        config: Arc<Mutex<Config>>,
         taps: Taps,
+    }
+
+    /// The config of the stream, as it may be shown, and the picture of it once somebody looks.
+    #[derive(Debug, Default)]
+    struct Config {
+        shown: Option<Node>,
+        picture: Option<Arc<Picture>>,
+    }
+
+    impl Config {
+        fn new(shown: Option<Node>) -> Config {
+            Config { shown, picture: None }
+        }
+
+        fn picture(&mut self) -> Arc<Picture> {
+            let shown = &self.shown;
+            let draw = || {
+                let picture = shown.as_ref().map(|it| live::picture(it, &table::registry()));
+                Arc::new(picture.unwrap_or_default())
+            };
+            Arc::clone(self.picture.get_or_insert_with(draw))
+        }
     }
 
     #[derive(Debug)]
@@ -64,9 +87,10 @@ mod with_http {
             environment: &Environment,
             logger: &Logger,
             page: Option<(Page, Metrics)>,
+            metrics: &Metrics,
         ) -> Result<Serving, String> {
             let (runtime, stream) = (Runtime::default(), Arc::new(Mutex::new(Stream::Starting)));
-            let (shown, taps) = (Arc::new(Mutex::new(config.shown.clone())), Taps::default());
+            let (shown, taps) = (Arc::new(Mutex::new(Config::new(config.shown.clone()))), Taps::default());
             let http = config_of(config, environment);
             if !http.enabled {
                 let routes = Routes::default();
@@ -100,6 +124,13 @@ mod with_http {
                     Stream::Ended => Readiness::Ended,
                 }),
                 page,
+                view: View {
+                    version: VERSION,
+                    metrics: metrics.clone(),
+                    taps: taps.clone(),
+                    has_debug: debug.is_some(),
+                    streams: streams_of(&stream, &shown),
+                },
                 debug,
             });
             service.listen(config.names_http)?;
@@ -120,7 +151,7 @@ mod with_http {
 
         /// What is shown is the config of the stream that is to run.
         pub(crate) fn shows(&self, config: Option<Node>) {
-            *lock(&self.config) = config;
+            *lock(&self.config) = Config::new(config);
         }
 
         /// A stream runs, until another one does.
@@ -161,12 +192,38 @@ mod with_http {
     }
 
     /// What is made of the config at each request.
-    fn made_of(
-        config: &Arc<Mutex<Option<Node>>>,
-        make: impl Fn(&Node) -> String + Send + Sync + 'static,
-    ) -> Made {
+    fn made_of(config: &Arc<Mutex<Config>>, make: impl Fn(&Node) -> String + Send + Sync + 'static) -> Made {
         let config = Arc::clone(config);
-        Box::new(move || lock(&config).as_ref().map(&make).unwrap_or_default())
+        Box::new(move || lock(&config).shown.as_ref().map(&make).unwrap_or_default())
+    }
+
+    /// What the page shows of the stream at each look.
+    fn streams_of(
+        stream: &Arc<Mutex<Stream>>,
+        config: &Arc<Mutex<Config>>,
+    ) -> Box<dyn Fn() -> Vec<StreamView> + Send + Sync> {
+        let (stream, config) = (Arc::clone(stream), Arc::clone(config));
+        Box::new(move || {
+            let picture = lock(&config).picture();
+            let view = |state| StreamView {
+                name: String::new(),
+                state,
+                threads: 1,
+                connections: Vec::new(),
+                oldest: None,
+                picture,
+            };
+            vec![match &*lock(&stream) {
+                Stream::Starting => view(StreamState::Starting),
+                Stream::Runs(activity) => StreamView {
+                    threads: activity.threads(),
+                    connections: activity.connections(),
+                    oldest: activity.oldest_unanswered(),
+                    ..view(StreamState::Running)
+                },
+                Stream::Ended => view(StreamState::Ended),
+            }]
+        })
     }
 
     fn lock<T>(stream: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -192,6 +249,7 @@ mod without_http {
             environment: &Environment,
             _: &Logger,
             _: Option<(Page, Metrics)>,
+            _: &Metrics,
         ) -> Result<Serving, String> {
             let _ = config_of(config, environment);
             Ok(Serving { taps: Taps::default() })

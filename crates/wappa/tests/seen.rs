@@ -291,3 +291,70 @@ fn what_cannot_be_shown_says_why() {
     );
     stream.end();
 }
+
+/// What the page is told at first: the picture of the stream.
+fn picture(url: &str) -> serde_json::Value {
+    let address = url.strip_prefix("http://").expect("it is one");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(b"GET /-/live HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    let text = read_until(&mut BufReader::new(stream), "event: look");
+    let data = text.split("\ndata: ").nth(1).and_then(|it| it.lines().next()).expect("it is the first event");
+    serde_json::from_str(data).expect("it is JSON")
+}
+
+/// Numbers find their boxes by path, so a picture has the paths that the stream itself has, however deep.
+#[test]
+fn the_picture_of_a_stream_has_its_components() {
+    let config = "
+http: { address: '127.0.0.1:0', debug_endpoints: true }
+input:
+  broker:
+    inputs:
+      - stdin: {}
+        processors: [{ mapping: root = content() }, { try: [{ mapping: root = content() }] }]
+      - read_until: { check: 'false', input: { generate: { interval: 1h, mapping: 'root = {}' } } }
+      - sequence: { inputs: [{ resource: more }] }
+buffer: { memory: {} }
+pipeline:
+  processors:
+    - switch:
+        - check: 'false'
+          processors: [{ log: {} }]
+        - processors: [{ for_each: [{ mapping: root = this }] }, { catch: [{ log: {} }] }]
+    - branch: { processors: [{ mapping: root = 1 }, { cached: { cache: kept, key: k, processors: [{ mapping: root = 2 }] } }] }
+    - workflow: { branches: { one: { processors: [{ mapping: root = 1 }] } } }
+    - parallel: { processors: [{ mapping: root = this }] }
+    - while: { max_loops: 1, check: 'false', processors: [{ mapping: root = this }] }
+    - group_by: [{ check: 'true', processors: [{ mapping: root = this }] }]
+    - retry: { processors: [{ mapping: root = this }] }
+    - resource: shared
+output:
+  processors: [{ mapping: root = this }]
+  switch:
+    cases:
+      - check: 'false'
+        output: { fallback: [{ drop: {} }, { reject: no, processors: [{ mapping: root = this }] }] }
+      - output:
+          broker:
+            outputs:
+              - retry: { output: { drop: {} } }
+              - drop_on: { error: true, output: { drop: {} } }
+              - resource: away
+input_resources: [{ label: more, generate: { interval: 1h, mapping: 'root = {}' } }]
+processor_resources: [{ label: shared, mapping: root = this }]
+output_resources: [{ label: away, drop: {} }]
+cache_resources: [{ label: kept, memory: {} }]
+";
+    let program = Program::new("picture").file("a.yaml", config);
+    let stream = Stream::start(&program, &["-c", "a.yaml"]);
+    let picture = picture(&stream.url);
+    let parts = picture["parts"].as_array().expect("it has parts");
+    // Those of resources are told apart by their labels.
+    let paths = parts.iter().filter_map(|it| it["path"].as_str()?.split(' ').next());
+    let drawn: Vec<&str> = paths.collect();
+    let listed = program.run(&["tap", &stream.url]).stdout;
+    let paths: Vec<&str> = listed.lines().filter_map(|it| it.split(' ').next()).collect();
+    assert!(25 < paths.len(), "{listed}");
+    let missing: Vec<&&str> = paths.iter().filter(|it| !drawn.contains(it)).collect();
+    assert!(missing.is_empty(), "{missing:?} not in {drawn:?}");
+}

@@ -36,14 +36,19 @@ pub struct Debug {
 
 /// Who is shown anything.
 #[derive(Clone, Copy)]
-struct Shield {
-    has_password: bool,
+pub(crate) struct Shield {
+    pub(crate) has_password: bool,
 }
 
 impl Shield {
+    /// Whether who asks is shown what tells of messages or of the config.
+    pub(crate) fn lets(self, asked: &Asked) -> bool {
+        self.has_password || (asked.peer.is_local && host::is_of_machine(&asked.request))
+    }
+
     /// The answer for whoever is not.
     fn refuses(self, asked: &Asked) -> Option<Answer> {
-        if self.has_password || (asked.peer.is_local && host::is_of_machine(&asked.request)) {
+        if self.lets(asked) {
             return None;
         }
         Some(error(
@@ -55,8 +60,7 @@ impl Shield {
 }
 
 /// Serves all of it.
-pub(crate) fn serve(routes: &Routes, debug: Debug, has_password: bool) {
-    let shield = Shield { has_password };
+pub(crate) fn serve(routes: &Routes, debug: Debug, shield: Shield) {
     let Debug { config_json, config_yaml, at_work, memory, taps } = debug;
     let made = |path: &str, description: &'static str, content_type: &'static str, make: Made| {
         routes.serve(path, description, move |asked: Asked| {

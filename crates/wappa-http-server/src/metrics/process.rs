@@ -3,10 +3,10 @@
 use std::fs;
 
 /// The name of a series, what kind it is, what it means, and its value.
-type Measured = (&'static str, &'static str, &'static str, f64);
+pub(crate) type Measured = (&'static str, &'static str, &'static str, f64);
 
 /// All that can be found out.
-pub(super) fn measure() -> Vec<Measured> {
+pub(crate) fn measure() -> Vec<Measured> {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, which may have any letters, is in parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')').map_or(Vec::new(), |it| it.1.split_whitespace().collect());

@@ -13,7 +13,7 @@ use std::{
 
 use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services, Taps};
 use wappa_engine::{Activity, BuildRequest, Report, Setting, Stop, Tally, World};
-use wappa_http_server::{Debug, Readiness, Service, Shown};
+use wappa_http_server::{Debug, Picture, Readiness, Service, Shown, StreamState, StreamView, View};
 use wappa_net::Runtime;
 use wappa_spec::{LintOptions, Source, Spec, StreamConfig};
 
@@ -176,7 +176,15 @@ fn serve(
     let Some(wappa_component::Build::Exporter(build)) = build else { panic!("it is an exporter") };
     let specs: Vec<&Spec> = table().iter().map(|it| &it.spec).collect();
     let exporter = build(&config.metrics.body, &specs, logger.clone()).expect("the config is sound");
+    let view = View {
+        version: "1.2.3",
+        metrics: metrics.clone(),
+        taps: taps.clone(),
+        streams: streams_of(activity.clone()),
+        has_debug: config.http.debug_endpoints,
+    };
     service.show(Shown {
+        view,
         version: "1.2.3",
         built: "",
         readiness: Box::new(move || {
@@ -194,6 +202,21 @@ fn serve(
     });
     service.listen(true).expect("threads can be started");
     service
+}
+
+/// A stream that is not drawn.
+fn streams_of(activity: Activity) -> Box<dyn Fn() -> Vec<StreamView> + Send + Sync> {
+    let picture = Arc::new(Picture::default());
+    Box::new(move || {
+        vec![StreamView {
+            name: String::new(),
+            state: StreamState::Running,
+            threads: activity.threads(),
+            connections: activity.connections(),
+            oldest: activity.oldest_unanswered(),
+            picture: Arc::clone(&picture),
+        }]
+    })
 }
 
 /// An answer, as it came.

@@ -24,12 +24,27 @@ pub(super) enum Role {
     More,
 }
 
+impl Role {
+    /// What it is called in pictures.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Role::Input => "input",
+            Role::Processor => "processor",
+            Role::Output => "output",
+            Role::Resource => "resource",
+            Role::More => "more",
+        }
+    }
+}
+
 /// A component.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) role: Role,
     pub(super) name: String,
     pub(super) label: String,
+    /// Where it is in a stream: `root.pipeline.processors.0`.
+    pub(super) path: String,
 }
 
 /// A way that messages take, or the use of a resource.
@@ -66,33 +81,34 @@ impl Flow {
         for (kind, field) in &kinds {
             let Some(kind) = ComponentKind::ALL.into_iter().find(|it| it.name() == *kind) else { continue };
             for node in root.get(field).and_then(Node::as_seq).unwrap_or_default() {
-                pending.push((kind, node));
+                pending.push((kind, node, format!("root.{field}")));
             }
         }
-        for (kind, node) in pending {
-            let Some(id) = flow.part(Role::Resource, kind, node, registry) else { continue };
+        for (kind, node, path) in pending {
+            let Some(id) = flow.part(Role::Resource, kind, node, &path, registry) else { continue };
             let label = node.get("label").map(Node::as_key).unwrap_or_default().to_string();
             flow.resources.insert((kind, label), id);
             defined.push((id, kind, node));
         }
         let input = root.get("input").unwrap_or(&none);
-        let mut ends = flow.input(input, registry, 0);
+        let mut ends = flow.input(input, "root.input", registry, 0);
         if let Some(buffer) = root.get("buffer").filter(|it| name_of(it) != "none")
-            && let Some(id) = flow.part(Role::Processor, ComponentKind::Buffer, buffer, registry)
+            && let Some(id) =
+                flow.part(Role::Processor, ComponentKind::Buffer, buffer, "root.buffer", registry)
         {
             flow.lead(&ends, id);
             ends = vec![(id, String::new())];
         }
         let processors = root.get("pipeline").and_then(|it| it.get("processors"));
-        ends = flow.chain(processors.unwrap_or(&none), ends, registry, 0);
-        flow.output(root.get("output").unwrap_or(&none), &ends, registry, 0);
+        ends = flow.chain(processors.unwrap_or(&none), "root.pipeline.processors", ends, registry, 0);
+        flow.output(root.get("output").unwrap_or(&none), "root.output", &ends, registry, 0);
         for (id, kind, node) in defined {
             let spec = spec_of(kind, node, registry);
             flow.uses(id, spec, node);
         }
         if 0 < flow.n_more {
             let name = format!("and {} more", flow.n_more);
-            flow.parts.push(Part { role: Role::More, name, label: String::new() });
+            flow.parts.push(Part { role: Role::More, name, label: String::new(), path: String::new() });
         }
         flow
     }
@@ -110,6 +126,7 @@ impl Flow {
         role: Role,
         kind: ComponentKind,
         node: &Node,
+        path: &str,
         registry: &dyn Registry,
     ) -> Option<usize> {
         if self.is_full() {
@@ -125,7 +142,7 @@ impl Flow {
             None => shown(name_of(node)),
         };
         let label = node.get("label").map(|it| shown(it.as_key())).unwrap_or_default();
-        self.parts.push(Part { role, name, label });
+        self.parts.push(Part { role, name, label, path: path.to_string() });
         Some(self.parts.len() - 1)
     }
 
@@ -136,7 +153,7 @@ impl Flow {
     }
 
     /// An input with what is below it; where its messages come out.
-    fn input(&mut self, node: &Node, registry: &dyn Registry, depth: usize) -> Ends {
+    fn input(&mut self, node: &Node, path: &str, registry: &dyn Registry, depth: usize) -> Ends {
         if self.is_full() {
             return Ends::new();
         }
@@ -144,44 +161,65 @@ impl Flow {
         let below = if depth < DEPTH_MAX { inner(spec, node, ComponentKind::Input) } else { Vec::new() };
         let mut from = Ends::new();
         for (text, children) in below {
-            for child in children {
-                let ends = self.input(child, registry, depth + 1);
+            for (below, child) in children {
+                let ends = self.input(child, &format!("{path}.{below}"), registry, depth + 1);
                 from.extend(
                     ends.into_iter().map(|(id, it)| (id, if it.is_empty() { text.clone() } else { it })),
                 );
             }
         }
-        let Some(id) = self.part(Role::Input, ComponentKind::Input, node, registry) else { return from };
+        let Some(id) = self.part(Role::Input, ComponentKind::Input, node, path, registry) else {
+            return from;
+        };
         self.lead(&from, id);
         self.uses(id, spec, node);
         let mut ends = vec![(id, String::new())];
         for (_, processors) in inner(spec, node, ComponentKind::Processor) {
-            ends = self.each(&processors, ends, registry, depth + 1);
+            ends = self.each(&processors, path, ends, registry, depth + 1);
         }
         match node.get("processors") {
             Some(it) if spec.is_none_or(|it| it.name != "processors") => {
-                self.chain(it, ends, registry, depth + 1)
+                self.chain(it, &format!("{path}.processors"), ends, registry, depth + 1)
             }
             _ => ends,
         }
     }
 
     /// Processors one after the other; where messages come out.
-    fn chain(&mut self, list: &Node, from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
-        let items: Vec<&Node> = list.as_seq().unwrap_or_default().iter().collect();
-        self.each(&items, from, registry, depth)
+    fn chain(&mut self, list: &Node, path: &str, from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
+        let numbered = |(idx, it): (usize, _)| (idx.to_string(), it);
+        let items: Children<'_> =
+            list.as_seq().unwrap_or_default().iter().enumerate().map(numbered).collect();
+        self.each(&items, path, from, registry, depth)
     }
 
-    fn each(&mut self, items: &[&Node], from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
-        items.iter().fold(from, |from, it| self.processor(it, from, registry, depth))
+    /// Those below a path.
+    fn each(
+        &mut self,
+        items: &[(String, &Node)],
+        path: &str,
+        from: Ends,
+        registry: &dyn Registry,
+        depth: usize,
+    ) -> Ends {
+        items.iter().fold(from, |from, (below, it)| {
+            self.processor(it, &format!("{path}.{below}"), from, registry, depth)
+        })
     }
 
-    fn processor(&mut self, node: &Node, from: Ends, registry: &dyn Registry, depth: usize) -> Ends {
+    fn processor(
+        &mut self,
+        node: &Node,
+        path: &str,
+        from: Ends,
+        registry: &dyn Registry,
+        depth: usize,
+    ) -> Ends {
         if self.is_full() {
             return from;
         }
         let spec = spec_of(ComponentKind::Processor, node, registry);
-        let Some(id) = self.part(Role::Processor, ComponentKind::Processor, node, registry) else {
+        let Some(id) = self.part(Role::Processor, ComponentKind::Processor, node, path, registry) else {
             return from;
         };
         self.lead(&from, id);
@@ -193,7 +231,7 @@ impl Flow {
         let has_rest = groups.iter().any(|it| it.0 == "else");
         let mut ends = Ends::new();
         for (text, children) in groups {
-            ends.extend(self.each(&children, vec![(id, text)], registry, depth + 1));
+            ends.extend(self.each(&children, path, vec![(id, text)], registry, depth + 1));
         }
         // What no case is for goes on as it is.
         if spec.is_some_and(|it| it.name == "switch") && !has_rest {
@@ -202,24 +240,30 @@ impl Flow {
         if ends.is_empty() { vec![(id, String::new())] } else { ends }
     }
 
-    fn output(&mut self, node: &Node, from: &Ends, registry: &dyn Registry, depth: usize) {
+    fn output(&mut self, node: &Node, path: &str, from: &Ends, registry: &dyn Registry, depth: usize) {
         if self.is_full() {
             return;
         }
         let spec = spec_of(ComponentKind::Output, node, registry);
         let mut from = from.clone();
         if let Some(it) = node.get("processors") {
-            from = self.chain(it, from, registry, depth + 1);
+            from = self.chain(it, &format!("{path}.processors"), from, registry, depth + 1);
         }
-        let Some(id) = self.part(Role::Output, ComponentKind::Output, node, registry) else { return };
+        let Some(id) = self.part(Role::Output, ComponentKind::Output, node, path, registry) else { return };
         self.lead(&from, id);
         self.uses(id, spec, node);
         if DEPTH_MAX <= depth {
             return;
         }
         for (text, children) in inner(spec, node, ComponentKind::Output) {
-            for child in children {
-                self.output(child, &vec![(id, text.clone())], registry, depth + 1);
+            for (below, child) in children {
+                self.output(
+                    child,
+                    &format!("{path}.{below}"),
+                    &vec![(id, text.clone())],
+                    registry,
+                    depth + 1,
+                );
             }
         }
     }
@@ -269,13 +313,16 @@ fn collect_texts<'n>(node: &'n Node, ty: &Type, texts: &mut Vec<&'n str>, depth:
     }
 }
 
+/// Components below another one, each with the rest of its path.
+type Children<'n> = Vec<(String, &'n Node)>;
+
 /// The components of a kind right below another one, in groups: cases, branches, or all together.
-fn inner<'n>(spec: Option<&Spec>, node: &'n Node, kind: ComponentKind) -> Vec<(String, Vec<&'n Node>)> {
+fn inner<'n>(spec: Option<&Spec>, node: &'n Node, kind: ComponentKind) -> Vec<(String, Children<'n>)> {
     let mut groups = Vec::new();
     if let Some(spec) = spec
         && let Some(body) = node.get(spec.name).or_else(|| node.get("plugin"))
     {
-        gather(body, &spec.body, kind, "", &mut groups, 0);
+        gather(body, &spec.body, kind, "", spec.name, &mut groups, 0);
     }
     groups
 }
@@ -285,16 +332,18 @@ fn gather<'n>(
     ty: &Type,
     kind: ComponentKind,
     text: &str,
-    groups: &mut Vec<(String, Vec<&'n Node>)>,
+    path: &str,
+    groups: &mut Vec<(String, Children<'n>)>,
     depth: usize,
 ) {
     if DEPTH_MAX < depth || node.is_null() {
         return;
     }
     match ty {
-        Type::Component(it) if *it == kind => groups.push((text.to_string(), vec![node])),
+        Type::Component(it) if *it == kind => groups.push((text.to_string(), vec![(path.to_string(), node)])),
         Type::Array(Type::Component(it)) if *it == kind => {
-            let items: Vec<&Node> = node.as_seq().unwrap_or_default().iter().collect();
+            let items = node.as_seq().unwrap_or_default().iter().enumerate();
+            let items: Children<'_> = items.map(|(idx, it)| (format!("{path}.{idx}"), it)).collect();
             if !items.is_empty() {
                 groups.push((text.to_string(), items));
             }
@@ -305,18 +354,20 @@ fn gather<'n>(
                     Type::Object(_) => case(it, index),
                     _ => text.to_string(),
                 };
-                gather(it, item, kind, &text, groups, depth + 1);
+                gather(it, item, kind, &text, &format!("{path}.{index}"), groups, depth + 1);
             }
         }
         Type::Map(value) => {
             for (key, it) in node.as_map().unwrap_or_default() {
-                gather(it, value, kind, &shown(key.as_key()), groups, depth + 1);
+                let path = format!("{path}.{}", key.as_key());
+                gather(it, value, kind, &shown(key.as_key()), &path, groups, depth + 1);
             }
         }
         Type::Object(fields) => {
             for field in *fields {
                 if let Some(value) = node.get(field.name) {
-                    gather(value, &field.ty, kind, text, groups, depth + 1);
+                    let path = format!("{path}.{}", field.name);
+                    gather(value, &field.ty, kind, text, &path, groups, depth + 1);
                 }
             }
         }

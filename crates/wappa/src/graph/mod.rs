@@ -2,6 +2,9 @@
 
 mod draw;
 mod flow;
+mod layout;
+#[cfg(feature = "http")]
+pub(crate) mod live;
 mod mermaid;
 
 use std::path::{Path, PathBuf};

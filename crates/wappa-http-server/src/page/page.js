@@ -1,0 +1,498 @@
+"use strict";
+// What is shown comes from events; every text of it is put where texts are, and nowhere is it read as markup.
+const at = (id) => document.getElementById(id);
+const make = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "text") element.textContent = value;
+    else if (name === "on") for (const [event, call] of Object.entries(value)) element.addEventListener(event, call);
+    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((it) => it !== null && it !== undefined));
+  return element;
+};
+const drawn = (tag, attributes) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+};
+// Writes only what is new, so that a screen reader and a selection are left alone.
+const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+const count = (n) => {
+  if (n === undefined) return "–";
+  for (const [size, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
+    if (n >= size) { const it = n / (unit === "k" ? 1e3 : size); return (it < 10 ? it.toFixed(2) : it < 100 ? it.toFixed(1) : it.toFixed(0)) + " " + unit; }
+  }
+  return n >= 100 || Number.isInteger(n) ? Math.round(n).toLocaleString("en") : n.toFixed(n < 10 ? 1 : 0);
+};
+const time = (ns) => {
+  if (ns === undefined) return "–";
+  for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]]) {
+    if (ns >= size) { const it = ns / size; return (it < 10 ? it.toFixed(1) : it.toFixed(0)) + " " + unit; }
+  }
+  return Math.round(ns) + " ns";
+};
+const span = (seconds) => seconds < 120 ? seconds + " s" : seconds < 7200 ? Math.floor(seconds / 60) + " min" : Math.floor(seconds / 3600) + " h";
+const size = (bytes) => {
+  if (bytes === undefined) return "–";
+  for (const [unit, name] of [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]]) if (bytes >= unit) return (bytes / unit).toFixed(bytes / unit < 10 ? 1 : 0) + " " + name;
+  return bytes + " B";
+};
+const share = (it) => it === undefined ? "–" : Math.round(it * 100) + " %";
+
+const pictures = new Map();
+const history = new Map();
+const SEEN = 120;
+let look = null;
+let chosen = "";
+let opened = null;
+let boxes = new Map();
+let lines = [];
+let drawnPicture = null;
+let lastWord = 0;
+
+const part = (stream, path) => look?.parts[stream + "\n" + path];
+const failed = (stream, path) => part(stream, path)?.failed ?? 0;
+const streamNow = () => look?.streams.find((it) => it.name === chosen);
+const outermost = (stream, kind) => {
+  const all = Object.entries(look.parts).filter(([key, it]) => key.startsWith(stream + "\n") && it.kind === kind);
+  const root = all.find(([key]) => key === stream + "\nroot." + kind);
+  return root ? [root[1]] : all.map((it) => it[1]);
+};
+const sum = (all, name) => {
+  const known = all.filter((it) => it[name] !== undefined);
+  return known.length ? known.reduce((sum, it) => sum + it[name], 0) : undefined;
+};
+const failuresOf = (stream) => Object.entries(look.parts)
+  .filter(([key, it]) => key.startsWith(stream + "\n") && it.kind !== "input")
+  .map((it) => it[1]);
+
+// What holds the stream up: an end without its connection, or who is at work nearly all of the time.
+function bottleneck(stream) {
+  if (!stream || stream.state !== "running") return null;
+  let most = null;
+  for (const [key, it] of Object.entries(look.parts)) {
+    const [of, path] = key.split("\n");
+    if (of !== stream.name || it.busy === undefined || it.kind === "buffer") continue;
+    // What is around others is as busy as they are together.
+    const inner = Object.keys(look.parts).some((other) => other.startsWith(key + "."));
+    if (inner) continue;
+    const busy = it.kind === "processor" ? it.busy / stream.threads : it.busy;
+    if (busy >= 0.6 && (!most || busy > most.busy)) most = { path, busy };
+  }
+  return most?.path ?? null;
+}
+
+function state(stream) {
+  if (!stream) return ["warn", look.streams.length ? "Choose a stream" : "No stream"];
+  if (stream.state === "starting") return ["warn", "Starting"];
+  if (stream.state === "ended") return ["warn", "Ended"];
+  const ends = (kind) => stream.down.filter((it) => it.startsWith("root." + kind)).length;
+  if (ends("output") && ends("input")) return ["bad", "Input and output not connected"];
+  if (ends("output")) return ["bad", "Output not connected"];
+  if (ends("input")) return ["bad", "Input not connected"];
+  if (stream.down.length) return ["bad", "Not connected"];
+  return ["good", "Running"];
+}
+
+function showState() {
+  const [level, text] = state(streamNow());
+  at("state").className = "state " + level;
+  write(at("state"), text);
+  document.title = (chosen ? chosen + ": " : "") + text + " · Wappa";
+  write(at("process"), `Version ${look.version} · memory ${size(look.memory)} · CPU ${share(look.cpu)}`);
+}
+
+function figure(id, name, value, small, level) {
+  let box = at("figure-" + id);
+  if (!box) {
+    box = make("div", { id: "figure-" + id }, make("span", { text: name }), make("b"), make("small"));
+    at("figures").append(box);
+  }
+  box.className = "figure" + (level ? " " + level : "");
+  write(box.children[1], value);
+  write(box.children[2], small);
+  return box;
+}
+
+function showFigures() {
+  const stream = streamNow();
+  at("figures").hidden = !stream;
+  if (!stream) return;
+  const [inputs, outputs] = [outermost(chosen, "input"), outermost(chosen, "output")];
+  const read = sum(inputs, "in");
+  const past = history.get(chosen) ?? [];
+  const wide = figure("read", "Read", count(read) + " /s", count(sum(inputs, "n") ?? 0) + " in all", "wide");
+  spark(wide, past);
+  figure("written", "Written", count(sum(outputs, "out")) + " /s", count(sum(outputs, "n") ?? 0) + " in all");
+  const fails = failuresOf(chosen);
+  const failing = sum(fails, "failing") ?? 0;
+  figure("failed", "Failures", count(failing) + " /s", count(sum(fails, "failed") ?? 0) + " in all", failing > 0 ? "bad" : "");
+  const latency = inputs.find((it) => it.p50 !== undefined);
+  figure("latency", "From read to answered", time(latency?.p50), "99 % within " + time(latency?.p99));
+  const unanswered = sum(inputs, "unanswered") ?? 0;
+  const old = stream.oldest?.seconds ?? 0;
+  figure("unanswered", "Unanswered", count(unanswered), unanswered && stream.oldest ? "the oldest for " + span(old) : "nothing waits", old >= 10 ? "warn" : "");
+}
+
+function spark(box, past) {
+  const [width, height] = [SEEN - 1, 100];
+  const top = Math.max(...past, 1);
+  const points = past.map((it, index) => `${SEEN - past.length + index} ${(height - it / top * 88).toFixed(1)}`);
+  let svg = box.querySelector("svg");
+  if (!svg) {
+    svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(drawn("path", {}));
+    box.append(svg);
+  }
+  const begin = SEEN - past.length;
+  svg.firstChild.setAttribute("d", points.length > 1 ? `M${begin} ${height + 4} L${points.join(" L")} L${SEEN} ${height + 4} Z` : "");
+}
+
+// Draws boxes once for each picture; numbers are written into them.
+function draw() {
+  const picture = pictures.get(chosen);
+  if (picture === drawnPicture) return;
+  drawnPicture = picture;
+  const focused = document.activeElement?.dataset?.path;
+  boxes = new Map();
+  lines = [];
+  const graph = at("graph");
+  graph.replaceChildren();
+  if (!picture || !picture.parts.length) {
+    graph.append(make("p", { class: "empty", text: look.streams.length ? "Nothing to be drawn of this stream." : "No stream runs in this process." }));
+    return;
+  }
+  const canvas = make("div", { class: "canvas", role: "group", "aria-label": "Components, in the order of messages" });
+  canvas.style.width = picture.w + "px";
+  canvas.style.height = picture.h + "px";
+  const svg = drawn("svg", { width: picture.w, height: picture.h, "aria-hidden": "true" });
+  for (const way of picture.ways) {
+    const line = drawn("path", { d: way.line, class: way.use ? "way use" : "way" });
+    svg.append(line);
+    lines.push([way, line]);
+    if (way.text) { const text = drawn("text", { x: way.x, y: way.y }); text.textContent = way.text; svg.append(text); }
+  }
+  canvas.append(svg);
+  // Those of the stream in its order, what they use behind them.
+  const order = [...picture.parts].sort((one, other) => (one.role === "resource") - (other.role === "resource"));
+  for (const it of order) {
+    if (it.role === "more") { const more = make("p", { class: "part", text: it.name }); place(more, it, picture.part); canvas.append(more); continue; }
+    const box = make("button", { type: "button", class: "part " + it.role, "data-path": it.path, "aria-expanded": "false", on: { click: () => open(it, box) } },
+      make("span", { class: "name", text: it.name }), make("span", { class: "dot" }), make("span", { class: "tag", text: "bottleneck" }),
+      make("span", { class: "label", text: it.label }), make("span", { class: "rate" }), make("span", { class: "more" }),
+      make("span", { class: "load" }, make("i")));
+    place(box, it, picture.part);
+    canvas.append(box);
+    boxes.set(it.path, [it, box]);
+  }
+  canvas.addEventListener("keydown", move);
+  graph.append(canvas);
+  fit();
+  if (focused && boxes.has(focused)) boxes.get(focused)[1].focus();
+}
+
+// As much of it as the window has room for, as long as it can be read.
+function fit() {
+  const canvas = at("graph").querySelector(".canvas");
+  const picture = pictures.get(chosen);
+  if (!canvas || !picture) return;
+  // In a narrow window they stand below each other.
+  canvas.style.zoom = innerWidth <= 720 ? 1 : Math.max(0.75, Math.min(1.15, (at("graph").clientWidth - 4) / picture.w));
+}
+
+function place(box, it, height) {
+  Object.assign(box.style, { left: it.x + "px", top: it.y + "px", width: it.w + "px", height: height + "px" });
+}
+
+// Arrows lead from box to box, as the eye goes.
+function move(event) {
+  const keys = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const way = keys[event.key];
+  const from = boxes.get(event.target.dataset?.path)?.[0];
+  if (!way || !from) return;
+  let best = null;
+  for (const [it, box] of boxes.values()) {
+    const [x, y] = [it.x - from.x, it.y - from.y];
+    const ahead = x * way[0] + y * way[1];
+    if (ahead <= 0) continue;
+    const distance = ahead + 3 * Math.abs(way[0] ? y : x);
+    if (!best || distance < best.distance) best = { distance, box };
+  }
+  if (best) { event.preventDefault(); best.box.focus(); }
+}
+
+function showNumbers() {
+  const stream = streamNow();
+  const slow = bottleneck(stream);
+  const down = new Set(stream?.down ?? []);
+  const fresh = new Set(look.failures.filter((it) => it.age < 10000).map((it) => it.path));
+  for (const [path, [it, box]] of boxes) {
+    const now = part(chosen, path);
+    const isEnd = now && (now.kind === "input" || now.kind === "output");
+    const isDown = down.has(path);
+    box.classList.toggle("down", isDown);
+    box.classList.toggle("up", Boolean(isEnd && !isDown && stream?.state === "running"));
+    box.classList.toggle("failing", !isDown && now !== undefined && now.kind !== "input" && (now.failing > 0 || fresh.has(path)));
+    box.classList.toggle("bottleneck", path === slow && !isDown);
+    const [rate, more] = [box.querySelector(".rate"), box.querySelector(".more")];
+    const fails = now && now.kind !== "input" ? now.failed : 0;
+    write(rate, isDown ? "not connected" : now ? count(now.kind === "input" ? now.in : now.out) + " /s" : "");
+    write(more, fails ? count(fails) + " failed" : now?.held !== undefined ? size(now.held) : now?.p99 !== undefined ? time(now.p99) : "");
+    more.className = fails ? "more fails" : "more";
+    const busy = now?.busy === undefined || now.kind === "buffer" ? 0 : now.kind === "processor" ? now.busy / (stream?.threads || 1) : now.busy;
+    box.querySelector(".load i").style.width = Math.min(100, busy * 100) + "%";
+    box.setAttribute("aria-label", [it.role, it.name, it.label, rate.textContent, fails ? count(fails) + " failed" : "", path === slow ? "bottleneck" : ""].filter(Boolean).join(", "));
+  }
+  const picture = pictures.get(chosen);
+  for (const [way, line] of lines) {
+    if (way.use) continue;
+    const path = way.to === undefined ? null : picture.parts[way.to]?.path;
+    const now = path ? part(chosen, path) : null;
+    const rate = now ? now.in ?? 0 : 0;
+    line.classList.toggle("busy", rate > 0);
+  }
+}
+
+function showModules() {
+  const all = look.modules.filter((it) => it.stream === chosen);
+  at("modules-section").hidden = !all.length;
+  const list = at("modules");
+  const cards = new Map([...list.children].map((it) => [it.dataset.key, it]));
+  const kept = all.map((it) => {
+    const key = it.path + it.sha256;
+    const card = cards.get(key) ?? make("li", { class: "module", "data-key": key }, make("h3", { text: it.label || it.path }), make("code", { text: "sha256 " + it.sha256.slice(0, 16) }), make("dl"));
+    const fails = Object.entries(it.failed);
+    const rows = [
+      ["Calls", count(it.calls) + " /s"], ["Half of the messages within", time(it.p50)], ["99 % within", time(it.p99)],
+      ["Instances", `${it.instances}, ${count(it.made)} made`], ["Memory of one, at most", size(it.memory)],
+      ...(it.lost ? [["Replaced with their state", count(it.lost)]] : []),
+      ...Object.entries(it.recycled).map(([why, n]) => ["Recycled, " + why, count(n)]),
+      ...(it.reloaded ? [["Reloaded", count(it.reloaded)]] : []),
+      ...(it.reload_failed ? [["Reloads that failed", count(it.reload_failed), "bad"]] : []),
+      ...(it.compiled ? [["Compiled in", time(it.compiled)]] : []),
+      ...fails.map(([kind, n]) => ["Failed, " + kind, count(n), "bad"]),
+    ];
+    fill(card.lastChild, rows);
+    return card;
+  });
+  if (kept.length !== list.children.length || kept.some((it, index) => it !== list.children[index])) list.replaceChildren(...kept);
+}
+
+function fill(list, rows) {
+  while (list.children.length > rows.length * 2) list.lastChild.remove();
+  rows.forEach(([name, value, level], index) => {
+    if (!list.children[index * 2]) list.append(make("dt"), make("dd"));
+    write(list.children[index * 2], name);
+    write(list.children[index * 2 + 1], value);
+    list.children[index * 2 + 1].className = level ?? "";
+  });
+}
+
+const ago = (ms) => ms < 2000 ? "now" : span(Math.round(ms / 1000)) + " ago";
+
+function showFailures() {
+  const box = at("failures");
+  const isSome = look.failures.length > 0;
+  if (!isSome) {
+    if (!box.querySelector(".none")) box.replaceChildren(make("p", { class: "none empty", text: "Nothing has failed." }));
+    return;
+  }
+  let body = box.querySelector("tbody");
+  if (!body) {
+    const heads = ["When", "Where", "Kind", "How often", "Last reason"].map((it) => make("th", { scope: "col", text: it }));
+    body = make("tbody");
+    box.replaceChildren(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of failures" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body)));
+  }
+  const shown = look.failures.slice(0, 20);
+  while (body.children.length > shown.length) body.lastChild.remove();
+  shown.forEach((it, index) => {
+    const row = body.children[index] ?? body.appendChild(make("tr", {}, ...[0, 1, 2, 3, 4].map(() => make("td"))));
+    const reason = it.reason ?? "shown on the machine itself, or with a password";
+    [ago(it.age), it.label || it.path.replace(/^root\./, ""), it.kind, count(it.n), reason].forEach((text, column) => write(row.children[column], text));
+    row.children[4].className = "reason";
+  });
+}
+
+function showStreams() {
+  const all = look.streams;
+  const isMany = all.length > 1 || all.some((it) => it.name);
+  at("pick").hidden = at("all").hidden = !isMany;
+  if (!isMany) return;
+  const select = at("streams");
+  const names = all.map((it) => it.name).join("\n");
+  if (select.dataset.names !== names) {
+    select.dataset.names = names;
+    select.replaceChildren(...all.map((it) => make("option", { value: it.name, text: it.name })));
+    select.value = chosen;
+  }
+  const body = at("all-rows");
+  while (body.children.length > all.length) body.lastChild.remove();
+  all.forEach((it, index) => {
+    const row = body.children[index] ?? body.appendChild(make("tr", {}, make("td", {}, make("button", { type: "button", on: { click: (event) => choose(event.target.textContent) } })), ...[1, 2, 3, 4, 5, 6].map(() => make("td"))));
+    row.className = it.name === chosen ? "chosen" : "";
+    write(row.children[0].firstChild, it.name);
+    const [level, text] = state(it);
+    const [inputs, outputs, fails] = [outermost(it.name, "input"), outermost(it.name, "output"), sum(failuresOf(it.name), "failed") ?? 0];
+    const values = [text, count(sum(inputs, "in")), count(sum(outputs, "out")), count(fails), count(sum(inputs, "unanswered") ?? 0), it.oldest ? span(it.oldest.seconds) : "–"];
+    values.forEach((value, column) => write(row.children[column + 1], value));
+    row.children[1].className = level === "bad" ? "bad" : "";
+    row.children[4].className = fails ? "bad" : "";
+  });
+}
+
+function choose(name) {
+  chosen = name;
+  at("streams").value = name;
+  close();
+  show();
+}
+
+function open(it, box) {
+  stopTap();
+  const again = opened?.path === it.path;
+  close();
+  if (again) return;
+  opened = it;
+  box.setAttribute("aria-expanded", "true");
+  write(at("panel-title"), it.label ? `${it.label} (${it.name})` : it.name);
+  at("panel-body").replaceChildren(make("p", { class: "path", text: it.path }), make("dl"), make("div"));
+  at("tap").hidden = !(look.debug && look.trusted) || it.role === "resource";
+  at("tap-messages").replaceChildren();
+  at("panel").hidden = false;
+  showPanel();
+  at("panel-title").focus();
+}
+
+function close() {
+  stopTap();
+  if (!opened) return;
+  const box = boxes.get(opened.path)?.[1];
+  opened = null;
+  at("panel").hidden = true;
+  box?.setAttribute("aria-expanded", "false");
+  box?.focus();
+}
+
+function showPanel() {
+  if (!opened) return;
+  const now = part(chosen, opened.path);
+  const rows = [];
+  if (now) {
+    rows.push(["In", count(now.in) + " /s"], ["Out", count(now.out) + " /s"], ["Messages in all", now.n.toLocaleString("en")],
+      [now.kind === "input" ? "Replayed" : "Failed", now.failed.toLocaleString("en"), now.failed && now.kind !== "input" ? "bad" : ""],
+      ["Half of them within", time(now.p50)], ["99 % within", time(now.p99)]);
+    if (now.busy !== undefined && now.kind === "processor") rows.push(["Threads at work in it", now.busy.toFixed(2)]);
+    if (now.unanswered !== undefined) rows.push(["Unanswered", now.unanswered.toLocaleString("en")]);
+  }
+  const [, list, reasons] = at("panel-body").children;
+  fill(list, rows);
+  const mine = look.failures.filter((it) => it.path === opened.path);
+  const texts = mine.map((it) => `${ago(it.age)}, ${count(it.n)} × ${it.kind}${it.reason ? "\n" + it.reason : ""}`);
+  while (reasons.children.length > texts.length) reasons.lastChild.remove();
+  texts.forEach((text, index) => write(reasons.children[index] ?? reasons.appendChild(make("p", { class: "reason" })), text));
+}
+
+// Messages as they pass, a few in a second, as long as the panel is open.
+let tapping = null;
+async function startTap() {
+  const stop = new AbortController();
+  tapping = stop;
+  write(at("tap-toggle"), "Stop");
+  write(at("tap-said"), "waiting for messages");
+  try {
+    const answer = await fetch("debug/tap?rate=4&path=" + encodeURIComponent(opened.path), { signal: stop.signal });
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const all = (rest + value).split("\n");
+      rest = all.pop();
+      for (const line of all) if (line) showMessage(JSON.parse(line));
+    }
+    write(at("tap-said"), "the program has ended it");
+  } catch (error) {
+    if (!stop.signal.aborted) write(at("tap-said"), String(error.message || error));
+  }
+  if (tapping === stop) { tapping = null; write(at("tap-toggle"), "Look at messages"); }
+}
+function stopTap() {
+  tapping?.abort();
+  tapping = null;
+  write(at("tap-toggle"), "Look at messages");
+  write(at("tap-said"), "");
+}
+function showMessage(seen) {
+  if (seen.dropped) return;
+  write(at("tap-said"), "");
+  const text = seen.content ?? "base64: " + seen.content_base64;
+  const metadata = Object.entries(seen.metadata ?? {}).map(([name, value]) => `${name}: ${value}`);
+  const more = [...(seen.error ? ["failed: " + seen.error] : []), ...metadata];
+  at("tap-messages").prepend(make("li", { text: text.slice(0, 4000) }, ...more.map((it) => make("small", { text: it.slice(0, 1000) }))));
+  while (at("tap-messages").children.length > 30) at("tap-messages").lastChild.remove();
+}
+
+async function showConfig() {
+  if (!at("config").open) return;
+  try {
+    const answer = await fetch("debug/config/yaml");
+    write(at("config-text"), await answer.text());
+  } catch (error) {
+    write(at("config-text"), String(error.message || error));
+  }
+}
+
+function show() {
+  if (!look) return;
+  if (!look.streams.some((it) => it.name === chosen)) { chosen = look.streams[0]?.name ?? ""; close(); }
+  showStreams();
+  showState();
+  showFigures();
+  draw();
+  showNumbers();
+  showModules();
+  showFailures();
+  showPanel();
+  at("config").hidden = !(look.debug && look.trusted);
+}
+
+function connect() {
+  const events = new EventSource("-/live");
+  events.addEventListener("picture", (event) => { const it = JSON.parse(event.data); pictures.set(it.stream, it); });
+  events.addEventListener("look", (event) => {
+    look = JSON.parse(event.data);
+    lastWord = Date.now();
+    document.body.classList.remove("lost");
+    for (const it of look.streams) {
+      const past = history.get(it.name) ?? [];
+      const read = sum(outermost(it.name, "input"), "in");
+      if (read !== undefined) past.push(read);
+      if (past.length > SEEN) past.shift();
+      history.set(it.name, past);
+    }
+    for (const name of [...history.keys()]) if (!look.streams.some((it) => it.name === name)) { history.delete(name); pictures.delete(name); }
+    show();
+  });
+  events.addEventListener("error", () => {
+    // Another process may answer at the next attempt, with other streams.
+    if (events.readyState === EventSource.CLOSED) { setTimeout(connect, 2000); }
+  });
+}
+
+// Whoever looks has to see that what he sees is old.
+setInterval(() => {
+  if (Date.now() - lastWord < 3500 && lastWord) return;
+  document.body.classList.add("lost");
+  at("state").className = "state bad";
+  write(at("state"), lastWord ? "No word from the program for " + span(Math.round((Date.now() - lastWord) / 1000)) : "Waiting for the program");
+  document.title = "No word · Wappa";
+}, 1000);
+addEventListener("resize", fit);
+at("streams").addEventListener("change", (event) => choose(event.target.value));
+at("panel-close").addEventListener("click", close);
+at("tap-toggle").addEventListener("click", () => tapping ? stopTap() : startTap());
+at("config").addEventListener("toggle", showConfig);
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+connect();

@@ -1,0 +1,117 @@
+// Looks at the page of a stream that runs, as a person would: node look.mjs PLAYWRIGHT CHROMIUM WHAT URL PICTURES
+//
+// Ends with 0 where all is as it should be. Where it is told to, it waits for a line on standard input.
+import { createInterface } from "node:readline";
+import assert from "node:assert/strict";
+
+const [playwright, executablePath, what, url, pictures] = process.argv.slice(2);
+const { chromium } = await import(playwright);
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const faults = [];
+const asked = [];
+
+const look = async () => {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  page.setDefaultTimeout(60_000);
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => { if (message.type() === "error" && !message.text().includes("ERR_")) faults.push(message.text()); });
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(url);
+  return page;
+};
+const shot = (page, name) => page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+const box = (page, label) => page.locator(".part", { hasText: label });
+const state = (page, text) => page.locator("#state", { hasText: text }).waitFor();
+
+const looks = {
+  // Seven components, one of them slow, with some of the messages failing.
+  async load() {
+    const page = await look();
+    await state(page, "Running");
+    await page.locator(".part.bottleneck", { hasText: "slow" }).waitFor();
+    await page.locator(".part.failing", { hasText: "flaky" }).waitFor();
+    await page.locator(".module", { hasText: "guest" }).locator("dd", { hasText: /^[1-9]/ }).first().waitFor();
+    await page.locator(".part.input .rate", { hasText: /[1-9].* \/s/ }).waitFor();
+    await page.locator("#figure-read b", { hasText: /[1-9].* \/s/ }).waitFor();
+    // What a message says is a text here, whatever it looks like.
+    await page.locator("td.reason", { hasText: "<img src=x onerror=" }).waitFor();
+    assert.equal(await page.locator("main img, .panel img").count(), 0);
+    await shot(page, "load");
+
+    // With the keyboard alone.
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    const at = () => page.evaluate(() => document.activeElement.dataset.path ?? document.activeElement.id);
+    assert.equal(await at(), "root.input");
+    for (const expected of ["root.pipeline.processors.0", "root.pipeline.processors.1"]) {
+      await page.keyboard.press("ArrowRight");
+      assert.equal(await at(), expected);
+    }
+    await page.keyboard.press("Enter");
+    assert.equal(await at(), "panel-title");
+    await page.locator("#panel", { hasText: "root.pipeline.processors.1" }).waitFor();
+    await page.locator("#tap-toggle").press("Enter");
+    await page.locator("#tap-messages li", { hasText: "<img src=x onerror=" }).first().waitFor();
+    assert.equal(await page.locator("#panel img").count(), 0);
+    await shot(page, "panel");
+    await page.keyboard.press("Escape");
+    assert.equal(await at(), "root.pipeline.processors.1");
+    await page.locator("summary").click();
+    await page.locator("#config-text", { hasText: "pipeline:" }).waitFor();
+
+    // What a screen reader is told of a component.
+    const named = await box(page, "slow").getAttribute("aria-label");
+    assert.match(named, /^processor, sleep, slow, .*bottleneck$/);
+    assert.equal(await page.locator("button:not([aria-label]):empty, img:not([alt])").count(), 0);
+
+    // On a phone nothing is wider than it, and in the dark it is dark.
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.locator(".part.bottleneck").waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    const back = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    assert.ok(back.match(/\d+/g).every((it) => it < 60), back);
+    await shot(page, "phone-dark");
+
+    // Nothing was fetched from elsewhere.
+    const origin = new URL(url).origin;
+    assert.deepEqual(asked.filter((it) => !it.startsWith(origin + "/") && !it.startsWith("data:")), []);
+  },
+
+  // The output is down, and comes back.
+  async down() {
+    const page = await look();
+    await state(page, "Output not connected");
+    await page.locator(".part.down", { hasText: "away" }).locator(".rate", { hasText: "not connected" }).waitFor();
+    await page.locator("#failures tr", { hasText: "connection" }).waitFor();
+    await page.locator("#figure-unanswered.warn", { hasText: "the oldest for" }).waitFor();
+    await shot(page, "down");
+    console.log("seen");
+    await lines.next();
+    await state(page, "Running");
+    await page.locator(".part.up", { hasText: "away" }).waitFor();
+  },
+
+  // The program is killed under the page, and started again with another config.
+  async killed() {
+    const page = await look();
+    await state(page, "Running");
+    console.log("kill");
+    await lines.next();
+    await state(page, "No word from the program");
+    await shot(page, "killed");
+    console.log("start");
+    await lines.next();
+    await state(page, "Running");
+    await box(page, "another").waitFor();
+    assert.equal(await box(page, "before").count(), 0);
+  },
+};
+
+await looks[what]();
+assert.deepEqual(faults, []);
+await browser.close();
+process.exit(0);
