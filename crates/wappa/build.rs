@@ -81,6 +81,17 @@ const TREES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "KOTLIN",
+        &[
+            ("templates/kotlin", ""),
+            ("../../guest/kotlin/src/main", "sdk/src/main"),
+            ("../../guest/kotlin/src/jvm", "sdk/src/jvm"),
+            ("../../guest/kotlin/src/wasm", "sdk/src/wasm"),
+            ("../../guest/kotlin/tools", "sdk/tools"),
+            ("../../guest/kotlin/README.md", "sdk/README.md"),
+        ],
+    ),
+    (
         "PYTHON",
         &[
             ("templates/python", ""),

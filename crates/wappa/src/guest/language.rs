@@ -31,6 +31,8 @@ pub(crate) enum Language {
     Zig,
     #[value(name = "assemblyscript", alias = "as")]
     AssemblyScript,
+    #[value(alias = "kt")]
+    Kotlin,
 }
 
 /// What can be made in a language.
@@ -81,6 +83,7 @@ impl Language {
             Language::Python => &PYTHON,
             Language::Zig => &ZIG,
             Language::AssemblyScript => &ASSEMBLYSCRIPT,
+            Language::Kotlin => &KOTLIN,
         }
     }
 
@@ -288,4 +291,23 @@ const ASSEMBLYSCRIPT: Facts = Facts {
     sdk: "All that you can call is described in `sdk/assembly/message.ts`, `sdk/assembly/bytes.ts` and \
           `sdk/assembly/surroundings.ts`, and for tests in `sdk/types/testing.d.ts`; `sdk/README.md` is a summary.",
     ..JAVASCRIPT
+};
+
+const KOTLIN: Facts = Facts {
+    name: "Kotlin",
+    kinds: Kinds::Modules,
+    taken: &["wappa-guest"],
+    files: &[embedded::KOTLIN],
+    component_files: &[],
+    manifest: "pom.xml",
+    places: "The code is in `src/main/kotlin/Guest.kt`, its test in `src/test/kotlin/GuestTest.kt`.",
+    prepare: None,
+    test: "mvn test",
+    build: "mvn exec:exec@wasm",
+    module: "target/{name}.wasm",
+    more: "An exception fails its message with its name and its text.\n\
+           Maven fetches Kotlin's compiler when it is asked for the first time; from then on `mvn -o` builds without a network.\n",
+    sdk: "All that you can call is described in `sdk/src/main/kotlin/dev/wappa/guest`, and for tests in \
+          `sdk/src/jvm/kotlin/dev/wappa/guest/testing/MockHost.kt`; `sdk/README.md` is a summary.",
+    missing: toolchain::missing_kotlin,
 };

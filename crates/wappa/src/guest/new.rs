@@ -33,7 +33,7 @@ pub(crate) struct NewArguments {
         long,
         value_enum,
         ignore_case = true,
-        value_name = "rust, go, c, js, ts, python, zig or assemblyscript"
+        value_name = "rust, go, c, js, ts, python, zig, assemblyscript or kotlin"
     )]
     lang: Language,
 

@@ -46,7 +46,7 @@ impl Project {
                 Some(language) => Build::Language(language),
                 None => {
                     return Err(format!(
-                        "{}: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml, build.zig or Makefile\n\
+                        "{}: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml, build.zig, pom.xml or Makefile\n\
                          hint: `--build COMMAND` says how to build it, and `wappa new` begins a project",
                         dir.display()
                     ));
@@ -73,6 +73,7 @@ impl Project {
             }
             Build::Language(Language::Python) => self.python_command(),
             Build::Language(Language::Zig) => zig_command(),
+            Build::Language(Language::Kotlin) => "mvn -q -B exec:exec@wasm".to_string(),
         }
     }
 
@@ -106,7 +107,8 @@ impl Project {
                 | Language::TypeScript
                 | Language::Python
                 | Language::Zig
-                | Language::AssemblyScript),
+                | Language::AssemblyScript
+                | Language::Kotlin),
             ) => {
                 let command = self.command();
                 // A program and its arguments, none of which has a space in it.

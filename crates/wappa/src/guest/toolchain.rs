@@ -100,6 +100,30 @@ pub(super) fn missing_python() -> Option<String> {
     })
 }
 
+pub(super) fn missing_kotlin() -> Option<String> {
+    // `java -version` speaks on standard error, and `--version` is as old as Java 9.
+    let Some(version) = answer("java", &["--version"]) else {
+        return Some(
+            "Java is missing: Java 17 or newer runs Kotlin's compiler, `apt-get install default-jdk-headless` or the package of \
+             your system"
+                .to_string(),
+        );
+    };
+    if major_of_java(&version).is_some_and(|it| it < 17) {
+        let version = version.lines().next().unwrap_or_default();
+        return Some(format!("Java 17 is needed, and this is {version}"));
+    }
+    let maven = answer("mvn", &["--version"]);
+    maven
+        .is_none()
+        .then(|| "Maven is missing: `apt-get install maven`, or see https://maven.apache.org".to_string())
+}
+
+/// `openjdk 17.0.15 2025-04-15`: 17.
+fn major_of_java(version: &str) -> Option<u32> {
+    version.split_whitespace().nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
+}
+
 /// How zig is called here: by its name, or as the package of Python that brings it.
 pub(super) fn zig() -> Option<(&'static str, &'static [&'static str])> {
     let ways: [(&str, &[&str]); 2] = [("zig", &[]), ("python3", &["-m", "ziglang"])];
@@ -137,6 +161,13 @@ mod tests {
     fn versions_of_go() {
         let minors = ["go1.24.3\n", "go1.26", "go1.25rc1", "devel"].map(minor_of);
         assert_eq!(minors, [Some(24), Some(26), Some(25), None]);
+    }
+
+    #[test]
+    fn versions_of_java() {
+        let told =
+            ["openjdk 17.0.15 2025-04-15\nOpenJDK Runtime", "java 25 2025-09-16 LTS", "openjdk 11-ea", ""];
+        assert_eq!(told.map(major_of_java), [Some(17), Some(25), Some(11), None]);
     }
 
     #[test]

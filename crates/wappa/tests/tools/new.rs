@@ -390,6 +390,35 @@ fn a_project_in_assemblyscript() {
     );
 }
 
+/// What Maven was made to fetch: nothing is fetched here.
+const HAS_KOTLIN: &str = "java --version && mvn --version && cd ~/.m2/repository/org && \
+                          ls jetbrains/kotlin/kotlin-stdlib-wasm-wasi/2.4.20/*.klib codehaus/mojo/exec-maven-plugin/3.1.1/*.jar \
+                          jetbrains/kotlin/kotlin-maven-plugin/2.4.20/*.jar junit/jupiter/junit-jupiter-engine/5.10.1/*.jar";
+
+#[test]
+fn a_project_in_kotlin() {
+    if !has(HAS_KOTLIN) {
+        return eprintln!("there is no Java with what Maven fetches for Kotlin: the project is not built");
+    }
+    let program = project("kotlin-greeter", &["--lang", "kotlin"]);
+    let dir = program.dir().join("kotlin-greeter");
+    run(&dir, "mvn -q -B -o test", &[]);
+    let reports = run(&dir, "cat target/surefire-reports/*.txt", &[]);
+    assert!(reports.contains("Tests run: 2, Failures: 0, Errors: 0, Skipped: 0"), "{reports}");
+    // An exception fails its message, and the instance goes on.
+    let source = dir.join("src/main/kotlin/Guest.kt");
+    let text = fs::read_to_string(&source).expect("it was made");
+    let start = "    val name = message.text\n";
+    let thrown = "    if (name == \"bad\") error(\"bad name\")\n";
+    assert!(text.contains(start), "{text}");
+    fs::write(&source, text.replace(start, &format!("{start}{thrown}"))).expect("it can be written");
+    check_project_built(&dir, "target/kotlin-greeter.wasm", "--build 'mvn -q -B -o exec:exec@wasm'", &[]);
+    let call = "! printf 'ann\\nbad\\nann\\n' | wappa call target/kotlin-greeter.wasm --brief";
+    let text = run(&dir, call, &[]);
+    assert!(text.contains("  reason   fail: IllegalStateException: bad name\n"), "{text}");
+    assert_eq!(text.matches("  content  hello, ann!\n").count(), 2, "{text}");
+}
+
 #[test]
 fn files_and_refusals() {
     let program = Program::new("new-refused").file("full/file", "").file("empty/x", "");
@@ -455,7 +484,7 @@ fn files_and_refusals() {
     let ended = program.run(&["new", "greeter"]);
     assert!(
         ended.stderr.starts_with("Usage error: ")
-            && ended.stderr.contains("--lang <rust, go, c, js, ts, python, zig or assemblyscript>"),
+            && ended.stderr.contains("--lang <rust, go, c, js, ts, python, zig, assemblyscript or kotlin>"),
         "{ended}"
     );
     let mut files = Vec::new();
