@@ -1,6 +1,11 @@
 //! Messages and values as a component sends them.
 
-use wasmtime::component::{ComponentType, Lift, Lower};
+use std::borrow::Cow;
+
+use wasmtime::{
+    StoreContext,
+    component::{ComponentType, Lift, Lower, WasmList, WasmStr},
+};
 
 /// A metadata value as the world writes it.
 #[derive(Clone, Debug, ComponentType, Lift, Lower)]
@@ -12,6 +17,35 @@ pub(crate) enum WitValue {
     Bytes(Vec<u8>),
     #[component(name = "json")]
     Json(String),
+}
+
+/// A metadata value that still lies in the guest's memory.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum WitText {
+    #[component(name = "text")]
+    Text(WasmStr),
+    #[component(name = "bytes")]
+    Bytes(WasmList<u8>),
+    #[component(name = "json")]
+    Json(WasmStr),
+}
+
+impl WitText {
+    /// What lies there.
+    pub(crate) fn bytes<'a, T: 'static>(
+        &self,
+        store: StoreContext<'a, T>,
+    ) -> wasmtime::Result<Cow<'a, [u8]>> {
+        let text = match self {
+            WitText::Bytes(bytes) => return Ok(Cow::Borrowed(bytes.as_le_slice(store))),
+            WitText::Text(text) | WitText::Json(text) => text.to_str(store)?,
+        };
+        Ok(match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
+    }
 }
 
 /// A message that a guest sends in the place of another.

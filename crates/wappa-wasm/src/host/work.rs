@@ -418,6 +418,15 @@ impl Work {
         self.check(before, bytes, self.growth_of_others(self.at))
     }
 
+    /// Whether texts of so many bytes together may be copied for a message: it would be too large with them.
+    #[inline]
+    pub(crate) fn check_room(&self, idx: usize, bytes: usize) -> Result<(), Stop> {
+        if bytes <= self.output_limit || bytes <= self.size_before(idx) {
+            return Ok(());
+        }
+        Err(self.too_large(bytes))
+    }
+
     /// What a message was as it came in.
     fn size_before(&self, idx: usize) -> usize {
         self.run.messages[idx].content_size() + self.metadata_before(idx).size()
@@ -450,12 +459,15 @@ impl Work {
             return Ok(());
         }
         if self.output_limit < now {
-            let limit = Size(self.output_limit as u64);
-            let text =
-                format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)");
-            return Err(Stop::Output(text));
+            return Err(self.too_large(now));
         }
         self.run.growth.check((now - before).saturating_add(others)).map_err(Stop::Output)
+    }
+
+    #[cold]
+    fn too_large(&self, now: usize) -> Stop {
+        let limit = Size(self.output_limit as u64);
+        Stop::Output(format!("the message would be {now} bytes, over the limit of {limit} (`output_limit`)"))
     }
 
     /// The messages that take the place of one: they descend from what it descends from. Each is checked before the
@@ -496,10 +508,14 @@ impl Work {
         match value {
             WitValue::Text(text) => Ok(Value::Text(text.into())),
             WitValue::Bytes(bytes) => Ok(Value::Text(bytes.into())),
-            WitValue::Json(text) => self
-                .parse_beside(text.as_bytes(), bytes)?
-                .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into())),
+            WitValue::Json(text) => self.json_of(text.as_bytes(), bytes),
         }
+    }
+
+    /// The same, of a text that is JSON.
+    pub(crate) fn json_of(&self, text: &[u8], bytes: usize) -> Result<Value, Stop> {
+        self.parse_beside(text, bytes)?
+            .map_err(|why| Stop::HostCall(format!("a metadata value is not JSON: {why}").into()))
     }
 }
 

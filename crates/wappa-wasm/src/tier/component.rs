@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use wappa_message::{Message, Value};
 use wasmtime::{
-    StoreContextMut,
-    component::{ComponentType, Lift, Linker, Resource, TypedFunc},
+    AsContext, StoreContextMut,
+    component::{ComponentType, Lift, Linker, Resource, TypedFunc, WasmStr},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     host::error::Kind,
     host::error::Stop,
     host::functions::Interface,
-    host::lifted::{WitMessage, WitValue},
+    host::lifted::{WitMessage, WitText, WitValue},
     host::metrics::check_name,
     host::pace::Pace,
     host::run::Disposition,
@@ -71,8 +71,8 @@ enum WitLevel {
 type Store<'a> = StoreContextMut<'a, Host>;
 type Batch = Resource<BatchTag>;
 
-/// A message, a key, and its new value or none to remove it.
-type Change = (u32, String, Option<WitValue>);
+/// A message, a key, and its new value or none to remove it. There may be many of them, so texts are not copied twice.
+type Change = (u32, WasmStr, Option<WitText>);
 
 /// Provides the imports of the world, in all its versions.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -151,9 +151,7 @@ fn link_version(linker: &mut Linker<Host>, version: &str) -> wasmtime::Result<()
     )?;
     types.add(
         "[method]batch.change-metadata",
-        |mut store: Store<'_>, (batch, changes): (Batch, Vec<Change>)| {
-            change_metadata(store.data_mut(), &batch, changes)
-        },
+        |store: Store<'_>, (batch, changes): (Batch, Vec<Change>)| change_metadata(store, &batch, &changes),
     )?;
     types.add(
         "[method]batch.delete-metadata",
@@ -264,17 +262,28 @@ fn metadata_values(
     Ok((values,))
 }
 
-fn change_metadata(host: &mut Host, batch: &Batch, changes: Vec<Change>) -> wasmtime::Result<()> {
+fn change_metadata(mut store: Store<'_>, batch: &Batch, changes: &[Change]) -> wasmtime::Result<()> {
     for (index, key, value) in changes {
+        let host = store.data_mut();
         // A list may be long, and each of its items copies metadata.
         host.enter()?;
-        let idx = host.batches.find(batch, index)?;
-        match value {
-            Some(value) => {
-                let value = host.work.value_of(value, 0)?;
-                host.work.set_metadata(idx, Bytes::from(key), value)?;
+        let idx = host.batches.find(batch, *index)?;
+        let key = key.to_str(store.as_context())?;
+        let text = value.as_ref().map(|it| it.bytes(store.as_context())).transpose()?;
+        let bytes = key.len() + text.as_ref().map_or(0, |it| it.len());
+        store.data().work.check_room(idx, bytes)?;
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        let value = match (value, text) {
+            (Some(WitText::Json(_)), Some(text)) => {
+                let text = text.into_owned();
+                Some(store.data().work.json_of(&text, 0)?)
             }
-            None => drop(host.work.delete_metadata(idx, key.as_bytes())?),
+            (_, text) => text.map(Value::text),
+        };
+        let work = &mut store.data_mut().work;
+        match value {
+            Some(value) => work.set_metadata(idx, key, value)?,
+            None => drop(work.delete_metadata(idx, &key)?),
         }
     }
     Ok(())
