@@ -25,8 +25,9 @@ pub(crate) const COMPONENT: Component = Component::input::<NatsConfig>("nats").c
 /// How many messages the client holds for us; they are taken from it whenever there are some.
 const CAPACITY_MAX: usize = 65_536;
 
-/// How many bytes of messages wait at most; the default of other clients.
-const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many bytes of messages wait here at most. As much again is under way in the stream, so that it is what other clients
+/// have wait.
+const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Reads what is published to a subject.
 ///
@@ -61,8 +62,9 @@ const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// # Delivery
 ///
 /// The input is active once the server knows of the subscription. The server keeps nothing: what is published while there
-/// is no connection, or comes faster than it is worked off, is lost. Up to `prefetch_count` messages and 64 MiB wait, of
-/// which each message takes half a KiB beside its bytes; what comes then is dropped, and the log says how many were.
+/// is no connection, or comes faster than it is worked off, is lost. Up to `prefetch_count` messages and 32 MiB wait beside
+/// those under way, and each message counts three quarters of a KiB more than its bytes; what comes then is dropped, and
+/// the log says how many were.
 /// What was read is delivered again from memory until it arrives; a stop works it off first. For more, there is
 /// [`nats_jetstream`](nats_jetstream.md).
 #[derive(Config, Debug)]

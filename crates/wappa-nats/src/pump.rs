@@ -11,7 +11,7 @@ use wappa_component::PARCEL_MESSAGES_MAX;
 use wappa_net::{Closed, Fed, Feeder};
 
 /// What a message takes beside its bytes: itself, its metadata, and the rest of what was read with it.
-pub(crate) const OVERHEAD_BYTES: usize = 512;
+pub(crate) const OVERHEAD_BYTES: usize = 768;
 
 /// Everything that has come, in order, up to what a parcel holds; waits for the first. `None`: the subscription is over.
 ///

@@ -79,7 +79,7 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 /// - `nats_sequence_consumer`
 /// - `nats_num_delivered`: 1 the first time.
 /// - `nats_num_pending`: how many messages the consumer has behind this one.
-/// - `nats_domain`
+/// - `nats_domain`: where there is one.
 /// - `nats_timestamp_unix_nano`: when the stream got it.
 /// - Each header that is not empty, with its first value.
 ///
@@ -437,7 +437,8 @@ impl JetStream {
 fn read_one(message: async_nats::Message, reply: &str) -> Message {
     let async_nats::Message { subject, payload, headers, .. } = message;
     let own = [(Bytes::from_static(b"nats_subject"), Value::text(subject.as_str()))];
-    let of_reply = described(reply).into_iter().flatten();
+    // A domain that has no name is none.
+    let of_reply = described(reply).into_iter().flatten().filter(|it| !it.1.is_empty());
     let of_reply = of_reply.map(|(key, text)| (Bytes::from_static(key.as_bytes()), Value::text(text)));
     let headers = headers::pairs(headers.as_ref()).filter(|(_, value)| 0 < value.text_len());
     let mut read = Message::new(payload);
