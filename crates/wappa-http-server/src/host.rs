@@ -1,8 +1,12 @@
-//! Whom a request says that it is for.
+//! Whom a request says that it is for, and how it is sent.
 
 use std::net::IpAddr;
 
-use hyper::{Request, Version, header::HOST, http::uri::Authority};
+use hyper::{
+    HeaderMap, Request, Version,
+    header::{HOST, TRANSFER_ENCODING},
+    http::uri::Authority,
+};
 
 /// What is wrong with how a request says it, in the words of Go's `net/http`, if anything.
 pub(crate) fn mistake<B>(request: &Request<B>) -> Option<&'static str> {
@@ -13,6 +17,11 @@ pub(crate) fn mistake<B>(request: &Request<B>) -> Option<&'static str> {
         (Some(host), None) if !host.as_bytes().iter().all(is_of_host) => Some("malformed Host header"),
         _ => None,
     }
+}
+
+/// Whether it is sent in a way that nobody here takes back: what came would be taken for what was meant.
+pub(crate) fn has_foreign_coding(headers: &HeaderMap) -> bool {
+    headers.get_all(TRANSFER_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether it can only have been meant for this machine, by address or as `localhost`. The page of a stranger whose name was

@@ -377,6 +377,9 @@ impl Shared {
         if let Some(mistake) = host::mistake(&request) {
             return error(StatusCode::BAD_REQUEST, format!("400 Bad Request: {mistake}"));
         }
+        if host::has_foreign_coding(request.headers()) {
+            return error(StatusCode::NOT_IMPLEMENTED, "Unsupported transfer encoding");
+        }
         let Some(cors) = &self.setup.cors else { return self.route(request, peer).await };
         match cors.judge(&request) {
             Ok(allowed) => allowed.add_to(self.route(request, peer).await),

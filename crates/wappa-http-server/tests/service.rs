@@ -129,6 +129,22 @@ fn a_request_says_whom_it_is_for() {
     }
 }
 
+/// What is compressed on the way would be taken for what was meant.
+#[test]
+fn what_is_sent_in_a_way_that_nobody_takes_back_is_refused() {
+    let running = start("", SERVED);
+    when_ready(running.service_port);
+    let asked = |coding: &str| {
+        let mut client = Client::new(running.service_port);
+        client.write(format!(
+            "POST /post HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\n\r\n"
+        ));
+        client.answer().expect("there is an answer").brief()
+    };
+    assert_eq!(asked("gzip, chunked"), "501 Unsupported transfer encoding");
+    assert!(asked("Chunked").starts_with("200"), "{}", asked("Chunked"));
+}
+
 #[test]
 fn what_is_for_the_machine_itself_is_not_for_a_page_under_another_name() {
     let running = start("debug_endpoints: true", SERVED);

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, StatusCode, Uri,
     header::{
-        CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
+        CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, RETRY_AFTER, TRAILER, TRANSFER_ENCODING,
+        USER_AGENT,
     },
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -209,8 +210,9 @@ pub(super) fn metadata(
     pairs.push((Bytes::from_static(b"http_server_user_agent"), Value::text(user_agent)));
     let mut last = None;
     for (name, value) in headers {
-        // The first value of each.
-        if last.replace(name) == Some(name) || *name == HOST || *name == TRANSFER_ENCODING {
+        // The first value of each, of those that are about more than how it was sent.
+        let is_of_sending = *name == HOST || *name == TRANSFER_ENCODING || *name == TRAILER;
+        if last.replace(name) == Some(name) || is_of_sending {
             continue;
         }
         pairs.push((canonical(name), Value::text(value.as_bytes())));
