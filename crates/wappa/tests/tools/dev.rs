@@ -139,7 +139,7 @@ fn what_is_not_there_is_told() {
             $ wappa dev empty --once
             exit 1
             --- stderr
-            empty: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml, build.zig or Makefile
+            empty: this is no project: there is no Cargo.toml, go.mod, package.json, pyproject.toml, build.zig, pom.xml or Makefile
             hint: `--build COMMAND` says how to build it, and `wappa new` begins a project
 
             $ wappa dev none --once
