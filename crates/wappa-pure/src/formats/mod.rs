@@ -21,4 +21,7 @@ pub(crate) type Charge<'a> = dyn FnMut(usize) -> Result<(), String> + 'a;
 /// What a member takes beside its bytes.
 pub(crate) const MEMBER_BYTES: usize = size_of::<Member>();
 
+/// How much is read before `charge` is told of more.
+const PIECE_BYTES: usize = 64 << 10;
+
 const UNEXPECTED_END: &str = "unexpected EOF";

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use bytes::Bytes;
 use tar::{Archive, EntryType, Header};
 
-use super::{Charge, MEMBER_BYTES, Member, UNEXPECTED_END};
+use super::{Charge, MEMBER_BYTES, Member, PIECE_BYTES, UNEXPECTED_END};
 
 /// What headers and contents are filled up to.
 const BLOCK_BYTES: usize = 512;
@@ -19,9 +19,6 @@ pub(crate) const MORE_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// What is behind the last member.
 pub(crate) const END_BYTES: usize = 2 * BLOCK_BYTES;
-
-/// How much is read before `charge` is told of more.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Members in one archive, changed at this time: seconds since 1970.
 pub(crate) fn write(members: &[Member], seconds: u64) -> Vec<u8> {

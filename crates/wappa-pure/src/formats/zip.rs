@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use bytes::Bytes;
 use flate2::{Compression, Crc, read::DeflateDecoder, write::DeflateEncoder};
 
-use super::{Charge, MEMBER_BYTES, Member};
+use super::{Charge, MEMBER_BYTES, Member, PIECE_BYTES};
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -34,9 +34,6 @@ const DEFLATED: u16 = 8;
 /// Names are UTF-8.
 const FLAG_UTF8: u16 = 1 << 11;
 const FLAG_ENCRYPTED: u16 = 1;
-
-/// How much is read before `charge` is told of more.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// A time as archives have it: since 1980, in steps of two seconds.
 #[derive(Clone, Copy, Debug, Default)]
