@@ -424,6 +424,10 @@ impl Input for Replay {
         restarts
     }
 
+    fn takes_back(&self) -> bool {
+        self.inner.takes_back()
+    }
+
     fn close(&mut self) -> Result<(), String> {
         self.inner.close()
     }

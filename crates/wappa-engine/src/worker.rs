@@ -6,6 +6,7 @@ use wappa_component::{
     Caches, Clock, ConnectError, Flight, Landing, Logger, Output, Processor, ReadError, Step, Waits,
     WriteError, stopped, watch_mappings,
 };
+use wappa_message::Mark;
 
 use crate::{
     activity::Activity,
@@ -183,12 +184,13 @@ pub(crate) fn call(shared: &Shared) {
 /// At a stop: what no processor has seen goes back to an input that can take it; what is not finished when the stream
 /// is given up; all of it, and what is in flight, when nothing can be written any more.
 fn answer_what_stays<'a>(shared: &'a Shared, mut schedule: Guard<'a>) -> Guard<'a> {
-    let (jobs, flights) = if shared.stop.is_cut() {
-        (schedule.take_all(), schedule.take_in_flight())
+    let (jobs, flights, reason) = if shared.stop.is_cut() {
+        (schedule.take_all(), schedule.take_in_flight(), stopped())
     } else if shared.stop.is_abandoned() {
-        (schedule.take_not_finished(), Vec::new())
+        (schedule.take_not_finished(), Vec::new(), stopped())
     } else if shared.input_takes_back {
-        (schedule.take_not_begun(), Vec::new())
+        // As if it had never been read.
+        (schedule.take_not_begun(), Vec::new(), Mark::of_unwanted())
     } else {
         return schedule;
     };
@@ -197,7 +199,6 @@ fn answer_what_stays<'a>(shared: &'a Shared, mut schedule: Guard<'a>) -> Guard<'
     }
     // Whoever is told may have something for the stream.
     drop(schedule);
-    let reason = stopped();
     flights.into_iter().for_each(|flight| flight.revoke(reason.clone()));
     jobs.into_iter().for_each(|job| job.failed(&reason));
     shared.schedule.lock()

@@ -461,8 +461,9 @@ impl Source for HttpServer {
         ReadError::EndOfInput
     }
 
+    /// What was taken is seen through at a stop: whoever waits for an answer gets that of the stream.
     fn takes_back(&self) -> bool {
-        true
+        false
     }
 
     async fn close(&self) {

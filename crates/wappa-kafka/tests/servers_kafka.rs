@@ -107,6 +107,55 @@ fn a_group_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_nobody_has_looked_at_when_the_end_comes_is_read_by_the_next_one() {
+    let Some(address) = broker() else { return };
+    let (topic, dir) = (name("given-back"), Dir::new());
+    make_topic(address, &topic, 1);
+    produce_numbers(address, &topic, 0..60, 1);
+    for replays in [true, false] {
+        fs::write(dir.at("out"), "").expect("it can be written");
+        let config = |processors: &str| {
+            format!(
+                "input: {{ kafka: {{ addresses: ['{address}'], topics: ['{topic}'], consumer_group: g-{topic}-{replays}, \
+                 auto_replay_nacks: {replays} }} }}\n\
+                 pipeline: {{ threads: 1, processors: [{processors}] }}\noutput: {{ {} }}\n",
+                to_file(&dir)
+            )
+        };
+        let running = Running::start(&config("sleep: { duration: 100ms }"));
+        wait_until("some", || 3 <= lines(&dir, "out").len());
+        let tally = running.tally.clone();
+        running.drain();
+        // It is the broker's again: nothing was lost, and nothing was worked off that could wait.
+        assert_eq!(tally.undelivered(), 0);
+        assert!(lines(&dir, "out").len() < 60);
+        let running = Running::start(&config(""));
+        wait_until("all of it", || 60 <= lines(&dir, "out").len());
+        running.drain();
+        let all = lines(&dir, "out");
+        assert_eq!((all.len(), all.into_iter().collect::<BTreeSet<_>>().len()), (60, 60), "{replays}");
+    }
+}
+
+#[test]
+fn what_is_behind_the_last_message_that_is_wanted_is_read_by_the_next_one() {
+    let Some(address) = broker() else { return };
+    let (topic, dir) = (name("until"), Dir::new());
+    make_topic(address, &topic, 1);
+    produce_numbers(address, &topic, 0..60, 1);
+    let kafka =
+        format!("kafka: {{ addresses: ['{address}'], topics: ['{topic}'], consumer_group: g-{topic} }}");
+    let until = format!("read_until: {{ check: 'content() == \"9\"', input: {{ {kafka} }} }}");
+    for (input, n_lines) in [(until, 10), (kafka, 60)] {
+        let running = Running::start(&format!("input: {{ {input} }}\noutput: {{ {} }}\n", to_file(&dir)));
+        wait_until("those that are wanted", || n_lines <= lines(&dir, "out").len());
+        let tally = running.tally.clone();
+        running.drain();
+        assert_eq!((tally.undelivered(), lines(&dir, "out").len()), (0, n_lines));
+    }
+}
+
+#[test]
 fn a_partition_keeps_its_order_with_many_threads() {
     let Some(address) = broker() else { return };
     let (topic, to) = (name("order"), name("order-out"));

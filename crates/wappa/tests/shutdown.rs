@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     os::fd::AsFd,
     process::{Child, Stdio},
     thread,
@@ -102,6 +103,62 @@ fn check_worked_off(budget: &str) {
             level=info msg="Messages of this run" @service=wappa duration=TIME failed=0 filtered=0 in=1 out=1 replayed=0
         "#]],
     );
+}
+
+/// What a server answers to one request, and hangs up.
+fn ask(address: &str, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    let n_bytes = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    write!(stream, "{head}Content-Length: {n_bytes}\r\n\r\n{body}").expect("it is read");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is text");
+    answer
+}
+
+#[test]
+fn requests_that_were_taken_are_seen_through() {
+    const N_REQUESTS: usize = 12;
+    let port =
+        TcpListener::bind("127.0.0.1:0").expect("there is a port").local_addr().expect("it has one").port();
+    let address = format!("127.0.0.1:{port}");
+    let config = format!(
+        "http: {{address: '{address}'}}\n\
+         input: {{http_server: {{path: /post, timeout: 1m}}}}\n\
+         pipeline: {{threads: 1, processors: [{{log: {{message: works}}}}, {{sleep: {{duration: 150ms}}}}]}}\n\
+         output: {{file: {{path: out.txt, codec: lines}}}}\n"
+    );
+    let program = Program::new("seen-through").file("a.yaml", config);
+    let mut child = program.start(&["-c", "a.yaml"]);
+    let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+    read_until(&mut log, "Input type http_server is now active");
+    // It may be a moment until somebody is there.
+    while ask(&address, "GET", "/post", "").starts_with("HTTP/1.1 503 ") {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let send_one = |number: usize| {
+        let address = address.clone();
+        thread::spawn(move || ask(&address, "POST", "/post", &number.to_string()))
+    };
+    // The first one keeps the only thread busy, so that the others are read together, and wait for it.
+    let mut clients = vec![send_one(0)];
+    read_until(&mut log, "msg=works");
+    clients.extend((1..N_REQUESTS).map(send_one));
+    let received = format!("input_received{{label=\"\",path=\"root.input\"}} {N_REQUESTS}\n");
+    while !ask(&address, "GET", "/metrics", "").contains(&received) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    send(&child, Signal::TERM);
+    let log = support::collect(log);
+    for client in clients {
+        let answer = client.join().expect("asking does not panic");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let code = wait(child).code();
+    let log = log.join().expect("reading does not panic");
+    assert_eq!(code, Some(0), "{log}");
+    let out = fs::read_to_string(program.dir().join("out.txt")).expect("it was written");
+    assert_eq!(out.lines().count(), N_REQUESTS, "{out}");
 }
 
 #[test]

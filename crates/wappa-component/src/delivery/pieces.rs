@@ -177,13 +177,22 @@ pub(super) fn ack_of(delivery: Delivery) -> Ack {
     let n_messages = delivery.part().n_messages() as u32;
     if !delivery.is_leased() {
         return Ack::new(n_messages, move |failures: Vec<Failure>| {
-            let failures: Vec<_> = failures.into_iter().map(|it| (it.origin as usize, it.reason)).collect();
+            let failures: Vec<_> =
+                failures.into_iter().map(|it| (it.origin as usize, of_writer(it.reason))).collect();
             delivery.answer(if failures.is_empty() { Ok(()) } else { Err(WriteError::Partial(failures)) });
         });
     }
     let pieces = Mutex::new(Pieces::new(delivery));
     Ack::leased(n_messages, move |origins: &[u32], failures: Vec<Failure>| {
+        let failures =
+            failures.into_iter().map(|it| Failure { reason: of_writer(it.reason), ..it }).collect();
         let settled = lock(&pieces).settle(origins, failures, false);
         settled.tell();
     })
+}
+
+/// What a reason for whoever was read from is for whoever wrote: that nobody wanted a message any more is a failure to
+/// them, and worth another attempt.
+fn of_writer(reason: Mark) -> Mark {
+    if reason.is_unwanted() { Mark::new(reason.as_str()) } else { reason }
 }

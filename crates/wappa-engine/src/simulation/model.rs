@@ -447,10 +447,12 @@ impl Model {
         if !origins.is_sorted_by(|a, b| a < b) {
             return Err(format!("failures are not in order, or twice: {origins:?}"));
         }
-        self.n_failed += origins.len();
+        let given_back: BTreeSet<u32> =
+            failures.iter().filter(|it| it.reason.is_unwanted()).map(|it| it.origin).collect();
+        self.n_failed += origins.len() - given_back.len();
         let failed: BTreeSet<u32> = origins.into_iter().collect();
         for (origin, id) in answered.iter().zip(ids) {
-            self.check_answer(id, failed.contains(origin), sim)?;
+            self.check_answer(id, failed.contains(origin), given_back.contains(origin), sim)?;
         }
         Ok(())
     }
@@ -506,7 +508,13 @@ impl Model {
         self.marked.iter().any(is_beside)
     }
 
-    fn check_answer(&self, id: usize, has_failed: bool, sim: &Sim) -> Result<(), String> {
+    fn check_answer(
+        &self,
+        id: usize,
+        has_failed: bool,
+        is_given_back: bool,
+        sim: &Sim,
+    ) -> Result<(), String> {
         // It is in the buffer, and what becomes of it there is seen at the end.
         if !has_failed && sim.plan.buffer.is_some() {
             return Ok(());
@@ -522,7 +530,9 @@ impl Model {
         }
         // Before a panic is caught, what it unwinds is answered.
         let was_given_up = sim.stop.is_interrupted() || !self.faults.is_empty();
-        let was_given_back = self.drain_asked && sim.plan.takes_back() && !sim.plan.replays;
+        if is_given_back && !(self.drain_asked && sim.plan.takes_back()) {
+            return Err(format!("message {id} is given back, which nobody has asked for"));
+        }
         let has_failed_at_output = names.iter().any(|it| claim(it) == Some(Claim::Failed));
         let was_offered = names.iter().any(|it| claim(it).is_some());
         let may_be_offered = !sim.stop.is_cut()
@@ -535,11 +545,11 @@ impl Model {
         if self.finished.contains(&id) && may_be_offered && !was_offered && has_to_be_offered {
             return Err(format!("message {id} is finished, and answered as failed without being written"));
         }
-        if sim.plan.replays && !was_given_up {
+        if sim.plan.replays && !was_given_up && !is_given_back {
             return Err(format!("message {id} is answered as failed and not replayed"));
         }
         let may_fail = was_given_up
-            || was_given_back
+            || is_given_back
             || has_failed_at_output
             || was_turned_away
             || sim.plan.loses_origins();

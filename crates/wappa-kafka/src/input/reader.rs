@@ -287,7 +287,7 @@ impl Reader {
         let replays = self.options.auto_replay_nacks;
         let ack = Ack::leased(n_messages as u32, move |origins: &[u32], failures: Vec<Failure>| {
             let is_stopping = is_stopping.load(Ordering::SeqCst);
-            let comes_again = |it: &Failure| match it.reason.is_final() {
+            let comes_again = |it: &Failure| match it.reason.is_final() && !it.reason.is_unwanted() {
                 // No repetition can mend it, and it must not hold up all behind it.
                 true => false,
                 false => replays || is_stopping || it.reason.is_unwanted(),
