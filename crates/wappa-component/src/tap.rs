@@ -5,7 +5,7 @@
 //! asked for in a second, is counted and not copied, so that a look never holds up a stream.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -43,12 +43,15 @@ pub struct Taps {
 
 #[derive(Default)]
 struct All {
-    points: Vec<Arc<Point>>,
+    /// By number, so that one that goes is found among many.
+    points: BTreeMap<u64, Arc<Point>>,
+    n_points: u64,
     taps: Vec<Arc<Tapped>>,
 }
 
 /// A component that can be looked at, until this is dropped.
 pub struct TapPoint {
+    number: u64,
     point: Arc<Point>,
     taps: Taps,
 }
@@ -132,8 +135,10 @@ impl Taps {
         let mut all = lock(&self.all);
         all.taps.iter().filter(|it| it.is_of(&point)).for_each(|it| point.add(it));
         let point = Arc::new(point);
-        all.points.push(Arc::clone(&point));
-        TapPoint { point, taps: self.clone() }
+        let number = all.n_points;
+        all.n_points += 1;
+        all.points.insert(number, Arc::clone(&point));
+        TapPoint { number, point, taps: self.clone() }
     }
 
     /// Looks at a component. One that comes later under the same path or label is looked at as well. The error says why not.
@@ -143,7 +148,7 @@ impl Taps {
         if TAPS_MAX <= all.taps.len() {
             return Err(format!("{TAPS_MAX} taps are open, and no more can be: close one"));
         }
-        all.points.iter().filter(|it| tapped.is_of(it)).for_each(|it| it.add(&tapped));
+        all.points.values().filter(|it| tapped.is_of(it)).for_each(|it| it.add(&tapped));
         all.taps.push(Arc::clone(&tapped));
         Ok(Tap { tapped, taps: self.clone() })
     }
@@ -157,7 +162,7 @@ impl Taps {
     pub fn components(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let all = lock(&self.all);
         let mut components: Vec<_> =
-            all.points.iter().map(|it| (Arc::clone(&it.path), Arc::clone(&it.label))).collect();
+            all.points.values().map(|it| (Arc::clone(&it.path), Arc::clone(&it.label))).collect();
         components.sort();
         components.dedup();
         components
@@ -200,7 +205,7 @@ impl Point {
 
 impl Drop for TapPoint {
     fn drop(&mut self) {
-        lock(&self.taps.all).points.retain(|it| !Arc::ptr_eq(it, &self.point));
+        lock(&self.taps.all).points.remove(&self.number);
     }
 }
 
@@ -319,7 +324,7 @@ impl Drop for Tap {
     fn drop(&mut self) {
         let mut all = lock(&self.taps.all);
         all.taps.retain(|it| !Arc::ptr_eq(it, &self.tapped));
-        all.points.iter().for_each(|it| it.remove(&self.tapped));
+        all.points.values().for_each(|it| it.remove(&self.tapped));
     }
 }
 

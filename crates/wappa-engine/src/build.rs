@@ -325,7 +325,7 @@ impl<'a> Building<'a> {
     ) -> Result<(Box<dyn Input>, Filler), BuildError> {
         let component =
             self.component(node).map_err(|err| err.placed(node.kind, &node.label, BUFFER_PATH))?;
-        let Setting { bell: pipeline_bell, replay_bound, .. } = self.request.setting;
+        let Setting { bell: pipeline_bell, replay_bound, taps, .. } = self.request.setting;
         self.set_bell(pipeline_bell.clone());
         let outside = node.dir.as_ref().map(|dir| self.dir.replace(Arc::clone(dir)));
         let built = component.build_buffer(self, node, BUFFER_PATH, bell.for_input());
@@ -334,7 +334,8 @@ impl<'a> Building<'a> {
         }
         let (ends, of) = (built?, self.observed(node, BUFFER_PATH));
         let filler = Filler::new(input, ends.buffer, bell, &of, self.tally.clone());
-        let outlet = Outlet::new(ends.input, &of, self.tally.clone());
+        let tap = taps.point(BUFFER_PATH, &node.label);
+        let outlet = Outlet::new(ends.input, &of, tap, self.tally.clone());
         let mut replay =
             Replay::new(Box::new(outlet), pipeline_bell, of, self.tally.clone(), Pace::OF_INPUTS);
         replay.bound = *replay_bound;

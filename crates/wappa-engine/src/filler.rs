@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use wappa_component::{
-    Ack, Buffer, Clock, Counter, Failure, Input, Parcel, ReadError, Step, Timing, Waits, watch_mappings,
+    Ack, Buffer, Clock, Counter, Failure, Input, Parcel, ReadError, Step, TapPoint, Timing, Waits,
+    watch_mappings,
 };
 
 use crate::{
@@ -113,12 +114,14 @@ pub(crate) struct Outlet {
     sent: Counter,
     batch_sent: Counter,
     latency: Timing,
+    tap: TapPoint,
 }
 
 impl Outlet {
-    pub(crate) fn new(inner: Box<dyn Input>, of: &Observed, tally: Tally) -> Outlet {
+    pub(crate) fn new(inner: Box<dyn Input>, of: &Observed, tap: TapPoint, tally: Tally) -> Outlet {
         Outlet {
             inner,
+            tap,
             tally,
             world: of.world.clone(),
             sent: of.counter(series::BUFFER_SENT),
@@ -131,6 +134,9 @@ impl Outlet {
 impl Input for Outlet {
     fn read(&mut self, waits: &mut Waits, step: &mut Step<'_>) -> Result<Parcel, ReadError> {
         let parcel = self.inner.read(waits, step)?;
+        if self.tap.is_tapped() {
+            self.tap.show(&parcel.messages());
+        }
         let n_origins = parcel.n_origins() as u64;
         self.sent.add(n_origins);
         self.batch_sent.add(parcel.n_batches() as u64);

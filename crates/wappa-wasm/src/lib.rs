@@ -255,7 +255,7 @@ pub use crate::{
         frames::Frame,
         settings::GUEST_STACK_BYTES,
     },
-    engine::{CallContext, Engine, EngineConfig, error::EngineError, module::Module},
+    engine::{CallContext, Engine, EngineConfig, Holdings, error::EngineError, module::Module},
     file::{footprint::Footprint, rewrite},
     guest::{
         Guest, GuestConfig,

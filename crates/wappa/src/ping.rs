@@ -64,6 +64,9 @@ pub(crate) fn ping(arguments: &PingArguments) -> Result<String, String> {
     let answer = Runtime::default().wait(arguments.timeout, asked)??;
     let body = String::from_utf8_lossy(&answer.body);
     let body = printable_lines(body.trim_end());
+    if answer.code == 401 {
+        return Err(format!("401: {}", crate::seen::WANTS_PASSWORD));
+    }
     if answer.code != 200 {
         return Err(format!("{}: {body}", answer.code));
     }

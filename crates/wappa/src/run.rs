@@ -203,8 +203,13 @@ fn prepare(
 
 /// Says why the process ends, in the log, or on standard error where the log takes nothing.
 fn tell(logger: &Logger, text: &str) {
-    match logger.enabled(Level::Error) {
-        true => logger.error(text),
+    tell_at(Level::Error, logger, text);
+}
+
+/// The same for what is a line of this level.
+pub(crate) fn tell_at(level: Level, logger: &Logger, text: &str) {
+    match logger.enabled(level) {
+        true => logger.log(level, text),
         false => print(io::stderr(), &format!("{}\n", printable_lines(text))),
     }
 }
@@ -302,6 +307,7 @@ fn start(
     instead: Option<Instead<'_>>,
 ) -> Result<Ended, String> {
     let Ready { config, origin, logger, keeping, bar, watched } = ready;
+    let is_trial = instead.is_some();
     let metrics = Metrics::default();
     metrics::rename(&metrics, &config.metrics.mapping, &logger);
     let push = Push::new(&config.metrics, table, metrics.clone(), &logger)
@@ -355,6 +361,7 @@ fn start(
         is_closing: false,
         signal: None,
         tells_failures: options.exit_non_zero_on_failure,
+        is_trial,
         drawing,
         renewal: watched
             .map(|watched| -> Renewal<'_> { Box::new(move |events| maker.renew(&origin, &watched, events)) }),
@@ -404,7 +411,9 @@ impl Maker<'_> {
             guest_memory_limit: self.options.guest_memory_limit,
         };
         self.serving.provide(&mut services);
-        wasm::provide(&mut services, config, providing, &self.logger)?;
+        if let Some(holdings) = wasm::provide(&mut services, config, providing, &self.logger)? {
+            self.serving.counts(holdings);
+        }
         let request = BuildRequest {
             config,
             components: table::table(),

@@ -21,7 +21,7 @@ use wappa_component::{Level, Logger, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 use wappa_spec::Node;
 
-use crate::{metrics::Push, progress::Drawing, serving::Serving, signals};
+use crate::{metrics::Push, progress::Drawing, run::tell_at, serving::Serving, signals};
 
 /// What comes after a shutdown that does not end: Bento's second of grace.
 const GRACE: Duration = Duration::from_secs(1);
@@ -66,6 +66,8 @@ pub(crate) struct Service<'a> {
     pub(crate) signal: Option<i32>,
     /// Whether the exit code says that messages failed.
     pub(crate) tells_failures: bool,
+    /// Whether a command runs it that tells by itself what became of each message.
+    pub(crate) is_trial: bool,
     /// How far it is, on a terminal.
     pub(crate) drawing: Option<Drawing>,
     /// Makes another stream when files have changed, where that is asked for.
@@ -412,24 +414,24 @@ impl Service<'_> {
         match ended {
             None => {
                 if let Some(fault) = self.activity.fault() {
-                    self.logger.error(&format!("Service closing due to: {fault}"));
+                    tell_at(Level::Error, &self.logger, &format!("Service closing due to: {fault}"));
                 }
-                self.logger.info(&still_at_work(STUCK, &self.activity));
+                tell_at(Level::Info, &self.logger, &still_at_work(STUCK, &self.activity));
                 code = ExitCode::FAILURE;
             }
             Some(Err(err)) => {
-                self.logger.error(&format!("Service closing due to: {err}"));
+                tell_at(Level::Error, &self.logger, &format!("Service closing due to: {err}"));
                 code = ExitCode::FAILURE;
             }
             Some(Ok(report)) => {
                 if let Some(fault) = &report.fault {
-                    self.logger.error(&format!("Service closing due to: {fault}"));
+                    tell_at(Level::Error, &self.logger, &format!("Service closing due to: {fault}"));
                     code = ExitCode::FAILURE;
                 }
                 if 0 < report.n_failed_sources {
                     let (one, several) =
                         ("source could not be read to its end", "sources could not be read to their end");
-                    self.logger.error(&counted(report.n_failed_sources, one, several));
+                    tell_at(Level::Error, &self.logger, &counted(report.n_failed_sources, one, several));
                     code = ExitCode::FAILURE;
                 }
             }
@@ -437,17 +439,23 @@ impl Service<'_> {
         let undelivered = self.tally.undelivered();
         if 0 < undelivered {
             // Who closes the output (`| head -1`) wanted no more.
-            let level = if was_closed { Level::Debug } else { Level::Warn };
-            if !was_closed {
-                code = ExitCode::FAILURE;
-            }
             let n_messages = counted(undelivered, "message was", "messages were");
-            self.logger.log(level, &format!("{n_messages} read and not delivered"));
+            let text = format!("{n_messages} read and not delivered");
+            if was_closed {
+                self.logger.debug(&text);
+            } else {
+                code = ExitCode::FAILURE;
+                match self.is_trial {
+                    true => self.logger.warn(&text),
+                    false => tell_at(Level::Warn, &self.logger, &text),
+                }
+            }
         }
         let n_failed = self.tally.totals().failed;
         if self.tells_failures && 0 < n_failed {
             let n_messages = counted(n_failed, "message", "messages");
-            self.logger.error(&format!("{n_messages} failed in a processor, and nothing caught that"));
+            let text = format!("{n_messages} failed in a processor, and nothing caught that");
+            tell_at(Level::Error, &self.logger, &text);
             if code == ExitCode::SUCCESS {
                 code = ExitCode::from(MESSAGES_FAILED);
             }
@@ -481,7 +489,7 @@ impl Service<'_> {
             // The log itself may be what hangs.
             let say = move || {
                 let text = "Service failed to close cleanly within allocated time. Exiting forcefully";
-                logger.log(Level::Warn, &still_at_work(text, &activity));
+                tell_at(Level::Warn, &logger, &still_at_work(text, &activity));
             };
             let (tx, rx) = sync_channel(1);
             let said = thread::Builder::new().spawn(move || {

@@ -33,6 +33,7 @@ mod with_http {
     use wappa_message::Value;
     use wappa_net::Runtime;
     use wappa_spec::StreamConfig;
+    use wappa_wasm::Holdings;
 
     use super::{Activity, Environment, Logger, Metrics, Node, Page, Services, Taps, config_of};
     use crate::{graph::live, run::VERSION, table};
@@ -49,6 +50,7 @@ mod with_http {
         stream: Arc<Mutex<Stream>>,
         config: Arc<Mutex<Config>>,
         taps: Taps,
+        guests: Arc<Mutex<Vec<Holdings>>>,
     }
 
     /// The config of the stream, as it may be shown, and the picture of it once somebody looks.
@@ -91,13 +93,14 @@ mod with_http {
         ) -> Result<Serving, String> {
             let (runtime, stream) = (Runtime::default(), Arc::new(Mutex::new(Stream::Starting)));
             let (shown, taps) = (Arc::new(Mutex::new(Config::new(config.shown.clone()))), Taps::default());
+            let guests = Arc::default();
             let http = config_of(config, environment);
             if !http.enabled {
                 let routes = Routes::default();
                 routes.close(
                     "the program has no HTTP service (`http.enabled`): give the component an `address`",
                 );
-                return Ok(Serving { runtime, routes, service: None, stream, config: shown, taps });
+                return Ok(Serving { runtime, routes, service: None, stream, config: shown, taps, guests });
             }
             let mut service = Service::new(&http, &runtime, logger)?;
             let of_page = Arc::clone(&stream);
@@ -109,7 +112,7 @@ mod with_http {
                     Stream::Runs(activity) => activity.at_work().iter().map(|it| format!("{it}\n")).collect(),
                     Stream::Starting | Stream::Ended => String::new(),
                 }),
-                memory: Box::new(String::new),
+                memory: lines_of(&guests),
                 taps: taps.clone(),
             });
             service.show(Shown {
@@ -135,7 +138,14 @@ mod with_http {
             });
             service.listen(config.names_http)?;
             let routes = service.routes().clone();
-            Ok(Serving { runtime, routes, service: Some(service), stream, config: shown, taps })
+            Ok(Serving { runtime, routes, service: Some(service), stream, config: shown, taps, guests })
+        }
+
+        /// What guests of one more stream hold is shown, as long as it is there.
+        pub(crate) fn counts(&self, holdings: Holdings) {
+            let mut guests = lock(&self.guests);
+            guests.retain(|it| it.bytes().is_some());
+            guests.push(holdings);
         }
 
         /// Gives a stream that is built what its components are served by.
@@ -226,6 +236,17 @@ mod with_http {
         })
     }
 
+    /// Lines on what guests hold: of all streams that are there, where one takes over from another.
+    fn lines_of(guests: &Arc<Mutex<Vec<Holdings>>>) -> Made {
+        let guests = Arc::clone(guests);
+        Box::new(move || {
+            let all: Vec<(usize, usize)> = lock(&guests).iter().filter_map(Holdings::bytes).collect();
+            let held: usize = all.iter().map(|it| it.0).sum();
+            let line = |limit: usize| format!("guests {held}\nguests_limit {limit}\n");
+            all.iter().map(|it| it.1).max().map(line).unwrap_or_default()
+        })
+    }
+
     fn lock<T>(stream: &Mutex<T>) -> MutexGuard<'_, T> {
         stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,6 +254,8 @@ mod with_http {
 
 #[cfg(not(feature = "http"))]
 mod without_http {
+    use wappa_wasm::Holdings;
+
     use super::{
         Activity, Environment, Logger, Metrics, Node, Page, Services, StreamConfig, Taps, config_of,
     };
@@ -256,6 +279,8 @@ mod without_http {
         }
 
         pub(crate) fn provide(&self, _: &mut Services) {}
+
+        pub(crate) fn counts(&self, _: Holdings) {}
 
         pub(crate) fn taps(&self) -> &Taps {
             &self.taps

@@ -11,7 +11,7 @@ use wappa_spec::{
     ComponentKind, ComponentNode, Lint, Node, Pos, Rule, Size, StreamConfig, printable_json, printable_path,
 };
 use wappa_wasm::{
-    Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Level, child_main,
+    Budget, ChildCompiler, CodeCache, Engine, EngineConfig, Holdings, Level, child_main,
     inspect::{Limits, Severity, Verdict},
     processor::{self, Modules, read_module},
 };
@@ -32,16 +32,16 @@ pub(crate) fn components() -> Vec<&'static Component> {
     vec![&PROCESSOR]
 }
 
-/// Makes the engine when the config has a guest.
+/// Makes the engine when the config has a guest. What is returned tells how much its guests hold.
 pub(crate) fn provide(
     services: &mut Services,
     config: &StreamConfig,
     providing: Providing,
     logger: &Logger,
-) -> Result<(), String> {
+) -> Result<Option<Holdings>, String> {
     let guests = Guests::of(config);
     if guests.n == 0 {
-        return Ok(());
+        return Ok(None);
     }
     tell_of_slow_build();
     let compiler = compiler(providing.budget)?.interrupted_by(providing.interrupted);
@@ -59,8 +59,9 @@ pub(crate) fn provide(
     if let Some(reason) = engine.no_pool() {
         logger.warn(&format!("wasm instances are made on demand, which is slower: {reason}"));
     }
+    let holdings = engine.holdings();
     services.insert(Arc::new(engine));
-    Ok(())
+    Ok(Some(holdings))
 }
 
 /// How the modules of a stream are compiled, and what their guests may hold.

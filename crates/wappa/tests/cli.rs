@@ -843,7 +843,12 @@ fn what_cannot_be_written_is_no_success() {
     let program = Program::new("full")
         .file("a.yaml", "pipeline: {processors: [mapping: root = this]}\noutput: {drop: {}}\n")
         .file("in.txt", "{}\n")
-        .file("failed.jsonl", "{\"content\":\"{}\"}\n");
+        .file("failed.jsonl", "{\"content\":\"{}\"}\n")
+        .file("good.yaml", "pipeline: {processors: []}\ntests: [{name: a, input_batch: [{content: a}]}]\n")
+        .file(
+            "bad.yaml",
+            "pipeline: {processors: []}\ntests: [{name: a, output_batches: [[{content_equals: a}]]}]\n",
+        );
     let commands = [
         "--version",
         "lint --help",
@@ -858,6 +863,9 @@ fn what_cannot_be_written_is_no_success() {
         "run --dry-run --input in.txt a.yaml",
         "replay failed.jsonl a.yaml --at pipeline.processors.0",
         "diff in.txt a.yaml a.yaml",
+        "test a.yaml",
+        "test good.yaml",
+        "test bad.yaml",
     ];
     for command in commands {
         let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");

@@ -79,20 +79,21 @@ const MAPPING: &str = "'root = content().uppercase()'";
 
 #[test]
 fn messages_of_a_component_are_shown_until_there_were_enough() {
-    let config = config("debug_endpoints: true", MAPPING);
+    let config = format!("{}buffer: {{ memory: {{}} }}\n", config("debug_endpoints: true", MAPPING));
     let program = Program::new("tap").file("a.yaml", config).file("guest.wat", GUEST);
     let mut stream = Stream::start(&program, &["-c", "a.yaml"]);
     let url = stream.url.clone();
     let listed = program.run(&["tap", &url]);
     assert_eq!(
         listed.stdout,
-        "root.input (label `lines`)\nroot.output.fallback.0.reject_errored\nroot.output.fallback.1\n\
+        "root.buffer\nroot.input (label `lines`)\nroot.output.fallback.0.reject_errored\nroot.output.fallback.1\n\
          root.pipeline.processors.0\nroot.pipeline.processors.1 (label `guest`)\n"
     );
     let taps = [
         ["tap", &url, "guest", "--count", "4", "--format", "text"],
         ["tap", &url, "root.input", "--count", "2", "--format", "json"],
         ["tap", &url, "output.fallback.1", "--count", "1", "--format", "json"],
+        ["tap", &url, "buffer", "--count", "1", "--format", "text"],
     ];
     let taps = taps.map(|it| program.start(&it));
     // Whoever looks may come late: what came by before he looked is not shown.
@@ -105,7 +106,7 @@ fn messages_of_a_component_are_shown_until_there_were_enough() {
         n += 1;
         thread::sleep(Duration::from_millis(10));
     }
-    let [guest, input, failed] = taps.map(|it| {
+    let [guest, input, failed, buffer] = taps.map(|it| {
         let ended = it.expect("it was started").wait_with_output().expect("it has ended");
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         String::from_utf8(ended.stdout).expect("it is a text")
@@ -122,6 +123,7 @@ fn messages_of_a_component_are_shown_until_there_were_enough() {
         .collect();
     assert_eq!(contents.len(), 2, "{input}");
     assert!(contents.iter().all(|it| it.starts_with(['a', '!'])), "{input}");
+    assert!(buffer.starts_with(['a', '!']), "{buffer}");
     let failed: serde_json::Value = serde_json::from_str(&failed).expect("it is an object");
     assert_eq!(failed["path"], "root.output.fallback.1");
     assert!(failed["content"].as_str().is_some_and(|it| it.starts_with("!B")), "{failed}");
@@ -257,13 +259,46 @@ output: {{ drop: {{}} }}
     stream.end();
 }
 
+/// What guests hold is a part of what the process takes.
+#[test]
+fn memory_is_shown_with_what_guests_hold() {
+    let program = Program::new("memory-of-guests")
+        .file("a.yaml", config("debug_endpoints: true", MAPPING))
+        .file("guest.wat", GUEST);
+    let mut stream = Stream::start(&program, &["-c", "a.yaml"]);
+    stream.write("a\n");
+    let (address, began) = (stream.url.trim_start_matches("http://").to_string(), Instant::now());
+    loop {
+        let mut client = TcpStream::connect(&address).expect("it listens");
+        let asked = format!("GET /debug/memory HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        client.write_all(asked.as_bytes()).expect("it is read");
+        let mut page = String::new();
+        client.read_to_string(&mut page).expect("it is a text");
+        let of = |name: &str| {
+            let line = page.lines().find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|it| it.parse::<u64>().ok()).unwrap_or_default()
+        };
+        // One instance with a page of memory.
+        if 65_536 <= of("guests") && of("guests") < of("guests_limit") && 0 < of("resident") {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{page}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    stream.end();
+}
+
 #[test]
 fn what_cannot_be_shown_says_why() {
     let program = Program::new("seen-nothing")
         .file("a.yaml", config("enabled: true", MAPPING))
         .file("guest.wat", GUEST);
     let without = format!("metrics: {{ none: {{}} }}\n{}", config("debug_endpoints: true", MAPPING));
-    let program = program.file("b.yaml", without);
+    let closed = config(
+        "debug_endpoints: true, basic_auth: { enabled: true, username: u, password_hash: 'XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=', algorithm: sha256 }",
+        MAPPING,
+    );
+    let program = program.file("b.yaml", without).file("c.yaml", closed);
     let stderr = |arguments: &[&str]| {
         let ended = program.run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
@@ -280,6 +315,15 @@ fn what_cannot_be_shown_says_why() {
         assert!(stderr(&[command, &url]).contains("connection refused"), "{}", stderr(&[command, &url]));
         assert_eq!(stderr(&[command, "ftp://a"]), "unsupported protocol scheme \"ftp\"\n");
     }
+    let stream = Stream::start(&program, &["-c", "c.yaml"]);
+    for command in ["tap", "top", "ping"] {
+        let told = stderr(&[command, &stream.url]);
+        assert!(
+            told.contains("a user and a password: `http://USER:PASSWORD@HOST:PORT`"),
+            "{command}: {told}"
+        );
+    }
+    stream.end();
     let stream = Stream::start(&program, &["-c", "b.yaml"]);
     assert_eq!(
         stderr(&["tap", &stream.url, "root.nowhere"]),

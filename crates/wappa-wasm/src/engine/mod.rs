@@ -96,6 +96,17 @@ impl fmt::Debug for EngineConfig {
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
+/// What the guests of an engine hold together, as long as it is there.
+#[derive(Clone, Debug)]
+pub struct Holdings(Weak<Inner>);
+
+impl Holdings {
+    /// The bytes that they hold, and how many these may be; none when the engine is gone.
+    pub fn bytes(&self) -> Option<(usize, usize)> {
+        self.0.upgrade().map(|it| (it.ledger.held(), it.ledger.limit()))
+    }
+}
+
 struct Inner {
     pooled: Option<Side>,
     on_demand: Side,
@@ -179,6 +190,11 @@ impl Engine {
     /// An account of what guests hold, for those that are one to the outside: the versions of a module, say.
     pub fn account(&self) -> Account {
         self.0.ledger.account()
+    }
+
+    /// What tells how much its guests hold.
+    pub fn holdings(&self) -> Holdings {
+        Holdings(Arc::downgrade(&self.0))
     }
 
     /// Begins a run of calls on this thread. Time passes for guests only while somebody has entered, so this is held

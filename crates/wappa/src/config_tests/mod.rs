@@ -13,6 +13,7 @@ mod target;
 mod values;
 
 use std::{
+    cell::Cell,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -120,9 +121,10 @@ pub(crate) fn test(
     let paths = paths(&arguments.paths, &files).map_err(failed)?;
     let all = definitions::find(&paths, registry).map_err(failed)?;
     if all.is_empty() {
-        say(&testing.style.yellow("No tests were found"));
+        let out = Out::default();
+        out.say(&testing.style.yellow("No tests were found"));
         warn(&looked_in(&paths), Some(&hint_of(&arguments.paths)));
-        return Ok(ExitCode::FAILURE);
+        return out.outcome().map(|()| ExitCode::FAILURE);
     }
     testing.all(&all, arguments.coverage)
 }
@@ -187,6 +189,11 @@ struct Failure<'a> {
 }
 
 impl<'a> Failed<'a> {
+    /// Nothing is wrong yet.
+    fn of(path: &'a Path) -> Failed<'a> {
+        Failed { path, lints: Vec::new(), failures: Vec::new(), n_untold: 0 }
+    }
+
     fn push(&mut self, case: &'a Case, reason: String) {
         match self.failures.len() < FAILURES_MAX {
             true => self.failures.push(Failure { name: &case.config.name, line: case.line, reason }),
@@ -209,7 +216,7 @@ struct Testing<'a> {
 
 impl Testing<'_> {
     fn all(&self, all: &[Tested], tells_coverage: bool) -> Result<ExitCode, String> {
-        let (mut failed, mut coverage) = (Vec::new(), Coverage::default());
+        let (mut failed, mut coverage, out) = (Vec::new(), Coverage::default(), Out::default());
         let mut code = ExitCode::SUCCESS;
         for tested in all {
             coverage.begin(&tested.path);
@@ -217,39 +224,39 @@ impl Testing<'_> {
                 warn(&lint.line(&printable_path(file)), lint.hint.as_deref());
             }
             let path = printable_path(&tested.path);
-            let told = match self.one(tested, &mut coverage) {
+            let (told, broken) = match self.one(tested, &mut coverage) {
                 Ok(told) => told,
                 // The others have tests as well.
-                Err(why) => {
-                    let why = printable_lines(&why);
-                    let _ = writeln!(io::stderr(), "Failed to execute test target '{path}': {why}");
-                    code = ExitCode::FAILURE;
-                    continue;
-                }
+                Err(why) => (Failed::of(&tested.path), vec![why]),
             };
+            for why in &broken {
+                let why = printable_lines(why);
+                let _ = writeln!(io::stderr(), "Failed to execute test target '{path}': {why}");
+                code = ExitCode::FAILURE;
+            }
             match told.is_empty() {
-                true => say(&format!("Test '{path}' {}", self.style.green("succeeded"))),
+                true if !broken.is_empty() => (),
+                true => out.say(&format!("Test '{path}' {}", self.style.green("succeeded"))),
                 false => {
-                    say(&format!("Test '{path}' {}", self.style.red("failed")));
+                    out.say(&format!("Test '{path}' {}", self.style.red("failed")));
                     failed.push(told);
                     code = ExitCode::FAILURE;
                 }
             }
         }
         if !failed.is_empty() {
-            say("\nFailures:\n");
+            out.say("\nFailures:\n");
         }
         for (idx, failed) in failed.iter().enumerate() {
             if 0 < idx {
-                say("");
+                out.say("");
             }
-            tell(failed);
+            tell(failed, &out);
         }
         if tells_coverage {
-            let report = coverage.report(self.registry, |path| self.tree(path));
-            let _ = io::stdout().write_all(report.as_bytes());
+            out.print(&coverage.report(self.registry, |path| self.tree(path)));
         }
-        Ok(code)
+        out.outcome().map(|()| code)
     }
 
     /// What a config says.
@@ -259,13 +266,23 @@ impl Testing<'_> {
         Source::read(&bytes, lookup).ok().map(|it| it.node)
     }
 
-    /// Lints one config and runs its tests.
-    fn one<'t>(&self, tested: &'t Tested, coverage: &mut Coverage) -> Result<Failed<'t>, String> {
-        let lints = self.lints(&tested.path)?;
-        let mut failed = Failed { path: &tested.path, lints, failures: Vec::new(), n_untold: 0 };
+    /// Lints one config and runs its tests. Beside what failed, why some of them could not be run, and the others were.
+    fn one<'t>(
+        &self,
+        tested: &'t Tested,
+        coverage: &mut Coverage,
+    ) -> Result<(Failed<'t>, Vec<String>), String> {
+        let mut failed = Failed { lints: self.lints(&tested.path)?, ..Failed::of(&tested.path) };
+        let mut broken = Vec::new();
         for (idx, case) in tested.cases.iter().enumerate() {
-            let in_case = |why: String| format!("test case {idx} failed: {why}");
-            let is_late = self.case(&tested.path, case, &mut failed, coverage).map_err(in_case)?;
+            let is_late = match self.case(&tested.path, case, &mut failed, coverage) {
+                Ok(is_late) => is_late,
+                Err(_) if FAILURES_MAX <= broken.len() => continue,
+                Err(why) => {
+                    broken.push(format!("test case {idx} failed: {why}"));
+                    continue;
+                }
+            };
             let n_left = tested.cases.len() - idx - 1;
             if is_late && 0 < n_left {
                 let n_left = wappa_component::counted(n_left, "test", "tests");
@@ -273,7 +290,7 @@ impl Testing<'_> {
                 break;
             }
         }
-        Ok(failed)
+        Ok((failed, broken))
     }
 
     /// What is wrong with the config itself. Variables are for each test to set.
@@ -401,32 +418,49 @@ fn warn(line: &str, hint: Option<&str>) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(&format!("{line}{hint}")));
 }
 
-/// A line on standard output. Whoever does not read it any more does not want it.
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+/// Standard output, and why it could not be written.
+#[derive(Default)]
+struct Out(Cell<Option<String>>);
+
+impl Out {
+    /// A line. Whoever does not read it any more does not want it.
+    fn say(&self, line: &str) {
+        self.print(&format!("{line}\n"));
+    }
+
+    fn print(&self, text: &str) {
+        if let Err(why) = standard_output::print(text.as_bytes()) {
+            self.0.set(Some(why));
+        }
+    }
+
+    /// Results that nobody got are no success.
+    fn outcome(self) -> Result<(), String> {
+        self.0.into_inner().map_or(Ok(()), Err)
+    }
 }
 
-fn tell(failed: &Failed<'_>) {
-    say(&format!("--- {} ---\n", printable_path(failed.path)));
+fn tell(failed: &Failed<'_>, out: &Out) {
+    out.say(&format!("--- {} ---\n", printable_path(failed.path)));
     for finding in &failed.lints {
         let hint = finding.lint.hint.as_ref().map(|it| format!("\n  hint: {it}")).unwrap_or_default();
-        say(&printable_lines(&format!("Lint: {}{hint}", finding.lint)));
+        out.say(&printable_lines(&format!("Lint: {}{hint}", finding.lint)));
     }
     if !failed.lints.is_empty() && !failed.failures.is_empty() {
-        say("");
+        out.say("");
     }
     let mut before = None;
     for failure in &failed.failures {
         if before.is_some_and(|it| it != failure.name) {
-            say("");
+            out.say("");
         }
         if before != Some(failure.name) {
-            say(&format!("{} [line {}]:", printable_lines(failure.name), failure.line));
+            out.say(&format!("{} [line {}]:", printable_lines(failure.name), failure.line));
             before = Some(failure.name);
         }
-        say(&failure.reason);
+        out.say(&failure.reason);
     }
     if 0 < failed.n_untold {
-        say(&format!("and {} more", failed.n_untold));
+        out.say(&format!("and {} more", failed.n_untold));
     }
 }

@@ -103,8 +103,7 @@ impl Flow {
         ends = flow.chain(processors.unwrap_or(&none), "root.pipeline.processors", ends, registry, 0);
         flow.output(root.get("output").unwrap_or(&none), "root.output", &ends, registry, 0);
         for (id, kind, node) in defined {
-            let spec = spec_of(kind, node, registry);
-            flow.uses(id, spec, node);
+            flow.below(id, kind, node, registry, 0);
         }
         if 0 < flow.n_more {
             let name = format!("and {} more", flow.n_more);
@@ -265,6 +264,30 @@ impl Flow {
                     depth + 1,
                 );
             }
+        }
+    }
+
+    /// What a resource consists of, beside it, and what it uses.
+    fn below(&mut self, id: usize, kind: ComponentKind, node: &Node, registry: &dyn Registry, depth: usize) {
+        let spec = spec_of(kind, node, registry);
+        self.uses(id, spec, node);
+        if DEPTH_MAX <= depth {
+            return;
+        }
+        let mut children: Vec<(ComponentKind, String, &Node)> = Vec::new();
+        for kind in [ComponentKind::Input, ComponentKind::Processor, ComponentKind::Output] {
+            for (text, nodes) in inner(spec, node, kind) {
+                children.extend(nodes.into_iter().map(|it| (kind, text.clone(), it)));
+            }
+        }
+        if kind != ComponentKind::Processor {
+            let around = node.get("processors").and_then(Node::as_seq).unwrap_or_default();
+            children.extend(around.iter().map(|it| (ComponentKind::Processor, String::new(), it)));
+        }
+        for (kind, text, child) in children {
+            let Some(part) = self.part(Role::Resource, kind, child, registry) else { continue };
+            self.ways.push(Way { from: id, to: part, text, is_use: true });
+            self.below(part, kind, child, registry, depth + 1);
         }
     }
 

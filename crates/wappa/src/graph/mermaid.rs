@@ -17,7 +17,8 @@ pub(super) fn write(flow: &Flow) -> String {
     }
     for way in &flow.ways {
         let arrow = match (way.is_use, way.text.as_str()) {
-            (true, _) => "-.->".to_string(),
+            (true, "") => "-.->".to_string(),
+            (true, text) => format!("-.->|\"{}\"|", escaped(text)),
             (false, "") => "-->".to_string(),
             (false, text) => format!("-->|\"{}\"|", escaped(text)),
         };

@@ -131,7 +131,9 @@ output:
               processors: [{noop: {}}]
 processor_resources:
   - label: shared
-    rate_limit: {resource: slow}
+    switch:
+      - check: this.is_big
+        processors: [{rate_limit: {resource: slow}}, {log: {}}]
 cache_resources:
   - label: seen
     memory: {}
@@ -145,53 +147,57 @@ rate_limit_resources:
         check(
             WHOLE,
             expect![[r##"
-            flowchart LR
-              n0[("rate_limit<br/>shared")]
-              n1[("memory<br/>seen")]
-              n2[("local<br/>slow")]
-              n3(["kafka_franz"])
-              n4(["file<br/>files"])
-              n5["noop"]
-              n6(["broker<br/>both"])
-              n7["memory"]
-              n8["dedupe"]
-              n9["switch"]
-              n10["wasm<br/>enrich"]
-              n11["mapping"]
-              n12["log"]
-              n13["branch"]
-              n14["http"]
-              n15["resource"]
-              n16(["switch"])
-              n17(["stdout"])
-              n18(["fallback"])
-              n19(["drop"])
-              n20["noop"]
-              n21(["reject"])
-              n4 --> n5
-              n3 --> n6
-              n5 --> n6
-              n6 --> n7
-              n7 --> n8
-              n8 -.-> n1
-              n8 --> n9
-              n9 -->|"this.kind #61;#61; #34;a#34;"| n10
-              n9 -->|"this.kind #61;#61; #34;b#34;"| n11
-              n11 --> n12
-              n10 --> n13
-              n12 --> n13
-              n9 -->|"else"| n13
-              n13 --> n14
-              n14 --> n15
-              n15 -.-> n0
-              n15 --> n16
-              n16 -->|"#64;x #61;#61; 1"| n17
-              n16 -->|"else"| n18
-              n18 --> n19
-              n18 --> n20
-              n20 --> n21
-              n0 -.-> n2
-        "##]],
+                flowchart LR
+                  n0[("switch<br/>shared")]
+                  n1[("memory<br/>seen")]
+                  n2[("local<br/>slow")]
+                  n3(["kafka_franz"])
+                  n4(["file<br/>files"])
+                  n5["noop"]
+                  n6(["broker<br/>both"])
+                  n7["memory"]
+                  n8["dedupe"]
+                  n9["switch"]
+                  n10["wasm<br/>enrich"]
+                  n11["mapping"]
+                  n12["log"]
+                  n13["branch"]
+                  n14["http"]
+                  n15["resource"]
+                  n16(["switch"])
+                  n17(["stdout"])
+                  n18(["fallback"])
+                  n19(["drop"])
+                  n20["noop"]
+                  n21(["reject"])
+                  n22[("rate_limit")]
+                  n23[("log")]
+                  n4 --> n5
+                  n3 --> n6
+                  n5 --> n6
+                  n6 --> n7
+                  n7 --> n8
+                  n8 -.-> n1
+                  n8 --> n9
+                  n9 -->|"this.kind #61;#61; #34;a#34;"| n10
+                  n9 -->|"this.kind #61;#61; #34;b#34;"| n11
+                  n11 --> n12
+                  n10 --> n13
+                  n12 --> n13
+                  n9 -->|"else"| n13
+                  n13 --> n14
+                  n14 --> n15
+                  n15 -.-> n0
+                  n15 --> n16
+                  n16 -->|"#64;x #61;#61; 1"| n17
+                  n16 -->|"else"| n18
+                  n18 --> n19
+                  n18 --> n20
+                  n20 --> n21
+                  n0 -.->|"this.is_big"| n22
+                  n22 -.-> n2
+                  n0 -.->|"this.is_big"| n23
+            "##]],
         );
     }
 

@@ -52,10 +52,14 @@ impl Service {
     }
 }
 
+/// What there is to be done about the code 401.
+pub(crate) const WANTS_PASSWORD: &str =
+    "the service asks for a user and a password: `http://USER:PASSWORD@HOST:PORT`";
+
 /// What a code says that is none of a page.
 fn refusal(code: u16, text: &str) -> String {
     match code {
-        401 => "the service asks for a user and a password: `http://USER:PASSWORD@HOST:PORT`".to_string(),
+        401 => WANTS_PASSWORD.to_string(),
         code => format!("{code}: {}", text.trim()),
     }
 }
