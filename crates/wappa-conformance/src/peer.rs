@@ -54,6 +54,11 @@ pub trait Upstream: Peer {
     /// way when the connection is lost may be lost.
     fn keeps(&self) -> bool;
 
+    /// Whether what fails is sent again by whoever sent it, without being given back to it.
+    fn sends_again(&self) -> bool {
+        false
+    }
+
     /// Whether messages come in the order in which they were sent, as long as none comes again.
     fn is_ordered(&self) -> bool {
         true

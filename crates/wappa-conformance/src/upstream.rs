@@ -101,8 +101,8 @@ impl<U: Upstream> Run<U> {
     fn answer(&mut self) {
         // Where the engine gives again what failed, the input hears of that only when it has arrived.
         let may_fail = !self.input.auto_replay_nacks();
-        let takes_back = self.input.takes_back() && may_fail;
-        self.comes_again |= takes_back && !self.acks.is_empty();
+        let takes_back = self.input.takes_back() || self.upstream.sends_again();
+        self.comes_again |= takes_back && may_fail && !self.acks.is_empty();
         answer_one(&mut self.acks, &mut self.random, may_fail);
     }
 
@@ -143,7 +143,8 @@ impl<U: Upstream> Run<U> {
         assert!(numbers.iter().all(|it| *it < self.n_sent), "{text}: what was read was sent");
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         numbers.iter().for_each(|it| *counts.entry(*it).or_insert(0) += 1);
-        let may_repeat = self.comes_again && (self.upstream.keeps() || self.input.takes_back());
+        let may_repeat = self.comes_again
+            && (self.upstream.keeps() || self.upstream.sends_again() || self.input.takes_back());
         let twice = counts.iter().find(|(_, n)| 1 < **n && !may_repeat);
         assert_eq!(twice, None, "{text}: it comes more than once");
         if self.upstream.is_ordered() && !may_repeat {

@@ -174,7 +174,9 @@ struct HttpServerConfig {
     #[config(default = "256MiB", bento = false, advanced)]
     max_bytes: Size,
 
-    /// How many connections there may be at once. Whoever comes after that waits until one has ended. Only with an `address`.
+    /// How many connections there may be at once, and no more than a quarter of what the process may open (`ulimit -n`).
+    /// Whoever comes after that takes the place of who has asked for nothing for longest, for a second at least, or waits.
+    /// Only with an `address`.
     #[config(default = "16384", bento = false, advanced)]
     max_connections: usize,
 

@@ -22,6 +22,7 @@ mod output;
 mod page;
 mod patient;
 mod peer;
+mod room;
 mod routes;
 mod server;
 mod service;

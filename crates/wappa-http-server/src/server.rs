@@ -1,19 +1,10 @@
 //! Servers: what listens, whom it lets in, and for how long.
 //!
 //! Invariant: nothing that strangers do takes more than the limits of a server say. There are no more connections than
-//! places; a client has to begin, to send and to take what is sent within its time; heads are bounded, and bodies are
+//! places, and one more waits for a place, which whoever has asked for nothing for long gives up; a client has to begin, to send and to take what is sent within its time; heads are bounded, and bodies are
 //! asked for room before they are kept.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{
@@ -41,6 +32,7 @@ use crate::{
     escapes, host,
     patient::{Patient, WRITE_PATIENCE},
     peer::{Encryption, Peer},
+    room::Room,
     routes::{Asked, Found, Routes, unavailable},
 };
 
@@ -49,6 +41,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// The wait after a connection could not be taken, as where there are no descriptors.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How often it is looked for somebody who can go, while one more waits.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long the line and the headers of a request may be together.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -119,6 +114,7 @@ struct Shared {
     quiet: Quiet,
     bound: Arc<Bound>,
     phase: watch::Receiver<Phase>,
+    room: Room,
 }
 
 impl Server {
@@ -133,6 +129,7 @@ impl Server {
             quiet: Quiet::new(setup.logger.clone()),
             bound: Bound::new(max_bytes, places.limit()),
             phase: receiver.clone(),
+            room: Room::new(),
             setup,
         };
         tokio::spawn(accept(listener, Arc::new(shared), places.clone(), receiver));
@@ -185,11 +182,14 @@ async fn accept(
 ) {
     reached(&mut phase, Phase::Open).await;
     loop {
-        if let Some(text) = places.all_taken() {
-            shared.quiet.log(Level::Warn, &text);
-        }
-        let next = async { (places.take().await, listener.accept().await) };
-        let (place, accepted) = tokio::select! {
+        let next = async {
+            let accepted = listener.accept().await;
+            if let Some(text) = places.all_taken() {
+                shared.quiet.log(Level::Warn, &text);
+            }
+            (accepted, place(&shared.room, &places).await)
+        };
+        let (accepted, place) = tokio::select! {
             biased;
             () = reached(&mut phase, Phase::Closing) => return,
             next = next => next,
@@ -203,6 +203,19 @@ async fn accept(
                 shared.quiet.log(Level::Error, &text);
                 sleep(ACCEPT_BACK_OFF).await;
             }
+        }
+    }
+}
+
+/// A place for one more, somebody else's where there is none.
+async fn place(room: &Room, places: &Places) -> OwnedSemaphorePermit {
+    let taken = places.take();
+    tokio::pin!(taken);
+    loop {
+        tokio::select! {
+            biased;
+            place = taken.as_mut() => return place,
+            () = async { room.make(); sleep(ROOM_INTERVAL).await } => (),
         }
     }
 }
@@ -272,9 +285,11 @@ async fn http1(
 ) {
     let mut phase = shared.phase.clone();
     let idle_timeout = shared.setup.limits.idle_timeout;
+    let seat = shared.room.enter();
+    let uses = seat.uses().clone();
     let answer = service_fn(move |request| {
-        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
+        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), uses.begin());
+        async move { Ok::<_, Infallible>(using.until_made(shared.answer(request, peer).await)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -287,6 +302,7 @@ async fn http1(
     tokio::select! {
         _ = connection.as_mut() => return,
         () = reached(&mut phase, Phase::Closing) => connection.as_mut().graceful_shutdown(),
+        () = seat.uses().given_up() => return,
     }
     tokio::select! {
         _ = connection.as_mut() => (),
@@ -301,15 +317,11 @@ async fn http2(
 ) {
     let mut phase = shared.phase.clone();
     let idle_timeout = shared.setup.limits.idle_timeout;
-    let uses = Arc::new(Uses::default());
-    let of_service = Arc::clone(&uses);
+    let seat = shared.room.enter();
+    let uses = seat.uses().clone();
     let answer = service_fn(move |request| {
-        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), Using::new(&of_service));
-        async move {
-            let answer = shared.answer(request, peer).await;
-            drop(using);
-            Ok::<_, Infallible>(answer)
-        }
+        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), uses.begin());
+        async move { Ok::<_, Infallible>(using.until_made(shared.answer(request, peer).await)) }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -325,50 +337,13 @@ async fn http2(
     tokio::select! {
         _ = connection.as_mut() => return,
         () = reached(&mut phase, Phase::Closing) => (),
-        () = uses.idle(idle_timeout) => (),
+        () = seat.uses().idle(idle_timeout) => (),
+        () = seat.uses().given_up() => (),
     }
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         _ = connection.as_mut() => (),
         () = reached(&mut phase, Phase::Closed) => (),
-    }
-}
-
-/// The requests of a connection.
-#[derive(Debug, Default)]
-struct Uses {
-    n_under_way: AtomicUsize,
-    n_begun: AtomicU64,
-}
-
-struct Using(Arc<Uses>);
-
-impl Uses {
-    /// Waits until no request was under way for so long.
-    async fn idle(&self, time: Duration) {
-        let mut seen = u64::MAX;
-        loop {
-            sleep(time).await;
-            let n_begun = self.n_begun.load(Ordering::Relaxed);
-            if self.n_under_way.load(Ordering::Relaxed) == 0 && n_begun == seen {
-                return;
-            }
-            seen = n_begun;
-        }
-    }
-}
-
-impl Using {
-    fn new(uses: &Arc<Uses>) -> Using {
-        uses.n_under_way.fetch_add(1, Ordering::Relaxed);
-        uses.n_begun.fetch_add(1, Ordering::Relaxed);
-        Using(Arc::clone(uses))
-    }
-}
-
-impl Drop for Using {
-    fn drop(&mut self) {
-        self.0.n_under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -139,6 +139,11 @@ impl Upstream for Speaker {
         connection.get_mut().write_all(&frames).is_ok()
     }
 
+    fn sends_again(&self) -> bool {
+        // The server delivers it until it arrives.
+        true
+    }
+
     fn keeps(&self) -> bool {
         false
     }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, ChildStdin},
     thread,
     time::{Duration, Instant},
@@ -257,6 +257,58 @@ output: {{ drop: {{}} }}
     assert_eq!(&begin, b"HTTP/1.1 200");
     kill_process(Pid::from_child(&stream.child), Signal::TERM).expect("it runs");
     stream.end();
+}
+
+/// Who is there and asks for nothing keeps nobody out, however many they are.
+#[test]
+fn whoever_asks_is_answered_beside_many_who_ask_for_nothing() {
+    const PLACES: usize = 40;
+    for input in [
+        "generate: { interval: 1s, mapping: root = 1 }",
+        "http_server: { address: 'ADDRESS', max_connections: 40 }",
+    ] {
+        let port =
+            TcpListener::bind("127.0.0.1:0").expect("there is a port").local_addr().expect("it has one");
+        let input = input.replace("ADDRESS", &port.to_string());
+        let is_own = input.contains("http_server");
+        let config = format!(
+            "http: {{ address: '127.0.0.1:0', max_connections: {PLACES} }}\ninput: {{ {input} }}\noutput: {{ drop: {{}} }}\n"
+        );
+        let program = Program::new(if is_own { "many-own" } else { "many" }).file("a.yaml", config);
+        let stream = Stream::start(&program, &["-c", "a.yaml"]);
+        let address =
+            if is_own { port.to_string() } else { stream.url.trim_start_matches("http://").to_string() };
+        let (descriptors, _) = held(stream.child.id());
+        // Some say nothing, and some begin and never end.
+        let idle: Vec<TcpStream> = (0..120)
+            .map(|number| {
+                let mut client = TcpStream::connect(&address).expect("it listens");
+                if number % 2 == 0 {
+                    client.write_all(b"POST /post HTTP/1.1\r\nHost: x\r\n").expect("it is taken");
+                }
+                client
+            })
+            .collect();
+        for _ in 0..3 {
+            let mut client = TcpStream::connect(&address).expect("it listens");
+            let asked = if is_own { "POST /post" } else { "GET /ping" };
+            let head =
+                format!("{asked} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            client.write_all(head.as_bytes()).expect("it is taken");
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).expect("it is a text");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        assert!(held(stream.child.id()).0 <= descriptors + PLACES + 8);
+        drop(idle);
+        let began = Instant::now();
+        while descriptors + 8 < held(stream.child.id()).0 {
+            assert!(began.elapsed() < Duration::from_secs(120), "descriptors are left");
+            thread::sleep(Duration::from_millis(20));
+        }
+        kill_process(Pid::from_child(&stream.child), Signal::TERM).expect("it runs");
+        stream.end();
+    }
 }
 
 /// What guests hold is a part of what the process takes.

@@ -73,7 +73,7 @@ impl Flow {
     pub(super) fn of(root: &Node, registry: &dyn Registry) -> Flow {
         let mut flow = Flow::default();
         let none = Node::null(root.pos);
-        let mut defined: Vec<(usize, ComponentKind, &Node)> = Vec::new();
+        let mut defined: Vec<(usize, ComponentKind, &Node, String)> = Vec::new();
         let kinds =
             ["input", "processor", "output", "cache", "rate_limit"].map(|it| (it, format!("{it}_resources")));
         // Before what uses them, so that uses are found; they are drawn behind.
@@ -88,7 +88,7 @@ impl Flow {
             let Some(id) = flow.part(Role::Resource, kind, node, &path, registry) else { continue };
             let label = node.get("label").map(Node::as_key).unwrap_or_default().to_string();
             flow.resources.insert((kind, label), id);
-            defined.push((id, kind, node));
+            defined.push((id, kind, node, path));
         }
         let input = root.get("input").unwrap_or(&none);
         let mut ends = flow.input(input, "root.input", registry, 0);
@@ -102,8 +102,8 @@ impl Flow {
         let processors = root.get("pipeline").and_then(|it| it.get("processors"));
         ends = flow.chain(processors.unwrap_or(&none), "root.pipeline.processors", ends, registry, 0);
         flow.output(root.get("output").unwrap_or(&none), "root.output", &ends, registry, 0);
-        for (id, kind, node) in defined {
-            flow.below(id, kind, node, registry, 0);
+        for (id, kind, node, path) in defined {
+            flow.below(id, kind, node, &path, registry, 0);
         }
         if 0 < flow.n_more {
             let name = format!("and {} more", flow.n_more);
@@ -268,26 +268,38 @@ impl Flow {
     }
 
     /// What a resource consists of, beside it, and what it uses.
-    fn below(&mut self, id: usize, kind: ComponentKind, node: &Node, registry: &dyn Registry, depth: usize) {
+    fn below(
+        &mut self,
+        id: usize,
+        kind: ComponentKind,
+        node: &Node,
+        path: &str,
+        registry: &dyn Registry,
+        depth: usize,
+    ) {
         let spec = spec_of(kind, node, registry);
         self.uses(id, spec, node);
         if DEPTH_MAX <= depth {
             return;
         }
-        let mut children: Vec<(ComponentKind, String, &Node)> = Vec::new();
+        let mut children: Vec<(ComponentKind, String, String, &Node)> = Vec::new();
         for kind in [ComponentKind::Input, ComponentKind::Processor, ComponentKind::Output] {
             for (text, nodes) in inner(spec, node, kind) {
-                children.extend(nodes.into_iter().map(|it| (kind, text.clone(), it)));
+                children.extend(nodes.into_iter().map(|(below, it)| (kind, text.clone(), below, it)));
             }
         }
         if kind != ComponentKind::Processor {
             let around = node.get("processors").and_then(Node::as_seq).unwrap_or_default();
-            children.extend(around.iter().map(|it| (ComponentKind::Processor, String::new(), it)));
+            let numbered = around.iter().enumerate();
+            let child =
+                |(idx, it)| (ComponentKind::Processor, String::new(), format!("processors.{idx}"), it);
+            children.extend(numbered.map(child));
         }
-        for (kind, text, child) in children {
-            let Some(part) = self.part(Role::Resource, kind, child, registry) else { continue };
+        for (kind, text, below, child) in children {
+            let path = format!("{path}.{below}");
+            let Some(part) = self.part(Role::Resource, kind, child, &path, registry) else { continue };
             self.ways.push(Way { from: id, to: part, text, is_use: true });
-            self.below(part, kind, child, registry, depth + 1);
+            self.below(part, kind, child, &path, registry, depth + 1);
         }
     }
 
