@@ -103,14 +103,15 @@ impl FailureNotes {
 
     #[cold]
     fn tell(&self, kind: Option<&'static str>, n: usize, reason: &dyn fmt::Display) {
-        let n = self.n_counted.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
+        self.n_counted.fetch_add(n as u64, Ordering::Relaxed);
         // The first is always more than a pause after nothing.
         let now = u64::try_from((self.began.elapsed() + PAUSE).as_millis()).unwrap_or(u64::MAX);
         if now.saturating_sub(self.last.load(Ordering::Relaxed)) < PAUSE.as_millis() as u64 {
             return;
         }
         self.last.store(now, Ordering::Relaxed);
-        self.n_counted.fetch_sub(n, Ordering::Relaxed);
+        // Of several that come here at once one has them all.
+        let n = self.n_counted.swap(0, Ordering::Relaxed);
         let mut text = Beginning::default();
         // It ends with an error where there is no more room.
         let _ = fmt::write(&mut text, format_args!("{reason}"));
@@ -216,5 +217,24 @@ mod tests {
         notes.messages(1, &"last");
         let last = failures.all().remove(0);
         assert_eq!((last.n, last.reason.as_str()), (1001, "last"));
+    }
+    #[test]
+    fn what_fails_on_several_threads_is_counted_once() {
+        let failures = Failures::default();
+        let notes = notes(&failures, "root.input");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    // Each of them may be the one whose reason is kept.
+                    for _ in 0..20_000 {
+                        notes.last.store(0, Ordering::Relaxed);
+                        notes.messages(1, &"x");
+                    }
+                });
+            }
+        });
+        notes.last.store(0, Ordering::Relaxed);
+        notes.messages(1, &"last");
+        assert_eq!(failures.all().iter().map(|it| it.n).sum::<u64>(), 80_001);
     }
 }
