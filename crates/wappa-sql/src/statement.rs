@@ -72,6 +72,8 @@ pub(crate) struct Insert {
     head: String,
     /// All behind the last row.
     tail: String,
+    /// Both: what tells it from others.
+    text: Arc<str>,
 }
 
 impl Insert {
@@ -86,7 +88,14 @@ impl Insert {
         around.end(&mut tail);
         // There is no argument for a placeholder in either of them.
         let unescaped = |text: String| if driver.has_numbers() { text.replace("??", "?") } else { text };
-        Insert { driver, n_columns: columns.len(), head: unescaped(head), tail: unescaped(tail) }
+        let (head, tail) = (unescaped(head), unescaped(tail));
+        let text = format!("{head}…{tail}").into();
+        Insert { driver, n_columns: columns.len(), head, tail, text }
+    }
+
+    /// What tells it from others, such as one with another suffix.
+    pub(crate) fn text(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// The statement for so many rows of so many values, with placeholders.

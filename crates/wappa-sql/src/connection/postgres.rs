@@ -30,13 +30,17 @@ use crate::{
 /// How many statements stay prepared: a component has one, unless its text is made for each message.
 const PREPARED_MAX: usize = 16;
 
+/// How many statements that write rows have a plan: no component has more than two.
+const PLANS_MAX: usize = 4;
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     inner: PgConnection,
     /// What is prepared, by its text.
     prepared: HashMap<Arc<str>, Prepared>,
     n_prepared: u64,
-    plan: Plan,
+    /// By the texts of the statements that write rows: a cache has two.
+    plans: HashMap<Arc<str>, Plan>,
 }
 
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Connection {
     pub(super) async fn connect(target: &PostgresTarget) -> Result<Connection, Failed> {
         let inner = asked(target.options.connect()).await?;
         let mut connection =
-            Connection { inner, prepared: HashMap::new(), n_prepared: 0, plan: Plan::default() };
+            Connection { inner, prepared: HashMap::new(), n_prepared: 0, plans: HashMap::new() };
         for (name, value) in &target.settings {
             // Read as the server reads its own settings: one may be a list.
             let mut script = "SELECT set_config(".to_string();
@@ -165,24 +169,28 @@ impl Connection {
     /// Writes rows as arguments of a prepared statement, where that means the same. `None`: it may not.
     async fn insert_prepared(&mut self, insert: &Insert, rows: &[&[Value]]) -> Option<Result<(), Failed>> {
         let n_values = rows[0].len();
-        if !self.plan.wants(rows.len(), n_values) {
+        if PLANS_MAX <= self.plans.len() && !self.plans.contains_key(insert.text()) {
             return None;
         }
-        if self.plan.is_new() {
+        let plan = self.plans.entry(Arc::clone(insert.text())).or_default();
+        if !plan.wants(rows.len(), n_values) {
+            return None;
+        }
+        if plan.is_new() {
             let one = AssertSqlSafe(insert.with_placeholders(1, n_values)).into_sql_str();
             match asked(self.inner.prepare(one)).await {
-                Ok(statement) => self.plan.learn(match statement.parameters() {
+                Ok(statement) => plan.learn(match statement.parameters() {
                     Some(Either::Left(types)) if types.len() == n_values => columns_of(types),
                     _ => None,
                 }),
                 Err(err) if err.is_lost() => return Some(Err(err)),
-                Err(_) => self.plan.give_up(),
+                Err(_) => plan.give_up(),
             }
         }
-        let (sql, args) = self.plan.call(insert, rows)?;
+        let (sql, args) = plan.call(insert, rows)?;
         let written = asked(sqlx::query_with(AssertSqlSafe(sql), args).execute(&mut self.inner)).await;
         if written.as_ref().is_err_and(|err| !matches!(err.kind, Kind::Row | Kind::Hopeless | Kind::Lost)) {
-            self.plan.give_up();
+            plan.give_up();
         }
         Some(written.map(|_| ()))
     }

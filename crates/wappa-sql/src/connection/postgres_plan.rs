@@ -28,7 +28,7 @@ const COUNTED_MAX: usize = 64;
 /// So many batches of a size have to come before one is prepared for.
 const COMMON: u32 = 3;
 
-/// What is known of the statement of a component.
+/// What is known of one statement that writes rows, on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// It is of no use here, such as where connections change behind a proxy.
