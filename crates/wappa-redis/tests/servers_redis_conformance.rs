@@ -93,6 +93,11 @@ impl Upstream for There {
     fn keeps(&self) -> bool {
         self.kind == Kind::Stream
     }
+
+    fn sends_again(&self) -> bool {
+        // What is not acknowledged is read once more.
+        self.kind == Kind::Stream
+    }
 }
 
 impl Downstream for There {

@@ -12,7 +12,7 @@ use wappa_servers::{Port, find, find_file, or_skip};
 
 mod support;
 
-use support::{Program, read_until, wait};
+use support::{Program, read_until};
 
 /// A browser that looks at a page, and says how far it is.
 struct Look {
@@ -53,9 +53,11 @@ impl Look {
         self.stdin.write_all(b"\n").expect("it reads");
     }
 
-    fn end(self) {
+    /// It has a limit of its own for each thing that it waits for.
+    fn end(mut self) {
         drop(self.stdin);
-        assert!(wait(self.child).success(), "what it saw is not as it should be: see above");
+        let status = self.child.wait().expect("it is ours");
+        assert!(status.success(), "what it saw is not as it should be: see above");
     }
 }
 

@@ -103,6 +103,23 @@ pub(crate) struct Read {
     pub(crate) headers: Vec<(String, String)>,
 }
 
+/// How many partitions a topic has, once it is there.
+fn partitions_of(consumer: &BaseConsumer, topic: &str) -> usize {
+    let mut n_partitions = 0;
+    wait_until("a topic", || {
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(5));
+        n_partitions = metadata.map_or(0, |it| it.topics()[0].partitions().len());
+        0 < n_partitions
+    });
+    n_partitions
+}
+
+/// The same.
+pub(crate) fn n_partitions(address: &str, topic: &str) -> usize {
+    let consumer = ClientConfig::new().set("bootstrap.servers", address).create().expect("a client");
+    partitions_of(&consumer, topic)
+}
+
 /// Reads a topic from its beginning until so many records are there, and a moment longer.
 pub(crate) fn read_topic(address: &str, topic: &str, count: usize) -> Vec<Read> {
     let consumer: BaseConsumer = ClientConfig::new()
@@ -112,12 +129,7 @@ pub(crate) fn read_topic(address: &str, topic: &str, count: usize) -> Vec<Read> 
         .set("isolation.level", "read_uncommitted")
         .create()
         .expect("a client");
-    let mut n_partitions = 0;
-    wait_until("a topic", || {
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(5));
-        n_partitions = metadata.map_or(0, |it| it.topics()[0].partitions().len());
-        0 < n_partitions
-    });
+    let n_partitions = partitions_of(&consumer, topic);
     let mut list = TopicPartitionList::new();
     for partition in 0..n_partitions {
         list.add_partition_offset(topic, partition as i32, Offset::Beginning).expect("an offset");

@@ -394,8 +394,9 @@ impl Source for Streams {
         ReadError::EndOfInput
     }
 
+    /// What was read stays this member's, whoever else is there, until another one claims it: it is worked off at a stop.
     fn takes_back(&self) -> bool {
-        true
+        false
     }
 
     async fn close(&self) {
