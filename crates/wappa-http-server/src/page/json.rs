@@ -8,7 +8,7 @@ use wappa_message::Value;
 use super::view::Picture;
 
 /// An object that is being written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Object(String);
 
 impl Object {

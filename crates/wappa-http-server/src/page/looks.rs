@@ -128,17 +128,14 @@ impl Looks {
             .json("parts", between.components())
             .json("modules", array(between.modules()));
         let failures = self.view.taps.failures().all();
-        let with = |is_trusted: bool| {
+        let seen_by = |is_trusted: bool| {
             let now = SystemTime::now();
-            array(failures.iter().map(|it| json::failure(it, now, is_trusted)))
+            let failures = array(failures.iter().map(|it| json::failure(it, now, is_trusted)));
+            object.clone().number("trusted", is_trusted).json("failures", failures).end()
         };
-        let open = object.number("trusted", false).json("failures", with(false)).end();
-        let all = open.clone();
-        // The same but for the last two members, which are written again.
-        let shared = all.rfind(",\"trusted\":false").map_or("", |at| &all[..at]);
         let look = Arc::new(Look {
-            all: format!("{shared},\"trusted\":true,\"failures\":{}}}", with(true)),
-            public: open,
+            all: seen_by(true),
+            public: seen_by(false),
             pictures: streams.into_iter().map(|it| (it.name, it.picture)).collect(),
         });
         *last = Some(Taken { at: now, samples, cpu, look: Arc::clone(&look) });

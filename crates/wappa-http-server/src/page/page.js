@@ -53,7 +53,6 @@ let drawnPicture = null;
 let lastWord = 0;
 
 const part = (stream, path) => look?.parts[stream + "\n" + path];
-const failed = (stream, path) => part(stream, path)?.failed ?? 0;
 const streamNow = () => look?.streams.find((it) => it.name === chosen);
 const outermost = (stream, kind) => {
   const all = Object.entries(look.parts).filter(([key, it]) => key.startsWith(stream + "\n") && it.kind === kind);
