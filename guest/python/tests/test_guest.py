@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
-from wappa_guest import Config, Failure, Message, configure, count, log, processor
+from wappa_guest import Config, Failure, Message, _failure, configure, count, log, processor
 from wappa_guest._guest import _guests
 from wappa_guest._host import Handler
 from wappa_guest.testing import DidNotStart, Host, Input, Output, start
@@ -73,6 +74,14 @@ class Guests(unittest.TestCase):
         self.assertRegex(reason(raises(ZeroDivisionError())) or "", "^ZeroDivisionError, at ")
         self.assertRegex(reason(raises(Untold())) or "", "an exception that cannot be told, at ")
         self.assertEqual(reason(lambda message: message.fail("no")), "no")
+
+        def imports(_: Message) -> None:
+            import nowhere  # type: ignore[import-not-found] # noqa: F401
+
+        self.assertRegex(reason(imports) or "", "^ModuleNotFoundError: No module named 'nowhere', at ")
+        # As in a component.
+        with mock.patch.object(_failure, "roots", [str(Path(__file__).parent)]):
+            self.assertRegex(reason(imports) or "", "'nowhere' .a component has .* import it where your module begins")
         self.assertRegex(reason(recursion) or "", "^RecursionError: ")
 
     def test_what_failed_is_as_it_came_in(self) -> None:

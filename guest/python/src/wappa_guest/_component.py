@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import sys
 
 from componentize_py_types import Err  # type: ignore[import-not-found]
 from wit_world import exports  # type: ignore[import-not-found]
@@ -30,6 +31,9 @@ def transform_of(name: str, root: str) -> type:
     root_of_log.addHandler(_host.Handler())
     root_of_log.setLevel(logging.NOTSET)
     module = importlib.import_module(name)
+    if "datetime" in sys.modules:
+        # What `strptime` imports when it is called first, which would be too late.
+        importlib.import_module("_strptime")
     _failure.roots = [root] if root else _roots(module.__file__ or "", name)
     inner = Inner(guest_of(module), types)
 

@@ -25,6 +25,8 @@ def reason_of(thrown: BaseException) -> str:
         return text
     name = type(thrown).__qualname__
     text = f"{name}: {text}" if text else name
+    if roots and isinstance(thrown, ImportError):
+        text += " (a component has what was imported when it was built: import it where your module begins)"
     place = place_of(thrown.__traceback__)
     return text if place is None else f"{text}, at {place}"
 
