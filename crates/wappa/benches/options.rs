@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Where inputs and outputs are: `/dev/shm` where it has room, else the directory for temporary files.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Draw how many messages of 100 bytes go through one thread in a second: `docs/speed.svg` is made with this.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
     /// Count allocations from outside instead, under valgrind.
     #[arg(long)]
     pub(crate) allocations: bool,

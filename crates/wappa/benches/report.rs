@@ -66,12 +66,12 @@ pub(crate) fn head() {
     );
 }
 
-/// One row, as soon as it is known.
-pub(crate) fn row(it: &Measured) {
+/// One row, as soon as it is known. Gives the line as well.
+pub(crate) fn row(it: &Measured) -> String {
     let case = &it.case;
     let (low, high) = it.spread();
     let batch = if case.row.is_stream() { case.batch.to_string() } else { String::from("–") };
-    println!(
+    let line = format!(
         "| {} | {case} | {batch} | {} | {} | {:+.0} … {:+.0} % | {:.3} | {:.0} |",
         case.size,
         case.threads,
@@ -81,6 +81,8 @@ pub(crate) fn row(it: &Measured) {
         it.cpu_per_million(),
         it.rss_bytes_max() / MIB,
     );
+    println!("{line}");
+    line
 }
 
 /// Three digits that matter.

@@ -8,13 +8,14 @@ mod events;
 mod input;
 mod measure;
 mod options;
+mod picture;
 mod place;
 mod process;
 mod report;
 mod starts;
 mod yardsticks;
 
-use std::{env, error::Error, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{env, error::Error, ffi::OsString, fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
@@ -68,11 +69,16 @@ fn benchmark(options: &Options) -> Result<()> {
     report::machine(&bench);
     report::head();
     let mut table = Vec::new();
+    let mut lines = Vec::new();
     for &size in &options.sizes {
         for measured in bench.run_side_by_side(cases::of_size(options, size))? {
-            report::row(&measured);
+            lines.push(report::row(&measured));
             table.push(measured);
         }
+    }
+    if let Some(path) = &options.picture {
+        fs::write(path, picture::draw(&lines.join("\n")))
+            .map_err(|err| format!("{} cannot be written: {err}", path.display()))?;
     }
     if options.has_bars() {
         for measured in bench.run_side_by_side(cases::of_filters(options))? {

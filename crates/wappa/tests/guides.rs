@@ -14,6 +14,8 @@ use std::{
     thread,
 };
 
+#[path = "../benches/picture.rs"]
+mod picture;
 mod support;
 
 use support::{Program, shell, wait, without_duration, without_times};
@@ -310,4 +312,24 @@ fn the_page_on_requests_runs_as_it_is() {
     let of_others = |it: &&str| it.starts_with("level=") || it.starts_with("127.0.0.1 ");
     let lines: Vec<&str> = printed.lines().filter(|it| !of_others(it)).collect();
     assert!(lines.starts_with(&["a", "b"]), "{printed}");
+}
+
+/// The picture of speed is of the run whose table the page on the benchmark has.
+#[test]
+fn the_picture_of_speed_is_that_of_the_table() {
+    let report = fs::read_to_string(root().join("docs/benchmark.md")).expect("the page is there");
+    let drawn = picture::draw(&report);
+    assert!(
+        drawn.contains(">Wappa, ") && drawn.contains(">Bento</text>"),
+        "the table has no such rows:\n{drawn}"
+    );
+    let file = root().join("docs/speed.svg");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &drawn).expect("the picture can be written");
+    }
+    assert!(
+        fs::read_to_string(&file).is_ok_and(|it| it == drawn),
+        "docs/speed.svg is not of the table in docs/benchmark.md; draw it of that with: \
+         UPDATE_EXPECT=1 cargo test -p wappa --test guides"
+    );
 }
