@@ -42,6 +42,8 @@ pub enum Kept {
     AnyCache,
     /// What is counted by name.
     Counts,
+    /// Nothing that is kept, but the trace of the message, which has one only where somebody asks for it.
+    Trace,
 }
 
 /// A map that queries call by its name.

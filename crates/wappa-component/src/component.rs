@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use wappa_spec::{ComponentKind, ComponentNode, Config, Kept, Node, Registry, Spec, Status};
 
 use crate::{
-    BufferEnds, Builder, Cache, Context, Exporter, Input, InputBell, Logger, Output, Processor, RateLimit,
-    ScannerFactory,
+    BufferEnds, Builder, Cache, Context, Exporter, Input, InputBell, Logger, Metrics, Output, Processor,
+    RateLimit, ScannerFactory, Tracer,
 };
 
 /// The config of an input knows how to build it.
@@ -55,6 +55,12 @@ pub trait BuildRateLimit: Config {
 pub trait BuildExporter: Config {
     /// Builds it. Whatever it has to say goes to this log.
     fn build(self, logger: Logger) -> Result<Box<dyn Exporter>, BuildError>;
+}
+
+/// The config of a tracer knows how to build it.
+pub trait BuildTracer: Config {
+    /// Builds it. Whatever it has to say goes to this log, and what it counts to these metrics.
+    fn build(self, logger: Logger, metrics: &Metrics) -> Result<Tracer, BuildError>;
 }
 
 /// Why a component could not be built. Says where it is once; whoever builds it adds that.
@@ -120,6 +126,7 @@ pub enum Built {
 type BuildFn<T> = fn(&Node, &mut Context<'_>) -> Result<T, BuildError>;
 type BuildBufferFn = fn(&Node, InputBell, &mut Context<'_>) -> Result<BufferEnds, BuildError>;
 type BuildExporterFn = fn(&Node, &dyn Registry, Logger) -> Result<Box<dyn Exporter>, BuildError>;
+type BuildTracerFn = fn(&Node, &dyn Registry, Logger, &Metrics) -> Result<Tracer, BuildError>;
 
 /// How a component is built, by its kind.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +147,8 @@ pub enum Build {
     Buffer(BuildBufferFn),
     /// A metrics exporter, which is not part of the stream: the program builds it.
     Exporter(BuildExporterFn),
+    /// A tracer, which is not part of the stream either.
+    Tracer(BuildTracerFn),
 }
 
 impl Component {
@@ -162,6 +171,7 @@ impl Component {
                 Err(BuildError::new("a buffer stands behind the input of a stream, and nowhere else"))
             }
             Build::Exporter(_) => Err(BuildError::new("an exporter is not part of a stream")),
+            Build::Tracer(_) => Err(BuildError::new("a tracer is not part of a stream")),
         };
         built.map_err(|err| err.placed(node.kind, &node.label, path))
     }
@@ -228,6 +238,14 @@ impl Component {
         let build =
             Build::Exporter(|node, registry, logger| read_apart::<C>(node, registry)?.0.build(logger));
         Component { spec: Spec::new::<C>(ComponentKind::Metrics, name), build, is_observed: false }
+    }
+
+    /// A tracer whose config is `C`.
+    pub const fn tracer<C: BuildTracer>(name: &'static str) -> Component {
+        let build = Build::Tracer(|node, registry, logger, metrics| {
+            read_apart::<C>(node, registry)?.0.build(logger, metrics)
+        });
+        Component { spec: Spec::new::<C>(ComponentKind::Tracer, name), build, is_observed: false }
     }
 
     /// The same, listed under these categories.

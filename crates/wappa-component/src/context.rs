@@ -14,6 +14,7 @@ use crate::{
     BuildError, Built, Cache, Input, InputBell, Logger, Metrics, Output, OutputBell, Processor, Pulse,
     RateLimit, ScannerFactory,
     helpers::{FreeHelpers, HELPERS, Helpers},
+    tracer::{SpanPlace, Tracer},
 };
 
 /// What builds components. Implemented by the engine.
@@ -128,6 +129,16 @@ impl<'a> Context<'a> {
     /// file.
     pub fn config_dir(&self) -> Option<&Path> {
         self.builder.config_dir()
+    }
+
+    /// A place of the component's own for spans with this name; `None`: nothing is traced.
+    pub fn span_place(&self, name: &str) -> Option<SpanPlace> {
+        self.tracer().place(name, self.label, self.path)
+    }
+
+    /// The tracer of the stream.
+    pub fn tracer(&self) -> Tracer {
+        Tracer::of(self.services())
     }
 
     /// How many lanes there are: one for each thread of the pipeline, one for the input's turn, one for the output's, one for

@@ -9,7 +9,7 @@
 //! - a [`Buffer`] stands between the input and the pipeline;
 //! - a [`Scanner`] finds messages in a stream of bytes;
 //! - a [`Cache`] keeps values by key, and a [`RateLimit`] says when something may go on, for all who share them;
-//! - an [`Exporter`] shows what was counted.
+//! - an [`Exporter`] shows what was counted, and a [`Tracer`] what became of single messages.
 
 mod ack;
 pub mod back_off;
@@ -49,6 +49,7 @@ mod returns;
 mod scanner;
 mod step;
 mod tap;
+pub mod tracer;
 mod wait;
 mod watch;
 pub mod writer;
@@ -60,7 +61,7 @@ pub use crate::{
     cause::{cause, cause_of_start},
     component::{
         Build, BuildBuffer, BuildCache, BuildError, BuildExporter, BuildInput, BuildOutput, BuildProcessor,
-        BuildRateLimit, BuildScanner, Built, Component,
+        BuildRateLimit, BuildScanner, BuildTracer, Built, Component,
     },
     context::{AbandonHook, Builder, Context, EachOnce, Services, Surroundings},
     counted::counted,
@@ -87,6 +88,7 @@ pub use crate::{
     scanner::{Decoder, Form, Opened, Ranges, ScanError, Scanner, ScannerFactory},
     step::{Begun, Pulse, Step},
     tap::{Seen, Tap, TapPoint, TapRequest, Taps},
+    tracer::Tracer,
     wait::{Clock, Descriptor, InputBell, Waits},
     watch::{Caches, watch_mappings},
 };

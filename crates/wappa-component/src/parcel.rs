@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use wappa_message::{Mark, Message, Metadata};
+use wappa_message::{Context, Mark, Message, Metadata};
 
 use crate::{Ack, Batches, Failure, Form, Growth, Order, Part};
 
@@ -244,6 +244,25 @@ impl Slices {
     }
 }
 
+/// What messages are, some of which have a context.
+#[derive(Debug)]
+struct InContext {
+    form: Option<Arc<dyn Form>>,
+    /// By what the form counts them as, in order.
+    contexts: Vec<(usize, Arc<Context>)>,
+}
+
+impl Form for InContext {
+    fn shape(&self, idx: usize, message: &mut Message) {
+        if let Some(form) = &self.form {
+            form.shape(idx, message);
+        }
+        if let Ok(at) = self.contexts.binary_search_by_key(&idx, |(idx, _)| *idx) {
+            message.set_context(Arc::clone(&self.contexts[at].1));
+        }
+    }
+}
+
 impl Parcel {
     /// A parcel of single messages that are ranges of one buffer.
     pub fn of_slices(slices: Slices, ack: Ack) -> Parcel {
@@ -321,6 +340,48 @@ impl Parcel {
                 stretches.iter().flat_map(of).collect()
             }
         }
+    }
+
+    /// How many messages there are.
+    pub(crate) fn n_messages(&self) -> usize {
+        match &self.content {
+            Content::Slices(slices) => slices.ranges.len(),
+            Content::Part(part) => part.n_messages(),
+            Content::Stretches(stretches, _) => stretches.iter().map(Stretch::n_messages).sum(),
+        }
+    }
+
+    /// The messages, where they are made already.
+    pub(crate) fn made(&self) -> Option<&[Message]> {
+        match &self.content {
+            Content::Part(part) if part.slices().is_none() => Some(part.messages()),
+            _ => None,
+        }
+    }
+
+    /// The same, in which these messages, by index and in order, have these contexts.
+    #[must_use]
+    pub(crate) fn with_contexts(mut self, contexts: Vec<(usize, Arc<Context>)>) -> Parcel {
+        if contexts.is_empty() {
+            return self;
+        }
+        match self.content {
+            Content::Slices(ref mut slices) => {
+                let contexts = contexts.into_iter().map(|(idx, it)| (slices.first + idx, it)).collect();
+                slices.form = Some(Arc::new(InContext { form: slices.form.take(), contexts }));
+            }
+            content => {
+                let mut part = match content {
+                    Content::Part(part) => part,
+                    Content::Stretches(stretches, ends) => part_of(stretches, ends),
+                    Content::Slices(_) => unreachable!("it has its own arm"),
+                };
+                let messages = part.messages_mut();
+                contexts.into_iter().for_each(|(idx, context)| messages[idx].set_context(context));
+                self.content = Content::Part(part);
+            }
+        }
+        self
     }
 
     /// Whether there is no message in it, since it had none or none is left.

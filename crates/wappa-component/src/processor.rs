@@ -15,11 +15,20 @@ pub trait Processor: Send + Sync {
     /// The number of batches never changes, unless [`Part::divide`] divides them: then what is finished counts in
     /// [places](Part), which is what batches were before. A processor is given parts in which each batch is a place.
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize;
+
+    /// Whether the spans of what it has messages go through are below its own, and not beside it.
+    fn is_parent(&self) -> bool {
+        false
+    }
 }
 
 impl<P: Processor + ?Sized> Processor for std::sync::Arc<P> {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         (**self).process(part, step)
+    }
+
+    fn is_parent(&self) -> bool {
+        (**self).is_parent()
     }
 }
 

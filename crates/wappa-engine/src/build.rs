@@ -9,7 +9,7 @@ use std::{
 
 use wappa_component::{
     BuildError, Builder, Built, Cache, Caches, Component, Context, EachOnce, Input, InputBell, Logger,
-    Metrics, Output, Processor, RateLimit, Services, Surroundings, cause,
+    Metrics, Output, Processor, RateLimit, Services, Surroundings, Tracer, cause,
 };
 use wappa_spec::{
     ComponentKind, ComponentNode, ErrorHandlingConfig, Kept, Registry, Resources, StreamConfig, THREADS_MAX,
@@ -213,6 +213,7 @@ struct Building<'a> {
     /// Rung for inputs.
     bell: Bell,
     surroundings: Surroundings<'a>,
+    tracer: Tracer,
     /// The directory of the file of what is being built.
     dir: Option<Arc<Path>>,
     resources: HashMap<(ComponentKind, String), Resource>,
@@ -292,6 +293,7 @@ impl<'a> Building<'a> {
             tally: setting.tally.clone(),
             bell: setting.bell.clone(),
             surroundings,
+            tracer: Tracer::of(&request.services),
             dir: None,
             resources: HashMap::new(),
             n_components: 0,
@@ -446,6 +448,7 @@ impl<'a> Building<'a> {
             world: self.request.setting.world.clone(),
             stop: self.request.setting.stop.clone(),
             calls: self.request.setting.activity.component(&node.label, path),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -686,6 +689,7 @@ impl Builder for Building<'_> {
                 self.resources().caches.iter().for_each(|it| self.uses.ask(cache(it.label.clone())));
             }
             Kept::Counts => self.uses.ask(Key::Counts),
+            Kept::Trace => self.tracer.keep_ids(),
         }
     }
 }

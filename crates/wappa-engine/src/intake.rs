@@ -10,7 +10,7 @@ use std::{
 
 use wappa_component::{
     Ack, Clock, ConnectError, Counter, Failure, FailureNotes, Gauge, Input, Level, Logger, Parcel, ReadError,
-    Step, TapPoint, Timing, Waits, counted,
+    Step, TapPoint, Timing, Waits, counted, tracer::Roots,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     observe::{Observed, Tally},
     quiet::Quiet,
     series,
+    spans::Unanswered,
     stop::Stop,
     world::World,
 };
@@ -55,6 +56,7 @@ pub(crate) struct Intake {
     failures: FailureNotes,
     /// For what is said after each restart; `None`: there was none yet.
     restarts: Option<Quiet>,
+    roots: Option<Roots>,
 }
 
 impl Intake {
@@ -74,6 +76,7 @@ impl Intake {
             latency: of.timing(series::INPUT_LATENCY_NS),
             quiet: Arc::new(Quiet::new(&of.world)),
             failures: tap.failures(),
+            roots: of.spans("input_").map(Roots::new),
             ages: activity.ages(&of.path, &of.world),
             connection: activity.connection(End::Input, &of.path),
             inner,
@@ -194,7 +197,15 @@ impl Intake {
         ReadError::NotReady
     }
 
-    fn watch(&self, parcel: Parcel) -> Parcel {
+    fn watch(&mut self, parcel: Parcel) -> Parcel {
+        let (parcel, spans) = match &mut self.roots {
+            None => (parcel, None),
+            Some(roots) => {
+                let (parcel, spans) = roots.begin(parcel);
+                let spans = (!spans.is_empty()).then(|| Unanswered::new(roots.place(), spans));
+                (parcel, spans)
+            }
+        };
         let n_origins = parcel.n_origins() as u64;
         self.received.add(n_origins);
         self.unanswered.add(n_origins as i64);
@@ -211,18 +222,19 @@ impl Intake {
             logger: self.of.logger.clone(),
             stop: self.of.stop.clone(),
             began,
+            spans,
         };
         parcel.wrap_ack(move |inner: Ack| match inner.is_leased() {
             true => {
                 let inner = Mutex::new(inner);
                 Ack::leased(n_origins as u32, move |origins: &[u32], failures: Vec<Failure>| {
-                    watch.see(origins.len() as u64, &failures);
+                    watch.see(origins.iter().copied(), &failures);
                     let news = inner.lock().unwrap_or_else(PoisonError::into_inner).settle(origins, failures);
                     news.tell();
                 })
             }
             false => Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
-                watch.see(n_origins, &failures);
+                watch.see(0..n_origins as u32, &failures);
                 inner.answer(failures);
             }),
         })
@@ -240,15 +252,20 @@ struct Watch {
     logger: Logger,
     stop: Stop,
     began: Duration,
+    spans: Option<Unanswered>,
 }
 
 impl Watch {
-    /// So many messages were answered, and these of them failed.
-    fn see(&self, n_answered: u64, failures: &[Failure]) {
+    /// These messages were answered, and these of them failed.
+    fn see(&self, origins: impl ExactSizeIterator<Item = u32>, failures: &[Failure]) {
+        let n_answered = origins.len() as u64;
         self.latency.record(self.world.now().saturating_sub(self.began));
         self.unanswered.add(-(n_answered as i64));
         self.ages.end(self.began, n_answered);
         let is_failed = |it: &&Failure| !it.reason.is_unwanted();
+        if let Some(spans) = &self.spans {
+            spans.end(origins, failures.iter().filter(is_failed).map(|it| it.origin));
+        }
         let n_failed = failures.iter().filter(is_failed).count();
         self.tally.answer(n_answered, n_failed as u64);
         self.tally.take_back((failures.len() - n_failed) as u64);

@@ -26,6 +26,7 @@ mod series;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod spans;
 mod stop;
 mod stream;
 mod strict;

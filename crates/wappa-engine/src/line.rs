@@ -15,7 +15,7 @@ use std::{
 
 use wappa_component::{
     Clock, ConnectError, Counter, Delivery, Desk, FailureNotes, Level, Output, OutputBell, Part, Step,
-    TapPoint, Timing, WriteError, stopped,
+    TapPoint, Timing, WriteError, stopped, tracer::SpanPlace,
 };
 use wappa_message::Mark;
 
@@ -23,7 +23,7 @@ use crate::{
     activity::{Activity, Connection, End},
     observe::Observed,
     quiet::Quiet,
-    series,
+    series, spans,
     world::Monitor,
 };
 
@@ -74,6 +74,7 @@ struct LineDesk {
     latency: Timing,
     quiet: Quiet,
     failures: FailureNotes,
+    spans: Option<SpanPlace>,
 }
 
 impl Line {
@@ -91,6 +92,7 @@ impl Line {
             connection: activity.connection(End::Output, &of.path),
             desk: Arc::new(LineDesk {
                 failures: tap.failures(),
+                spans: of.spans("output_"),
                 sent: of.counter(series::OUTPUT_SENT),
                 batch_sent: of.counter(series::OUTPUT_BATCH_SENT),
                 error: of.counter(series::OUTPUT_ERROR),
@@ -340,6 +342,10 @@ impl LineDesk {
 
     /// Counts what was answered, and says what went wrong.
     fn count(&self, part: &Part, began: Duration, result: &Result<(), WriteError>) {
+        if let Some(spans) = &self.spans {
+            let took = self.of.world.now().saturating_sub(began);
+            spans::written(spans, part, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), result);
+        }
         let n_messages = part.n_messages() as u64;
         let n_failed = match result {
             Ok(()) => 0,

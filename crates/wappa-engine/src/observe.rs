@@ -10,7 +10,7 @@ use std::sync::{
 
 use wappa_component::{
     Census, Clock, Counter, FailureNotes, Gauge, Level, Logger, Metrics, Part, Processor, SeriesSpec, Step,
-    TapPoint, Timing,
+    TapPoint, Timing, Tracer, tracer::SpanPlace,
 };
 use wappa_message::Source;
 
@@ -18,6 +18,7 @@ use crate::{
     activity::{Call, Calls},
     panics::Witness,
     series,
+    spans::ProcessorSpans,
     stop::Stop,
     stream::Setting,
     strict::FailureLog,
@@ -35,6 +36,7 @@ pub(crate) struct Observed {
     pub(crate) world: World,
     pub(crate) stop: Stop,
     pub(crate) calls: Calls,
+    pub(crate) tracer: Tracer,
 }
 
 impl Observed {
@@ -49,6 +51,7 @@ impl Observed {
             world: setting.world.clone(),
             stop: setting.stop.clone(),
             calls: setting.activity.component("", path),
+            tracer: Tracer::default(),
         }
     }
 
@@ -58,6 +61,11 @@ impl Observed {
 
     pub(crate) fn gauge(&self, of: SeriesSpec) -> Gauge {
         self.metrics.gauge(of.name, &[("label", &self.label), ("path", &self.path)])
+    }
+
+    /// Where its spans come from, with what stands before its name; `None`: nothing is traced.
+    pub(crate) fn spans(&self, prefix: &str) -> Option<SpanPlace> {
+        self.tracer.place(&format!("{prefix}{}", self.name), &self.label, &self.path)
     }
 
     /// The component is called, until the guard is dropped.
@@ -193,6 +201,7 @@ pub(crate) struct ObservedProcessor {
     source: Arc<Source>,
     notes: FailureNotes,
     tap: TapPoint,
+    spans: Option<ProcessorSpans>,
 }
 
 impl ObservedProcessor {
@@ -215,6 +224,7 @@ impl ObservedProcessor {
             error: of.counter(series::PROCESSOR_ERROR),
             latency: of.timing(series::PROCESSOR_LATENCY_NS),
             notes: tap.failures(),
+            spans: of.spans("").map(|it| ProcessorSpans::new(it, inner.is_parent())),
             failures,
             inner,
             of,
@@ -230,10 +240,14 @@ impl Processor for ObservedProcessor {
         let marks_of_parent = step.take_marks();
         let parent = step.enter(Some(Arc::clone(&self.source)));
         let before = part.outline();
+        let begun = self.spans.as_ref().map_or_else(Vec::new, |it| it.begin(part));
         let done = self.inner.process(part, step);
         let marks = step.take_marks();
         step.put_marks(marks_of_parent);
         step.enter(parent);
+        if let Some(spans) = self.spans.as_ref().filter(|_| !begun.is_empty()) {
+            spans.end(begun, part, &before, done, &marks);
+        }
         if 0 < done {
             self.latency.record_shares(self.of.world.now().saturating_sub(began), done as u64);
         }

@@ -41,6 +41,7 @@ use crate::{
     multipart,
     request::{Content, Outgoing, Template, uri_of},
     room::Room,
+    spans::{Requests, UnderWay},
     verdict::{Attempts, Retries, Verdict, Verdicts},
 };
 
@@ -258,6 +259,8 @@ pub(crate) struct Client {
     logger: Logger,
     latency: Timing,
     codes: Codes,
+    /// None for one whose requests are of no messages.
+    spans: Option<Requests>,
 }
 
 impl Client {
@@ -270,6 +273,16 @@ impl Client {
         let rate_limit = config.rate_limit.as_deref().filter(|it| !it.is_empty());
         let rate_limit = rate_limit.map(|label| ctx.rate_limit(label)).transpose()?;
         Client::with(config, content, rate_limit, ctx).map_err(wappa_component::BuildError::new)
+    }
+
+    /// One whose requests are made of messages of the stream.
+    pub(crate) fn of_messages(
+        config: &HttpConfig,
+        content: Content,
+        ctx: &mut Context<'_>,
+    ) -> Result<Client, wappa_component::BuildError> {
+        let client = Client::new(config, content, ctx)?;
+        Ok(Client { spans: Some(Requests::new(ctx)), ..client })
     }
 
     fn with(
@@ -305,6 +318,7 @@ impl Client {
             logger: ctx.logger(),
             latency: ctx.metrics().timing(LATENCY.name, &labels),
             codes: Codes::new(ctx.metrics(), ctx.label(), ctx.path()),
+            spans: None,
         })
     }
 
@@ -318,10 +332,23 @@ impl Client {
 
     /// Makes the request of a batch, again if need be, until an answer with a code of success begins.
     pub(crate) async fn open(&self, batch: &mut [Message]) -> Result<Answered, Failure> {
+        let request = self.spans.as_ref().and_then(|it| it.begin(batch));
+        let opened = self.open_in(batch, request.as_ref()).await;
+        if let Some(request) = request {
+            request.end(opened.is_err());
+        }
+        opened
+    }
+
+    async fn open_in(
+        &self,
+        batch: &mut [Message],
+        request: Option<&UnderWay<'_>>,
+    ) -> Result<Answered, Failure> {
         let mut attempts = Attempts::default();
         loop {
             self.wait_for_leave(&batch[0]).await;
-            let failure = match self.attempt(batch).await {
+            let failure = match self.attempt(batch, request).await {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
@@ -370,7 +397,11 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, batch: &mut [Message]) -> Result<Answered, Failure> {
+    async fn attempt(
+        &self,
+        batch: &mut [Message],
+        request: Option<&UnderWay<'_>>,
+    ) -> Result<Answered, Failure> {
         let made = self.template.make(batch);
         let mut outgoing = made.map_err(|text| Failure { is_hopeless: true, ..Failure::new(text) })?;
         let asks_for_compression = !outgoing.headers.contains_key(ACCEPT_ENCODING)
@@ -378,6 +409,9 @@ impl Client {
             && outgoing.method != Method::HEAD;
         if asks_for_compression {
             outgoing.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(request) = request {
+            request.tell(&mut outgoing.headers);
         }
         let told = Told(&outgoing.url).to_string();
         let dumped = self.dump.is_some().then(|| (outgoing.clone(), Instant::now()));

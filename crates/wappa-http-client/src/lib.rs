@@ -21,6 +21,7 @@ mod pages;
 mod processor;
 mod request;
 mod room;
+mod spans;
 mod verdict;
 mod websocket;
 

@@ -112,7 +112,7 @@ impl BuildOutput for HttpOutputConfig {
             _ => Content::Messages,
         };
         let sender = Sender {
-            client: Client::new(&self.http(), content, ctx)?,
+            client: Client::of_messages(&self.http(), content, ctx)?,
             batch_as_multipart: self.batch_as_multipart,
             propagate_response: self.propagate_response,
             logger: ctx.logger(),

@@ -99,7 +99,7 @@ impl BuildProcessor for HttpProcessorConfig {
             Some(payload) if payload.as_literal() != Some("") => Content::Payload(payload.clone()),
             _ => Content::Messages,
         };
-        let client = Client::new(&self.http(), content, ctx)?;
+        let client = Client::of_messages(&self.http(), content, ctx)?;
         let how = match (self.batch_as_multipart, self.parallel) {
             (true, _) => How::AsOne,
             (false, true) => How::AtOnce,

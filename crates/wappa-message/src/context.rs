@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::Message;
+use crate::{Message, Span};
 
 /// The context of a message: the span that traces it, and the slot for a reply to whoever sent it.
 ///
@@ -15,19 +15,12 @@ use crate::Message;
 pub struct Context {
     /// The span to which what happens to the message belongs.
     pub span: Option<Span>,
+    /// The span is another trace's, to which that of the message is linked and does not belong.
+    pub is_linked: bool,
+    /// What the message came as, where its input has several ways in.
+    pub came_as: Option<&'static str>,
     /// Where a reply goes.
     pub reply: Option<Arc<Reply>>,
-}
-
-/// A span as W3C Trace Context names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The trace.
-    pub trace_id: u128,
-    /// The span within the trace.
-    pub span_id: u64,
-    /// Whether anybody records it.
-    pub is_sampled: bool,
 }
 
 /// Where messages are put that are to go back to the sender of another one, such as the client of a request.

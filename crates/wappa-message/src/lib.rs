@@ -19,10 +19,12 @@ mod context;
 mod json;
 mod message;
 mod metadata;
+mod span;
 mod value;
 
-pub use crate::context::{Context, Reply, Span};
+pub use crate::context::{Context, Reply};
 pub use crate::json::{JsonError, end_of_document};
 pub use crate::message::{Mark, Message, ORIGIN_NONE, Source};
 pub use crate::metadata::{Metadata, pair_bytes};
+pub use crate::span::Span;
 pub use crate::value::{Array, Binary, DEPTH_MAX, Measured, Number, Object, Own, Text, Time, TooDeep, Value};

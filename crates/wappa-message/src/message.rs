@@ -356,8 +356,10 @@ mod tests {
         let mut one = Message::new("a");
         assert!(one.context().is_none());
         let reply = Arc::new(Reply::default());
-        let span = Span { trace_id: 1, span_id: 2, is_sampled: true };
-        one.set_context(Arc::new(Context { span: Some(span), reply: Some(Arc::clone(&reply)) }));
+        let span = Span { trace_id: 1, span_id: 2, is_sampled: true, state: None };
+        let context =
+            Context { span: Some(span.clone()), reply: Some(Arc::clone(&reply)), ..Context::default() };
+        one.set_context(Arc::new(context));
         let two = one.clone();
         let context = two.context().expect("it was set");
         assert_eq!(context.span, Some(span));

@@ -37,6 +37,8 @@ pub struct StreamConfig {
     pub logger: LoggerConfig,
     /// Where metrics are sent.
     pub metrics: ComponentNode,
+    /// Where traces are sent.
+    pub tracer: ComponentNode,
     /// How long to wait before the stop, for metrics to be fetched.
     pub shutdown_delay: Duration,
     /// How long a stop may take.
@@ -301,6 +303,7 @@ impl StreamConfig {
             },
             logger: root.logger,
             metrics: root.metrics,
+            tracer: root.tracer,
             // The empty text is no time, as in Bento.
             shutdown_delay: root.shutdown_delay.unwrap_or_default(),
             shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),

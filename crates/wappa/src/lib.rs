@@ -42,6 +42,7 @@ mod serving;
 mod signals;
 mod standard_output;
 mod table;
+mod tracing;
 mod trial;
 mod wasm;
 mod watcher;

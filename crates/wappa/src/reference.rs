@@ -62,7 +62,12 @@ fn metrics() -> String {
     let clients = [wappa_http_client::SERIES];
     #[cfg(not(feature = "http"))]
     let clients: [&[wappa_component::SeriesSpec]; 0] = [];
-    for series in own.into_iter().chain(clients).chain([wappa_wasm::processor::SERIES]).flatten() {
+    #[cfg(feature = "otlp")]
+    let traces = [wappa_otlp::SERIES];
+    #[cfg(not(feature = "otlp"))]
+    let traces: [&[wappa_component::SeriesSpec]; 0] = [];
+    let all = own.into_iter().chain(clients).chain([wappa_wasm::processor::SERIES]).chain(traces);
+    for series in all.flatten() {
         let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
         let (name, kind, doc) = (series.name, series.kind, series.doc);
         out.push_str(&format!("| `{name}` | {kind} | {} | {doc} |\n", labels.join(", ")));

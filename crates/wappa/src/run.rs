@@ -6,9 +6,10 @@ use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
-use wappa_component::{Level, Logger, Metrics, Progress, Services};
+use wappa_component::{Level, Logger, Metrics, Progress, Services, Tracer};
 use wappa_engine::{BuildRequest, Instead, Setting, Stream, Tally, Totals, World};
 use wappa_spec::{
     ComponentNode, LintOptions, Node, Registry, Restricted, StreamConfig, imported_files, printable_lines,
@@ -28,7 +29,7 @@ use crate::{
     service::{Events, Renewal, Renewed, Service},
     serving::Serving,
     table::{self, Table},
-    wasm,
+    tracing, wasm,
     watcher::Watched,
 };
 
@@ -312,6 +313,8 @@ fn start(
     metrics::rename(&metrics, &config.metrics.mapping, &logger);
     let push = Push::new(&config.metrics, table, metrics.clone(), &logger)
         .map_err(|text| format!("failed to connect to metrics aggregator: {text}"))?;
+    let tracer = tracing::of(&config.tracer, table, &logger, &metrics)
+        .map_err(|text| format!("failed to initialise tracer: {text}"))?;
     let setting = new_setting()?;
     let events = Events::listen(setting.stop()).map_err(closing)?;
     // Whoever looks after the process finds it there while a guest is compiled.
@@ -333,6 +336,7 @@ fn start(
         keeping,
         interrupted: events.was_signaled(),
         serving: &serving,
+        tracer: tracer.clone(),
     };
     let made = match maker.make(&config, table, &setting, services, instead) {
         Ok(made) => made,
@@ -368,6 +372,7 @@ fn start(
         serving: &serving,
     };
     let ended = service.run(stream);
+    tracer.finish(TRACES_GRACE);
     serving.close();
     let (totals, undelivered) = (of_end.totals(), of_end.undelivered());
     ended.map(|code| Ended { code, totals, undelivered }).map_err(closing)
@@ -381,6 +386,9 @@ fn new_setting() -> Result<Setting, String> {
     World::real().and_then(|world| Setting::new(&world)).map_err(closing)
 }
 
+/// How long the end of the program waits until the last traces are sent.
+const TRACES_GRACE: Duration = Duration::from_secs(2);
+
 /// Makes streams, one after the other.
 struct Maker<'a> {
     options: &'a Options,
@@ -391,6 +399,8 @@ struct Maker<'a> {
     /// Set when a signal has come.
     interrupted: Arc<AtomicBool>,
     serving: &'a Serving,
+    /// The same for all of them.
+    tracer: Tracer,
 }
 
 impl Maker<'_> {
@@ -411,6 +421,7 @@ impl Maker<'_> {
             guest_memory_limit: self.options.guest_memory_limit,
         };
         self.serving.provide(&mut services);
+        services.insert(Arc::new(self.tracer.clone()));
         if let Some(holdings) = wasm::provide(&mut services, config, providing, &self.logger)? {
             self.serving.counts(holdings);
         }

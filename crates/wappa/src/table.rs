@@ -17,6 +17,8 @@ static TABLE: LazyLock<Vec<&'static Component>> = LazyLock::new(|| {
     all.extend(wappa_nats::components());
     #[cfg(feature = "net")]
     all.extend(wappa_net::components());
+    #[cfg(feature = "otlp")]
+    all.extend(wappa_otlp::components());
     #[cfg(feature = "http")]
     all.extend(wappa_http_client::components());
     #[cfg(feature = "http")]

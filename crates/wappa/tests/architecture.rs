@@ -76,6 +76,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-spec",
         ],
     ),
+    // Its tests run whole streams against a real collector.
+    ("wappa-otlp", &["wappa-component", "wappa-message", "wappa-net", "wappa-spec"]),
     // Its tests run whole streams against real servers.
     (
         "wappa-sql",
@@ -145,6 +147,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-message",
             "wappa-nats",
             "wappa-net",
+            "wappa-otlp",
             "wappa-pure",
             "wappa-redis",
             "wappa-schema-registry",
@@ -168,17 +171,19 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
             "wappa-http-server",
             "wappa-nats",
             "wappa-net",
+            "wappa-otlp",
             "wappa-redis",
             "wappa-schema-registry",
             "wappa-sql",
             "wappa-wasm",
         ],
     ),
-    ("rustls", &["wappa-http-client", "wappa-net"]),
+    ("rustls", &["wappa-http-client", "wappa-net", "wappa-otlp"]),
     ("rdkafka", &["wappa-kafka"]),
     ("sqlx", &["wappa-sql"]),
     ("async-nats", &["wappa-nats"]),
     ("redis", &["wappa-redis"]),
+    ("prost", &["wappa-otlp"]),
     ("prost-reflect", &["wappa-schema-registry"]),
     // Configs, and documents in mappings.
     ("granit-parser", &["wappa-spec", "wappa-bloblang"]),

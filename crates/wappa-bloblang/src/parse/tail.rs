@@ -165,6 +165,7 @@ impl<'a> Parser<'a> {
         }
         match args.fixed_text(0) {
             _ if name == "count" => self.reaches(Kept::Counts),
+            _ if name == "tracing_id" || name == "tracing_span" => self.reaches(Kept::Trace),
             Some(label) if name.starts_with("cache_") => self.reaches(Kept::Cache(label.into_owned())),
             None if name.starts_with("cache_") => self.reaches(Kept::AnyCache),
             _ => (),

@@ -52,6 +52,7 @@ fn bench(texts: &[&'static str]) -> Bench {
         world,
         stop: setting.stop.clone(),
         calls: setting.activity.component("", "root.input"),
+        tracer: wappa_component::Tracer::default(),
     };
     let texts = Texts { left: texts.iter().copied().collect(), answers: Arc::clone(&answers) };
     let replay = Replay::new(Box::new(texts), &setting.bell, of, Tally::default(), Pace::OF_INPUTS);

@@ -128,6 +128,7 @@ impl Sim {
             world: setting.world.clone(),
             stop: setting.stop.clone(),
             calls: setting.activity.component("", path),
+            tracer: wappa_component::Tracer::default(),
         }
     }
 

@@ -124,7 +124,8 @@ impl Processor for WaitedFor {
         for message in part.messages_mut() {
             let reply = Arc::<Reply>::default();
             self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&reply));
-            message.set_context(Arc::new(wappa_message::Context { span: None, reply: Some(reply) }));
+            message
+                .set_context(Arc::new(wappa_message::Context { reply: Some(reply), ..Default::default() }));
         }
         part.n_batches()
     }

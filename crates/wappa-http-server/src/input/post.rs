@@ -16,7 +16,7 @@ use hyper::{
 };
 use tokio::{sync::oneshot, time::timeout};
 use wappa_component::{Batches, Failure, LeaseSink, Level, stopped};
-use wappa_message::{Context, Mark, Message, Metadata, Reply, Value};
+use wappa_message::{Context, Mark, Message, Metadata, Reply, Span, Value};
 use wappa_net::Fed;
 
 use super::{
@@ -108,7 +108,9 @@ impl Clients {
             pairs.push((Bytes::from_static(b"http_server_tls_cipher_suite"), Value::text(&tls.cipher_suite)));
         }
         let metadata = metadata(pairs, &head.headers, &head.uri, vars);
-        let (reply, answered) = match self.feed(contents, metadata, &intake, Some(self.timeout)).await {
+        let context = Context { span: span_of(&head.headers), came_as: Some("post"), ..Context::default() };
+        let fed = self.feed(contents, metadata, context, &intake, Some(self.timeout)).await;
+        let (reply, answered) = match fed {
             Ok(fed) => fed,
             Err(NotFed::Closing) => return closing(),
             Err(NotFed::TimedOut) => return timed_out(),
@@ -131,11 +133,12 @@ impl Clients {
         &self,
         contents: Vec<Bytes>,
         metadata: Metadata,
+        context: Context,
         intake: &Intake,
         patience: Option<Duration>,
     ) -> Result<(Arc<Reply>, oneshot::Receiver<Option<Mark>>), NotFed> {
         let reply = Arc::new(Reply::default());
-        let context = Arc::new(Context { span: None, reply: Some(Arc::clone(&reply)) });
+        let context = Arc::new(Context { reply: Some(Arc::clone(&reply)), ..context });
         let n_messages = contents.len() as u32;
         let mut messages = Vec::with_capacity(contents.len());
         for (content, origin) in contents.into_iter().zip(0..) {
@@ -167,6 +170,14 @@ impl Clients {
         }
         Ok((reply, answered))
     }
+}
+
+/// The span that a client says its request belongs to.
+fn span_of(headers: &HeaderMap) -> Option<Span> {
+    let parent = headers.get("traceparent")?;
+    // What is said in several headers is one list.
+    let states: Vec<&[u8]> = headers.get_all("tracestate").iter().map(HeaderValue::as_bytes).collect();
+    Span::of_headers(parent.as_bytes(), Some(&states.join(&b","[..])))
 }
 
 /// Tells the one who waits when all messages of a request are answered.

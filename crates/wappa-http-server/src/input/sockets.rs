@@ -8,7 +8,7 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 use wappa_component::Level;
-use wappa_message::Metadata;
+use wappa_message::{Context, Metadata};
 
 use super::{Clients, Intake, post::metadata};
 use crate::{
@@ -86,7 +86,8 @@ impl Clients {
         let mut wait = Duration::ZERO;
         loop {
             self.wait_for_turn(socket, intake).await?;
-            let fed = self.feed(vec![content.clone()], of_request.unshared(), intake, None).await;
+            let context = Context { came_as: Some("websocket"), ..Context::default() };
+            let fed = self.feed(vec![content.clone()], of_request.unshared(), context, intake, None).await;
             let (reply, answered) = fed.ok()?;
             match answered.await {
                 Ok(None) => {

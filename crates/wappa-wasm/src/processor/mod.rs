@@ -1,5 +1,6 @@
 //! The `wasm` processor: a guest in a pipeline.
 
+mod calls;
 mod config;
 mod counted;
 mod known;
@@ -29,6 +30,7 @@ use crate::{
     host::interrupt::Interrupt, host::log::RatedLog, host::shared::Limits, host::shared::Mount,
     host::stack::spawn_scoped_thread,
 };
+use calls::CallSpans;
 use config::WasmConfig;
 use counted::Counted;
 use lanes::{Alive, Lanes};
@@ -62,6 +64,8 @@ struct Wasm {
     failures: Failures,
     /// Failures of host functions, after which a guest goes on as if nothing were.
     mistakes: RatedLog,
+    /// Tells of calls; none where nothing is traced.
+    calls: Option<CallSpans>,
     /// Brings new versions, with `reload`.
     _watch: Option<Watch>,
 }
@@ -96,7 +100,7 @@ impl BuildProcessor for WasmConfig {
         let max_instances = usize::try_from(self.max_instances).unwrap_or(usize::MAX);
         counted.loaded(began.elapsed());
         let lanes = Lanes::new(ctx.lanes(), max_instances, ctx.threads(), Alive::new(first, 0, &counted));
-        let versions = Arc::new(Versions::new(guest, counted.version(&module.sha256())));
+        let versions = Arc::new(Versions::new(guest, counted.version(&module.sha256()), &module.sha256()));
         let watch = if self.reload {
             let watched = Watched {
                 file,
@@ -130,6 +134,7 @@ impl BuildProcessor for WasmConfig {
             counted,
             failures: Failures::new(ctx.metrics(), ctx.label(), ctx.path()),
             mistakes,
+            calls: CallSpans::new(&self.function, ctx),
             _watch: watch,
         }))
     }
@@ -288,7 +293,11 @@ impl Processor for Wasm {
                 return part.n_batches();
             }
         };
-        Seat { wasm: self, borrowed, context }.take(part, step)
+        Seat { wasm: self, borrowed, context, traced: Vec::new() }.take(part, step)
+    }
+
+    fn is_parent(&self) -> bool {
+        true
     }
 }
 

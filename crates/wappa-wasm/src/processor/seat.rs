@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use wappa_component::{Batches, Level, Part, Step};
+use wappa_component::{Batches, Level, Part, Step, tracer::unix_ns};
 use wappa_message::{Mark, Message};
 
 use super::{
     Wasm,
+    calls::{CallSpans, Traced},
     counted::Recycled,
     lanes::{Alive, Borrowed, Exchanged},
     recycle::{Advice, Spare},
@@ -29,12 +30,17 @@ pub(super) struct Seat<'a> {
     pub(super) wasm: &'a Wasm,
     pub(super) borrowed: Borrowed<'a>,
     pub(super) context: CallContext<'a>,
+    /// Those of its messages that are traced.
+    pub(super) traced: Traced,
 }
 
 impl Seat<'_> {
     /// Takes leading batches of the part through the guest, and returns how many are finished.
     pub(super) fn take(mut self, part: &mut Part, step: &mut Step<'_>) -> usize {
         let (messages, batches) = std::mem::replace(part, Part::singles(Vec::new())).into_parts();
+        if self.wasm.calls.is_some() {
+            self.traced = CallSpans::of(&messages);
+        }
         let mut run = match batches {
             Batches::Singles => Run::singles(messages),
             Batches::Ends(ends) => Run::batches(messages, ends),
@@ -75,10 +81,15 @@ impl Seat<'_> {
         let alive = self.borrowed.alive.as_mut().expect(PRESENT);
         run.limit_to(self.wasm.recycle.messages_left(alive.n_messages));
         let (before, n_calls, began) = (run.n_done(), alive.instance.n_calls(), Instant::now());
+        let began_ns = if self.traced.is_empty() { 0 } else { unix_ns() };
         let ended = alive.instance.run(run, &self.context);
         let n_messages = (run.n_done() - before) as u64;
         alive.n_messages += n_messages;
         self.wasm.counted.took(began.elapsed(), n_messages, alive.instance.n_calls() - n_calls);
+        if let Some(calls) = self.wasm.calls.as_ref().filter(|_| !self.traced.is_empty()) {
+            let digest = self.wasm.versions.digest(alive.version);
+            calls.tell(&self.traced, before..run.n_done(), began_ns, &digest);
+        }
         if alive.instance.is_spent() {
             self.drop_spent(step);
         } else {

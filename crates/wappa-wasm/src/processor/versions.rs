@@ -1,6 +1,7 @@
 //! The versions of a guest: which one is current, and the watch over its file that brings a new one.
 
 use std::{
+    collections::VecDeque,
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -27,12 +28,18 @@ const SETTLED_AGE: Duration = Duration::from_millis(100);
 pub(super) struct Versions {
     number: AtomicU64,
     current: Mutex<(Guest, Present)>,
+    /// The digests of the last versions.
+    digests: Mutex<VecDeque<(u64, Arc<str>)>>,
 }
+
+/// Of so many versions the digest is known. Instances of older ones are gone.
+const DIGESTS_MAX: usize = 16;
 
 impl Versions {
     /// The first version, and what shows that it is at work.
-    pub(super) fn new(guest: Guest, shown: Present) -> Versions {
-        Versions { number: AtomicU64::new(0), current: Mutex::new((guest, shown)) }
+    pub(super) fn new(guest: Guest, shown: Present, digest: &str) -> Versions {
+        let digests = Mutex::new(VecDeque::from([(0, digest.into())]));
+        Versions { number: AtomicU64::new(0), current: Mutex::new((guest, shown)), digests }
     }
 
     /// The number of the current version. Costs a load.
@@ -46,9 +53,22 @@ impl Versions {
         (current.0.clone(), self.number())
     }
 
-    fn replace(&self, guest: Guest, shown: Present) {
+    /// The digest of a version.
+    pub(super) fn digest(&self, number: u64) -> Arc<str> {
+        let digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = digests.iter().find(|(it, _)| *it == number);
+        found.map_or_else(|| "".into(), |(_, digest)| Arc::clone(digest))
+    }
+
+    fn replace(&self, guest: Guest, shown: Present, digest: &str) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = (guest, shown);
+        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        digests.push_back((self.number() + 1, digest.into()));
+        if DIGESTS_MAX < digests.len() {
+            digests.pop_front();
+        }
+        drop(digests);
         self.number.fetch_add(1, Ordering::Release);
     }
 }
@@ -148,7 +168,7 @@ impl Watched {
         let file = self.file.display();
         match result {
             Ok(Some((guest, digest))) => {
-                self.versions.replace(guest, self.counted.version(&digest));
+                self.versions.replace(guest, self.counted.version(&digest), &digest);
                 self.counted.reloaded(true);
                 self.logger.info(&format!("`{file}` was replaced: the new version takes over ({digest})"));
                 self.digest = digest;

@@ -64,7 +64,7 @@ impl Printed {
     pub(super) fn next_line(&self) -> Arc<Context> {
         let reply = Arc::new(Reply::default());
         self.lock().lines.push(Arc::clone(&reply));
-        Arc::new(Context { span: None, reply: Some(reply) })
+        Arc::new(Context { reply: Some(reply), ..Context::default() })
     }
 
     /// Where a message comes from. Origins are counted anew wherever outputs divide what they hand on.

@@ -1,0 +1,164 @@
+//! Spans of components, around them: an input's from the read to the answer, a processor's, an output's.
+//!
+//! In a stream without a tracer there are none of these. In one with a tracer, a part is looked through once for messages that
+//! are traced, and what is more is done for these alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wappa_component::{
+    Outline, Part, WriteError,
+    tracer::{Attribute, OpenSpan, SpanData, SpanPlace, traced, unix_ns},
+};
+use wappa_message::{Context, Mark};
+
+/// Spans of messages that were read, until they are answered.
+pub(crate) struct Unanswered {
+    place: SpanPlace,
+    /// By origin, in order.
+    spans: Mutex<Vec<(u32, OpenSpan)>>,
+}
+
+impl Unanswered {
+    pub(crate) fn new(place: &SpanPlace, spans: Vec<(u32, OpenSpan)>) -> Unanswered {
+        Unanswered { place: place.clone(), spans: Mutex::new(spans) }
+    }
+
+    /// These were answered, and these of them did not arrive; both in order.
+    pub(crate) fn end(&self, origins: impl Iterator<Item = u32>, failed: impl Iterator<Item = u32>) {
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended_ns = unix_ns();
+        let failed: Vec<u32> = failed.collect();
+        let answered = origins.filter_map(|origin| {
+            let at = spans.binary_search_by_key(&origin, |(it, _)| *it).ok()?;
+            let (origin, open) = spans.remove(at);
+            Some(open.end(ended_ns, failed.contains(&origin), Vec::new()))
+        });
+        let answered: Vec<SpanData> = answered.collect();
+        drop(spans);
+        self.place.give(answered);
+    }
+}
+
+/// A processor's.
+pub(crate) struct ProcessorSpans {
+    place: SpanPlace,
+    /// Whether spans of what it has messages go through are below its own.
+    is_parent: bool,
+}
+
+/// The span of one message that a processor is given.
+pub(crate) struct Begun {
+    idx: usize,
+    open: OpenSpan,
+    context: Arc<Context>,
+    /// What the message has instead, for those below.
+    within: Option<Arc<Context>>,
+}
+
+impl ProcessorSpans {
+    pub(crate) fn new(place: SpanPlace, is_parent: bool) -> ProcessorSpans {
+        ProcessorSpans { place, is_parent }
+    }
+
+    /// A processor is about to work on the part.
+    pub(crate) fn begin(&self, part: &mut Part) -> Vec<Begun> {
+        // Ranges of a buffer have no contexts.
+        if part.slices().is_some() {
+            return Vec::new();
+        }
+        let mut begun = Vec::new();
+        let mut began_ns = 0;
+        for (idx, message) in part.messages().iter().enumerate() {
+            let Some(context) = traced(message) else { continue };
+            let Some(span) = &context.span else { continue };
+            if began_ns == 0 {
+                began_ns = unix_ns();
+            }
+            let open = self.place.child_since(span, began_ns);
+            let within = self
+                .is_parent
+                .then(|| Arc::new(Context { span: Some(open.span.clone()), ..Context::clone(context) }));
+            begun.push(Begun { idx, open, context: Arc::clone(context), within });
+        }
+        if self.is_parent && !begun.is_empty() {
+            let messages = part.messages_mut();
+            for Begun { idx, within, .. } in &begun {
+                within.iter().for_each(|it| messages[*idx].set_context(Arc::clone(it)));
+            }
+        }
+        begun
+    }
+
+    /// It has finished so many batches, in which it made these marks.
+    #[cold]
+    pub(crate) fn end(
+        &self,
+        begun: Vec<Begun>,
+        part: &mut Part,
+        before: &Outline,
+        done: usize,
+        marks: &[Mark],
+    ) {
+        let ended_ns = unix_ns();
+        if self.is_parent {
+            let address = |it: &Begun| it.within.as_ref().map(|it| Arc::as_ptr(it) as usize);
+            let mut within: Vec<_> = begun.iter().map(|it| (address(it), &it.context)).collect();
+            within.sort_by_key(|(address, _)| *address);
+            for message in part.messages_mut() {
+                let Some(context) = message.context() else { continue };
+                let address = Some(Arc::as_ptr(context) as usize);
+                if let Ok(at) = within.binary_search_by_key(&address, |(it, _)| *it) {
+                    message.set_context(Arc::clone(within[at].1));
+                }
+            }
+        }
+        let mut failed: Vec<usize> = Vec::new();
+        if !marks.is_empty() {
+            let is_own = |mark: &Mark| marks.iter().any(|it| it.is_same_as(mark));
+            let marked =
+                part.messages().iter().filter(|it| traced(it).is_some() && it.error().is_some_and(is_own));
+            failed.extend(marked.filter_map(|it| it.context().map(|it| Arc::as_ptr(it) as usize)));
+            failed.sort_unstable();
+        }
+        let n_messages = before.messages_of(done);
+        let spans = begun.into_iter().take_while(|it| it.idx < n_messages).map(|it| {
+            let is_failed = failed.binary_search(&(Arc::as_ptr(&it.context) as usize)).is_ok();
+            it.open.end(ended_ns, is_failed, together(n_messages))
+        });
+        self.place.give(spans.collect());
+    }
+}
+
+/// What took as long together is said to be of so many messages.
+fn together(n_messages: usize) -> Vec<(&'static str, Attribute)> {
+    match i64::try_from(n_messages) {
+        Ok(n) if 1 < n => vec![("messages", Attribute::Int(n))],
+        _ => Vec::new(),
+    }
+}
+
+/// Tells of the messages that were given to an output, of which so much time came to this.
+#[cold]
+fn tell_written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
+    let ended_ns = unix_ns();
+    let is_failed = |idx: usize| match result {
+        Ok(()) => false,
+        Err(WriteError::Partial(failures) | WriteError::Rejected(failures)) => {
+            failures.binary_search_by_key(&idx, |(it, _)| *it).is_ok()
+        }
+        Err(_) => true,
+    };
+    let spans = part.messages().iter().enumerate().filter_map(|(idx, message)| {
+        let span = traced(message)?.span.as_ref()?;
+        let open = place.child_since(span, ended_ns.saturating_sub(took_ns));
+        Some(open.end(ended_ns, is_failed(idx), together(part.n_messages())))
+    });
+    place.give(spans.collect());
+}
+
+/// An output's spans, of messages that were answered.
+pub(crate) fn written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
+    if part.slices().is_none() && part.messages().iter().any(|it| traced(it).is_some()) {
+        tell_written(place, part, took_ns, result);
+    }
+}
