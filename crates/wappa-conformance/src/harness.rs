@@ -495,7 +495,7 @@ pub fn reply_to(inputs: &[&str]) -> (Part, impl Fn() -> String) {
         let client = message.content()[0];
         if client != b'0' {
             let reply = Some(Arc::clone(clients.entry(client).or_default()));
-            message.set_context(Arc::new(Context { span: None, reply }));
+            message.set_context(Arc::new(Context { reply, ..Context::default() }));
         }
     }
     let of = |batch: &Vec<Message>| {
