@@ -197,6 +197,12 @@ impl Routes {
         self.0.beneath.write().unwrap_or_else(PoisonError::into_inner).push(route);
     }
 
+    /// Whether some path is a component's that does not answer yet, which it does as soon as it reads.
+    pub(crate) fn are_opening(&self) -> bool {
+        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().any(|it| it.is_taken && it.handler.is_none())
+    }
+
     fn put(
         &self,
         path: &str,

@@ -132,7 +132,8 @@ impl Service {
         });
         let description =
             "Returns 200 OK if all inputs and outputs are connected, otherwise a 503 is returned.";
-        routes.serve("/ready", description, move |_: Asked| ready(answer_of(readiness())));
+        let paths = routes.clone();
+        routes.serve("/ready", description, move |_: Asked| ready(answer_of(readiness().with(&paths))));
         if let Some((page, metrics)) = page {
             let description = "Exposes service-wide metrics in the format configured.";
             for path in ["/stats", "/metrics"] {
@@ -253,6 +254,18 @@ fn answer_of(readiness: Readiness) -> Answer {
     }
 }
 
+impl Readiness {
+    /// An input is connected a moment before it answers whoever comes to its paths: until then it is not ready.
+    fn with(self, paths: &Routes) -> Readiness {
+        match self {
+            Readiness::Running { inputs, outputs } => {
+                Readiness::Running { inputs: inputs && !paths.are_opening(), outputs }
+            }
+            other => other,
+        }
+    }
+}
+
 /// An object of texts.
 fn json_object(pairs: &std::collections::BTreeMap<String, &'static str>) -> String {
     let text = |it: &str| wappa_message::Value::text(it).to_json();
@@ -270,5 +283,29 @@ impl fmt::Debug for Service {
 impl fmt::Debug for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shown").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_answered_yet_is_not_ready() {
+        let paths = Routes::default();
+        let is_ready = || {
+            let running = Readiness::Running { inputs: true, outputs: true };
+            matches!(running.with(&paths), Readiness::Running { inputs: true, outputs: true })
+        };
+        assert!(is_ready());
+        let place = paths.take("/post", "Test.").expect("nobody has it");
+        assert!(!is_ready());
+        place.open(|_: Asked| ready(text("it came")));
+        assert!(is_ready());
+        let other = paths.take("/post/ws", "Test.").expect("nobody has it");
+        assert!(!is_ready());
+        // Of a stream that has ended.
+        drop(other);
+        assert!(is_ready());
     }
 }
