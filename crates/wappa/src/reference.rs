@@ -51,13 +51,13 @@ fn index(registry: &dyn Registry) -> String {
 /// Every name under which something is counted, out of the lists from which it is registered.
 fn metrics() -> String {
     let mut out = String::from(
-        "# Metrics\n\nNames and labels are Bento's where Bento has them.\nEach series has the labels `label` and `path` of \
-         its component.\nA *counter* only goes up; a *gauge* says how much there is; a *timing* holds durations in nanoseconds, and exporters show its \
+        "# Metrics\n\nNames and labels are Bento's where Bento has them.\nEach series of a component has its labels \
+         `label` and `path`.\nA *counter* only goes up; a *gauge* says how much there is; a *timing* holds durations in nanoseconds, and exporters show its \
          quantiles.\nWhere they go is said by [`metrics`](config.md); the page on \
          [operating](../operating.md#metrics) says which to watch.\n\n| name | kind | more labels | what it means |\n\
          | --- | --- | --- | --- |\n",
     );
-    let own = [wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES];
+    let own = [crate::watcher::SERIES, wappa_engine::SERIES, wappa_pure::SERIES, wappa_pure::BUFFER_SERIES];
     #[cfg(feature = "http")]
     let clients = [wappa_http_client::SERIES];
     #[cfg(not(feature = "http"))]

@@ -30,7 +30,7 @@ use crate::{
     serving::Serving,
     table::{self, Table},
     tracing, wasm,
-    watcher::Watched,
+    watcher::{Reloads, Watched},
 };
 
 /// The version of the program.
@@ -349,6 +349,7 @@ fn start(
     if let Some(watched) = &watched {
         watched.call_on_change(events.changes()).map_err(closing)?;
     }
+    let reloads = watched.is_some().then(|| Reloads::new(&maker.metrics));
     let (stream, tally) = made;
     serving.runs(setting.activity());
     let of_end = tally.clone();
@@ -367,8 +368,9 @@ fn start(
         tells_failures: options.exit_non_zero_on_failure,
         is_trial,
         drawing,
-        renewal: watched
-            .map(|watched| -> Renewal<'_> { Box::new(move |events| maker.renew(&origin, &watched, events)) }),
+        renewal: watched.zip(reloads).map(|(watched, reloads)| -> Renewal<'_> {
+            Box::new(move |events| maker.renew(&origin, &watched, &reloads, events))
+        }),
         serving: &serving,
     };
     let ended = service.run(stream);
@@ -443,11 +445,21 @@ impl Maker<'_> {
 
     /// The stream of files that have changed, unless something is wrong with them: then the one before goes on. The log and
     /// the metrics stay what they are.
-    fn renew(&self, origin: &Origin, watched: &Watched, events: &Events) -> Option<Renewed> {
+    fn renew(
+        &self,
+        origin: &Origin,
+        watched: &Watched,
+        reloads: &Reloads,
+        events: &Events,
+    ) -> Option<Renewed> {
         self.logger.info("Main config updated, attempting to update pipeline.");
         match self.try_renew(origin, watched, events) {
-            Ok(renewed) => Some(renewed),
+            Ok(renewed) => {
+                reloads.taken.add(1);
+                Some(renewed)
+            }
             Err(text) => {
+                reloads.refused.add(1);
                 self.logger.error(&text);
                 None
             }

@@ -10,7 +10,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wappa_component::{Counter, Metrics, series};
+
 use crate::globs;
+
+series! {
+    CONFIG_RELOADED: counter "config_reloaded", [], "Configs that took over from the one before, with `--watcher`.";
+    CONFIG_RELOAD_FAILED: counter "config_reload_failed", [], "Changes of the config that were refused, with `--watcher`: the one before goes on.";
+}
+
+/// Counts what became of changes. Both series are there from the beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloads {
+    pub(crate) taken: Counter,
+    pub(crate) refused: Counter,
+}
+
+impl Reloads {
+    pub(crate) fn new(metrics: &Metrics) -> Reloads {
+        let counter = |name: &str| metrics.counter(name, &[]);
+        Reloads { taken: counter(CONFIG_RELOADED.name), refused: counter(CONFIG_RELOAD_FAILED.name) }
+    }
+}
 
 /// How often files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);

@@ -122,7 +122,8 @@ fn a_module_that_is_another_one_is_taken_over() {
             text.len()
         )
     };
-    let wasm = config("    - wasm: { module_path: guest.wat }\n");
+    let wasm = config("    - wasm: { module_path: guest.wat }\n")
+        + "metrics:\n  prometheus:\n    file_output_path: metrics.txt\n";
     let program = Program::new("watcher-module").file("a.yaml", wasm).file("guest.wat", guest("one"));
     let mut stream = Stream::start(&program, &["-w", "-c", "a.yaml"]);
     assert_eq!(stream.ask(), "one");
@@ -132,6 +133,13 @@ fn a_module_that_is_another_one_is_taken_over() {
     stream.says("Rejecting updated main config due to linter errors");
     assert_eq!(stream.ask(), "second");
     assert_eq!(stream.end(), Some(0));
+    // What was taken over and what was refused is counted, by the metrics that go on.
+    let metrics = fs::read_to_string(program.dir().join("metrics.txt")).expect("they were written");
+    let count = |name: &str| {
+        let value = metrics.lines().find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|it| it.parse::<f64>().ok()).unwrap_or_else(|| panic!("there is no {name}: {metrics}"))
+    };
+    assert!(1.0 <= count("config_reloaded") && 1.0 <= count("config_reload_failed"), "{metrics}");
 }
 
 #[test]
