@@ -400,22 +400,23 @@ fn a_project_in_kotlin() {
     if !has(HAS_KOTLIN) {
         return eprintln!("there is no Java with what Maven fetches for Kotlin: the project is not built");
     }
-    let program = project("kotlin-greeter", &["--lang", "kotlin"]);
-    let dir = program.dir().join("kotlin-greeter");
+    // Named like its standard library.
+    let program = project("kotlin", &["--lang", "kotlin"]);
+    let dir = program.dir().join("kotlin");
     run(&dir, "mvn -q -B -o test", &[]);
     let reports = run(&dir, "cat target/surefire-reports/*.txt", &[]);
     assert!(reports.contains("Tests run: 2, Failures: 0, Errors: 0, Skipped: 0"), "{reports}");
-    // An exception fails its message, and the instance goes on.
+    // An exception fails its message with its line, and the instance goes on.
     let source = dir.join("src/main/kotlin/Guest.kt");
     let text = fs::read_to_string(&source).expect("it was made");
     let start = "    val name = message.text\n";
     let thrown = "    if (name == \"bad\") error(\"bad name\")\n";
     assert!(text.contains(start), "{text}");
     fs::write(&source, text.replace(start, &format!("{start}{thrown}"))).expect("it can be written");
-    check_project_built(&dir, "target/kotlin-greeter.wasm", "--build 'mvn -q -B -o exec:exec@wasm'", &[]);
-    let call = "! printf 'ann\\nbad\\nann\\n' | wappa call target/kotlin-greeter.wasm --brief";
+    check_project_built(&dir, "target/kotlin.wasm", "--build 'mvn -q -B -o exec:exec@wasm'", &[]);
+    let call = "! printf 'ann\\nbad\\nann\\n' | wappa call target/kotlin.wasm --brief";
     let text = run(&dir, call, &[]);
-    assert!(text.contains("  reason   fail: IllegalStateException: bad name\n"), "{text}");
+    assert!(text.contains("  reason   fail: IllegalStateException: bad name, at Guest.kt:22\n"), "{text}");
     assert_eq!(text.matches("  content  hello, ann!\n").count(), 2, "{text}");
 }
 

@@ -26,7 +26,7 @@ class GuestTest {
                 it.text += "!"
             }
         assertEquals("a!", first.single().text)
-        assertEquals("IllegalStateException: no b: RuntimeException: cause", second.single().error)
+        assertEquals("IllegalStateException: no b: RuntimeException: cause, at GuestTest.kt:25", second.single().error)
         assertEquals(mapOf<String, Value>("k" to Value.Text("v")), second.single().metadata)
         assertEquals("b", second.single().text)
         assertEquals("c!", third.single().text)

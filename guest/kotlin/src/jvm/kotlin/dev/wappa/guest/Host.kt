@@ -82,3 +82,12 @@ internal object Host {
 
     fun random(length: Int): ByteArray = ByteArray(length).also { java.util.concurrent.ThreadLocalRandom.current().nextBytes(it) }
 }
+
+/** The line of the guest's sources that threw, or called what threw. */
+internal fun placeOf(thrown: Throwable): String? {
+    val own = thrown.stackTrace.firstOrNull { it.fileName?.endsWith(".kt") == true && !it.isOfLibrary() }
+    return own?.let { "${it.fileName}:${it.lineNumber}" }
+}
+
+private fun StackTraceElement.isOfLibrary(): Boolean =
+    listOf("kotlin.", "kotlinx.", "dev.wappa.guest.").any { className.startsWith(it) }

@@ -11,7 +11,8 @@ private val message = Message()
  * fun process() = serve { message -> message.text += "!!!" }
  * ```
  *
- * An exception fails its message with the name of the exception and its text, and no other message.
+ * An exception fails its message with the name of the exception, its text and the line of the guest's source, and no
+ * other message.
  */
 public fun serve(process: (Message) -> Unit) {
     Host.enter {
@@ -19,7 +20,7 @@ public fun serve(process: (Message) -> Unit) {
             try {
                 process(message)
             } catch (thrown: Throwable) {
-                Host.fail(reasonOf(thrown).encodeToByteArray())
+                Host.fail(reasonWithPlace(thrown).encodeToByteArray())
             }
         } while (Host.next())
     }
@@ -40,7 +41,7 @@ public fun prepare(prepare: () -> Unit): Int {
         try {
             prepare()
         } catch (thrown: Throwable) {
-            Host.log(Level.ERROR, reasonOf(thrown))
+            Host.log(Level.ERROR, reasonWithPlace(thrown))
             status = 1
         }
     }
@@ -55,7 +56,13 @@ public class Refusal internal constructor(reason: String) : RuntimeException(rea
  */
 public fun refuse(reason: String): Nothing = throw Refusal(reason)
 
-internal fun reasonOf(thrown: Throwable): String {
+internal fun reasonWithPlace(thrown: Throwable): String {
+    val reason = reasonOf(thrown)
+    val place = if (thrown is Refusal) null else placeOf(thrown)
+    return if (place == null) reason else "$reason, at $place"
+}
+
+private fun reasonOf(thrown: Throwable): String {
     val text = thrown.message
     if (thrown is Refusal && text != null) return text
     val name = thrown::class.simpleName ?: "an exception"
