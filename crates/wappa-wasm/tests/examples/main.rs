@@ -3,8 +3,6 @@
 //! The modules that are checked in are always run, and those of a fresh build when `WAPPA_EXAMPLES_DIR` names the
 //! folder that `guest/examples/build` filled. Each module is a test of its own, twice: what it makes of the cases, and
 //! whether its memory stays where it is.
-//!
-//! `-- --table` runs no test but measures the modules, and prints a Markdown table.
 
 use std::{
     env,
@@ -24,7 +22,6 @@ mod plateau;
 #[path = "../support/random.rs"]
 mod random;
 mod running;
-mod table;
 
 use data::Data;
 use modules::Example;
@@ -36,11 +33,6 @@ fn main() -> ExitCode {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/examples");
     let checked_in = modules::read(&examples.join("modules"));
     let fresh = env::var_os("WAPPA_EXAMPLES_DIR").map(|it| modules::read(&PathBuf::from(it)));
-    let (is_table, arguments): (Vec<String>, Vec<String>) = env::args().partition(|it| it == "--table");
-    if !is_table.is_empty() {
-        table::print(fresh.unwrap_or(checked_in));
-        return ExitCode::SUCCESS;
-    }
     let data = Arc::new(data::read(&examples.join("cases.json")));
     let mut trials = Vec::new();
     let found = modules::check_checked_in(&checked_in);
@@ -51,7 +43,7 @@ fn main() -> ExitCode {
         trials.push(Trial::test("fresh::languages_are_complete", move || Ok(found?)));
         trials.extend(of_modules("fresh", fresh, &data));
     }
-    libtest_mimic::run(&Arguments::from_iter(arguments), trials).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// The tests of one set of modules.
