@@ -4,7 +4,7 @@
 // to; links lead from page to page. DIR/sidebar.json is the table of contents: the lists of docs/README.md and of
 // docs/reference/README.md. A document that neither names is an error.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const dir = process.argv[2];
 const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
 const read = (path) => readFileSync(join(root, path), "utf8");
-const languages = { ".rs": "rust", ".go": "go", ".h": "c", ".c": "c", ".js": "js", ".py": "python", ".zig": "zig", ".kt": "kotlin", ".yaml": "yaml", ".toml": "toml", ".json": "json", ".wat": "wat", ".wit": "wit", ".lua": "lua" };
+const languages = { ".rs": "rust", ".go": "go", ".h": "c", ".c": "c", ".js": "js", ".py": "python", ".zig": "zig", ".kt": "kotlin", ".yaml": "yaml", ".toml": "toml", ".json": "json", ".wat": "wat", ".wit": "wit", ".lua": "lua", ".nim": "nim", ".d": "d", ".vala": "vala" };
 const pictures = [".png", ".svg"];
 const faults = [];
 
@@ -62,14 +62,12 @@ function document(path, text) {
   return withLinks(text, (target, shown) => {
     if (/^[a-z]+:/.test(target)) return target;
     const [file, anchor] = resolve(path, target);
-    try {
-      if (shown || pictures.includes(extname(file))) return picture(file);
-      // In a folder with a README, a link to one leads to the other.
-      return `/${wanted(file).replace(/(^|\/)index\.md$/, "$1")}${anchor}`;
-    } catch {
+    if (!existsSync(join(root, file))) {
       faults.push(`${path}: ${target} leads nowhere`);
       return target;
     }
+    if (shown || pictures.includes(extname(file))) return picture(file);
+    return `/${wanted(file).replace(/(^|\/)index\.md$/, "$1")}${anchor}`;
   });
 }
 

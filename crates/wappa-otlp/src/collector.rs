@@ -20,7 +20,7 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Sends traces to [collectors of OpenTelemetry](https://opentelemetry.io/docs/collector/), over HTTP or gRPC.
 ///
-/// What is told of a message, and how to look at it, is in [traces](../traces.md).
+/// What is told of a message, and how to look at it, is in [traces](../../traces.md).
 ///
 /// # Examples
 ///

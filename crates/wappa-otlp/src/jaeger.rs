@@ -29,7 +29,7 @@ const OWN_PATH: &str = "/api/traces";
 /// path `/api/traces` of a collector, traces are sent to port 4318 of the same host; a `collector_url` with another path is
 /// taken as it is.
 ///
-/// What is told of a message, and how to look at it, is in [traces](../traces.md).
+/// What is told of a message, and how to look at it, is in [traces](../../traces.md).
 ///
 /// # Examples
 ///

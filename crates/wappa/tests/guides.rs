@@ -288,6 +288,17 @@ fn links_lead_somewhere() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// The lists of the index are the table of contents of the site as well.
+#[test]
+fn each_page_is_in_a_list_of_the_index() {
+    let index = fs::read_to_string(root().join("docs/README.md")).expect("there is an index");
+    let named: Vec<String> = links(&index).into_iter().map(|(_, link)| format!("docs/{link}")).collect();
+    let pages = guides().into_iter().map(|(path, _)| path);
+    let pages = pages.filter(|it| it.starts_with("docs/") && it != "docs/README.md");
+    let missing: Vec<String> = pages.filter(|it| !named.contains(it)).collect();
+    assert!(missing.is_empty(), "no list of docs/README.md names {}", missing.join(", "));
+}
+
 /// The stream of the page, with its own lines for a server, on a port that is free.
 #[test]
 fn the_page_on_requests_runs_as_it_is() {
