@@ -81,6 +81,7 @@ pub(crate) fn man(arguments: &ManArguments) -> Result<Vec<u8>, String> {
         }
     };
     let mut out = Vec::new();
-    Man::new(page).title(title).render(&mut out).map_err(|err| err.to_string())?;
+    let source = format!("wappa {}", env!("CARGO_PKG_VERSION"));
+    Man::new(page).title(title).source(source).render(&mut out).map_err(|err| err.to_string())?;
     Ok(out)
 }

@@ -134,9 +134,21 @@ fn rows(before: &Samples, now: &Samples, seconds: f64) -> Vec<Row> {
             });
         }
     }
-    rows.sort_by_key(|it| (it.kind, numbered(&it.path)));
+    rows.sort_by_key(|it| {
+        let place = place(&it.path);
+        (place, if place == PLACES.len() { it.kind } else { 0 }, numbered(&it.path))
+    });
     wait(&mut rows);
     rows
+}
+
+/// The parts of a stream, from the input to the output.
+const PLACES: [&str; 4] = ["root.input", "root.buffer", "root.pipeline", "root.output"];
+
+/// Which of them a component is in; resources are behind all of them.
+fn place(path: &str) -> usize {
+    let is_in = |part: &&str| path.strip_prefix(*part).is_some_and(|it| it.is_empty() || it.starts_with('.'));
+    PLACES.iter().position(is_in).unwrap_or(PLACES.len())
 }
 
 /// What went on from one part of the pipeline and has not come to the next.
@@ -300,6 +312,8 @@ processor_sent{label="",path="root.pipeline.processors.10"} 590
 processor_received{label="",path="root.pipeline.processors.9"} 590
 processor_sent{label="",path="root.pipeline.processors.9"} 590
 processor_received{label="",path="root.pipeline.processors.9.try.0"} 590
+processor_received{label="",path="root.output.processors.0"} 560
+processor_sent{label="",path="root.output.processors.0"} 560
 output_sent{label="",path="root.output"} 500
 output_error{label="",path="root.output"} 60
 wasm_module{label="slow",path="root.pipeline.processors.0",sha256="0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"} 1
@@ -323,6 +337,7 @@ wasm_state_lost{label="slow",path="root.pipeline.processors.0"} 7
             root.pipeline.processors.9.try.0          590   295     0       0         0       -     -     -        -
             root.pipeline.processors.10               590   295   590       0         0       -     -     -        0
             root.output                               560   230   500      60        30       -     -     -       30
+            root.output.processors.0                  560   280   560       0         0       -     -     -        -
 
             module of                   sha256        instances  calls/s  p50   p99  memory max  replaced           failures
             root.pipeline.processors.0  0123456789ab          2      300    -  17ns     12.0MiB         7  timeout 4, trap 3
