@@ -84,6 +84,35 @@ class Guests(unittest.TestCase):
             self.assertRegex(reason(imports) or "", "'nowhere' .a component has .* import it where your module begins")
         self.assertRegex(reason(recursion) or "", "^RecursionError: ")
 
+    def test_what_utf8_does_not_have(self) -> None:
+        """Half a surrogate pair, which JSON can name, costs no more than its message."""
+
+        def process(message: Message) -> None:
+            match message.text:
+                case "key":
+                    message.metadata["\ud800"] = "v"
+                case "value":
+                    message.metadata["k"] = "\ud800"
+                case "raise":
+                    raise ValueError("half: \ud800")
+                case "fail":
+                    message.fail("half: \ud800")
+                case "log":
+                    log.info("half: \ud800")
+                case "missing":
+                    message.metadata["n"] = ["\ud800" in message.metadata, message.metadata.get("\ud800")]
+                    message.metadata.pop("\ud800", None)
+
+        host = host_of(process)
+        outs = host.process(*(Input(it) for it in ("key", "value", "raise", "fail", "log", "missing")))
+        errors = [it.error for [it] in outs]
+        self.assertRegex(errors[0] or "", "^UnicodeEncodeError: ")
+        self.assertRegex(errors[1] or "", "^UnicodeEncodeError: ")
+        self.assertRegex(errors[2] or "", "^ValueError: half: [?], at ")
+        self.assertEqual(errors[3:], ["half: ?", None, None])
+        self.assertEqual(outs[5][0].metadata, {"n": [False, None]})
+        self.assertEqual(host.logs[-1], ("info", "half: ?"))
+
     def test_what_failed_is_as_it_came_in(self) -> None:
         """Whatever was done to it before."""
 

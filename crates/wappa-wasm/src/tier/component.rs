@@ -68,6 +68,9 @@ enum WitLevel {
     Error,
 }
 
+/// Keys that the changes of one call share. Each change is compared with them.
+const SHARED_KEYS_MAX: usize = 8;
+
 type Store<'a> = StoreContextMut<'a, Host>;
 type Batch = Resource<BatchTag>;
 
@@ -263,22 +266,35 @@ fn metadata_values(
 }
 
 fn change_metadata(mut store: Store<'_>, batch: &Batch, changes: &[Change]) -> wasmtime::Result<()> {
+    // Guests mostly set the same keys for message after message, and often to the same texts: they are shared then.
+    let mut keys: Vec<Bytes> = Vec::new();
+    let (mut at, mut before) = (None, None);
     for (index, key, value) in changes {
         let host = store.data_mut();
         // A list may be long, and each of its items copies metadata.
         host.enter()?;
         let idx = host.batches.find(batch, *index)?;
+        if at != Some(idx) {
+            (before, at) = (at, Some(idx));
+        }
         let key = key.to_str(store.as_context())?;
         let text = value.as_ref().map(|it| it.bytes(store.as_context())).transpose()?;
         let bytes = key.len() + text.as_ref().map_or(0, |it| it.len());
         store.data().work.check_room(idx, bytes)?;
-        let key = Bytes::copy_from_slice(key.as_bytes());
+        let key = shared_key(&mut keys, key.as_bytes());
         let value = match (value, text) {
             (Some(WitText::Json(_)), Some(text)) => {
                 let text = text.into_owned();
                 Some(store.data().work.json_of(&text, 0)?)
             }
-            (_, text) => text.map(Value::text),
+            (_, Some(text)) => {
+                let value = before.and_then(|it| store.data().work.metadata(it).get(&key));
+                match value {
+                    Some(value @ Value::Text(it)) if **it == *text => Some(value.clone()),
+                    _ => Some(Value::text(text)),
+                }
+            }
+            (_, None) => None,
         };
         let work = &mut store.data_mut().work;
         match value {
@@ -287,6 +303,18 @@ fn change_metadata(mut store: Store<'_>, batch: &Batch, changes: &[Change]) -> w
         }
     }
     Ok(())
+}
+
+/// The same key as one of the few that were seen last, or one that is seen from now on.
+fn shared_key(keys: &mut Vec<Bytes>, key: &[u8]) -> Bytes {
+    if let Some(known) = keys.iter().find(|it| it.as_ref() == key) {
+        return known.clone();
+    }
+    let key = Bytes::copy_from_slice(key);
+    if keys.len() < SHARED_KEYS_MAX {
+        keys.push(key.clone());
+    }
+    key
 }
 
 /// An error when the host would copy more for the guest than the guest can take: escapes make a text several times as

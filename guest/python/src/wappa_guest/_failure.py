@@ -14,8 +14,17 @@ class Failure(Exception):
     """
 
 
+def told(text: str) -> str:
+    """The text as it can be told: half a surrogate pair, as `"\\ud800"` of JSON makes it, is none that UTF-8 has."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def reason_of(thrown: BaseException) -> str:
     """Why a message failed, from whatever was raised."""
+    return told(_reason_of(thrown))
+
+
+def _reason_of(thrown: BaseException) -> str:
     # `__str__` of an exception is the guest's.
     try:
         text = str(thrown)

@@ -4,6 +4,8 @@ import logging
 import re
 from typing import Protocol
 
+from ._failure import told
+
 _COUNTER = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
@@ -33,23 +35,23 @@ class Log:
 
     def trace(self, text: object) -> None:
         """Writes a line at level trace."""
-        current.log("trace", str(text))
+        current.log("trace", told(str(text)))
 
     def debug(self, text: object) -> None:
         """Writes a line at level debug."""
-        current.log("debug", str(text))
+        current.log("debug", told(str(text)))
 
     def info(self, text: object) -> None:
         """Writes a line at level info."""
-        current.log("info", str(text))
+        current.log("info", told(str(text)))
 
     def warn(self, text: object) -> None:
         """Writes a line at level warn."""
-        current.log("warn", str(text))
+        current.log("warn", told(str(text)))
 
     def error(self, text: object) -> None:
         """Writes a line at level error."""
-        current.log("error", str(text))
+        current.log("error", told(str(text)))
 
 
 log = Log()
@@ -74,7 +76,7 @@ class Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
         try:
-            current.log(_level(record.levelno), self.format(record))
+            current.log(_level(record.levelno), told(self.format(record)))
         except Exception:
             self.handleError(record)
 

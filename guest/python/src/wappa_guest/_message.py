@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Protocol
 
-from ._failure import Failure
+from ._failure import Failure, told
 
 #: A value of metadata: text, bytes, or anything else that JSON can say.
 Value = str | bytes | None | bool | int | float | list[Any] | dict[str, Any]
@@ -37,20 +37,22 @@ class Metadata(MutableMapping[str, Value]):
         self._message = message
 
     def __getitem__(self, key: str) -> Value:
-        value = self._message._get(_key(key))
+        value = self._message._get(key) if _is_text(_key(key)) else None
         if value is None:
             raise KeyError(key)
         return self._message._from_world(value)
 
     def __setitem__(self, key: str, value: Value) -> None:
-        self._message._set(_key(key), self._message._to_world(value))
+        if not _key(key).isascii():
+            key.encode()
+        self._message._set(key, self._message._to_world(value))
 
     def __delitem__(self, key: str) -> None:
-        if not self._message._delete(_key(key)):
+        if not _is_text(_key(key)) or not self._message._delete(key):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._message._get(key) is not None
+        return isinstance(key, str) and _is_text(key) and self._message._get(key) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._message._keys())
@@ -60,6 +62,17 @@ class Metadata(MutableMapping[str, Value]):
 
     def __repr__(self) -> str:
         return f"Metadata({ {key: self._message._from_world(value) for key, value in self._message._pairs()} })"
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 has it: what is not would end the call, with all of its messages."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(key: str) -> str:
@@ -245,7 +258,7 @@ class Message:
         """The message goes on as it came in, marked with this reason, whatever else was done to it."""
         self._host()
         self._is_unusual = True
-        self._reason = str(reason)
+        self._reason = told(str(reason))
 
     @property
     def index(self) -> int:
@@ -290,6 +303,9 @@ class Message:
     def _to_world(self, value: Value) -> Any:
         world = self._world
         if isinstance(value, str):
+            if not value.isascii():
+                # Not UTF-8, and an exception here: the host would end the call, with all of its messages.
+                value.encode()
             return world.Value_Text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return world.Value_Bytes(bytes(value))
