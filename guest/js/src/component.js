@@ -9,7 +9,7 @@ import { counterAdd } from "wappa:processor/metrics@1.0.0";
 
 import { host } from "./host.js";
 import { lines } from "./lines.js";
-import { provideTextCoders } from "./text.js";
+import { provideTextCoders, wellFormed } from "./text.js";
 
 export { transformOf } from "./transform.js";
 
@@ -36,7 +36,7 @@ function provideConsole() {
   const line =
     (level) =>
     (...values) =>
-      log(level, values.map(told).join(" "));
+      log(level, wellFormed(values.map(told).join(" ")));
   globalThis.console = {
     ...globalThis.console,
     trace: line("trace"),

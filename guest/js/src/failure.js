@@ -1,4 +1,5 @@
 import { host } from "./host.js";
+import { wellFormed } from "./text.js";
 
 /**
  * An error whose text alone is the reason why a message failed. Any other exception fails its message too, with its name,
@@ -18,14 +19,18 @@ const FRAMES_MAX = 30;
 export function reasonOf(thrown) {
   // A getter, or `toString`, of what was thrown is the guest's, too.
   try {
-    if (thrown instanceof Failure) return String(thrown.message);
-    if (!(thrown instanceof Error)) return typeof thrown === "string" ? thrown : `thrown: ${told(thrown)}`;
-    const text = thrown.message === "" ? String(thrown.name) : `${thrown.name}: ${thrown.message}`;
-    const place = placeOf(String(thrown.stack));
-    return place === undefined ? text : `${text}, at ${place}`;
+    return wellFormed(textOf(thrown));
   } catch {
     return "an exception that cannot be told";
   }
+}
+
+function textOf(thrown) {
+  if (thrown instanceof Failure) return String(thrown.message);
+  if (!(thrown instanceof Error)) return typeof thrown === "string" ? thrown : `thrown: ${told(thrown)}`;
+  const text = thrown.message === "" ? String(thrown.name) : `${thrown.name}: ${thrown.message}`;
+  const place = placeOf(String(thrown.stack));
+  return place === undefined ? text : `${text}, at ${place}`;
 }
 
 function told(thrown) {

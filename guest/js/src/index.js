@@ -3,10 +3,11 @@
  */
 
 import { host } from "./host.js";
+import { wellFormed } from "./text.js";
 
 export { Failure } from "./failure.js";
 
-const line = (level) => (text) => host.log(level, typeof text === "string" ? text : String(text));
+const line = (level) => (text) => host.log(level, wellFormed(String(text)));
 
 /** Writes to the log of the stream. */
 export const log = {

@@ -1,5 +1,5 @@
 import { Failure } from "./failure.js";
-import { bytesIn, bytesOf, textOf } from "./text.js";
+import { bytesIn, bytesOf, textOf, wellFormed } from "./text.js";
 
 const KEEP = Object.freeze({ tag: "keep" });
 const FILTER = Object.freeze({ tag: "filter" });
@@ -9,7 +9,7 @@ const CHANGES_MAX = 1024;
 
 /** What a value of metadata is in the world. */
 function toWit(value) {
-  if (typeof value === "string") return { tag: "text", val: value };
+  if (typeof value === "string") return { tag: "text", val: wellFormed(value) };
   if (value instanceof Uint8Array) return { tag: "bytes", val: value };
   const json = JSON.stringify(value);
   if (json === undefined) throw new TypeError(`${typeof value} is no value for metadata`);
@@ -22,8 +22,9 @@ function fromWit(value) {
   return value.tag === "json" ? JSON.parse(value.val) : value.val;
 }
 
-function checkKey(key) {
+function keyOf(key) {
   if (typeof key !== "string") throw new TypeError(`a key of metadata is a string, not ${typeof key}`);
+  return wellFormed(key);
 }
 
 /** In the order of their bytes in UTF-8, which is that of the host and not that of `sort`. */
@@ -172,14 +173,14 @@ export class Message {
     return (this.#metadata ??= new Metadata(this));
   }
 
-  getMetadata(key) {
-    checkKey(key);
+  getMetadata(name) {
+    const key = keyOf(name);
     const batch = this.#told();
     return fromWit(this.#own === null ? batch.getMetadata(this.#index, key) : this.#own.get(key));
   }
 
-  setMetadata(key, value) {
-    checkKey(key);
+  setMetadata(name, value) {
+    const key = keyOf(name);
     const wit = toWit(value);
     // What it took is the guest's, which may change it.
     if (wit.tag === "bytes") wit.val = wit.val.slice();
@@ -188,8 +189,8 @@ export class Message {
     else if (CHANGES_MAX <= this.#changes.push([this.#index, key, wit])) this.#tell();
   }
 
-  deleteMetadata(key) {
-    checkKey(key);
+  deleteMetadata(name) {
+    const key = keyOf(name);
     const batch = this.#told();
     return this.#own === null ? batch.deleteMetadata(this.#index, key) : this.#own.delete(key);
   }
@@ -234,7 +235,7 @@ export class Message {
   fail(reason) {
     this.#host();
     this.#isUnusual = true;
-    this.#reason = String(reason);
+    this.#reason = wellFormed(String(reason));
   }
 
   get index() {

@@ -19,6 +19,15 @@ function binaryOf(bytes) {
   return text;
 }
 
+/**
+ * The text as UTF-8 can have it: half a surrogate pair, as `"\ud800"` of JSON makes it, becomes U+FFFD. To hand one to the
+ * host ends the call in QuickJS, with all of its messages.
+ */
+export function wellFormed(text) {
+  if (text.toWellFormed) return text.toWellFormed();
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (it) => (it.length === 2 ? it : "\ufffd"));
+}
+
 /** The text that the bytes are in UTF-8; `undefined` where they are not UTF-8. */
 export function textOf(bytes) {
   try {
@@ -38,11 +47,6 @@ export function bytesOf(text) {
   const bytes = new Uint8Array(binary.length);
   for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
   return bytes;
-}
-
-function wellFormed(text) {
-  if (text.toWellFormed) return text.toWellFormed();
-  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (it) => (it.length === 2 ? it : "\ufffd"));
 }
 
 /** `TextEncoder` and `TextDecoder` for guests in engines without them: UTF-8 only. */

@@ -99,6 +99,19 @@ test("metadata", () => {
   assert.match(one((message) => message.metadata.set(1, "v"))[0].error, /a key of metadata is a string, not number/);
 });
 
+test("half a surrogate pair becomes another letter", () => {
+  const half = "a\ud800";
+  const [set] = one((message) => {
+    message.metadata.set(half, half).set("read", message.metadata.get(half));
+  });
+  assert.deepEqual(set.metadata, { "a\ufffd": "a\ufffd", read: "a\ufffd" });
+  assert.match(one(() => assert.fail(half))[0].error, /^AssertionError: a\ufffd, at /);
+  assert.equal(one((message) => message.fail(half))[0].error, "a\ufffd");
+  const host = start({ process: () => log.info(half) });
+  host.process([{}]);
+  assert.deepEqual(host.logs, [{ level: "info", text: "a\ufffd" }]);
+});
+
 test("emitting goes on with a copy", () => {
   const out = one(
     (message) => {
