@@ -68,7 +68,7 @@ fn component(registry: &dyn Registry, kind: ComponentKind) -> Map<String, Value>
     );
     beside("plugin", json!({}), "The fields of the component, in place of a key with its name.");
     if kind.has_label() {
-        let label = json!({"type": ["string", "integer", "null"], "pattern": LABEL});
+        let label = Value::from(of_types(&["string", "integer", "null"], Some(LABEL)));
         beside(
             "label",
             label,
@@ -118,8 +118,23 @@ fn of_types(types: &[&str], pattern: Option<&str>) -> Map<String, Value> {
     schema.insert("type".to_string(), types.into());
     if let Some(pattern) = pattern {
         schema.insert("pattern".to_string(), pattern.into());
+        schema.insert("patternErrorMessage".to_string(), wanted(types, pattern).into());
     }
     schema
+}
+
+/// What an editor says of a text that a pattern does not match, in place of the pattern.
+fn wanted(types: &[&str], pattern: &str) -> &'static str {
+    match (pattern, types.first()) {
+        (BOOL, _) => "A boolean is wanted: true or false.",
+        (INTEGER, _) => "An integer is wanted.",
+        (FLOAT, _) => "A number is wanted.",
+        (DURATION, _) => "A duration is wanted, such as 500ms, 10s or 1h30m.",
+        (SIZE, _) => "A size is wanted, such as 1024, 64KiB or 1GB.",
+        (LABEL, _) => "A label has small letters, digits and underscores.",
+        (_, Some(&"array")) => "A list is wanted.",
+        (_, _) => "An object is wanted.",
+    }
 }
 
 /// Null is as good as absent, unless something is missing then.

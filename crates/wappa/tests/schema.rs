@@ -213,3 +213,27 @@ fn check_with_python(all: &[Candidate]) {
         assert_eq!(it.refused.is_none(), is_valid, "{}", it.name);
     }
 }
+
+/// Whoever writes a config sees what is wanted, and no pattern.
+#[test]
+fn what_is_of_another_type_is_told_in_words() {
+    fn check(schema: &Value, n_patterns: &mut usize) {
+        if schema["type"].is_array() && schema["pattern"].is_string() {
+            *n_patterns += 1;
+            let text = schema["patternErrorMessage"].as_str();
+            assert!(text.is_some_and(|it| it.ends_with('.')), "no words: {schema}");
+        }
+        let inner: Vec<&Value> = match schema {
+            Value::Object(fields) => fields.values().collect(),
+            Value::Array(items) => items.iter().collect(),
+            _ => Vec::new(),
+        };
+        inner.into_iter().for_each(|it| check(it, n_patterns));
+    }
+    let schema: Value = serde_json::from_str(&schema()).expect("it is JSON");
+    let mut n_patterns = 0;
+    check(&schema, &mut n_patterns);
+    assert!(1000 < n_patterns, "only {n_patterns} patterns were found");
+    let threads = &schema["properties"]["pipeline"]["properties"]["threads"];
+    assert_eq!(threads["patternErrorMessage"], "An integer is wanted.");
+}
