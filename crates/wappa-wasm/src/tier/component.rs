@@ -71,6 +71,9 @@ enum WitLevel {
 /// Keys that the changes of one call share. Each change is compared with them.
 const SHARED_KEYS_MAX: usize = 8;
 
+/// A longer key is not shared: nothing counts what is kept of them until the call ends.
+const SHARED_KEY_BYTES_MAX: usize = 256;
+
 type Store<'a> = StoreContextMut<'a, Host>;
 type Batch = Resource<BatchTag>;
 
@@ -307,6 +310,9 @@ fn change_metadata(mut store: Store<'_>, batch: &Batch, changes: &[Change]) -> w
 
 /// The same key as one of the few that were seen last, or one that is seen from now on.
 fn shared_key(keys: &mut Vec<Bytes>, key: &[u8]) -> Bytes {
+    if SHARED_KEY_BYTES_MAX < key.len() {
+        return Bytes::copy_from_slice(key);
+    }
     if let Some(known) = keys.iter().find(|it| it.as_ref() == key) {
         return known.clone();
     }
@@ -408,6 +414,21 @@ fn to_wit(value: &Value) -> WitValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_share_the_first_few_keys() {
+        let mut keys = Vec::new();
+        let names: Vec<String> = (0..SHARED_KEYS_MAX + 1).map(|it| format!("key {it}")).collect();
+        let first: Vec<Bytes> = names.iter().map(|it| shared_key(&mut keys, it.as_bytes())).collect();
+        let again: Vec<Bytes> = names.iter().map(|it| shared_key(&mut keys, it.as_bytes())).collect();
+        assert_eq!(first, again);
+        let is_shared = |idx: usize| first[idx].as_ptr() == again[idx].as_ptr();
+        assert!((0..SHARED_KEYS_MAX).all(is_shared));
+        assert!(!is_shared(SHARED_KEYS_MAX), "no more are kept than a change is compared with");
+        let (long, mut keys) = ([b'k'; SHARED_KEY_BYTES_MAX + 1], Vec::new());
+        assert_eq!(shared_key(&mut keys, &long), long[..]);
+        assert!(keys.is_empty());
+    }
 
     /// A list may name the same bytes for each of many large messages.
     #[test]
