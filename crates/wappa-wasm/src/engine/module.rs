@@ -50,7 +50,16 @@ impl Module {
 
     /// As [`Module::new`], but refuses a file whose SHA-256 is another one than this, in hexadecimal digits.
     pub fn with_sha256(engine: &Engine, file: &[u8], expected: &str) -> Result<Module, ModuleError> {
-        let digest: Digest = Sha256::digest(file).into();
+        Module::with_digest_that_is(engine, file, Sha256::digest(file).into(), expected)
+    }
+
+    /// The same, of a file with this digest.
+    pub(crate) fn with_digest_that_is(
+        engine: &Engine,
+        file: &[u8],
+        digest: Digest,
+        expected: &str,
+    ) -> Result<Module, ModuleError> {
         let found = hex(&digest);
         if !found.eq_ignore_ascii_case(expected.trim()) {
             return Err(ModuleError::Digest { expected: expected.trim().into(), found });
@@ -65,7 +74,8 @@ impl Module {
         loaded.map(|loaded| Module { loaded })
     }
 
-    fn with_digest(engine: &Engine, file: &[u8], digest: Digest) -> Result<Module, ModuleError> {
+    /// As [`Module::new`], of a file with this digest.
+    pub(crate) fn with_digest(engine: &Engine, file: &[u8], digest: Digest) -> Result<Module, ModuleError> {
         let place = engine.module_place(&digest);
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = place.upgrade() {

@@ -12,11 +12,6 @@ pub(crate) fn digest_of(file: &[u8]) -> Digest {
     Sha256::digest(file).into()
 }
 
-/// The same in hexadecimal digits.
-pub(crate) fn sha256_of(file: &[u8]) -> String {
-    hex(&digest_of(file))
-}
-
 pub(crate) fn hex(digest: &Digest) -> String {
     digest.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");

@@ -103,17 +103,17 @@ impl Inspection {
     /// of the guest, told together with its other ones. A core module that carries the types of a component is
     /// inspected as the component that it is wrapped as when it is loaded.
     pub fn of(file: &[u8]) -> Result<Inspection, NotAModule> {
-        Inspection::of_known(file, |_| false)
+        Inspection::of_digest(file, Sha256::digest(file).into(), false)
     }
 
-    /// As [`Inspection::of`], but asks about the file's SHA-256 first. One that is known to be valid is looked into
-    /// without validating the bodies of its functions again, which is most of the work.
-    pub fn of_known(file: &[u8], is_known: impl FnOnce(&[u8; 32]) -> bool) -> Result<Inspection, NotAModule> {
+    /// As [`Inspection::of`], of a file whose SHA-256 is known. One that is known to be valid is looked into without
+    /// validating the bodies of its functions again, which is most of the work.
+    pub(crate) fn of_digest(file: &[u8], sha256: [u8; 32], is_known: bool) -> Result<Inspection, NotAModule> {
         let wasm = to_binary(file)?;
         let mut inspection = Inspection {
             is_text: format::is_text(file),
             size: file.len() as u64,
-            sha256: Sha256::digest(file).into(),
+            sha256,
             name: None,
             imports: Vec::new(),
             exports: Vec::new(),
@@ -129,7 +129,6 @@ impl Inspection {
             component: None,
             not_wrapped: None,
         };
-        let is_known = is_known(&inspection.sha256);
         match wrap(&wasm) {
             Ok(Cow::Borrowed(wasm)) => inspection.read(wasm, false, is_known)?,
             Ok(Cow::Owned(component)) => inspection.read(&component, true, is_known)?,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Inspection, Limits, Problem, Severity};
+use crate::file::digest::{Digest, digest_of};
 
 /// What was found in the file of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +39,18 @@ pub struct Refusal {
 impl Verdict {
     /// Looks into a file, in this process and without a bound; see [`crate::ChildCompiler::inspect`].
     pub fn of(file: &[u8], function: &str, limits: &Limits) -> Verdict {
-        Verdict::of_known(file, function, limits, |_| false)
+        Verdict::of_digest(file, digest_of(file), false, function, limits)
     }
 
-    /// As [`Verdict::of`], of a file that may be known to be valid; see [`Inspection::of_known`].
-    pub(crate) fn of_known(
+    /// As [`Verdict::of`], of a file that may be known to be valid; see [`Inspection::of_digest`].
+    pub(crate) fn of_digest(
         file: &[u8],
+        digest: Digest,
+        is_known: bool,
         function: &str,
         limits: &Limits,
-        is_known: impl FnOnce(&[u8; 32]) -> bool,
     ) -> Verdict {
-        match Inspection::of_known(file, is_known) {
+        match Inspection::of_digest(file, digest, is_known) {
             Ok(inspection) => {
                 let problems = inspection.problems(function, limits);
                 let (report, json) = (inspection.report(&problems), inspection.to_json(&problems));

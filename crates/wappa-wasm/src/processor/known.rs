@@ -83,7 +83,7 @@ impl Modules {
         if let Some(found) = lock(&self.found).get(&asked(module)) {
             return found.clone();
         }
-        let found = self.inspect(module.bytes()?, function, limits).map(Arc::new);
+        let found = self.inspect(module, function, limits).map(Arc::new);
         let mut all = lock(&self.found);
         if KNOWN_MAX <= all.len() {
             all.clear();
@@ -92,12 +92,13 @@ impl Modules {
         found
     }
 
-    fn inspect(&self, file: &[u8], function: &str, limits: &Limits) -> Result<Verdict, String> {
-        let is_valid = |sha256: &[u8; 32]| self.kept.as_ref().is_some_and(|it| it.holds(sha256));
+    fn inspect(&self, module: &mut ModuleFile, function: &str, limits: &Limits) -> Result<Verdict, String> {
+        let (file, digest) = module.read()?;
+        let is_valid = self.kept.as_ref().is_some_and(|it| it.holds(&digest));
         match &self.reader {
             // What is known was read and compiled within its bounds before.
-            Some(reader) if !is_valid(&digest_of(file)) => reader.inspect(file, function, limits),
-            _ => Ok(Verdict::of_known(file, function, limits, is_valid)),
+            Some(reader) if !is_valid => reader.inspect(file, function, limits),
+            _ => Ok(Verdict::of_digest(file, digest, is_valid, function, limits)),
         }
     }
 }
@@ -114,8 +115,8 @@ impl ModuleFile {
         &self.digest
     }
 
-    /// What is in it.
-    pub(super) fn bytes(&mut self) -> Result<&[u8], String> {
+    /// What is in it, and the digest of that. A large file takes a while to digest, so nobody does it twice.
+    pub(super) fn read(&mut self) -> Result<(&[u8], Digest), String> {
         let bytes = match self.bytes.take() {
             Some(bytes) => bytes,
             None => {
@@ -124,7 +125,7 @@ impl ModuleFile {
                 bytes
             }
         };
-        Ok(self.bytes.insert(bytes))
+        Ok((self.bytes.insert(bytes), self.digest))
     }
 }
 

@@ -25,8 +25,8 @@ use wappa_component::{
 use wappa_message::Mark;
 
 use crate::{
-    engine::Engine, engine::module::Module, file::digest::Digest, file::digest::hex, guest::Guest,
-    guest::GuestConfig, guest::instance::Instance, host::error::CallError, host::error::Kind,
+    engine::Engine, engine::module::Module, file::digest::Digest, file::digest::digest_of, file::digest::hex,
+    guest::Guest, guest::GuestConfig, guest::instance::Instance, host::error::CallError, host::error::Kind,
     host::interrupt::Interrupt, host::log::RatedLog, host::shared::Limits, host::shared::Mount,
     host::stack::spawn_scoped_thread,
 };
@@ -93,7 +93,10 @@ impl BuildProcessor for WasmConfig {
         let mut module = modules.open(&file).map_err(unreadable)?;
         let module = match maker.known_module(module.digest()) {
             Some(module) => module,
-            None => maker.module(module.bytes().map_err(unreadable)?).map_err(&place)?,
+            None => {
+                let (bytes, digest) = module.read().map_err(unreadable)?;
+                maker.module(bytes, digest).map_err(&place)?
+            }
         };
         let guest = maker.guest(&module).map_err(&place)?;
         let first = first_instance(&guest).map_err(|err| place(err.mark_text()))?;
@@ -202,11 +205,11 @@ struct Maker {
 }
 
 impl Maker {
-    fn module(&self, bytes: &[u8]) -> Result<Module, String> {
+    fn module(&self, bytes: &[u8], digest: Digest) -> Result<Module, String> {
         let began = Instant::now();
         let module = match self.sha256.as_str() {
-            "" => Module::new(&self.engine, bytes),
-            pinned => Module::with_sha256(&self.engine, bytes, pinned),
+            "" => Module::with_digest(&self.engine, bytes, digest),
+            pinned => Module::with_digest_that_is(&self.engine, bytes, digest, pinned),
         };
         let module = module.map_err(|err| err.to_string())?;
         if !module.is_from_cache() {
@@ -230,10 +233,11 @@ impl Maker {
     fn load(&self, digest: &str) -> Result<Option<(Guest, String)>, String> {
         let began = Instant::now();
         let bytes = read_module(&self.file)?;
-        if crate::file::digest::sha256_of(&bytes) == digest {
+        let found = digest_of(&bytes);
+        if hex(&found) == digest {
             return Ok(None);
         }
-        let module = self.module(&bytes)?;
+        let module = self.module(&bytes, found)?;
         let guest = self.guest(&module)?;
         let first = first_instance(&guest).map_err(|err| err.mark_text())?;
         self.counted.loaded(began.elapsed());
