@@ -103,10 +103,25 @@ fn helm_accepts_the_chart() {
     ] {
         assert!(whole.contains(part), "{part}: {whole}");
     }
-    let both = ["template", "orders", "helm/wappa", "--set", "modules.configMap=a,modules.image=b"];
-    let refused = Command::new(&helm).args(both).current_dir(packaging()).output().expect("it can be run");
-    assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("give one of them"));
+    for (mistake, told) in [
+        ("modules.configMap=a,modules.image=b", "give one of them"),
+        ("replica=3", "replica"),
+        ("probes.shceme=HTTPS", "shceme"),
+        ("config.input.stdin=", "config"),
+        ("config=http: { address: 127.0.0.1:4990 }", "neither the probes nor the service reach"),
+        ("config=http: { address: localhost:4195 }", "neither the probes nor the service reach"),
+    ] {
+        let arguments = ["template", "orders", "helm/wappa", "--set", mistake];
+        let refused =
+            Command::new(&helm).args(arguments).current_dir(packaging()).output().expect("it can be run");
+        let stderr = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && stderr.contains(told), "{mistake}: {stderr}");
+    }
+    for config in
+        ["http: { address: 0.0.0.0:4195 }", "http: { address: \"${HOST}:4195\" }", "input: { stdin: {} }"]
+    {
+        accepts(&helm, &["template", "orders", "helm/wappa", "--set", &format!("config={config}")]);
+    }
 }
 
 #[test]
