@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::{JoinHandle, JoinSet, coop},
     time::timeout,
 };
@@ -65,19 +65,37 @@ pub trait Client: Send + Sync + 'static {
 pub struct Limit {
     max_in_flight: usize,
     at_once: usize,
+    ahead: usize,
 }
 
 impl Limit {
     /// No more than so many batches are on their way and not answered, each in a call of its own: what Bento's field
     /// `max_in_flight` means. 0 is as 1.
     pub fn of(max_in_flight: usize) -> Limit {
-        Limit { max_in_flight: max_in_flight.max(1), at_once: 1 }
+        Limit { max_in_flight: max_in_flight.max(1), at_once: 1, ahead: 0 }
     }
 
     /// The same, with up to so many batches in one call, where they are there.
     #[must_use]
     pub fn at_once(self, batches: usize) -> Limit {
         Limit { at_once: batches.max(1), ..self }
+    }
+
+    /// The same, with so many more batches that the client gets ready meanwhile. Each call of [`Client::send`] then waits for
+    /// its [`Sending::turn`] before anything leaves.
+    #[must_use]
+    pub fn ahead(self, batches: usize) -> Limit {
+        Limit { ahead: batches, ..self }
+    }
+
+    /// As many as the client has, on their way or made ready.
+    fn taken_max(self) -> usize {
+        self.max_in_flight.saturating_add(self.ahead)
+    }
+
+    /// As many as may be on their way, of which each has one.
+    fn turns(self) -> usize {
+        self.max_in_flight.min(Semaphore::MAX_PERMITS)
     }
 }
 
@@ -86,10 +104,23 @@ impl Limit {
 pub struct Sending {
     delivery: Option<Delivery>,
     n_batches: usize,
+    turn: Option<OwnedSemaphorePermit>,
     shared: Arc<Shared>,
 }
 
 impl Sending {
+    /// Waits until these batches may be on their way, after those before them: with [`Limit::ahead`], what has to be made of
+    /// messages is made before. `false`: there is no connection any more, and they are to be answered with
+    /// [`WriteError::NotConnected`], so that they come again behind those before them.
+    pub async fn turn(&mut self) -> bool {
+        if self.turn.is_none() {
+            let n_turns = self.n_batches.min(self.shared.limit.turns());
+            let turns = Arc::clone(&self.shared.turns);
+            self.turn = turns.acquire_many_owned(n_turns.try_into().unwrap_or(u32::MAX)).await.ok();
+        }
+        !self.shared.lock().is_lost
+    }
+
     /// The messages, in their batches, of which none is empty.
     pub fn part(&self) -> &Part {
         self.delivery.as_ref().expect("it is not answered").part()
@@ -111,7 +142,8 @@ impl Sending {
         let rest = delivery.split_off(n_batches);
         let n_rest = self.n_batches - n_batches;
         self.n_batches = n_batches;
-        Sending { delivery: Some(rest), n_batches: n_rest, shared: Arc::clone(&self.shared) }
+        let turn = self.turn.as_mut().and_then(|it| it.split(n_rest));
+        Sending { delivery: Some(rest), n_batches: n_rest, turn, shared: Arc::clone(&self.shared) }
     }
 
     /// Says what became of the messages; indices are those of [`Sending::messages`].
@@ -132,6 +164,7 @@ impl Drop for Sending {
     fn drop(&mut self) {
         // Answered before its place is free.
         drop(self.delivery.take());
+        drop(self.turn.take());
         self.shared.free(self.n_batches);
     }
 }
@@ -144,7 +177,13 @@ impl fmt::Debug for Sending {
 
 /// An output that gives everything to a client, within a limit.
 pub fn in_flight<C: Client>(client: C, limit: Limit, ctx: &Context<'_>) -> Box<dyn Output> {
-    let shared = Shared { limit, bell: ctx.output_bell(), called: Notify::new(), state: Mutex::default() };
+    let shared = Shared {
+        limit,
+        bell: ctx.output_bell(),
+        called: Notify::new(),
+        turns: Arc::new(Semaphore::new(limit.turns())),
+        state: Mutex::default(),
+    };
     Box::new(InFlight {
         client: Arc::new(client),
         runtime: Runtime::of(ctx),
@@ -167,6 +206,8 @@ struct Shared {
     bell: OutputBell,
     /// There is something for the driver.
     called: Notify,
+    /// One for each batch that may be on its way.
+    turns: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -174,7 +215,7 @@ struct Shared {
 struct State {
     /// What is not given to the client yet.
     waiting: VecDeque<Delivery>,
-    n_in_flight: usize,
+    n_taken: usize,
     /// There is no connection, and what waits goes back.
     is_lost: bool,
     panic: Option<Panic>,
@@ -182,7 +223,7 @@ struct State {
 
 impl State {
     fn has_room(&self, limit: Limit) -> bool {
-        self.waiting.is_empty() && self.n_in_flight < limit.max_in_flight
+        self.waiting.is_empty() && self.n_taken < limit.taken_max()
     }
 }
 
@@ -200,7 +241,12 @@ impl Shared {
             lost.into_iter().for_each(|it| it.answer(Err(WriteError::NotConnected)));
             return None;
         }
-        let room = self.limit.max_in_flight.saturating_sub(state.n_in_flight).min(self.limit.at_once);
+        let room = match self.limit.max_in_flight.saturating_sub(state.n_taken) {
+            // What is made ready goes by itself, so that nothing that could leave waits for more places than it needs.
+            0 => self.limit.taken_max().saturating_sub(state.n_taken),
+            room => room,
+        };
+        let room = room.min(self.limit.at_once);
         if room == 0 {
             return None;
         }
@@ -210,19 +256,19 @@ impl Shared {
             let rest = delivery.split_off(n_batches);
             state.waiting.push_front(rest);
         }
-        state.n_in_flight += n_batches;
+        state.n_taken += n_batches;
         let has_room = state.has_room(self.limit);
         drop(state);
         if has_room {
             self.bell.ring();
         }
-        Some(Sending { delivery: Some(delivery), n_batches, shared: Arc::clone(self) })
+        Some(Sending { delivery: Some(delivery), n_batches, turn: None, shared: Arc::clone(self) })
     }
 
     fn free(&self, n_batches: usize) {
         let mut state = self.lock();
         let had_room = state.has_room(self.limit);
-        state.n_in_flight -= n_batches;
+        state.n_taken -= n_batches;
         let has_room = state.has_room(self.limit);
         let has_more = !state.waiting.is_empty();
         drop(state);

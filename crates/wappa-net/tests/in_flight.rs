@@ -2,14 +2,21 @@
 
 mod support;
 
-use std::{fs, sync::atomic::Ordering, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use support::{
     Running, TempDir, asking,
     server::{ANSWERS_LATE, Habits, Server, config, write_lines},
     wait_until,
 };
-use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output};
+use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, WriteError};
 use wappa_net::{Client, Limit, Sending, in_flight};
 use wappa_spec::Config;
 
@@ -71,6 +78,62 @@ fn what_is_refused_comes_again() {
     taken.sort();
     lines.sort();
     assert!(taken == lines, "each has arrived once");
+}
+
+/// A client that makes the next batch ready while the one before is on its way. One of them is lost with its connection.
+#[derive(Config)]
+struct AheadConfig;
+
+static READY: AtomicUsize = AtomicUsize::new(0);
+static ON_THEIR_WAY: AtomicUsize = AtomicUsize::new(0);
+static ARRIVED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+const N_AHEAD: usize = 50;
+
+impl BuildOutput for AheadConfig {
+    fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
+        Ok(in_flight(Ahead { is_lost: AtomicBool::new(false) }, Limit::of(1).ahead(1), ctx))
+    }
+}
+
+struct Ahead {
+    is_lost: AtomicBool,
+}
+
+impl Client for Ahead {
+    async fn connect(&self) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    async fn send(&self, mut sending: Sending) {
+        let line = String::from_utf8_lossy(sending.messages()[0].content()).into_owned();
+        let n_ready = READY.fetch_add(1, Ordering::SeqCst) + 1;
+        if !sending.turn().await {
+            return sending.answer(Err(WriteError::NotConnected));
+        }
+        assert_eq!(ON_THEIR_WAY.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+        if line != format!("line {}", N_AHEAD - 1) {
+            // It comes while this one has no answer.
+            while READY.load(Ordering::SeqCst) <= n_ready {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        ON_THEIR_WAY.fetch_sub(1, Ordering::SeqCst);
+        if line == "line 7" && !self.is_lost.swap(true, Ordering::SeqCst) {
+            return sending.answer(Err(WriteError::NotConnected));
+        }
+        ARRIVED.lock().expect("nobody panics with it").push(line);
+        sending.answer(Ok(()));
+    }
+}
+
+#[test]
+fn the_next_batch_is_made_ready_while_one_is_on_its_way_and_keeps_its_place() {
+    const AHEAD: Component = Component::output::<AheadConfig>("ahead");
+    let dir = TempDir::new();
+    let lines = write_lines(&dir, N_AHEAD);
+    let config = format!("input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ ahead: {{}} }}\n", dir.at("in"));
+    assert_eq!(Running::start_with(&config, &[&AHEAD]).join().fault, None);
+    assert!(*ARRIVED.lock().expect("nobody panics with it") == lines, "each once, in order");
 }
 
 /// A client with a bug.

@@ -1,7 +1,7 @@
 //! The output `sql_insert`.
 
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output,
+    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, WriteError,
     batching::{PolicyConfig, batched},
 };
 use wappa_message::{Mark, Message, Value};
@@ -51,7 +51,8 @@ sql_config! {
     ///
     /// # Performance
     ///
-    /// The messages of a batch are rows of one statement, and so are batches that are ready together.
+    /// The messages of a batch are rows of one statement, and so are batches that are ready together. What `args_mapping`
+    /// gives for the next batch is made while the database works on those before it.
     #[config(lint = lint)]
     struct SqlInsertConfig {
         /// The table.
@@ -93,7 +94,7 @@ impl BuildOutput for SqlInsertConfig {
         // A file of SQLite has one writer at a time.
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
         let pool = self.connection().pool(n_open, ctx)?;
-        let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight);
+        let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight).ahead(1);
         let around = Around { prefix: self.prefix, suffix: self.suffix };
         let insert = Insert::new(driver, &self.table, &self.columns, &around);
         let args = Args::new(self.args_mapping, ctx);
@@ -114,7 +115,7 @@ impl Client for Inserting {
         super::connect(&self.pool).await
     }
 
-    async fn send(&self, sending: Sending) {
+    async fn send(&self, mut sending: Sending) {
         let mut failures: Vec<(usize, Mark)> = Vec::new();
         let mut rows = Vec::with_capacity(sending.messages().len());
         self.args.on_runtime(|args| {
@@ -130,6 +131,9 @@ impl Client for Inserting {
                 }
             }
         });
+        if !sending.turn().await {
+            return sending.answer(Err(WriteError::NotConnected));
+        }
         let written = match rows.is_empty() {
             true => Ok(Vec::new()),
             false => ask!(self.pool, connection => write(connection, &self.insert, &rows).await),

@@ -1,7 +1,7 @@
 //! The output `sql_raw`.
 
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output,
+    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, WriteError,
     batching::{PolicyConfig, batched},
 };
 use wappa_message::{Mark, Message};
@@ -106,7 +106,8 @@ pub(super) fn boxed(
     batching: &PolicyConfig,
     ctx: &mut Context<'_>,
 ) -> Result<Box<dyn Output>, BuildError> {
-    let output = in_flight(Running { pool, query, logger: ctx.logger() }, Limit::of(max_in_flight), ctx);
+    let output =
+        in_flight(Running { pool, query, logger: ctx.logger() }, Limit::of(max_in_flight).ahead(1), ctx);
     batched(output, batching, ctx)
 }
 
@@ -154,8 +155,11 @@ impl Client for Running {
         super::connect(&self.pool).await
     }
 
-    async fn send(&self, sending: Sending) {
+    async fn send(&self, mut sending: Sending) {
         let all = self.asked(&sending);
+        if !sending.turn().await {
+            return sending.answer(Err(WriteError::NotConnected));
+        }
         let result = self.run(all).await;
         super::answer(sending, result, &self.logger);
     }
