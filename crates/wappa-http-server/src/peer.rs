@@ -3,9 +3,9 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConnection};
-use wappa_net::{Bound, Held};
+use wappa_net::{Bound, Held, Place};
 
 use crate::{patient::Unsent, server::Phase};
 
@@ -20,7 +20,7 @@ pub(crate) struct Peer {
     /// Whether the server goes on.
     pub(crate) phase: watch::Receiver<Phase>,
     bound: Arc<Bound>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// How a connection is encrypted, in the words of Bento's metadata.
@@ -37,7 +37,7 @@ impl Peer {
         unsent: Unsent,
         phase: watch::Receiver<Phase>,
         bound: Arc<Bound>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Peer {
         // One who speaks the older protocol to a socket of both.
         let ip = address.ip().to_canonical();

@@ -1,8 +1,8 @@
 //! Servers: what listens, whom it lets in, and for how long.
 //!
 //! Invariant: nothing that strangers do takes more than the limits of a server say. There are no more connections than
-//! places, and one more waits for a place, which whoever has asked for nothing for long gives up; a client has to begin, to send and to take what is sent within its time; heads are bounded, and bodies are
-//! asked for room before they are kept.
+//! places, and one more waits for a place, which whoever has asked for nothing for long gives up; a client has to begin, to
+//! send and to take what is sent within its time; heads are bounded, and bodies are asked for room before they are kept.
 
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use wappa_component::{Level, Logger, fault};
-use wappa_net::{Address, Bound, Places, Quiet};
+use wappa_net::{Address, Bound, Place, Places, Quiet};
 use wappa_spec::HttpConfig;
 
 use crate::{
@@ -208,7 +208,7 @@ async fn accept(
 }
 
 /// A place for one more, somebody else's where there is none.
-async fn place(room: &Room, places: &Places) -> OwnedSemaphorePermit {
+async fn place(room: &Room, places: &Places) -> Place {
     let taken = places.take();
     tokio::pin!(taken);
     loop {
@@ -221,12 +221,7 @@ async fn place(room: &Room, places: &Places) -> OwnedSemaphorePermit {
 }
 
 /// Serves a connection to its end. Whatever is wrong with it concerns nobody else.
-async fn connection(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    address: SocketAddr,
-    place: OwnedSemaphorePermit,
-) {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr, place: Place) {
     // What is written at once is sent at once, as in Go. One that cannot be told is of no use, and says so itself.
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, WRITE_PATIENCE);

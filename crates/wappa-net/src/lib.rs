@@ -36,7 +36,7 @@ pub use crate::{
     foreign::{foreign, foreign_future, is_foreign_panic},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
-    places::Places,
+    places::{Place, Places},
     quiet::Quiet,
     runtime::Runtime,
     said::said,

@@ -45,7 +45,8 @@ pub struct HttpConfig {
     #[config(advanced)]
     pub basic_auth: BasicAuthConfig,
 
-    /// How many connections there may be at once, and no more than a quarter of what the process may open (`ulimit -n`).
+    /// How many connections there may be at once. Those of all servers together are no more than three quarters of what the
+    /// process may open (`ulimit -n`).
     /// Whoever comes after that takes the place of who has asked for nothing for longest, for a second at least, or waits.
     #[config(default = "16384", bento = false, advanced)]
     pub max_connections: usize,

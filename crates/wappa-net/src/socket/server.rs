@@ -10,7 +10,6 @@ use std::{
 
 use tokio::{
     net::{TcpListener, UdpSocket, UnixListener, UnixStream},
-    sync::OwnedSemaphorePermit,
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
@@ -349,7 +348,7 @@ impl Clients {
     async fn read(
         self: Arc<Clients>,
         stream: Box<dyn Carrier>,
-        place: OwnedSemaphorePermit,
+        place: crate::places::Place,
         feeder: Feeder,
         stop: Stopping,
     ) {
