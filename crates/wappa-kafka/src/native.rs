@@ -2,42 +2,151 @@
 #![expect(unsafe_code, reason = "the library is written in C, and its binding lacks these calls")]
 
 use std::{
-    ffi::{CStr, CString},
-    ptr, slice,
+    ffi::{CStr, CString, c_void},
+    ptr::{self, NonNull},
+    slice,
+    sync::Arc,
 };
 
 use rdkafka::{
     bindings::{
-        rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_headers_t,
-        rd_kafka_message_headers, rd_kafka_resp_err_t,
+        rd_kafka_consume_batch_queue, rd_kafka_get_watermark_offsets, rd_kafka_header_get_all,
+        rd_kafka_headers_t, rd_kafka_message_destroy, rd_kafka_message_headers, rd_kafka_message_t,
+        rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_queue_t,
+        rd_kafka_resp_err_t, rd_kafka_timestamp_type_t,
     },
     consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::RDKafkaErrorCode,
     message::BorrowedMessage,
 };
 
-/// Shows each header of a message: its name, which may be any bytes but NUL, and its value, if it has one.
-///
-/// The binding's own way panics where a name is not UTF-8.
-pub(crate) fn each_header(message: &BorrowedMessage<'_>, mut see: impl FnMut(&[u8], Option<&[u8]>)) {
-    let mut headers: *mut rd_kafka_headers_t = ptr::null_mut();
-    // SAFETY: the message is alive, and the headers are its own and live as long.
-    if unsafe { rd_kafka_message_headers(message.ptr(), &mut headers) } != NO_ERROR || headers.is_null() {
-        return;
+/// A message as the library has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a>(&'a rd_kafka_message_t);
+
+impl<'a> Record<'a> {
+    /// What the binding has read.
+    pub(crate) fn of(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+        // SAFETY: it is alive as long as the message is, and nobody changes it.
+        Record(unsafe { &*message.ptr() })
     }
-    for idx in 0.. {
-        let (mut name, mut value, mut n_bytes) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the headers are alive; behind the last one the call says that there is none.
-        let result = unsafe { rd_kafka_header_get_all(headers, idx, &mut name, &mut value, &mut n_bytes) };
-        if result != NO_ERROR {
+
+    pub(crate) fn payload(self) -> Option<&'a [u8]> {
+        bytes(self.0.payload, self.0.len)
+    }
+
+    pub(crate) fn key(self) -> Option<&'a [u8]> {
+        bytes(self.0.key, self.0.key_len)
+    }
+
+    /// The bytes of its payload and its key.
+    pub(crate) fn n_bytes(self) -> usize {
+        self.0.len + self.0.key_len
+    }
+
+    pub(crate) fn offset(self) -> i64 {
+        self.0.offset
+    }
+
+    /// In milliseconds; nothing where the broker keeps none.
+    pub(crate) fn timestamp_ms(self) -> Option<i64> {
+        let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is alive.
+        let at = unsafe { rd_kafka_message_timestamp(self.0, &mut kind) };
+        (kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(at)
+    }
+
+    /// Shows each header: its name, which may be any bytes but NUL, and its value, if it has one.
+    ///
+    /// The binding's own way panics where a name is not UTF-8.
+    pub(crate) fn each_header(self, mut see: impl FnMut(&[u8], Option<&[u8]>)) {
+        let mut headers: *mut rd_kafka_headers_t = ptr::null_mut();
+        // SAFETY: the message is alive, and the headers are its own and live as long.
+        if unsafe { rd_kafka_message_headers(self.0, &mut headers) } != NO_ERROR || headers.is_null() {
             return;
         }
-        // SAFETY: the name ends with a NUL, and both live as long as the message.
-        let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-        let value = (!value.is_null()).then(|| {
-            // SAFETY: it has so many bytes.
-            unsafe { slice::from_raw_parts(value.cast::<u8>(), n_bytes) }
-        });
-        see(name, value);
+        for idx in 0.. {
+            let (mut name, mut value, mut n_bytes) = (ptr::null(), ptr::null(), 0);
+            // SAFETY: the headers are alive; behind the last one the call says that there is none.
+            let result =
+                unsafe { rd_kafka_header_get_all(headers, idx, &mut name, &mut value, &mut n_bytes) };
+            if result != NO_ERROR {
+                return;
+            }
+            // SAFETY: the name ends with a NUL, and both live as long as the message.
+            let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+            let value = (!value.is_null()).then(|| {
+                // SAFETY: it has so many bytes.
+                unsafe { slice::from_raw_parts(value.cast::<u8>(), n_bytes) }
+            });
+            see(name, value);
+        }
+    }
+}
+
+fn bytes<'a>(begin: *const c_void, n_bytes: usize) -> Option<&'a [u8]> {
+    // SAFETY: the library says that there are so many, and keeps them as long as their message.
+    (!begin.is_null()).then(|| unsafe { slice::from_raw_parts(begin.cast::<u8>(), n_bytes) })
+}
+
+/// A message that is ours until it is dropped.
+pub(crate) struct Taken(NonNull<rd_kafka_message_t>);
+
+impl Taken {
+    /// The message; the error is what the library says instead of one, and what it says of it.
+    pub(crate) fn record(&self) -> Result<Record<'_>, (RDKafkaErrorCode, String)> {
+        // SAFETY: it is alive until this is dropped.
+        let message = unsafe { self.0.as_ref() };
+        if message.err == NO_ERROR {
+            return Ok(Record(message));
+        }
+        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
+        Err((message.err.into(), reason.trim().to_string()))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and nobody else destroys it.
+        unsafe { rd_kafka_message_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// The queue of a partition, of which many messages are taken at once: the binding's own way takes one by one, and asks for
+/// the time several times for each.
+pub(crate) struct Fetched<C: ConsumerContext> {
+    queue: NonNull<rd_kafka_queue_t>,
+    /// It outlives its queue, and so do the messages that were taken: whoever has them has this.
+    _client: Arc<BaseConsumer<C>>,
+}
+
+// SAFETY: queues of the library may be used by any thread.
+unsafe impl<C: ConsumerContext> Send for Fetched<C> {}
+
+impl<C: ConsumerContext> Fetched<C> {
+    pub(crate) fn of(client: &Arc<BaseConsumer<C>>, topic: &str, partition: i32) -> Option<Fetched<C>> {
+        let topic = CString::new(topic).ok()?;
+        // SAFETY: the client is alive. What is returned is one more reference to the queue.
+        let queue =
+            unsafe { rd_kafka_queue_get_partition(client.client().native_ptr(), topic.as_ptr(), partition) };
+        Some(Fetched { queue: NonNull::new(queue)?, _client: Arc::clone(client) })
+    }
+
+    /// What is there, up to so many messages, appended to `taken`, which has to be gone before this is.
+    pub(crate) fn take(&self, n_max: usize, taken: &mut Vec<Taken>) {
+        let mut found: Vec<*mut rd_kafka_message_t> = vec![ptr::null_mut(); n_max];
+        // SAFETY: there is room for so many, and the queue is alive.
+        let n = unsafe { rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, found.as_mut_ptr(), n_max) };
+        // Less than nothing is an error of the call, of which there is none here.
+        let n = usize::try_from(n).unwrap_or_default();
+        taken.extend(found.into_iter().take(n).filter_map(NonNull::new).map(Taken));
+    }
+}
+
+impl<C: ConsumerContext> Drop for Fetched<C> {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours, and its client is alive.
+        unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
 }
 

@@ -58,6 +58,20 @@ impl Metadata {
             }
             is_same
         });
+        Metadata::from_sorted(list)
+    }
+
+    /// Metadata from pairs that are in the order of their keys, of which none comes twice: for inputs that know, message by
+    /// message.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds where they are not.
+    pub fn from_sorted(list: Vec<(Bytes, Value)>) -> Metadata {
+        debug_assert!(list.is_sorted_by(|(one, _), (other, _)| one < other), "not in order");
+        if list.is_empty() {
+            return Metadata::default();
+        }
         let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
         Metadata(Some(Arc::new(Pairs { base: None, list, bytes })))
     }

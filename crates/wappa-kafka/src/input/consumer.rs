@@ -26,7 +26,7 @@ use rdkafka::{
 };
 use regex::Regex;
 use wappa_component::{
-    Group, PARCEL_MESSAGES_MAX, RateLimit,
+    Group, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, RateLimit,
     batching::{Collected, Mechanism, Policy},
     counted,
 };
@@ -39,7 +39,11 @@ use super::{
     records::{Builder, Style},
     topics::{self, Named},
 };
-use crate::{client::Voice, native, sasl::Token};
+use crate::{
+    client::Voice,
+    native::{self, Fetched, Record, Taken},
+    sasl::Token,
+};
 
 /// What a consumer reads, and how.
 pub(crate) struct Options {
@@ -84,6 +88,9 @@ const QUESTIONS_MAX: usize = 10;
 
 /// The library's events that are taken at once. What is one for itself looks like none, so it is not asked for the end.
 const EVENTS_AT_ONCE: usize = 8;
+
+/// How many messages are taken at once of a partition of which nothing is known yet.
+const AT_ONCE_FIRST: usize = 16;
 
 /// The most bytes that a batch has.
 const BATCH_BYTES_MAX: usize = 1 << 30;
@@ -197,7 +204,11 @@ pub(crate) fn run(options: &Arc<Options>, shared: &Arc<Shared>, voice: &Arc<Voic
 struct Active {
     partition: Arc<Partition>,
     name: Text,
-    queue: PartitionQueue<Listener>,
+    /// Kept for its callback: it rings where there is something again.
+    _queue: PartitionQueue<Listener>,
+    fetched: Fetched<Listener>,
+    /// How many messages are taken at once: about a parcel, as large as they were lately.
+    at_once: usize,
     /// Whether it waits for its turn to be read.
     is_pending: bool,
     open: Option<Open>,
@@ -443,8 +454,16 @@ impl Consumer {
                 n_content_bytes: 0,
                 due: None,
             });
-            let active =
-                Active { partition, name: Text::from(name.0.as_str()), queue, is_pending: false, open };
+            let Some(fetched) = Fetched::of(&self.client, &name.0, name.1) else { continue };
+            let active = Active {
+                partition,
+                name: Text::from(name.0.as_str()),
+                _queue: queue,
+                fetched,
+                at_once: AT_ONCE_FIRST,
+                is_pending: false,
+                open,
+            };
             if let Some(old) = self.by_name.insert(name, id) {
                 self.active.remove(&old);
             }
@@ -556,47 +575,67 @@ impl Consumer {
             return if active.partition.block(limit) { Filled::Blocked } else { Filled::More };
         }
         if active.open.is_some() {
-            return self.collect_from(id);
+            return self.collect_from(id, room);
         }
+        let (taken, filled) = self.take_from(id, room);
+        let Some(active) = self.active.get(&id) else { return filled };
         let mut builder = Builder::default();
-        let mut filled = Filled::More;
-        while builder.len() < room && !builder.is_full() {
-            match active.queue.poll(Duration::ZERO) {
-                Some(Ok(message)) => builder.push(&message),
-                // The listener was told.
-                Some(Err(_)) => (),
-                None => {
-                    filled = Filled::Empty;
-                    break;
-                }
+        for record in self.records_of(&taken) {
+            builder.push(record);
+            if builder.is_full() {
+                self.hand_over(active, std::mem::take(&mut builder));
             }
         }
         self.hand_over(active, builder);
         filled
     }
 
-    /// Reads for a batch, until it is complete.
-    fn collect_from(&mut self, id: u64) -> Filled {
+    /// Takes what is there of a partition, up to so many messages and about a parcel.
+    fn take_from(&mut self, id: u64, room: usize) -> (Vec<Taken>, Filled) {
+        let Some(active) = self.active.get_mut(&id) else { return (Vec::new(), Filled::Empty) };
+        let n_max = active.at_once.min(room).max(1);
+        let mut taken = Vec::with_capacity(n_max);
+        active.fetched.take(n_max, &mut taken);
+        let n_bytes: usize = taken.iter().map(|it| it.record().map_or(0, Record::n_bytes)).sum();
+        if !taken.is_empty() {
+            let each = (n_bytes / taken.len()).max(1);
+            active.at_once = (PARCEL_BYTES_MAX / each).clamp(1, PARCEL_MESSAGES_MAX);
+        }
+        let filled = if taken.len() < n_max { Filled::Empty } else { Filled::More };
+        (taken, filled)
+    }
+
+    /// What was taken; what the library says beside messages is told to the listener.
+    fn records_of<'t>(&self, taken: &'t [Taken]) -> impl Iterator<Item = Record<'t>> + use<'t> {
+        let client = Arc::clone(&self.client);
+        taken.iter().filter_map(move |it| match it.record() {
+            Ok(record) => Some(record),
+            Err((code, reason)) => {
+                client.context().error(KafkaError::MessageConsumption(code), &reason);
+                None
+            }
+        })
+    }
+
+    /// Reads for a batch, until there is no more, or as much as there is room for.
+    fn collect_from(&mut self, id: u64, room: usize) -> Filled {
         let (options, client) = (Arc::clone(&self.options), Arc::clone(&self.client));
-        let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
-        let (partition, name) = (Arc::clone(&active.partition), active.name.clone());
-        let Some(open) = &mut active.open else { return Filled::Empty };
-        for _ in 0..PARCEL_MESSAGES_MAX {
-            let message = match active.queue.poll(Duration::ZERO) {
-                Some(Ok(message)) => message,
-                Some(Err(_)) => continue,
-                None => return Filled::Empty,
-            };
+        let n_open = self.active.get(&id).and_then(|it| it.open.as_ref()).map_or(0, |it| it.builder.len());
+        let (taken, filled) = self.take_from(id, room.saturating_sub(n_open));
+        for record in self.records_of(&taken) {
+            let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
+            let (partition, name) = (Arc::clone(&active.partition), active.name.clone());
+            let Some(open) = &mut active.open else { return Filled::Empty };
             if open.builder.len() == 0 {
                 // One that never ends has no time.
                 open.due = open.policy.begin().and_then(|it| Instant::now().checked_add(it));
             }
-            open.builder.push(&message);
-            open.n_content_bytes += message.payload_len();
+            open.builder.push(record);
+            open.n_content_bytes += record.payload().map_or(0, <[u8]>::len);
             let collected = Collected { n_messages: open.builder.len(), n_bytes: open.n_content_bytes };
             let added = || {
                 let mut alone = Builder::default();
-                alone.push(&message);
+                alone.push(record);
                 let end =
                     options.style.lag.then(|| native::end_of(&client, &partition.topic, partition.number));
                 alone.finish(options.style, name.clone(), partition.number, end.flatten()).0.message(0)
@@ -607,11 +646,9 @@ impl Consumer {
                 None if BATCH_BYTES_MAX <= open.builder.n_bytes() => Mechanism::Size,
                 None => continue,
             };
-            drop(message);
             self.complete(id, mechanism);
-            return Filled::More;
         }
-        Filled::More
+        filled
     }
 
     fn hand_over(&self, active: &Active, builder: Builder) {
@@ -634,7 +671,7 @@ impl Consumer {
         let name = (message.topic().to_string(), message.partition());
         let Some(active) = self.by_name.get(&name).and_then(|it| self.active.get(it)) else { return };
         let mut builder = Builder::default();
-        builder.push(message);
+        builder.push(Record::of(message));
         self.hand_over(active, builder);
     }
 

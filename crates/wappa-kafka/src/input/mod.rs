@@ -50,8 +50,8 @@ fn group(client: &mut ClientConfig, group: &str, commit_period: Duration, is_old
         // What has arrived is said by us, when it has.
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", if is_oldest { "earliest" } else { "latest" })
-        // Bounds what is fetched and not read, of all partitions together.
-        .set("queued.max.messages.kbytes", "32768")
+        // Bounds what is fetched and not read: of each partition, since each has a queue of its own.
+        .set("queued.max.messages.kbytes", "4096")
         // A queue that is full is asked again soon.
         .set("fetch.queue.backoff.ms", "10");
 }

@@ -3,11 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use rdkafka::{Message as _, Timestamp, message::BorrowedMessage};
 use wappa_component::{Form, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Slices};
 use wappa_message::{Message, Metadata, Text, Value};
 
-use crate::native::each_header;
+use crate::native::Record;
 
 /// What the metadata of messages look like: the two inputs of Bento differ in small things.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +20,9 @@ pub(crate) struct Style {
     /// Whether headers are lists, of all values that a name has.
     pub(crate) multi_header: bool,
 }
+
+/// As many names as the input itself has to say something of.
+const OWN_PAIRS_MAX: usize = 8;
 
 /// A piece of the buffer.
 type Range = (u32, u32);
@@ -66,27 +68,26 @@ impl Records {
         Value::Text(Text::from(self.buffer.slice(begin as usize..end as usize)))
     }
 
-    fn own_pairs(&self, entry: &Entry) -> impl Iterator<Item = (Bytes, Value)> {
-        let key = match entry.key {
-            Some(key) => Some(self.text(key)),
-            None => self.style.empty_key.then_some(Value::Text(Text::EMPTY)),
-        };
-        let lag = |end: i64| Value::Int((end - entry.offset - 1).max(0));
-        let lag = self.style.lag.then(|| self.end.map_or(Value::Int(0), lag));
-        // In the order of the names, in which they are kept.
-        [
-            key.map(|it| ("kafka_key", it)),
-            lag.map(|it| ("kafka_lag", it)),
-            Some(("kafka_offset", Value::Int(entry.offset))),
-            Some(("kafka_partition", Value::Int(self.partition.into()))),
-            Some(("kafka_timestamp_unix", Value::Int(entry.timestamp_ms.div_euclid(1000)))),
-            Some(("kafka_timestamp_unix_ms", Value::Int(entry.timestamp_ms))),
-            Some(("kafka_tombstone_message", Value::Bool(entry.is_tombstone))),
-            Some(("kafka_topic", Value::Text(self.topic.clone()))),
-        ]
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (Bytes::from_static(name.as_bytes()), value))
+    /// What the input says of a message, in the order of the names, in which they are kept.
+    fn own_pairs(&self, entry: &Entry) -> Vec<(Bytes, Value)> {
+        let mut pairs = Vec::with_capacity(OWN_PAIRS_MAX);
+        let mut add = |name: &'static str, value| pairs.push((Bytes::from_static(name.as_bytes()), value));
+        match entry.key {
+            Some(key) => add("kafka_key", self.text(key)),
+            None if self.style.empty_key => add("kafka_key", Value::Text(Text::EMPTY)),
+            None => (),
+        }
+        if self.style.lag {
+            let lag = |end: i64| Value::Int((end - entry.offset - 1).max(0));
+            add("kafka_lag", self.end.map_or(Value::Int(0), lag));
+        }
+        add("kafka_offset", Value::Int(entry.offset));
+        add("kafka_partition", Value::Int(self.partition.into()));
+        add("kafka_timestamp_unix", Value::Int(entry.timestamp_ms.div_euclid(1000)));
+        add("kafka_timestamp_unix_ms", Value::Int(entry.timestamp_ms));
+        add("kafka_tombstone_message", Value::Bool(entry.is_tombstone));
+        add("kafka_topic", Value::Text(self.topic.clone()));
+        pairs
     }
 
     fn header_pairs(&self, entry: &Entry) -> Vec<(Bytes, Value)> {
@@ -112,13 +113,14 @@ impl Records {
         let entry = &self.entries[idx];
         let (begin, end) = entry.headers;
         if begin == end {
-            return Metadata::from_pairs(self.own_pairs(entry));
+            return Metadata::from_sorted(self.own_pairs(entry));
         }
         // Of a name that comes twice the last one counts.
         let headers = self.header_pairs(entry);
+        let own = self.own_pairs(entry);
         match self.style.headers_win {
-            true => Metadata::from_pairs(self.own_pairs(entry).chain(headers)),
-            false => Metadata::from_pairs(headers.into_iter().chain(self.own_pairs(entry))),
+            true => Metadata::from_pairs(own.into_iter().chain(headers)),
+            false => Metadata::from_pairs(headers.into_iter().chain(own)),
         }
     }
 }
@@ -159,24 +161,20 @@ impl Builder {
         PARCEL_MESSAGES_MAX <= self.entries.len() || PARCEL_BYTES_MAX <= self.buffer.len()
     }
 
-    pub(crate) fn push(&mut self, message: &BorrowedMessage<'_>) {
-        let payload = message.payload();
+    pub(crate) fn push(&mut self, record: Record<'_>) {
+        let payload = record.payload();
         let range = self.append(payload.unwrap_or_default());
-        let key = message.key().map(|it| self.append(it));
+        let key = record.key().map(|it| self.append(it));
         let first = self.headers.len() as u32;
-        each_header(message, |name, value| {
+        record.each_header(|name, value| {
             let (name, value) = (self.append(name), self.append(value.unwrap_or_default()));
             self.headers.push((name, value));
         });
-        let timestamp_ms = match message.timestamp() {
-            Timestamp::CreateTime(it) | Timestamp::LogAppendTime(it) => it,
-            // What no client of Bento's has either.
-            Timestamp::NotAvailable => -1,
-        };
         self.ranges.push(range);
         self.entries.push(Entry {
-            offset: message.offset(),
-            timestamp_ms,
+            offset: record.offset(),
+            // What no client of Bento's has either.
+            timestamp_ms: record.timestamp_ms().unwrap_or(-1),
             key,
             headers: (first, self.headers.len() as u32),
             is_tombstone: payload.is_none(),
