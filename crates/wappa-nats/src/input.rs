@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const COMPONENT: Component = Component::input::<NatsConfig>("nats").categories(&["Services"]);
 
 /// How many messages the client holds for us; they are taken from it whenever there are some.
-const CAPACITY_MAX: usize = 65_536;
+const CAPACITY_MAX: usize = 16_384;
 
 /// How many bytes of messages wait here at most. As much again is under way in the stream, so that it is what other clients
 /// have wait.

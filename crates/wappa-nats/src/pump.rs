@@ -1,26 +1,32 @@
 //! From a subscription into a feed.
 //!
-//! Everything that has come is taken from the client at once, whether the feed has room or not, so that it can be answered
+//! What has come is taken from the client at once, whether the feed has room or not, so that it can be answered
 //! for; what waits here is bounded by who asks for it.
 
 use std::{collections::VecDeque, future::pending, pin::Pin};
 
 use async_nats::{Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
-use wappa_component::PARCEL_MESSAGES_MAX;
+use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX};
 use wappa_net::{Closed, Fed, Feeder};
 
 /// What a message takes beside its bytes: itself, its metadata, and the rest of what was read with it.
 pub(crate) const OVERHEAD_BYTES: usize = 768;
 
-/// Everything that has come, in order, up to what a parcel holds; waits for the first. `None`: the subscription is over.
+/// So many bytes are enough to be taken at once: a message may be large.
+const TAKEN_BYTES_MAX: usize = 2 * PARCEL_BYTES_MAX;
+
+/// What has come, in order, up to about what a parcel holds; waits for the first. `None`: the subscription is over.
 ///
 /// Dropped where it waits, it has taken nothing.
 pub(crate) async fn next_ready(subscriber: &mut Subscriber) -> Option<Vec<Message>> {
     let mut messages = vec![subscriber.next().await?];
+    let mut n_bytes = messages[0].length;
     while messages.len() < PARCEL_MESSAGES_MAX
+        && n_bytes < TAKEN_BYTES_MAX
         && let Some(Some(message)) = subscriber.next().now_or_never()
     {
+        n_bytes += message.length;
         messages.push(message);
     }
     Some(messages)
