@@ -126,7 +126,9 @@ fn server(text: &str) -> Result<Server, String> {
         Some((scheme, rest)) if !rest.contains('@') => format!("{scheme}://localhost:{rest}"),
         _ => text.replacen("@:", "@localhost:", 1),
     };
-    let url = Url::parse(&named).map_err(|err| format!("an address cannot be read: {err}"))?;
+    let url = Url::parse(&named).map_err(|err| {
+        format!("an address cannot be read: {err}; one begins with `redis://`, or with `rediss://` for TLS")
+    })?;
     let is_unix = url.scheme() == "unix";
     let is_encrypted = match url.scheme() {
         "redis" | "tcp" | "unix" => false,

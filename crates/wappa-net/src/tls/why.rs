@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use rustls::CertificateError;
+use rustls::{CertificateError, InvalidMessage};
 use wappa_component::fault;
 
 /// Why a connection was not made, or is gone: what is wrong with a certificate is said in a few words.
@@ -28,7 +28,14 @@ pub fn why_of(err: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn text(err: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(reason) = err else { return err.to_string() };
+    let reason = match err {
+        rustls::Error::InvalidCertificate(reason) => reason,
+        // The first bytes of an answer are none of TLS.
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            return "the other end does not speak TLS there".to_string();
+        }
+        other => return other.to_string(),
+    };
     let said = match reason {
         CertificateError::UnknownIssuer => "it is signed by an unknown authority".to_string(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_string(),
@@ -73,5 +80,7 @@ mod tests {
         };
         assert_eq!(of(other), format!("{begin}it is not for a.example, but for DnsName(\"b.example\")"));
         assert_eq!(why(&io::Error::from_raw_os_error(111)), "connection refused");
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert_eq!(why(&io::Error::other(plain)), "the other end does not speak TLS there");
     }
 }

@@ -163,7 +163,8 @@ fn object(row: &SqliteRow, reads_ints_as_times: bool) -> Result<Value, Failed> {
             _ => {
                 let bytes: &[u8] = row.try_get_unchecked(idx).map_err(failed)?;
                 let text = if is_time && kind == "TEXT" { std::str::from_utf8(bytes).ok() } else { None };
-                text.and_then(time::moment).unwrap_or_else(|| Value::text(bytes))
+                let moment = text.and_then(|it| time::moment(it).or_else(|| time::of_go(it)));
+                moment.unwrap_or_else(|| Value::text(bytes))
             }
         };
         pairs.push((Text::copied(column.name()), value));

@@ -17,6 +17,27 @@ pub(super) fn moment(text: &str) -> Option<Value> {
     at(year, month, day, of_clock(clock)?, of_offset(offset)?)
 }
 
+/// The time that a text says as Go prints one, and SQLite's client of Bento writes it: `2024-01-02 03:04:05.678 +0200 CEST`,
+/// perhaps with a reading of another clock behind it, ` m=+0.5`.
+pub(super) fn of_go(text: &str) -> Option<Value> {
+    let text = text.split(" m=").next().unwrap_or_default();
+    let mut words = text.split(' ');
+    let (date, clock, offset, _zone) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    if words.next().is_some() {
+        return None;
+    }
+    let [year, month, day] = numbers(date, '-')?;
+    let (sign, digits) = (offset.get(..1)?, offset.get(1..5)?);
+    let minutes = number(digits)? / 100 * 60 + number(digits)? % 100;
+    let seconds = i32::try_from(minutes * 60).ok()?;
+    let offset = match (sign, offset.len()) {
+        ("+", 5) => seconds,
+        ("-", 5) => -seconds,
+        _ => return None,
+    };
+    at(year, month, day, of_clock(clock)?, offset)
+}
+
 /// The time that a text says of a day which nobody knows, as Go has it: in the year 0.
 pub(super) fn clock(text: &str) -> Option<Value> {
     let at_offset = text.find(['+', '-', 'Z']).unwrap_or(text.len());
@@ -97,6 +118,14 @@ mod tests {
         assert_eq!(read("2024-01-02 03:04-05:30"), r#""2024-01-02T03:04:00-05:30""#);
         assert_eq!(read("0001-01-01 00:00:00+00"), r#""0001-01-01T00:00:00Z""#);
         for text in ["infinity", "0044-03-15 BC", "2023-02-29", "2024-01-02 25:00:00", "", "2024-01-02x"] {
+            assert_eq!(read(text), "none", "{text}");
+        }
+        let read = |text: &str| of_go(text).map_or("none".to_string(), |it| it.to_json());
+        assert_eq!(read("2024-02-29 12:34:56.789 +0000 UTC"), r#""2024-02-29T12:34:56.789Z""#);
+        assert_eq!(read("2024-02-29 12:34:56 -0530 XYZ m=+0.000012"), r#""2024-02-29T12:34:56-05:30""#);
+        for text in
+            ["2024-02-29 12:34:56", "2024-02-29 12:34:56 +0 UTC", "a b ü c", "", "2024-02-29 1 +00é0 UTC"]
+        {
             assert_eq!(read(text), "none", "{text}");
         }
         let read = |text: &str| clock(text).map_or("none".to_string(), |it| it.to_json());

@@ -67,7 +67,12 @@ impl MySqlTarget {
                 let path = if address.is_empty() { "/tmp/mysql.sock" } else { address };
                 (options.socket(path), path.to_string(), true)
             }
-            _ => return Err("its network is neither `tcp` nor `unix`".to_string()),
+            _ => {
+                return Err(
+                    "its network is neither `tcp` nor `unix`: one is `user:password@tcp(host:3306)/database`"
+                        .to_string(),
+                );
+            }
         };
         let target = MySqlTarget {
             options: options.ssl_mode(MySqlSslMode::Disabled),
