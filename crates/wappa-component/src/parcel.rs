@@ -261,6 +261,10 @@ impl Form for InContext {
             message.set_context(Arc::clone(&self.contexts[at].1));
         }
     }
+
+    fn has_contexts(&self) -> bool {
+        true
+    }
 }
 
 impl Parcel {
@@ -351,14 +355,6 @@ impl Parcel {
         }
     }
 
-    /// The messages, where they are made already.
-    pub(crate) fn made(&self) -> Option<&[Message]> {
-        match &self.content {
-            Content::Part(part) if part.slices().is_none() => Some(part.messages()),
-            _ => None,
-        }
-    }
-
     /// The same, in which these messages, by index and in order, have these contexts.
     #[must_use]
     pub(crate) fn with_contexts(mut self, contexts: Vec<(usize, Arc<Context>)>) -> Parcel {
@@ -382,6 +378,19 @@ impl Parcel {
             }
         }
         self
+    }
+
+    /// Whether a message may have a context; where none can have one that is told without a look at them.
+    pub(crate) fn may_have_contexts(&self) -> bool {
+        let of = |it: &Slices| it.form.as_ref().is_some_and(|it| it.has_contexts());
+        match &self.content {
+            Content::Slices(slices) => of(slices),
+            Content::Part(part) => part.slices().is_none_or(of),
+            Content::Stretches(stretches, _) => stretches.iter().any(|it| match it {
+                Stretch::Slices(slices) => of(slices),
+                Stretch::Messages(_) => true,
+            }),
+        }
     }
 
     /// Whether there is no message in it, since it had none or none is left.

@@ -4,6 +4,8 @@
 //! on a message that is traced has its span in its context, and whoever works on one tells of a span below that, which goes to
 //! the [`SpanSink`] when it has ended. A message that is not traced has none, so all that it costs is to see that.
 
+mod buffered;
+mod headers;
 mod ids;
 mod roots;
 mod sampling;
@@ -19,8 +21,12 @@ use std::{
 
 use wappa_message::{Context, Message, Span};
 
+pub use self::{
+    headers::{extracting, injecting},
+    roots::Roots,
+    sampling::Sampling,
+};
 use self::{ids::Ids, sampling::Sampler};
-pub use self::{roots::Roots, sampling::Sampling};
 use crate::Services;
 
 /// Labels and paths in spans are no longer than so many bytes.
@@ -51,6 +57,8 @@ pub struct SpanData {
     pub ended_ns: u64,
     /// Whether the message failed in it.
     pub is_failed: bool,
+    /// The span that this one is below is of another process.
+    pub is_entry: bool,
     /// The trace and the span that it is linked to.
     pub link: Option<(u128, u64)>,
     /// What is to say of this one alone.
@@ -103,6 +111,15 @@ pub struct OpenSpan {
     of: Arc<SpanOf>,
     began_ns: u64,
     link: Option<(u128, u64)>,
+    is_entry: bool,
+}
+
+/// A message that is within a span of its own, and what it had before.
+#[derive(Debug)]
+pub struct Entered {
+    idx: usize,
+    open: OpenSpan,
+    context: Arc<Context>,
 }
 
 /// The span of a message that is traced.
@@ -196,19 +213,45 @@ impl SpanPlace {
     /// The same, which began then.
     pub fn child_since(&self, parent: &Span, began_ns: u64) -> OpenSpan {
         let (span, of) = (self.tracing.below(parent), Arc::clone(&self.of));
-        OpenSpan { span, parent_id: parent.span_id, of, began_ns, link: None }
-    }
-
-    /// The same for one that stands beside another as well, as in a buffer.
-    pub fn sibling(&self, parent: &Span, began_ns: u64) -> OpenSpan {
-        let link = Some((parent.trace_id, parent.span_id));
-        OpenSpan { link, ..self.child_since(parent, began_ns) }
+        OpenSpan { span, parent_id: parent.span_id, of, began_ns, link: None, is_entry: false }
     }
 
     /// The same component, doing something with another name.
     pub fn named(&self, name: &str) -> SpanPlace {
         let of = SpanOf { name: within(name).into(), attributes: self.of.attributes.clone() };
         SpanPlace { tracing: Arc::clone(&self.tracing), of: Arc::new(of) }
+    }
+
+    /// Has the spans of what these messages go through be below ones of this place, until they [leave](SpanPlace::leave).
+    pub fn enter(&self, messages: &mut [Message]) -> Vec<Entered> {
+        let mut entered = Vec::new();
+        for (idx, message) in messages.iter_mut().enumerate() {
+            let Some((context, open)) =
+                traced(message).and_then(|it| Some((it, self.child(it.span.as_ref()?))))
+            else {
+                continue;
+            };
+            let within = Context { span: Some(open.span.clone()), ..Context::clone(context) };
+            let context = Arc::clone(context);
+            message.set_context(Arc::new(within));
+            entered.push(Entered { idx, open, context });
+        }
+        entered
+    }
+
+    /// The messages, which are the same, are as before again.
+    pub fn leave(&self, entered: Vec<Entered>, messages: &mut [Message], is_failed: impl Fn(usize) -> bool) {
+        if entered.is_empty() {
+            return;
+        }
+        let ended_ns = unix_ns();
+        let end = |Entered { idx, open, context }: Entered| {
+            if let Some(message) = messages.get_mut(idx) {
+                message.set_context(context);
+            }
+            open.end(ended_ns, is_failed(idx), Vec::new())
+        };
+        self.give(entered.into_iter().map(end).collect());
     }
 
     /// Tells of spans that have ended.
@@ -222,9 +265,9 @@ impl SpanPlace {
 impl OpenSpan {
     /// It ended then, and this is to say of it.
     pub fn end(self, ended_ns: u64, is_failed: bool, attributes: Vec<(&'static str, Attribute)>) -> SpanData {
-        let OpenSpan { span, parent_id, of, began_ns, link } = self;
+        let OpenSpan { span, parent_id, of, began_ns, link, is_entry } = self;
         let ended_ns = ended_ns.max(began_ns);
-        SpanData { span, parent_id, of, began_ns, ended_ns, is_failed, link, attributes }
+        SpanData { span, parent_id, of, began_ns, ended_ns, is_failed, is_entry, link, attributes }
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use wappa_component::{
     Ack, Buffer, Clock, Counter, Failure, Input, Parcel, ReadError, Step, TapPoint, Timing, Waits,
-    watch_mappings,
+    tracer::SpanPlace, watch_mappings,
 };
 
 use crate::{
     observe::{Observed, Tally},
     series,
+    spans::Unanswered,
     worker::{self, Shared},
     world::{Bell, World},
 };
@@ -27,6 +28,7 @@ pub(crate) struct Filler {
     tally: Tally,
     received: Counter,
     batch_received: Counter,
+    spans: Option<SpanPlace>,
 }
 
 impl Filler {
@@ -44,6 +46,7 @@ impl Filler {
             tally,
             received: of.counter(series::BUFFER_RECEIVED),
             batch_received: of.counter(series::BUFFER_BATCH_RECEIVED),
+            spans: of.spans(""),
         }
     }
 
@@ -56,6 +59,10 @@ impl Filler {
         if n_messages == 0 {
             return parcel.into_stretch().1.delivered();
         }
+        let parcel = match &self.spans {
+            None => parcel,
+            Some(spans) => spans.put_in(parcel),
+        };
         let n_dropped = self.buffer.put(parcel, step.take_charges());
         self.tally.drop_from_buffer(n_dropped as u64);
         let n_put = (n_messages - n_dropped) as u64;
@@ -115,6 +122,7 @@ pub(crate) struct Outlet {
     batch_sent: Counter,
     latency: Timing,
     tap: TapPoint,
+    spans: Option<SpanPlace>,
 }
 
 impl Outlet {
@@ -127,6 +135,7 @@ impl Outlet {
             sent: of.counter(series::BUFFER_SENT),
             batch_sent: of.counter(series::BUFFER_BATCH_SENT),
             latency: of.timing(series::BUFFER_LATENCY_NS),
+            spans: of.spans(""),
         }
     }
 }
@@ -142,10 +151,17 @@ impl Input for Outlet {
         self.batch_sent.add(parcel.n_batches() as u64);
         let (tally, world, latency) = (self.tally.clone(), self.world.clone(), self.latency.clone());
         let began = world.now();
+        let spans = self.spans.as_ref().and_then(|place| {
+            let spans = place.taken_out(&parcel);
+            (!spans.is_empty()).then(|| Unanswered::new(place, spans))
+        });
         Ok(parcel.wrap_ack(move |inner: Ack| {
             Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
                 latency.record(world.now().saturating_sub(began));
                 tally.answer(n_origins, failures.len() as u64);
+                if let Some(spans) = spans {
+                    spans.end(0..n_origins as u32, failures.iter().map(|it| it.origin));
+                }
                 inner.answer(failures);
             })
         }))

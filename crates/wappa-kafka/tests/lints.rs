@@ -55,10 +55,6 @@ fn what_is_wrong_and_what_has_no_effect() {
             "`max_processing_period` has no effect in Wappa",
         ),
         (
-            "kafka: { addresses: [a], topics: ['x:0'], extract_tracing_map: 'root = {}' }",
-            "Wappa does not trace: `extract_tracing_map` has no effect",
-        ),
-        (
             "kafka: { addresses: [a], topics: ['x:0'], sasl: { mechanism: AWS_MSK_IAM } }",
             "Wappa does not have the mechanism `AWS_MSK_IAM`",
         ),

@@ -17,10 +17,21 @@ pub struct Context {
     pub span: Option<Span>,
     /// The span is another trace's, to which that of the message is linked and does not belong.
     pub is_linked: bool,
+    /// Since when, and below which, where it is one of a buffer, which ends behind it.
+    pub began: Option<Began>,
     /// What the message came as, where its input has several ways in.
     pub came_as: Option<&'static str>,
     /// Where a reply goes.
     pub reply: Option<Arc<Reply>>,
+}
+
+/// The beginning of a span that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Began {
+    /// The span that it is below.
+    pub parent_id: u64,
+    /// When it began, in nanoseconds of Unix time.
+    pub at_ns: u64,
 }
 
 /// Where messages are put that are to go back to the sender of another one, such as the client of a request.

@@ -22,7 +22,7 @@ mod metadata;
 mod span;
 mod value;
 
-pub use crate::context::{Context, Reply};
+pub use crate::context::{Began, Context, Reply};
 pub use crate::json::{JsonError, end_of_document};
 pub use crate::message::{Mark, Message, ORIGIN_NONE, Source};
 pub use crate::metadata::{Metadata, pair_bytes};

@@ -170,15 +170,6 @@ pub(crate) fn lint_urls(urls: &[String], node: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-/// Bento traces what is read and what is published; Wappa has nothing to trace with.
-pub(crate) fn lint_traces(node: &Node, reader: &mut Reader<'_>) {
-    for name in ["extract_tracing_map", "new_root_span_with_link", "inject_tracing_map"] {
-        if let Some(at) = node.get(name) {
-            reader.warn(Rule::NotInWappa, at, format!("Wappa does not trace: `{name}` has no effect"));
-        }
-    }
-}
-
 /// A URL without a user and a password.
 fn shown(url: &ServerAddr) -> String {
     format!("{}://{}:{}", url.scheme(), url.host(), url.port())

@@ -6,7 +6,7 @@ use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
 use wappa_component::{
     Batches, BuildError, BuildInput, Component, ConnectError, Context, Failure, Input, LeaseSink, Level,
-    ReadError, counted,
+    ReadError, counted, tracer::extracting,
 };
 use wappa_message::{Message, Metadata, Reply, Value};
 use wappa_net::{Fed, Feeder, Quiet, Source, Stopping, TlsConfig, fed_by};
@@ -15,7 +15,7 @@ use wappa_spec::{Config, Mapping, Node, Reader, Rule};
 use crate::{
     answers::{ACK, Answer, Answers, nak},
     auth::AuthConfig,
-    connection::{Endpoint, Link, lint_traces, lint_urls},
+    connection::{Endpoint, Link, lint_urls},
     headers,
     pump::{Backlog, OVERHEAD_BYTES, next_ready},
 };
@@ -107,20 +107,18 @@ struct NatsConfig {
     #[config(advanced)]
     auth: AuthConfig,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that makes of a message an object of the headers that name the span to which it belongs, as `traceparent`:
+    /// `root = @` where the other end puts them into headers.
+    #[config(advanced, example = "root = @", example = "root = this.meta.span")]
     extract_tracing_map: Option<Mapping>,
 
-    /// Has no effect: Wappa does not trace.
+    /// Whether a message begins a trace of its own, which is linked to that span.
     #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 }
 
 fn lint(config: &NatsConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_urls(&config.urls, node, reader);
-    lint_traces(node, reader);
     if config.prefetch_count < 0 {
         let at = node.get("prefetch_count").unwrap_or(node);
         reader.error(
@@ -143,7 +141,8 @@ impl BuildInput for NatsConfig {
             answers: Arc::new(Answers::new()),
             quiet: Quiet::new(ctx.logger()),
         };
-        Ok(fed_by(source, self.auto_replay_nacks, ctx))
+        let input = fed_by(source, self.auto_replay_nacks, ctx);
+        Ok(extracting(input, self.extract_tracing_map, self.new_root_span_with_link, ctx))
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Level, Output, Part, WriteError, fault,
+    tracer::injecting,
 };
 use wappa_message::Mark;
 use wappa_net::{Client, Limit, MetadataFilterConfig, Quiet, Sending, TlsConfig, in_flight};
@@ -12,7 +13,7 @@ use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader};
 
 use crate::{
     auth::AuthConfig,
-    connection::{Endpoint, Link, Refusal, lint_traces, lint_urls},
+    connection::{Endpoint, Link, Refusal, lint_urls},
     headers::Headers,
 };
 
@@ -74,15 +75,13 @@ struct NatsConfig {
     #[config(advanced)]
     auth: AuthConfig,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message.
+    #[config(advanced, example = "meta = @.assign(this)", example = "root.meta.span = this")]
     inject_tracing_map: Option<Mapping>,
 }
 
 fn lint(config: &NatsConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_urls(&config.urls, node, reader);
-    lint_traces(node, reader);
 }
 
 impl BuildOutput for NatsConfig {
@@ -95,7 +94,7 @@ impl BuildOutput for NatsConfig {
             link: Mutex::new(None),
             quiet: Quiet::new(ctx.logger()),
         };
-        Ok(in_flight(client, limit(self.max_in_flight), ctx))
+        Ok(injecting(in_flight(client, limit(self.max_in_flight), ctx), self.inject_tracing_map, ctx))
     }
 }
 

@@ -713,14 +713,6 @@ fn configs_that_cannot_work_are_told_so() {
             "'revision' cannot be set",
         ),
         (
-            "input: { nats: { urls: [a], subject: x, extract_tracing_map: 'root = {}' } }",
-            "Wappa does not trace: `extract_tracing_map` has no effect",
-        ),
-        (
-            "output: { nats: { urls: [a], subject: x, inject_tracing_map: 'meta = {}' } }",
-            "Wappa does not trace: `inject_tracing_map` has no effect",
-        ),
-        (
             "output: { nats: { urls: [a], subject: x, metadata: { include_patterns: ['('] } } }",
             "failed to compile regexp",
         ),

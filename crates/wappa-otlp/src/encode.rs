@@ -15,6 +15,11 @@ const INTERNAL: i32 = 1;
 /// `STATUS_CODE_ERROR`.
 const FAILED: i32 = 2;
 
+/// Of `SpanFlags`: that of the trace, and two of the parent.
+const SAMPLED: u32 = 1;
+const KNOWS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
+
 /// What all requests to a collector have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
@@ -80,6 +85,6 @@ fn span(data: &SpanData) -> wire::Span {
         events,
         links: data.link.into_iter().map(link).collect(),
         status: data.is_failed.then_some(wire::Status { code: FAILED }),
-        flags: 1,
+        flags: SAMPLED | KNOWS_REMOTE | if data.is_entry { IS_REMOTE } else { 0 },
     }
 }

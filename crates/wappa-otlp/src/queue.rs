@@ -28,6 +28,8 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<SpanData>,
+    /// How many were taken and are not settled.
+    under_way: u64,
     /// No more is to come, and this is when nobody waits any longer.
     deadline: Option<Instant>,
 }
@@ -68,6 +70,17 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// How many the batch that was taken last has, for the first who asks: he says what became of them.
+    pub(crate) fn settle(&self) -> u64 {
+        std::mem::take(&mut self.lock().under_way)
+    }
+
+    /// Nobody waits any longer: how many are left.
+    pub(crate) fn give_up(&self) -> u64 {
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        waiting.len() as u64 + self.settle()
+    }
+
     /// When nobody waits any longer, once it is closed.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.lock().deadline
@@ -98,7 +111,9 @@ impl Queue {
                 }
                 let is_due = until.is_some_and(|it| it <= tokio::time::Instant::now());
                 if 0 < n_waiting && (is_closed || is_due || BATCH_MAX <= n_waiting) {
-                    return Some(state.waiting.drain(..n_waiting.min(BATCH_MAX)).collect());
+                    let batch: Vec<SpanData> = state.waiting.drain(..n_waiting.min(BATCH_MAX)).collect();
+                    state.under_way = batch.len() as u64;
+                    return Some(batch);
                 }
                 if 0 < n_waiting {
                     until.get_or_insert_with(|| tokio::time::Instant::now() + interval);
@@ -138,6 +153,7 @@ mod tests {
             began_ns,
             ended_ns,
             is_failed: false,
+            is_entry: false,
             link: None,
             attributes: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver},
+        mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -47,6 +47,9 @@ pub(crate) struct Senders(Vec<Sender>);
 /// Takes them to one.
 struct Sender {
     queue: Arc<Queue>,
+    dropped: Counter,
+    logger: Logger,
+    address: String,
     /// Hung up when the thread has ended.
     end: Mutex<Receiver<()>>,
 }
@@ -72,15 +75,15 @@ impl Senders {
                 encoder: encoder.clone(),
                 interval,
                 sent: metrics.counter(SENT.name, &labels),
-                dropped,
+                dropped: dropped.clone(),
                 quiet: Quiet::new(logger.clone()),
-                address,
+                address: address.clone(),
                 is_failing: false,
             };
             let end = task
                 .start()
                 .map_err(|why| BuildError::new(format!("starting a thread for traces: {why}")))?;
-            Ok(Sender { queue, end: Mutex::new(end) })
+            Ok(Sender { queue, dropped, logger: logger.clone(), address, end: Mutex::new(end) })
         };
         endpoints.into_iter().map(start).collect::<Result<_, _>>().map(Senders)
     }
@@ -98,7 +101,22 @@ impl SpanSink for Senders {
         self.0.iter().for_each(|it| it.queue.close(deadline));
         for sender in &self.0 {
             let end = sender.end.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = end.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let left = deadline.saturating_duration_since(Instant::now());
+            if end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                sender.give_up();
+            }
+        }
+    }
+}
+
+impl Sender {
+    /// Nobody waits for the thread any longer.
+    fn give_up(&self) {
+        let n_left = self.queue.give_up();
+        self.dropped.add(n_left);
+        if 0 < n_left {
+            let spans = counted(usize::try_from(n_left).unwrap_or(usize::MAX), "span was", "spans were");
+            self.logger.warn(&format!("{spans} dropped that {} did not take in time", self.address));
         }
     }
 }
@@ -137,21 +155,23 @@ impl Task {
     async fn run(&mut self) {
         while let Some(batch) = self.queue.next(self.interval).await {
             let request = self.encoder.request(&batch);
-            self.deliver(request, batch.len() as u64).await;
+            self.deliver(request).await;
             self.tell_dropped(false);
         }
         self.tell_dropped(true);
     }
 
     /// Tries for a while, and once more at the end.
-    async fn deliver(&mut self, request: Bytes, n_spans: u64) {
+    async fn deliver(&mut self, request: Bytes) {
         let until = Instant::now() + TRIES;
         let mut wait = BACK_OFF.0;
         loop {
             let Refused { text, again } = match self.attempt(request.clone()).await {
-                Ok(n_taken) => {
-                    self.sent.add(n_taken.min(n_spans));
-                    self.dropped.add(n_spans.saturating_sub(n_taken));
+                Ok(n_rejected) => {
+                    let n_spans = self.queue.settle();
+                    let n_rejected = n_rejected.min(n_spans);
+                    self.sent.add(n_spans - n_rejected);
+                    self.dropped.add(n_rejected);
                     return;
                 }
                 Err(refused) => refused,
@@ -162,14 +182,14 @@ impl Task {
             let Some(wanted) =
                 wanted.filter(|it| Instant::now() + *it < until && self.queue.deadline().is_none())
             else {
-                return self.dropped.add(n_spans);
+                return self.dropped.add(self.queue.settle());
             };
             self.queue.wait_for_close(wanted).await;
             wait = (wait * 2).min(BACK_OFF.1);
         }
     }
 
-    /// How many spans of a request were taken.
+    /// How many spans of a request that was taken were not.
     async fn attempt(&mut self, request: Bytes) -> Result<u64, Refused> {
         let now = Instant::now();
         let limit = self.queue.deadline().map_or(now + REQUEST, |it| it.min(now + REQUEST));
@@ -193,11 +213,11 @@ impl Task {
             self.quiet.log(Level::Info, &format!("Traces are taken again by {}", self.address));
         }
         match taken {
-            None => Ok(u64::MAX),
+            None => Ok(0),
             Some((n_rejected, why)) => {
                 let spans = counted(usize::try_from(n_rejected).unwrap_or(usize::MAX), "span", "spans");
                 self.quiet.log(Level::Warn, &format!("{} does not take {spans}: {why}", self.address));
-                Ok(u64::MAX - n_rejected)
+                Ok(n_rejected)
             }
         }
     }
@@ -213,3 +233,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ mod find;
 pub mod kafka;
 pub mod mariadb;
 pub mod nats;
+pub mod otelcol;
 mod owner;
 mod ports;
 pub mod postgres;

@@ -27,16 +27,28 @@ impl Roots {
     /// The same parcel, in which those messages have a span that are traced, and these spans, by origin.
     pub fn begin(&mut self, parcel: Parcel) -> (Parcel, Vec<(u32, OpenSpan)>) {
         let n_messages = parcel.n_messages();
-        let has_contexts = parcel.made().is_some_and(|it| it.iter().any(|it| it.context().is_some()));
         let keeps_ids = self.place.tracing.keeps_ids.load(Ordering::Relaxed);
-        if !has_contexts && !keeps_ids && n_messages as u64 <= self.n_left_out {
+        let made = parcel.may_have_contexts().then(|| parcel.messages());
+        let made = made.as_deref().filter(|it| it.iter().any(|it| it.context().is_some()));
+        if made.is_none() && !keeps_ids && n_messages as u64 <= self.n_left_out {
             self.n_left_out -= n_messages as u64;
             return (parcel, Vec::new());
         }
+        let (contexts, spans) = self.begin_each(made, n_messages, keeps_ids);
+        (parcel.with_contexts(contexts), spans)
+    }
+
+    /// The contexts that messages are given, and the spans that are told of, by index and by origin.
+    fn begin_each(
+        &mut self,
+        made: Option<&[Message]>,
+        n_messages: usize,
+        keeps_ids: bool,
+    ) -> (Vec<(usize, Arc<Context>)>, Vec<(u32, OpenSpan)>) {
         let began_ns = unix_ns();
         let (mut contexts, mut spans) = (Vec::new(), Vec::new());
         for idx in 0..n_messages {
-            let message = parcel.made().and_then(|it| it.get(idx));
+            let message = made.and_then(|it| it.get(idx));
             let origin = message.map_or(idx as u32, Message::origin);
             let context = message.and_then(Message::context);
             let (span, link) = match context.and_then(|it| Some((it.span.as_ref()?, it.is_linked))) {
@@ -63,7 +75,7 @@ impl Roots {
             let before = context.map(|it| Context::clone(it)).unwrap_or_default();
             contexts.push((idx, Arc::new(Context { span: began, is_linked: false, ..before })));
         }
-        (parcel.with_contexts(contexts), spans)
+        (contexts, spans)
     }
 
     /// A span in the trace that somebody else has begun.
@@ -71,6 +83,7 @@ impl Roots {
         if self.place.tracing.sampler.records(parent) {
             let mut open = self.place.child_since(parent, began_ns);
             open.span.is_sampled = true;
+            open.is_entry = true;
             return Begun::Recorded(open);
         }
         let mut span = self.place.tracing.below(parent);
@@ -89,7 +102,7 @@ impl Roots {
             None => {
                 self.n_left_out = tracing.sampler.n_left_out(&tracing.ids);
                 let (span, of) = (tracing.recorded(), Arc::clone(&self.place.of));
-                Begun::Recorded(OpenSpan { span, parent_id: 0, of, began_ns, link: None })
+                Begun::Recorded(OpenSpan { span, parent_id: 0, of, began_ns, link: None, is_entry: false })
             }
         }
     }

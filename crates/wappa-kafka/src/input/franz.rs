@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rdkafka::Offset;
-use wappa_component::{BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig};
+use wappa_component::{
+    BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig, tracer::extracting,
+};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule, Size};
 
-use super::{consumer::Options, kafka::lint_traces, reader::input, records::Style, topics};
+use super::{consumer::Options, reader::input, records::Style, topics};
 use crate::{
     client::{addresses, basics, lint_brokers, ms},
     sasl::{MechanismConfig, Sasl, lint_several, lint_tls},
@@ -172,14 +174,13 @@ struct FranzConfig {
     #[config(default = "\"\"", label_of = "rate_limit", advanced)]
     rate_limit: String,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that makes of a message an object of the headers that name the span to which it belongs, as `traceparent`:
+    /// `root = @` where the other end puts them into headers.
+    #[config(advanced, example = "root = @", example = "root = this.meta.span")]
     extract_tracing_map: Option<Mapping>,
 
-    /// Has no effect: Wappa does not trace.
+    /// Whether a message begins a trace of its own, which is linked to that span.
     #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 }
 
@@ -187,7 +188,6 @@ fn lint(config: &FranzConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_tls(&config.tls, node, reader);
     lint_several(&config.sasl, node, reader);
     lint_brokers(&config.seed_brokers, node, reader);
-    lint_traces(node, reader);
     if let Err(text) = config.what() {
         reader.error(Rule::InvalidValue, node.get("topics").unwrap_or(node), text);
     }
@@ -304,6 +304,6 @@ impl BuildInput for FranzConfig {
             batching: super::batching(&self.batching, ctx)?,
             rate_limit,
         };
-        Ok(input(options, ctx))
+        Ok(extracting(input(options, ctx), self.extract_tracing_map, self.new_root_span_with_link, ctx))
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rdkafka::Offset;
-use wappa_component::{BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig};
+use wappa_component::{
+    BuildError, BuildInput, Component, Context, Input, batching::PolicyConfig, tracer::extracting,
+};
 use wappa_net::TlsConfig;
 use wappa_spec::{Config, Mapping, Node, Reader, Rule};
 
@@ -135,14 +137,13 @@ struct KafkaConfig {
     #[expect(dead_code, reason = "a lint says that it has no effect")]
     max_processing_period: Duration,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that makes of a message an object of the headers that name the span to which it belongs, as `traceparent`:
+    /// `root = @` where the other end puts them into headers.
+    #[config(advanced, example = "root = @", example = "root = this.meta.span")]
     extract_tracing_map: Option<Mapping>,
 
-    /// Has no effect: Wappa does not trace.
+    /// Whether a message begins a trace of its own, which is linked to that span.
     #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 
     /// How the group notices who is gone.
@@ -194,18 +195,8 @@ fn lint(config: &KafkaConfig, node: &Node, reader: &mut Reader<'_>) {
     if addresses(&config.addresses).is_empty() {
         reader.error(Rule::InvalidValue, node.get("addresses").unwrap_or(node), "there is no address");
     }
-    lint_traces(node, reader);
     if let Some(at) = node.get("max_processing_period") {
         reader.warn(Rule::NotInWappa, at, "`max_processing_period` has no effect in Wappa");
-    }
-}
-
-/// Bento traces what is read; Wappa has nothing to trace with.
-pub(super) fn lint_traces(node: &Node, reader: &mut Reader<'_>) {
-    for name in ["extract_tracing_map", "new_root_span_with_link"] {
-        if let Some(at) = node.get(name) {
-            reader.warn(Rule::NotInWappa, at, format!("Wappa does not trace: `{name}` has no effect"));
-        }
     }
 }
 
@@ -265,6 +256,6 @@ impl BuildInput for KafkaConfig {
             batching: super::batching(&self.batching, ctx)?,
             rate_limit: None,
         };
-        Ok(input(options, ctx))
+        Ok(extracting(input(options, ctx), self.extract_tracing_map, self.new_root_span_with_link, ctx))
     }
 }

@@ -6,9 +6,10 @@ use regex::Regex;
 use wappa_component::{
     BuildError, BuildOutput, Component, Context, Output,
     batching::{self, PolicyConfig},
+    tracer::injecting,
 };
 use wappa_net::TlsConfig;
-use wappa_spec::{Config, Interpolated, Node, Reader, Rule, Size};
+use wappa_spec::{Config, Interpolated, Mapping, Node, Reader, Rule, Size};
 
 use super::{
     headers::{Choice, Headers},
@@ -100,6 +101,11 @@ struct FranzConfig {
 
     /// Which metadata go with a message as headers.
     metadata: IncludeConfig,
+
+    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message. Metadata become
+    /// headers only where `metadata` says so.
+    #[config(advanced, bento = false, example = "meta = @.assign(this)")]
+    inject_tracing_map: Option<Mapping>,
 
     /// How much may be written and not answered.
     #[config(default = "10")]
@@ -260,7 +266,7 @@ impl BuildOutput for FranzConfig {
             as_batches: false,
             new_topics: None,
         };
-        let written = output(options, ctx);
+        let written = injecting(output(options, ctx), self.inject_tracing_map, ctx);
         batching::batched(written, &self.batching, ctx)
     }
 }

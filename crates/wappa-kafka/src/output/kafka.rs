@@ -6,9 +6,10 @@ use wappa_component::{
     BuildError, BuildOutput, Component, Context, Output,
     batching::{self, PolicyConfig},
     duration,
+    tracer::injecting,
 };
 use wappa_net::{Runtime, TlsConfig};
-use wappa_spec::{Config, Interpolated, Map, Node, Reader, Rule};
+use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader, Rule};
 
 use super::{
     headers::{Choice, Headers},
@@ -126,10 +127,9 @@ struct KafkaConfig {
     /// Which metadata go with a message as headers.
     metadata: ExcludeConfig,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
-    inject_tracing_map: Option<wappa_spec::Mapping>,
+    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message.
+    #[config(advanced, example = "meta = @.assign(this)", example = "root.meta.span = this")]
+    inject_tracing_map: Option<Mapping>,
 
     /// How much may be written and not answered.
     #[config(default = "64")]
@@ -229,9 +229,6 @@ fn lint(config: &KafkaConfig, node: &Node, reader: &mut Reader<'_>) {
     if addresses(&config.addresses).is_empty() {
         reader.error(Rule::InvalidValue, node.get("addresses").unwrap_or(node), "there is no address");
     }
-    if let Some(at) = node.get("inject_tracing_map") {
-        reader.warn(Rule::NotInWappa, at, "Wappa does not trace: `inject_tracing_map` has no effect");
-    }
     if let Err(text) = config.way() {
         reader.error(Rule::Custom, node.get("partition").unwrap_or(node), text);
     }
@@ -330,7 +327,7 @@ impl BuildOutput for KafkaConfig {
             as_batches: self.retry_as_batch,
             new_topics,
         };
-        let written = output(options, ctx);
+        let written = injecting(output(options, ctx), self.inject_tracing_map, ctx);
         batching::batched(written, &self.batching, ctx)
     }
 }

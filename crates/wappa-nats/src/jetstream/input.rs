@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::time::{interval, timeout};
 use wappa_component::{
     Batches, BuildError, BuildInput, Component, ConnectError, Context, Input, ReadError, duration,
+    tracer::extracting,
 };
 use wappa_message::{Message, Metadata, Value};
 use wappa_net::{Fed, Feeder, Source, Stopping, TlsConfig, fed_by};
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     auth::AuthConfig,
-    connection::{Endpoint, Link, lint_traces, lint_urls},
+    connection::{Endpoint, Link, lint_urls},
     headers,
     pump::{Backlog, OVERHEAD_BYTES, next_ready},
 };
@@ -164,20 +165,18 @@ struct JetStreamConfig {
     #[config(advanced)]
     auth: AuthConfig,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that makes of a message an object of the headers that name the span to which it belongs, as `traceparent`:
+    /// `root = @` where the other end puts them into headers.
+    #[config(advanced, example = "root = @", example = "root = this.meta.span")]
     extract_tracing_map: Option<Mapping>,
 
-    /// Has no effect: Wappa does not trace.
+    /// Whether a message begins a trace of its own, which is linked to that span.
     #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
     new_root_span_with_link: Option<bool>,
 }
 
 fn lint(config: &JetStreamConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_urls(&config.urls, node, reader);
-    lint_traces(node, reader);
     if let Err(text) = config.check() {
         reader.error(Rule::Custom, node, text);
     }
@@ -253,7 +252,8 @@ impl BuildInput for JetStreamConfig {
             last: AtomicU64::new(0),
             subscriber: tokio::sync::Mutex::new(None),
         };
-        Ok(fed_by(source, false, ctx))
+        let input = fed_by(source, false, ctx);
+        Ok(extracting(input, self.extract_tracing_map, self.new_root_span_with_link, ctx))
     }
 }
 

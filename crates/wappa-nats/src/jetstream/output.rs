@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use async_nats::Subscriber;
 use tokio::{sync::Mutex, task::AbortHandle, time::interval};
 use wappa_component::{
-    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, WriteError,
+    BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, WriteError, tracer::injecting,
 };
 use wappa_net::{Client, MetadataFilterConfig, Sending, TlsConfig, in_flight};
 use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader};
@@ -13,7 +13,7 @@ use wappa_spec::{Config, Interpolated, Map, Mapping, Node, Reader};
 use super::desk::Desk;
 use crate::{
     auth::AuthConfig,
-    connection::{Endpoint, Link, lint_traces, lint_urls},
+    connection::{Endpoint, Link, lint_urls},
     headers::Headers,
     output::{Form, Publication, limit, not_taken},
     pump::next_ready,
@@ -90,15 +90,13 @@ struct JetStreamConfig {
     #[config(advanced)]
     auth: AuthConfig,
 
-    /// Has no effect: Wappa does not trace.
-    #[config(advanced)]
-    #[expect(dead_code, reason = "a lint says that it has no effect")]
+    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message.
+    #[config(advanced, example = "meta = @.assign(this)", example = "root.meta.span = this")]
     inject_tracing_map: Option<Mapping>,
 }
 
 fn lint(config: &JetStreamConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_urls(&config.urls, node, reader);
-    lint_traces(node, reader);
 }
 
 impl BuildOutput for JetStreamConfig {
@@ -112,7 +110,7 @@ impl BuildOutput for JetStreamConfig {
             connection: Mutex::new(None),
             logger: ctx.logger(),
         };
-        Ok(in_flight(client, limit(self.max_in_flight), ctx))
+        Ok(injecting(in_flight(client, limit(self.max_in_flight), ctx), self.inject_tracing_map, ctx))
     }
 }
 

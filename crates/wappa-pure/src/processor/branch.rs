@@ -391,6 +391,10 @@ impl Processor for Branch {
             n_finished
         })
     }
+
+    fn is_parent(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, in_chunks};
+use wappa_component::{
+    BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step, in_chunks, tracer::SpanPlace,
+};
 use wappa_message::{Mark, Message, Object, Text, TooDeep, Value};
 use wappa_spec::{Config, Map, Node, Reader, Rule};
 
@@ -278,7 +280,12 @@ impl BuildProcessor for WorkflowConfig {
             "" => Vec::new(),
             path => path.split('.').map(|it| it.replace("~1", ".").replace("~0", "~")).collect(),
         };
-        Ok(Box::new(Workflow { branches, tiers, meta_path, logger: ctx.logger() }))
+        let tracer = ctx.tracer();
+        let span = |(name, _): &(String, Arc<Branch>)| {
+            tracer.place(name, "", &format!("{}.workflow.branches.{name}", ctx.path()))
+        };
+        let spans = branches.iter().filter_map(span).collect();
+        Ok(Box::new(Workflow { branches, tiers, meta_path, spans, logger: ctx.logger() }))
     }
 }
 
@@ -286,6 +293,8 @@ struct Workflow {
     branches: Vec<(String, Arc<Branch>)>,
     tiers: Vec<Vec<usize>>,
     meta_path: Vec<String>,
+    /// Of each branch, where anything is traced.
+    spans: Vec<SpanPlace>,
     logger: Logger,
 }
 
@@ -308,7 +317,15 @@ impl Workflow {
             let mut all_outcomes = Vec::with_capacity(tier.len());
             for idx in tier {
                 let branch = &self.branches[*idx].1;
+                let spans = self.spans.get(*idx);
+                let entered = spans.map_or_else(Vec::new, |it| it.enter(part.messages_mut()));
                 let (n_finished, outcomes) = branch.run(part, step, |message| !skips[message].contains(idx));
+                if let Some(spans) = spans {
+                    let is_failed = |idx: usize| {
+                        matches!(outcomes.get(idx), Some(Outcome::Failed(_) | Outcome::Misaligned(_)))
+                    };
+                    spans.leave(entered, part.messages_mut(), is_failed);
+                }
                 if n_finished < part.n_batches() {
                     let mut rest = part.split_off(n_finished);
                     if let Some(behind) = unfinished.take() {
@@ -468,6 +485,10 @@ fn set(value: &mut Value, path: &[String], new: Value) -> Result<bool, TooDeep> 
 impl Processor for Workflow {
     fn process(&self, part: &mut Part, step: &mut Step<'_>) -> usize {
         in_chunks(part, step, |part, step| self.run(part, step))
+    }
+
+    fn is_parent(&self) -> bool {
+        true
     }
 }
 
