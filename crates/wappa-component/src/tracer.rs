@@ -32,6 +32,10 @@ use crate::Services;
 /// Labels and paths in spans are no longer than so many bytes.
 const TEXT_BYTES_MAX: usize = 1024;
 
+/// Of so many messages that are worked on together spans are told: what is more would fit into no queue. A guest may make any
+/// number of one.
+pub const TOGETHER_MAX: usize = 4096;
+
 /// Takes spans that have ended: a client of a collector.
 pub trait SpanSink: Send + Sync {
     /// Takes spans. Called by threads that work on messages, so it does not wait: what there is no room for is dropped, and
@@ -226,6 +230,9 @@ impl SpanPlace {
     pub fn enter(&self, messages: &mut [Message]) -> Vec<Entered> {
         let mut entered = Vec::new();
         for (idx, message) in messages.iter_mut().enumerate() {
+            if entered.len() == TOGETHER_MAX {
+                break;
+            }
             let Some((context, open)) =
                 traced(message).and_then(|it| Some((it, self.child(it.span.as_ref()?))))
             else {

@@ -246,7 +246,7 @@ impl Processor for ObservedProcessor {
         step.put_marks(marks_of_parent);
         step.enter(parent);
         if let Some(spans) = self.spans.as_ref().filter(|_| !begun.is_empty()) {
-            spans.end(begun, part, &before, done, &marks);
+            spans.end(begun, part, &before, done, (&self.source, !marks.is_empty()));
         }
         if 0 < done {
             self.latency.record_shares(self.of.world.now().saturating_sub(began), done as u64);

@@ -3,35 +3,39 @@
 //! In a stream without a tracer there are none of these. In one with a tracer, a part is looked through once for messages that
 //! are traced, and what is more is done for these alone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    ptr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use wappa_component::{
     Outline, Part, WriteError,
-    tracer::{Attribute, OpenSpan, SpanData, SpanPlace, traced, unix_ns},
+    tracer::{Attribute, OpenSpan, SpanData, SpanPlace, TOGETHER_MAX, traced, unix_ns},
 };
-use wappa_message::{Context, Mark};
+use wappa_message::{Context, Mark, Source};
 
 /// Spans of messages that were read, until they are answered.
 pub(crate) struct Unanswered {
     place: SpanPlace,
-    /// By origin, in order.
-    spans: Mutex<Vec<(u32, OpenSpan)>>,
+    /// By origin, in order; none where it has ended.
+    spans: Mutex<Vec<(u32, Option<OpenSpan>)>>,
 }
 
 impl Unanswered {
     pub(crate) fn new(place: &SpanPlace, spans: Vec<(u32, OpenSpan)>) -> Unanswered {
+        let spans = spans.into_iter().map(|(origin, open)| (origin, Some(open))).collect();
         Unanswered { place: place.clone(), spans: Mutex::new(spans) }
     }
 
-    /// These were answered, and these of them did not arrive; both in order.
+    /// These were answered, and these of them did not arrive.
     pub(crate) fn end(&self, origins: impl Iterator<Item = u32>, failed: impl Iterator<Item = u32>) {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let ended_ns = unix_ns();
-        let failed: Vec<u32> = failed.collect();
+        let failed: HashSet<u32> = failed.collect();
         let answered = origins.filter_map(|origin| {
             let at = spans.binary_search_by_key(&origin, |(it, _)| *it).ok()?;
-            let (origin, open) = spans.remove(at);
-            Some(open.end(ended_ns, failed.contains(&origin), Vec::new()))
+            Some(spans[at].1.take()?.end(ended_ns, failed.contains(&origin), Vec::new()))
         });
         let answered: Vec<SpanData> = answered.collect();
         drop(spans);
@@ -69,6 +73,9 @@ impl ProcessorSpans {
         let mut begun = Vec::new();
         let mut began_ns = 0;
         for (idx, message) in part.messages().iter().enumerate() {
+            if begun.len() == TOGETHER_MAX {
+                break;
+            }
             let Some(context) = traced(message) else { continue };
             let Some(span) = &context.span else { continue };
             if began_ns == 0 {
@@ -89,7 +96,7 @@ impl ProcessorSpans {
         begun
     }
 
-    /// It has finished so many batches, in which it made these marks.
+    /// It has finished so many batches, and has marked messages, or none.
     #[cold]
     pub(crate) fn end(
         &self,
@@ -97,7 +104,7 @@ impl ProcessorSpans {
         part: &mut Part,
         before: &Outline,
         done: usize,
-        marks: &[Mark],
+        (source, has_marked): (&Arc<Source>, bool),
     ) {
         let ended_ns = unix_ns();
         if self.is_parent {
@@ -113,8 +120,8 @@ impl ProcessorSpans {
             }
         }
         let mut failed: Vec<usize> = Vec::new();
-        if !marks.is_empty() {
-            let is_own = |mark: &Mark| marks.iter().any(|it| it.is_same_as(mark));
+        if has_marked {
+            let is_own = |mark: &Mark| mark.source().is_some_and(|it| ptr::eq(it, Arc::as_ptr(source)));
             let marked =
                 part.messages().iter().filter(|it| traced(it).is_some() && it.error().is_some_and(is_own));
             failed.extend(marked.filter_map(|it| it.context().map(|it| Arc::as_ptr(it) as usize)));
@@ -153,7 +160,7 @@ fn tell_written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<()
         let open = place.child_since(span, ended_ns.saturating_sub(took_ns));
         Some(open.end(ended_ns, is_failed(idx), together(part.n_messages())))
     });
-    place.give(spans.collect());
+    place.give(spans.take(TOGETHER_MAX).collect());
 }
 
 /// An output's spans, of messages that were answered.

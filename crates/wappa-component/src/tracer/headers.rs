@@ -72,6 +72,8 @@ impl Extracting {
             }
         }
         if let Some(failure) = failure {
+            // At a stop it is no failure of what comes next.
+            wappa_spec::take_interrupted();
             self.logger.failed(&format!("Mapping failed for tracing span: {failure}"));
         }
         parcel.with_contexts(contexts)
@@ -143,7 +145,10 @@ impl Injecting {
             match mapped {
                 // A message that the mapping deletes goes out all the same, as in Bento.
                 Ok(mapped) => _ = mapped.apply(message),
-                Err(failure) => self.logger.failed(&format!("Failed to inject span: {failure}")),
+                Err(failure) => {
+                    wappa_spec::take_interrupted();
+                    self.logger.failed(&format!("Failed to inject span: {failure}"));
+                }
             }
         }
     }

@@ -44,7 +44,7 @@ impl Roots {
         made: Option<&[Message]>,
         n_messages: usize,
         keeps_ids: bool,
-    ) -> (Vec<(usize, Arc<Context>)>, Vec<(u32, OpenSpan)>) {
+    ) -> (Contexts, Vec<(u32, OpenSpan)>) {
         let began_ns = unix_ns();
         let (mut contexts, mut spans) = (Vec::new(), Vec::new());
         for idx in 0..n_messages {
@@ -121,6 +121,9 @@ impl Roots {
         &self.place
     }
 }
+
+/// What messages are given, by index.
+type Contexts = Vec<(usize, Arc<Context>)>;
 
 /// What a message is given.
 enum Begun {

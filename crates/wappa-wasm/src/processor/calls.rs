@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use wappa_component::{
     Context,
-    tracer::{Attribute, SpanPlace, traced, unix_ns},
+    tracer::{Attribute, SpanPlace, TOGETHER_MAX, traced, unix_ns},
 };
 use wappa_message::{Message, Span};
 
@@ -25,7 +25,7 @@ impl CallSpans {
     /// Those of these messages that are traced.
     pub(super) fn of(messages: &[Message]) -> Traced {
         let of = |(idx, it): (usize, &Message)| Some((idx, traced(it)?.span.clone()?));
-        messages.iter().enumerate().filter_map(of).collect()
+        messages.iter().enumerate().filter_map(of).take(TOGETHER_MAX).collect()
     }
 
     /// The guest, of the module with this digest, had these messages since then.
