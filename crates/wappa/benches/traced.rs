@@ -92,7 +92,7 @@ fn config(dir: &Path, processors: &str, collector: &Collector, ratio: Option<&st
 fn cpu_of(dir: &Path, config: &Path) -> f64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wappa"));
     command.arg("-c").arg(config).current_dir(dir).stdout(Stdio::null());
-    let mut child = command.spawn().expect("it can be run");
+    let child = command.spawn().expect("it can be run");
     let used = child.wait4().expect("it ends");
     assert!(used.status.success(), "{:?}", used.status);
     (used.rusage.utime + used.rusage.stime).as_secs_f64()
