@@ -180,7 +180,7 @@ fn one_message_is_followed_from_a_request_through_a_guest_into_kafka_and_out_of_
     let service = |name: &str| all.iter().find(|it| it.name == name).map(|it| it.service.as_str());
     assert_eq!([service("output_kafka"), service("input_kafka")], [Some("writes"), Some("reads")]);
     // What the collector wrote, for who wants to see it.
-    println!("{}", collector.told());
+    eprintln!("{}", collector.told());
     check(
         &all,
         "00f067aa0ba902b7",
