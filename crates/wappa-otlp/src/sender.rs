@@ -76,6 +76,7 @@ impl Senders {
                 interval,
                 sent: metrics.counter(SENT.name, &labels),
                 dropped: dropped.clone(),
+                logger: logger.clone(),
                 quiet: Quiet::new(logger.clone()),
                 address: address.clone(),
                 is_failing: false,
@@ -129,6 +130,7 @@ struct Task {
     interval: Duration,
     sent: Counter,
     dropped: Counter,
+    logger: Logger,
     quiet: Quiet,
     address: String,
     /// Nothing was taken since a request failed.
@@ -228,7 +230,7 @@ impl Task {
         if before < dropped && (is_last || TELL <= since.elapsed() || before == 0) {
             let spans = counted((dropped - before) as usize, "span was", "spans were");
             let text = format!("{spans} dropped that {} should have", self.address);
-            self.quiet.log(Level::Warn, &text);
+            self.logger.warn(&text);
             self.told = (Instant::now(), dropped);
         }
     }
