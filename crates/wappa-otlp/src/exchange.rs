@@ -71,7 +71,7 @@ impl Exchange {
             None => self.connect().await.map_err(passing)?,
         };
         let request = self.request(request).map_err(final_)?;
-        let response = link.send(request).await.map_err(|err| passing(told(&err)))?;
+        let response = link.send(request).await.map_err(|err| passing(self.hinted(&err)))?;
         let (parts, body) = response.into_parts();
         let (body, trailers) = read(body).await.map_err(passing)?;
         if body.len() < ANSWER_BYTES_MAX {
@@ -110,6 +110,16 @@ impl Exchange {
             }
         };
         request.map_err(|err| err.to_string())
+    }
+
+    /// Why an exchange failed, and where the other end speaks otherwise, that it may be the other one's port.
+    fn hinted(&self, err: &hyper::Error) -> String {
+        let (is_other, other) = match self.endpoint.protocol {
+            Protocol::Http => (err.is_parse(), "gRPC, which is named in `grpc`"),
+            Protocol::Grpc => (told(err).contains("frame with"), "HTTP, which is named in `http`"),
+        };
+        let hint = if is_other { format!("; is it the port for {other}?") } else { String::new() };
+        told(err) + &hint
     }
 
     async fn connect(&mut self) -> Result<Link, String> {
