@@ -46,3 +46,12 @@ function placeOf(stack) {
   }
   return undefined;
 }
+
+/** What is wrong with a function of the guest that gives a promise. */
+export const asynchronous = (name) =>
+  `\`${name}\` is asynchronous, and a guest is called synchronously: there is nothing that it could wait for`;
+
+/** What a function of the guest gives back is of no use, and a promise is a mistake. */
+export function refuseResult(name, result) {
+  if (typeof result?.then === "function") throw new TypeError(asynchronous(name));
+}

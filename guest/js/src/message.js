@@ -1,4 +1,4 @@
-import { Failure } from "./failure.js";
+import { Failure, reasonOf, refuseResult } from "./failure.js";
 import { bytesIn, bytesOf, textOf, wellFormed } from "./text.js";
 
 const KEEP = Object.freeze({ tag: "keep" });
@@ -40,11 +40,11 @@ function compare(a, b) {
 /** The message that the guest has before it: one object for all, which is valid until `process` returns. */
 export class Message {
   #batch = null;
-  #length = 0;
   #index = 0;
   #metadata = null;
-  /** All contents of the batch, and where each of them ends, as soon as one was asked for. */
-  #all = null;
+  /** All contents of the batch, from an offset on, and where each of them ends, as soon as one was asked for. */
+  #buffer = null;
+  #offset = 0;
   #ends = null;
   #content = undefined;
   #isChanged = false;
@@ -58,38 +58,42 @@ export class Message {
   #sent = null;
   #own = null;
 
-  enter(batch, length) {
+  /** What becomes of each message of a batch, by what the guest's function does to it. */
+  serve(batch, process) {
+    const length = batch.len();
+    const dispositions = new Array(length);
     // Of a call that ended in the middle nothing stands.
     this.#changes.length = 0;
     this.#batch = batch;
-    this.#length = length;
-    this.#all = null;
-  }
-
-  leave() {
+    this.#buffer = null;
+    // All in one loop: in an interpreter, calls are what costs.
+    for (let index = 0; index < length; index++) {
+      this.#index = index;
+      this.#content = undefined;
+      this.#isChanged = false;
+      if (this.#isUnusual) this.#reset();
+      try {
+        const result = process(this);
+        if (result !== undefined) refuseResult("process", result);
+        if (this.#isUnusual) dispositions[index] = this.#finishUnusual();
+        else dispositions[index] = this.#isChanged ? { tag: "content", val: this.#content } : KEEP;
+      } catch (thrown) {
+        dispositions[index] = { tag: "fail", val: reasonOf(thrown) };
+      }
+    }
     this.#tell();
     this.#batch = null;
-    this.#all = null;
+    this.#buffer = null;
     this.#content = undefined;
+    return dispositions;
   }
 
-  begin(index) {
-    this.#index = index;
-    this.#content = undefined;
-    this.#isChanged = false;
-    if (this.#isUnusual) {
-      this.#isUnusual = false;
-      this.#isFiltered = false;
-      this.#reason = undefined;
-      this.#sent = null;
-      this.#own = null;
-    }
-  }
-
-  /** What becomes of it. */
-  finish() {
-    if (this.#isUnusual) return this.#finishUnusual();
-    return this.#isChanged ? { tag: "content", val: this.#content } : KEEP;
+  #reset() {
+    this.#isUnusual = false;
+    this.#isFiltered = false;
+    this.#reason = undefined;
+    this.#sent = null;
+    this.#own = null;
   }
 
   #finishUnusual() {
@@ -126,7 +130,14 @@ export class Message {
   }
 
   get content() {
-    if (this.#content === undefined) this.#content = this.#read();
+    if (this.#content === undefined) {
+      if (this.#buffer === null) this.#read();
+      const ends = this.#ends;
+      const at = this.#index;
+      const start = at === 0 ? 0 : ends[at - 1];
+      // `subarray` asks for the kind of array that it is to make, which takes QuickJS longer than all the rest.
+      this.#content = new Uint8Array(this.#buffer, this.#offset + start, ends[at] - start);
+    }
     return this.#content;
   }
 
@@ -138,14 +149,11 @@ export class Message {
   }
 
   #read() {
-    const batch = this.#host();
-    if (this.#length === 1) return batch.content(0);
     // One call of the host for all of them: most guests read every content.
-    if (this.#all === null) [this.#all, this.#ends] = batch.contents();
-    const at = this.#index;
-    const start = at === 0 ? 0 : this.#ends[at - 1];
-    // `subarray` asks for the kind of array that it is to make, which takes QuickJS longer than all the rest.
-    return new Uint8Array(this.#all.buffer, this.#all.byteOffset + start, this.#ends[at] - start);
+    const [all, ends] = this.#host().contents();
+    this.#buffer = all.buffer;
+    this.#offset = all.byteOffset;
+    this.#ends = ends;
   }
 
   get text() {

@@ -1,4 +1,4 @@
-import { reasonOf } from "./failure.js";
+import { asynchronous, reasonOf, refuseResult } from "./failure.js";
 import { Message } from "./message.js";
 
 /**
@@ -22,20 +22,7 @@ export function transformOf(guest) {
     },
 
     process(batch) {
-      const length = batch.len();
-      const dispositions = new Array(length);
-      message.enter(batch, length);
-      for (let index = 0; index < length; index++) {
-        message.begin(index);
-        try {
-          const result = process(message);
-          if (result !== undefined) refuseResult("process", result);
-          dispositions[index] = message.finish();
-        } catch (thrown) {
-          dispositions[index] = { tag: "fail", val: reasonOf(thrown) };
-        }
-      }
-      message.leave();
+      const dispositions = message.serve(batch, process);
       // An engine that collects handles late would keep them all.
       batch[Symbol.dispose]?.();
       return dispositions;
@@ -59,12 +46,4 @@ export function check(guest) {
     const kind = Object.prototype.toString.call(value);
     if (/Async|Generator/.test(kind)) throw new TypeError(asynchronous(name));
   }
-}
-
-const asynchronous = (name) =>
-  `\`${name}\` is asynchronous, and a guest is called synchronously: there is nothing that it could wait for`;
-
-function refuseResult(name, result) {
-  if (typeof result?.then === "function") throw new TypeError(asynchronous(name));
-  // A function with an expression as its body gives something back that nobody meant.
 }

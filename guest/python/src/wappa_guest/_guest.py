@@ -85,6 +85,8 @@ class Transform:
         self._configure = guest.configure
         self._message = Message(world)
         self._fail = world.Disposition_Fail
+        self._content = world.Disposition_Content
+        self._keep = world.Disposition_Keep()
 
     def configure(self, pairs: list[tuple[str, str]]) -> str | None:
         """Gives the guest its config; a reason where it does not start."""
@@ -99,19 +101,30 @@ class Transform:
     def process(self, batch: Any) -> list[Any]:
         """Gives the guest the messages of a batch, one by one."""
         message, process = self._message, self._process
+        content, keep = self._content, self._keep
         length = batch.len()
-        dispositions = []
-        message._enter(batch, length)
+        dispositions: list[Any] = []
+        end = dispositions.append
+        message._enter(batch)
         for index in range(length):
-            message._begin(index)
+            # Here, since calls are what costs most in Python.
+            message._index = index
+            message._content = None
+            message._is_changed = False
+            # What is seldom is looked at together.
+            if message._is_unusual:
+                message._reset()
             try:
                 result = process(message)
                 if result is not None:
                     _refuse_result(result, process)
-                dispositions.append(message._finish())
+                if message._is_unusual:
+                    end(message._finish_unusual())
+                else:
+                    end(content(message._content) if message._is_changed else keep)
             # `sys.exit` is no reason to lose the others.
             except BaseException as thrown:
-                dispositions.append(self._fail(reason_of(thrown)))
+                end(self._fail(reason_of(thrown)))
         message._leave()
         return dispositions
 

@@ -91,15 +91,13 @@ class Message:
     __slots__ = (
         "_all",
         "_batch",
+        "_bounds",
         "_changes",
         "_content",
-        "_ends",
         "_index",
         "_is_changed",
         "_is_filtered",
         "_is_unusual",
-        "_keep",
-        "_length",
         "_own",
         "_reason",
         "_sent",
@@ -109,21 +107,21 @@ class Message:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._keep = world.Disposition_Keep()
         #: The metadata of the message.
         self.metadata = Metadata(self)
         self._batch: Any = None
-        self._length = 0
         # Changes of metadata that the host was not told yet: a call of it costs more than all that it does for one.
         self._changes: list[tuple[int, str, Any]] = []
-        self._is_unusual = False
-        self._begin(0)
+        self._index = 0
+        self._content: bytes | None = None
+        self._is_changed = False
+        self._reset()
 
-    def _enter(self, batch: Any, length: int) -> None:
+    def _enter(self, batch: Any) -> None:
         self._batch = batch
-        self._length = length
         self._all: bytes | None = None
-        self._ends: list[int] = []
+        # Where each content begins, and the last one ends.
+        self._bounds: list[int] = []
         # Of a call that ended in the middle nothing stands.
         self._changes.clear()
 
@@ -133,30 +131,25 @@ class Message:
         self._all = None
         self._content = None
 
-    def _begin(self, index: int) -> None:
-        self._index = index
-        self._content: bytes | None = None
-        self._is_changed = False
+    def _reset(self) -> None:
+        """After a message that was failed, filtered or emitted. The loop over messages does the rest for each."""
+        self._is_unusual = False
         self._is_filtered = False
         self._reason: str | None = None
         # What was sent; from then on the metadata are here, by key.
         self._sent: list[Any] | None = None
         self._own: dict[str, Any] | None = None
-        self._is_unusual = False
 
-    def _finish(self) -> Any:
-        """What becomes of it."""
+    def _finish_unusual(self) -> Any:
+        """What becomes of one that was failed, filtered or emitted."""
         world = self._world
-        if self._is_unusual:
-            if self._reason is not None:
-                return world.Disposition_Fail(self._reason)
-            if self._sent is not None:
-                if not self._is_filtered:
-                    self._send()
-                return world.Disposition_Send(self._sent)
-            if self._is_filtered:
-                return world.Disposition_Filter()
-        return world.Disposition_Content(self._content) if self._is_changed else self._keep
+        if self._reason is not None:
+            return world.Disposition_Fail(self._reason)
+        if self._sent is not None:
+            if not self._is_filtered:
+                self._send()
+            return world.Disposition_Send(self._sent)
+        return world.Disposition_Filter()
 
     def _send(self) -> None:
         assert self._sent is not None and self._own is not None
@@ -182,31 +175,29 @@ class Message:
     @property
     def content(self) -> bytes:
         """The content, to which bytes of any kind can be assigned. What is never read is never copied."""
-        content = self._content
-        if content is None:
-            content = self._content = self._read()
-        return content
+        if self._content is None:
+            if self._all is None:
+                self._read()
+                assert self._all is not None
+            bounds, index = self._bounds, self._index
+            self._content = self._all[bounds[index] : bounds[index + 1]]
+        return self._content
 
     @content.setter
     def content(self, value: bytes | bytearray | memoryview) -> None:
         if self._batch is None:
             self._host()
-        if not isinstance(value, bytes):
-            if not isinstance(value, bytearray | memoryview):
+        if type(value) is not bytes:
+            if not isinstance(value, bytes | bytearray | memoryview):
                 raise TypeError(f"a content is bytes, not {type(value).__name__}: `message.text` takes a str")
             value = bytes(value)
         self._content = value
         self._is_changed = True
 
-    def _read(self) -> bytes:
-        batch = self._host()
-        if self._length == 1:
-            return batch.content(0)
+    def _read(self) -> None:
         # One call of the host for all of them: most guests read every content.
-        if self._all is None:
-            self._all, self._ends = batch.contents()
-        index = self._index
-        return self._all[self._ends[index - 1] if index else 0 : self._ends[index]]
+        self._all, self._bounds = self._host().contents()
+        self._bounds.insert(0, 0)
 
     @property
     def text(self) -> str:
