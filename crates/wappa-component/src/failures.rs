@@ -29,12 +29,14 @@ const KINDS: [&str; 8] = ["trap", "timeout", "memory", "output", "exit", "host_c
 #[derive(Clone, Default)]
 pub struct Failures(Arc<Mutex<ByKind>>);
 
-/// By the path of the component and the kind.
-type ByKind = HashMap<(Arc<str>, &'static str), Failed>;
+/// By the stream, the path of the component and the kind.
+type ByKind = HashMap<(Arc<str>, Arc<str>, &'static str), Failed>;
 
 /// Failures of one kind at one component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
+    /// The stream of the component; empty where there is one only.
+    pub stream: Arc<str>,
     /// The path of the component.
     pub path: Arc<str>,
     /// The component's label; empty where it has none.
@@ -52,6 +54,7 @@ pub struct Failed {
 /// Where a component tells its failures.
 pub struct FailureNotes {
     failures: Failures,
+    stream: Arc<str>,
     path: Arc<str>,
     label: Arc<str>,
     began: Instant,
@@ -68,16 +71,22 @@ impl Failures {
         all
     }
 
-    /// Where the component with this path and label tells its own.
-    pub fn notes(&self, path: &Arc<str>, label: &Arc<str>) -> FailureNotes {
+    /// Where the component of this stream, with this path and label, tells its own.
+    pub fn notes(&self, [stream, path, label]: [&Arc<str>; 3]) -> FailureNotes {
         FailureNotes {
             failures: self.clone(),
+            stream: Arc::clone(stream),
             path: Arc::clone(path),
             label: Arc::clone(label),
             began: Instant::now(),
             last: AtomicU64::new(0),
             n_counted: AtomicU64::new(0),
         }
+    }
+
+    /// A stream is gone, and its failures with it.
+    pub fn forget(&self, stream: &str) {
+        self.lock().retain(|(of, ..), _| &**of != stream);
     }
 
     fn lock(&self) -> MutexGuard<'_, ByKind> {
@@ -117,13 +126,14 @@ impl FailureNotes {
         let _ = fmt::write(&mut text, format_args!("{reason}"));
         let kind = kind.unwrap_or_else(|| kind_of(&text.text));
         let mut all = self.failures.lock();
-        let key = (Arc::clone(&self.path), kind);
+        let key = (Arc::clone(&self.stream), Arc::clone(&self.path), kind);
         let before = all.get(&key).map_or(0, |it| it.n);
         if before == 0 && KEPT_MAX <= all.len() {
             let oldest = all.iter().min_by_key(|it| it.1.at).map(|it| it.0.clone());
             oldest.map(|it| all.remove(&it));
         }
         let failed = Failed {
+            stream: Arc::clone(&self.stream),
             path: Arc::clone(&self.path),
             label: Arc::clone(&self.label),
             kind,
@@ -178,7 +188,7 @@ mod tests {
     use super::*;
 
     fn notes(failures: &Failures, path: &str) -> FailureNotes {
-        failures.notes(&path.into(), &"".into())
+        failures.notes([&"".into(), &path.into(), &"".into()])
     }
 
     #[test]

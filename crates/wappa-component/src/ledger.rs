@@ -20,6 +20,69 @@ pub struct Ledger(Arc<Inner>);
 struct Inner {
     limit: usize,
     books: Mutex<Books>,
+    /// What it has together with other ledgers, if anything.
+    pool: Option<Pool>,
+}
+
+/// Memory that several ledgers have together, of which none can take so much that nothing is left for another: each may
+/// hold as much as is free for all others. One alone has half of it at most, two have a third each, and whoever comes
+/// next always finds as much as each of them has. Clones are one and the same.
+#[derive(Clone)]
+pub struct Pool(Arc<PoolInner>);
+
+struct PoolInner {
+    limit: usize,
+    /// What all ledgers hold.
+    total: Mutex<usize>,
+}
+
+impl Pool {
+    /// One of so many bytes.
+    pub fn new(limit: usize) -> Pool {
+        Pool(Arc::new(PoolInner { limit, total: Mutex::default() }))
+    }
+
+    /// What all its ledgers may hold together, in bytes.
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// What all its ledgers hold, in bytes.
+    pub fn held(&self) -> usize {
+        *self.total()
+    }
+
+    /// A ledger of a stream, which takes from the pool what is charged to it.
+    pub fn ledger(&self) -> Ledger {
+        // Alone it has half at most, and its accounts share that.
+        Ledger(Arc::new(Inner { limit: self.0.limit / 2, books: Mutex::default(), pool: Some(self.clone()) }))
+    }
+
+    /// Takes so many bytes for a ledger that holds `held` already.
+    fn take(&self, held: usize, bytes: usize) -> bool {
+        let mut total = self.total();
+        let after = total.saturating_add(bytes);
+        let free = self.0.limit.saturating_sub(after);
+        let has_room = held.saturating_add(bytes) <= free;
+        if has_room {
+            *total = after;
+        }
+        has_room
+    }
+
+    fn give_back(&self, bytes: usize) {
+        *self.total() -= bytes;
+    }
+
+    fn total(&self) -> MutexGuard<'_, usize> {
+        self.0.total.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("limit", &self.limit()).field("held", &self.held()).finish()
+    }
 }
 
 #[derive(Default)]
@@ -59,10 +122,21 @@ pub struct Charges(Vec<Charge>);
 pub struct Refused {
     limit: usize,
     share: usize,
+    /// Whether it is what other streams hold that leaves no more.
+    is_of_pool: bool,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_of_pool {
+            return write!(
+                f,
+                "the guests of this stream would hold more than is left for all others, which is {} of {} \
+                 (`--guest-memory-limit`)",
+                Size(self.share as u64),
+                Size(self.limit as u64)
+            );
+        }
         write!(
             f,
             "all guests of the process would hold more than the limit of {} together (`--guest-memory-limit`), and this \
@@ -76,7 +150,7 @@ impl fmt::Display for Refused {
 impl Ledger {
     /// One for so many bytes.
     pub fn new(limit: usize) -> Ledger {
-        Ledger(Arc::new(Inner { limit, books: Mutex::default() }))
+        Ledger(Arc::new(Inner { limit, books: Mutex::default(), pool: None }))
     }
 
     /// The most that all accounts may hold together, in bytes.
@@ -114,7 +188,7 @@ impl Books {
 
     fn take(&mut self, limit: usize, number: usize, bytes: usize) -> Result<(), Refused> {
         let share = self.share(limit);
-        let refused = Refused { limit, share };
+        let refused = Refused { limit, share, is_of_pool: false };
         let n_accounts = self.held.len() - self.free.len();
         let held = self.held[number];
         let (Some(after), Some(total)) = (held.checked_add(bytes), self.total.checked_add(bytes)) else {
@@ -159,12 +233,24 @@ impl Account {
 
     fn take(&self, bytes: usize) -> Result<(), Refused> {
         let Owner { ledger, number } = &*self.0;
-        ledger.books().take(ledger.0.limit, *number, bytes)
+        let mut books = ledger.books();
+        let held = books.total;
+        books.take(ledger.0.limit, *number, bytes)?;
+        let Some(pool) = ledger.0.pool.as_ref().filter(|it| !it.take(held, bytes)) else { return Ok(()) };
+        books.give_back(ledger.0.limit, *number, bytes);
+        Err(Refused {
+            limit: pool.limit(),
+            share: pool.limit().saturating_sub(pool.held()),
+            is_of_pool: true,
+        })
     }
 
     fn give_back(&self, bytes: usize) {
         let Owner { ledger, number } = &*self.0;
         ledger.books().give_back(ledger.0.limit, *number, bytes);
+        if let Some(pool) = &ledger.0.pool {
+            pool.give_back(bytes);
+        }
     }
 }
 
@@ -346,5 +432,34 @@ mod tests {
         assert_eq!((charges.0.len(), ledger.held()), (1, 10));
         drop(charges);
         assert_eq!(ledger.held(), 0);
+    }
+
+    #[test]
+    fn whoever_comes_next_finds_room_in_a_pool() {
+        let pool = Pool::new(1200);
+        let greedy = |ledger: &Ledger| {
+            let account = ledger.account();
+            let mut charge = account.charge(0).expect("nothing is always there");
+            while charge.grow(1).is_ok() {}
+            charge
+        };
+        let (one, two, three) = (pool.ledger(), pool.ledger(), pool.ledger());
+        let first = greedy(&one);
+        assert_eq!(first.bytes(), 600);
+        let second = greedy(&two);
+        assert_eq!(second.bytes(), 300);
+        let third = greedy(&three);
+        assert_eq!((third.bytes(), pool.held()), (150, 1050));
+        // Those that were greedy before get no more, and what they give back is for whoever has less.
+        assert!(one.account().charge(1).is_err());
+        drop(first);
+        let mut second = second;
+        while second.grow(1).is_ok() {}
+        assert_eq!((second.bytes(), pool.held()), (525, 675));
+        drop((second, third));
+        assert_eq!(pool.held(), 0);
+        let text =
+            pool.ledger().account().charge(1200).err().map(|it| it.to_string()).expect("it is too much");
+        assert!(text.contains("`--guest-memory-limit`"), "{text}");
     }
 }

@@ -73,7 +73,7 @@ pub use crate::{
     growth::Growth,
     helpers::{HelperLane, Helpers},
     input::{ConnectError, Input, ReadError},
-    ledger::{Account, Charge, Charges, Ledger, Refused},
+    ledger::{Account, Charge, Charges, Ledger, Pool, Refused},
     line_rate::{Admitted, LINES_PER_SECOND, LineRate},
     logger::{Level, LogSink, Logger},
     metrics::{Counter, Gauge, Histogram, Metrics, Present, Sample, Series, SeriesSpec, Timing},

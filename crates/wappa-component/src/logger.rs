@@ -46,6 +46,25 @@ struct Of {
     sink: Arc<dyn LogSink>,
 }
 
+/// Adds the name of a stream to all lines.
+struct OfStream {
+    stream: String,
+    sink: Arc<dyn LogSink>,
+}
+
+impl LogSink for OfStream {
+    fn enabled(&self, level: Level) -> bool {
+        self.sink.enabled(level)
+    }
+
+    fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len() + 1);
+        all.extend(fields.iter().cloned());
+        all.push(("stream", Cow::Borrowed(&self.stream)));
+        self.sink.write(level, message, &all);
+    }
+}
+
 impl Of {
     fn write(&self, level: Level, message: &str, fields: &[(&str, Cow<'_, str>)]) {
         let mut all: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len() + 2);
@@ -86,6 +105,11 @@ impl Logger {
             fn write(&self, _: Level, _: &str, _: &[(&str, Cow<'_, str>)]) {}
         }
         Logger::new(Arc::new(Silent))
+    }
+
+    /// A logger of a stream among several: its lines, and those of its components, say which it is.
+    pub fn for_stream(&self, stream: &str) -> Logger {
+        Logger::new(Arc::new(OfStream { stream: stream.to_string(), sink: Arc::clone(&self.sink) }))
     }
 
     /// A logger for the component with this label (empty if it has none) and path.

@@ -2,23 +2,37 @@
 //! there may be several of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-/// All series of a stream. Cloning shares.
+/// All series of a process, and of which of its streams those are that are registered here. Cloning shares.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics(Arc<Mutex<All>>);
+pub struct Metrics {
+    all: Arc<Mutex<All>>,
+    /// None: of the process, or of the one stream that it has.
+    scope: Option<Arc<Scope>>,
+}
+
+/// A stream among several, or one version of it: what it registers has one label more, and goes with it.
+#[derive(Debug)]
+struct Scope {
+    stream: String,
+    number: u64,
+}
 
 #[derive(Default)]
 struct All {
     series: BTreeMap<Series, Kept>,
     rename: Option<Rename>,
+    /// How many scopes there were, and which of them are there.
+    n_scopes: u64,
+    scopes: BTreeSet<u64>,
 }
 
 /// What a series is shown as; nothing where it is not shown.
@@ -33,6 +47,8 @@ impl fmt::Debug for All {
 #[derive(Clone, Debug)]
 struct Kept {
     value: Value,
+    /// The scope that registered it last; 0: none.
+    scope: u64,
     /// What it is shown as, where it is renamed.
     shown: Option<Option<Series>>,
 }
@@ -101,6 +117,50 @@ macro_rules! series {
 }
 
 impl Metrics {
+    /// The label that says of which stream a series is.
+    pub const STREAM: &'static str = "stream";
+
+    /// The same series for a stream among several: what is registered through it has the label `stream`, and is there until
+    /// [`Metrics::retire`] is called. A stream that takes the place of one with its name takes over its counts.
+    #[must_use]
+    pub fn of_stream(&self, stream: &str) -> Metrics {
+        let mut all = self.lock();
+        all.n_scopes += 1;
+        let number = all.n_scopes;
+        all.scopes.insert(number);
+        let scope = Some(Arc::new(Scope { stream: stream.to_string(), number }));
+        Metrics { all: Arc::clone(&self.all), scope }
+    }
+
+    /// The stream is over: its series are gone, but for those that one of its name has registered since. What is registered
+    /// later is counted and not shown. Of a process it does nothing.
+    pub fn retire(&self) {
+        let Some(scope) = &self.scope else { return };
+        let mut all = self.lock();
+        all.scopes.remove(&scope.number);
+        all.series.retain(|_, kept| kept.scope != scope.number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A series with these labels and those of the scope.
+    fn named(&self, name: &str, labels: &[(&str, &str)]) -> Series {
+        match &self.scope {
+            None => Series::new(name, labels),
+            Some(scope) => {
+                let of_stream = [(Metrics::STREAM, scope.stream.as_str())];
+                let others = labels.iter().filter(|it| it.0 != Metrics::STREAM);
+                Series::new(name, &others.chain(&of_stream).copied().collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn scope_number(&self) -> u64 {
+        self.scope.as_ref().map_or(0, |it| it.number)
+    }
+
     /// The counter with this name and these labels; it exists, with 0, from here on.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
         match self.series(name, labels, || Value::Counter(Counter::default())) {
@@ -131,10 +191,10 @@ impl Metrics {
     /// Where series are renamed, these are the names that they are shown under; what several have in common is one.
     pub fn samples(&self) -> Vec<(Series, Sample)> {
         // Nothing is counted while the lock is held.
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).series.clone();
+        let all = self.lock().series.clone();
         let mut is_renamed = false;
         let mut samples: Vec<(Series, Sample)> = Vec::with_capacity(all.len());
-        for (series, Kept { value, shown }) in all {
+        for (series, Kept { value, shown, .. }) in all {
             is_renamed |= shown.is_some();
             if let Some(series) = shown.unwrap_or(Some(series)) {
                 samples.push((series, value.sample()));
@@ -151,19 +211,19 @@ impl Metrics {
 
     /// All series under the names that they are recorded under, whatever they are shown as; ordered by name and labels.
     pub fn recorded(&self) -> BTreeMap<Series, Sample> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).series.clone();
+        let all = self.lock().series.clone();
         all.into_iter().map(|(series, kept)| (series, kept.value.sample())).collect()
     }
 
     /// Says what series are shown as. Each is asked about once, when it is made, so this comes first.
     pub fn rename(&self, rename: impl Fn(&Series) -> Option<Series> + Send + Sync + 'static) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).rename = Some(Box::new(rename));
+        self.lock().rename = Some(Box::new(rename));
     }
 
     /// What the series of this name are, if there are any: `a counter`, `a gauge` or `a timing`.
     pub fn kind_of(&self, name: &str) -> Option<&'static str> {
         let first = Series { name: name.to_string(), labels: Vec::new() };
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.lock();
         let (series, kept) = all.series.range(first..).next()?;
         (series.name == name).then(|| kept.value.what())
     }
@@ -171,9 +231,10 @@ impl Metrics {
     /// Shows that something is there, until what is returned is dropped: a gauge that says how many have asked for it, and
     /// that is gone with the last of them. For what labels tell, a version say, so that what is over leaves no series behind.
     pub fn present(&self, name: &str, labels: &[(&str, &str)]) -> Present {
-        let series = Series::new(name, labels);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Value::Gauge(gauge) = all.value(series.clone(), || Value::Gauge(Gauge::default())) else {
+        let series = self.named(name, labels);
+        let mut all = self.lock();
+        let new = || Value::Gauge(Gauge::default());
+        let Value::Gauge(gauge) = all.value(series.clone(), self.scope_number(), new) else {
             panic!("`{name}` is no gauge");
         };
         gauge.add(1);
@@ -182,19 +243,31 @@ impl Metrics {
     }
 
     fn series(&self, name: &str, labels: &[(&str, &str)], new: impl FnOnce() -> Value) -> Value {
-        let series = Series::new(name, labels);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).value(series, new)
+        let series = self.named(name, labels);
+        self.lock().value(series, self.scope_number(), new)
     }
 }
 
 impl All {
-    fn value(&mut self, series: Series, new: impl FnOnce() -> Value) -> Value {
-        if let Some(kept) = self.series.get(&series) {
+    fn value(&mut self, series: Series, scope: u64, new: impl FnOnce() -> Value) -> Value {
+        if scope != 0 && !self.scopes.contains(&scope) {
+            return new();
+        }
+        if let Some(kept) = self.series.get_mut(&series) {
+            let is_of_before = kept.scope < scope;
+            kept.scope = kept.scope.max(scope);
+            // What the version before counted under this name may be something else.
+            if is_of_before {
+                let value = new();
+                if kept.value.what() != value.what() {
+                    kept.value = value;
+                }
+            }
             return kept.value.clone();
         }
         let shown = self.rename.as_ref().map(|rename| rename(&series));
         let value = new();
-        self.series.insert(series, Kept { value: value.clone(), shown });
+        self.series.insert(series, Kept { value: value.clone(), scope, shown });
         value
     }
 }
@@ -218,7 +291,7 @@ pub struct Present {
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let mut all = self.metrics.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.metrics.lock();
         self.gauge.add(-1);
         if self.gauge.get() <= 0 {
             all.series.remove(&self.series);
@@ -457,6 +530,43 @@ fn upper_bound(bucket: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn series_of_streams_come_and_go() {
+        let metrics = Metrics::default();
+        metrics.counter("c", &[]).add(1);
+        let (one, other) = (metrics.of_stream("one"), metrics.of_stream("other"));
+        one.counter("c", &[("path", "p"), ("stream", "a lie")]).add(2);
+        one.counter("gone", &[]).add(2);
+        other.counter("c", &[("path", "p")]).add(3);
+        let shown = |metrics: &Metrics| -> Vec<String> {
+            let line = |(series, sample): (Series, Sample)| {
+                format!("{} {:?} {sample:?}", series.name, series.labels)
+            };
+            metrics.samples().into_iter().map(line).collect()
+        };
+        let of = |path: &str, stream: &str| format!(r#"c [("path", "{path}"), ("stream", "{stream}")]"#);
+        let all = [
+            "c [] Counter(1)".to_string(),
+            format!("{} Counter(2)", of("p", "one")),
+            format!("{} Counter(3)", of("p", "other")),
+            r#"gone [("stream", "one")] Counter(2)"#.to_string(),
+        ];
+        assert_eq!(shown(&metrics), all);
+        // The next version goes on counting, and what is of another kind begins anew.
+        let next = metrics.of_stream("one");
+        next.counter("c", &[("path", "p")]).add(5);
+        next.gauge("gone", &[]).set(7);
+        one.retire();
+        assert_eq!(shown(&metrics)[1], format!("{} Counter(7)", of("p", "one")));
+        assert_eq!(shown(&metrics)[3], r#"gone [("stream", "one")] Gauge(7)"#);
+        one.counter("late", &[]).add(1);
+        next.retire();
+        other.retire();
+        assert_eq!(shown(&metrics), all[..1]);
+        metrics.retire();
+        assert_eq!(shown(&metrics), all[..1]);
+    }
 
     #[test]
     fn a_counter_never_goes_back() {

@@ -35,10 +35,18 @@ const PRINTED_BYTES_MAX: usize = 1 << 20;
 const METADATA_BYTES_MAX: usize = 16 << 10;
 
 /// The components of a process that can be looked at, who looks at them, and what failed last. Cloning shares.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Taps {
     all: Arc<Mutex<All>>,
     failures: Failures,
+    /// The stream whose points are made with it; empty where there is one only.
+    stream: Arc<str>,
+}
+
+impl Default for Taps {
+    fn default() -> Taps {
+        Taps { all: Arc::default(), failures: Failures::default(), stream: "".into() }
+    }
 }
 
 #[derive(Default)]
@@ -57,6 +65,7 @@ pub struct TapPoint {
 }
 
 struct Point {
+    stream: Arc<str>,
     path: Arc<str>,
     label: Arc<str>,
     is_tapped: AtomicBool,
@@ -72,6 +81,8 @@ pub struct Tap {
 /// Which messages are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapRequest {
+    /// The stream that the component is of; empty: of whichever there are.
+    pub stream: String,
     /// The path of the component, with or without `root.`, or its label.
     pub component: String,
     /// Of so many messages one.
@@ -83,6 +94,8 @@ pub struct TapRequest {
 /// A copy of a message, as it left an input or a processor, or as it came to an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// The stream that the component is of; empty where there is one only.
+    pub stream: Arc<str>,
     /// The path of the component.
     pub path: Arc<str>,
     /// The component's label; empty where it has none.
@@ -124,9 +137,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Taps {
+    /// The same, for the components of a stream among several.
+    #[must_use]
+    pub fn of_stream(&self, stream: &str) -> Taps {
+        Taps { stream: stream.into(), ..self.clone() }
+    }
+
     /// A component that can be looked at from here on.
     pub fn point(&self, path: &str, label: &str) -> TapPoint {
         let point = Point {
+            stream: Arc::clone(&self.stream),
             path: path.into(),
             label: label.into(),
             is_tapped: AtomicBool::new(false),
@@ -158,11 +178,11 @@ impl Taps {
         &self.failures
     }
 
-    /// The paths and labels of all components that can be looked at, in order.
-    pub fn components(&self) -> Vec<(Arc<str>, Arc<str>)> {
+    /// The streams, paths and labels of all components that can be looked at, in order.
+    pub fn components(&self) -> Vec<[Arc<str>; 3]> {
         let all = lock(&self.all);
-        let mut components: Vec<_> =
-            all.points.values().map(|it| (Arc::clone(&it.path), Arc::clone(&it.label))).collect();
+        let of = |it: &Point| [&it.stream, &it.path, &it.label].map(Arc::clone);
+        let mut components: Vec<_> = all.points.values().map(|it| of(it)).collect();
         components.sort();
         components.dedup();
         components
@@ -178,7 +198,7 @@ impl TapPoint {
 
     /// Where the component tells what fails.
     pub fn failures(&self) -> FailureNotes {
-        self.taps.failures.notes(&self.point.path, &self.point.label)
+        self.taps.failures.notes([&self.point.stream, &self.point.path, &self.point.label])
     }
 
     /// Shows messages to whoever looks.
@@ -211,6 +231,10 @@ impl Drop for TapPoint {
 
 impl Tapped {
     fn is_of(&self, point: &Point) -> bool {
+        let stream = self.request.stream.as_str();
+        if !stream.is_empty() && stream != &*point.stream {
+            return false;
+        }
         let (name, path) = (self.request.component.as_str(), &*point.path);
         name == path
             || path.strip_prefix("root.") == Some(name)
@@ -286,6 +310,7 @@ impl Seen {
             metadata.push((copy(name), copy(&value.to_text())));
         }
         Seen {
+            stream: Arc::clone(&point.stream),
             path: Arc::clone(&point.path),
             label: Arc::clone(&point.label),
             content,
@@ -354,7 +379,7 @@ mod tests {
     use super::*;
 
     fn request(component: &str, every: u64, rate: u64) -> TapRequest {
-        TapRequest { component: component.to_string(), every, rate }
+        TapRequest { stream: String::new(), component: component.to_string(), every, rate }
     }
 
     fn messages(n: usize) -> Vec<Message> {
@@ -398,7 +423,7 @@ mod tests {
         drop(point);
         assert!(taps.components().is_empty());
         let _again = taps.point("root.input", "a");
-        assert_eq!(taps.components(), [("root.input".into(), "a".into())]);
+        assert_eq!(taps.components(), [["".into(), "root.input".into(), "a".into()]]);
         assert_eq!(take(&mut tap), ["0"]);
     }
 

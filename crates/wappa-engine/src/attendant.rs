@@ -14,6 +14,7 @@ use std::{
 use wappa_component::{Clock, Level, Waits, cause_of_start, watch_mappings};
 
 use crate::{
+    niceness,
     schedule::Schedule,
     stream::STACK_BYTES,
     worker::{self, Shared},
@@ -49,7 +50,10 @@ impl Attendant {
     /// Starts the thread.
     pub(crate) fn start(&self, shared: Arc<Shared>) -> io::Result<()> {
         let builder = thread::Builder::new().name("attendant".to_string()).stack_size(STACK_BYTES);
-        let thread = builder.spawn(move || run_guarded(&shared))?;
+        let thread = builder.spawn(move || {
+            niceness::add(shared.niceness);
+            run_guarded(&shared);
+        })?;
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
     }

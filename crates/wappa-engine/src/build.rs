@@ -20,6 +20,7 @@ use crate::{
     intake::Intake,
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
+    of_process::{ComponentsOfStream, SharedResources},
     one_by_one::{Key, OneByOne, Uses},
     reached::Reached,
     replay::{Pace, Replay},
@@ -89,7 +90,11 @@ fn build_all(request: BuildRequest<'_>, instead: Option<Instead<'_>>) -> Result<
         false => None,
     };
     building.check_labels()?;
-    building.all_resources()?;
+    // Of what is for all streams of a process each builds what it refers to.
+    match request.setting.is_one_of_several {
+        true => _ = building.uses.enter(),
+        false => building.all_resources()?,
+    }
     let processors = building.pipeline()?;
     let replays = instead.is_none();
     let input = match instead {
@@ -124,6 +129,7 @@ fn build_all(request: BuildRequest<'_>, instead: Option<Instead<'_>>) -> Result<
     };
     let mut stream = Stream::of_built(request.setting, parts);
     stream.filler = filler;
+    stream.of_process = building.of_process.take();
     Ok((stream, tally))
 }
 
@@ -157,6 +163,45 @@ pub fn build_between(request: BuildRequest<'_>, around: Around) -> Result<(Strea
         caches: building.caches(),
     };
     Ok((Stream::new(request.setting, parts), building.tally))
+}
+
+/// The resources that all streams of a process have together, as one of them finds them.
+fn of_process(services: &Services) -> HashMap<(ComponentKind, String), Resource> {
+    let Some(all) = services.get::<SharedResources>() else { return HashMap::new() };
+    let caches = all.caches().into_iter().map(|(label, it)| (ComponentKind::Cache, label, Shared::Cache(it)));
+    let limits = all.rate_limits().into_iter();
+    let limits = limits.map(|(label, it)| (ComponentKind::RateLimit, label, Shared::RateLimit(it)));
+    caches.chain(limits).map(|(kind, label, it)| ((kind, label), Resource::Built(it))).collect()
+}
+
+/// Builds the caches and rate limits of a config, and adds them to those that all streams of the process have together; one
+/// that is there under the same label is replaced, for all who have it.
+pub fn build_shared(request: BuildRequest<'_>, into: &SharedResources) -> Result<(), BuildError> {
+    let mut building = Building::new(&request);
+    building.check_labels()?;
+    let Resources { caches, rate_limits, .. } = &request.config.resources;
+    let nodes = rate_limits.iter().chain(caches);
+    let mut built = Vec::new();
+    for node in nodes {
+        // Not the one of the process that it replaces.
+        let is_own = |key: &(ComponentKind, String)| key.0 == node.kind && key.1 == node.label;
+        if !built.iter().any(|(kind, label, _)| is_own(&(*kind, String::clone(label)))) {
+            building.resources.retain(|key, _| !is_own(key));
+        }
+        building.resource(node.kind, &node.label)?;
+        let key = (node.kind, node.label.clone());
+        if let Some(Resource::Built(shared)) = building.resources.get(&key) {
+            built.push((node.kind, node.label.clone(), shared.clone()));
+        }
+    }
+    for (_, label, shared) in built {
+        match shared {
+            Shared::Cache(it) => into.put_cache(&label, it),
+            Shared::RateLimit(it) => into.put_rate_limit(&label, it),
+            Shared::Input(_) | Shared::Processor(_) | Shared::Output(_) => (),
+        }
+    }
+    Ok(())
 }
 
 /// Builds an input alone.
@@ -219,6 +264,8 @@ struct Building<'a> {
     resources: HashMap<(ComponentKind, String), Resource>,
     /// How many components were built.
     n_components: usize,
+    /// The same of those that all streams of the process may have together.
+    of_process: Option<ComponentsOfStream>,
     uses: Uses,
     /// Whether messages that failed are turned away, where the config wants that.
     strictness: Option<Strictness>,
@@ -240,6 +287,7 @@ enum Resource {
 }
 
 /// A resource, for all who ask for it.
+#[derive(Clone)]
 enum Shared {
     Input(Arc<Mutex<Box<dyn Input>>>),
     Processor(Arc<dyn Processor>),
@@ -295,8 +343,9 @@ impl<'a> Building<'a> {
             surroundings,
             tracer: Tracer::of(&request.services),
             dir: None,
-            resources: HashMap::new(),
+            resources: of_process(&request.services),
             n_components: 0,
+            of_process: request.services.get().map(ComponentsOfStream::new),
             uses: Uses::default(),
             strictness: Strictness::of(request.config, &request.logger),
             reached: None,
@@ -455,10 +504,12 @@ impl<'a> Building<'a> {
     /// One component more is built.
     fn count(&mut self, node: &ComponentNode, path: &str) -> Result<(), BuildError> {
         self.n_components += 1;
-        if self.n_components <= COMPONENTS_MAX {
-            return Ok(());
-        }
-        let err = BuildError::new(format!("a stream has at most {COMPONENTS_MAX} components"));
+        let err = match self.of_process.as_mut().map_or(Ok(()), ComponentsOfStream::take) {
+            Ok(()) if self.n_components <= COMPONENTS_MAX => return Ok(()),
+            Ok(()) => format!("a stream has at most {COMPONENTS_MAX} components"),
+            Err(max) => format!("all streams of the process have at most {max} components together"),
+        };
+        let err = BuildError::new(err);
         Err(err.placed(node.kind, &node.label, path))
     }
 
@@ -686,7 +737,10 @@ impl Builder for Building<'_> {
         match kept {
             Kept::Cache(label) => self.uses.ask(cache(label)),
             Kept::AnyCache => {
-                self.resources().caches.iter().for_each(|it| self.uses.ask(cache(it.label.clone())));
+                let of_process = self.resources.keys().filter(|it| it.0 == ComponentKind::Cache);
+                let of_process: Vec<String> = of_process.map(|it| it.1.clone()).collect();
+                let labels = self.resources().caches.iter().map(|it| it.label.clone()).chain(of_process);
+                labels.for_each(|it| self.uses.ask(cache(it)));
             }
             Kept::Counts => self.uses.ask(Key::Counts),
             Kept::Trace => self.tracer.keep_ids(),

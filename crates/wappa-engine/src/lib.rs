@@ -12,7 +12,9 @@ mod job;
 #[cfg(test)]
 mod jumping;
 mod line;
+mod niceness;
 mod observe;
+mod of_process;
 mod one_by_one;
 mod panics;
 mod quiet;
@@ -37,8 +39,12 @@ mod world;
 
 pub use crate::{
     activity::Activity,
-    build::{Around, BuildRequest, Instead, OutputInstead, build, build_between, build_instead, threads},
+    build::{
+        Around, BuildRequest, Instead, OutputInstead, build, build_between, build_instead, build_shared,
+        threads,
+    },
     observe::{Tally, Totals},
+    of_process::{ComponentsOfProcess, SharedResources},
     panics::is_reported,
     reached::Reached,
     series::SERIES,

@@ -10,7 +10,9 @@ use crate::{
     filler::{self, Filler},
     intake::Intake,
     line::Line,
+    niceness,
     observe::{Observed, Tally},
+    of_process::ComponentsOfStream,
     recall::Recall,
     replay::Bound,
     schedule::{Schedule, Window},
@@ -64,6 +66,8 @@ pub struct Stream {
     pub(crate) window: Window,
     /// What reads the input, where there is a buffer; `parts` has the other end of that.
     pub(crate) filler: Option<Filler>,
+    /// Its components, among those of all streams of a process.
+    pub(crate) of_process: Option<ComponentsOfStream>,
 }
 
 /// What a stream's components need to know of it before it exists.
@@ -79,6 +83,8 @@ pub struct Setting {
     pub(crate) tally: Tally,
     pub(crate) replay_bound: Bound,
     pub(crate) taps: Taps,
+    /// Whether others run beside it, with each of which it shares the machine evenly.
+    pub(crate) is_one_of_several: bool,
 }
 
 impl Setting {
@@ -97,6 +103,7 @@ impl Setting {
             tally: Tally::default(),
             replay_bound: Bound::default(),
             taps: Taps::default(),
+            is_one_of_several: false,
         })
     }
 
@@ -104,6 +111,13 @@ impl Setting {
     #[must_use]
     pub fn tapped_by(self, taps: &Taps) -> Setting {
         Setting { taps: taps.clone(), ..self }
+    }
+
+    /// The same, for a stream beside others in the process: all its threads together get no more of the machine's processors
+    /// than those of another one, when both want them.
+    #[must_use]
+    pub fn one_of_several(self) -> Setting {
+        Setting { is_one_of_several: true, ..self }
     }
 
     /// The way to stop the stream.
@@ -154,18 +168,21 @@ impl Stream {
     /// As [`Stream::new`], with an input and an output whose connections are taken care of.
     pub(crate) fn of_built(setting: &Setting, parts: Assembly) -> Stream {
         assert!(0 < parts.threads, "a pipeline has a thread");
-        Stream { parts, setting: setting.clone(), window: Window::default(), filler: None }
+        Stream { parts, setting: setting.clone(), window: Window::default(), filler: None, of_process: None }
     }
 
     /// Runs until the input is over and everything is answered, or until the stream is stopped.
-    pub fn run(self) -> io::Result<Report> {
+    pub fn run(mut self) -> io::Result<Report> {
+        let of_process = self.of_process.take();
         let shared = self.prepare();
-        finish(&shared)
+        let report = finish(&shared);
+        drop((shared, of_process));
+        report
     }
 
     /// Everything but the threads.
     pub(crate) fn prepare(self) -> Arc<Shared> {
-        let Stream { parts, setting, window, filler } = self;
+        let Stream { parts, setting, window, filler, of_process: _ } = self;
         let filler_bell = filler.as_ref().map(|it| it.bell.clone());
         let stages: Vec<Stage> =
             parts.processors.into_iter().map(|(path, processor)| Stage { path, processor }).collect();
@@ -189,6 +206,7 @@ impl Stream {
             activity: setting.activity,
             tally: setting.tally,
             n_threads: parts.threads,
+            niceness: if setting.is_one_of_several { niceness::of_each(parts.threads) } else { 0 },
             caches: parts.caches,
             input_takes_back: takes_back,
             filler: Monitor::new(&setting.world, filler),
@@ -242,6 +260,11 @@ fn run_threads(shared: &Arc<Shared>) -> io::Result<()> {
                 Some(filler) => ("buffer".to_string(), Box::new(move || filler::run_guarded(&own, filler))),
                 None => (format!("pipeline-{thread}"), Box::new(move || worker::run_guarded(&own, thread))),
             };
+        let niceness = shared.niceness;
+        let run = move || {
+            niceness::add(niceness);
+            run();
+        };
         thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(run)
     };
     let mut threads = Vec::with_capacity(n_threads);

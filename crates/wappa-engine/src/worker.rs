@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) tally: Tally,
     pub(crate) n_threads: usize,
+    /// By how much each thread is nicer than the process.
+    pub(crate) niceness: i32,
     /// What mappings may ask.
     pub(crate) caches: Caches,
     pub(crate) input_takes_back: bool,

@@ -11,6 +11,7 @@ mod answer;
 mod auth;
 mod body;
 mod cors;
+mod cross_site;
 mod debug;
 mod escapes;
 mod host;
@@ -27,15 +28,18 @@ mod routes;
 mod server;
 mod service;
 mod sniff;
+mod streams;
 mod websocket;
 
 use wappa_component::Component;
 
 pub use crate::{
     debug::{Debug, Made},
+    metrics::json_api::stats_of_stream,
     page::{Picture, PicturePart, PictureWay, StreamState, StreamView, View},
     routes::Routes,
     service::{Readiness, Service, Shown},
+    streams::{ReadyPath, StreamsApi, StreamsReply, StreamsRequest, StreamsSubject},
 };
 
 /// All components of this crate, for the program's table.

@@ -52,7 +52,19 @@ where
 
 /// The paths of a server. Cloning shares.
 #[derive(Clone, Default)]
-pub struct Routes(Arc<Shared>);
+pub struct Routes {
+    shared: Arc<Shared>,
+    /// The stream among several whose paths are taken with it.
+    of: Option<Arc<OfStream>>,
+}
+
+/// A stream among several.
+#[derive(Debug)]
+struct OfStream {
+    name: String,
+    /// What stands before its paths, as it is; empty for nothing.
+    prefix: String,
+}
 
 struct Shared {
     list: RwLock<Vec<Route>>,
@@ -74,6 +86,8 @@ impl Default for Shared {
 }
 
 struct Route {
+    /// The stream that took it; empty where there is one only, or where it is the server's own.
+    stream: String,
     path: String,
     pattern: Pattern,
     description: &'static str,
@@ -81,6 +95,8 @@ struct Route {
     handler: Option<Arc<dyn Handler>>,
     /// Whether a component has it.
     is_taken: bool,
+    /// Whether it is the server's own, which nothing that a component takes can stand before.
+    is_own: bool,
 }
 
 /// A path that somebody has. When it is dropped, requests hear that nobody answers any more, until another takes it.
@@ -97,12 +113,14 @@ enum Pattern {
 }
 
 impl Pattern {
-    fn new(path: &str) -> Result<Pattern, String> {
+    /// Of what stands behind a prefix, which is taken as it is.
+    fn new(prefix: &str, path: &str) -> Result<Pattern, String> {
         let is_begin = path.ends_with('/');
         if !path.contains('{') {
             return Ok(if is_begin { Pattern::Begin } else { Pattern::Exact });
         }
-        let (mut names, mut n_outside, mut text) = (Vec::new(), 0, "^".to_string());
+        let (mut names, mut n_outside) = (Vec::new(), prefix.len());
+        let mut text = format!("^{}", regex::escape(prefix));
         let mut rest = path;
         while let Some((before, behind)) = rest.split_once('{') {
             let end = end_of(behind).ok_or("a brace is not closed")?;
@@ -146,9 +164,18 @@ fn end_of(text: &str) -> Option<usize> {
     })
 }
 
+/// What the program has below a path of its own, with several streams.
+const BELOW_OWN: [&str; 3] = ["/streams", "/resources", "/debug"];
+
+fn is_below_own(path: &str) -> bool {
+    BELOW_OWN
+        .iter()
+        .any(|it| path.strip_prefix(it).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
 /// Whether a path can be served; the error is one line.
 pub(crate) fn check(path: &str) -> Result<(), String> {
-    let cause = match Pattern::new(path) {
+    let cause = match Pattern::new("", path) {
         Err(cause) => cause,
         Ok(_) if !path.starts_with('/') => "it does not begin with `/`".to_string(),
         Ok(_) => return Ok(()),
@@ -159,29 +186,72 @@ pub(crate) fn check(path: &str) -> Result<(), String> {
 impl Routes {
     /// From now on clients can come.
     pub(crate) fn open(&self) {
-        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Clients cannot come, for this reason.
     pub fn close(&self, why: &str) {
-        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
+        *self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
     }
 
     /// Whether clients can come; the error is why not.
     pub(crate) fn check_open(&self) -> Result<(), String> {
-        self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+        self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+
+    /// The same, for what a stream among several takes. With a prefix its paths are below its name.
+    #[must_use]
+    pub fn of_stream(&self, name: &str, has_prefix: bool) -> Routes {
+        let prefix = if has_prefix { format!("/{name}") } else { String::new() };
+        let of = Some(Arc::new(OfStream { name: name.to_string(), prefix }));
+        Routes { shared: Arc::clone(&self.shared), of }
+    }
+
+    /// Forgets the paths that the stream has let go. Until then requests for them hear that nobody answers.
+    pub fn tidy(&self) {
+        let Some(of) = &self.of else { return };
+        let mut routes = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
+        routes.retain(|it| it.is_taken || it.stream != of.name);
     }
 
     /// Takes a path for a component; the error says that another one has it, and what to do.
     pub(crate) fn take(&self, path: &str, description: &'static str) -> Result<Place, String> {
-        self.put(path, description, None, true)?;
-        Ok(Place { routes: self.clone(), path: path.to_string() })
+        check(path)?;
+        let (stream, prefix) = match &self.of {
+            Some(of) => (of.name.as_str(), of.prefix.as_str()),
+            None => ("", ""),
+        };
+        if self.of.is_some() && prefix.is_empty() && is_below_own(path) {
+            return Err(format!(
+                "path {path} is below one of the program's own: give the component another one"
+            ));
+        }
+        let pattern = Pattern::new(prefix, path)?;
+        let path = format!("{prefix}{path}");
+        self.put(Route {
+            stream: stream.to_string(),
+            path: path.clone(),
+            pattern,
+            description,
+            handler: None,
+            is_taken: true,
+            is_own: false,
+        })?;
+        Ok(Place { routes: self.clone(), path })
     }
 
     /// Serves a path, as long as the server is there.
     pub(crate) fn serve(&self, path: &str, description: &'static str, handler: impl Handler + 'static) {
-        self.put(path, description, Some(Arc::new(handler)), true)
-            .expect("the paths of a service are its own");
+        let route = Route {
+            stream: String::new(),
+            path: path.to_string(),
+            pattern: Pattern::new("", path).expect("the paths of a service can be served"),
+            description,
+            handler: Some(Arc::new(handler)),
+            is_taken: true,
+            is_own: true,
+        };
+        self.put(route).expect("the paths of a service are its own");
     }
 
     /// Serves exactly this path, as long as the server is there, where no component has it.
@@ -192,38 +262,45 @@ impl Routes {
         handler: impl Handler + 'static,
     ) {
         let handler: Option<Arc<dyn Handler>> = Some(Arc::new(handler));
-        let route =
-            Route { path: path.to_string(), pattern: Pattern::Exact, description, handler, is_taken: true };
-        self.0.beneath.write().unwrap_or_else(PoisonError::into_inner).push(route);
+        let route = Route {
+            stream: String::new(),
+            path: path.to_string(),
+            pattern: Pattern::Exact,
+            description,
+            handler,
+            is_taken: true,
+            is_own: true,
+        };
+        self.shared.beneath.write().unwrap_or_else(PoisonError::into_inner).push(route);
     }
 
     /// Whether some path is a component's that does not answer yet, which it does as soon as it reads.
-    pub(crate) fn are_opening(&self) -> bool {
-        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
-        routes.iter().any(|it| it.is_taken && it.handler.is_none())
+    pub fn are_opening(&self) -> bool {
+        let routes = self.shared.list.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().any(|it| it.is_taken && it.handler.is_none() && self.is_mine(it))
     }
 
-    fn put(
-        &self,
-        path: &str,
-        description: &'static str,
-        handler: Option<Arc<dyn Handler>>,
-        is_taken: bool,
-    ) -> Result<(), String> {
-        check(path)?;
-        let pattern = Pattern::new(path)?;
-        let mut routes = self.0.list.write().unwrap_or_else(PoisonError::into_inner);
-        if routes.iter().any(|it| it.path == path && it.is_taken) {
-            return Err(format!("path {path} is another component's: give one of them a path of its own"));
+    /// Whether a route is of the stream whose paths these are; or of any, where these are of all.
+    fn is_mine(&self, route: &Route) -> bool {
+        self.of.as_ref().is_none_or(|it| it.name == route.stream)
+    }
+
+    fn put(&self, route: Route) -> Result<(), String> {
+        let mut routes = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.iter().any(|it| it.path == route.path && it.is_taken) {
+            return Err(format!(
+                "path {} is another component's: give one of them a path of its own",
+                route.path
+            ));
         }
-        routes.retain(|it| it.path != path);
-        routes.push(Route { path: path.to_string(), pattern, description, handler, is_taken });
-        routes.sort_by_cached_key(|it| (it.pattern.rank(&it.path), it.path.clone()));
+        routes.retain(|it| it.path != route.path);
+        routes.push(route);
+        routes.sort_by_cached_key(|it| (!it.is_own, it.pattern.rank(&it.path), it.path.clone()));
         Ok(())
     }
 
     fn change(&self, path: &str, change: impl FnOnce(&mut Route)) {
-        let mut routes = self.0.list.write().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(route) = routes.iter_mut().find(|it| it.path == path) {
             change(route);
         }
@@ -231,8 +308,8 @@ impl Routes {
 
     /// Who answers for a path, and what stands for the names in it.
     pub(crate) fn find(&self, path: &[u8]) -> Option<Found> {
-        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
-        let beneath = self.0.beneath.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.shared.list.read().unwrap_or_else(PoisonError::into_inner);
+        let beneath = self.shared.beneath.read().unwrap_or_else(PoisonError::into_inner);
         routes.iter().chain(&*beneath).find_map(|route| {
             let vars = match &route.pattern {
                 Pattern::Exact => (path == route.path.as_bytes()).then(Vec::new),
@@ -251,9 +328,9 @@ impl Routes {
 
     /// All paths, each with what is there.
     pub(crate) fn list(&self) -> BTreeMap<String, &'static str> {
-        let routes = self.0.list.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.shared.list.read().unwrap_or_else(PoisonError::into_inner);
         let description = |it: &Route| if it.is_taken { it.description } else { "Endpoint disabled." };
-        let beneath = self.0.beneath.read().unwrap_or_else(PoisonError::into_inner);
+        let beneath = self.shared.beneath.read().unwrap_or_else(PoisonError::into_inner);
         beneath.iter().chain(&*routes).map(|it| (it.path.clone(), description(it))).collect()
     }
 }
@@ -338,6 +415,33 @@ mod tests {
         drop(place);
         assert_eq!(routes.list().get("/a"), Some(&"Endpoint disabled."));
         assert!(routes.take("/a", "Test.").is_ok());
+    }
+
+    #[test]
+    fn streams_have_paths_of_their_own() {
+        let routes = Routes::default();
+        routes.serve("/streams/{id}", "Own.", |_: Asked| async { unavailable() });
+        let (one, other) = (routes.of_stream("a{b", true), routes.of_stream("c", true));
+        let places = ["/post", "/p/{id}"].map(|it| one.take(it, "Test.").expect("it is its own"));
+        let of_other = other.take("/post", "Test.").expect("it is its own");
+        assert_eq!(find(&routes, "/a{b/post"), "closed ");
+        assert_eq!(find(&routes, "/a{b/p/x"), "closed id=x");
+        assert_eq!(find(&routes, "/c/post"), "closed ");
+        assert_eq!(find(&routes, "/post"), "nobody");
+        // What is gone is said to be unavailable until its stream has been put in order.
+        drop(places);
+        assert_eq!(find(&routes, "/a{b/post"), "closed ");
+        one.tidy();
+        assert_eq!(find(&routes, "/a{b/post"), "nobody");
+        drop(of_other);
+        other.tidy();
+        assert_eq!(routes.list().len(), 1);
+        // Nothing stands before what is the program's, whatever it matches.
+        let bare = routes.of_stream("d", false);
+        let err = bare.take("/streams/x", "Test.").err().expect("it is the program's");
+        assert!(err.contains("below one of the program's own"), "{err}");
+        let _wide = bare.take("/{a:.*}/{b:.*}{c:.*}", "Test.").expect("nobody has it");
+        assert_eq!(find(&routes, "/streams/x"), "open id=x");
     }
 
     #[test]

@@ -19,17 +19,19 @@ use crate::{
     answer::{Answer, error, held, of_type, text},
     auth::BasicAuth,
     cors::Cors,
+    cross_site::Origins,
     debug::{self, Debug, Shield},
     page::{self, View},
     routes::{Asked, Routes},
     server::{Limits, PROTOCOLS, Server, Setup},
+    streams::{self, StreamsApi},
 };
 
 /// The wait before another attempt to listen where somebody else does.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// How far the stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the stream is, or all of them are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It is being built.
     Starting,
@@ -42,6 +44,8 @@ pub enum Readiness {
     },
     /// It has come to its end.
     Ended,
+    /// Of several streams these run and do not have all connections that they want.
+    Unconnected(Vec<String>),
 }
 
 /// What the service shows.
@@ -58,6 +62,8 @@ pub struct Shown {
     pub debug: Option<Debug>,
     /// What the page at `/` shows.
     pub view: View,
+    /// Who has the streams, where there are several and clients may change them.
+    pub streams: Option<Arc<dyn StreamsApi>>,
 }
 
 /// The HTTP service of a process.
@@ -68,6 +74,7 @@ pub struct Service {
     address: Address,
     scheme: &'static str,
     has_password: bool,
+    origins: Origins,
     new_setup: Arc<dyn Fn() -> Result<Setup, String> + Send + Sync>,
     listening: Arc<Mutex<Option<Server>>>,
     attempts: Option<JoinHandle<()>>,
@@ -88,6 +95,7 @@ impl Service {
         let (config, of_setup, log) = (config.clone(), routes.clone(), logger.clone());
         let has_tls = tls.is_some();
         let has_password = config.basic_auth.enabled;
+        let named = if config.cors.enabled { config.cors.allowed_origins.clone() } else { Vec::new() };
         let new_setup = move || {
             Ok(Setup {
                 routes: of_setup.clone(),
@@ -106,6 +114,7 @@ impl Service {
             address,
             scheme: if has_tls { "https" } else { "http" },
             has_password,
+            origins: Origins { named },
             new_setup: Arc::new(new_setup),
             listening: Arc::default(),
             attempts: None,
@@ -119,7 +128,7 @@ impl Service {
 
     /// Serves what is shown.
     pub fn show(&self, shown: Shown) {
-        let Shown { version, built, readiness, page, debug, view } = shown;
+        let Shown { version, built, readiness, page, debug, view, streams } = shown;
         let shield = Shield { has_password: self.has_password };
         let routes = &self.routes;
         routes.serve("/ping", "Ping me.", |_: Asked| ready(text("pong")));
@@ -130,10 +139,18 @@ impl Service {
         routes.serve("/endpoints", "Returns this map of endpoints.", move |_: Asked| {
             ready(text(json_object(&listed.list())))
         });
-        let description =
-            "Returns 200 OK if all inputs and outputs are connected, otherwise a 503 is returned.";
+        let description = match streams.is_some() {
+            true => {
+                "Returns 200 OK if the inputs and outputs of all running streams are connected, otherwise a 503 is \
+                 returned. If there are no active streams 200 is returned."
+            }
+            false => "Returns 200 OK if all inputs and outputs are connected, otherwise a 503 is returned.",
+        };
         let paths = routes.clone();
-        routes.serve("/ready", description, move |_: Asked| ready(answer_of(readiness().with(&paths))));
+        routes.serve("/ready", description, move |_: Asked| ready(ready_answer(readiness().with(&paths))));
+        if let Some(api) = streams {
+            streams::serve(routes, api, shield, self.origins.clone());
+        }
         if let Some((page, metrics)) = page {
             let description = "Exposes service-wide metrics in the format configured.";
             for path in ["/stats", "/metrics"] {
@@ -235,7 +252,7 @@ fn say_listening(logger: &Logger, scheme: &str, address: SocketAddr) {
     logger.info(&format!("Listening for HTTP requests at: {scheme}://{address}"));
 }
 
-fn answer_of(readiness: Readiness) -> Answer {
+pub(crate) fn ready_answer(readiness: Readiness) -> Answer {
     match readiness {
         Readiness::Running { inputs: true, outputs: true } => text("OK"),
         Readiness::Running { inputs, outputs } => {
@@ -250,13 +267,19 @@ fn answer_of(readiness: Readiness) -> Answer {
             *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             answer
         }
+        Readiness::Unconnected(names) if names.is_empty() => text("OK"),
+        Readiness::Unconnected(names) => {
+            let mut answer = text(format!("streams {} are not connected\n", names.join(", ")));
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            answer
+        }
         Readiness::Ended => error(StatusCode::NOT_FOUND, "Stream terminated"),
     }
 }
 
 impl Readiness {
     /// An input is connected a moment before it answers whoever comes to its paths: until then it is not ready.
-    fn with(self, paths: &Routes) -> Readiness {
+    pub(crate) fn with(self, paths: &Routes) -> Readiness {
         match self {
             Readiness::Running { inputs, outputs } => {
                 Readiness::Running { inputs: inputs && !paths.are_opening(), outputs }

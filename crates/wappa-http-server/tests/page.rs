@@ -82,7 +82,7 @@ fn who_is_told_what() {
     let all = told(&mut own, has_failed);
     assert!(all.contains("\"trusted\":true") && all.contains("a secret: bad"), "{all}");
     assert!(
-        all.contains("\"\\nroot.pipeline.processors.0\":{\"kind\":\"processor\",\"label\":\"picky\""),
+        all.contains("\"root.pipeline.processors.0\":{\"kind\":\"processor\",\"label\":\"picky\""),
         "{all}"
     );
     let public = told(&mut foreign, has_failed);

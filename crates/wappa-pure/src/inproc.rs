@@ -9,16 +9,23 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use wappa_component::{Delivery, InputBell, OutputBell, PARCEL_MESSAGES_MAX};
+use wappa_component::{Delivery, InputBell, OutputBell, PARCEL_MESSAGES_MAX, Services};
 
 /// All pipes of a process, by name.
 #[derive(Default)]
 pub(crate) struct Pipes(Mutex<HashMap<String, Arc<Pipe>>>);
 
+/// Lets the streams of two of these reach each other by `inproc`, where they are built with different services.
+pub fn share_pipes(of: &Services, with: &mut Services) {
+    with.insert(of.get_or_default::<Pipes>());
+}
+
 impl Pipes {
     /// The pipe with this name.
     pub(crate) fn pipe(&self, name: &str) -> Arc<Pipe> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody has any more, of streams that are gone.
+        all.retain(|_, it| 1 < Arc::strong_count(it));
         Arc::clone(all.entry(name.to_string()).or_default())
     }
 }

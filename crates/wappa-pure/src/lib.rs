@@ -38,7 +38,9 @@ use wappa_component::{Component, back_off, batching, duration, fault, writer};
 
 pub use batching::SERIES;
 pub use buffer::SERIES as BUFFER_SERIES;
+
 pub use glob::{PathPattern, Search, Searched};
+pub use inproc::share_pipes;
 pub use stream_lints::lint_stream;
 
 /// All components of this crate, for the program's table: inputs, buffers, processors, outputs, caches, rate limits, scanners,

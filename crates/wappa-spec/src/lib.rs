@@ -91,7 +91,7 @@ pub use printable::{is_printable, printable, printable_json, printable_lines, pr
 pub use reader::{Deprecated, Fields, LintOptions, Options, Reader};
 pub use root::{
     ErrorHandlingConfig, ErrorLogConfig, LOG_LEVELS, LogFileConfig, LoggerConfig, PipelineConfig, Resources,
-    StreamConfig, THREADS_MAX,
+    StreamConfig, StreamPart, THREADS_MAX,
 };
 pub use scrub::{hides, scrub, without_credentials};
 pub use size::Size;

@@ -276,7 +276,156 @@ struct ResourceRoot {
     tests: Vec<TestConfig>,
 }
 
+/// The root of a config that several streams have around them: all but the stream itself.
+#[derive(Config)]
+#[config(lint = lint_around)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
+struct AroundRoot {
+    /// The HTTP service of the program.
+    http: HttpConfig,
+    /// Inputs that are found by their label.
+    #[config(child = "input", resource)]
+    input_resources: Vec<ComponentNode>,
+    /// Processors that are found by their label.
+    #[config(child = "processor", resource)]
+    processor_resources: Vec<ComponentNode>,
+    /// Outputs that are found by their label.
+    #[config(child = "output", resource)]
+    output_resources: Vec<ComponentNode>,
+    /// Caches that are found by their label.
+    #[config(child = "cache", resource)]
+    cache_resources: Vec<ComponentNode>,
+    /// Rate limits that are found by their label.
+    #[config(child = "rate_limit", resource)]
+    rate_limit_resources: Vec<ComponentNode>,
+    /// How the program logs.
+    logger: LoggerConfig,
+    /// Where metrics are sent.
+    #[config(child = "metrics", default = "prometheus: {}")]
+    metrics: ComponentNode,
+    /// Where traces are sent.
+    #[config(child = "tracer", default = "none: {}")]
+    tracer: ComponentNode,
+    /// How long to wait before the stop, for metrics to be fetched.
+    #[config(default = "0s")]
+    shutdown_delay: Option<Duration>,
+    /// How long a stop of a stream may take.
+    #[config(default = "20s")]
+    shutdown_timeout: Option<Duration>,
+    /// Whether none of the configs are trusted.
+    #[config(default = "false", bento = false)]
+    restricted: bool,
+    /// What happens to failed messages everywhere.
+    error_handling: ErrorHandlingConfig,
+    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
+    tests: Vec<TestConfig>,
+}
+
+/// The root of the config of a stream among several.
+#[derive(Config)]
+struct StreamRoot {
+    /// Where messages come from.
+    #[config(child = "input", default = "stdin: {}")]
+    input: ComponentNode,
+    /// What holds messages between input and pipeline.
+    #[config(child = "buffer", default = "none: {}")]
+    buffer: ComponentNode,
+    /// What is done to messages.
+    pipeline: PipelineConfig,
+    /// Where messages go.
+    #[config(child = "output", default = "stdout: {}")]
+    output: ComponentNode,
+}
+
+/// The same in a file, where tests may stand beside it.
+#[derive(Config)]
+#[expect(dead_code, reason = "fields that have no effect are described only")]
+struct StreamFileRoot {
+    /// Where messages come from.
+    #[config(child = "input", default = "stdin: {}")]
+    input: ComponentNode,
+    /// What holds messages between input and pipeline.
+    #[config(child = "buffer", default = "none: {}")]
+    buffer: ComponentNode,
+    /// What is done to messages.
+    pipeline: PipelineConfig,
+    /// Where messages go.
+    #[config(child = "output", default = "stdout: {}")]
+    output: ComponentNode,
+    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
+    tests: Vec<TestConfig>,
+}
+
+/// A stream among several: what its own config says.
+#[derive(Clone, Debug)]
+pub struct StreamPart {
+    /// Where messages come from.
+    pub input: ComponentNode,
+    /// What holds them before the pipeline.
+    pub buffer: ComponentNode,
+    /// What is done to them.
+    pub pipeline: PipelineConfig,
+    /// Where they go.
+    pub output: ComponentNode,
+    /// Whether it is not trusted: see [`Registry::is_restricted`].
+    pub is_restricted: bool,
+}
+
+impl StreamPart {
+    /// Its fields.
+    pub const FIELDS: &'static [Field] = StreamRoot::FIELDS;
+
+    /// Reads the config of a stream alone.
+    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
+        let StreamRoot { input, buffer, pipeline, output } = read_root(node, reader)?;
+        Some(StreamPart { input, buffer, pipeline, output, is_restricted: reader.is_restricted() })
+    }
+
+    /// Reads a file with the config of a stream.
+    pub fn read_file(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
+        let StreamFileRoot { input, buffer, pipeline, output, .. } = read_root(node, reader)?;
+        Some(StreamPart { input, buffer, pipeline, output, is_restricted: reader.is_restricted() })
+    }
+}
+
 impl StreamConfig {
+    /// Reads the config that several streams have around them. Its own stream is the one of an empty config.
+    pub fn read_around(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
+        let root: AroundRoot = match reader.spec(ComponentKind::Metrics, "prometheus") {
+            Some(_) => read_root(node, reader)?,
+            None => read_root(&without_metrics(node), reader)?,
+        };
+        let empty = StreamConfig::empty(reader.registry()).ok()?;
+        Some(StreamConfig {
+            shown: root.http.enabled.then(|| scrub(node, AroundRoot::FIELDS, reader.registry())),
+            http: root.http,
+            names_http: value_at(node, "http").is_some(),
+            resources: Resources {
+                inputs: root.input_resources,
+                processors: root.processor_resources,
+                outputs: root.output_resources,
+                caches: root.cache_resources,
+                rate_limits: root.rate_limit_resources,
+            },
+            logger: root.logger,
+            metrics: root.metrics,
+            tracer: root.tracer,
+            shutdown_delay: root.shutdown_delay.unwrap_or_default(),
+            shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
+            is_restricted: root.restricted || reader.is_restricted(),
+            error_handling: root.error_handling,
+            ..empty
+        })
+    }
+
+    /// The config of a stream that has this one around it.
+    #[must_use]
+    pub fn around(&self, part: StreamPart) -> StreamConfig {
+        let StreamPart { input, buffer, pipeline, output, is_restricted } = part;
+        let is_restricted = is_restricted || self.is_restricted;
+        StreamConfig { input, buffer, pipeline, output, is_restricted, shown: None, ..self.clone() }
+    }
+
     /// The fields of the root of a config file, in the order of Bento's.
     pub const FIELDS: &'static [Field] = Root::FIELDS;
 
@@ -349,8 +498,16 @@ fn read_root<C: Config>(node: &Node, reader: &mut Reader<'_>) -> Option<C> {
 }
 
 fn lint_root(root: &Root, node: &Node, reader: &mut Reader<'_>) {
+    lint_service(&root.http, node, reader);
+}
+
+fn lint_around(root: &AroundRoot, node: &Node, reader: &mut Reader<'_>) {
+    lint_service(&root.http, node, reader);
+}
+
+fn lint_service(config: &HttpConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Some(http) = value_at(node, "http")
-        && root.http.enabled
+        && config.enabled
         && !has_http(reader)
     {
         reader.warn(Rule::NotInWappa, http, "this build of Wappa has no HTTP service: `http` has no effect");

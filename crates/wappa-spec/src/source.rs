@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::component::ComponentNode;
 use crate::labels::Labels;
 use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
-use crate::root::{Resources, StreamConfig};
-use crate::spec::{Registry, Restricted};
+use crate::root::{Resources, StreamConfig, StreamPart};
+use crate::spec::{ComponentKind, Registry, Restricted};
 use crate::yaml::{Node, Pos, parse};
 use crate::{env, set, unquoted};
 
@@ -93,6 +94,12 @@ impl Source {
         }
     }
 
+    /// Another tree, which was made of this one, or is a part of it.
+    #[must_use]
+    pub fn with_node(&self, node: Node) -> Source {
+        Source { node, ..self.clone() }
+    }
+
     /// Says in which directory the file is, for paths in it that are relative to it.
     pub fn in_dir(self, dir: &Path) -> Source {
         Source { dir: Some(dir.into()), ..self }
@@ -106,6 +113,29 @@ impl Source {
     /// Reads it as a main config.
     pub fn stream(&self, registry: &dyn Registry, options: LintOptions) -> Linted<StreamConfig> {
         self.linted(registry, options, StreamConfig::read)
+    }
+
+    /// Reads it as the config that several streams have around them.
+    pub fn around(&self, registry: &dyn Registry, options: LintOptions) -> Linted<StreamConfig> {
+        self.linted(registry, options, StreamConfig::read_around)
+    }
+
+    /// Reads it as the config of a stream among several, or as a file with one.
+    pub fn part(&self, registry: &dyn Registry, options: LintOptions, is_file: bool) -> Linted<StreamPart> {
+        let read = if is_file { StreamPart::read_file } else { StreamPart::read };
+        self.linted(registry, options, read)
+    }
+
+    /// Reads it as a resource of this kind, whose label is told elsewhere.
+    pub fn resource(
+        &self,
+        kind: ComponentKind,
+        registry: &dyn Registry,
+        options: LintOptions,
+    ) -> Linted<ComponentNode> {
+        let mut reader = self.reader(registry, options);
+        let read = ComponentNode::read(kind, &self.node, &mut reader);
+        self.of_reader(read, reader)
     }
 
     /// Reads it as a file of resources.
@@ -126,9 +156,18 @@ impl Source {
     ) -> Linted<T> {
         let restricted = Restricted(registry);
         let registry = if self.asks_for_restriction() { &restricted } else { registry };
+        let mut reader = self.reader(registry, options);
+        let read = read(&self.node, &mut reader);
+        self.of_reader(read, reader)
+    }
+
+    fn reader<'r>(&self, registry: &'r dyn Registry, options: LintOptions) -> Reader<'r> {
         let mut reader = Reader::new(registry, options);
         reader.base_dir.clone_from(&self.dir);
-        let read = read(&self.node, &mut reader);
+        reader
+    }
+
+    fn of_reader<T>(&self, read: Option<T>, reader: Reader<'_>) -> Linted<T> {
         let (config, partial) = if reader.n_stand_ins() == 0 { (read, None) } else { (None, read) };
         let mut lints = self.lints.clone();
         let (found, mut labels) = reader.into_parts();

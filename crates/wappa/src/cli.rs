@@ -183,6 +183,9 @@ impl Options {
 pub(crate) enum Command {
     /// Run a config.
     Run(RunArguments),
+    /// Run many streams in one process, which come and go through an HTTP API.
+    #[cfg(feature = "http")]
+    Streams(crate::streams::StreamsArguments),
     /// Check configs, and say all that is wrong with them.
     Lint(LintArguments),
     /// Run the tests of configs.

@@ -88,8 +88,13 @@ fn modules_of_config(
     if origin == Origin::Nowhere {
         return Err("nothing to compile: name modules, or a config with `-c`".to_string());
     }
-    let reading =
-        Reading { registry, environment, options: LintOptions::default(), guest_memory_limit: None };
+    let reading = Reading {
+        registry,
+        environment,
+        options: LintOptions::default(),
+        guest_memory_limit: None,
+        is_around: false,
+    };
     let resources = globs::expand(&arguments.files.resources)?;
     let Loaded { config, mut findings } = reading.load(&origin, &arguments.set, &resources)?;
     findings.retain(|it| it.lint.is_error());

@@ -10,7 +10,7 @@ use std::{
 use wappa_component::NotRead;
 use wappa_spec::{
     Labels, Level, Lint, LintOptions, Linted, Pos, Registry, Resources, Restricted, Rule, Size, Source,
-    StreamConfig, printable,
+    StreamConfig, StreamPart, printable,
 };
 
 use crate::{cli, environment::Environment, file_text::FileText, markdown, wasm};
@@ -131,6 +131,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) options: LintOptions,
     /// What all guests may hold together, where somebody says so.
     pub(crate) guest_memory_limit: Option<Size>,
+    /// Whether the main config is what several streams have around them.
+    pub(crate) is_around: bool,
 }
 
 /// What was found in files so far.
@@ -217,6 +219,25 @@ impl Reading<'_> {
             }
         }
         Ok(Loaded { config, findings })
+    }
+
+    /// Reads and lints a file with a stream among several. Resources that it refers to are elsewhere.
+    pub(crate) fn part(
+        &self,
+        name: &str,
+        dir: Option<&Path>,
+        bytes: &[u8],
+    ) -> (Option<StreamPart>, Option<Source>, Vec<Finding>) {
+        let (part, source, lints) = match self.source(bytes, dir) {
+            Ok(source) => {
+                let Linted { config, lints, .. } = source.part(self.registry, self.options, true);
+                (config, Some(source), lints)
+            }
+            Err(lints) => (None, None, lints),
+        };
+        let file = Arc::new(FileText::new(name, String::from_utf8_lossy(bytes).into_owned()));
+        let findings = lints.into_iter().map(|lint| Finding { file: Arc::clone(&file), lint });
+        (part, source, findings.collect())
     }
 
     /// Lints files as main configs, or every config in a file of Markdown. Resources may be in any of them; one that is in
@@ -313,7 +334,10 @@ impl Reading<'_> {
 
     /// Reads a main config, with what is to be said of all of it together.
     fn stream(&self, source: &Source) -> Linted<StreamConfig> {
-        let mut linted = source.stream(self.registry, self.options);
+        let mut linted = match self.is_around {
+            true => source.around(self.registry, self.options),
+            false => source.stream(self.registry, self.options),
+        };
         let config = linted.as_far_as_read();
         let of_memory =
             config.zip(self.guest_memory_limit).and_then(|(it, limit)| wasm::lint_memory(it, limit));
@@ -324,7 +348,8 @@ impl Reading<'_> {
         linted
     }
 
-    fn source(&self, bytes: &[u8], dir: Option<&Path>) -> Result<Source, Vec<Lint>> {
+    /// The tree of a config, whose file is in this directory.
+    pub(crate) fn source(&self, bytes: &[u8], dir: Option<&Path>) -> Result<Source, Vec<Lint>> {
         let source =
             Source::read(bytes, |name| self.environment.for_config(name, self.registry.is_restricted()))?;
         Ok(match dir {

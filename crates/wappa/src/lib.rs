@@ -41,6 +41,8 @@ mod service;
 mod serving;
 mod signals;
 mod standard_output;
+#[cfg(feature = "http")]
+mod streams;
 mod table;
 mod tracing;
 mod trial;

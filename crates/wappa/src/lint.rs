@@ -60,6 +60,7 @@ pub(crate) fn lint(
         environment,
         options: lint_options,
         guest_memory_limit: arguments.guest_memory_limit,
+        is_around: false,
     };
     // Without `-r` a resource may well be in a file that is not here.
     let unknown_resource = if files.resources.is_empty() { Level::Warning } else { Level::Error };

@@ -21,7 +21,10 @@ use crate::{
 const ENV_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Commands of Bento that Wappa does not have yet.
-const COMMANDS_OF_BENTO: [&str; 2] = ["streams", "template"];
+const COMMANDS_OF_BENTO: [&str; 2] = [
+    // Where this build has no HTTP service.
+    "streams", "template",
+];
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -81,6 +84,12 @@ fn start(cli: Cli) -> Result<ExitCode, String> {
                 true => crate::trial::dry_run(&arguments.dry, options, &environment),
                 false => Ok(run::run(&options, &environment)),
             }
+        }
+        #[cfg(feature = "http")]
+        Some(Command::Streams(arguments)) => {
+            let options = cli.options.merged(&arguments.options);
+            let environment = prepare(&options)?;
+            crate::streams::streams(&arguments, options, environment)
         }
         Some(Command::Lint(mut arguments)) => {
             arguments.restricted |= cli.options.restricted;

@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options, environment: &Environment) -> ExitCode {
     let keeping = options.compiling.cache(environment);
     let watched = options.watcher.then(Watched::default);
     let ready = table_for(options, &keeping).and_then(|table| {
-        prepare(options, environment, &table, keeping, watched, false).map(|ready| (ready, table))
+        prepare(options, environment, &table, keeping, watched, Purpose::Run).map(|ready| (ready, table))
     });
     match ready {
         Ok((ready, table)) => {
@@ -78,7 +78,7 @@ pub(crate) fn run_instead(
 ) -> Result<Ended, ExitCode> {
     let keeping = options.compiling.cache(environment);
     let table = table_for(options, &keeping)?;
-    let mut ready = prepare(options, environment, &table, keeping, None, true)?;
+    let mut ready = prepare(options, environment, &table, keeping, None, Purpose::ByHand)?;
     let empty = StreamConfig::empty(&table).expect("an empty config is a config");
     ready.config.metrics = empty.metrics;
     ready.config.http.enabled = false;
@@ -97,7 +97,7 @@ pub(crate) fn run_instead(
 }
 
 /// All components, with what lints know of modules, which is nothing yet but for those that the cache trusts.
-fn table_for(options: &Options, keeping: &Keeping) -> Result<Table, ExitCode> {
+pub(crate) fn table_for(options: &Options, keeping: &Keeping) -> Result<Table, ExitCode> {
     let modules = wasm::modules(options.compiling.budget()).map_err(|text| {
         print(io::stderr(), &format!("{}\n", printable_lines(&text)));
         ExitCode::FAILURE
@@ -108,15 +108,26 @@ fn table_for(options: &Options, keeping: &Keeping) -> Result<Table, ExitCode> {
     }))
 }
 
+/// What a config is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be run.
+    Run,
+    /// To be run on messages that somebody gives it, with the log on standard error.
+    ByHand,
+    /// To be around several streams.
+    Around,
+}
+
 /// What a stream can be built from.
-struct Ready {
-    config: StreamConfig,
+pub(crate) struct Ready {
+    pub(crate) config: StreamConfig,
     origin: Origin,
-    logger: Logger,
-    keeping: Keeping,
+    pub(crate) logger: Logger,
+    pub(crate) keeping: Keeping,
     bar: Arc<Bar>,
     /// The files it was made of, where they are watched.
-    watched: Option<Watched>,
+    pub(crate) watched: Option<Watched>,
 }
 
 /// Reads and lints the config, and all that belongs to it. The error is for standard error.
@@ -126,6 +137,7 @@ fn load(
     environment: &Environment,
     table: &Table,
     watched: Option<&Watched>,
+    is_around: bool,
 ) -> Result<Loaded, String> {
     if let Some(watched) = watched {
         watched.begin(origin.path(), &options.files.resources);
@@ -137,6 +149,7 @@ fn load(
         environment,
         options: LintOptions::default(),
         guest_memory_limit: options.guest_memory_limit,
+        is_around,
     };
     let loaded = reading.load(origin, &options.set, &globs::expand(&options.files.resources)?)?;
     if let Some(watched) = watched {
@@ -148,22 +161,23 @@ fn load(
 }
 
 /// Whether findings keep a config from being run. What is not trusted never runs in spite of them.
-fn is_refused(config: &StreamConfig, findings: &[Finding], options: &Options) -> bool {
+pub(crate) fn is_refused(config: &StreamConfig, findings: &[Finding], options: &Options) -> bool {
     let is_chilled = options.chilled && !config.is_restricted;
     !is_chilled && findings.iter().any(|it| it.lint.is_error())
 }
 
-/// Everything before components are built: reads, lints, and opens the log, `by_hand` on standard error.
-fn prepare(
+/// Everything before components are built: reads, lints, and opens the log.
+pub(crate) fn prepare(
     options: &Options,
     environment: &Environment,
     table: &Table,
     keeping: Keeping,
     watched: Option<Watched>,
-    by_hand: bool,
+    purpose: Purpose,
 ) -> Result<Ready, ExitCode> {
+    let by_hand = purpose == Purpose::ByHand;
     let origin = Origin::find(options.files.config.as_deref(), environment);
-    let loaded = load(&origin, options, environment, table, watched.as_ref());
+    let loaded = load(&origin, options, environment, table, watched.as_ref(), purpose == Purpose::Around);
     let Loaded { config, findings } = loaded.map_err(|text| {
         print(io::stderr(), &format!("Configuration file read error: {}\n", printable_lines(&text)));
         ExitCode::FAILURE
@@ -203,7 +217,7 @@ fn prepare(
 }
 
 /// Says why the process ends, in the log, or on standard error where the log takes nothing.
-fn tell(logger: &Logger, text: &str) {
+pub(crate) fn tell(logger: &Logger, text: &str) {
     tell_at(Level::Error, logger, text);
 }
 
@@ -286,7 +300,7 @@ fn announce(origin: &Origin, logger: &Logger) {
     logger.log_with(Level::Info, &origin.announcement(), &fields);
 }
 
-fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
+pub(crate) fn log_findings(findings: &[Finding], is_chilled: bool, logger: &Logger) {
     for finding in findings {
         let (level, message) = match (finding.lint.is_error(), is_chilled) {
             (true, false) => (Level::Error, "Config lint error"),
@@ -389,7 +403,7 @@ fn new_setting() -> Result<Setting, String> {
 }
 
 /// How long the end of the program waits until the last traces are sent.
-const TRACES_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const TRACES_GRACE: Duration = Duration::from_secs(2);
 
 /// Makes streams, one after the other.
 struct Maker<'a> {
@@ -421,6 +435,7 @@ impl Maker<'_> {
             keeping: self.keeping.clone(),
             interrupted: Arc::clone(&self.interrupted),
             guest_memory_limit: self.options.guest_memory_limit,
+            pool: None,
         };
         self.serving.provide(&mut services);
         services.insert(Arc::new(self.tracer.clone()));
@@ -470,7 +485,8 @@ impl Maker<'_> {
         let failed = |text: String| format!("Failed to update the pipeline, which goes on as it was: {text}");
         let modules = wasm::modules(self.options.compiling.budget()).map_err(failed)?;
         let table = table::with_modules(modules);
-        let loaded = load(origin, self.options, self.environment, &table, Some(watched)).map_err(failed)?;
+        let loaded =
+            load(origin, self.options, self.environment, &table, Some(watched), false).map_err(failed)?;
         let Loaded { config, findings } = loaded;
         let is_chilled = self.options.chilled && config.as_ref().is_some_and(|it| !it.is_restricted);
         log_findings(&findings, is_chilled, &self.logger);

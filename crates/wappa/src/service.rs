@@ -106,6 +106,15 @@ enum Event {
     Changed,
 }
 
+/// What happens to a process of several streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// A signal has come.
+    Signal(i32),
+    /// Files have changed.
+    Changed,
+}
+
 /// Signals from the start of the process on, and the end of the stream.
 pub(crate) struct Events {
     tx: SyncSender<Event>,
@@ -160,6 +169,21 @@ impl Events {
         *lock(&self.starting) = None;
     }
 
+    /// Waits for what happens next; not beyond `until`.
+    pub(crate) fn next(&self, until: Option<Instant>) -> Option<Happened> {
+        loop {
+            let event = match until {
+                Some(until) => self.rx.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?,
+                None => self.rx.recv().ok()?,
+            };
+            match event {
+                Event::Signal(signal) => return Some(Happened::Signal(signal)),
+                Event::Changed => return Some(Happened::Changed),
+                Event::Ended(..) => (),
+            }
+        }
+    }
+
     /// Set by the first signal.
     pub(crate) fn was_signaled(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.was_signaled)
@@ -207,7 +231,7 @@ fn names(signal: i32) -> (&'static str, &'static str) {
 /// How long somebody waits for the end of a stream before he wonders.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-fn received(signal: i32) -> String {
+pub(crate) fn received(signal: i32) -> String {
     format!("Received {}, the service is closing", names(signal).0)
 }
 
@@ -460,25 +484,8 @@ impl Service<'_> {
                 code = ExitCode::from(MESSAGES_FAILED);
             }
         }
-        self.tell_totals(took);
+        log_totals(&self.logger, &self.tally, took);
         code
-    }
-
-    /// The last line of a run.
-    fn tell_totals(&self, took: Duration) {
-        let totals = self.tally.totals();
-        let number = |name, value: u64| (name, Cow::Owned(value.to_string()));
-        // Nobody needs to know more exactly.
-        let took = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        let fields = [
-            number("in", totals.read),
-            number("out", totals.written),
-            number("filtered", totals.filtered),
-            number("failed", totals.failed),
-            number("replayed", totals.replayed),
-            ("duration", Cow::Owned(go_duration(took))),
-        ];
-        self.logger.log_with(Level::Info, "Messages of this run", &fields);
     }
 
     /// Ends the process, whatever hangs, a second after the budget is spent.
@@ -506,6 +513,23 @@ impl Service<'_> {
     }
 }
 
+/// The last line of a stream.
+pub(crate) fn log_totals(logger: &Logger, tally: &Tally, took: Duration) {
+    let totals = tally.totals();
+    let number = |name, value: u64| (name, Cow::Owned(value.to_string()));
+    // Nobody needs to know more exactly.
+    let took = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let fields = [
+        number("in", totals.read),
+        number("out", totals.written),
+        number("filtered", totals.filtered),
+        number("failed", totals.failed),
+        number("replayed", totals.replayed),
+        ("duration", Cow::Owned(go_duration(took))),
+    ];
+    logger.log_with(Level::Info, "Messages of this run", &fields);
+}
+
 /// The exit code of two streams, one after the other: the first one that is no success.
 fn worse(before: ExitCode, after: ExitCode) -> ExitCode {
     if before == ExitCode::SUCCESS { after } else { before }
@@ -520,7 +544,7 @@ fn still_at_work(text: &str, activity: &Activity) -> String {
 }
 
 /// A duration in Go's words: `1h2m3.5s`, `250ms`.
-fn go_duration(duration: Duration) -> String {
+pub(crate) fn go_duration(duration: Duration) -> String {
     let fraction = |value: u128, unit: u128| {
         let digits = format!("{:.9}", value as f64 / unit as f64);
         digits.trim_end_matches('0').trim_end_matches('.').to_string()
@@ -545,7 +569,7 @@ fn go_duration(duration: Duration) -> String {
 }
 
 /// Of the time that a stop has: how long the stream works off what it has read, and when all of it is over.
-fn steps_of(shutdown_timeout: Duration) -> (Duration, Duration) {
+pub(crate) fn steps_of(shutdown_timeout: Duration) -> (Duration, Duration) {
     let three_quarters = shutdown_timeout - shutdown_timeout / 4;
     match GRACEFUL_MIN < three_quarters {
         true => (three_quarters, shutdown_timeout),

@@ -10,7 +10,7 @@ use crate::environment::Environment;
 const ADDRESS: &str = "WAPPA_HTTP_ADDRESS";
 
 /// What the config, or else the environment, says of the service.
-fn config_of(config: &StreamConfig, environment: &Environment) -> HttpConfig {
+pub(crate) fn config_of(config: &StreamConfig, environment: &Environment) -> HttpConfig {
     let mut http = config.http.clone();
     if http.address == HttpConfig::ADDRESS
         && let Some(address) = environment.var(ADDRESS)
@@ -39,7 +39,7 @@ mod with_http {
     use crate::{graph::live, run::VERSION, table};
 
     /// How long clients have, at the end, to take their answers.
-    const GRACE: Duration = Duration::from_secs(1);
+    pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
     /// The service, and how far the stream is.
     #[derive(Debug)]
@@ -135,6 +135,7 @@ mod with_http {
                     streams: streams_of(&stream, &shown),
                 },
                 debug,
+                streams: None,
             });
             service.listen(config.names_http)?;
             let routes = service.routes().clone();
@@ -183,7 +184,7 @@ mod with_http {
     }
 
     /// A config as JSON. It is no deeper than YAML may be.
-    fn to_json(node: &Node) -> String {
+    pub(crate) fn to_json(node: &Node) -> String {
         let text = |it: &str| Value::text(it).to_json();
         if let Some(pairs) = node.as_map() {
             let pair = |(key, value): &(Node, Node)| format!("{}:{}", text(key.as_key()), to_json(value));
@@ -297,6 +298,6 @@ mod without_http {
 }
 
 #[cfg(feature = "http")]
-pub(crate) use with_http::Serving;
+pub(crate) use with_http::{GRACE, Serving, to_json};
 #[cfg(not(feature = "http"))]
 pub(crate) use without_http::Serving;

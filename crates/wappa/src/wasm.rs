@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use wappa_component::{Component, Logger, Services};
+use wappa_component::{Component, Logger, Pool, Services};
 use wappa_spec::{
     ComponentKind, ComponentNode, Lint, Node, Pos, Rule, Size, StreamConfig, printable_json, printable_path,
 };
@@ -53,6 +53,7 @@ pub(crate) fn provide(
     if let Some(limit) = providing.guest_memory_limit {
         engine_config.guest_memory = usize::try_from(limit.bytes()).unwrap_or(usize::MAX);
     }
+    engine_config.pool = providing.pool;
     engine_config.compiler = Arc::new(compiler);
     engine_config.cache = cache(providing.keeping, logger);
     let engine = Engine::new(engine_config).map_err(|err| err.to_string())?;
@@ -72,6 +73,8 @@ pub(crate) struct Providing {
     pub(crate) interrupted: Arc<AtomicBool>,
     /// What all guests may hold together; `None`: what the machine has room for.
     pub(crate) guest_memory_limit: Option<Size>,
+    /// What guests of all streams may hold together, where there are several.
+    pub(crate) pool: Option<Pool>,
 }
 
 /// Says when all instances of a config may want more memory than there is for them.
@@ -118,6 +121,13 @@ fn cache(keeping: Keeping, logger: &Logger) -> Option<Arc<CodeCache>> {
 /// What is written in the fields `module_path` of a config, and the directory of the file that it is in.
 pub(crate) fn module_paths(config: &StreamConfig) -> Vec<(String, Option<Arc<Path>>)> {
     Guests::of(config).module_paths
+}
+
+/// The same of some of its components.
+pub(crate) fn module_paths_of(components: &[&ComponentNode]) -> Vec<(String, Option<Arc<Path>>)> {
+    let mut guests = Guests::default();
+    components.iter().for_each(|it| guests.add(it, At::new(it, 1)));
+    guests.module_paths
 }
 
 /// What is known of the guests of a config before they are built.

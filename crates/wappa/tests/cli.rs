@@ -219,7 +219,6 @@ fn what_is_not_there_is_refused() {
         "list --format nope",
         "run a.yaml b.yaml",
         "-t x.yaml",
-        "streams",
         "create nope",
         "--compile-time-limit 0s",
         "inspect",
@@ -285,9 +284,6 @@ fn what_is_not_there_is_refused() {
         exit Some(1); stdout: 
         $ wappa -t x.yaml
         Wappa does not have `--templates` yet
-        exit Some(1); stdout: 
-        $ wappa streams
-        Wappa does not have the command `streams` yet
         exit Some(1); stdout: 
         $ wappa create nope
         Generate error: unrecognised input type 'nope'

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufReader, Write},
+    io::{BufReader, Read, Write},
     net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
@@ -67,7 +67,19 @@ struct Running(Child);
 impl Running {
     fn start(program: &Program, config: &str) -> Running {
         let mut child = program.start(&["-c", config]);
-        let mut log = BufReader::new(child.stdout.take().expect("it is piped"));
+        let log = child.stdout.take().expect("it is piped");
+        Running::listening(child, log)
+    }
+
+    /// With all streams of a folder.
+    fn start_streams(program: &Program, config: &str, folder: &str) -> Running {
+        let mut child = program.start(&["-c", config, "streams", folder]);
+        let log = child.stderr.take().expect("it is piped");
+        Running::listening(child, log)
+    }
+
+    fn listening(child: Child, log: impl Read + Send + 'static) -> Running {
+        let mut log = BufReader::new(log);
         read_until(&mut log, "Listening for HTTP requests at: ");
         thread::spawn(move || _ = std::io::copy(&mut log, &mut std::io::sink()));
         Running(child)
@@ -145,6 +157,51 @@ output: {{ label: away, socket: {{ network: tcp, address: '{}' }} }}
         }
     });
     look.go_on();
+    look.end();
+    drop(running);
+}
+
+/// Traps on every message.
+const PICKY: &str = r#"(module (memory (export "memory") 1) (func (export "process") unreachable))"#;
+
+#[test]
+fn fifty_streams() {
+    let (port, away) = (Port::free(), Port::free());
+    let around =
+        format!("http: {{ address: '{}', debug_endpoints: true }}\nshutdown_timeout: 1s\n", port.address());
+    let mut program = Program::new("page-streams").file("around.yaml", around).file("guest.wat", PICKY);
+    let generate = "input: { generate: { interval: 20ms, mapping: 'root = counter()' } }";
+    for idx in 0..47 {
+        let config = format!(
+            "{generate}\npipeline: {{ threads: 1, processors: [ {{ label: of_s{idx:02}, mapping: root = this }} ] }}\n\
+             output: {{ drop: {{}} }}\n"
+        );
+        program = program.file(&format!("all/s{idx:02}.yaml"), config);
+    }
+    let others = [
+        (
+            "away",
+            format!("{generate}\noutput: {{ socket: {{ network: tcp, address: '{}' }} }}\n", away.address()),
+        ),
+        (
+            "over",
+            "input: { generate: { count: 1, interval: '', mapping: root = 1 } }\noutput: { drop: {} }\n"
+                .to_string(),
+        ),
+        (
+            "guest",
+            "input: { generate: { interval: 20ms, mapping: 'root = \"of the guest\"' } }
+pipeline: { threads: 1, processors: [ { label: picky, wasm: { module_path: guest.wat } } ] }
+output: { drop: {} }
+"
+            .to_string(),
+        ),
+    ];
+    for (name, config) in others {
+        program = program.file(&format!("all/{name}.yaml"), config);
+    }
+    let running = Running::start_streams(&program, "around.yaml", "all");
+    let Some(look) = Look::start(&program, "streams", &port.address()) else { return };
     look.end();
     drop(running);
 }

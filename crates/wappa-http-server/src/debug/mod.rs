@@ -47,7 +47,7 @@ impl Shield {
     }
 
     /// The answer for whoever is not.
-    fn refuses(self, asked: &Asked) -> Option<Answer> {
+    pub(crate) fn refuses(self, asked: &Asked) -> Option<Answer> {
         if self.lets(asked) {
             return None;
         }

@@ -36,15 +36,20 @@ pub(super) fn answer(asked: &Asked, taps: &Taps) -> Answer {
         Err(why) => return mistake(why),
     };
     let components = taps.components();
-    let name = |(path, label): &(Arc<str>, Arc<str>)| match &**label {
-        "" => path.to_string(),
-        label => format!("{path} (label `{label}`)"),
+    let name = |[stream, path, label]: &[Arc<str>; 3]| {
+        let label = if label.is_empty() { String::new() } else { format!(" (label `{label}`)") };
+        let stream = if stream.is_empty() { String::new() } else { format!(" (stream `{stream}`)") };
+        format!("{path}{label}{stream}")
     };
     if request.component.is_empty() {
-        return lines(components.iter().map(name));
+        let of_stream = |it: &&[Arc<str>; 3]| request.stream.is_empty() || request.stream == *it[0];
+        return lines(components.iter().filter(of_stream).map(name));
     }
-    let is_it = |(path, label): &(Arc<str>, Arc<str>)| {
+    let is_it = |[stream, path, label]: &[Arc<str>; 3]| {
         let component = &*request.component;
+        if !request.stream.is_empty() && request.stream != **stream {
+            return false;
+        }
         component == &**path || component == &**label || path.strip_prefix("root.") == Some(component)
     };
     if !components.iter().any(is_it) {
@@ -66,7 +71,7 @@ pub(super) fn answer(asked: &Asked, taps: &Taps) -> Answer {
 
 /// What a query asks for; the error says what is wrong with it.
 fn read(query: &str) -> Result<TapRequest, String> {
-    let mut request = TapRequest { component: String::new(), every: 1, rate: RATE };
+    let mut request = TapRequest { stream: String::new(), component: String::new(), every: 1, rate: RATE };
     for (key, value) in escapes::query(query) {
         let (key, value) = (String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
         let number = |most: u64| {
@@ -75,9 +80,10 @@ fn read(query: &str) -> Result<TapRequest, String> {
         };
         match &*key {
             "path" => request.component = value.into_owned(),
+            "stream" => request.stream = value.into_owned(),
             "every" => request.every = number(EVERY_MAX)?,
             "rate" => request.rate = number(RATE_MAX)?,
-            _ => return Err(format!("there is `path`, `every` and `rate`, and no {key:?}")),
+            _ => return Err(format!("there is `path`, `stream`, `every` and `rate`, and no {key:?}")),
         }
     }
     Ok(request)
@@ -116,7 +122,11 @@ fn write(seen: &Seen, out: &mut String) {
     if 0 < seen.n_dropped {
         *out += &format!("{{\"dropped\":{}}}\n", seen.n_dropped);
     }
-    *out += &format!("{{\"path\":{}", quoted(&seen.path));
+    out.push('{');
+    if !seen.stream.is_empty() {
+        *out += &format!("\"stream\":{},", quoted(&seen.stream));
+    }
+    *out += &format!("\"path\":{}", quoted(&seen.path));
     if !seen.label.is_empty() {
         *out += &format!(",\"label\":{}", quoted(&seen.label));
     }
@@ -197,8 +207,16 @@ mod tests {
 
     #[test]
     fn queries_are_read() {
-        let request =
-            |component: &str, every, rate| TapRequest { component: component.to_string(), every, rate };
+        let request = |component: &str, every, rate| TapRequest {
+            stream: String::new(),
+            component: component.to_string(),
+            every,
+            rate,
+        };
+        assert_eq!(
+            read("stream=s&path=p"),
+            Ok(TapRequest { stream: "s".to_string(), ..request("p", 1, 100) })
+        );
         assert_eq!(read(""), Ok(request("", 1, 100)));
         assert_eq!(read("path=root.input&every=10&rate=7"), Ok(request("root.input", 10, 7)));
         let mistakes = ["every=0", "every=x", "rate=10001", "paht=a"];
@@ -207,7 +225,7 @@ mod tests {
             every is a number from 1 to 1000000000, not "0"
             every is a number from 1 to 1000000000, not "x"
             rate is a number from 1 to 10000, not "10001"
-            there is `path`, `every` and `rate`, and no "paht""#]]
+            there is `path`, `stream`, `every` and `rate`, and no "paht""#]]
         .assert_eq(&mistakes.join("\n"));
     }
 

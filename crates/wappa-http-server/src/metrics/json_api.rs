@@ -1,8 +1,10 @@
 //! The exporter `json_api`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use wappa_component::{BuildError, BuildExporter, Component, Exporter, Logger, Metrics, Page, Sample};
+use wappa_component::{
+    BuildError, BuildExporter, Component, Exporter, Logger, Metrics, Page, Sample, Series,
+};
 use wappa_message::Value;
 use wappa_spec::Config;
 
@@ -48,8 +50,22 @@ impl Exporter for JsonApi {
     }
 }
 
+/// What a stream among several counts, as an object, with the time for which it has run.
+pub fn stats_of_stream(metrics: &Metrics, stream: &str, uptime: Duration) -> String {
+    let is_of = |series: &Series| {
+        series.labels.iter().any(|(name, value)| name == Metrics::STREAM && value == stream)
+    };
+    let samples = metrics.samples().into_iter().filter(|it| is_of(&it.0));
+    let members = members(samples).chain([format!("\"uptime_ns\":{}", uptime.as_nanos())]);
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
 fn render(metrics: &Metrics) -> String {
-    let member = |(series, sample): (wappa_component::Series, Sample)| {
+    format!("{{{}}}", members(metrics.samples().into_iter()).collect::<Vec<_>>().join(","))
+}
+
+fn members(samples: impl Iterator<Item = (Series, Sample)>) -> impl Iterator<Item = String> {
+    let member = |(series, sample): (Series, Sample)| {
         let quoted = |it: &str| Value::text(it).to_json();
         let labels = series.labels.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let labels: Vec<String> = labels.collect();
@@ -67,14 +83,11 @@ fn render(metrics: &Metrics) -> String {
         };
         format!("{}:{value}", quoted(&name))
     };
-    let members: Vec<String> = metrics.samples().into_iter().map(member).collect();
-    format!("{{{}}}", members.join(","))
+    samples.map(member)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

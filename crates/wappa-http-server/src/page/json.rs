@@ -41,6 +41,15 @@ impl Object {
         }
     }
 
+    /// The same with all members of another one.
+    pub(super) fn and(mut self, other: &Object) -> Object {
+        if self.0.len() > 1 && other.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0 += &other.0[1..];
+        self
+    }
+
     pub(super) fn end(mut self) -> String {
         self.0.push('}');
         self.0

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use wappa_component::{Histogram, Sample, Series};
+use wappa_component::{Failed, Histogram, Metrics, Sample, Series};
 
 use super::{
     json::{self, Object, array},
@@ -20,17 +20,54 @@ const FRESH: Duration = Duration::from_millis(900);
 /// What was seen longer ago says nothing of now.
 const STALE: Duration = Duration::from_secs(10);
 
-/// No more components are told of, as no picture has more.
+/// No more components of a stream are told of, as no picture has more.
 const COMPONENTS_MAX: usize = 500;
+
+/// No more streams are told of: each viewer is told of all of them each second.
+const STREAMS_MAX: usize = 1_000;
 
 /// What there is to be seen.
 pub(super) struct Look {
-    /// For everybody.
-    pub(super) public: String,
-    /// For whoever is trusted.
-    pub(super) all: String,
-    /// The streams with their pictures.
-    pub(super) pictures: Vec<(String, Arc<Picture>)>,
+    /// Of the process and of all streams.
+    of_all: Object,
+    /// Of each stream alone.
+    of_each: BTreeMap<String, OfStream>,
+}
+
+/// What there is to be seen of a stream.
+struct OfStream {
+    /// Its components and modules.
+    object: Object,
+    failures: Vec<Failed>,
+    picture: Arc<Picture>,
+}
+
+impl Look {
+    /// The stream that somebody sees who has chosen this one: the first, where it is not there.
+    pub(super) fn stream<'a>(&'a self, chosen: &'a str) -> &'a str {
+        match self.of_each.contains_key(chosen) {
+            true => chosen,
+            false => self.of_each.keys().next().map_or("", String::as_str),
+        }
+    }
+
+    /// The picture of a stream.
+    pub(super) fn picture(&self, stream: &str) -> Option<&Arc<Picture>> {
+        self.of_each.get(stream).map(|it| &it.picture)
+    }
+
+    /// All streams, and of one of them everything.
+    pub(super) fn told(&self, stream: &str, is_trusted: bool) -> String {
+        let now = SystemTime::now();
+        let object = self.of_all.clone().text("stream", stream).number("trusted", is_trusted);
+        match self.of_each.get(stream) {
+            Some(of) => {
+                let failures = of.failures.iter().map(|it| json::failure(it, now, is_trusted));
+                object.and(&of.object).json("failures", array(failures)).end()
+            }
+            None => object.json("parts", "{}").json("modules", "[]").json("failures", "[]").end(),
+        }
+    }
 }
 
 pub(super) struct Looks {
@@ -118,39 +155,85 @@ impl Looks {
         let seconds = before.as_ref().map_or(0.0, |it| age(it).as_secs_f64());
         let cpu_share = before.as_ref().and_then(|it| Some((cpu? - it.cpu?) / seconds));
         let between = Between { now: &samples, before: before.as_ref().map(|it| &it.samples), seconds };
-        let streams = (self.view.streams)();
-        let object = Object::new()
+        let mut streams = (self.view.streams)();
+        streams.truncate(STREAMS_MAX);
+        let mut totals = between.totals();
+        let all = streams.iter().map(|it| stream(it, &totals.remove(&it.name).unwrap_or_default()));
+        let of_all = Object::new()
             .text("version", self.view.version)
             .number("debug", self.view.has_debug)
             .measured("memory", measured.get("process_resident_memory_bytes").copied())
             .measured("cpu", cpu_share)
-            .json("streams", array(streams.iter().map(stream)))
-            .json("parts", between.components())
-            .json("modules", array(between.modules()));
-        let failures = self.view.taps.failures().all();
-        let seen_by = |is_trusted: bool| {
-            let now = SystemTime::now();
-            let failures = array(failures.iter().map(|it| json::failure(it, now, is_trusted)));
-            object.clone().number("trusted", is_trusted).json("failures", failures).end()
+            .json("streams", array(all.collect::<Vec<_>>()));
+        let (mut parts, mut modules) = (between.components(), between.modules());
+        let mut failures: HashMap<Arc<str>, Vec<Failed>> = HashMap::new();
+        for failed in self.view.taps.failures().all() {
+            failures.entry(Arc::clone(&failed.stream)).or_default().push(failed);
+        }
+        let of_stream = |it: StreamView| {
+            let parts = parts.remove(&it.name).unwrap_or_else(Object::new).end();
+            let modules = modules.remove(&it.name).unwrap_or_default();
+            let object = Object::new().json("parts", parts).json("modules", array(modules));
+            let failures = failures.remove(it.name.as_str()).unwrap_or_default();
+            (it.name, OfStream { object, failures, picture: it.picture })
         };
-        let look = Arc::new(Look {
-            all: seen_by(true),
-            public: seen_by(false),
-            pictures: streams.into_iter().map(|it| (it.name, it.picture)).collect(),
-        });
+        let look = Arc::new(Look { of_all, of_each: streams.into_iter().map(of_stream).collect() });
         *last = Some(Taken { at: now, samples, cpu, look: Arc::clone(&look) });
         look
     }
 }
 
-fn stream(stream: &StreamView) -> String {
+/// What a stream does altogether.
+#[derive(Default)]
+struct Totals {
+    read: Ends,
+    written: Ends,
+    failed: u64,
+    failing: Option<f64>,
+    unanswered: i64,
+}
+
+/// What all inputs, or all outputs, of a stream have done: the outermost alone where that is counted, else all of them.
+#[derive(Default)]
+struct Ends {
+    outermost: Option<Option<f64>>,
+    all: Option<f64>,
+}
+
+impl Ends {
+    fn add(&mut self, is_outermost: bool, rate: Option<f64>) {
+        if is_outermost {
+            self.outermost = Some(rate);
+        }
+        self.all = sum(self.all, rate);
+    }
+
+    fn rate(&self) -> Option<f64> {
+        self.outermost.unwrap_or(self.all)
+    }
+}
+
+fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
+fn stream(stream: &StreamView, totals: &Totals) -> String {
     let state = match stream.state {
         StreamState::Starting => "starting",
         StreamState::Running => "running",
         StreamState::Ended => "ended",
     };
     let object = Object::new().text("name", &stream.name).text("state", state);
-    let object = object.number("threads", stream.threads);
+    let object = object
+        .number("threads", stream.threads)
+        .measured("read", totals.read.rate())
+        .measured("written", totals.written.rate())
+        .number("failed", totals.failed)
+        .measured("failing", totals.failing)
+        .number("unanswered", totals.unanswered);
     let object = match &stream.oldest {
         Some((path, age)) => {
             object.json("oldest", Object::new().text("path", path).number("seconds", age.as_secs()).end())
@@ -159,6 +242,10 @@ fn stream(stream: &StreamView) -> String {
     };
     let down = stream.connections.iter().filter(|it| !it.1).take(COMPONENTS_MAX);
     object.json("down", array(down.map(|(path, _)| json::quoted(path)))).end()
+}
+
+fn label_of<'a>(labels: &'a Labels, name: &str) -> &'a str {
+    labels.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str())
 }
 
 impl Between<'_> {
@@ -214,12 +301,47 @@ impl Between<'_> {
         self.now.range(first..).take_while(move |it| it.0.name == name).map(|it| &it.0.labels)
     }
 
-    /// An object of all components by their streams and paths.
-    fn components(&self) -> String {
-        let mut parts = Object::new();
-        let all = KINDS.iter().flat_map(|kind| self.of(kind.received).map(move |labels| (kind, labels)));
-        for (kind, labels) in all.take(COMPONENTS_MAX) {
-            let label = |name: &str| labels.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str());
+    /// All components, each with what its kind is called.
+    fn all(&self) -> impl Iterator<Item = (&'static Kind, &Labels)> {
+        KINDS.iter().flat_map(|kind| self.of(kind.received).map(move |labels| (kind, labels)))
+    }
+
+    /// What each stream does altogether.
+    fn totals(&self) -> HashMap<String, Totals> {
+        let mut all: HashMap<String, Totals> = HashMap::new();
+        for (kind, labels) in self.all() {
+            let (stream, path) = (label_of(labels, Metrics::STREAM), label_of(labels, "path"));
+            let totals = match all.get_mut(stream) {
+                Some(it) => it,
+                None => all.entry(stream.to_string()).or_default(),
+            };
+            match kind.name {
+                "input" => {
+                    totals.read.add(path == "root.input", self.rate(kind.received, labels));
+                    totals.unanswered += self.gauge("input_unanswered", labels).unwrap_or_default();
+                }
+                "output" => totals.written.add(path == "root.output", self.rate(kind.sent, labels)),
+                _ => (),
+            }
+            if kind.name != "input" {
+                totals.failed += self.counter(kind.failed, labels);
+                totals.failing = sum(totals.failing, self.rate(kind.failed, labels));
+            }
+        }
+        all
+    }
+
+    /// An object of the components of each stream, by their paths.
+    fn components(&self) -> HashMap<String, Object> {
+        let mut streams: HashMap<String, (Object, usize)> = HashMap::new();
+        for (kind, labels) in self.all() {
+            let label = |name: &str| label_of(labels, name);
+            let (parts, n) =
+                streams.entry(label(Metrics::STREAM).to_string()).or_insert_with(|| (Object::new(), 0));
+            if COMPONENTS_MAX <= *n {
+                continue;
+            }
+            *n += 1;
             let timing = self.timing(kind.latency, labels);
             let of_timing = |of: f64| timing.as_ref().map(|it| it.quantile_ns(of) as f64);
             // What an input measures is the time of all that is behind it.
@@ -241,17 +363,17 @@ impl Between<'_> {
                 (_, Some(bytes)) => object.number("held", bytes),
                 _ => object,
             };
-            let key = format!("{}\n{}", label("stream"), json::place(label("path"), label("label")));
-            parts = parts.json(&key, object.end());
+            let key = json::place(label("path"), label("label"));
+            *parts = std::mem::replace(parts, Object::new()).json(&key, object.end());
         }
-        parts.end()
+        streams.into_iter().map(|(stream, (parts, _))| (stream, parts)).collect()
     }
 
-    /// The modules that are at work.
-    fn modules(&self) -> Vec<String> {
+    /// The modules that are at work, by stream.
+    fn modules(&self) -> HashMap<String, Vec<String>> {
         let module = |labels: &Labels| {
             let of: Labels = labels.iter().filter(|it| it.0 != "sha256").cloned().collect();
-            let label = |name: &str| labels.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str());
+            let label = |name: &str| label_of(labels, name);
             let timing = self.timing("wasm_latency_ns", &of);
             let of_timing = |fraction: f64| timing.as_ref().map(|it| it.quantile_ns(fraction) as f64);
             let total = |name: &str| match self.sample(name, &of) {
@@ -259,7 +381,6 @@ impl Between<'_> {
                 _ => None,
             };
             Object::new()
-                .text("stream", label("stream"))
                 .text("path", label("path"))
                 .text("label", label("label"))
                 .text("sha256", label("sha256"))
@@ -277,7 +398,14 @@ impl Between<'_> {
                 .json("recycled", self.counts("wasm_recycled", "reason", &of))
                 .end()
         };
-        self.of("wasm_module").take(COMPONENTS_MAX).map(module).collect()
+        let mut streams: HashMap<String, Vec<String>> = HashMap::new();
+        for labels in self.of("wasm_module") {
+            let modules = streams.entry(label_of(labels, Metrics::STREAM).to_string()).or_default();
+            if modules.len() < COMPONENTS_MAX {
+                modules.push(module(labels));
+            }
+        }
+        streams
     }
 
     /// What is not 0 of counters that have these labels and one more, by that.

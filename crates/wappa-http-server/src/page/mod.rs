@@ -9,7 +9,6 @@ mod looks;
 mod view;
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -39,6 +38,7 @@ use crate::{
     accepts,
     answer::{Answer, Content, Pieces, error, of_type, plain, with},
     debug::Shield,
+    escapes,
     routes::{Asked, Routes},
     server::{Phase, reached},
 };
@@ -125,7 +125,10 @@ fn live(asked: &Asked, shared: &Arc<Shared>, shield: Shield) -> Answer {
         return error(StatusCode::SERVICE_UNAVAILABLE, text);
     };
     let (tx, rx) = mpsc::channel(1);
-    tokio::spawn(tell(viewer, shield.lets(asked), tx, asked.peer.phase.clone()));
+    let mut query = escapes::query(asked.request.uri().query().unwrap_or_default());
+    let chosen = query.find(|it| it.0 == b"stream").map(|it| String::from_utf8_lossy(&it.1).into_owned());
+    let chosen = chosen.unwrap_or_default();
+    tokio::spawn(tell(viewer, chosen, shield.lets(asked), tx, asked.peer.phase.clone()));
     let answer = plain(StatusCode::OK, "").map(|_| Content::Pieces(Box::new(Events(rx))));
     let answer = with(answer, CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // What stands between may collect answers before it passes them on; nginx is asked not to.
@@ -134,10 +137,16 @@ fn live(asked: &Asked, shared: &Arc<Shared>, shield: Shield) -> Answer {
 }
 
 /// Tells a viewer what there is, again and again, until it is gone. One that is slow misses looks.
-async fn tell(viewer: Viewer, is_trusted: bool, tx: mpsc::Sender<Bytes>, mut phase: watch::Receiver<Phase>) {
+async fn tell(
+    viewer: Viewer,
+    chosen: String,
+    is_trusted: bool,
+    tx: mpsc::Sender<Bytes>,
+    mut phase: watch::Receiver<Phase>,
+) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut shown: HashMap<String, Arc<Picture>> = HashMap::new();
+    let mut shown: Option<(String, Arc<Picture>)> = None;
     // A page that lost its connection comes back after that.
     let mut text = "retry: 1000\n\n".to_string();
     loop {
@@ -148,14 +157,14 @@ async fn tell(viewer: Viewer, is_trusted: bool, tx: mpsc::Sender<Bytes>, mut pha
             _ = ticks.tick() => (),
         }
         let look = viewer.0.looks.look();
-        for (stream, picture) in &look.pictures {
-            if !shown.get(stream).is_some_and(|it| Arc::ptr_eq(it, picture)) {
-                event("picture", &json::picture(stream, picture, is_trusted), &mut text);
-                shown.insert(stream.clone(), Arc::clone(picture));
-            }
+        let stream = look.stream(&chosen);
+        if let Some(picture) = look.picture(stream)
+            && !shown.as_ref().is_some_and(|it| it.0 == stream && Arc::ptr_eq(&it.1, picture))
+        {
+            event("picture", &json::picture(stream, picture, is_trusted), &mut text);
+            shown = Some((stream.to_string(), Arc::clone(picture)));
         }
-        shown.retain(|stream, _| look.pictures.iter().any(|it| it.0 == *stream));
-        event("look", if is_trusted { &look.all } else { &look.public }, &mut text);
+        event("look", &look.told(stream, is_trusted), &mut text);
         if tx.send(std::mem::take(&mut text).into()).await.is_err() {
             return;
         }

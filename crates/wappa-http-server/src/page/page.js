@@ -45,37 +45,37 @@ const pictures = new Map();
 const history = new Map();
 const SEEN = 120;
 let look = null;
-let chosen = "";
+// Who comes by a link sees the stream that it names.
+let chosen = new URLSearchParams(location.search).get("stream") ?? "";
+let events = null;
 let opened = null;
 let boxes = new Map();
 let lines = [];
 let drawnPicture = null;
 let lastWord = 0;
 
-const part = (stream, path) => look?.parts[stream + "\n" + path];
+// Of one stream everything is told, and of all others the sums.
+const part = (path) => look?.parts[path];
 const streamNow = () => look?.streams.find((it) => it.name === chosen);
-const outermost = (stream, kind) => {
-  const all = Object.entries(look.parts).filter(([key, it]) => key.startsWith(stream + "\n") && it.kind === kind);
-  const root = all.find(([key]) => key === stream + "\nroot." + kind);
+const outermost = (kind) => {
+  const all = Object.entries(look.parts).filter((it) => it[1].kind === kind);
+  const root = all.find((it) => it[0] === "root." + kind);
   return root ? [root[1]] : all.map((it) => it[1]);
 };
 const sum = (all, name) => {
   const known = all.filter((it) => it[name] !== undefined);
   return known.length ? known.reduce((sum, it) => sum + it[name], 0) : undefined;
 };
-const failuresOf = (stream) => Object.entries(look.parts)
-  .filter(([key, it]) => key.startsWith(stream + "\n") && it.kind !== "input")
-  .map((it) => it[1]);
+const failing = () => Object.values(look.parts).filter((it) => it.kind !== "input");
 
 // What holds the stream up: an end without its connection, or who is at work nearly all of the time.
 function bottleneck(stream) {
   if (!stream || stream.state !== "running") return null;
   let most = null;
-  for (const [key, it] of Object.entries(look.parts)) {
-    const [of, path] = key.split("\n");
-    if (of !== stream.name || it.busy === undefined || it.kind === "buffer") continue;
+  for (const [path, it] of Object.entries(look.parts)) {
+    if (it.busy === undefined || it.kind === "buffer") continue;
     // What is around others is as busy as they are together.
-    const inner = Object.keys(look.parts).some((other) => other.startsWith(key + "."));
+    const inner = Object.keys(look.parts).some((other) => other.startsWith(path + "."));
     if (inner) continue;
     const busy = it.kind === "processor" ? it.busy / stream.threads : it.busy;
     if (busy >= 0.6 && (!most || busy > most.busy)) most = { path, busy };
@@ -119,15 +119,15 @@ function showFigures() {
   const stream = streamNow();
   at("figures").hidden = !stream;
   if (!stream) return;
-  const [inputs, outputs] = [outermost(chosen, "input"), outermost(chosen, "output")];
+  const [inputs, outputs] = [outermost("input"), outermost("output")];
   const read = sum(inputs, "in");
   const past = history.get(chosen) ?? [];
   const wide = figure("read", "Read", count(read) + " /s", count(sum(inputs, "n") ?? 0) + " in all", "wide");
   spark(wide, past);
   figure("written", "Written", count(sum(outputs, "out")) + " /s", count(sum(outputs, "n") ?? 0) + " in all");
-  const fails = failuresOf(chosen);
-  const failing = sum(fails, "failing") ?? 0;
-  figure("failed", "Failures", count(failing) + " /s", count(sum(fails, "failed") ?? 0) + " in all", failing > 0 ? "bad" : "");
+  const fails = failing();
+  const rate = sum(fails, "failing") ?? 0;
+  figure("failed", "Failures", count(rate) + " /s", count(sum(fails, "failed") ?? 0) + " in all", rate > 0 ? "bad" : "");
   const latency = inputs.find((it) => it.p50 !== undefined);
   figure("latency", "From read to answered", time(latency?.p50), "99 % within " + time(latency?.p99));
   const unanswered = sum(inputs, "unanswered") ?? 0;
@@ -160,7 +160,7 @@ function draw() {
   const graph = at("graph");
   graph.replaceChildren();
   if (!picture || !picture.parts.length) {
-    graph.append(make("p", { class: "empty", text: look.streams.length ? "Nothing to be drawn of this stream." : "No stream runs in this process." }));
+    graph.append(make("p", { class: "empty", text: look.streams.length ? "Nothing to be drawn of this stream." : "No stream is in this process." }));
     return;
   }
   const canvas = make("div", { class: "canvas", role: "group", "aria-label": "Components, in the order of messages" });
@@ -228,7 +228,7 @@ function showNumbers() {
   const down = new Set(stream?.down ?? []);
   const fresh = new Set(look.failures.filter((it) => it.age < 10000).map((it) => it.path));
   for (const [path, [it, box]] of boxes) {
-    const now = part(chosen, path);
+    const now = part(path);
     const isEnd = now && (now.kind === "input" || now.kind === "output");
     const isDown = down.has(path);
     box.classList.toggle("down", isDown);
@@ -248,14 +248,14 @@ function showNumbers() {
   for (const [way, line] of lines) {
     if (way.use) continue;
     const path = way.to === undefined ? null : picture.parts[way.to]?.path;
-    const now = path ? part(chosen, path) : null;
+    const now = path ? part(path) : null;
     const rate = now ? now.in ?? 0 : 0;
     line.classList.toggle("busy", rate > 0);
   }
 }
 
 function showModules() {
-  const all = look.modules.filter((it) => it.stream === chosen);
+  const all = look.modules;
   at("modules-section").hidden = !all.length;
   const list = at("modules");
   const cards = new Map([...list.children].map((it) => [it.dataset.key, it]));
@@ -314,38 +314,50 @@ function showFailures() {
   });
 }
 
+// Those in trouble first: whoever looks at fifty streams looks for these.
+const LEVELS = ["bad", "warn", "good"];
 function showStreams() {
-  const all = look.streams;
-  const isMany = all.length > 1 || all.some((it) => it.name);
+  const isMany = look.streams.length > 1 || look.streams.some((it) => it.name);
   at("pick").hidden = at("all").hidden = !isMany;
   if (!isMany) return;
+  const states = new Map(look.streams.map((it) => [it.name, state(it)]));
+  const all = [...look.streams].sort((one, other) => LEVELS.indexOf(states.get(one.name)[0]) - LEVELS.indexOf(states.get(other.name)[0]));
+  const n = (level) => all.filter((it) => states.get(it.name)[0] === level).length;
+  const ended = all.filter((it) => it.state === "ended").length;
+  write(at("all-said"), [`${all.length} in all`, `${n("good")} running`, n("bad") ? `${n("bad")} not connected` : "", ended ? `${ended} ended` : ""].filter(Boolean).join(" · "));
   const select = at("streams");
-  const names = all.map((it) => it.name).join("\n");
+  const names = look.streams.map((it) => it.name).join("\n");
   if (select.dataset.names !== names) {
     select.dataset.names = names;
-    select.replaceChildren(...all.map((it) => make("option", { value: it.name, text: it.name })));
-    select.value = chosen;
+    select.replaceChildren(...look.streams.map((it) => make("option", { value: it.name, text: it.name })));
   }
+  if (document.activeElement !== select) select.value = chosen;
   const body = at("all-rows");
   while (body.children.length > all.length) body.lastChild.remove();
   all.forEach((it, index) => {
-    const row = body.children[index] ?? body.appendChild(make("tr", {}, make("td", {}, make("button", { type: "button", on: { click: (event) => choose(event.target.textContent) } })), ...[1, 2, 3, 4, 5, 6].map(() => make("td"))));
+    const row = body.children[index] ?? body.appendChild(make("tr", {}, make("td", {}, make("button", { type: "button", on: { click: (event) => choose(event.target.textContent) } })), make("td", {}, make("span", {})), ...[2, 3, 4, 5, 6].map(() => make("td"))));
     row.className = it.name === chosen ? "chosen" : "";
     write(row.children[0].firstChild, it.name);
-    const [level, text] = state(it);
-    const [inputs, outputs, fails] = [outermost(it.name, "input"), outermost(it.name, "output"), sum(failuresOf(it.name), "failed") ?? 0];
-    const values = [text, count(sum(inputs, "in")), count(sum(outputs, "out")), count(fails), count(sum(inputs, "unanswered") ?? 0), it.oldest ? span(it.oldest.seconds) : "–"];
-    values.forEach((value, column) => write(row.children[column + 1], value));
-    row.children[1].className = level === "bad" ? "bad" : "";
-    row.children[4].className = fails ? "bad" : "";
+    if (it.name === chosen) row.children[0].firstChild.setAttribute("aria-current", "true");
+    else row.children[0].firstChild.removeAttribute("aria-current");
+    const [level, text] = states.get(it.name);
+    row.children[1].firstChild.className = "mini " + level;
+    write(row.children[1].firstChild, text);
+    const values = [count(it.read), count(it.written), count(it.failed), count(it.unanswered), it.oldest ? span(it.oldest.seconds) : "–"];
+    values.forEach((value, column) => write(row.children[column + 2], value));
+    row.children[4].className = it.failing > 0 ? "bad" : "";
   });
 }
 
 function choose(name) {
-  chosen = name;
-  at("streams").value = name;
   close();
-  show();
+  at("config").open = false;
+  chosen = name;
+  const address = new URL(location.href);
+  address.searchParams.set("stream", name);
+  window.history.replaceState(null, "", address);
+  // What comes from here on is of that one; until then nothing is shown of another one under its name.
+  connect();
 }
 
 function open(it, box) {
@@ -376,7 +388,7 @@ function close() {
 
 function showPanel() {
   if (!opened) return;
-  const now = part(chosen, opened.path);
+  const now = part(opened.path);
   const rows = [];
   if (now) {
     rows.push(["In", count(now.in) + " /s"], ["Out", count(now.out) + " /s"], ["Messages in all", now.n.toLocaleString("en")],
@@ -401,7 +413,7 @@ async function startTap() {
   write(at("tap-toggle"), "Stop");
   write(at("tap-said"), "waiting for messages");
   try {
-    const answer = await fetch("debug/tap?rate=4&path=" + encodeURIComponent(opened.path), { signal: stop.signal });
+    const answer = await fetch(`debug/tap?rate=4&path=${encodeURIComponent(opened.path)}&stream=${encodeURIComponent(chosen)}`, { signal: stop.signal });
     if (!answer.ok) throw new Error((await answer.text()).trim());
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let rest = ""; ;) {
@@ -436,8 +448,10 @@ function showMessage(seen) {
 async function showConfig() {
   if (!at("config").open) return;
   try {
-    const answer = await fetch("debug/config/yaml");
-    write(at("config-text"), await answer.text());
+    // Of several each has one of its own, and shows it where there is the API.
+    const answer = await fetch(chosen ? "streams/" + encodeURIComponent(chosen) : "debug/config/yaml");
+    const text = await answer.text();
+    write(at("config-text"), chosen && answer.ok ? JSON.stringify(JSON.parse(text).config, null, 2) : text);
   } catch (error) {
     write(at("config-text"), String(error.message || error));
   }
@@ -445,7 +459,8 @@ async function showConfig() {
 
 function show() {
   if (!look) return;
-  if (!look.streams.some((it) => it.name === chosen)) { chosen = look.streams[0]?.name ?? ""; close(); }
+  // The program shows another one where the one that was chosen is gone.
+  if (look.stream !== chosen) { close(); chosen = look.stream; }
   showStreams();
   showState();
   showFigures();
@@ -458,25 +473,25 @@ function show() {
 }
 
 function connect() {
-  const events = new EventSource("-/live");
-  events.addEventListener("picture", (event) => { const it = JSON.parse(event.data); pictures.set(it.stream, it); });
-  events.addEventListener("look", (event) => {
+  events?.close();
+  const mine = events = new EventSource("-/live" + (chosen ? "?stream=" + encodeURIComponent(chosen) : ""));
+  mine.addEventListener("picture", (event) => { const it = JSON.parse(event.data); pictures.clear(); pictures.set(it.stream, it); });
+  mine.addEventListener("look", (event) => {
     look = JSON.parse(event.data);
     lastWord = Date.now();
     document.body.classList.remove("lost");
     for (const it of look.streams) {
       const past = history.get(it.name) ?? [];
-      const read = sum(outermost(it.name, "input"), "in");
-      if (read !== undefined) past.push(read);
+      if (it.read !== undefined) past.push(it.read);
       if (past.length > SEEN) past.shift();
       history.set(it.name, past);
     }
-    for (const name of [...history.keys()]) if (!look.streams.some((it) => it.name === name)) { history.delete(name); pictures.delete(name); }
+    for (const name of [...history.keys()]) if (!look.streams.some((it) => it.name === name)) history.delete(name);
     show();
   });
-  events.addEventListener("error", () => {
+  mine.addEventListener("error", () => {
     // Another process may answer at the next attempt, with other streams.
-    if (events.readyState === EventSource.CLOSED) { setTimeout(connect, 2000); }
+    if (mine.readyState === EventSource.CLOSED && mine === events) setTimeout(() => mine === events && connect(), 2000);
   });
 }
 

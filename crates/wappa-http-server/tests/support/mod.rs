@@ -199,6 +199,7 @@ fn serve(
             memory: Box::new(String::new),
             taps,
         }),
+        streams: None,
     });
     service.listen(true).expect("threads can be started");
     service

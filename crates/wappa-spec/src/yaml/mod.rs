@@ -143,6 +143,20 @@ impl Node {
         self.as_map()?.iter().rev().find(|(it, _)| it.as_key() == key).map(|(_, value)| value)
     }
 
+    /// This tree with what another one says of it: mappings are put together, key by key, and all else is replaced.
+    #[must_use]
+    pub fn patched(&self, patch: &Node) -> Node {
+        let (Kind::Map(pairs), Kind::Map(changes)) = (&self.kind, &patch.kind) else { return patch.clone() };
+        let mut pairs = pairs.clone();
+        for (key, change) in changes {
+            match pairs.iter_mut().rev().find(|(it, _)| it.as_key() == key.as_key()) {
+                Some((_, value)) => *value = value.patched(change),
+                None => pairs.push((key.clone(), change.clone())),
+            }
+        }
+        Node { kind: Kind::Map(pairs), ..self.clone() }
+    }
+
     /// Puts the whole subtree at one place.
     pub(crate) fn move_to(&mut self, pos: Pos) {
         (self.pos, self.len) = (pos, 0);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::process::{Resource, getrlimit};
-use wappa_component::{Account, Ledger, counted};
+use wappa_component::{Account, Ledger, Pool, counted};
 use wasmtime::{Caller, Linker, component};
 
 use crate::{
@@ -63,6 +63,8 @@ pub struct EngineConfig {
     /// by much, but for the share that every guest has. By default three quarters of what the machine has, or the control
     /// group of the process; no limit where neither can be found out.
     pub guest_memory: usize,
+    /// Memory that several engines have together, each for a stream among several; then `guest_memory` counts for nothing.
+    pub pool: Option<Pool>,
     /// Who compiles.
     pub compiler: Arc<dyn Compile>,
     /// Where compiled code is kept from one start to the next. None: nowhere.
@@ -75,6 +77,7 @@ impl Default for EngineConfig {
             instances: 64,
             memory_limit_max: POOLED_MEMORY_BYTES_MIN,
             guest_memory: guest_memory_default(),
+            pool: None,
             compiler: Arc::new(CompileInProcess),
             cache: None,
         }
@@ -87,12 +90,13 @@ impl fmt::Debug for EngineConfig {
             .field("instances", &self.instances)
             .field("memory_limit_max", &self.memory_limit_max)
             .field("guest_memory", &self.guest_memory)
+            .field("pool", &self.pool)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }
 
-/// Compiles modules and runs guests. Clones are one and the same; one engine serves a whole process.
+/// Compiles modules and runs guests. Clones are one and the same; one engine serves a whole process, or one of its streams.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -176,7 +180,7 @@ impl Engine {
             compiler: config.compiler,
             cache: config.cache,
             clock,
-            ledger: Ledger::new(config.guest_memory),
+            ledger: config.pool.map_or_else(|| Ledger::new(config.guest_memory), |it| it.ledger()),
             parts: AtomicU64::new(0),
             modules: Mutex::default(),
         })))

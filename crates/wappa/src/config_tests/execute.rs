@@ -67,6 +67,7 @@ impl Executing {
             keeping: self.keeping.clone(),
             interrupted: Arc::new(AtomicBool::new(false)),
             guest_memory_limit: self.guest_memory_limit,
+            pool: None,
         };
         wasm::provide(&mut services, config, providing, &self.logger)?;
         let request = BuildRequest {

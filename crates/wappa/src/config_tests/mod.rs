@@ -300,6 +300,7 @@ impl Testing<'_> {
             environment: self.environment,
             options: LintOptions::default(),
             guest_memory_limit: None,
+            is_around: false,
         };
         let mut findings = reading.lint(&[path.to_path_buf()], Level::Warning);
         findings.retain(|it| it.lint.is_error() && it.lint.rule != Rule::MissingEnvVar);

@@ -49,6 +49,8 @@ const OUTPUT: usize = 3;
 
 /// A component as a line.
 struct Row {
+    /// Of several streams which; empty where there is one only.
+    stream: String,
     kind: usize,
     path: String,
     label: String,
@@ -65,20 +67,29 @@ struct Row {
     backlog: Option<f64>,
 }
 
-/// What happened between two looks that are so many seconds apart.
-pub(super) fn of(before: &Samples, now: &Samples, seconds: f64) -> String {
-    let rows = rows(before, now, seconds);
+/// What happened between two looks that are so many seconds apart: in all streams, or in this one.
+pub(super) fn of(before: &Samples, now: &Samples, seconds: f64, stream: Option<&str>) -> String {
+    let rows = rows(before, now, seconds, stream);
+    if let Some(stream) = stream.filter(|_| rows.is_empty()) {
+        return format!("there is no stream {stream:?}\n");
+    }
     if rows.is_empty() {
         return "there are no components: the names may be changed by `metrics.mapping`\n".to_string();
     }
-    let mut lines = vec![
-        ["component", "label", "in", "in/s", "out", "failed", "failed/s", "p50", "p99", "busy", "backlog"]
-            .map(str::to_string)
-            .to_vec(),
-    ];
+    // Which stream it is stands there where there may be several.
+    let is_of_several = rows.iter().any(|it| !it.stream.is_empty());
+    let heads =
+        ["component", "label", "in", "in/s", "out", "failed", "failed/s", "p50", "p99", "busy", "backlog"];
+    let named = |stream: &str, mut cells: Vec<String>| {
+        if is_of_several {
+            cells.insert(0, stream.to_string());
+        }
+        cells
+    };
+    let mut lines = vec![named("stream", heads.map(str::to_string).to_vec())];
     for row in rows {
         let optional = |it: Option<f64>, text: fn(f64) -> String| it.map_or("-".to_string(), text);
-        lines.push(vec![
+        let cells = vec![
             row.path,
             row.label,
             count(row.received),
@@ -90,21 +101,22 @@ pub(super) fn of(before: &Samples, now: &Samples, seconds: f64) -> String {
             optional(row.p99, time),
             optional(row.busy, |it| format!("{:.0}%", 100.0 * it)),
             optional(row.backlog, count),
-        ]);
+        ];
+        lines.push(named(&row.stream, cells));
     }
-    let mut out = aligned(&lines, 2);
-    let modules = modules(before, now, seconds);
+    let mut out = aligned(&lines, 2 + usize::from(is_of_several));
+    let modules = modules(before, now, seconds, stream, &named);
     if 1 < modules.len() {
         out.push('\n');
-        out += &aligned(&modules, 2);
+        out += &aligned(&modules, 2 + usize::from(is_of_several));
     }
     out
 }
 
-fn rows(before: &Samples, now: &Samples, seconds: f64) -> Vec<Row> {
+fn rows(before: &Samples, now: &Samples, seconds: f64, stream: Option<&str>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (kind, names) in KINDS.iter().enumerate() {
-        for (labels, received) in now.of(names.received) {
+        for (labels, received) in now.of(names.received).filter(|it| is_of(it.0, stream)) {
             let value = |name: &str| now.get(name, labels).unwrap_or_default();
             let rate = |name: &str| rate(before, now, name, labels, seconds);
             let (mut received, mut received_rate) = (received, rate(names.received));
@@ -115,6 +127,7 @@ fn rows(before: &Samples, now: &Samples, seconds: f64) -> Vec<Row> {
             let sum = format!("{}_sum", names.latency);
             let busy = now.get(&sum, labels).map(|_| self::rate(before, now, &sum, labels, seconds) / 1e9);
             rows.push(Row {
+                stream: label_of(labels, "stream").to_string(),
                 kind,
                 path: label_of(labels, "path").to_string(),
                 label: label_of(labels, "label").to_string(),
@@ -134,12 +147,17 @@ fn rows(before: &Samples, now: &Samples, seconds: f64) -> Vec<Row> {
             });
         }
     }
-    rows.sort_by_key(|it| {
+    rows.sort_by_cached_key(|it| {
         let place = place(&it.path);
-        (place, if place == PLACES.len() { it.kind } else { 0 }, numbered(&it.path))
+        (it.stream.clone(), place, if place == PLACES.len() { it.kind } else { 0 }, numbered(&it.path))
     });
-    wait(&mut rows);
+    rows.chunk_by_mut(|one, other| one.stream == other.stream).for_each(wait);
     rows
+}
+
+/// Whether a series is of this stream, where it matters.
+fn is_of(labels: &Labels, stream: Option<&str>) -> bool {
+    stream.is_none_or(|it| label_of(labels, "stream") == it)
 }
 
 /// The parts of a stream, from the input to the output.
@@ -176,11 +194,17 @@ fn wait(rows: &mut [Row]) {
     }
 }
 
-fn modules(before: &Samples, now: &Samples, seconds: f64) -> Vec<Vec<String>> {
+fn modules(
+    before: &Samples,
+    now: &Samples,
+    seconds: f64,
+    stream: Option<&str>,
+    named: &impl Fn(&str, Vec<String>) -> Vec<String>,
+) -> Vec<Vec<String>> {
     let heads =
         ["module of", "sha256", "instances", "calls/s", "p50", "p99", "memory max", "replaced", "failures"];
-    let mut lines = vec![heads.map(str::to_string).to_vec()];
-    for (labels, _) in now.of("wasm_module") {
+    let mut lines = vec![named("stream", heads.map(str::to_string).to_vec())];
+    for (labels, _) in now.of("wasm_module").filter(|it| is_of(it.0, stream)) {
         let of: Labels = labels.iter().filter(|it| it.0 != "sha256").cloned().collect();
         let value = |name: &str| now.get(name, &of).unwrap_or_default();
         let timing = |quantile| now.quantile("wasm_latency_ns", &of, quantile).map_or("-".to_string(), time);
@@ -197,7 +221,7 @@ fn modules(before: &Samples, now: &Samples, seconds: f64) -> Vec<Vec<String>> {
         if 0.0 < value("wasm_reload_failed") {
             failures.push(format!("reload {}", count(value("wasm_reload_failed"))));
         }
-        lines.push(vec![
+        let cells = vec![
             label_of(&of, "path").to_string(),
             label_of(labels, "sha256").chars().take(12).collect(),
             count(value("wasm_instances")),
@@ -207,7 +231,8 @@ fn modules(before: &Samples, now: &Samples, seconds: f64) -> Vec<Vec<String>> {
             size(value("wasm_memory_bytes_max")),
             count(value("wasm_state_lost")),
             if failures.is_empty() { "-".to_string() } else { failures.join(", ") },
-        ]);
+        ];
+        lines.push(named(label_of(&of, "stream"), cells));
     }
     lines
 }
@@ -341,7 +366,31 @@ wasm_state_lost{label="slow",path="root.pipeline.processors.0"} 7
 
             module of                   sha256        instances  calls/s  p50   p99  memory max  replaced           failures
             root.pipeline.processors.0  0123456789ab          2      300    -  17ns     12.0MiB         7  timeout 4, trap 3
-        "#]].assert_eq(&of(&read(BEFORE), &read(NOW), 2.0));
+        "#]].assert_eq(&of(&read(BEFORE), &read(NOW), 2.0, None));
+    }
+
+    #[test]
+    fn several_streams() {
+        let read = |it| Samples::read(it).expect("these are metrics");
+        let now = r#"
+input_received{label="",path="root.input",stream="b"} 3000
+output_sent{label="",path="root.output",stream="b"} 500
+input_received{label="",path="root.input",stream="a"} 20
+output_sent{label="out",path="root.output",stream="a"} 10
+wasm_module{label="g",path="root.pipeline.processors.0",sha256="0123",stream="a"} 1
+"#;
+        let before = Samples::default();
+        // The first two words of each line.
+        let words = |stream: Option<&str>| -> Vec<String> {
+            let words = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            of(&before, &read(now), 1.0, stream).lines().map(words).collect()
+        };
+        let heads = "stream component";
+        let all = [heads, "a root.input", "a root.output", "b root.input", "b root.output"];
+        let modules = ["", "stream module", "a root.pipeline.processors.0"];
+        assert_eq!(words(None), [&all[..], &modules[..]].concat());
+        assert_eq!(words(Some("b")), [heads, "b root.input", "b root.output"]);
+        assert_eq!(of(&before, &read(now), 1.0, Some("c")), "there is no stream \"c\"\n");
     }
 
     #[test]
@@ -350,6 +399,8 @@ wasm_state_lost{label="slow",path="root.pipeline.processors.0"} 7
         let labels =
             vec![("label".to_string(), String::new()), ("path".to_string(), "root.input".to_string())];
         assert_eq!(rate(&read(NOW), &read(BEFORE), "input_received", &labels, 2.0), 500.0);
-        assert!(of(&Samples::default(), &Samples::default(), 1.0).starts_with("there are no components"));
+        assert!(
+            of(&Samples::default(), &Samples::default(), 1.0, None).starts_with("there are no components")
+        );
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct TapArguments {
     /// The path of a component, or its label. Without one all are listed.
     pub(crate) component: Option<String>,
 
+    /// The stream that it is of, in a process with several; without it all that have it are shown.
+    #[arg(long, value_name = "ID")]
+    pub(crate) stream: Option<String>,
+
     /// Of so many messages show one.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) every: u64,
@@ -66,9 +70,11 @@ pub(crate) fn tap(arguments: &TapArguments) -> Result<ExitCode, String> {
     let service = Service::new(&arguments.url)?;
     let (every, rate) = (arguments.every.to_string(), arguments.rate.to_string());
     let component = arguments.component.as_deref().unwrap_or_default();
-    let query = [("path", component), ("every", every.as_str()), ("rate", rate.as_str())];
-    let query = if component.is_empty() { &[][..] } else { &query };
-    let mut page = service.ask("/debug/tap", query)?;
+    let mut query: Vec<(&str, &str)> = arguments.stream.iter().map(|it| ("stream", it.as_str())).collect();
+    if !component.is_empty() {
+        query.extend([("path", component), ("every", every.as_str()), ("rate", rate.as_str())]);
+    }
+    let mut page = service.ask("/debug/tap", &query)?;
     let code = page.code;
     if code != 200 || component.is_empty() {
         let text = service.rest(page)?;

@@ -32,6 +32,10 @@ pub(crate) struct TopArguments {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) interval: Duration,
 
+    /// Show this stream only, of a process with several.
+    #[arg(long, value_name = "ID")]
+    pub(crate) stream: Option<String>,
+
     /// Print one table, of one interval.
     #[arg(long)]
     pub(crate) once: bool,
@@ -64,7 +68,7 @@ pub(crate) fn top(arguments: &TopArguments) -> Result<ExitCode, String> {
             Err(why) => return Err(why),
         };
         let seconds = now.at.saturating_duration_since(before.at).as_secs_f64();
-        let table = table::of(&before.samples, &now.samples, seconds);
+        let table = table::of(&before.samples, &now.samples, seconds, arguments.stream.as_deref());
         let text = printable_lines(&format!("{}\n\n{table}", now.state)).into_owned();
         let begin = if is_live { "\x1b[H\x1b[2J" } else { "" };
         if !print(&format!("{begin}{text}")) || !is_live {

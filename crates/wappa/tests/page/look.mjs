@@ -95,6 +95,57 @@ const looks = {
     await page.locator(".part.up", { hasText: "away" }).waitFor();
   },
 
+  // Fifty streams in one process: one whose output is down, one that has ended, one with a guest.
+  async streams() {
+    const page = await look();
+    const rows = page.locator("#all-rows tr");
+    const row = (name) => rows.filter({ has: page.getByRole("button", { name, exact: true }) });
+    await page.locator("#all-said", { hasText: "50 in all · 48 running · 1 not connected · 1 ended" }).waitFor();
+    assert.equal(await rows.count(), 50);
+    // Those in trouble stand first.
+    assert.deepEqual(await rows.locator("button").evaluateAll((all) => all.slice(0, 2).map((it) => it.textContent)), ["away", "over"]);
+    await row("away").locator("td", { hasText: "Output not connected" }).waitFor();
+    await row("over").locator("td", { hasText: "Ended" }).waitFor();
+    await row("s07").locator("td:nth-child(3)", { hasText: /[1-9]/ }).waitFor();
+    // One is chosen: its graph, its numbers, its failures and no others.
+    await row("s07").getByRole("button").click();
+    await page.locator("tr.chosen", { hasText: "s07" }).waitFor();
+    await page.locator(".part.input .rate", { hasText: /[1-9].* \/s/ }).waitFor();
+    await box(page, "of_s07").waitFor();
+    assert.equal(await page.locator("#failures tbody tr").count(), 0);
+    assert.equal(new URL(page.url()).searchParams.get("stream"), "s07");
+    await shot(page, "streams");
+    await row("guest").getByRole("button").press("Enter");
+    await page.locator(".module", { hasText: "picky" }).locator("dd", { hasText: /^[1-9]/ }).first().waitFor();
+    await page.locator("#failures td", { hasText: "trap" }).first().waitFor();
+    // Who comes back by the link sees the same one; and messages of its own, though all have the same paths.
+    await page.reload();
+    await state(page, "Running");
+    await box(page, "picky").click();
+    await page.locator("#tap-toggle").click();
+    await page.locator("#tap-messages li", { hasText: "of the guest" }).first().waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("summary").click();
+    await page.locator("#config-text", { hasText: "guest.wat" }).waitFor();
+    await page.emulateMedia({ colorScheme: "dark" });
+    await shot(page, "streams-dark");
+    await page.setViewportSize({ width: 360, height: 740 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await shot(page, "streams-phone");
+    // One goes while somebody looks at it: another one is shown.
+    await page.evaluate(async () => { const answer = await fetch("streams/guest", { method: "DELETE" }); if (!answer.ok) throw new Error(await answer.text()); });
+    await page.locator("#all-said", { hasText: "49 in all" }).waitFor();
+    await page.locator("tr.chosen", { hasText: "away" }).waitFor();
+    assert.equal(await row("guest").count(), 0);
+    const origin = new URL(url).origin;
+    assert.deepEqual(asked.filter((it) => !it.startsWith(origin + "/") && !it.startsWith("data:")), []);
+    // And when all are gone it says so.
+    await page.evaluate(async () => { const answer = await fetch("streams", { method: "POST", body: "{}" }); if (!answer.ok) throw new Error(await answer.text()); });
+    await state(page, "No stream");
+    await page.locator(".empty", { hasText: "No stream is in this process." }).waitFor();
+    await shot(page, "streams-none");
+  },
+
   // The program is killed under the page, and started again with another config.
   async killed() {
     const page = await look();

@@ -1,0 +1,216 @@
+//! Who may change streams, and who may see what of them.
+
+use std::{io::Write, net::TcpStream, thread};
+
+use crate::{
+    program::{AROUND, IDLE, Streams, ask_at},
+    support::Program,
+};
+
+#[test]
+fn no_page_of_somebody_else_changes_anything() {
+    let program = Program::new("streams-csrf").file("around.yaml", AROUND).file("f.yaml", IDLE);
+    let streams = Streams::start(&program, &["f.yaml"]);
+    let foreign = [
+        "Origin: http://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\nContent-Type: text/plain\r\n",
+        "Sec-Fetch-Site: same-site\r\nContent-Type: application/json\r\n",
+        "User-Agent: Mozilla/5.0\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+        "User-Agent: Mozilla/5.0\r\nContent-Type: multipart/form-data; boundary=x\r\n",
+        // A name that was made to lead here, from the page of that name.
+        "Host: evil.example:4195\r\nOrigin: http://evil.example:4195\r\nSec-Fetch-Site: same-origin\r\n",
+        "Host: evil.example\r\n",
+    ];
+    let changes = [
+        ("POST /streams", "{}"),
+        ("POST /streams/new", IDLE),
+        ("PUT /streams/f", IDLE),
+        ("PATCH /streams/f", "{}"),
+        ("DELETE /streams/f", ""),
+        ("POST /resources/cache/x", "memory: {}"),
+        ("BREW /streams/f", ""),
+    ];
+    for headers in foreign {
+        for (request, body) in changes {
+            let answer = streams.ask_with(request, headers, body);
+            assert_eq!(answer.status, 403, "{request} {headers}: {answer:?}");
+        }
+    }
+    // Nor does a plain reading, however it is asked for.
+    for request in
+        ["GET /streams/f?_method=DELETE", "HEAD /streams/f", "OPTIONS /streams/f", "GET /resources/cache/x"]
+    {
+        streams.ask_with(request, "X-HTTP-Method-Override: DELETE\r\n", "");
+    }
+    assert_eq!(
+        streams.ask("GET /streams", "").text(),
+        r#"200 {"f":{"active":true,"uptime":T,"uptime_str":T}}"#
+    );
+    // And what a page of ours, or a program, sends is taken.
+    let own = format!("Origin: http://{}\r\nSec-Fetch-Site: same-origin\r\n", streams.address);
+    assert_eq!(streams.ask_with("PATCH /streams/f", &own, "{}").text(), "200");
+    let curl = "User-Agent: curl/8.5.0\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    assert_eq!(streams.ask_with("PATCH /streams/f", curl, "{}").text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
+fn with_a_password_nobody_changes_or_reads_anything_without_it() {
+    // The password is `secret`, as SHA-256.
+    let around = "http: { basic_auth: { enabled: true, username: ada, algorithm: sha256, password_hash: 'K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=' } }\n";
+    let program = Program::new("streams-password").file("around.yaml", around).file("f.yaml", IDLE);
+    let streams = Streams::start(&program, &["f.yaml"]);
+    for request in [
+        "GET /streams",
+        "GET /streams/f",
+        "GET /streams/f/stats",
+        "DELETE /streams/f",
+        "POST /resources/cache/x",
+    ] {
+        assert_eq!(streams.ask(request, "memory: {}").status, 401, "{request}");
+        assert_eq!(
+            streams.ask_with(request, "Authorization: Basic YWRhOndyb25n\r\n", "memory: {}").status,
+            401,
+            "{request}"
+        );
+    }
+    let known = "Authorization: Basic YWRhOnNlY3JldA==\r\n";
+    assert_eq!(streams.ask_with("GET /streams/f", known, "").status, 200);
+    // A browser sends the password whoever asks it to.
+    let foreign = format!("{known}Origin: http://evil.example\r\n");
+    assert_eq!(streams.ask_with("DELETE /streams/f", &foreign, "").status, 403);
+    assert_eq!(streams.ask_with("DELETE /streams/f", known, "").text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
+fn what_is_shown_of_a_config_has_no_secrets() {
+    // Its message is never delivered.
+    let around = AROUND.replace("60s", "1s");
+    let program =
+        Program::new("streams-secrets").file("around.yaml", around).env("TOKEN", "from-the-environment");
+    let streams = Streams::start(&program, &[]);
+    let config = "input: { generate: { mapping: 'root = 1', interval: 1h } }
+output:
+  http_client:
+    url: 'http://ada:hidden-in-url@127.0.0.1:1/x?token=hidden-in-query'
+    headers: { Authorization: '${TOKEN}' }
+    basic_auth: { enabled: true, username: ada, password: hidden-password }";
+    assert_eq!(streams.ask("POST /streams/a", config).text(), "200");
+    for request in [
+        "GET /streams/a",
+        "GET /streams",
+        "GET /streams/a/stats",
+        "GET /debug/config/json",
+        "GET /debug/tap",
+        "GET /debug/stack",
+    ] {
+        let shown = streams.ask(request, "");
+        assert_eq!(shown.status, 200, "{request}");
+        assert!(
+            !shown.body.contains("hidden") && !shown.body.contains("from-the-environment"),
+            "{request}: {shown:?}"
+        );
+    }
+    // What is changed keeps them, and what was shown is not taken for what it stands for.
+    assert_eq!(streams.ask("PATCH /streams/a", "{\"pipeline\":{\"threads\":1}}").text(), "200");
+    let shown = streams.ask("GET /streams/a", "").body;
+    let config =
+        shown.split_once("\"config\":").expect("it is shown").1.trim_end_matches('}').to_string() + "}}}";
+    assert_eq!(streams.ask("PUT /streams/a", &config).status, 400);
+    // A page that may not see it does not.
+    assert_eq!(streams.ask_with("GET /streams/a", "Host: evil.example\r\n", "").status, 403);
+    assert_eq!(streams.end().0, Some(1));
+}
+
+#[test]
+fn with_the_flag_what_comes_by_requests_reaches_nothing_of_the_machine() {
+    let program = Program::new("streams-restricted")
+        .file("around.yaml", AROUND)
+        .file("secret.txt", "top secret\n")
+        .file("trusted.yaml", "input: { file: { paths: [ secret.txt ] } }\noutput: { drop: {} }")
+        .env("TOKEN", "from-the-environment");
+    let streams = Streams::start(&program, &["--restrict-api", "trusted.yaml"]);
+    streams.until("GET /streams/trusted", |it| it.body.contains("\"active\":false"));
+    assert_eq!(streams.count("trusted", "output_sent"), 1);
+    let refused = [
+        "input: { file: { paths: [ secret.txt ] } }\noutput: { drop: {} }",
+        "input: { subprocess: { name: cat, args: [ secret.txt ] } }\noutput: { drop: {} }",
+        "input: { generate: { mapping: 'root = file(\"secret.txt\")' } }\noutput: { drop: {} }",
+        "input: { generate: { mapping: 'root = env(\"TOKEN\")' } }\noutput: { file: { path: out } }",
+        "input: { generate: { mapping: 'root = \"${TOKEN}\"' } }\noutput: { drop: {} }",
+    ];
+    for config in refused {
+        for request in ["POST /streams/a", "POST /streams/a?chilled=true"] {
+            let answer = streams.ask(request, config);
+            assert_eq!(answer.status, 400, "{config}: {answer:?}");
+            assert!(!answer.body.contains("top secret"), "{config}: {answer:?}");
+        }
+    }
+    assert_eq!(streams.ask("POST /resources/cache/f", "file: { directory: /tmp }").status, 400);
+    assert_eq!(streams.ask("POST /streams/a", IDLE).text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
+fn what_clients_can_make_the_process_spend_is_counted() {
+    let program = Program::new("streams-bounds").file("around.yaml", AROUND);
+    let streams = Streams::start(&program, &["--max-streams", "3", "--max-stream-threads", "2"]);
+    // As many at once as there may be, and the same name by many.
+    let created = thread::scope(|scope| {
+        let ask = |idx: usize| {
+            let address = streams.address.clone();
+            scope.spawn(move || {
+                let request =
+                    format!("POST /streams/{}", if idx < 8 { "same".to_string() } else { format!("s{idx}") });
+                ask_at(&address, &request, "", IDLE).expect("it answers").status
+            })
+        };
+        let asked: Vec<_> = (0..16).map(ask).collect();
+        let statuses: Vec<u16> = asked.into_iter().map(|it| it.join().expect("it does not panic")).collect();
+        assert!(statuses[..8].iter().filter(|it| **it == 200).count() <= 1, "{statuses:?}");
+        assert!(statuses.iter().all(|it| [200, 400].contains(it)), "{statuses:?}");
+        statuses.iter().filter(|it| **it == 200).count()
+    });
+    assert!((1..=3).contains(&created), "{created}");
+    let listed: serde_json::Value =
+        serde_json::from_str(&streams.ask("GET /streams", "").body).expect("it is JSON");
+    assert_eq!(listed.as_object().map(serde_json::Map::len), Some(created));
+    let four = ["a", "b", "c", "d"]
+        .map(|it| format!("\"{it}\":{{\"input\":{{\"inproc\":\"x\"}},\"output\":{{\"drop\":{{}}}}}}"));
+    let told = streams.ask("POST /streams", &format!("{{{}}}", four.join(","))).text();
+    assert_eq!(told, "400 Error: there would be 4 streams, and at most 3 may be (`--max-streams`)");
+    assert_eq!(streams.ask("POST /streams", "{}").text(), "200");
+    // Threads, and the size of a config, whatever it says of itself.
+    let told = streams.ask("POST /streams/t", &format!("{IDLE}\npipeline: {{ threads: 3 }}")).text();
+    assert_eq!(
+        told,
+        "400 Error: the pipeline of a stream has at most 2 threads, not 3 (`--max-stream-threads`)"
+    );
+    let large = format!("{IDLE}\n# {}", "x".repeat(5 << 20));
+    assert_eq!(streams.ask("POST /streams/t", &large).status, 413);
+    let mut endless = TcpStream::connect(&streams.address).expect("it listens");
+    let head = format!(
+        "POST /streams/t HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        streams.address
+    );
+    endless.write_all(head.as_bytes()).expect("it reads");
+    let chunk = format!("10000\r\n{}\r\n", "#".repeat(0x10000));
+    // It breaks off, or takes no more, long before that.
+    let is_cut = (0..1_000).any(|_| endless.write_all(chunk.as_bytes()).is_err());
+    assert!(is_cut);
+    // Components, of which a line may ask for any number.
+    let many = "input: { broker: { copies: 1000, inputs: [ { broker: { copies: 1000, inputs: [ { inproc: x } ] } } ] } }\noutput: { drop: {} }";
+    let told = streams.ask("POST /streams/t", many);
+    assert!(told.status == 502 && told.body.contains("have at most 16384 components together"), "{told:?}");
+    // Deep, and wide where it is expanded.
+    let deep = format!("input: {}1{}", "[".repeat(200_000), "]".repeat(200_000));
+    assert_eq!(streams.ask("POST /streams/t", &deep).status, 400);
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+                d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
+                g: [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
+    assert_eq!(streams.ask("POST /streams/t", bomb).status, 400);
+    assert_eq!(streams.ask("GET /streams", "").text(), "200 {}");
+    assert_eq!(streams.end().0, Some(0));
+}
