@@ -575,7 +575,7 @@ impl Consumer {
             return if active.partition.block(limit) { Filled::Blocked } else { Filled::More };
         }
         if active.open.is_some() {
-            return self.collect_from(id, room);
+            return self.collect_from(id);
         }
         let (taken, filled) = self.take_from(id, room);
         let Some(active) = self.active.get(&id) else { return filled };
@@ -617,11 +617,10 @@ impl Consumer {
         })
     }
 
-    /// Reads for a batch, until there is no more, or as much as there is room for.
-    fn collect_from(&mut self, id: u64, room: usize) -> Filled {
+    /// Reads for batches, about a parcel. There is room for one: what is over the limit by then is less than that.
+    fn collect_from(&mut self, id: u64) -> Filled {
         let (options, client) = (Arc::clone(&self.options), Arc::clone(&self.client));
-        let n_open = self.active.get(&id).and_then(|it| it.open.as_ref()).map_or(0, |it| it.builder.len());
-        let (taken, filled) = self.take_from(id, room.saturating_sub(n_open));
+        let (taken, filled) = self.take_from(id, PARCEL_MESSAGES_MAX);
         for record in self.records_of(&taken) {
             let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
             let (partition, name) = (Arc::clone(&active.partition), active.name.clone());
