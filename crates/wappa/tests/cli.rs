@@ -38,6 +38,7 @@ fn help_and_version() {
 
             Commands:
               run          Run a config
+              streams      Run many streams in one process, which come and go through an HTTP API
               lint         Check configs, and say all that is wrong with them
               test         Run the tests of configs
               ping         Ask whether a running stream answers
