@@ -1,5 +1,6 @@
 //! One config file, from its bytes to its lints: environment, YAML, overrides, reading, in Bento's order.
 
+use std::collections::{HashMap, hash_map::Entry};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::lint::{Lint, Rule};
 use crate::reader::{LintOptions, Reader};
 use crate::root::{Resources, StreamConfig, StreamPart};
 use crate::spec::{ComponentKind, Registry, Restricted};
-use crate::yaml::{Node, Pos, parse};
+use crate::yaml::{Kind, Node, Pos, parse};
 use crate::{env, set, unquoted};
 
 /// A config file that could be read as YAML.
@@ -94,10 +95,33 @@ impl Source {
         }
     }
 
-    /// Another tree, which was made of this one, or is a part of it.
+    /// Another tree, which was made of this one.
     #[must_use]
-    pub fn with_node(&self, node: Node) -> Source {
-        Source { node, ..self.clone() }
+    pub fn with_node(self, node: Node) -> Source {
+        Source { node, ..self }
+    }
+
+    /// The values of a mapping, each by itself under its key; of several with one key the last counts. What was found in the
+    /// text is found with the first of them, and the text belongs to none. The error is a tree that is no mapping.
+    pub fn into_pieces(self) -> Result<Vec<(String, Source)>, Source> {
+        let Kind::Map(pairs) = self.node.kind else { return Err(self) };
+        let mut lints = Some(self.lints);
+        let mut pieces: Vec<(String, Source)> = Vec::with_capacity(pairs.len());
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(pairs.len());
+        for (key, node) in pairs {
+            let name = key.as_key().to_string();
+            let lints = lints.take().unwrap_or_default();
+            let (is_lint_disabled, dir) = (self.is_lint_disabled, self.dir.clone());
+            let piece = Source { text: String::new(), node, lints, is_lint_disabled, dir };
+            match places.entry(name) {
+                Entry::Occupied(place) => pieces[*place.get()].1.node = piece.node,
+                Entry::Vacant(place) => {
+                    pieces.push((place.key().clone(), piece));
+                    place.insert(pieces.len() - 1);
+                }
+            }
+        }
+        Ok(pieces)
     }
 
     /// Says in which directory the file is, for paths in it that are relative to it.

@@ -7,6 +7,8 @@ mod parse;
 mod scalar;
 mod write;
 
+use std::collections::{HashMap, hash_map::Entry};
+
 pub use parse::{Parsed, parse};
 
 /// A place in a text. Lines and columns are counted from 1, columns in characters.
@@ -148,13 +150,33 @@ impl Node {
     pub fn patched(&self, patch: &Node) -> Node {
         let (Kind::Map(pairs), Kind::Map(changes)) = (&self.kind, &patch.kind) else { return patch.clone() };
         let mut pairs = pairs.clone();
+        // Of several with one key the last counts.
+        let mut places: HashMap<String, usize> =
+            pairs.iter().enumerate().map(|(idx, (key, _))| (key.as_key().to_string(), idx)).collect();
         for (key, change) in changes {
-            match pairs.iter_mut().rev().find(|(it, _)| it.as_key() == key.as_key()) {
-                Some((_, value)) => *value = value.patched(change),
-                None => pairs.push((key.clone(), change.clone())),
+            match places.entry(key.as_key().to_string()) {
+                Entry::Occupied(place) => {
+                    let value = &mut pairs[*place.get()].1;
+                    *value = value.patched(change);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(pairs.len());
+                    pairs.push((key.clone(), change.clone()));
+                }
             }
         }
-        Node { kind: Kind::Map(pairs), ..self.clone() }
+        Node { pos: self.pos, len: self.len, kind: Kind::Map(pairs) }
+    }
+
+    /// About how many bytes of memory the tree takes.
+    pub fn n_bytes(&self) -> usize {
+        let beneath = match &self.kind {
+            Kind::Null => 0,
+            Kind::Scalar { text, .. } => text.len(),
+            Kind::Seq(items) => items.iter().map(Node::n_bytes).sum(),
+            Kind::Map(pairs) => pairs.iter().map(|(key, value)| key.n_bytes() + value.n_bytes()).sum(),
+        };
+        size_of::<Node>() + beneath
     }
 
     /// Puts the whole subtree at one place.
@@ -192,6 +214,43 @@ impl Node {
         match &self.kind {
             Kind::Scalar { text, style: Style::Plain } => Some(text),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Node {
+        parse(text).expect("it is YAML").node
+    }
+
+    #[test]
+    fn a_patch_is_put_together_key_by_key() {
+        let patched = |text: &str, patch: &str| {
+            let mut texts = Vec::new();
+            flat(&tree(text).patched(&tree(patch)), "", &mut texts);
+            texts.join(" ")
+        };
+        assert_eq!(
+            patched("a: { b: 1, c: [1] }\nd: 2", "a: { c: [8, 9], e: 3 }\nf: 4\nf: 5"),
+            "/a/b=1 /a/c/=8 /a/c/=9 /a/e=3 /d=2 /f=5"
+        );
+        // Of two with one key the last counts.
+        assert_eq!(patched("a: { b: 1 }\na: { c: 2 }", "a: { d: 3 }"), "/a/b=1 /a/c=2 /a/d=3");
+        assert_eq!(patched("a: 1", "[x]"), "/=x");
+    }
+
+    fn flat(node: &Node, path: &str, texts: &mut Vec<String>) {
+        match &node.kind {
+            Kind::Map(pairs) => {
+                pairs.iter().for_each(|(key, value)| flat(value, &format!("{path}/{}", key.as_key()), texts));
+            }
+            Kind::Seq(items) => items.iter().for_each(|it| flat(it, &format!("{path}/"), texts)),
+            Kind::Null | Kind::Scalar { .. } => {
+                texts.push(format!("{path}={}", node.as_str().unwrap_or_default()));
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use wappa_http_server::{StreamsApi, StreamsReply, StreamsRequest, StreamsSubject};
 use wappa_message::Value;
-use wappa_spec::{ComponentKind, Lint, Node, Rule, SCRUBBED};
+use wappa_spec::{ComponentKind, Lint, Rule, SCRUBBED};
 
 use super::{
     one::Running,
@@ -189,8 +189,7 @@ fn patched(streams: &Streams, before: &Running, body: &[u8], is_chilled: bool) -
         let patch = reading.source(body, None)?;
         // Nothing is no change, as in Bento.
         let is_nothing = patch.node.is_null();
-        let node =
-            if is_nothing { before.source.node.clone() } else { before.source.node.patched(&patch.node) };
+        let node = if is_nothing { before.tree.clone() } else { before.tree.patched(&patch.node) };
         Ok(patch.with_node(node))
     });
     judged(read.map_err(Problem::failed)?, is_chilled, "")
@@ -201,20 +200,15 @@ fn read_set(streams: &Streams, body: &[u8], is_chilled: bool) -> Result<Vec<(Str
     check_secrets(body)?;
     let whole = streams.source_of(body).map_err(Problem::failed)?;
     let whole = whole.or_else(|lints| judged(Err(lints), is_chilled, ""))?;
-    let Some(pairs) = whole.node.as_map() else {
-        return Err(Problem::mistake(format!(
-            "expected an object of stream ids to configs, got {}",
-            whole.node.tag()
-        )));
-    };
-    // Of several with one name the last counts.
+    let pieces = whole.into_pieces().map_err(|it| {
+        Problem::mistake(format!("expected an object of stream ids to configs, got {}", it.node.tag()))
+    })?;
+    // Before any of them is read.
+    streams.check_number(pieces.len())?;
     let mut set: Vec<(String, Submitted)> = Vec::new();
     let mut lints = Vec::new();
-    let is_last =
-        |idx: usize, key: &Node| !pairs[idx + 1..].iter().any(|(it, _)| it.as_key() == key.as_key());
-    for (_, (key, node)) in pairs.iter().enumerate().filter(|(idx, (key, _))| is_last(*idx, key)) {
-        let id = key.as_key().to_string();
-        let read = streams.read_posted(|_| Ok(whole.with_node(node.clone()))).map_err(Problem::failed)?;
+    for (id, piece) in pieces {
+        let read = streams.read_posted(|_| Ok(piece)).map_err(Problem::failed)?;
         match judged(read, is_chilled, &format!("stream '{id}': ")) {
             Ok(submitted) => set.push((id, submitted)),
             Err(Problem::Lints(more)) => lints.extend(more),

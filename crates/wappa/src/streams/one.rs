@@ -10,7 +10,7 @@ use std::{
 use wappa_component::{Logger, Metrics, Taps, cause_of_start, counted};
 use wappa_engine::{Activity, Report, Setting, Stop, Stream, Tally};
 use wappa_http_server::{Picture, Readiness, ReadyPath, Routes, StreamState, StreamView};
-use wappa_spec::{Node, Source};
+use wappa_spec::Node;
 
 use crate::{
     graph::live,
@@ -29,7 +29,9 @@ const HURRY: Duration = Duration::from_millis(200);
 pub(super) struct Running {
     pub(super) id: String,
     /// What it was made of, with the values of variables in it.
-    pub(super) source: Source,
+    pub(super) tree: Node,
+    /// How much memory that takes.
+    pub(super) n_bytes: usize,
     /// What its files are known by.
     pub(super) stamp: Option<String>,
     /// The same as it may be shown.
@@ -51,7 +53,7 @@ pub(super) struct Running {
 /// What a stream is begun with.
 pub(super) struct Beginning {
     pub(super) id: String,
-    pub(super) source: Source,
+    pub(super) tree: Node,
     pub(super) stamp: Option<String>,
     pub(super) shown: Node,
     pub(super) setting: Setting,
@@ -69,7 +71,7 @@ impl Running {
     pub(super) fn begin(beginning: Beginning, stream: Stream) -> Result<Arc<Running>, String> {
         let Beginning {
             id,
-            source,
+            tree,
             stamp,
             shown,
             setting,
@@ -82,7 +84,8 @@ impl Running {
         } = beginning;
         let running = Arc::new(Running {
             id,
-            source,
+            n_bytes: tree.n_bytes(),
+            tree,
             stamp,
             shown,
             picture: OnceLock::new(),

@@ -57,8 +57,9 @@ const IDS_OF_PROGRAM: [&str; 10] =
 /// How many components all streams may have together.
 const COMPONENTS_MAX: usize = 1 << 14;
 
-/// How large the configs of all streams may be together, in bytes: each is kept, so that a part of it can be changed.
-const CONFIG_BYTES_MAX: usize = 32 << 20;
+/// How much memory the configs of all streams may take together, in bytes, each as the tree that is kept so that a part of
+/// it can be changed: it takes about six times its text.
+const CONFIG_BYTES_MAX: usize = 128 << 20;
 
 /// How many resources may be added by requests.
 const RESOURCES_MAX: usize = 1_000;
@@ -281,6 +282,16 @@ impl Drop for Building<'_> {
     }
 }
 
+fn check_config_bytes(n_bytes: usize) -> Result<(), Refusal> {
+    if n_bytes <= CONFIG_BYTES_MAX {
+        return Ok(());
+    }
+    let max = CONFIG_BYTES_MAX >> 20;
+    Err(Refusal::Mistake(format!(
+        "the configs of all streams would take more than {max} MiB of memory together"
+    )))
+}
+
 /// Whether a stream can be called so.
 pub(super) fn check_id(id: &str) -> Result<(), String> {
     let is_letter = |it: char| !it.is_control() && !matches!(it, '/' | '\\' | '?' | '#' | '%');
@@ -454,6 +465,7 @@ impl Streams {
 
     fn create_in_turn(&self, id: &str, submitted: Submitted) -> Result<(), Refusal> {
         self.check_room(1)?;
+        self.check_configs(id, &submitted)?;
         let built = self.build(id, submitted)?;
         self.begin(built)
     }
@@ -482,6 +494,7 @@ impl Streams {
     }
 
     fn replace(&self, before: &Arc<Running>, submitted: Submitted) -> Result<(), Refusal> {
+        self.check_configs(&before.id, &submitted)?;
         // One that cannot be built takes nobody's place.
         let built = self.build(&before.id, submitted)?;
         let mut unused = Unused(Some(&built.beginning.metrics));
@@ -519,9 +532,8 @@ impl Streams {
         for (id, _) in &set {
             self.check_name(id).map_err(|text| Refusal::Mistake(format!("stream '{id}': {text}")))?;
         }
-        if self.around.bounds.streams_max < set.len() {
-            return Err(self.too_many(set.len()));
-        }
+        self.check_number(set.len())?;
+        check_config_bytes(set.iter().map(|(_, it)| it.source.node.n_bytes()).sum())?;
         let _alone = self.whole.write().unwrap_or_else(PoisonError::into_inner);
         if self.lock().is_closed {
             return Err(closed());
@@ -652,12 +664,6 @@ impl Streams {
         let bounds = self.around.bounds;
         let mut config = self.around.config.around(part);
         config.resources = self.lock().resources.clone();
-        let n_bytes: usize = self.lock().all.values().map(|it| it.source.text.len()).sum();
-        if CONFIG_BYTES_MAX < n_bytes + source.text.len() {
-            return Err(Refusal::Mistake(format!(
-                "the configs of all streams would be larger than {CONFIG_BYTES_MAX} bytes together"
-            )));
-        }
         let asked = usize::try_from(config.pipeline.threads).unwrap_or(0);
         if bounds.threads_max < asked {
             return Err(Refusal::Mistake(format!(
@@ -704,7 +710,7 @@ impl Streams {
         let routes = self.lent.routes_of(id, bounds.has_prefix);
         let beginning = Beginning {
             id: id.to_string(),
-            source,
+            tree: source.node,
             stamp,
             shown,
             setting,
@@ -755,7 +761,18 @@ impl Streams {
         let n_coming = state.busy.iter().filter(|it| !state.all.contains_key(*it)).count().max(n_more);
         let n = state.all.len() + n_coming;
         drop(state);
+        self.check_number(n)
+    }
+
+    /// Whether there may be so many streams.
+    pub(super) fn check_number(&self, n: usize) -> Result<(), Refusal> {
         if self.around.bounds.streams_max < n { Err(self.too_many(n)) } else { Ok(()) }
+    }
+
+    /// Whether this config finds room beside those of all other streams.
+    fn check_configs(&self, id: &str, submitted: &Submitted) -> Result<(), Refusal> {
+        let others: usize = self.lock().all.values().filter(|it| it.id != id).map(|it| it.n_bytes).sum();
+        check_config_bytes(others + submitted.source.node.n_bytes())
     }
 
     fn too_many(&self, n: usize) -> Refusal {
