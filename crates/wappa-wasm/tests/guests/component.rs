@@ -247,7 +247,7 @@ fn a_batch_is_of_no_use_after_its_call() {
 
 #[test]
 fn limits_on_output() {
-    check_with(
+    check_at_pace(
         &[&["k", "b", "w"].map(|it| Message::new(it.to_string()))],
         |config| config.limits.output = 50_000,
         expect![[r#"
@@ -258,7 +258,7 @@ fn limits_on_output() {
         "#]],
     );
     // Two messages and their keys are more than this.
-    check_with(
+    check_at_pace(
         &[&["s", "k"].map(|it| Message::new(it.to_string()))],
         |config| config.limits.output = 200,
         expect![[r#"
