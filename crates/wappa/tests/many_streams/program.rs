@@ -78,7 +78,10 @@ impl Streams {
             let _ = log.read_to_string(&mut rest);
             said + &launched + &rest
         });
-        Streams { child, address, log, _stdout: stdout }
+        let streams = Streams { child, address, log, _stdout: stdout };
+        // The streams of files begin after that line.
+        streams.until("GET /ready", |it| !it.body.starts_with("input not connected"));
+        streams
     }
 
     /// Asks `METHOD /path`, as a program on this machine does.
