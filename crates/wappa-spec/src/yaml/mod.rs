@@ -242,6 +242,14 @@ mod tests {
         assert_eq!(patched("a: 1", "[x]"), "/=x");
     }
 
+    #[test]
+    fn what_an_alias_stands_for_counts_each_time() {
+        let text = "[long enough, to be more than a node]";
+        let aliased = tree(&format!("a: &a {text}\nb: *a\nc: *a")).n_bytes();
+        assert_eq!(aliased, tree(&format!("a: {text}\nb: {text}\nc: {text}")).n_bytes());
+        assert!(3 * text.len() < aliased);
+    }
+
     fn flat(node: &Node, path: &str, texts: &mut Vec<String>) {
         match &node.kind {
             Kind::Map(pairs) => {

@@ -58,7 +58,7 @@ const IDS_OF_PROGRAM: [&str; 10] =
 const COMPONENTS_MAX: usize = 1 << 14;
 
 /// How much memory the configs of all streams may take together, in bytes, each as the tree that is kept so that a part of
-/// it can be changed: it takes about six times its text.
+/// it can be changed.
 const CONFIG_BYTES_MAX: usize = 128 << 20;
 
 /// How many resources may be added by requests.

@@ -226,3 +226,23 @@ fn what_clients_can_make_the_process_spend_is_counted() {
     assert_eq!(streams.ask("GET /streams", "").text(), "200 {}");
     assert_eq!(streams.end().0, Some(0));
 }
+
+#[test]
+fn what_patches_add_is_counted() {
+    let program = Program::new("streams-patched").file("around.yaml", AROUND);
+    let streams = Streams::start(&program, &[]);
+    assert_eq!(streams.ask("POST /streams/a", IDLE).text(), "200");
+    // Each is within the bound of a body, none says what others said, and aliases stand for far more than they are.
+    let patch = |idx: usize| {
+        let more = format!("x{idx}: &x {}\ny{idx}: [{}]\n", "x".repeat(1 << 19), ["*x"; 6].join(", "));
+        streams.ask("PATCH /streams/a?chilled=true", &more).text()
+    };
+    let refused = (0..200).map(patch).find(|it| it != "200");
+    assert_eq!(
+        refused.as_deref(),
+        Some("400 Error: the configs of all streams would take more than 128 MiB of memory together")
+    );
+    // It goes on as it was, and finds room once it says less.
+    assert_eq!(streams.ask("PUT /streams/a", IDLE).text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
