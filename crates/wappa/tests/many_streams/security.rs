@@ -121,6 +121,7 @@ output:
     assert_eq!(streams.ask("PUT /streams/a", &config).status, 400);
     // A page that may not see it does not.
     assert_eq!(streams.ask_with("GET /streams/a", "Host: evil.example\r\n", "").status, 403);
+    streams.until("GET /streams/a", |_| 1 <= streams.count("a", "input_received"));
     assert_eq!(streams.end().0, Some(1));
 }
 
