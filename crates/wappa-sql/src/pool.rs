@@ -190,7 +190,7 @@ impl Pool {
 
     fn put(&self, connection: Connection, made: Instant) {
         let kept = Kept { connection, made, since: Instant::now() };
-        if !self.0.may_live(&kept) {
+        if kept.connection.is_spent() || !self.0.may_live(&kept) {
             return;
         }
         let mut idle = self.0.lock();

@@ -6,6 +6,7 @@
 mod support;
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
@@ -39,15 +40,58 @@ fn server(answers: &'static [&'static [u8]]) -> (u16, Arc<AtomicUsize>) {
 fn answer(stream: TcpStream, answers: &[&[u8]]) {
     let mut buffer = [0; 4096];
     let mut hears = || (&stream).read(&mut buffer).is_ok_and(|n| 0 < n);
-    let speaks_first = answers[0].is_empty();
-    for (idx, answer) in answers.iter().enumerate().skip(usize::from(speaks_first)) {
-        let is_due = speaks_first && idx == 1;
-        if !is_due && !hears() || (&stream).write_all(answer).is_err() {
-            return;
-        }
+    if say(&stream, answers, &mut hears) {
+        // Until the client is gone.
+        while hears() {}
     }
-    // Until the client is gone.
-    while hears() {}
+}
+
+/// Says one after the other as it hears something; where the first is empty, it speaks first. Whether all was said.
+fn say(mut stream: &TcpStream, answers: &[&[u8]], mut hears: impl FnMut() -> bool) -> bool {
+    let speaks_first = answers[0].is_empty();
+    answers.iter().enumerate().skip(usize::from(speaks_first)).all(|(idx, answer)| {
+        let is_due = speaks_first && idx == 1;
+        (is_due || hears()) && stream.write_all(answer).is_ok()
+    })
+}
+
+/// The most that this process has had in memory, in MiB.
+fn peak() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("it can be read");
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).expect("it is there");
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("it is a number");
+    kib >> 10
+}
+
+/// A server that says what it has to say, one after the other as it is asked, and then the last of it without end.
+fn endless(answers: &'static [&'static [u8]], last: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    let last = Arc::new(last);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let last = Arc::clone(&last);
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                if say(&stream, answers, || (&stream).read(&mut buffer).is_ok_and(|n| 0 < n)) {
+                    while (&stream).write_all(&last).is_ok() {}
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The stream says that it is too much, takes no more than a few times as much memory, and ends when it is asked to.
+#[track_caller]
+fn check_endless(answers: &'static [&'static [u8]], last: &[u8], config: impl Fn(u16) -> String) {
+    let port = endless(answers, last.repeat((64 << 10) / last.len() + 1));
+    let running = Running::start(&config(port));
+    running.log.wait_for("the server's answer is too large");
+    running.stop.cut();
+    let (report, log) = running.join();
+    assert_eq!(report.fault, None, "{}", log.text());
+    assert!(peak() < 500, "{} MiB", peak());
 }
 
 /// The stream says what it cannot understand, connects once more, and ends when it is asked to.
@@ -129,4 +173,19 @@ fn as_many_columns_as_there_cannot_be_are_not_the_end_of_the_rows() {
     for config in [reading, asking] {
         check(answers, |port| config(mysql(port)), "Hash table capacity overflow");
     }
+}
+
+#[test]
+fn more_than_there_is_room_for_costs_the_connection() {
+    // A row, an error and a notice of 2 GiB, and notices and settings without end; before anybody is let in, and after.
+    let long = b"xxxxxxxxxxxxxxxx";
+    check_endless(&[IN, b"D\x7f\xff\xff\xff"], long, |port| reading(postgres(port)));
+    check_endless(&[IN, b"E\x7f\xff\xff\xff"], long, |port| asking(postgres(port)));
+    check_endless(&[IN, b"N\x7f\xff\xff\xff"], long, |port| writing(postgres(port)));
+    check_endless(&[b""], b"N\0\0\0\x0bMsome\0\0", |port| writing(postgres(port)));
+    check_endless(&[IN], b"S\0\0\0\x08a\0b\0", |port| asking(postgres(port)));
+    // Packets of MySQL, each of which says that another one belongs to it.
+    let part = [&b"\xff\xff\xff\x01"[..], &[b'x'; 0xff_ffff]].concat();
+    check_endless(&[b""], &part, |port| reading(mysql(port)));
+    check_endless(&[b"", GREETING, OK, SET], &part, |port| asking(mysql(port)));
 }

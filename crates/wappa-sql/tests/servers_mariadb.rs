@@ -231,3 +231,31 @@ fn a_server_that_never_answers_is_given_up() {
     assert_eq!(process("x\n", &timed), "x [no answer within 300ms]\n");
     assert!(began.elapsed() < Duration::from_secs(4));
 }
+
+#[test]
+fn an_answer_that_is_too_large_costs_its_message() {
+    let server = server!(|it: MariaDb| it.args(&["--max-allowed-packet=256M"]));
+    let said = "[the server's answer is too large: a row, or what it says without rows, is more than 15MiB; a statement that asks for less of it at once may do]";
+    let raw = |dsn: &str, more: &str| {
+        format!(
+            "    - sql_raw: {{ driver: mysql, dsn: {dsn:?}, query: \"SELECT repeat('x', ?) AS t\", args_mapping: 'root = [ this ]'{more} }}\n"
+        )
+    };
+    let asked = process("1\n20000000\n3\n100000000\n5\n", &raw(&dsn(&server, ""), ""));
+    assert_eq!(
+        asked,
+        format!(
+            "[{{\"t\":\"x\"}}]\n20000000 {said}\n[{{\"t\":\"xxx\"}}]\n100000000 {said}\n[{{\"t\":\"xxxxx\"}}]\n"
+        )
+    );
+    let mute = process("1\n20000000\n3\n", &raw(&dsn(&server, ""), ", exec_only: true"));
+    assert_eq!(mute, format!("1\n20000000 {said}\n3\n"));
+    // Rows are as many as there are, whether somebody wants them or not.
+    let many = "SELECT repeat('x', 1000000) AS t FROM seq_1_to_40";
+    assert_eq!(rows("mysql", &dsn(&server, ""), many, "").lines().count(), 40);
+    let mute = format!(
+        "    - sql_raw: {{ driver: mysql, dsn: {:?}, query: {many:?}, exec_only: true }}\n",
+        dsn(&server, "")
+    );
+    assert_eq!(process("1\n", &mute), "1\n");
+}

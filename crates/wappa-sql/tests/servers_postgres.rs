@@ -347,3 +347,43 @@ fn connections_are_bounded_and_a_full_server_is_waited_for() {
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "200\n");
     assert!(log.text().contains("connections"), "{}", log.text());
 }
+
+#[test]
+fn an_answer_that_is_too_large_costs_its_message() {
+    let server = server!();
+    let raw = |query: &str| {
+        format!(
+            "    - sql_raw: {{ driver: postgres, dsn: {:?}, query: {query:?}, args_mapping: 'root = [ this ]' }}\n",
+            dsn(&server, "")
+        )
+    };
+    let said = "[the server's answer is too large: a row, or what it says without rows, is more than 64MiB; a statement that asks for less of it at once may do]";
+    assert_eq!(
+        process("1\n70000000\n3\n", &raw("SELECT repeat('x', $1::int) AS t")),
+        format!("[{{\"t\":\"x\"}}]\n70000000 {said}\n[{{\"t\":\"xxx\"}}]\n")
+    );
+    // What it says besides rows: errors, and notices, however many.
+    run(&format!(
+        "input: {{ sql_raw: {{ driver: postgres, dsn: {:?}, query: {:?} }} }}\noutput: {{ drop: {{}} }}\n",
+        dsn(&server, ""),
+        "CREATE FUNCTION fail(n int) RETURNS int AS 'BEGIN RAISE EXCEPTION ''%'', repeat(''x'', n); END' LANGUAGE plpgsql; \
+         CREATE FUNCTION notice(n int) RETURNS int AS 'BEGIN FOR i IN 1..n / 1000000 LOOP RAISE NOTICE ''%'', repeat(''x'', 1000000); END LOOP; RETURN pg_backend_pid(); END' LANGUAGE plpgsql"
+    ));
+    let failed = process("1\n70000000\n3\n", &raw("SELECT fail($1::int)"));
+    assert_eq!(failed, format!("1 [pq: x]\n70000000 {said}\n3 [pq: xxx]\n"));
+    let notices = process("1\n70000000\n3\n", &raw("SELECT notice($1::int) AS pid"));
+    assert!(notices.contains(&format!("\n70000000 {said}\n")), "{notices}");
+    // A connection on which so much has come is not kept for the next.
+    let pids = process("1\n2\n20000000\n3\n4\n", &raw("SELECT notice($1::int) AS pid"));
+    let pids: Vec<&str> = pids.lines().collect();
+    let &[a, b, c, d, e] = &pids[..] else { panic!("{pids:?}") };
+    assert!(a == b && b == c && c != d && d == e, "{pids:?}");
+    // Rows are as many as there are.
+    let n = rows(
+        "postgres",
+        &dsn(&server, ""),
+        "SELECT repeat('x', 1000000) AS t FROM generate_series(1, 80)",
+        "",
+    );
+    assert_eq!(n.lines().count(), 80);
+}

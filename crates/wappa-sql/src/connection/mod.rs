@@ -3,6 +3,7 @@
 mod mysql;
 mod postgres;
 mod postgres_plan;
+mod relay;
 mod sound;
 mod sqlite;
 mod time;
@@ -76,6 +77,16 @@ impl Connection {
     /// Whether the other end is still there.
     pub(crate) async fn ping(&mut self) -> Result<(), Failed> {
         each!(self, it => it.ping().await)
+    }
+
+    /// Whether it is not to be used for another statement.
+    pub(crate) fn is_spent(&self) -> bool {
+        match self {
+            Connection::Postgres(it) => it.is_spent(),
+            Connection::MySql(it) => it.is_spent(),
+            // There is no other end that could say too much.
+            Connection::Sqlite(_) => false,
+        }
     }
 
     /// Says goodbye.

@@ -3,9 +3,9 @@
 //! What comes of a column depends on whether the statement has arguments, as with Go's driver: without any, the server
 //! prints all values, and each is a text; with some, numbers are numbers.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{Stream, StreamExt};
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Connection as _, MySqlConnection, Row, TypeInfo,
     ValueRef,
@@ -16,7 +16,8 @@ use wappa_message::{Text, Value};
 
 use super::{
     Rows,
-    sound::{sound, sound_row, sound_rows},
+    relay::Relay,
+    sound::{sound, sound_rows},
     time,
 };
 use crate::{
@@ -32,6 +33,7 @@ const ARGUMENTS_MAX: usize = 65_535;
 #[derive(Debug)]
 pub(crate) struct Connection {
     inner: MySqlConnection,
+    relay: Relay,
     reading: Reading,
     answer_max: Option<Duration>,
 }
@@ -49,9 +51,16 @@ fn failed(err: sqlx::Error) -> Failed {
 
 impl Connection {
     pub(super) async fn connect(target: &MySqlTarget) -> Result<Connection, Failed> {
-        let inner = sound(Driver::MySql, target.options.connect()).await?;
+        let server = match target.options.get_socket() {
+            Some(path) => Relay::unix(path).await,
+            None => Relay::tcp(target.options.get_host(), target.options.get_port()).await,
+        };
+        let server = server.map_err(|err| failed(sqlx::Error::Io(err)))?;
+        let options = target.options.clone();
+        let connect = |path: PathBuf| async move { options.socket(path).connect().await };
+        let (inner, relay) = server.open(Driver::MySql, "", connect).await?;
         let reading = Reading { parses_time: target.parses_time, as_text: target.as_text };
-        let mut connection = Connection { inner, reading, answer_max: target.answer_max };
+        let mut connection = Connection { inner, relay, reading, answer_max: target.answer_max };
         if !target.variables.is_empty() {
             let set: Vec<String> =
                 target.variables.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -61,8 +70,9 @@ impl Connection {
     }
 
     pub(super) async fn run_script(&mut self, script: &str) -> Result<(), Failed> {
-        let running = sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut self.inner);
-        within(self.answer_max, running).await.map(|_| ())
+        let rows = sqlx::raw_sql(AssertSqlSafe(script)).fetch(&mut self.inner);
+        all(self.answer_max, sound_rows(Driver::MySql, &mut self.relay, rows, |row| Ok(((), size(row)))))
+            .await
     }
 
     pub(super) async fn execute(&mut self, sql: &Arc<str>, args: &[Value]) -> Result<(), Failed> {
@@ -70,7 +80,9 @@ impl Connection {
             return self.run_script(sql).await;
         }
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments(args)?);
-        within(self.answer_max, query.execute(&mut self.inner)).await.map(|_| ())
+        let rows = query.fetch(&mut self.inner);
+        all(self.answer_max, sound_rows(Driver::MySql, &mut self.relay, rows, |row| Ok(((), size(row)))))
+            .await
     }
 
     pub(super) async fn rows<'c>(&'c mut self, sql: &Arc<str>, args: &[Value]) -> Result<Rows<'c>, Failed> {
@@ -80,16 +92,17 @@ impl Connection {
             true => sqlx::raw_sql(sql).fetch(&mut self.inner),
             false => sqlx::query_with(sql, arguments(args)?).fetch(&mut self.inner),
         };
+        let read = move |row: &MySqlRow| Ok((object(row, is_text, reading)?, size(row)));
+        let rows = Box::pin(sound_rows(Driver::MySql, &mut self.relay, rows, read));
         let answer_max = self.answer_max;
-        let rows = Box::pin(sound_rows(Driver::MySql, rows));
         let rows = futures_util::stream::unfold(Some(rows), move |rows| async move {
             let mut rows = rows?;
-            match within(answer_max, rows.next().map(Ok)).await {
+            match within(answer_max, async { Ok(rows.next().await) }).await {
                 Ok(row) => Some((row?, Some(rows))),
                 Err(late) => Some((Err(late), None)),
             }
         });
-        Ok(rows.map(move |row| row.and_then(|it| sound_row(|| object(&it, is_text, reading)))).boxed())
+        Ok(rows.boxed())
     }
 
     pub(super) async fn insert(&mut self, insert: &Insert, rows: &[&[Value]]) -> Result<(), Failed> {
@@ -101,31 +114,62 @@ impl Connection {
             }
             let sql = insert.with_placeholders(rows.len(), n_values);
             let query = sqlx::query_with(AssertSqlSafe(sql), args);
-            within(self.answer_max, query.execute(&mut self.inner)).await?;
+            let written = sound(Driver::MySql, query.execute(&mut self.inner));
+            within(self.answer_max, self.relay.beside(Driver::MySql, written)).await?;
         }
         Ok(())
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), Failed> {
-        within(self.answer_max, self.inner.ping()).await
+        let answered = sound(Driver::MySql, self.inner.ping());
+        within(self.answer_max, self.relay.beside(Driver::MySql, answered)).await
     }
 
-    pub(super) async fn close(self) {
-        _ = sound(Driver::MySql, self.inner.close()).await;
+    pub(super) fn is_spent(&self) -> bool {
+        self.relay.is_spent()
+    }
+
+    pub(super) async fn close(mut self) {
+        let closed = sound(Driver::MySql, self.inner.close());
+        if self.relay.beside(Driver::MySql, closed).await.is_ok() {
+            self.relay.finish().await;
+        }
     }
 }
 
 async fn within<T>(
     answer_max: Option<Duration>,
-    asked: impl Future<Output = sqlx::Result<T>>,
+    asked: impl Future<Output = Result<T, Failed>>,
 ) -> Result<T, Failed> {
     match answer_max {
-        None => sound(Driver::MySql, asked).await,
-        Some(longest) => match timeout(longest, sound(Driver::MySql, asked)).await {
+        None => asked.await,
+        Some(longest) => match timeout(longest, asked).await {
             Ok(answer) => answer,
             Err(_) => Err(Failed::new(Kind::Lost, format!("no answer within {longest:?}"))),
         },
     }
+}
+
+/// Reads rows that nobody wants, to the last one.
+async fn all(
+    answer_max: Option<Duration>,
+    rows: impl Stream<Item = Result<(), Failed>>,
+) -> Result<(), Failed> {
+    let mut rows = pin!(rows);
+    within(answer_max, async {
+        while let Some(row) = rows.next().await {
+            row?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// About how many bytes a row was.
+fn size(row: &MySqlRow) -> usize {
+    let value = |idx| row.try_get_unchecked::<Option<&[u8]>, _>(idx).ok().flatten();
+    // The head of a packet, and a length in front of each value.
+    (0..row.len()).map(|idx| 5 + value(idx).map_or(0, <[u8]>::len)).sum::<usize>() + 4
 }
 
 fn arguments(values: &[Value]) -> Result<MySqlArguments, Failed> {

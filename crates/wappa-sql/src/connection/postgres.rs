@@ -5,7 +5,12 @@
 //! library below asks for binary values wherever it hands over arguments itself. So a statement with arguments is prepared
 //! under a name, and run by that name with its arguments as literals.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::StreamExt;
 use sqlx::{
@@ -17,7 +22,8 @@ use wappa_message::{Text, Value};
 use super::{
     Rows,
     postgres_plan::{Plan, columns_of},
-    sound::{sound, sound_row, sound_rows},
+    relay::Relay,
+    sound::{sound, sound_rows},
     time,
 };
 use crate::{
@@ -36,6 +42,7 @@ const PLANS_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Connection {
     inner: PgConnection,
+    relay: Relay,
     /// What is prepared, by its text.
     prepared: HashMap<Arc<str>, Prepared>,
     n_prepared: u64,
@@ -54,15 +61,25 @@ fn failed(err: sqlx::Error) -> Failed {
     Failed::of(Driver::Postgres, err)
 }
 
-async fn asked<T>(asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failed> {
-    sound(Driver::Postgres, asked).await
+async fn asked<T>(relay: &mut Relay, asked: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failed> {
+    relay.beside(Driver::Postgres, sound(Driver::Postgres, asked)).await
 }
 
 impl Connection {
     pub(super) async fn connect(target: &PostgresTarget) -> Result<Connection, Failed> {
-        let inner = asked(target.options.connect()).await?;
+        let (host, port) = (target.options.get_host(), target.options.get_port());
+        let name = format!("/.s.PGSQL.{port}");
+        let directory = target.options.get_socket().map(PathBuf::as_path);
+        let server = match directory.or(host.starts_with('/').then_some(Path::new(host))) {
+            Some(directory) => Relay::unix(&directory.join(&name[1..])).await,
+            None => Relay::tcp(host, port).await,
+        };
+        let server = server.map_err(|err| failed(sqlx::Error::Io(err)))?;
+        let options = target.options.clone();
+        let connect = |path: PathBuf| async move { options.socket(path).connect().await };
+        let (inner, relay) = server.open(Driver::Postgres, &name, connect).await?;
         let mut connection =
-            Connection { inner, prepared: HashMap::new(), n_prepared: 0, plans: HashMap::new() };
+            Connection { inner, relay, prepared: HashMap::new(), n_prepared: 0, plans: HashMap::new() };
         for (name, value) in &target.settings {
             // Read as the server reads its own settings: one may be a list.
             let mut script = "SELECT set_config(".to_string();
@@ -76,7 +93,9 @@ impl Connection {
     }
 
     pub(super) async fn run_script(&mut self, script: &str) -> Result<(), Failed> {
-        asked(sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut self.inner)).await.map(|_| ())
+        asked(&mut self.relay, sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut self.inner))
+            .await
+            .map(|_| ())
     }
 
     pub(super) async fn execute(&mut self, sql: &Arc<str>, args: &[Value]) -> Result<(), Failed> {
@@ -89,10 +108,15 @@ impl Connection {
 
     pub(super) async fn rows<'c>(&'c mut self, sql: &Arc<str>, args: &[Value]) -> Result<Rows<'c>, Failed> {
         if args.is_empty() {
-            return Ok(rows_of(&mut self.inner, Arc::clone(sql)));
+            return Ok(self.rows_of(Arc::clone(sql)));
         }
         let call = self.call(sql, args).await?;
-        Ok(rows_of(&mut self.inner, call.into()))
+        Ok(self.rows_of(call.into()))
+    }
+
+    fn rows_of(&mut self, sql: Arc<str>) -> Rows<'_> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut self.inner);
+        sound_rows(Driver::Postgres, &mut self.relay, rows, object).boxed()
     }
 
     /// The statement that runs a prepared one with these arguments.
@@ -125,7 +149,7 @@ impl Connection {
         let name = format!("wappa_{}", self.n_prepared);
         // As a statement of the extended protocol it is one: what follows a semicolon is refused.
         let prepare = sqlx::query(AssertSqlSafe(format!("PREPARE {name} AS {sql}"))).persistent(false);
-        asked(self.inner.execute(prepare)).await?;
+        asked(&mut self.relay, self.inner.execute(prepare)).await?;
         self.prepared.insert(Arc::clone(sql), Prepared { name, are_bytes: None });
         Ok(())
     }
@@ -135,7 +159,8 @@ impl Connection {
         if self.prepared.get(sql).is_some_and(|it| it.are_bytes.is_some()) {
             return Ok(());
         }
-        let statement = asked(self.inner.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str())).await?;
+        let statement =
+            asked(&mut self.relay, self.inner.prepare(AssertSqlSafe(Arc::clone(sql)).into_sql_str())).await?;
         let are_bytes = match statement.parameters() {
             Some(Either::Left(types)) => types.iter().map(|it| it.name() == "BYTEA").collect(),
             _ => Vec::new(),
@@ -178,7 +203,7 @@ impl Connection {
         }
         if plan.is_new() {
             let one = AssertSqlSafe(insert.with_placeholders(1, n_values)).into_sql_str();
-            match asked(self.inner.prepare(one)).await {
+            match asked(&mut self.relay, self.inner.prepare(one)).await {
                 Ok(statement) => plan.learn(match statement.parameters() {
                     Some(Either::Left(types)) if types.len() == n_values => columns_of(types),
                     _ => None,
@@ -188,7 +213,8 @@ impl Connection {
             }
         }
         let (sql, args) = plan.call(insert, rows)?;
-        let written = asked(sqlx::query_with(AssertSqlSafe(sql), args).execute(&mut self.inner)).await;
+        let written =
+            asked(&mut self.relay, sqlx::query_with(AssertSqlSafe(sql), args).execute(&mut self.inner)).await;
         if written.as_ref().is_err_and(|err| !matches!(err.kind, Kind::Row | Kind::Hopeless | Kind::Lost)) {
             plan.give_up();
         }
@@ -206,15 +232,21 @@ impl Connection {
             push_literal(sql, value, types.is_some_and(|it| it.is_bytes(column)))
         });
         let sql = written.map_err(|(_, err)| err)?;
-        asked(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.inner)).await.map(|_| ())
+        asked(&mut self.relay, sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.inner)).await.map(|_| ())
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), Failed> {
-        asked(self.inner.ping()).await
+        asked(&mut self.relay, self.inner.ping()).await
     }
 
-    pub(super) async fn close(self) {
-        _ = asked(self.inner.close()).await;
+    pub(super) fn is_spent(&self) -> bool {
+        self.relay.is_spent()
+    }
+
+    pub(super) async fn close(mut self) {
+        if asked(&mut self.relay, self.inner.close()).await.is_ok() {
+            self.relay.finish().await;
+        }
     }
 }
 
@@ -222,11 +254,6 @@ impl Prepared {
     fn is_bytes(&self, idx: usize) -> bool {
         self.are_bytes.as_ref().is_some_and(|it| it.get(idx).is_some_and(|it| *it))
     }
-}
-
-fn rows_of(connection: &mut PgConnection, sql: Arc<str>) -> Rows<'_> {
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
-    sound_rows(Driver::Postgres, rows).map(|row| row.and_then(|it| sound_row(|| object(&it)))).boxed()
 }
 
 /// Whether what a value is written as depends on whether the statement wants bytes.
@@ -291,9 +318,11 @@ fn push_text(sql: &mut String, text: &str) {
     sql.push('\'');
 }
 
-/// A row as an object.
-fn object(row: &PgRow) -> Result<Value, Failed> {
+/// A row as an object, and how many bytes it was.
+fn object(row: &PgRow) -> Result<(Value, usize), Failed> {
     let mut pairs = Vec::with_capacity(row.len());
+    // A letter, a length and a count; and a length in front of each value.
+    let mut n_bytes = 7 + 4 * row.len();
     for column in row.columns() {
         let value = row.try_get_raw(column.ordinal()).map_err(failed)?;
         let value = match value.is_null() {
@@ -301,12 +330,14 @@ fn object(row: &PgRow) -> Result<Value, Failed> {
             false => {
                 let oid = column.type_info().oid().map_or(0, |it| it.0);
                 let text = value.as_bytes().map_err(|err| Failed::new(Kind::Statement, err.to_string()))?;
+                n_bytes += text.len();
                 of_text(oid, text)
             }
         };
         pairs.push((Text::copied(column.name()), value));
     }
-    Value::object(pairs).map_err(|err| Failed::new(Kind::Statement, err.to_string()))
+    let object = Value::object(pairs).map_err(|err| Failed::new(Kind::Statement, err.to_string()))?;
+    Ok((object, n_bytes))
 }
 
 /// What the text of a column of this type is; what is not told apart is text.

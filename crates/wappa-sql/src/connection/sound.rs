@@ -10,6 +10,7 @@ use futures_util::{
 };
 use wappa_net::{foreign, foreign_future};
 
+use super::relay::Relay;
 use crate::{
     driver::Driver,
     failed::{Failed, Kind},
@@ -30,27 +31,38 @@ pub(super) async fn sound<T>(
     }
 }
 
-/// Rows as they come. There are none behind one that cannot be understood.
-pub(super) fn sound_rows<'c, R: 'c>(
+/// Rows as they come, as they are read, with how many bytes of the server each was. There are none behind one that cannot be
+/// understood, or that is too large.
+pub(super) fn sound_rows<'c, R: 'c, T: 'c>(
     driver: Driver,
+    relay: &'c mut Relay,
     mut rows: BoxStream<'c, sqlx::Result<R>>,
-) -> impl Stream<Item = Result<R, Failed>> + Send + 'c {
+    read: impl Fn(&R) -> Result<(T, usize), Failed> + Send + 'c,
+) -> impl Stream<Item = Result<T, Failed>> + Send + 'c {
     let mut is_over = false;
+    relay.begin();
     stream::poll_fn(move |ctx| {
         if is_over {
             return Poll::Ready(None);
         }
         match foreign(|| rows.poll_next_unpin(ctx)) {
-            Ok(polled) => polled.map(|row| Some(row?.map_err(|err| Failed::of(driver, err)))),
+            Ok(Poll::Ready(None)) => Poll::Ready(None),
+            Ok(Poll::Ready(Some(Err(err)))) => Poll::Ready(Some(Err(Failed::of(driver, err)))),
+            Ok(Poll::Ready(Some(Ok(row)))) => {
+                let row = foreign(|| read(&row)).unwrap_or_else(|text| Err(not_understood(text)));
+                Poll::Ready(Some(row.map(|(row, n_bytes)| {
+                    relay.row_came(n_bytes);
+                    row
+                })))
+            }
+            Ok(Poll::Pending) => relay.poll(driver, ctx).map(|err| {
+                is_over = true;
+                Some(Err(err))
+            }),
             Err(text) => {
                 is_over = true;
                 Poll::Ready(Some(Err(not_understood(text))))
             }
         }
     })
-}
-
-/// What is read of a row.
-pub(super) fn sound_row<T>(read: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
-    foreign(read).unwrap_or_else(|text| Err(not_understood(text)))
 }

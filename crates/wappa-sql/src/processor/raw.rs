@@ -38,8 +38,9 @@ sql_config! {
     ///
     /// # Limits
     ///
-    /// The messages that are worked on together grow by 512MiB at most. A statement takes as long as it takes, until the stream
-    /// is given up; `statement_timeout` of PostgreSQL and `readTimeout` of MySQL, in the name of the database, bound it.
+    /// The messages that are worked on together grow by 512MiB at most, and a row is at most 64MiB with PostgreSQL and 15MiB with
+    /// MySQL. A statement takes as long as it takes, until the stream is given up; `statement_timeout` of PostgreSQL and
+    /// `readTimeout` of MySQL, in the name of the database, bound it.
     ///
     /// # Performance
     ///
