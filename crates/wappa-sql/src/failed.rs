@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Statement,
     /// A prepared statement that is no longer what it was.
     Stale,
+    /// Other statements were in the way, and this one was taken back: once more may do.
+    Contended,
 }
 
 impl Failed {
@@ -95,6 +97,10 @@ impl Failed {
                     1053 | 1927 | 4031 => Kind::Lost,
                     // Who it is, and what may be done; tables and columns that are not there; the text itself.
                     1044 | 1045 | 1046 | 1049 | 1054 | 1064 | 1142 | 1143 | 1146 => Kind::Statement,
+                    // A lock that was waited for in vain, for a minute or so: half of the rows would wait as long.
+                    1205 => Kind::Statement,
+                    // A deadlock; a row that somebody else has changed meanwhile.
+                    1213 | 1020 => Kind::Contended,
                     _ => Kind::Row,
                 };
                 Failed::new(kind, said(&format!("Error {number} ({code}): {}", err.message()), []))
@@ -119,6 +125,8 @@ fn of_sqlstate(code: &str, message: &str) -> Kind {
         // Shut down, crashed, not yet there; too many connections.
         "57P01" | "57P02" | "57P03" | "53300" => Kind::Lost,
         "26000" => Kind::Stale,
+        // A transaction that cannot be put in line with others, and a deadlock.
+        "40001" | "40P01" => Kind::Contended,
         "0A000" if message.contains("cached plan") => Kind::Stale,
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "28" => Kind::Lost,

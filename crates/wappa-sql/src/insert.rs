@@ -11,6 +11,9 @@ use crate::{
 /// A statement holds about so many bytes of values at most, so that no server refuses it for its size.
 const STATEMENT_BYTES_MAX: usize = 2 << 20;
 
+/// So often a statement that others were in the way of is begun once more.
+const AGAIN_MAX: usize = 5;
+
 /// Rows that did not arrive, by their places, and why. Whatever is not named did.
 pub(crate) type NotWritten = Vec<(usize, Failed)>;
 
@@ -27,11 +30,16 @@ pub(crate) async fn write(
     let mut not_written = Vec::new();
     // What is to be written, the next one last.
     let mut runs = runs(rows);
+    let mut n_again = 0;
     while let Some(run) = runs.pop() {
         let values: Vec<&[Value]> = run.iter().map(|(_, row)| row.as_slice()).collect();
         match connection.insert(insert, &values).await {
             Ok(()) => (),
             Err(err) if err.is_lost() => return Err(err),
+            Err(err) if err.kind == Kind::Contended && n_again < AGAIN_MAX => {
+                n_again += 1;
+                runs.push(run);
+            }
             Err(err) if 1 < run.len() && matches!(err.kind, Kind::Row | Kind::Hopeless) => {
                 let (head, tail) = run.split_at(run.len() / 2);
                 runs.push(tail);

@@ -215,6 +215,43 @@ fn a_row_that_is_refused_costs_one_message() {
 }
 
 #[test]
+fn of_messages_for_one_row_the_last_one_is_there_in_the_end() {
+    let server = server!();
+    Postgres::ask(&server, "CREATE TABLE t (n INT PRIMARY KEY, name TEXT)");
+    let dir = TempDir::new();
+    let lines: String =
+        (0..4000).map(|it| format!("{{\"n\":{},\"name\":\"{}\"}}\n", it % 10, it / 10)).collect();
+    for fields in ["", "    batching: { count: 30 }\n", "    max_in_flight: 1\n"] {
+        let fields = format!("    suffix: ON CONFLICT (n) DO UPDATE SET name = excluded.name\n{fields}");
+        let (report, log) = write(&dir, &lines, &insert(&dsn(&server, ""), &fields)).join();
+        assert_eq!(report.fault, None, "{}", log.text());
+        assert_eq!(Postgres::ask(&server, "SELECT name, count(*) FROM t GROUP BY name"), "399|10\n");
+        assert!(!log.text().contains("deadlock"), "{}", log.text());
+        Postgres::ask(&server, "DELETE FROM t");
+    }
+}
+
+#[test]
+fn a_statement_that_others_were_in_the_way_of_is_begun_once_more() {
+    let server = server!();
+    Postgres::ask(
+        &server,
+        "CREATE TABLE t (n INT PRIMARY KEY, name TEXT); CREATE SEQUENCE tries;
+         CREATE FUNCTION contend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF nextval('tries') <= 3 THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+           RETURN NULL;
+         END $$;
+         CREATE TRIGGER contended BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION contend()",
+    );
+    let dir = TempDir::new();
+    let (report, log) =
+        write(&dir, &lines(10), &insert(&dsn(&server, ""), "    batching: { count: 10 }\n")).join();
+    assert_eq!(report.fault, None, "{}", log.text());
+    assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "10\n");
+    assert!(!log.text().contains("deadlock"), "{}", log.text());
+}
+
+#[test]
 fn a_server_that_is_down_and_comes_back_loses_nothing() {
     let mut server = server!();
     Postgres::ask(&server, "CREATE TABLE t (n INT PRIMARY KEY, name TEXT)");

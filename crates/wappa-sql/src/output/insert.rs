@@ -8,7 +8,7 @@ use wappa_message::{Mark, Message, Value};
 use wappa_net::{Client, Limit, Sending, in_flight};
 use wappa_spec::{Mapping, Node, Reader};
 
-use super::mark;
+use super::{mark, queue::Queue};
 use crate::{
     args::Args,
     asking::ask,
@@ -53,6 +53,12 @@ sql_config! {
     ///
     /// The messages of a batch are rows of one statement, and so are batches that are ready together. What `args_mapping`
     /// gives for the next batch is made while the database works on those before it.
+    ///
+    /// # Order
+    ///
+    /// With a `suffix` one statement follows the other, in the order of the stream, so that of two messages for one row the later
+    /// one is there in the end; `max_in_flight` is how many batches may wait for it. Without one statements run at the same
+    /// time, and so they do with several processes, and with the processor of this name in several threads.
     #[config(lint = lint)]
     struct SqlInsertConfig {
         /// The table.
@@ -94,11 +100,15 @@ impl BuildOutput for SqlInsertConfig {
         // A file of SQLite has one writer at a time.
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
         let pool = self.connection().pool(n_open, ctx)?;
-        let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight).ahead(1);
+        // What a suffix says of rows that are there already hangs on their order, and statements of many such rows at once
+        // wait for each other. With one in flight it is so anyway.
+        let queue = (self.suffix.is_some() && 1 < self.max_in_flight).then(Queue::default);
+        let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight);
+        let limit = if queue.is_some() { limit } else { limit.ahead(1) };
         let around = Around { prefix: self.prefix, suffix: self.suffix };
         let insert = Insert::new(driver, &self.table, &self.columns, &around);
         let args = Args::new(self.args_mapping, ctx);
-        let output = in_flight(Inserting { pool, insert, args, logger: ctx.logger() }, limit, ctx);
+        let output = in_flight(Inserting { pool, insert, args, queue, logger: ctx.logger() }, limit, ctx);
         batched(output, &self.batching, ctx)
     }
 }
@@ -107,7 +117,17 @@ struct Inserting {
     pool: Pool,
     insert: Insert,
     args: Args,
+    /// Where one statement follows the other.
+    queue: Option<Queue>,
     logger: Logger,
+}
+
+/// Batches whose rows are made.
+pub(super) struct Ready {
+    sending: Sending,
+    /// Each with the place of its message.
+    pub(super) rows: Vec<(usize, Vec<Value>)>,
+    failures: Vec<(usize, Mark)>,
 }
 
 impl Client for Inserting {
@@ -115,7 +135,31 @@ impl Client for Inserting {
         super::connect(&self.pool).await
     }
 
-    async fn send(&self, mut sending: Sending) {
+    async fn send(&self, sending: Sending) {
+        let ready = self.ready(sending);
+        match &self.queue {
+            Some(queue) => {
+                queue.put(ready);
+                let turn = queue.turn().await;
+                self.write(queue.take()).await;
+                drop(turn);
+            }
+            None => self.write(vec![ready]).await,
+        }
+    }
+
+    async fn close(&self) -> Result<(), String> {
+        if let Some(queue) = &self.queue {
+            queue.clear();
+        }
+        self.pool.close().await;
+        Ok(())
+    }
+}
+
+impl Inserting {
+    /// Makes the rows.
+    fn ready(&self, sending: Sending) -> Ready {
         let mut failures: Vec<(usize, Mark)> = Vec::new();
         let mut rows = Vec::with_capacity(sending.messages().len());
         self.args.on_runtime(|args| {
@@ -131,24 +175,45 @@ impl Client for Inserting {
                 }
             }
         });
-        if !sending.turn().await {
-            return sending.answer(Err(WriteError::NotConnected));
+        Ready { sending, rows, failures }
+    }
+
+    /// Writes rows with one statement, and answers for them.
+    async fn write(&self, readies: Vec<Ready>) {
+        // Places are those of all messages, one call after the other.
+        let mut rows = Vec::with_capacity(readies.iter().map(|it| it.rows.len()).sum());
+        let mut answers = Vec::with_capacity(readies.len());
+        let mut n_messages = 0;
+        for Ready { mut sending, rows: own, failures } in readies {
+            if !sending.turn().await {
+                sending.answer(Err(WriteError::NotConnected));
+                continue;
+            }
+            rows.extend(own.into_iter().map(|(place, row)| (n_messages + place, row)));
+            n_messages += sending.messages().len();
+            answers.push((sending, failures));
         }
         let written = match rows.is_empty() {
             true => Ok(Vec::new()),
             false => ask!(self.pool, connection => write(connection, &self.insert, &rows).await),
         };
-        let result = written.map(|not_written| {
-            failures.extend(not_written.into_iter().map(|(place, err)| (place, mark(err))));
+        if let Err(err) = &written {
+            super::tell(err, &self.logger);
+        }
+        let mut not_written = match &written {
+            Ok(not_written) => not_written.as_slice(),
+            Err(_) => &[],
+        };
+        let mut begin = 0;
+        for (sending, mut failures) in answers {
+            let end = begin + sending.messages().len();
+            let own = not_written.partition_point(|(place, _)| *place < end);
+            failures.extend(not_written[..own].iter().map(|(place, err)| (place - begin, mark(err.clone()))));
             failures.sort_by_key(|(place, _)| *place);
-            failures
-        });
-        super::answer(sending, result, &self.logger);
-    }
-
-    async fn close(&self) -> Result<(), String> {
-        self.pool.close().await;
-        Ok(())
+            super::answer(sending, written.as_ref().map(|_| failures));
+            not_written = &not_written[own..];
+            begin = end;
+        }
     }
 }
 

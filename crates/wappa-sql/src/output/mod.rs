@@ -2,6 +2,7 @@
 
 pub(crate) mod deprecated;
 pub(crate) mod insert;
+mod queue;
 pub(crate) mod raw;
 
 use wappa_component::{ConnectError, Logger, WriteError};
@@ -33,14 +34,16 @@ async fn connect(pool: &Pool) -> Result<(), ConnectError> {
     }
 }
 
-/// Says what became of messages: which were not taken, by their places, or that nobody knows.
-fn answer(sending: Sending, result: Result<Vec<(usize, Mark)>, Failed>, logger: &Logger) {
+/// Says that nobody knows what became of messages.
+fn tell(err: &Failed, logger: &Logger) {
+    logger.error(&format!("Failed to send message to database: {}", err.text));
+}
+
+/// Says what became of messages: which were not taken, by their places, or that nobody knows, which was told.
+fn answer<E>(sending: Sending, result: Result<Vec<(usize, Mark)>, E>) {
     sending.answer(match result {
         Ok(failures) if failures.is_empty() => Ok(()),
         Ok(failures) => Err(WriteError::Partial(failures)),
-        Err(err) => {
-            logger.error(&format!("Failed to send message to database: {}", err.text));
-            Err(WriteError::NotConnected)
-        }
+        Err(_) => Err(WriteError::NotConnected),
     });
 }

@@ -160,8 +160,8 @@ impl Client for Running {
         if !sending.turn().await {
             return sending.answer(Err(WriteError::NotConnected));
         }
-        let result = self.run(all).await;
-        super::answer(sending, result, &self.logger);
+        let result = self.run(all).await.inspect_err(|err| super::tell(err, &self.logger));
+        super::answer(sending, result);
     }
 
     async fn close(&self) -> Result<(), String> {
