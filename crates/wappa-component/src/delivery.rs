@@ -448,6 +448,11 @@ pub fn stopped() -> Mark {
     Mark::new("the stream was stopped")
 }
 
+/// Whether messages failed for that reason alone: another run may deliver them.
+pub fn is_stopped(reason: &Mark) -> bool {
+    reason.as_str() == stopped().as_str()
+}
+
 impl Answer {
     fn of(failures: Vec<Failure>, n_messages: usize, is_closed: bool) -> Answer {
         // Of a failure without an origin nobody knows what it took with it.

@@ -66,7 +66,7 @@ pub use crate::{
     context::{AbandonHook, Builder, Context, EachOnce, Services, Surroundings},
     counted::counted,
     decoding::Decoding,
-    delivery::{Answer, Delivery, Desk, Flight, Landing, stopped},
+    delivery::{Answer, Delivery, Desk, Flight, Landing, is_stopped, stopped},
     exporter::{Exporter, Page, Render},
     failures::{Failed, FailureNotes, Failures},
     files::{NotRead, read_file},

@@ -15,7 +15,7 @@ use hyper::{
     },
 };
 use tokio::{sync::oneshot, time::timeout};
-use wappa_component::{Batches, Failure, LeaseSink, Level, stopped};
+use wappa_component::{Batches, Failure, LeaseSink, Level, is_stopped};
 use wappa_message::{Context, Mark, Message, Metadata, Reply, Span, Value};
 use wappa_net::Fed;
 
@@ -118,9 +118,7 @@ impl Clients {
         drop(received.held);
         match timeout(self.timeout, answered).await {
             Ok(Ok(None)) => self.reply.answer(reply.take(), &self.quiet),
-            Ok(Ok(Some(reason))) if intake.stop.is_requested() || reason.as_str() == stopped().as_str() => {
-                closing()
-            }
+            Ok(Ok(Some(reason))) if intake.stop.is_requested() || is_stopped(&reason) => closing(),
             Ok(Ok(Some(reason))) => error(StatusCode::BAD_GATEWAY, reason.as_str()),
             Ok(Err(_)) => closing(),
             Err(_) => timed_out(),

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use wappa_bloblang::go_regex;
 use wappa_component::{
     Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Level, Logger, Output, Returns, Step,
-    WriteError,
+    WriteError, is_stopped,
 };
 use wappa_message::Mark;
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
@@ -48,6 +48,9 @@ pub(super) const COMPONENT: Component =
 ///
 /// What is forgotten counts as delivered, and is logged at the level `WARN`. Without `error: true`, what waits longer than
 /// `back_pressure` fails instead, so that an input can bring it back, or a [`fallback`](fallback.md) can try elsewhere.
+///
+/// What is not delivered yet when the stream is stopped is not forgotten: it has failed, and an input that can brings it to
+/// the next run.
 ///
 /// The time of `back_pressure` runs from when a message comes here until it is delivered: while the output has no room, as
 /// when its connection is lost, and while its answer is waited for. Once it has run out, messages are given up at once
@@ -214,9 +217,9 @@ impl DropOn {
         });
     }
 
-    /// Whether a failure for this reason is forgotten.
+    /// Whether a failure for this reason is forgotten. A stop is no failure of the output.
     fn drops(&self, reason: &Mark) -> bool {
-        self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str().as_bytes()))
+        !is_stopped(reason) && (self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str().as_bytes())))
     }
 
     fn answered(&self, delivery: Delivery, answer: Answer) {
@@ -310,6 +313,17 @@ mod tests {
             assert_eq!(harness.write(&mut output, &["a|x", "b"]), expected, "{reasons}");
             let log = harness.log.take();
             assert!(log.contains(logged) && log.is_empty() == logged.is_empty(), "{reasons}: {log}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_delivered_before_a_stop_is_not_forgotten() {
+        for reasons in ["error: true", "error_patterns: [stopped]"] {
+            let mut harness = Harness::default();
+            let mut output =
+                harness.output(&format!("drop_on: {{{reasons}, output: {{reject: the stream was stopped}}}}"));
+            assert_eq!(harness.write(&mut output, &["a"]), "partial: 0: the stream was stopped", "{reasons}");
+            assert_eq!(harness.log.take(), "", "{reasons}");
         }
     }
 
