@@ -167,6 +167,30 @@ fn streams_are_read_in_order_and_each_message_is_acknowledged() {
 }
 
 #[test]
+fn a_consumer_for_another_subject_is_not_read_with() {
+    let Some(server) = start() else { return };
+    let outside = Outside::new(&server);
+    outside.stream("in");
+    outside.stream("out");
+    for kind in ["pull: false", "pull: true"] {
+        let durable = format!("durable: {}, {kind}", kind.replace(": ", "_"));
+        let running = Running::start(&through(&server, &format!("subject: in.a, {durable}"), ""));
+        running.log.line_with("Input type nats_jetstream is now active");
+        assert_eq!(running.drain().fault, None);
+        let n_read = outside.n_messages("out");
+        outside.publish_numbers("in.a", 0..1);
+        let running = Running::start(&through(&server, &format!("subject: in.b, {durable}"), ""));
+        let line = running.log.line_with("Failed to connect to nats_jetstream");
+        assert!(
+            line.contains("is for the subject in.a, and not for in.b: give this one another name"),
+            "{line}"
+        );
+        assert_eq!(running.drain().fault, None);
+        assert_eq!(outside.n_messages("out"), n_read, "{kind}");
+    }
+}
+
+#[test]
 fn a_message_that_fails_comes_again_and_one_that_is_slow_does_not() {
     let Some(server) = start() else { return };
     let outside = Outside::new(&server);

@@ -100,6 +100,16 @@ impl Wanted {
                  may not have arrived; make one with `explicit`"
             ));
         }
+        if let Some(subject) = &self.subject
+            && !config.filter_subject.is_empty()
+            && config.filter_subject != *subject
+        {
+            return Err(format!(
+                "consumer {name} is for the subject {}, and not for {subject}: give this one another name (`durable`), or \
+                 delete it",
+                config.filter_subject
+            ));
+        }
         let (inbox, group) = match (&config.deliver_subject, &config.deliver_group) {
             (None, _) => (link.client.new_inbox(), None),
             (Some(_), None) if self.queue.is_some() => {

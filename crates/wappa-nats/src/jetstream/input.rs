@@ -97,8 +97,8 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Pitfalls
 ///
-/// - Fields of a consumer that is there already are not changed: `ack_wait`, `deliver`, `subject` and `max_ack_pending` are
-///   for one that is made.
+/// - Fields of a consumer that is there already are not changed: `ack_wait`, `deliver` and `max_ack_pending` are for one that
+///   is made. One for another `subject` is not read with.
 /// - A consumer that pushes has one reader, or the members of one group (`queue`). One that is pulled from has any number.
 #[derive(Config, Debug)]
 #[config(lint = lint)]
