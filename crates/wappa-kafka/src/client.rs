@@ -178,6 +178,18 @@ pub(crate) fn lint_brokers(list: &[String], node: &Node, reader: &mut Reader<'_>
     } else if list.is_empty() {
         reader.error(Rule::InvalidValue, at, "you must provide at least one address in 'seed_brokers'");
     }
+    lint_schemes(list, at, reader);
+}
+
+/// Reports addresses with a scheme, which the client would try in vain without saying why.
+pub(crate) fn lint_schemes(list: &[String], at: &Node, reader: &mut Reader<'_>) {
+    if list.iter().any(|it| it.contains("://")) {
+        reader.error(
+            Rule::InvalidValue,
+            at,
+            "an address of a broker is `host:port`, without a scheme such as `http://`",
+        );
+    }
 }
 
 #[cfg(test)]

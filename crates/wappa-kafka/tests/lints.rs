@@ -46,6 +46,14 @@ fn what_is_wrong_and_what_has_no_effect() {
         ),
         ("kafka: { addresses: [''], topics: ['x:0'] }", "there is no address"),
         (
+            "kafka: { addresses: ['a,http://b:9092'], topics: ['x:0'] }",
+            "an address of a broker is `host:port`, without a scheme such as `http://`",
+        ),
+        (
+            "kafka_franz: { seed_brokers: ['http://a:9092'], topic: t }",
+            "an address of a broker is `host:port`, without a scheme such as `http://`",
+        ),
+        (
             "kafka: { addresses: [a], topics: ['x:0:1'] }",
             "topic 'x:0:1' is invalid, explicit offsets are not supported by this input",
         ),

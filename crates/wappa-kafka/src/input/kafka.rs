@@ -11,7 +11,7 @@ use wappa_spec::{Config, Mapping, Node, Reader, Rule};
 
 use super::{consumer::Options, reader::input, records::Style, topics};
 use crate::{
-    client::{addresses, basics, ms},
+    client::{addresses, basics, lint_schemes, ms},
     sasl::{Sasl, SaslConfig, lint_tls},
     version::{Version, lint_version},
 };
@@ -192,9 +192,11 @@ fn lint(config: &KafkaConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = config.what() {
         reader.error(Rule::InvalidValue, node.get("topics").unwrap_or(node), text);
     }
+    let at = node.get("addresses").unwrap_or(node);
     if addresses(&config.addresses).is_empty() {
-        reader.error(Rule::InvalidValue, node.get("addresses").unwrap_or(node), "there is no address");
+        reader.error(Rule::InvalidValue, at, "there is no address");
     }
+    lint_schemes(&config.addresses, at, reader);
     if let Some(at) = node.get("max_processing_period") {
         reader.warn(Rule::NotInWappa, at, "`max_processing_period` has no effect in Wappa");
     }

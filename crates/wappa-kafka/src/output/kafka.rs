@@ -20,7 +20,7 @@ use super::{
     writer::{Key, Options, Partition, output},
 };
 use crate::{
-    client::{addresses, basics, ms},
+    client::{addresses, basics, lint_schemes, ms},
     sasl::{Sasl, SaslConfig, lint_tls},
     version::{Version, lint_version},
 };
@@ -226,9 +226,11 @@ impl BackOffConfig {
 fn lint(config: &KafkaConfig, node: &Node, reader: &mut Reader<'_>) {
     lint_tls(&config.tls, node, reader);
     lint_version(config.target_version.as_deref(), node, reader);
+    let at = node.get("addresses").unwrap_or(node);
     if addresses(&config.addresses).is_empty() {
-        reader.error(Rule::InvalidValue, node.get("addresses").unwrap_or(node), "there is no address");
+        reader.error(Rule::InvalidValue, at, "there is no address");
     }
+    lint_schemes(&config.addresses, at, reader);
     if let Err(text) = config.way() {
         reader.error(Rule::Custom, node.get("partition").unwrap_or(node), text);
     }
