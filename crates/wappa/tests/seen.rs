@@ -361,6 +361,10 @@ fn what_cannot_be_shown_says_why() {
         stderr(&["tap", &stream.url, "root.input"]),
         "the service shows no messages: its config has to say `http.debug_endpoints: true`\n"
     );
+    assert_eq!(
+        stderr(&["top", &stream.url, "--stream", "nope"]),
+        "there is no stream nope, and no other one in this process\n"
+    );
     let url = stream.url.clone();
     stream.end();
     for command in ["tap", "top"] {
@@ -380,6 +384,14 @@ fn what_cannot_be_shown_says_why() {
     assert_eq!(
         stderr(&["tap", &stream.url, "root.nowhere"]),
         "404: no component has the path or label \"root.nowhere\": without one this shows all\n"
+    );
+    assert_eq!(
+        stderr(&["tap", &stream.url, "--stream", "nope"]),
+        "there is no stream nope: without `--stream` all are listed\n"
+    );
+    assert_eq!(
+        stderr(&["tap", &stream.url, "root.input", "--stream", "nope"]),
+        "stream nope has no component root.input: without one all are listed\n"
     );
     assert_eq!(
         stderr(&["top", &stream.url]),

@@ -1,6 +1,6 @@
 //! Metrics as a service shows them: in the text of Prometheus, or as one object of JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -37,6 +37,12 @@ impl Samples {
             .range(first..)
             .take_while(move |it| it.0.0 == name)
             .map(|((_, labels), value)| (labels, *value))
+    }
+
+    /// What a label says, of all series.
+    pub(super) fn values_of(&self, label: &str) -> BTreeSet<&str> {
+        let labels = self.0.keys().flat_map(|(_, labels)| labels);
+        labels.filter(|(name, _)| name == label).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The one of this name and these labels, if there is one.
@@ -144,6 +150,7 @@ mod tests {
         assert_eq!(text.quantile("b_ns", &labels(&[("path", "q")]), "0.5"), None);
         assert_eq!(text.get("c", &labels(&[])), Some(7.0));
         assert_eq!(text.of("a").count(), 1);
+        assert_eq!(text.values_of("path"), BTreeSet::from(["p", "q"]));
         let json = r#"{"a{label=\"x\\\"\\\\\\n}\",path=\"p\"}":3,"b_ns{path=\"p\"}":{"p50":1500000,"p90":2,"p99":3},"c":7}"#;
         let json = Samples::read(json).expect("it is one");
         assert_eq!(json.get("a", &labels(&[("label", "x\"\\\n}"), ("path", "p")])), Some(3.0));

@@ -1,6 +1,7 @@
 //! `tap`: messages of a component, as they come by.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     process::ExitCode,
     time::Duration,
@@ -10,23 +11,23 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use wappa_spec::printable;
 
-use super::{Service, refusal};
+use super::{ADDRESS, Service, refusal};
 use crate::standard_output;
 
 const EXAMPLES: &str = "\
 The config of the service says `http.debug_endpoints: true`, and it is asked on its own machine by its address, or with a \
 password.
 
-  wappa tap http://127.0.0.1:4195
-  wappa tap http://127.0.0.1:4195 root.pipeline.processors.0
-  wappa tap http://127.0.0.1:4195 my_label --every 100 --format json --count 10";
+  wappa tap
+  wappa tap root.pipeline.processors.0
+  wappa tap http://user:password@10.0.0.7:4195 my_label --every 100 --format json --count 10";
 
 /// The arguments of `tap`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TapArguments {
-    /// The HTTP service of the program; a user and a password may stand in it.
-    pub(crate) url: String,
+    /// The HTTP service of the program; a user and a password may stand in it. Without one it is http://127.0.0.1:4195.
+    pub(crate) url: Option<String>,
 
     /// The path of a component, or its label. Without one all are listed.
     pub(crate) component: Option<String>,
@@ -52,6 +53,21 @@ pub(crate) struct TapArguments {
     pub(crate) format: Format,
 }
 
+impl TapArguments {
+    fn shown_stream(&self) -> Cow<'_, str> {
+        printable(self.stream.as_deref().unwrap_or_default())
+    }
+
+    /// Which service, and which component of it. One that stands alone, and is no address, is a component.
+    fn places(&self) -> (&str, &str) {
+        match (self.url.as_deref(), self.component.as_deref()) {
+            (Some(url), Some(component)) => (url, component),
+            (Some(one), None) if one.contains([':', '/']) => (one, ""),
+            (one, _) => (ADDRESS, one.unwrap_or_default()),
+        }
+    }
+}
+
 /// How messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -67,9 +83,9 @@ const LINE_BYTES_MAX: usize = 8 << 20;
 /// Shows messages until there have been enough, nobody reads them, or the service ends.
 pub(crate) fn tap(arguments: &TapArguments) -> Result<ExitCode, String> {
     standard_output::check()?;
-    let service = Service::new(&arguments.url)?;
+    let (url, component) = arguments.places();
+    let service = Service::new(url)?;
     let (every, rate) = (arguments.every.to_string(), arguments.rate.to_string());
-    let component = arguments.component.as_deref().unwrap_or_default();
     let mut query: Vec<(&str, &str)> = arguments.stream.iter().map(|it| ("stream", it.as_str())).collect();
     if !component.is_empty() {
         query.extend([("path", component), ("every", every.as_str()), ("rate", rate.as_str())]);
@@ -79,6 +95,10 @@ pub(crate) fn tap(arguments: &TapArguments) -> Result<ExitCode, String> {
     if code != 200 || component.is_empty() {
         let text = service.rest(page)?;
         return match code {
+            200 if text.trim().is_empty() && arguments.stream.is_some() => Err(format!(
+                "there is no stream {}: without `--stream` all are listed",
+                arguments.shown_stream()
+            )),
             200 => {
                 print(&printable_lines(&text));
                 Ok(ExitCode::SUCCESS)
@@ -86,6 +106,13 @@ pub(crate) fn tap(arguments: &TapArguments) -> Result<ExitCode, String> {
             404 if text.starts_with("404 page not found") => {
                 Err("the service shows no messages: its config has to say `http.debug_endpoints: true`"
                     .to_string())
+            }
+            404 if arguments.stream.is_some() => {
+                let stream = arguments.shown_stream();
+                Err(format!(
+                    "stream {stream} has no component {}: without one all are listed",
+                    printable(component)
+                ))
             }
             _ => Err(refusal(code, &text)),
         };
@@ -165,9 +192,27 @@ fn print(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
     use expect_test::expect;
 
     use super::*;
+
+    #[test]
+    fn one_place_alone_is_a_service_or_a_component() {
+        for (places, expected) in [
+            (&[][..], (ADDRESS, "")),
+            (&["http://10.0.0.7:80"], ("http://10.0.0.7:80", "")),
+            (&["10.0.0.7:4195"], ("10.0.0.7:4195", "")),
+            (&["root.pipeline.processors.0"], (ADDRESS, "root.pipeline.processors.0")),
+            (&["my_label"], (ADDRESS, "my_label")),
+            (&["host", "my_label"], ("host", "my_label")),
+        ] {
+            let words = ["tap"].into_iter().chain(places.iter().copied());
+            let arguments = TapArguments::augment_args(clap::Command::new("tap")).get_matches_from(words);
+            let arguments = TapArguments::from_arg_matches(&arguments).expect("they are arguments");
+            assert_eq!(arguments.places(), expected, "{places:?}");
+        }
+    }
 
     #[test]
     fn messages_are_texts() {

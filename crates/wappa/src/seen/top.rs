@@ -41,6 +41,9 @@ pub(crate) struct TopArguments {
     pub(crate) once: bool,
 }
 
+/// So many streams are named to whoever asks for one that is not there.
+const STREAMS_NAMED_MAX: usize = 20;
+
 /// What was seen, and when.
 struct Look {
     at: Instant,
@@ -54,6 +57,9 @@ pub(crate) fn top(arguments: &TopArguments) -> Result<ExitCode, String> {
     let service = Service::new(&arguments.url)?;
     let is_live = !arguments.once && io::stdout().is_terminal();
     let mut before = look(&service)?;
+    if let Some(wanted) = &arguments.stream {
+        is_there(wanted, &before.samples)?;
+    }
     loop {
         thread::sleep(arguments.interval);
         let now = match look(&service) {
@@ -76,6 +82,22 @@ pub(crate) fn top(arguments: &TopArguments) -> Result<ExitCode, String> {
         }
         before = now;
     }
+}
+
+/// A stream that is misspelt is said, and not shown as one that does nothing.
+fn is_there(wanted: &str, samples: &Samples) -> Result<(), String> {
+    let streams = samples.values_of("stream");
+    if streams.contains(wanted) {
+        return Ok(());
+    }
+    let mut named: Vec<&str> = streams.iter().copied().take(STREAMS_NAMED_MAX).collect();
+    if named.is_empty() {
+        return Err(format!("there is no stream {wanted}, and no other one in this process"));
+    }
+    if named.len() < streams.len() {
+        named.push("…");
+    }
+    Err(format!("there is no stream {wanted}; there are: {}", named.join(", ")))
 }
 
 fn look(service: &Service) -> Result<Look, String> {
