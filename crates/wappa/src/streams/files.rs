@@ -32,9 +32,7 @@ pub(super) fn find(patterns: &[String], files_max: usize) -> Result<Vec<StreamFi
         let mut below = Vec::new();
         globs::walk(&path, &mut below)?;
         for file in below {
-            // What a walk finds at `.` is told without it.
-            let relative = file.strip_prefix(&path).unwrap_or(&file);
-            let id = id_of(relative);
+            let id = id_of(below_of(&path, &file));
             if !id.ends_with("_bento_test") && !id.ends_with("_wappa_test") {
                 add(&mut found, id, file)?;
             }
@@ -61,6 +59,12 @@ fn add(found: &mut Vec<StreamFile>, id: String, path: PathBuf) -> Result<(), Str
     Ok(())
 }
 
+/// The path of a file as seen from a folder above it. Either may be written with `./` in front.
+fn below_of<'a>(folder: &Path, file: &'a Path) -> &'a Path {
+    let (folder, file) = (folder.strip_prefix(".").unwrap_or(folder), file.strip_prefix(".").unwrap_or(file));
+    file.strip_prefix(folder).unwrap_or(file)
+}
+
 /// The path without its ending, in one word.
 fn id_of(path: &Path) -> String {
     let is_yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
@@ -79,6 +83,22 @@ mod tests {
             ["a.yaml", "sub/bar.yml", "a.b.yaml", "x.txt", ".hid.yaml"].map(of),
             ["a", "sub_bar", "a.b", "x.txt", ".hid"]
         );
+    }
+
+    #[test]
+    fn a_folder_is_no_part_of_the_name() {
+        let of = |folder: &str, file: &str| id_of(below_of(Path::new(folder), Path::new(file)));
+        for (folder, file) in [
+            ("streams", "streams/eu/a.yaml"),
+            ("./streams", "streams/eu/a.yaml"),
+            ("./streams/", "./streams/eu/a.yaml"),
+            ("/etc/streams", "/etc/streams/eu/a.yaml"),
+            ("../streams", "../streams/eu/a.yaml"),
+            (".", "eu/a.yaml"),
+            (".", "./eu/a.yaml"),
+        ] {
+            assert_eq!(of(folder, file), "eu_a", "{folder} {file}");
+        }
     }
 
     #[test]
