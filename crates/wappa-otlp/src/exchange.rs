@@ -116,7 +116,10 @@ impl Exchange {
     fn hinted(&self, err: &hyper::Error) -> String {
         let (is_other, other) = match self.endpoint.protocol {
             Protocol::Http => (err.is_parse(), "gRPC, which is named in `grpc`"),
-            Protocol::Grpc => (told(err).contains("frame with"), "HTTP, which is named in `http`"),
+            Protocol::Grpc => (
+                ["frame with", "broken pipe"].iter().any(|it| told(err).contains(it)),
+                "HTTP, which is named in `http`",
+            ),
         };
         let hint = if is_other { format!("; is it the port for {other}?") } else { String::new() };
         told(err) + &hint
