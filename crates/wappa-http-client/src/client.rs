@@ -303,7 +303,11 @@ impl Client {
         let labels = [("label", ctx.label()), ("path", ctx.path())];
         Ok(Client {
             template: Template::new(config, content)?,
-            connections: Connections::new(&config.transport, &config.tls, config.proxy_url.as_deref())?,
+            connections: Connections::new(
+                &config.transport,
+                &config.tls,
+                config.proxy_url.as_deref().filter(|it| !it.is_empty()),
+            )?,
             signer,
             oauth2,
             digest,

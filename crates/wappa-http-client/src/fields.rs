@@ -14,187 +14,108 @@ use crate::{
 };
 
 /// Of a request: to where, how, and what becomes of the answer.
-#[derive(Clone, Debug)]
+#[derive(Config, Clone, Debug)]
+#[config(lint = lint)]
 pub(crate) struct HttpConfig {
+    /// The address. What of it may be a credential, such as a password or a value of its query, is not told in any log
+    /// or error.
     pub(crate) url: Interpolated,
+
+    /// How the server is asked.
+    #[config(default = "POST", example = "POST", example = "GET", example = "DELETE")]
     pub(crate) verb: String,
+
+    /// Headers of the request.
+    #[config(example = "Content-Type: application/octet-stream\nX-Tenant: ${! @tenant }")]
     pub(crate) headers: Map<Interpolated>,
+
+    /// Which metadata become headers of the request: those of a batch's first message.
+    #[config(advanced)]
     pub(crate) metadata: FilterConfig,
+
+    /// The level at which each request is logged with its answer, in the field `access_log` of the line; empty for not
+    /// at all. Headers that may hold credentials are hidden; bodies are not.
+    #[config(default = "\"\"", options("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", ""), advanced)]
     pub(crate) dump_request_log_level: String,
+
+    /// Signs each request with OAuth 1.
+    #[config(advanced)]
     pub(crate) oauth: OauthConfig,
+
+    /// Fetches a token with the credentials of a client (OAuth 2), and sends it with each request.
+    #[config(advanced)]
     pub(crate) oauth2: Oauth2Config,
+
+    /// A user and a password, sent with each request.
+    #[config(advanced)]
     pub(crate) basic_auth: BasicConfig,
+
+    /// Signs a token into each request.
+    #[config(advanced)]
     pub(crate) jwt: JwtConfig,
+
+    /// How connections are encrypted, for addresses of `https`. Without it the server has to be one that the system
+    /// trusts.
     pub(crate) tls: TlsConfig,
+
+    /// Which headers of an answer become metadata. They are looked at in lower case, and of several of one name the first
+    /// one counts.
+    #[config(advanced)]
     pub(crate) extract_headers: FilterConfig,
+
+    /// The label of a rate limit that each request, also one that is made again, waits for.
+    #[config(label_of = "rate_limit")]
     pub(crate) rate_limit: Option<String>,
+
+    /// How long a request may take until all of its answer is there; 0 for without end.
+    #[config(default = "5s")]
     pub(crate) timeout: Duration,
+
+    /// How long to wait before a request is made again.
+    #[config(default = "1s", advanced)]
     pub(crate) retry_period: Duration,
+
+    /// The longest wait before a request is made again, also where the server asks for a longer one.
+    #[config(default = "300s", advanced)]
     pub(crate) max_retry_backoff: Duration,
+
+    /// How often a request that failed is made again.
+    #[config(default = "3", advanced)]
     pub(crate) retries: i64,
+
+    /// Codes with which a request has failed, and is made again after waits that double.
+    #[config(default = "[429]", advanced)]
     pub(crate) backoff_on: Vec<u16>,
+
+    /// Codes with which a request has failed, and is not made again.
+    #[config(default = "[]", advanced)]
     pub(crate) drop_on: Vec<u16>,
+
+    /// Codes beside those from 200 to 299 with which a request has succeeded.
+    #[config(default = "[]", advanced)]
     pub(crate) successful_on: Vec<u16>,
+
+    /// The address of a proxy. Without it those of the environment count (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), for
+    /// other machines than this one.
+    #[config(advanced, secret)]
     pub(crate) proxy_url: Option<String>,
+
+    /// A user and a password, of which only digests are sent.
+    #[config(advanced)]
     pub(crate) digest_auth: DigestConfig,
+
+    /// Cannot be enabled: Wappa speaks neither Kerberos nor NTLM.
+    #[config(advanced)]
     pub(crate) negotiate: NegotiateConfig,
+
+    /// How connections are made and kept.
+    #[config(advanced)]
     pub(crate) transport: TransportConfig,
+
+    /// How large the body of an answer may be, after it was decompressed.
+    #[config(default = "64MiB", bento = false, advanced)]
     pub(crate) response_limit: Size,
 }
-
-/// Declares the config of a component that makes requests: the fields that all of them have, then its own.
-macro_rules! requesting {
-    (
-        $(#[$attribute:meta])*
-        struct $name:ident with verb $verb:literal {
-            $($own:tt)*
-        }
-    ) => {
-        $(#[$attribute])*
-        #[derive(wappa_spec::Config, Debug)]
-        #[config(lint = lint)]
-        struct $name {
-            /// The address. What of it may be a credential, such as a password or a value of its query, is not told in any log
-            /// or error.
-            url: wappa_spec::Interpolated,
-
-            /// How the server is asked.
-            #[config(default = $verb, example = "POST", example = "GET", example = "DELETE")]
-            verb: String,
-
-            /// Headers of the request.
-            #[config(example = "Content-Type: application/octet-stream\nX-Tenant: ${! @tenant }")]
-            headers: wappa_spec::Map<wappa_spec::Interpolated>,
-
-            /// Which metadata become headers of the request: those of a batch's first message.
-            #[config(advanced)]
-            metadata: $crate::filter::FilterConfig,
-
-            /// The level at which each request is logged with its answer, in the field `access_log` of the line; empty for not
-            /// at all. Headers that may hold credentials are hidden; bodies are not.
-            #[config(
-                default = "\"\"",
-                options("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", ""),
-                advanced
-            )]
-            dump_request_log_level: String,
-
-            /// Signs each request with OAuth 1.
-            #[config(advanced)]
-            oauth: $crate::auth::OauthConfig,
-
-            /// Fetches a token with the credentials of a client (OAuth 2), and sends it with each request.
-            #[config(advanced)]
-            oauth2: $crate::auth::Oauth2Config,
-
-            /// A user and a password, sent with each request.
-            #[config(advanced)]
-            basic_auth: $crate::auth::BasicConfig,
-
-            /// Signs a token into each request.
-            #[config(advanced)]
-            jwt: $crate::auth::JwtConfig,
-
-            /// How connections are encrypted, for addresses of `https`. Without it the server has to be one that the system
-            /// trusts.
-            tls: wappa_net::TlsConfig,
-
-            /// Which headers of an answer become metadata. They are looked at in lower case, and of several of one name the first
-            /// one counts.
-            #[config(advanced)]
-            extract_headers: $crate::filter::FilterConfig,
-
-            /// The label of a rate limit that each request, also one that is made again, waits for.
-            #[config(label_of = "rate_limit")]
-            rate_limit: Option<String>,
-
-            /// How long a request may take until all of its answer is there; 0 for without end.
-            #[config(default = "5s")]
-            timeout: std::time::Duration,
-
-            /// How long to wait before a request is made again.
-            #[config(default = "1s", advanced)]
-            retry_period: std::time::Duration,
-
-            /// The longest wait before a request is made again, also where the server asks for a longer one.
-            #[config(default = "300s", advanced)]
-            max_retry_backoff: std::time::Duration,
-
-            /// How often a request that failed is made again.
-            #[config(default = "3", advanced)]
-            retries: i64,
-
-            /// Codes with which a request has failed, and is made again after waits that double.
-            #[config(default = "[429]", advanced)]
-            backoff_on: Vec<u16>,
-
-            /// Codes with which a request has failed, and is not made again.
-            #[config(default = "[]", advanced)]
-            drop_on: Vec<u16>,
-
-            /// Codes beside those from 200 to 299 with which a request has succeeded.
-            #[config(default = "[]", advanced)]
-            successful_on: Vec<u16>,
-
-            /// The address of a proxy. Without it those of the environment count (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), for
-            /// other machines than this one.
-            #[config(advanced, secret)]
-            proxy_url: Option<String>,
-
-            /// A user and a password, of which only digests are sent.
-            #[config(advanced)]
-            digest_auth: $crate::auth::DigestConfig,
-
-            /// Cannot be enabled: Wappa speaks neither Kerberos nor NTLM.
-            #[config(advanced)]
-            negotiate: $crate::fields::NegotiateConfig,
-
-            /// How connections are made and kept.
-            #[config(advanced)]
-            transport: $crate::dial::TransportConfig,
-
-            /// How large the body of an answer may be, after it was decompressed.
-            #[config(default = "64MiB", bento = false, advanced)]
-            response_limit: wappa_spec::Size,
-
-            $($own)*
-        }
-
-        impl $name {
-            /// The fields that all components which make requests have.
-            fn http(&self) -> $crate::fields::HttpConfig {
-                $crate::fields::HttpConfig {
-                    url: self.url.clone(),
-                    verb: self.verb.clone(),
-                    headers: self.headers.clone(),
-                    metadata: self.metadata.clone(),
-                    dump_request_log_level: self.dump_request_log_level.clone(),
-                    oauth: self.oauth.clone(),
-                    oauth2: self.oauth2.clone(),
-                    basic_auth: self.basic_auth.clone(),
-                    jwt: self.jwt.clone(),
-                    tls: self.tls.clone(),
-                    extract_headers: self.extract_headers.clone(),
-                    rate_limit: self.rate_limit.clone(),
-                    timeout: self.timeout,
-                    retry_period: self.retry_period,
-                    max_retry_backoff: self.max_retry_backoff,
-                    retries: self.retries,
-                    backoff_on: self.backoff_on.clone(),
-                    drop_on: self.drop_on.clone(),
-                    successful_on: self.successful_on.clone(),
-                    proxy_url: self.proxy_url.clone().filter(|it| !it.is_empty()),
-                    digest_auth: self.digest_auth.clone(),
-                    negotiate: self.negotiate.clone(),
-                    transport: self.transport.clone(),
-                    response_limit: self.response_limit,
-                }
-            }
-        }
-    };
-}
-
-pub(crate) use requesting;
 
 /// Kerberos or NTLM.
 #[derive(Config, Clone, Debug)]
@@ -251,8 +172,8 @@ pub(crate) struct KerberosConfig {
     ccname: String,
 }
 
-/// What is wrong with the fields that all have, and what has no effect.
-pub(crate) fn lint_http(config: &HttpConfig, node: &Node, reader: &mut Reader<'_>) {
+/// What is wrong with them, and what has no effect.
+fn lint(config: &HttpConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Some(url) = config.url.as_literal().filter(|it| !it.is_empty())
         && let Err(text) = address::parse(url, address::HTTP)
     {

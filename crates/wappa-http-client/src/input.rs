@@ -18,7 +18,7 @@ use crate::{
     body::Reading,
     client::{Answered, Client, Failure},
     codec,
-    fields::{lint_http, requesting},
+    fields::HttpConfig,
     request::Content,
     room::Room,
 };
@@ -26,71 +26,74 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::input::<HttpInputConfig>("http_client").categories(&["Network"]);
 
-requesting! {
-    /// Asks a server again and again, and makes a message of each answer; or reads one answer without end.
-    ///
-    /// The body of each request is what `payload` says, or empty. What queries in the address, the headers and the payload refer
-    /// to is the message of the answer before, if there was one, so that a page can say where the next one is.
-    ///
-    /// # Examples
-    ///
-    /// ### A page after the other, one a second
-    ///
-    /// ```yaml
-    /// input:
-    ///   http_client:
-    ///     url: http://localhost:8080/pages${! ("?after=" + this.next.not_null()) | "" }
-    ///     verb: GET
-    ///     rate_limit: slowly
-    /// output:
-    ///   stdout: {}
-    /// rate_limit_resources:
-    ///   - label: slowly
-    ///     local:
-    ///       count: 1
-    ///       interval: 1s
-    /// ```
-    ///
-    /// # Metadata
-    ///
-    /// - `http_status_code`: the code of the answer
-    /// - the headers that `extract_headers` takes, with names in lower case
-    ///
-    /// Messages of a stream have none. The first request behind a stream that ended can refer to the headers of its answer.
-    ///
-    /// # Delivery
-    ///
-    /// A message that fails is delivered again from memory, before anything new, until it arrives. The server is told nothing:
-    /// what it had sent when the process ended is lost.
-    ///
-    /// The next request is made once the pipeline has taken the last answer. A request that failed is made again, `retries` times
-    /// (see the processor `http`); then the log says so, and requests go on after a wait from 100 milliseconds to a second, which
-    /// an answer without content makes too.
-    ///
-    /// # Streams
-    ///
-    /// With `stream.enabled` there is no time-out: a server may be silent for as long as it likes, and one that is gone without a
-    /// word is noticed as `transport.dial_context.keep_alive` says. `response_limit` does not count: messages are as large as the
-    /// scanner lets them be.
-    ///
-    /// # Pitfalls
-    ///
-    /// Without a rate limit a server is asked as fast as it answers.
-    struct HttpInputConfig with verb "GET" {
-        /// The body of each request.
-        payload: Option<Interpolated>,
+/// Asks a server again and again, and makes a message of each answer; or reads one answer without end.
+///
+/// The body of each request is what `payload` says, or empty. What queries in the address, the headers and the payload refer
+/// to is the message of the answer before, if there was one, so that a page can say where the next one is.
+///
+/// # Examples
+///
+/// ### A page after the other, one a second
+///
+/// ```yaml
+/// input:
+///   http_client:
+///     url: http://localhost:8080/pages${! ("?after=" + this.next.not_null()) | "" }
+///     verb: GET
+///     rate_limit: slowly
+/// output:
+///   stdout: {}
+/// rate_limit_resources:
+///   - label: slowly
+///     local:
+///       count: 1
+///       interval: 1s
+/// ```
+///
+/// # Metadata
+///
+/// - `http_status_code`: the code of the answer
+/// - the headers that `extract_headers` takes, with names in lower case
+///
+/// Messages of a stream have none. The first request behind a stream that ended can refer to the headers of its answer.
+///
+/// # Delivery
+///
+/// A message that fails is delivered again from memory, before anything new, until it arrives. The server is told nothing:
+/// what it had sent when the process ended is lost.
+///
+/// The next request is made once the pipeline has taken the last answer. A request that failed is made again, `retries` times
+/// (see the processor `http`); then the log says so, and requests go on after a wait from 100 milliseconds to a second, which
+/// an answer without content makes too.
+///
+/// # Streams
+///
+/// With `stream.enabled` there is no time-out: a server may be silent for as long as it likes, and one that is gone without a
+/// word is noticed as `transport.dial_context.keep_alive` says. `response_limit` does not count: messages are as large as the
+/// scanner lets them be.
+///
+/// # Pitfalls
+///
+/// Without a rate limit a server is asked as fast as it answers.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct HttpInputConfig {
+    #[config(flatten, defaults(verb = "GET"))]
+    http: HttpConfig,
 
-        /// Whether an answer without content makes no message.
-        #[config(default = "true", advanced)]
-        drop_empty_bodies: bool,
+    /// The body of each request.
+    payload: Option<Interpolated>,
 
-        /// One answer without end.
-        stream: StreamConfig,
+    /// Whether an answer without content makes no message.
+    #[config(default = "true", advanced)]
+    drop_empty_bodies: bool,
 
-        /// Whether messages that fail are delivered again; without it they are lost.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
-    }
+    /// One answer without end.
+    stream: StreamConfig,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
 }
 
 /// One answer without end.
@@ -124,7 +127,6 @@ struct StreamConfig {
 }
 
 fn lint(config: &HttpInputConfig, node: &Node, reader: &mut Reader<'_>) {
-    lint_http(&config.http(), node, reader);
     if let Some(Err(text)) = config.stream.codec.as_deref().map(|it| codec::scanner_of(it, 1)) {
         let at = node.get("stream").and_then(|it| it.get("codec")).unwrap_or(node);
         reader.error(Rule::InvalidValue, at, text);
@@ -133,7 +135,7 @@ fn lint(config: &HttpInputConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for HttpInputConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let mut http = self.http();
+        let mut http = self.http;
         let content = Content::Payload(self.payload.unwrap_or_default());
         let last = Mutex::new(Message::default());
         if !self.stream.enabled {

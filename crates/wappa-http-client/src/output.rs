@@ -7,101 +7,93 @@ use wappa_component::{
 };
 use wappa_message::Message;
 use wappa_net::{Limit, Sending, in_flight};
-use wappa_spec::{Interpolated, Node, Reader};
+use wappa_spec::{Config, Interpolated};
 
-use crate::{
-    client::Client,
-    fields::{lint_http, requesting},
-    multipart::PartFields,
-    request::Content,
-    room::Room,
-};
+use crate::{client::Client, fields::HttpConfig, multipart::PartFields, request::Content, room::Room};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<HttpOutputConfig>("http_client").categories(&["Network"]);
 
-requesting! {
-    /// Sends each batch to a server, as a request.
-    ///
-    /// The body of a request is the content of a message, or what `payload` or `multipart` say. Each message of a batch has its
-    /// own request, one after the other, unless `batch_as_multipart` is set.
-    ///
-    /// # Examples
-    ///
-    /// ### Documents to a server, a hundred at a time
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   http_client:
-    ///     url: http://localhost:8080/documents
-    ///     verb: POST
-    ///     headers:
-    ///       Content-Type: application/json
-    ///     batching:
-    ///       count: 100
-    ///       period: 1s
-    ///       processors:
-    ///         - archive:
-    ///             format: json_array
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once an answer with a code of success is there, all of it. A request is made again, `retries`
-    /// times, when there was no answer, and when its code is neither a success nor in `drop_on`: `retry_period` later, or, with
-    /// a code in `backoff_on`, after waits that double. Where the server says how long to wait (`Retry-After`) that is waited
-    /// for, up to `max_retry_backoff`. Then the message has failed: it is delivered again, or goes where `fallback` or
-    /// another output above this one sends it. Of a batch with a request for each message, those that had arrived before one
-    /// failed have arrived, and those behind it are not tried before they come again. What a server has taken and not
-    /// answered comes a second time.
-    ///
-    /// A message of which no request can be made, since a query fails or what it gives is no address, fails for good.
-    ///
-    /// # Performance
-    ///
-    /// Up to `max_in_flight` batches are under way at once, over connections that are kept. What was sent first need not arrive
-    /// first: set it to 1 where order counts.
-    ///
-    /// # Redirects
-    ///
-    /// Up to ten redirects are followed. To another server, which another scheme or port makes too, only what describes the
-    /// body goes along: no credentials, and none of the config's other headers.
-    ///
-    /// # Pitfalls
-    ///
-    /// Where the address holds what messages say, whoever writes messages chooses to whom requests go, also to servers that
-    /// only this machine can reach. Write the host into the config, and escape the rest
-    /// (`${! this.id.string().escape_url_path() }`).
-    struct HttpOutputConfig with verb "POST" {
-        /// What the body of the request is, in place of the content.
-        #[config(advanced)]
-        payload: Option<Interpolated>,
+/// Sends each batch to a server, as a request.
+///
+/// The body of a request is the content of a message, or what `payload` or `multipart` say. Each message of a batch has its
+/// own request, one after the other, unless `batch_as_multipart` is set.
+///
+/// # Examples
+///
+/// ### Documents to a server, a hundred at a time
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   http_client:
+///     url: http://localhost:8080/documents
+///     verb: POST
+///     headers:
+///       Content-Type: application/json
+///     batching:
+///       count: 100
+///       period: 1s
+///       processors:
+///         - archive:
+///             format: json_array
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once an answer with a code of success is there, all of it. A request is made again, `retries`
+/// times, when there was no answer, and when its code is neither a success nor in `drop_on`: `retry_period` later, or, with
+/// a code in `backoff_on`, after waits that double. Where the server says how long to wait (`Retry-After`) that is waited
+/// for, up to `max_retry_backoff`. Then the message has failed: it is delivered again, or goes where `fallback` or
+/// another output above this one sends it. Of a batch with a request for each message, those that had arrived before one
+/// failed have arrived, and those behind it are not tried before they come again. What a server has taken and not
+/// answered comes a second time.
+///
+/// A message of which no request can be made, since a query fails or what it gives is no address, fails for good.
+///
+/// # Performance
+///
+/// Up to `max_in_flight` batches are under way at once, over connections that are kept. What was sent first need not arrive
+/// first: set it to 1 where order counts.
+///
+/// # Redirects
+///
+/// Up to ten redirects are followed. To another server, which another scheme or port makes too, only what describes the
+/// body goes along: no credentials, and none of the config's other headers.
+///
+/// # Pitfalls
+///
+/// Where the address holds what messages say, whoever writes messages chooses to whom requests go, also to servers that
+/// only this machine can reach. Write the host into the config, and escape the rest
+/// (`${! this.id.string().escape_url_path() }`).
+#[derive(Config, Debug)]
+struct HttpOutputConfig {
+    #[config(flatten)]
+    http: HttpConfig,
 
-        /// Whether a batch is one request, of which each message is a part.
-        #[config(default = "false", advanced)]
-        batch_as_multipart: bool,
+    /// What the body of the request is, in place of the content.
+    #[config(advanced)]
+    payload: Option<Interpolated>,
 
-        /// Whether answers go back to whoever waits for what becomes of the messages, as with the output `sync_response`.
-        #[config(default = "false", advanced)]
-        propagate_response: bool,
+    /// Whether a batch is one request, of which each message is a part.
+    #[config(default = "false", advanced)]
+    batch_as_multipart: bool,
 
-        /// How many batches may be under way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// Whether answers go back to whoever waits for what becomes of the messages, as with the output `sync_response`.
+    #[config(default = "false", advanced)]
+    propagate_response: bool,
 
-        /// When messages are put together to batches.
-        batching: PolicyConfig,
+    /// How many batches may be under way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
 
-        /// Parts that a request is made of, for the first message of its batch; in place of the content.
-        #[config(default = "[]", advanced)]
-        multipart: Vec<PartFields>,
-    }
-}
+    /// When messages are put together to batches.
+    batching: PolicyConfig,
 
-fn lint(config: &HttpOutputConfig, node: &Node, reader: &mut Reader<'_>) {
-    lint_http(&config.http(), node, reader);
+    /// Parts that a request is made of, for the first message of its batch; in place of the content.
+    #[config(default = "[]", advanced)]
+    multipart: Vec<PartFields>,
 }
 
 impl BuildOutput for HttpOutputConfig {
@@ -112,7 +104,7 @@ impl BuildOutput for HttpOutputConfig {
             _ => Content::Messages,
         };
         let sender = Sender {
-            client: Client::of_messages(&self.http(), content, ctx)?,
+            client: Client::of_messages(&self.http, content, ctx)?,
             batch_as_multipart: self.batch_as_multipart,
             propagate_response: self.propagate_response,
             logger: ctx.logger(),

@@ -6,12 +6,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step};
 use wappa_message::{Mark, Message, Value, pair_bytes};
 use wappa_net::Runtime;
-use wappa_spec::{Interpolated, Node, Reader};
+use wappa_spec::{Config, Interpolated};
 
 use crate::{
     address::told_as_written,
     client::{Client, Failure},
-    fields::{lint_http, requesting},
+    fields::HttpConfig,
     request::Content,
     room::Room,
 };
@@ -19,78 +19,76 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::processor::<HttpProcessorConfig>("http").categories(&["Integration"]);
 
-requesting! {
-    /// Makes a request of each batch, and takes the body of its answer for the content.
-    ///
-    /// The body of the request is the content of the message, or what `payload` says. Each message of a batch has its own
-    /// request unless `batch_as_multipart` is set; those are made one after the other, or all at once with `parallel`.
-    ///
-    /// An answer of several parts becomes as many messages, which have the metadata of the ones they answer.
-    ///
-    /// # Examples
-    ///
-    /// ### A field that a server knows
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - branch:
-    ///         request_map: root = this.user
-    ///         processors:
-    ///           - http:
-    ///               url: http://localhost:8080/users
-    ///               verb: POST
-    ///         result_map: root.name = this.name
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Metadata
-    ///
-    /// - `http_status_code`: the code of the answer, also of one that says that the request failed
-    /// - the headers that `extract_headers` takes, with names in lower case
-    ///
-    /// # Errors
-    ///
-    /// A message whose request failed goes on as it was, marked. A request is made again, `retries` times, when there was no
-    /// answer, and when its code is neither a success nor in `drop_on`: `retry_period` later, or, with a code in `backoff_on`,
-    /// after waits that double. Where the server says how long to wait (`Retry-After`) that is waited for, up to
-    /// `max_retry_backoff`. An answer that broke off, or came too slowly, after a code of success is a failure at once.
-    ///
-    /// # Redirects
-    ///
-    /// Up to ten redirects are followed. To another server, which another scheme or port makes too, only what describes the
-    /// body goes along: no credentials, and none of the config's other headers.
-    ///
-    /// # Limits
-    ///
-    /// A body is read up to `response_limit`, after it was decompressed, and the messages worked on together grow by 512MiB at
-    /// most. Of the batch of a `parallel`, 256 requests are under way at once.
-    ///
-    /// # Pitfalls
-    ///
-    /// Where the address holds what messages say, whoever writes messages chooses to whom requests go, also to servers that
-    /// only this machine can reach. Write the host into the config, and escape the rest
-    /// (`${! this.id.string().escape_url_path() }`).
-    struct HttpProcessorConfig with verb "POST" {
-        /// What the body of the request is, in place of the content.
-        #[config(advanced)]
-        payload: Option<Interpolated>,
+/// Makes a request of each batch, and takes the body of its answer for the content.
+///
+/// The body of the request is the content of the message, or what `payload` says. Each message of a batch has its own
+/// request unless `batch_as_multipart` is set; those are made one after the other, or all at once with `parallel`.
+///
+/// An answer of several parts becomes as many messages, which have the metadata of the ones they answer.
+///
+/// # Examples
+///
+/// ### A field that a server knows
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - branch:
+///         request_map: root = this.user
+///         processors:
+///           - http:
+///               url: http://localhost:8080/users
+///               verb: POST
+///         result_map: root.name = this.name
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Metadata
+///
+/// - `http_status_code`: the code of the answer, also of one that says that the request failed
+/// - the headers that `extract_headers` takes, with names in lower case
+///
+/// # Errors
+///
+/// A message whose request failed goes on as it was, marked. A request is made again, `retries` times, when there was no
+/// answer, and when its code is neither a success nor in `drop_on`: `retry_period` later, or, with a code in `backoff_on`,
+/// after waits that double. Where the server says how long to wait (`Retry-After`) that is waited for, up to
+/// `max_retry_backoff`. An answer that broke off, or came too slowly, after a code of success is a failure at once.
+///
+/// # Redirects
+///
+/// Up to ten redirects are followed. To another server, which another scheme or port makes too, only what describes the
+/// body goes along: no credentials, and none of the config's other headers.
+///
+/// # Limits
+///
+/// A body is read up to `response_limit`, after it was decompressed, and the messages worked on together grow by 512MiB at
+/// most. Of the batch of a `parallel`, 256 requests are under way at once.
+///
+/// # Pitfalls
+///
+/// Where the address holds what messages say, whoever writes messages chooses to whom requests go, also to servers that
+/// only this machine can reach. Write the host into the config, and escape the rest
+/// (`${! this.id.string().escape_url_path() }`).
+#[derive(Config, Debug)]
+struct HttpProcessorConfig {
+    #[config(flatten)]
+    http: HttpConfig,
 
-        /// Whether a batch is one request, of which each message is a part.
-        #[config(default = "false", advanced)]
-        batch_as_multipart: bool,
+    /// What the body of the request is, in place of the content.
+    #[config(advanced)]
+    payload: Option<Interpolated>,
 
-        /// Whether the requests of a batch are made at once, and not one after the other.
-        #[config(default = "false")]
-        parallel: bool,
-    }
-}
+    /// Whether a batch is one request, of which each message is a part.
+    #[config(default = "false", advanced)]
+    batch_as_multipart: bool,
 
-fn lint(config: &HttpProcessorConfig, node: &Node, reader: &mut Reader<'_>) {
-    lint_http(&config.http(), node, reader);
+    /// Whether the requests of a batch are made at once, and not one after the other.
+    #[config(default = "false")]
+    parallel: bool,
 }
 
 impl BuildProcessor for HttpProcessorConfig {
@@ -99,7 +97,7 @@ impl BuildProcessor for HttpProcessorConfig {
             Some(payload) if payload.as_literal() != Some("") => Content::Payload(payload.clone()),
             _ => Content::Messages,
         };
-        let client = Client::of_messages(&self.http(), content, ctx)?;
+        let client = Client::of_messages(&self.http, content, ctx)?;
         let how = match (self.batch_as_multipart, self.parallel) {
             (true, _) => How::AsOne,
             (false, true) => How::AtOnce,
@@ -108,7 +106,7 @@ impl BuildProcessor for HttpProcessorConfig {
         Ok(Box::new(Http {
             client: Arc::new(client),
             how,
-            told: told_as_written(self.url.source()),
+            told: told_as_written(self.http.url.source()),
             runtime: Runtime::of(ctx),
             logger: ctx.logger(),
         }))

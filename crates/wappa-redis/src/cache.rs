@@ -6,50 +6,52 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 use tokio::time::{Instant, sleep};
 use wappa_component::{BuildCache, BuildError, Cache, CacheError, Component, Context, Pulse, Step};
-use wappa_spec::{Config, Node, Reader};
+use wappa_spec::Config;
 
 use crate::asking::Shared;
+use crate::connection::ServerConfig;
 
 pub(crate) const COMPONENT: Component = Component::cache::<RedisConfig>("redis");
 
-redis_config! {
-    /// Keeps values in Redis. All processes that use the server share them.
-    ///
-    /// # Examples
-    ///
-    /// ### Each order once, whichever process gets it
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - dedupe:
-    ///         cache: seen
-    ///         key: ${! json("id") }
-    /// output:
-    ///   stdout: {}
-    /// cache_resources:
-    ///   - label: seen
-    ///     redis:
-    ///       url: redis://localhost:6379
-    ///       prefix: "seen:"
-    ///       default_ttl: 24h
-    /// ```
-    #[config(lint = lint)]
-    struct RedisConfig {
-        /// What all keys begin with on the server.
-        #[config(optional)]
-        prefix: Option<String>,
+/// Keeps values in Redis. All processes that use the server share them.
+///
+/// # Examples
+///
+/// ### Each order once, whichever process gets it
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - dedupe:
+///         cache: seen
+///         key: ${! json("id") }
+/// output:
+///   stdout: {}
+/// cache_resources:
+///   - label: seen
+///     redis:
+///       url: redis://localhost:6379
+///       prefix: "seen:"
+///       default_ttl: 24h
+/// ```
+#[derive(Config, Debug)]
+struct RedisConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// How long values stay that are set without a time of their own. Without it they stay for good.
-        #[config(optional, advanced)]
-        default_ttl: Option<Duration>,
+    /// What all keys begin with on the server.
+    #[config(optional)]
+    prefix: Option<String>,
 
-        /// How often what fails is tried again.
-        #[config(advanced)]
-        retries: RetriesConfig,
-    }
+    /// How long values stay that are set without a time of their own. Without it they stay for good.
+    #[config(optional, advanced)]
+    default_ttl: Option<Duration>,
+
+    /// How often what fails is tried again.
+    #[config(advanced)]
+    retries: RetriesConfig,
 }
 
 /// How the wait between two attempts grows.
@@ -68,13 +70,9 @@ struct RetriesConfig {
     max_elapsed_time: Duration,
 }
 
-fn lint(config: &RedisConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
-}
-
 impl BuildCache for RedisConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Arc<dyn Cache>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         Ok(Arc::new(RedisCache {
             shared: Shared::new(endpoint, ctx),
             prefix: self.prefix.unwrap_or_default(),

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use url::{Host, Url};
 use wappa_net::{TlsConfig, foreign_future, said, why};
-use wappa_spec::{Node, Reader, Rule};
+use wappa_spec::{Config, Node, Reader, Rule};
 
 use crate::{
     meter::{Meter, Metered},
@@ -29,57 +29,42 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// How long a server may take to answer; then the connection is given up.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// A config with the fields that say where a server is, in front of fields of its own.
-///
-/// A macro, since a description is one struct: what is written here is what each page says.
-macro_rules! redis_config {
-    (
-        $(#[$of_struct:meta])*
-        struct $name:ident { $($fields:tt)* }
-    ) => {
-        #[derive(wappa_spec::Config, Debug)]
-        $(#[$of_struct])*
-        struct $name {
-            /// Where the server is, with a user and a password, and the number of a database as the path. Of several, with commas
-            /// between them, the first one is connected to that takes the connection. `rediss` encrypts in any case,
-            /// and as `tls` says where that is enabled. `unix:///path?db=1` is a socket of the file system.
-            #[config(
-                example = "redis://:6397",
-                example = "redis://localhost:6379",
-                example = "redis://foousername:foopassword@redisplace:6379",
-                example = "redis://:foopassword@redisplace:6379",
-                example = "redis://localhost:6379/1",
-                example = "redis://localhost:6379/1,redis://localhost:6380/1"
-            )]
-            url: String,
+/// The fields that say where a server is.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+pub(crate) struct ServerConfig {
+    /// Where the server is, with a user and a password, and the number of a database as the path. Of several, with commas
+    /// between them, the first one is connected to that takes the connection. `rediss` encrypts in any case,
+    /// and as `tls` says where that is enabled. `unix:///path?db=1` is a socket of the file system.
+    #[config(
+        example = "redis://:6397",
+        example = "redis://localhost:6379",
+        example = "redis://foousername:foopassword@redisplace:6379",
+        example = "redis://:foopassword@redisplace:6379",
+        example = "redis://localhost:6379/1",
+        example = "redis://localhost:6379/1,redis://localhost:6380/1"
+    )]
+    url: String,
 
-            /// What the server is part of. Wappa speaks to one server, so it has to be `simple`.
-            #[config(default = "simple", advanced, options("simple", "cluster", "failover"))]
-            kind: String,
+    /// What the server is part of. Wappa speaks to one server, so it has to be `simple`.
+    #[config(default = "simple", advanced, options("simple", "cluster", "failover"))]
+    kind: String,
 
-            /// Has no effect without `kind: failover`.
-            #[config(default = "\"\"", advanced, example = "mymaster")]
-            master: String,
+    /// Has no effect without `kind: failover`.
+    #[config(default = "\"\"", advanced, example = "mymaster")]
+    master: String,
 
-            /// How the connection is encrypted.
-            #[config(advanced)]
-            tls: wappa_net::TlsConfig,
+    /// How the connection is encrypted.
+    #[config(advanced)]
+    tls: TlsConfig,
+}
 
-            $($fields)*
-        }
-
-        impl $name {
-            /// Where the server is.
-            fn endpoint(&self) -> Result<$crate::connection::Endpoint, String> {
-                let _ = &self.master;
-                $crate::connection::Endpoint::new(&self.url, &self.kind, self.tls.clone())
-            }
-
-            fn lint_endpoint(&self, node: &wappa_spec::Node, reader: &mut wappa_spec::Reader<'_>) {
-                $crate::connection::lint(&self.url, &self.kind, node, reader);
-            }
-        }
-    };
+impl ServerConfig {
+    /// Where the server is.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, String> {
+        let _ = &self.master;
+        Endpoint::new(&self.url, &self.kind, self.tls.clone())
+    }
 }
 
 /// Where a server is, and who we are to it.
@@ -201,16 +186,16 @@ fn check_kind(kind: &str) -> Result<(), String> {
 }
 
 /// Reports what is wrong with the fields of every component.
-pub(crate) fn lint(url: &str, kind: &str, node: &Node, reader: &mut Reader<'_>) {
+fn lint(config: &ServerConfig, node: &Node, reader: &mut Reader<'_>) {
     let at = node.get("url").unwrap_or(node);
-    match parsed(url) {
+    match parsed(&config.url) {
         Ok(servers) if servers.iter().any(|it| matches!(it.place, Place::Unix(_))) => {
             reader.refuse_if_restricted("a socket of the file system", at);
         }
         Ok(_) => (),
         Err(text) => reader.error(Rule::InvalidValue, at, format!("url: {text}")),
     }
-    if let Err(text) = check_kind(kind) {
+    if let Err(text) = check_kind(&config.kind) {
         reader.error(Rule::NotInWappa, node.get("kind").unwrap_or(node), text);
     }
 }

@@ -5,11 +5,10 @@
 //! a connection of its own, since everything else would wait behind it. What there is much of, streams that are read and what
 //! outputs write, goes past the client's library (`wire`).
 
-#[macro_use]
-mod connection;
 mod args;
 mod asking;
 mod cache;
+mod connection;
 mod input;
 mod meter;
 mod output;

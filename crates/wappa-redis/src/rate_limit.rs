@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use redis::Value;
 use wappa_component::{BuildError, BuildRateLimit, Component, Context, Pulse, RateLimit, Step};
 use wappa_message::Message;
-use wappa_spec::{Node, Reader, Rule};
+use wappa_spec::{Config, Node, Reader, Rule};
 
 use crate::asking::Shared;
+use crate::connection::ServerConfig;
 
 pub(crate) const COMPONENT: Component = Component::rate_limit::<RedisConfig>("redis");
 
@@ -24,47 +25,48 @@ if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 0
 ";
 
-redis_config! {
-    /// Lets so many messages go on in each interval, of all processes that name the same key of the same server together.
-    ///
-    /// # Examples
-    ///
-    /// ### A hundred requests a second, of all processes
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - rate_limit:
-    ///         resource: together
-    /// output:
-    ///   stdout: {}
-    /// rate_limit_resources:
-    ///   - label: together
-    ///     redis:
-    ///       url: redis://localhost:6379
-    ///       key: together
-    ///       count: 100
-    ///       interval: 1s
-    /// ```
-    #[config(lint = lint)]
-    struct RedisConfig {
-        /// How many messages may go on in an interval.
-        #[config(default = "1000")]
-        count: i64,
+/// Lets so many messages go on in each interval, of all processes that name the same key of the same server together.
+///
+/// # Examples
+///
+/// ### A hundred requests a second, of all processes
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - rate_limit:
+///         resource: together
+/// output:
+///   stdout: {}
+/// rate_limit_resources:
+///   - label: together
+///     redis:
+///       url: redis://localhost:6379
+///       key: together
+///       count: 100
+///       interval: 1s
+/// ```
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct RedisConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// How long an interval is, which begins with its first message.
-        #[config(default = "1s")]
-        interval: Duration,
+    /// How many messages may go on in an interval.
+    #[config(default = "1000")]
+    count: i64,
 
-        /// Where it is counted.
-        key: String,
-    }
+    /// How long an interval is, which begins with its first message.
+    #[config(default = "1s")]
+    interval: Duration,
+
+    /// Where it is counted.
+    key: String,
 }
 
 fn lint(config: &RedisConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
     if config.count <= 0 {
         let at = node.get("count").unwrap_or(node);
         reader.error(Rule::InvalidValue, at, "count must be larger than zero".to_string());
@@ -76,7 +78,7 @@ impl BuildRateLimit for RedisConfig {
         if self.count <= 0 {
             return Err(BuildError::new("count must be larger than zero"));
         }
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         Ok(Arc::new(Together {
             shared: Shared::new(endpoint, ctx),
             key: self.key,

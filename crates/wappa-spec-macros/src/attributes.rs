@@ -1,7 +1,9 @@
 //! Reads `#[config(…)]` attributes and doc comments.
 
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, ExprLit, Lit, LitBool, LitStr, Meta, Path, Result, Token, parenthesized};
+use syn::{
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Meta, Path, Result, Token, parenthesized,
+};
 
 /// What `#[config(…)]` says about a field.
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub(crate) struct FieldAttributes {
     pub(crate) since: Option<LitStr>,
     pub(crate) child: Option<LitStr>,
     pub(crate) label_of: Option<LitStr>,
+    pub(crate) defaults: Vec<(Ident, LitStr)>,
+    pub(crate) is_flattened: bool,
     pub(crate) is_resource: bool,
     pub(crate) is_advanced: bool,
     pub(crate) is_deprecated: bool,
@@ -40,10 +44,16 @@ impl FieldAttributes {
                         let options = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
                         read.options.extend(options);
                     }
+                    "defaults" => meta.parse_nested_meta(|of| {
+                        let field = of.path.require_ident()?.clone();
+                        read.defaults.push((field, of.value()?.parse()?));
+                        Ok(())
+                    })?,
                     "bento" => {
                         let value: LitBool = meta.value()?.parse()?;
                         read.is_ours = !value.value;
                     }
+                    "flatten" => read.is_flattened = true,
                     "resource" => read.is_resource = true,
                     "advanced" => read.is_advanced = true,
                     "deprecated" => read.is_deprecated = true,

@@ -11,43 +11,16 @@ pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
     if let Some(parameter) = input.generics.params.first() {
         return Err(Error::new_spanned(parameter, "a config has no parameters"));
     }
-    let shape = match &input.fields {
-        Fields::Named(fields) => object(&fields.named.iter().collect::<Vec<_>>())?,
-        Fields::Unit => object(&[])?,
-        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => body(&fields.unnamed[0])?,
-        Fields::Unnamed(fields) => {
-            return Err(Error::new_spanned(fields, "a body that is no object is one field"));
-        }
-    };
     let ident = &input.ident;
     let doc = doc(&input.attrs)?;
     let functions = LintFunctions::read(&input.attrs)?;
-    let Shape { fields, ty, default, read } = shape;
-    let read = match functions.whole.is_some() || functions.broken.is_some() {
-        true => {
-            let whole = functions.whole.iter();
-            let broken = functions.broken.iter();
-            quote! {
-                let n_stand_ins = reader.n_stand_ins();
-                let mut read_all = || -> ::core::option::Option<Self> {
-                    ::core::option::Option::Some({ #read })
-                };
-                let config = read_all();
-                if reader.is_linting() {
-                    match &config {
-                        ::core::option::Option::Some(config) if reader.n_stand_ins() == n_stand_ins => {
-                            let _ = config;
-                            #(#whole(config, node, reader);)*
-                        }
-                        _ => {
-                            #(#broken(node, reader);)*
-                        }
-                    }
-                }
-                config
-            }
+    let Shape { fields, ty, default, read, object } = match &input.fields {
+        Fields::Named(fields) => object(input, &fields.named.iter().collect::<Vec<_>>(), &functions)?,
+        Fields::Unit => object(input, &[], &functions)?,
+        Fields::Unnamed(fields) if fields.unnamed.len() == 1 => body(&fields.unnamed[0], &functions)?,
+        Fields::Unnamed(fields) => {
+            return Err(Error::new_spanned(fields, "a body that is no object is one field"));
         }
-        false => quote!(::core::option::Option::Some({ #read })),
     };
     Ok(quote! {
         impl ::wappa_spec::Value for #ident {
@@ -66,6 +39,8 @@ pub(crate) fn config(input: &ItemStruct) -> Result<TokenStream> {
             const DOC: &'static str = #doc;
             const FIELDS: &'static [::wappa_spec::Field] = #fields;
         }
+
+        #object
     })
 }
 
@@ -74,53 +49,171 @@ struct Shape {
     fields: TokenStream,
     ty: TokenStream,
     default: TokenStream,
-    /// An expression of the config, which may return early.
+    /// An expression of the config, or of none.
     read: TokenStream,
+    /// How an object is read, field by field.
+    object: TokenStream,
 }
 
-fn object(fields: &[&Field]) -> Result<Shape> {
-    let mut constants = Vec::new();
-    let mut slots = Vec::new();
-    let mut functions = Vec::new();
-    let mut arms = Vec::new();
-    let mut absents = Vec::new();
-    let mut values = Vec::new();
+/// What the fields of an object bring into its implementation.
+#[derive(Default)]
+struct Parts {
+    /// Where each field begins among all of them.
+    starts: Vec<TokenStream>,
+    /// Lists of fields.
+    constants: Vec<TokenStream>,
+    /// What is kept of each while the object is read.
+    slots: Vec<TokenStream>,
+    /// Functions that read values.
+    functions: Vec<TokenStream>,
+    /// What becomes of a value, by the index of its field.
+    arms: Vec<TokenStream>,
+    /// What each is in the end.
+    completed: Vec<TokenStream>,
+    /// The lints of the configs whose fields it has.
+    lints: Vec<TokenStream>,
+    /// The same, where not everything could be read.
+    broken: Vec<TokenStream>,
+}
+
+impl Parts {
+    /// A field that begins there.
+    fn add_field(
+        &mut self,
+        field: &Field,
+        ident: &Ident,
+        attributes: &FieldAttributes,
+        start: &Ident,
+    ) -> Result<()> {
+        let ty = &field.ty;
+        let (read, completed) = (format_ident!("read_{}", ident.unraw()), completed_ident(ident));
+        let constant = constant(field, ident, attributes)?;
+        self.constants.push(quote!(&[#constant]));
+        self.slots.push(quote!(#ident: ::core::option::Option<#ty>));
+        self.functions.push(function_of(&read, ty, &reader_of(ty, attributes)?));
+        self.arms.push(quote!(#start => slots.#ident = #read(value, reader),));
+        self.completed.push(quote! {
+            let #completed = match slots.#ident {
+                ::core::option::Option::Some(value) => ::core::option::Option::Some(value),
+                ::core::option::Option::None => fields.absent(base + #start, reader, #read),
+            };
+        });
+        Ok(())
+    }
+
+    /// The fields of another config, which begin there and end there.
+    fn add_config(
+        &mut self,
+        ty: &Type,
+        ident: &Ident,
+        attributes: &FieldAttributes,
+        (start, end): (&Ident, &Ident),
+    ) {
+        let config = quote!(<#ty as ::wappa_spec::Object>);
+        let completed = completed_ident(ident);
+        let mut fields = quote!(<#ty as ::wappa_spec::Config>::FIELDS);
+        for (name, default) in &attributes.defaults {
+            let name = name.unraw().to_string();
+            fields = quote!({
+                const WITHOUT: &[::wappa_spec::Field] = #fields;
+                &::wappa_spec::Field::with_default::<{ WITHOUT.len() }>(WITHOUT, #name, #default)
+            });
+        }
+        self.constants.push(fields);
+        self.slots.push(quote!(#ident: #config::Slots));
+        self.arms.push(quote! {
+            #start..#end => #config::take(&mut slots.#ident, index - #start, value, reader),
+        });
+        self.completed.push(quote! {
+            let #completed = #config::complete(slots.#ident, base + #start, fields, reader);
+        });
+        self.lints.push(quote!(#config::lint(&self.#ident, node, reader);));
+        self.broken.push(quote!(#config::lint_broken(node, reader);));
+    }
+}
+
+/// The variable that holds what a field is in the end.
+fn completed_ident(field: &Ident) -> Ident {
+    format_ident!("completed_{}", field.unraw())
+}
+
+fn object(input: &ItemStruct, fields: &[&Field], functions: &LintFunctions) -> Result<Shape> {
+    let mut parts = Parts::default();
+    let mut idents = Vec::new();
     for (index, field) in fields.iter().enumerate() {
         let attributes = FieldAttributes::read(&field.attrs)?;
         let ident = field.ident.as_ref().expect("the fields of an object have names");
-        let slot = format_ident!("slot_{}", ident.unraw());
-        let ty = &field.ty;
-        let reader = reader_of(ty, &attributes)?;
-        constants.push(constant(field, ident, &attributes)?);
-        slots.push(quote!(let mut #slot: ::core::option::Option<#ty> = ::core::option::Option::None;));
-        let function = format_ident!("read_{index}");
-        functions.push(function_of(&function, ty, &reader));
-        arms.push(quote!(#index => #slot = #function(value, reader),));
-        absents.push(quote!(if #slot.is_none() {
-            #slot = fields.absent(#index, reader, #function);
-        }));
-        values.push(quote!(#ident: #slot?));
+        let (start, end) = (format_ident!("START_{index}"), format_ident!("START_{}", index + 1));
+        let n_fields = if attributes.is_flattened {
+            let ty = &field.ty;
+            parts.add_config(ty, ident, &attributes, (&start, &end));
+            quote!(<#ty as ::wappa_spec::Config>::FIELDS.len())
+        } else {
+            parts.add_field(field, ident, &attributes, &start)?;
+            quote!(1)
+        };
+        parts.starts.push(quote!(const #end: usize = #start + #n_fields;));
+        idents.push(ident);
     }
-    let constants = quote!(&[#(#constants),*]);
-    let construct = if fields.is_empty() { quote!(Self {}) } else { quote!(Self { #(#values),* }) };
+    let Parts { starts, constants, slots, functions: reading, arms, completed, lints, broken } = parts;
+    let (vis, ident) = (&input.vis, &input.ident);
+    let slots_ident = format_ident!("{ident}Slots");
+    let completed_idents = idents.iter().map(|it| completed_ident(it));
+    let (whole, own_broken) = (functions.whole.iter(), functions.broken.iter());
     Ok(Shape {
         ty: quote!(::wappa_spec::Type::Object(<Self as ::wappa_spec::Config>::FIELDS)),
         default: quote!(::core::option::Option::Some("{}")),
-        fields: constants,
-        read: quote! {
-            let empty = ::wappa_spec::Node::empty_map(node.pos);
-            let mut fields = reader.fields(node, &empty, <Self as ::wappa_spec::Config>::FIELDS)?;
-            #(#functions)*
-            #(#slots)*
-            while let ::core::option::Option::Some((index, value)) = fields.next(reader) {
-                let _ = value;
-                match index {
-                    #(#arms)*
-                    _ => {}
+        fields: quote!({
+            const PARTS: &[&[::wappa_spec::Field]] = &[#(#constants),*];
+            &::wappa_spec::Field::joined::<{ ::wappa_spec::Field::n_of(PARTS) }>(PARTS)
+        }),
+        read: quote!(::wappa_spec::read_object(node, reader)),
+        object: quote! {
+            const _: () = {
+                const START_0: usize = 0;
+                #(#starts)*
+                #(#reading)*
+
+                #[derive(::core::default::Default)]
+                #vis struct #slots_ident { #(#slots),* }
+
+                #[allow(unused_variables)]
+                impl ::wappa_spec::Object for #ident {
+                    type Slots = #slots_ident;
+
+                    fn take(
+                        slots: &mut Self::Slots,
+                        index: usize,
+                        value: &::wappa_spec::Node,
+                        reader: &mut ::wappa_spec::Reader<'_>,
+                    ) {
+                        match index {
+                            #(#arms)*
+                            _ => {}
+                        }
+                    }
+
+                    fn complete(
+                        slots: Self::Slots,
+                        base: usize,
+                        fields: &::wappa_spec::Fields<'_>,
+                        reader: &mut ::wappa_spec::Reader<'_>,
+                    ) -> ::core::option::Option<Self> {
+                        #(#completed)*
+                        ::core::option::Option::Some(Self { #(#idents: #completed_idents?),* })
+                    }
+
+                    fn lint(&self, node: &::wappa_spec::Node, reader: &mut ::wappa_spec::Reader<'_>) {
+                        #(#lints)*
+                        #(#whole(self, node, reader);)*
+                    }
+
+                    fn lint_broken(node: &::wappa_spec::Node, reader: &mut ::wappa_spec::Reader<'_>) {
+                        #(#broken)*
+                        #(#own_broken(node, reader);)*
+                    }
                 }
-            }
-            #(#absents)*
-            #construct
+            };
         },
     })
 }
@@ -137,11 +230,12 @@ fn function_of(name: &Ident, ty: &Type, body: &TokenStream) -> TokenStream {
     }
 }
 
-fn body(field: &Field) -> Result<Shape> {
+fn body(field: &Field, functions: &LintFunctions) -> Result<Shape> {
     let attributes = FieldAttributes::read(&field.attrs)?;
     let ty = &field.ty;
     let constant = constant(field, &format_ident!("body"), &attributes)?;
     let function = function_of(&format_ident!("read"), ty, &reader_of(ty, &attributes)?);
+    let (whole, broken) = (functions.whole.iter(), functions.broken.iter());
     Ok(Shape {
         fields: quote!(&[]),
         ty: quote!({
@@ -155,8 +249,20 @@ fn body(field: &Field) -> Result<Shape> {
         read: quote! {
             const BODY: &[::wappa_spec::Field] = &[#constant];
             #function
-            Self(reader.body(node, BODY, read)?)
+            ::wappa_spec::read_linted(
+                reader,
+                |reader| reader.body(node, BODY, read).map(Self),
+                |config, reader| {
+                    let _ = (config, &reader);
+                    #(#whole(config, node, reader);)*
+                },
+                |reader| {
+                    let _ = &reader;
+                    #(#broken(node, reader);)*
+                },
+            )
         },
+        object: TokenStream::new(),
     })
 }
 

@@ -24,7 +24,9 @@ use syn::{ItemStruct, parse_macro_input};
 /// - `child = "processor"`: the kind of a `ComponentNode`, an `Option` or a list of them,
 /// - `label_of = "cache"`: it holds the label of a resource of this kind, or a list of them,
 /// - `resource`: every child in the list must have a label,
-/// - `name = "key"`: the key, where it is not the field's name.
+/// - `name = "key"`: the key, where it is not the field's name,
+/// - `flatten`: it has no key; the fields of its config, an object, stand in its place, and its lints come before those of this
+///   struct; with `defaults(name = "yaml")` some of them have other defaults here.
 ///
 /// On the struct, `#[config(lint = function)]` names a `fn(&Self, &Node, &mut Reader)` that is called in lint runs,
 /// after everything could be read; `lint_broken = function` a `fn(&Node, &mut Reader)` that is called in its place where

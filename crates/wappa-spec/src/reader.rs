@@ -279,8 +279,9 @@ impl<'r> Reader<'r> {
         let Some(pairs) = node.as_map() else {
             let message = format!("expected object value, got {}", node.tag());
             let lint = Lint::error(Rule::ExpectedObject, node.pos, message).on(node);
-            let known: Vec<&str> =
-                fields.iter().filter(|it| !it.deprecated && !it.advanced).map(|it| it.name).collect();
+            let is_known =
+                |it: &&Field| !it.deprecated && (!it.advanced || fields.iter().all(|it| it.advanced));
+            let known: Vec<&str> = fields.iter().filter(is_known).map(|it| it.name).collect();
             self.push(match known.as_slice() {
                 [] => lint,
                 [one] => {

@@ -50,17 +50,26 @@ pub struct StreamConfig {
 }
 
 /// Components that are found by their label, by kind, in file order.
-#[derive(Clone, Debug, Default)]
+#[derive(Config, Clone, Debug, Default)]
 pub struct Resources {
-    /// Of `input_resources`.
+    /// Inputs that are found by their label.
+    #[config(name = "input_resources", child = "input", resource, advanced)]
     pub inputs: Vec<ComponentNode>,
-    /// Of `processor_resources`.
+
+    /// Processors that are found by their label.
+    #[config(name = "processor_resources", child = "processor", resource, advanced)]
     pub processors: Vec<ComponentNode>,
-    /// Of `output_resources`.
+
+    /// Outputs that are found by their label.
+    #[config(name = "output_resources", child = "output", resource, advanced)]
     pub outputs: Vec<ComponentNode>,
-    /// Of `cache_resources`.
+
+    /// Caches that are found by their label.
+    #[config(name = "cache_resources", child = "cache", resource, advanced)]
     pub caches: Vec<ComponentNode>,
-    /// Of `rate_limit_resources`.
+
+    /// Rate limits that are found by their label.
+    #[config(name = "rate_limit_resources", child = "rate_limit", resource, advanced)]
     pub rate_limits: Vec<ComponentNode>,
 }
 
@@ -195,165 +204,111 @@ pub struct ErrorLogConfig {
     pub sampling_ratio: f64,
 }
 
-/// The root of a config file.
-#[derive(Config)]
-#[config(lint = lint_root)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
-struct Root {
-    /// The HTTP service of the program.
-    http: HttpConfig,
-    /// Where messages come from.
-    #[config(child = "input", default = "stdin: {}")]
-    input: ComponentNode,
-    /// What holds messages between input and pipeline.
-    #[config(child = "buffer", default = "none: {}")]
-    buffer: ComponentNode,
-    /// What is done to messages.
-    pipeline: PipelineConfig,
-    /// Where messages go.
-    #[config(child = "output", default = "stdout: {}")]
-    output: ComponentNode,
-    /// Inputs that are found by their label.
-    #[config(child = "input", resource, advanced)]
-    input_resources: Vec<ComponentNode>,
-    /// Processors that are found by their label.
-    #[config(child = "processor", resource, advanced)]
-    processor_resources: Vec<ComponentNode>,
-    /// Outputs that are found by their label.
-    #[config(child = "output", resource, advanced)]
-    output_resources: Vec<ComponentNode>,
-    /// Caches that are found by their label.
-    #[config(child = "cache", resource, advanced)]
-    cache_resources: Vec<ComponentNode>,
-    /// Rate limits that are found by their label.
-    #[config(child = "rate_limit", resource, advanced)]
-    rate_limit_resources: Vec<ComponentNode>,
-    /// How the program logs.
-    logger: LoggerConfig,
-    /// Where metrics are sent.
-    #[config(child = "metrics", default = "prometheus: {}")]
-    metrics: ComponentNode,
-    /// Where traces are sent.
-    #[config(child = "tracer", default = "none: {}")]
-    tracer: ComponentNode,
-    /// How long to wait before the stop, for metrics to be fetched.
-    #[config(default = "0s")]
-    shutdown_delay: Option<Duration>,
-    /// How long a stop may take; what has not arrived by then is given up and counted.
-    #[config(default = "20s")]
-    shutdown_timeout: Option<Duration>,
-    /// Whether the config is not trusted, as with the flag of the same name: what reaches files, programs or environment
-    /// variables of the machine is refused.
-    #[config(default = "false", bento = false, advanced)]
-    restricted: bool,
-    /// What happens to failed messages everywhere.
-    error_handling: ErrorHandlingConfig,
-    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
-    #[config(advanced)]
-    tests: Vec<TestConfig>,
-}
-
-/// The root of a file of resources.
-#[derive(Config)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
-struct ResourceRoot {
-    /// Inputs that are found by their label.
-    #[config(child = "input", resource)]
-    input_resources: Vec<ComponentNode>,
-    /// Processors that are found by their label.
-    #[config(child = "processor", resource)]
-    processor_resources: Vec<ComponentNode>,
-    /// Outputs that are found by their label.
-    #[config(child = "output", resource)]
-    output_resources: Vec<ComponentNode>,
-    /// Caches that are found by their label.
-    #[config(child = "cache", resource)]
-    cache_resources: Vec<ComponentNode>,
-    /// Rate limits that are found by their label.
-    #[config(child = "rate_limit", resource)]
-    rate_limit_resources: Vec<ComponentNode>,
-    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
-    tests: Vec<TestConfig>,
-}
-
-/// The root of a config that several streams have around them: all but the stream itself.
-#[derive(Config)]
-#[config(lint = lint_around)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
-struct AroundRoot {
-    /// The HTTP service of the program.
-    http: HttpConfig,
-    /// Inputs that are found by their label.
-    #[config(child = "input", resource)]
-    input_resources: Vec<ComponentNode>,
-    /// Processors that are found by their label.
-    #[config(child = "processor", resource)]
-    processor_resources: Vec<ComponentNode>,
-    /// Outputs that are found by their label.
-    #[config(child = "output", resource)]
-    output_resources: Vec<ComponentNode>,
-    /// Caches that are found by their label.
-    #[config(child = "cache", resource)]
-    cache_resources: Vec<ComponentNode>,
-    /// Rate limits that are found by their label.
-    #[config(child = "rate_limit", resource)]
-    rate_limit_resources: Vec<ComponentNode>,
-    /// How the program logs.
-    logger: LoggerConfig,
-    /// Where metrics are sent.
-    #[config(child = "metrics", default = "prometheus: {}")]
-    metrics: ComponentNode,
-    /// Where traces are sent.
-    #[config(child = "tracer", default = "none: {}")]
-    tracer: ComponentNode,
-    /// How long to wait before the stop, for metrics to be fetched.
-    #[config(default = "0s")]
-    shutdown_delay: Option<Duration>,
-    /// How long a stop of a stream may take.
-    #[config(default = "20s")]
-    shutdown_timeout: Option<Duration>,
-    /// Whether none of the configs are trusted.
-    #[config(default = "false", bento = false)]
-    restricted: bool,
-    /// What happens to failed messages everywhere.
-    error_handling: ErrorHandlingConfig,
-    /// Tests of the config, which `wappa test` runs. A stream has no use for them.
-    tests: Vec<TestConfig>,
-}
-
-/// The root of the config of a stream among several.
+/// A stream alone: the root of the config of one among several.
 #[derive(Config)]
 struct StreamRoot {
     /// Where messages come from.
     #[config(child = "input", default = "stdin: {}")]
     input: ComponentNode,
+
     /// What holds messages between input and pipeline.
     #[config(child = "buffer", default = "none: {}")]
     buffer: ComponentNode,
+
     /// What is done to messages.
     pipeline: PipelineConfig,
+
     /// Where messages go.
     #[config(child = "output", default = "stdout: {}")]
     output: ComponentNode,
 }
 
-/// The same in a file, where tests may stand beside it.
+/// What a process has around its streams.
 #[derive(Config)]
-#[expect(dead_code, reason = "fields that have no effect are described only")]
-struct StreamFileRoot {
-    /// Where messages come from.
-    #[config(child = "input", default = "stdin: {}")]
-    input: ComponentNode,
-    /// What holds messages between input and pipeline.
-    #[config(child = "buffer", default = "none: {}")]
-    buffer: ComponentNode,
-    /// What is done to messages.
-    pipeline: PipelineConfig,
-    /// Where messages go.
-    #[config(child = "output", default = "stdout: {}")]
-    output: ComponentNode,
+struct ProcessRoot {
+    /// How the program logs.
+    logger: LoggerConfig,
+
+    /// Where metrics are sent.
+    #[config(child = "metrics", default = "prometheus: {}")]
+    metrics: ComponentNode,
+
+    /// Where traces are sent.
+    #[config(child = "tracer", default = "none: {}")]
+    tracer: ComponentNode,
+
+    /// How long to wait before the stop, for metrics to be fetched.
+    #[config(default = "0s")]
+    shutdown_delay: Option<Duration>,
+
+    /// How long a stop may take; what has not arrived by then is given up and counted.
+    #[config(default = "20s")]
+    shutdown_timeout: Option<Duration>,
+
+    /// Whether the config is not trusted, as with the flag of the same name: what reaches files, programs or environment
+    /// variables of the machine is refused.
+    #[config(default = "false", bento = false, advanced)]
+    restricted: bool,
+
+    /// What happens to failed messages everywhere.
+    error_handling: ErrorHandlingConfig,
+}
+
+/// What stands beside the config of a stream, and has no effect on it.
+#[derive(Config)]
+#[expect(dead_code, reason = "it is described only")]
+struct Beside {
     /// Tests of the config, which `wappa test` runs. A stream has no use for them.
+    #[config(advanced)]
     tests: Vec<TestConfig>,
+}
+
+/// The root of a config file.
+#[derive(Config)]
+#[config(lint = lint_root)]
+struct Root {
+    /// The HTTP service of the program.
+    http: HttpConfig,
+    #[config(flatten)]
+    stream: StreamRoot,
+    #[config(flatten)]
+    resources: Resources,
+    #[config(flatten)]
+    process: ProcessRoot,
+    #[config(flatten)]
+    beside: Beside,
+}
+
+/// The root of a file of resources.
+#[derive(Config)]
+struct ResourceRoot {
+    #[config(flatten)]
+    resources: Resources,
+    #[config(flatten)]
+    beside: Beside,
+}
+
+/// The root of a config that several streams have around them: all but the stream itself.
+#[derive(Config)]
+#[config(lint = lint_around)]
+struct AroundRoot {
+    /// The HTTP service of the program.
+    http: HttpConfig,
+    #[config(flatten)]
+    resources: Resources,
+    #[config(flatten)]
+    process: ProcessRoot,
+    #[config(flatten)]
+    beside: Beside,
+}
+
+/// The root of a file with the config of a stream among several.
+#[derive(Config)]
+struct StreamFileRoot {
+    #[config(flatten)]
+    stream: StreamRoot,
+    #[config(flatten)]
+    beside: Beside,
 }
 
 /// A stream among several: what its own config says.
@@ -377,45 +332,70 @@ impl StreamPart {
 
     /// Reads the config of a stream alone.
     pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
-        let StreamRoot { input, buffer, pipeline, output } = read_root(node, reader)?;
-        Some(StreamPart { input, buffer, pipeline, output, is_restricted: reader.is_restricted() })
+        read_root(node, reader).map(|root| StreamPart::new(root, reader))
     }
 
     /// Reads a file with the config of a stream.
     pub fn read_file(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
-        let StreamFileRoot { input, buffer, pipeline, output, .. } = read_root(node, reader)?;
-        Some(StreamPart { input, buffer, pipeline, output, is_restricted: reader.is_restricted() })
+        let root: StreamFileRoot = read_root(node, reader)?;
+        Some(StreamPart::new(root.stream, reader))
+    }
+
+    fn new(root: StreamRoot, reader: &Reader<'_>) -> StreamPart {
+        let StreamRoot { input, buffer, pipeline, output } = root;
+        StreamPart { input, buffer, pipeline, output, is_restricted: reader.is_restricted() }
     }
 }
 
 impl StreamConfig {
+    /// The fields of the root of a config file, in the order of Bento's.
+    pub const FIELDS: &'static [Field] = Root::FIELDS;
+
+    /// Reads a config file. The lints go to the reader; nothing is given when no config can be made of the file.
+    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
+        let Root { http, stream, resources, process, .. } = read_with_metrics(node, reader)?;
+        let shown = http.enabled.then(|| scrub(node, StreamConfig::FIELDS, reader.registry()));
+        Some(StreamConfig::new(StreamPart::new(stream, reader), http, resources, process, node, shown))
+    }
+
     /// Reads the config that several streams have around them. Its own stream is the one of an empty config.
     pub fn read_around(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
-        let root: AroundRoot = match reader.spec(ComponentKind::Metrics, "prometheus") {
-            Some(_) => read_root(node, reader)?,
-            None => read_root(&without_metrics(node), reader)?,
-        };
-        let empty = StreamConfig::empty(reader.registry()).ok()?;
-        Some(StreamConfig {
-            shown: root.http.enabled.then(|| scrub(node, AroundRoot::FIELDS, reader.registry())),
-            http: root.http,
+        let AroundRoot { http, resources, process, .. } = read_with_metrics(node, reader)?;
+        let shown = http.enabled.then(|| scrub(node, AroundRoot::FIELDS, reader.registry()));
+        let nothing = Node::empty_map(crate::Pos::new(1, 1));
+        let mut of_nothing = Reader::for_building(reader.registry());
+        let part = StreamPart::read(&nothing, &mut of_nothing)?;
+        let is_restricted = reader.is_restricted();
+        let part = StreamPart { is_restricted, ..part };
+        Some(StreamConfig::new(part, http, resources, process, node, shown))
+    }
+
+    fn new(
+        stream: StreamPart,
+        http: HttpConfig,
+        resources: Resources,
+        process: ProcessRoot,
+        node: &Node,
+        shown: Option<Node>,
+    ) -> StreamConfig {
+        StreamConfig {
+            http,
             names_http: value_at(node, "http").is_some(),
-            resources: Resources {
-                inputs: root.input_resources,
-                processors: root.processor_resources,
-                outputs: root.output_resources,
-                caches: root.cache_resources,
-                rate_limits: root.rate_limit_resources,
-            },
-            logger: root.logger,
-            metrics: root.metrics,
-            tracer: root.tracer,
-            shutdown_delay: root.shutdown_delay.unwrap_or_default(),
-            shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
-            is_restricted: root.restricted || reader.is_restricted(),
-            error_handling: root.error_handling,
-            ..empty
-        })
+            shown,
+            input: stream.input,
+            buffer: stream.buffer,
+            pipeline: stream.pipeline,
+            output: stream.output,
+            resources,
+            logger: process.logger,
+            metrics: process.metrics,
+            tracer: process.tracer,
+            // The empty text is no time, as in Bento.
+            shutdown_delay: process.shutdown_delay.unwrap_or_default(),
+            shutdown_timeout: process.shutdown_timeout.unwrap_or_default(),
+            is_restricted: process.restricted || stream.is_restricted,
+            error_handling: process.error_handling,
+        }
     }
 
     /// The config of a stream that has this one around it.
@@ -424,41 +404,6 @@ impl StreamConfig {
         let StreamPart { input, buffer, pipeline, output, is_restricted } = part;
         let is_restricted = is_restricted || self.is_restricted;
         StreamConfig { input, buffer, pipeline, output, is_restricted, shown: None, ..self.clone() }
-    }
-
-    /// The fields of the root of a config file, in the order of Bento's.
-    pub const FIELDS: &'static [Field] = Root::FIELDS;
-
-    /// Reads a config file. The lints go to the reader; nothing is given when no config can be made of the file.
-    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
-        let root: Root = match reader.spec(ComponentKind::Metrics, "prometheus") {
-            Some(_) => read_root(node, reader)?,
-            None => read_root(&without_metrics(node), reader)?,
-        };
-        Some(StreamConfig {
-            shown: root.http.enabled.then(|| scrub(node, StreamConfig::FIELDS, reader.registry())),
-            http: root.http,
-            names_http: value_at(node, "http").is_some(),
-            input: root.input,
-            buffer: root.buffer,
-            pipeline: root.pipeline,
-            output: root.output,
-            resources: Resources {
-                inputs: root.input_resources,
-                processors: root.processor_resources,
-                outputs: root.output_resources,
-                caches: root.cache_resources,
-                rate_limits: root.rate_limit_resources,
-            },
-            logger: root.logger,
-            metrics: root.metrics,
-            tracer: root.tracer,
-            // The empty text is no time, as in Bento.
-            shutdown_delay: root.shutdown_delay.unwrap_or_default(),
-            shutdown_timeout: root.shutdown_timeout.unwrap_or_default(),
-            is_restricted: root.restricted || reader.is_restricted(),
-            error_handling: root.error_handling,
-        })
     }
 
     /// What runs when there is no config at all: from stdin to stdout.
@@ -470,19 +415,18 @@ impl StreamConfig {
 }
 
 impl Resources {
-    /// The fields of the root of a file of resources.
-    pub const FIELDS: &'static [Field] = ResourceRoot::FIELDS;
-
     /// Reads a file that holds resources only.
-    pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Resources> {
+    pub fn read_file(node: &Node, reader: &mut Reader<'_>) -> Option<Resources> {
         let root: ResourceRoot = read_root(node, reader)?;
-        Some(Resources {
-            inputs: root.input_resources,
-            processors: root.processor_resources,
-            outputs: root.output_resources,
-            caches: root.cache_resources,
-            rate_limits: root.rate_limit_resources,
-        })
+        Some(root.resources)
+    }
+}
+
+/// Reads a root that says where metrics are sent: nowhere, in a build that has nothing of the default.
+fn read_with_metrics<C: Config>(node: &Node, reader: &mut Reader<'_>) -> Option<C> {
+    match reader.spec(ComponentKind::Metrics, "prometheus") {
+        Some(_) => read_root(node, reader),
+        None => read_root(&without_metrics(node), reader),
     }
 }
 

@@ -164,7 +164,7 @@ impl Source {
 
     /// Reads it as a file of resources.
     pub fn resources(&self, registry: &dyn Registry, options: LintOptions) -> Linted<Resources> {
-        self.linted(registry, options, Resources::read)
+        self.linted(registry, options, Resources::read_file)
     }
 
     /// Whether the field `restricted` is set. It counts for all of the file, also for what stands before it.

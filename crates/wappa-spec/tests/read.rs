@@ -100,3 +100,66 @@ fn a_config_with_errors_can_still_be_run() {
     let linted = source.stream(&SPECS.to_vec(), LintOptions::default());
     assert_eq!((linted.config.is_some(), linted.lints.len()), (true, 2));
 }
+
+/// What two components have in common.
+#[derive(Config, Debug)]
+#[expect(dead_code, reason = "it is printed")]
+struct Place {
+    /// A path.
+    path: String,
+
+    /// How it is opened.
+    #[config(default = "read")]
+    how: String,
+}
+
+/// One of them.
+#[derive(Config, Debug)]
+#[expect(dead_code, reason = "it is printed")]
+struct Written {
+    /// A field in front.
+    #[config(default = "1")]
+    first: i64,
+    #[config(flatten, defaults(how = "append"))]
+    place: Place,
+    /// A field behind.
+    fields: Vec<String>,
+}
+
+#[test]
+fn fields_of_a_config_that_is_part_of_another() {
+    let read = |text: &str| {
+        let node = Source::read(text.as_bytes(), |_| None).expect("the text is YAML").node;
+        let (config, lints) = Written::from_body_with_lints(&node, &SPECS.to_vec());
+        let lints: Vec<String> =
+            lints.iter().map(|it| format!("{}:{} {it}", it.pos.line, it.pos.column)).collect();
+        format!("{config:?}\n{}\n", lints.join("\n"))
+    };
+    let shown = |it: &wappa_spec::Field| format!("{} {:?}", it.name, it.default);
+    let fields: Vec<String> = Written::FIELDS.iter().map(shown).collect();
+    let alone: Vec<String> = Place::FIELDS.iter().map(shown).collect();
+    let all = [
+        "path: a",
+        "{fields: [x], how: read, path: a, first: 2}",
+        "how: 1",
+        "{path: a, patth: b, place: c}",
+        "{path: {}, first: x}",
+    ];
+    expect![[r#"
+        ["first Some(\"1\")", "path None", "how Some(\"append\")", "fields Some(\"[]\")"]
+        ["path None", "how Some(\"read\")"]
+        Some(Written { first: 1, place: Place { path: "a", how: "append" }, fields: [] })
+
+        Some(Written { first: 2, place: Place { path: "a", how: "read" }, fields: ["x"] })
+
+        None
+        1:1 (1,1) field path is required
+        Some(Written { first: 1, place: Place { path: "a", how: "append" }, fields: [] })
+        1:11 (1,1) field patth not recognised
+        1:21 (1,1) field place not recognised
+        None
+        1:8 (1,1) expected string value
+        1:19 (1,1) expected int value, got `x`
+    "#]]
+    .assert_eq(&format!("{fields:?}\n{alone:?}\n{}", all.map(read).concat()));
+}

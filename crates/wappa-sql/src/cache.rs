@@ -7,11 +7,11 @@ use futures_util::StreamExt;
 use wappa_component::{BuildCache, BuildError, Cache, CacheError, Component, Context, Pulse, Step};
 use wappa_message::{Text, Value};
 use wappa_net::Runtime;
-use wappa_spec::{Node, Reader};
+use wappa_spec::{Config, Node, Reader};
 
 use crate::{
     asking::{ask, wait},
-    config::sql_config,
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     failed::Failed,
     pool::Pool,
@@ -20,76 +20,81 @@ use crate::{
 
 pub(crate) const COMPONENT: Component = Component::cache::<SqlConfig>("sql");
 
-sql_config! {
-    /// Keeps values in a table, one row for each key. All processes that use the table share them.
-    ///
-    /// Values stay until they are deleted: a time that a value is set with has no effect. Other columns of the table must do
-    /// with what the database puts into them.
-    ///
-    /// # Examples
-    ///
-    /// ### Each line once, however often the process is started
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - dedupe:
-    ///         cache: seen
-    ///         key: ${! content() }
-    /// output:
-    ///   stdout: {}
-    /// cache_resources:
-    ///   - label: seen
-    ///     sql:
-    ///       driver: sqlite
-    ///       dsn: file:./seen.db
-    ///       table: seen
-    ///       key_column: k
-    ///       value_column: v
-    ///       set_suffix: ON CONFLICT (k) DO UPDATE SET v = excluded.v
-    ///       init_statement: CREATE TABLE IF NOT EXISTS seen (k TEXT PRIMARY KEY, v TEXT)
-    /// ```
-    ///
-    /// # Statements
-    ///
-    /// Getting is a `SELECT`, deleting a `DELETE`, adding an `INSERT`, which a unique key column makes fail for a key that is
-    /// there. Setting is an `INSERT` too, with `set_suffix`, which has to say what becomes of a key that is there: without it
-    /// setting one fails.
-    #[config(lint = lint)]
-    struct SqlConfig {
-        /// The table.
-        #[config(example = "foo")]
-        table: String,
+/// Keeps values in a table, one row for each key. All processes that use the table share them.
+///
+/// Values stay until they are deleted: a time that a value is set with has no effect. Other columns of the table must do
+/// with what the database puts into them.
+///
+/// # Examples
+///
+/// ### Each line once, however often the process is started
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - dedupe:
+///         cache: seen
+///         key: ${! content() }
+/// output:
+///   stdout: {}
+/// cache_resources:
+///   - label: seen
+///     sql:
+///       driver: sqlite
+///       dsn: file:./seen.db
+///       table: seen
+///       key_column: k
+///       value_column: v
+///       set_suffix: ON CONFLICT (k) DO UPDATE SET v = excluded.v
+///       init_statement: CREATE TABLE IF NOT EXISTS seen (k TEXT PRIMARY KEY, v TEXT)
+/// ```
+///
+/// # Statements
+///
+/// Getting is a `SELECT`, deleting a `DELETE`, adding an `INSERT`, which a unique key column makes fail for a key that is
+/// there. Setting is an `INSERT` too, with `set_suffix`, which has to say what becomes of a key that is there: without it
+/// setting one fails.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct SqlConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// The column with the keys, which are texts of any length. It should be unique.
-        #[config(example = "foo")]
-        key_column: String,
+    /// The table.
+    #[config(example = "foo")]
+    table: String,
 
-        /// The column with the values, which are texts or bytes of any length.
-        #[config(example = "bar")]
-        value_column: String,
+    /// The column with the keys, which are texts of any length. It should be unique.
+    #[config(example = "foo")]
+    key_column: String,
 
-        /// What stands behind the `INSERT` that sets a value, to have it replace one that is there.
-        #[config(
-            example = "ON DUPLICATE KEY UPDATE bar=VALUES(bar)",
-            example = "ON CONFLICT (foo) DO UPDATE SET bar=excluded.bar",
-            example = "ON CONFLICT (foo) DO NOTHING"
-        )]
-        set_suffix: Option<String>,
-    }
+    /// The column with the values, which are texts or bytes of any length.
+    #[config(example = "bar")]
+    value_column: String,
+
+    /// What stands behind the `INSERT` that sets a value, to have it replace one that is there.
+    #[config(
+        example = "ON DUPLICATE KEY UPDATE bar=VALUES(bar)",
+        example = "ON CONFLICT (foo) DO UPDATE SET bar=excluded.bar",
+        example = "ON CONFLICT (foo) DO NOTHING"
+    )]
+    set_suffix: Option<String>,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
 fn lint(config: &SqlConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
 }
 
 impl BuildCache for SqlConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Arc<dyn Cache>, BuildError> {
-        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        let driver = Driver::find(&self.database.driver).map_err(BuildError::new)?;
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
-        let pool = self.connection().pool(n_open, ctx)?;
+        let pool = ConnectionConfig::new(&self.database, &self.connecting).pool(n_open, ctx)?;
         crate::processor::verify(&pool, ctx)?;
         let columns = [self.key_column.clone(), self.value_column.clone()];
         let condition = format!("{} = ?", self.key_column);

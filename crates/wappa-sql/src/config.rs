@@ -20,128 +20,107 @@ const SQLITE_REACHES: &str = "a database of SQLite, whose statements open any fi
 /// What it is told of a server, where its name does not say all that it takes to connect.
 const SERVER_REACHES: &str = "a connection for which files or the environment are read";
 
-/// A config with the fields that say where a database is and how it is connected to, around fields of its own.
-///
-/// A macro, since a description is one struct: what is written here is what each page says.
-macro_rules! sql_config {
-    (
-        $(#[$of_struct:meta])*
-        $vis:vis struct $name:ident { $($fields:tt)* }
-    ) => {
-        #[derive(wappa_spec::Config, Debug)]
-        $(#[$of_struct])*
-        $vis struct $name {
-            /// The database: `mysql` for MySQL, MariaDB and others that speak their language, `postgres` for PostgreSQL and
-            /// others that speak its own, or `sqlite`, which is built in.
-            #[config(options(
-                "mysql", "postgres", "clickhouse", "mssql", "sqlite", "oracle", "snowflake", "trino", "gocosmos", "spanner",
-                "duckdb"
-            ))]
-            driver: String,
+/// The fields that say where a database is.
+#[derive(Config, Debug, Clone)]
+pub(crate) struct DatabaseConfig {
+    /// The database: `mysql` for MySQL, MariaDB and others that speak their language, `postgres` for PostgreSQL and
+    /// others that speak its own, or `sqlite`, which is built in.
+    #[config(options(
+        "mysql",
+        "postgres",
+        "clickhouse",
+        "mssql",
+        "sqlite",
+        "oracle",
+        "snowflake",
+        "trino",
+        "gocosmos",
+        "spanner",
+        "duckdb"
+    ))]
+    pub(crate) driver: String,
 
-            /// Where the database is, in the form that Go's drivers read. It is printed nowhere.
-            ///
-            /// - `mysql`: `user:password@tcp(host:3306)/database?param=value`. Of a password nothing is escaped. `tls` is `true`,
-            ///   `skip-verify`, `preferred` or `false`; `parseTime=true` makes times of what is texts otherwise; `timeout` and
-            ///   `readTimeout` bound connecting and answers. What is none of the driver's is a variable of the session.
-            /// - `postgres`: `postgres://user:password@host:5432/database?param=value`, or `host=… user=… password=…`. The
-            ///   connection is encrypted unless `sslmode=disable`; `sslmode=verify-full` verifies who is at the other end, against
-            ///   the authorities of the system and those in `sslrootcert`. `connect_timeout` is in seconds. What is none of the
-            ///   driver's is a setting of the session, as `statement_timeout=5000`. What is left out, the environment says
-            ///   (`PGHOST`, `PGUSER`, `PGPASSWORD`, …).
-            /// - `sqlite`: `file:path/to/file.db?_pragma=journal_mode(WAL)`, a path, or `:memory:`.
-            #[config(
-                example = "foouser:foopassword@tcp(localhost:3306)/foodb",
-                example = "postgres://foouser:foopass@localhost:5432/foodb?sslmode=disable",
-                example = "file:./foo.db?_pragma=journal_mode(WAL)"
-            )]
-            dsn: wappa_spec::Secret<String>,
-
-            $($fields)*
-
-            /// Files with statements that are run on the first connection, in front of `init_statement`; patterns find several.
-            /// What fails is logged as a warning, and nothing else comes of it.
-            #[config(default = "[]", advanced, example = "[ ./init/*.sql ]", example = "[ ./foo.sql, ./bar.sql ]")]
-            init_files: Vec<String>,
-
-            /// Statements that are run on the first connection, such as one that makes a table which is not there. What fails is
-            /// logged as a warning, and nothing else comes of it.
-            #[config(
-                advanced,
-                example = "|\n  CREATE TABLE IF NOT EXISTS some_table (\n    foo varchar(50) not null,\n    bar integer,\n    baz varchar(50),\n    primary key (foo)\n  ) WITHOUT ROWID;"
-            )]
-            init_statement: Option<String>,
-
-            /// Whether a processor or a cache connects when the stream is built, and the stream ends if that fails. Inputs and
-            /// outputs connect before anything else in any case.
-            #[config(default = "false", advanced)]
-            init_verify_conn: bool,
-
-            /// How long a connection may be idle before it is closed.
-            #[config(advanced)]
-            conn_max_idle_time: Option<std::time::Duration>,
-
-            /// How long a connection is used before another one takes its place.
-            #[config(advanced)]
-            conn_max_life_time: Option<std::time::Duration>,
-
-            /// How many connections may be idle. More than these are closed a second after they were used.
-            #[config(default = "2", advanced)]
-            conn_max_idle: i64,
-
-            /// How many connections there may be; 0 for any number. A database in a file of SQLite has one writer at a time, so
-            /// an output has one connection to it unless this says otherwise.
-            #[config(advanced)]
-            conn_max_open: Option<i64>,
-
-            /// A secret of AWS that has the user and password. Wappa asks AWS for nothing, so it must not be set.
-            #[config(advanced)]
-            secret_name: Option<String>,
-
-            /// Whether the password is a token of AWS. Wappa asks AWS for nothing, so it must be `false`.
-            #[config(default = "false", advanced)]
-            iam_enabled: bool,
-
-            /// What Azure is asked for.
-            #[config(advanced)]
-            azure: crate::config::AzureConfig,
-
-            /// Has no effect without `secret_name` or `iam_enabled`.
-            #[config(default = "\"\"", advanced)]
-            region: String,
-
-            /// Has no effect without `secret_name` or `iam_enabled`.
-            #[config(default = "\"\"", advanced)]
-            endpoint: String,
-
-            /// Has no effect without `secret_name` or `iam_enabled`.
-            #[config(advanced)]
-            credentials: crate::config::CredentialsConfig,
-        }
-
-        impl $name {
-            fn connection(&self) -> crate::config::ConnectionConfig {
-                // Without any effect, as in Bento, where nobody asks AWS.
-                let _ = (&self.region, &self.endpoint, &self.credentials);
-                crate::config::ConnectionConfig {
-                    driver: self.driver.clone(),
-                    dsn: self.dsn.clone(),
-                    init_files: self.init_files.clone(),
-                    init_statement: self.init_statement.clone(),
-                    init_verify_conn: self.init_verify_conn,
-                    conn_max_idle_time: self.conn_max_idle_time,
-                    conn_max_life_time: self.conn_max_life_time,
-                    conn_max_idle: self.conn_max_idle,
-                    conn_max_open: self.conn_max_open,
-                    secret_name: self.secret_name.is_some(),
-                    iam_enabled: self.iam_enabled,
-                    entra_enabled: self.azure.is_enabled(),
-                }
-            }
-        }
-    };
+    /// Where the database is, in the form that Go's drivers read. It is printed nowhere.
+    ///
+    /// - `mysql`: `user:password@tcp(host:3306)/database?param=value`. Of a password nothing is escaped. `tls` is `true`,
+    ///   `skip-verify`, `preferred` or `false`; `parseTime=true` makes times of what is texts otherwise; `timeout` and
+    ///   `readTimeout` bound connecting and answers. What is none of the driver's is a variable of the session.
+    /// - `postgres`: `postgres://user:password@host:5432/database?param=value`, or `host=… user=… password=…`. The
+    ///   connection is encrypted unless `sslmode=disable`; `sslmode=verify-full` verifies who is at the other end, against
+    ///   the authorities of the system and those in `sslrootcert`. `connect_timeout` is in seconds. What is none of the
+    ///   driver's is a setting of the session, as `statement_timeout=5000`. What is left out, the environment says
+    ///   (`PGHOST`, `PGUSER`, `PGPASSWORD`, …).
+    /// - `sqlite`: `file:path/to/file.db?_pragma=journal_mode(WAL)`, a path, or `:memory:`.
+    #[config(
+        example = "foouser:foopassword@tcp(localhost:3306)/foodb",
+        example = "postgres://foouser:foopass@localhost:5432/foodb?sslmode=disable",
+        example = "file:./foo.db?_pragma=journal_mode(WAL)"
+    )]
+    pub(crate) dsn: Secret<String>,
 }
-pub(crate) use sql_config;
+
+/// The fields that say how a database is connected to.
+#[derive(Config, Debug, Clone)]
+pub(crate) struct ConnectingConfig {
+    /// Files with statements that are run on the first connection, in front of `init_statement`; patterns find several.
+    /// What fails is logged as a warning, and nothing else comes of it.
+    #[config(default = "[]", advanced, example = "[ ./init/*.sql ]", example = "[ ./foo.sql, ./bar.sql ]")]
+    init_files: Vec<String>,
+
+    /// Statements that are run on the first connection, such as one that makes a table which is not there. What fails is
+    /// logged as a warning, and nothing else comes of it.
+    #[config(
+        advanced,
+        example = "|\n  CREATE TABLE IF NOT EXISTS some_table (\n    foo varchar(50) not null,\n    bar integer,\n    baz varchar(50),\n    primary key (foo)\n  ) WITHOUT ROWID;"
+    )]
+    init_statement: Option<String>,
+
+    /// Whether a processor or a cache connects when the stream is built, and the stream ends if that fails. Inputs and
+    /// outputs connect before anything else in any case.
+    #[config(default = "false", advanced)]
+    init_verify_conn: bool,
+
+    /// How long a connection may be idle before it is closed.
+    #[config(advanced)]
+    conn_max_idle_time: Option<Duration>,
+
+    /// How long a connection is used before another one takes its place.
+    #[config(advanced)]
+    conn_max_life_time: Option<Duration>,
+
+    /// How many connections may be idle. More than these are closed a second after they were used.
+    #[config(default = "2", advanced)]
+    conn_max_idle: i64,
+
+    /// How many connections there may be; 0 for any number. A database in a file of SQLite has one writer at a time, so
+    /// an output has one connection to it unless this says otherwise.
+    #[config(advanced)]
+    conn_max_open: Option<i64>,
+
+    /// A secret of AWS that has the user and password. Wappa asks AWS for nothing, so it must not be set.
+    #[config(advanced)]
+    secret_name: Option<String>,
+
+    /// Whether the password is a token of AWS. Wappa asks AWS for nothing, so it must be `false`.
+    #[config(default = "false", advanced)]
+    iam_enabled: bool,
+
+    /// What Azure is asked for.
+    #[config(advanced)]
+    azure: AzureConfig,
+
+    /// Has no effect without `secret_name` or `iam_enabled`.
+    #[config(default = "\"\"", advanced)]
+    region: String,
+
+    /// Has no effect without `secret_name` or `iam_enabled`.
+    #[config(default = "\"\"", advanced)]
+    endpoint: String,
+
+    /// Has no effect without `secret_name` or `iam_enabled`.
+    #[config(advanced)]
+    credentials: CredentialsConfig,
+}
 
 /// What is asked of Azure.
 #[derive(Config, Debug, Clone)]
@@ -237,6 +216,28 @@ pub(crate) struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
+    /// What these fields say.
+    pub(crate) fn new(database: &DatabaseConfig, connecting: &ConnectingConfig) -> ConnectionConfig {
+        let DatabaseConfig { driver, dsn } = database.clone();
+        let connecting = connecting.clone();
+        // Without any effect, as in Bento, where nobody asks AWS.
+        let _ = (&connecting.region, &connecting.endpoint, &connecting.credentials);
+        ConnectionConfig {
+            driver,
+            dsn,
+            init_files: connecting.init_files,
+            init_statement: connecting.init_statement,
+            init_verify_conn: connecting.init_verify_conn,
+            conn_max_idle_time: connecting.conn_max_idle_time,
+            conn_max_life_time: connecting.conn_max_life_time,
+            conn_max_idle: connecting.conn_max_idle,
+            conn_max_open: connecting.conn_max_open,
+            secret_name: connecting.secret_name.is_some(),
+            iam_enabled: connecting.iam_enabled,
+            entra_enabled: connecting.azure.is_enabled(),
+        }
+    }
+
     /// What Bento gives a component that says where its database is and nothing else.
     pub(crate) fn plain(driver: &str, dsn: &Secret<String>) -> ConnectionConfig {
         ConnectionConfig {

@@ -17,10 +17,10 @@ use wappa_component::{
 };
 use wappa_message::{Message, Value};
 use wappa_net::{Fed, Feeder, Source, Stopping, fed_by};
-use wappa_spec::{Mapping, Node, Reader};
+use wappa_spec::{Config, Mapping, Node, Reader};
 
 use crate::{
-    config::sql_config,
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     failed::Failed,
     pool::{Lease, Pool},
@@ -32,132 +32,142 @@ pub(crate) const RAW: Component = Component::input::<SqlRawConfig>("sql_raw").ca
 pub(crate) const SELECT: Component =
     Component::input::<SqlSelectConfig>("sql_select").categories(&["Services"]);
 
-sql_config! {
-    /// Reads what a statement gives: each row is a message, an object with a field for each column. Ends after the last one.
-    ///
-    /// # Examples
-    ///
-    /// ### Rows of a database of SQLite
-    ///
-    /// ```yaml
-    /// input:
-    ///   sql_raw:
-    ///     driver: sqlite
-    ///     dsn: file:./numbers.db
-    ///     query: SELECT n, n * n AS square FROM numbers WHERE n > ?
-    ///     args_mapping: root = [ 1 ]
-    ///     init_statement: |
-    ///       CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY);
-    ///       INSERT OR IGNORE INTO numbers VALUES (1), (2), (3);
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message that fails is delivered again from memory until it arrives. The database is told nothing: after a restart of
-    /// the process, and when the connection is lost in the middle, the statement runs again and all its rows come once more.
-    /// A statement that fails before it gives a row runs again, with a wait in between; one that fails later ends the input,
-    /// and the process ends with an error.
-    ///
-    /// # Performance
-    ///
-    /// Rows are read as the pipeline needs them, however many there are; no more than a few hundred wait in memory. One is at
-    /// most 64MiB with PostgreSQL and 15MiB with MySQL.
-    #[config(lint = lint_of_raw)]
-    struct SqlRawConfig {
-        /// The statement. Placeholders for arguments are `?` for `mysql` and `sqlite`, and `$1`, `$2` and so on for
-        /// `postgres`.
-        #[config(example = "SELECT * FROM footable WHERE user_id = $1;")]
-        query: String,
+/// Reads what a statement gives: each row is a message, an object with a field for each column. Ends after the last one.
+///
+/// # Examples
+///
+/// ### Rows of a database of SQLite
+///
+/// ```yaml
+/// input:
+///   sql_raw:
+///     driver: sqlite
+///     dsn: file:./numbers.db
+///     query: SELECT n, n * n AS square FROM numbers WHERE n > ?
+///     args_mapping: root = [ 1 ]
+///     init_statement: |
+///       CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY);
+///       INSERT OR IGNORE INTO numbers VALUES (1), (2), (3);
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message that fails is delivered again from memory until it arrives. The database is told nothing: after a restart of
+/// the process, and when the connection is lost in the middle, the statement runs again and all its rows come once more.
+/// A statement that fails before it gives a row runs again, with a wait in between; one that fails later ends the input,
+/// and the process ends with an error.
+///
+/// # Performance
+///
+/// Rows are read as the pipeline needs them, however many there are; no more than a few hundred wait in memory. One is at
+/// most 64MiB with PostgreSQL and 15MiB with MySQL.
+#[derive(Config, Debug)]
+#[config(lint = lint_of_raw)]
+struct SqlRawConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// A mapping that gives a list with a value for each placeholder. There is no message that it could look at.
-        #[config(example = "root = [ now().ts_unix() - 3600 ]")]
-        args_mapping: Option<Mapping>,
+    /// The statement. Placeholders for arguments are `?` for `mysql` and `sqlite`, and `$1`, `$2` and so on for
+    /// `postgres`.
+    #[config(example = "SELECT * FROM footable WHERE user_id = $1;")]
+    query: String,
 
-        /// Whether messages that fail are delivered again; without it they are lost.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
-    }
+    /// A mapping that gives a list with a value for each placeholder. There is no message that it could look at.
+    #[config(example = "root = [ now().ts_unix() - 3600 ]")]
+    args_mapping: Option<Mapping>,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
-sql_config! {
-    /// Reads rows of a table: each is a message, an object with a field for each column. Ends after the last one.
-    ///
-    /// # Examples
-    ///
-    /// ### Rows of a table of SQLite
-    ///
-    /// ```yaml
-    /// input:
-    ///   sql_select:
-    ///     driver: sqlite
-    ///     dsn: file:./numbers.db
-    ///     table: numbers
-    ///     columns: [ '*' ]
-    ///     where: n > ?
-    ///     args_mapping: root = [ 1 ]
-    ///     suffix: ORDER BY n
-    ///     init_statement: |
-    ///       CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY);
-    ///       INSERT OR IGNORE INTO numbers VALUES (1), (2), (3);
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message that fails is delivered again from memory until it arrives. The database is told nothing: after a restart of
-    /// the process, and when the connection is lost in the middle, all rows come once more. A statement that fails before it
-    /// gives a row runs again, with a wait in between; one that fails later ends the input, and the process ends with an error.
-    ///
-    /// # Performance
-    ///
-    /// Rows are read as the pipeline needs them, however many there are; no more than a few hundred wait in memory. One is at
-    /// most 64MiB with PostgreSQL and 15MiB with MySQL.
-    #[config(lint = lint_of_select)]
-    struct SqlSelectConfig {
-        /// The table.
-        #[config(example = "foo")]
-        table: String,
+/// Reads rows of a table: each is a message, an object with a field for each column. Ends after the last one.
+///
+/// # Examples
+///
+/// ### Rows of a table of SQLite
+///
+/// ```yaml
+/// input:
+///   sql_select:
+///     driver: sqlite
+///     dsn: file:./numbers.db
+///     table: numbers
+///     columns: [ '*' ]
+///     where: n > ?
+///     args_mapping: root = [ 1 ]
+///     suffix: ORDER BY n
+///     init_statement: |
+///       CREATE TABLE IF NOT EXISTS numbers (n INTEGER PRIMARY KEY);
+///       INSERT OR IGNORE INTO numbers VALUES (1), (2), (3);
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message that fails is delivered again from memory until it arrives. The database is told nothing: after a restart of
+/// the process, and when the connection is lost in the middle, all rows come once more. A statement that fails before it
+/// gives a row runs again, with a wait in between; one that fails later ends the input, and the process ends with an error.
+///
+/// # Performance
+///
+/// Rows are read as the pipeline needs them, however many there are; no more than a few hundred wait in memory. One is at
+/// most 64MiB with PostgreSQL and 15MiB with MySQL.
+#[derive(Config, Debug)]
+#[config(lint = lint_of_select)]
+struct SqlSelectConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// The columns to read.
-        #[config(example = "[ '*' ]", example = "[ foo, bar, baz ]")]
-        columns: Vec<String>,
+    /// The table.
+    #[config(example = "foo")]
+    table: String,
 
-        /// Which rows to read. Placeholders are question marks, whatever the database.
-        #[config(name = "where", example = "type = ? and created_at > ?", example = "user_id = ?")]
-        condition: Option<String>,
+    /// The columns to read.
+    #[config(example = "[ '*' ]", example = "[ foo, bar, baz ]")]
+    columns: Vec<String>,
 
-        /// A mapping that gives a list with a value for each placeholder. There is no message that it could look at.
-        #[config(example = "root = [ \"article\", now().ts_format(\"2006-01-02\") ]")]
-        args_mapping: Option<Mapping>,
+    /// Which rows to read. Placeholders are question marks, whatever the database.
+    #[config(name = "where", example = "type = ? and created_at > ?", example = "user_id = ?")]
+    condition: Option<String>,
 
-        /// What stands in front of `SELECT`.
-        #[config(advanced)]
-        prefix: Option<String>,
+    /// A mapping that gives a list with a value for each placeholder. There is no message that it could look at.
+    #[config(example = "root = [ \"article\", now().ts_format(\"2006-01-02\") ]")]
+    args_mapping: Option<Mapping>,
 
-        /// What stands behind it, such as an order.
-        #[config(advanced)]
-        suffix: Option<String>,
+    /// What stands in front of `SELECT`.
+    #[config(advanced)]
+    prefix: Option<String>,
 
-        /// Whether messages that fail are delivered again; without it they are lost.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
-    }
+    /// What stands behind it, such as an order.
+    #[config(advanced)]
+    suffix: Option<String>,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
 fn lint_of_raw(config: &SqlRawConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
 }
 
 fn lint_of_select(config: &SqlSelectConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
 }
 
 impl BuildInput for SqlRawConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let connection = self.connection();
+        let connection = ConnectionConfig::new(&self.database, &self.connecting);
         let query = Query::new(self.query.into(), self.args_mapping, ctx);
         let pool = connection.pool(Some(1), ctx)?;
         Ok(fed_by(Selected::new(pool, query, ctx), self.auto_replay_nacks, ctx))
@@ -166,8 +176,8 @@ impl BuildInput for SqlRawConfig {
 
 impl BuildInput for SqlSelectConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let connection = self.connection();
-        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        let connection = ConnectionConfig::new(&self.database, &self.connecting);
+        let driver = Driver::find(&self.database.driver).map_err(BuildError::new)?;
         let condition = self.condition.as_deref().filter(|it| !it.is_empty());
         // Without a condition there is nothing that arguments could be for.
         let args = if condition.is_some() { self.args_mapping } else { None };

@@ -9,9 +9,9 @@ use wappa_component::{
 };
 use wappa_message::Message;
 use wappa_net::{Fed, Feeder, Source, Stopping, fed_by};
-use wappa_spec::{Node, Reader};
+use wappa_spec::Config;
 
-use crate::connection::{ANSWER_MAX, Endpoint, Failed, Link};
+use crate::connection::{ANSWER_MAX, Endpoint, Failed, Link, ServerConfig};
 
 pub(crate) const COMPONENT: Component =
     Component::input::<ListConfig>("redis_list").categories(&["Services"]);
@@ -20,57 +20,54 @@ pub(crate) const COMPONENT: Component =
 /// nobody is lost.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-redis_config! {
-    /// Takes messages out of a list of Redis.
-    ///
-    /// # Examples
-    ///
-    /// ### Work off a queue
-    ///
-    /// ```yaml
-    /// input:
-    ///   redis_list:
-    ///     url: redis://localhost:6379
-    ///     key: orders
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// What was taken out is the server's no more: it is delivered again from memory until it arrives, and lost when the process
-    /// dies, or when the connection is lost while it is on its way. `max_in_flight` bounds how much. For more, there is
-    /// [`redis_streams`](redis_streams.md).
-    #[config(lint = lint)]
-    struct ListConfig {
-        /// The list.
-        key: String,
+/// Takes messages out of a list of Redis.
+///
+/// # Examples
+///
+/// ### Work off a queue
+///
+/// ```yaml
+/// input:
+///   redis_list:
+///     url: redis://localhost:6379
+///     key: orders
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// What was taken out is the server's no more: it is delivered again from memory until it arrives, and lost when the process
+/// dies, or when the connection is lost while it is on its way. `max_in_flight` bounds how much. For more, there is
+/// [`redis_streams`](redis_streams.md).
+#[derive(Config, Debug)]
+struct ListConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// Whether messages that fail are delivered again; without it they are lost.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
+    /// The list.
+    key: String,
 
-        /// How many messages may be taken out and not have arrived. 0: as many as there is room for.
-        #[config(default = "0")]
-        max_in_flight: usize,
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
 
-        /// How long the server is asked to wait for a message. Asked again it is in any case, after a second at the latest.
-        #[config(default = "5s", advanced)]
-        timeout: Duration,
+    /// How many messages may be taken out and not have arrived. 0: as many as there is room for.
+    #[config(default = "0")]
+    max_in_flight: usize,
 
-        /// At which end messages are taken out: `blpop` at the beginning, `brpop` at the end.
-        #[config(default = "blpop", advanced, options("blpop", "brpop"))]
-        command: String,
-    }
-}
+    /// How long the server is asked to wait for a message. Asked again it is in any case, after a second at the latest.
+    #[config(default = "5s", advanced)]
+    timeout: Duration,
 
-fn lint(config: &ListConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
+    /// At which end messages are taken out: `blpop` at the beginning, `brpop` at the end.
+    #[config(default = "blpop", advanced, options("blpop", "brpop"))]
+    command: String,
 }
 
 impl BuildInput for ListConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let wait = if self.timeout.is_zero() { WAIT_MAX } else { self.timeout.min(WAIT_MAX) };
         let room = match self.max_in_flight {
             0 => Semaphore::MAX_PERMITS,

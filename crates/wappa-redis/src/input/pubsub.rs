@@ -9,51 +9,55 @@ use wappa_component::{
 };
 use wappa_message::Message;
 use wappa_net::{Fed, Feeder, Source, Stopping, fed_by};
-use wappa_spec::{Node, Reader, Rule};
+use wappa_spec::{Config, Node, Reader, Rule};
 
-use crate::{connection::Endpoint, meter::Meter};
+use crate::{
+    connection::{Endpoint, ServerConfig},
+    meter::Meter,
+};
 
 pub(crate) const COMPONENT: Component =
     Component::input::<PubSubConfig>("redis_pubsub").categories(&["Services"]);
 
-redis_config! {
-    /// Reads what is published to channels of Redis.
-    ///
-    /// # Examples
-    ///
-    /// ### Everything of some channels
-    ///
-    /// ```yaml
-    /// input:
-    ///   redis_pubsub:
-    ///     url: redis://localhost:6379
-    ///     channels: [ events.* ]
-    ///     use_patterns: true
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// The server keeps nothing: what is published while there is no connection is lost, and so is what waits when the process
-    /// dies. What was read is delivered again from memory until it arrives.
-    #[config(lint = lint)]
-    struct PubSubConfig {
-        /// The channels.
-        channels: Vec<String>,
+/// Reads what is published to channels of Redis.
+///
+/// # Examples
+///
+/// ### Everything of some channels
+///
+/// ```yaml
+/// input:
+///   redis_pubsub:
+///     url: redis://localhost:6379
+///     channels: [ events.* ]
+///     use_patterns: true
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// The server keeps nothing: what is published while there is no connection is lost, and so is what waits when the process
+/// dies. What was read is delivered again from memory until it arrives.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct PubSubConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// Whether the names of channels are patterns: `h?llo`, `h*llo`, `h[ae]llo`, with `\` before what is meant as it is.
-        #[config(default = "false")]
-        use_patterns: bool,
+    /// The channels.
+    channels: Vec<String>,
 
-        /// Whether messages that fail are delivered again; without it they are lost.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
-    }
+    /// Whether the names of channels are patterns: `h?llo`, `h*llo`, `h[ae]llo`, with `\` before what is meant as it is.
+    #[config(default = "false")]
+    use_patterns: bool,
+
+    /// Whether messages that fail are delivered again; without it they are lost.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
 }
 
 fn lint(config: &PubSubConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
     if config.channels.is_empty() {
         reader.error(
             Rule::InvalidValue,
@@ -65,7 +69,7 @@ fn lint(config: &PubSubConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for PubSubConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let source = PubSub { endpoint, channels: self.channels.into(), are_patterns: self.use_patterns };
         Ok(fed_by(source, self.auto_replay_nacks, ctx))
     }

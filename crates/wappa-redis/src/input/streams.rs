@@ -16,10 +16,10 @@ use wappa_component::{
 };
 use wappa_message::{Message, Metadata};
 use wappa_net::{Fed, Feeder, Quiet, Source, Stopping, fed_by};
-use wappa_spec::{Node, Reader, Rule};
+use wappa_spec::{Config, Node, Reader, Rule};
 
 use crate::{
-    connection::{ANSWER_MAX, Endpoint, Failed},
+    connection::{ANSWER_MAX, Endpoint, Failed, ServerConfig},
     wire::{Command, Commands, Value, Values, Wire, number, push_number},
 };
 
@@ -32,93 +32,94 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How many entries one command names at most.
 const AT_ONCE: usize = 1_000;
 
-redis_config! {
-    /// Reads streams of Redis (5.0 or newer) as a member of a group.
-    ///
-    /// An entry of a stream has fields: that of `body_key` is the content of the message, the others are its metadata. An entry
-    /// without it stays where it is, and the log says so.
-    ///
-    /// # Examples
-    ///
-    /// ### Several processes share the work of a stream
-    ///
-    /// Each entry goes to one member of the group. What one that dies had read and not acknowledged goes to the others.
-    ///
-    /// ```yaml
-    /// input:
-    ///   redis_streams:
-    ///     url: redis://localhost:6379
-    ///     streams: [ orders ]
-    ///     consumer_group: workers
-    ///     client_id: ${HOSTNAME:one}
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Metadata
-    ///
-    /// - `redis_stream`: the id of the entry.
-    /// - Each other field of the entry.
-    ///
-    /// # Delivery
-    ///
-    /// An entry is acknowledged once its message has arrived, after `commit_period` at the latest and at a stop. What was not is
-    /// read again by the next process with the same `client_id`, or by another member of the group after `claim_after`. While a
-    /// message is on its way the server is told so, so slow messages are not claimed by others.
-    ///
-    /// # Performance
-    ///
-    /// `limit` is how many entries one request gives: with more, fewer requests are made.
-    #[config(lint = lint)]
-    struct StreamsConfig {
-        /// The field of an entry that has the content.
-        #[config(default = "body")]
-        body_key: String,
+/// Reads streams of Redis (5.0 or newer) as a member of a group.
+///
+/// An entry of a stream has fields: that of `body_key` is the content of the message, the others are its metadata. An entry
+/// without it stays where it is, and the log says so.
+///
+/// # Examples
+///
+/// ### Several processes share the work of a stream
+///
+/// Each entry goes to one member of the group. What one that dies had read and not acknowledged goes to the others.
+///
+/// ```yaml
+/// input:
+///   redis_streams:
+///     url: redis://localhost:6379
+///     streams: [ orders ]
+///     consumer_group: workers
+///     client_id: ${HOSTNAME:one}
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Metadata
+///
+/// - `redis_stream`: the id of the entry.
+/// - Each other field of the entry.
+///
+/// # Delivery
+///
+/// An entry is acknowledged once its message has arrived, after `commit_period` at the latest and at a stop. What was not is
+/// read again by the next process with the same `client_id`, or by another member of the group after `claim_after`. While a
+/// message is on its way the server is told so, so slow messages are not claimed by others.
+///
+/// # Performance
+///
+/// `limit` is how many entries one request gives: with more, fewer requests are made.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct StreamsConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// The streams.
-        streams: Vec<String>,
+    /// The field of an entry that has the content.
+    #[config(default = "body")]
+    body_key: String,
 
-        /// Whether messages that fail are delivered again from memory; without it they are read again from the server.
-        #[config(default = "true")]
-        auto_replay_nacks: bool,
+    /// The streams.
+    streams: Vec<String>,
 
-        /// How many entries of each stream one request gives at most.
-        #[config(default = "10")]
-        limit: u32,
+    /// Whether messages that fail are delivered again from memory; without it they are read again from the server.
+    #[config(default = "true")]
+    auto_replay_nacks: bool,
 
-        /// What this member of the group is called. Each needs a name of its own.
-        #[config(default = "\"\"")]
-        client_id: String,
+    /// How many entries of each stream one request gives at most.
+    #[config(default = "10")]
+    limit: u32,
 
-        /// What the group is called.
-        #[config(default = "\"\"")]
-        consumer_group: String,
+    /// What this member of the group is called. Each needs a name of its own.
+    #[config(default = "\"\"")]
+    client_id: String,
 
-        /// Whether streams are made that are not there.
-        #[config(default = "true", advanced)]
-        create_streams: bool,
+    /// What the group is called.
+    #[config(default = "\"\"")]
+    consumer_group: String,
 
-        /// Whether a group that is made begins with what is in the stream, and not with what comes from now on.
-        #[config(default = "true", advanced)]
-        start_from_oldest: bool,
+    /// Whether streams are made that are not there.
+    #[config(default = "true", advanced)]
+    create_streams: bool,
 
-        /// How often the server is told what has arrived.
-        #[config(default = "1s", advanced)]
-        commit_period: Duration,
+    /// Whether a group that is made begins with what is in the stream, and not with what comes from now on.
+    #[config(default = "true", advanced)]
+    start_from_oldest: bool,
 
-        /// How long the server is asked to wait for entries. Asked again it is in any case, after a second at the latest.
-        #[config(default = "1s", advanced)]
-        timeout: Duration,
+    /// How often the server is told what has arrived.
+    #[config(default = "1s", advanced)]
+    commit_period: Duration,
 
-        /// After so long without a sign of life what other members have read and not acknowledged is claimed (Redis 6.2 or
-        /// newer). A message that takes longer in a Bento of the same group is processed twice. 0: nothing is claimed.
-        #[config(default = "5m", advanced, bento = false, example = "30s")]
-        claim_after: Duration,
-    }
+    /// How long the server is asked to wait for entries. Asked again it is in any case, after a second at the latest.
+    #[config(default = "1s", advanced)]
+    timeout: Duration,
+
+    /// After so long without a sign of life what other members have read and not acknowledged is claimed (Redis 6.2 or
+    /// newer). A message that takes longer in a Bento of the same group is processed twice. 0: nothing is claimed.
+    #[config(default = "5m", advanced, bento = false, example = "30s")]
+    claim_after: Duration,
 }
 
 fn lint(config: &StreamsConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
     if config.streams.is_empty() {
         reader.error(
             Rule::InvalidValue,
@@ -130,7 +131,7 @@ fn lint(config: &StreamsConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildInput for StreamsConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Input>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let member = Member {
             streams: self.streams,
             group: self.consumer_group,

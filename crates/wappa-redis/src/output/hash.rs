@@ -2,69 +2,75 @@
 
 use wappa_component::{BuildError, BuildOutput, Component, Context, Output};
 use wappa_message::{Mark, Message, Value};
-use wappa_spec::{Interpolated, Map, Node, Reader, Rule};
+use wappa_spec::{Config, Interpolated, Map, Node, Reader, Rule};
 
 use super::{Form, boxed};
+use crate::connection::ServerConfig;
 use crate::{args, wire::Command};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<HashConfig>("redis_hash").categories(&["Services"]);
 
-redis_config! {
-    /// Sets fields of hashes of Redis.
-    ///
-    /// The fields are first those of `walk_metadata`, then those of `walk_json_object`, then those of `fields`; where two have one
-    /// name the later one is set. A value that is a list or an object is set as JSON.
-    ///
-    /// # Examples
-    ///
-    /// ### The last state of each order
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   redis_hash:
-    ///     url: redis://localhost:6379
-    ///     key: order:${! json("id") }
-    ///     walk_json_object: true
-    ///     fields:
-    ///       seen: ${! now() }
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the server says so. What was not answered when a connection broke is set again on the next one.
-    ///
-    /// # Performance
-    ///
-    /// Messages do not wait for the answers of those before them, up to `max_in_flight`.
-    #[config(lint = lint)]
-    struct HashConfig {
-        /// The hash for each message.
-        #[config(example = "${! @.kafka_key }", example = "${! this.doc.id }", example = "${! count(\"msgs\") }")]
-        key: Interpolated,
+/// Sets fields of hashes of Redis.
+///
+/// The fields are first those of `walk_metadata`, then those of `walk_json_object`, then those of `fields`; where two have one
+/// name the later one is set. A value that is a list or an object is set as JSON.
+///
+/// # Examples
+///
+/// ### The last state of each order
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   redis_hash:
+///     url: redis://localhost:6379
+///     key: order:${! json("id") }
+///     walk_json_object: true
+///     fields:
+///       seen: ${! now() }
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the server says so. What was not answered when a connection broke is set again on the next one.
+///
+/// # Performance
+///
+/// Messages do not wait for the answers of those before them, up to `max_in_flight`.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct HashConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// Whether all metadata are fields.
-        #[config(default = "false")]
-        walk_metadata: bool,
+    /// The hash for each message.
+    #[config(
+        example = "${! @.kafka_key }",
+        example = "${! this.doc.id }",
+        example = "${! count(\"msgs\") }"
+    )]
+    key: Interpolated,
 
-        /// Whether everything in the content, which has to be a JSON object, is a field.
-        #[config(default = "false")]
-        walk_json_object: bool,
+    /// Whether all metadata are fields.
+    #[config(default = "false")]
+    walk_metadata: bool,
 
-        /// Fields, and their values.
-        #[config(default = "{}")]
-        fields: Map<Interpolated>,
+    /// Whether everything in the content, which has to be a JSON object, is a field.
+    #[config(default = "false")]
+    walk_json_object: bool,
 
-        /// How many messages may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
-    }
+    /// Fields, and their values.
+    #[config(default = "{}")]
+    fields: Map<Interpolated>,
+
+    /// How many messages may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
 }
 
 fn lint(config: &HashConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
     if let Err(text) = config.check() {
         reader.error(Rule::Custom, node, text);
     }
@@ -82,7 +88,7 @@ impl HashConfig {
 impl BuildOutput for HashConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
         self.check().map_err(BuildError::new)?;
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let form = Set {
             key: self.key,
             walk_metadata: self.walk_metadata,

@@ -5,64 +5,62 @@ use wappa_component::{
     batching::{self, PolicyConfig},
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{Interpolated, Node, Reader};
+use wappa_spec::{Config, Interpolated};
 
 use super::{Form, boxed};
+use crate::connection::ServerConfig;
 use crate::wire::Command;
 
 pub(crate) const COMPONENT: Component =
     Component::output::<ListConfig>("redis_list").categories(&["Services"]);
 
-redis_config! {
-    /// Pushes messages to a list of Redis, which is made where there is none.
-    ///
-    /// # Examples
-    ///
-    /// ### A queue for each country
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   redis_list:
-    ///     url: redis://localhost:6379
-    ///     key: orders:${! json("country") }
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the server says so. What was not answered when a connection broke comes again, in order, on the
-    /// next one, so a list may have it twice.
-    ///
-    /// # Performance
-    ///
-    /// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
-    #[config(lint = lint)]
-    struct ListConfig {
-        /// The list for each message.
-        #[config(example = "some_list", example = "${! @.kafka_key }", example = "${! this.doc.id }")]
-        key: Interpolated,
+/// Pushes messages to a list of Redis, which is made where there is none.
+///
+/// # Examples
+///
+/// ### A queue for each country
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   redis_list:
+///     url: redis://localhost:6379
+///     key: orders:${! json("country") }
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the server says so. What was not answered when a connection broke comes again, in order, on the
+/// next one, so a list may have it twice.
+///
+/// # Performance
+///
+/// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
+#[derive(Config, Debug)]
+struct ListConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// How many batches may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// The list for each message.
+    #[config(example = "some_list", example = "${! @.kafka_key }", example = "${! this.doc.id }")]
+    key: Interpolated,
 
-        /// How messages are put together to batches.
-        batching: PolicyConfig,
+    /// How many batches may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
 
-        /// At which end they are pushed: `rpush` at the end, `lpush` at the beginning.
-        #[config(default = "rpush", advanced, options("rpush", "lpush"))]
-        command: String,
-    }
-}
+    /// How messages are put together to batches.
+    batching: PolicyConfig,
 
-fn lint(config: &ListConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
+    /// At which end they are pushed: `rpush` at the end, `lpush` at the beginning.
+    #[config(default = "rpush", advanced, options("rpush", "lpush"))]
+    command: String,
 }
 
 impl BuildOutput for ListConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let command = if self.command == "lpush" { "LPUSH" } else { "RPUSH" };
         let output = boxed(endpoint, Push { key: self.key, command }, self.max_in_flight, ctx);
         batching::batched(output, &self.batching, ctx)

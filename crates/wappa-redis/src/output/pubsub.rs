@@ -5,59 +5,57 @@ use wappa_component::{
     batching::{self, PolicyConfig},
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{Interpolated, Node, Reader};
+use wappa_spec::{Config, Interpolated};
 
 use super::{Form, boxed};
+use crate::connection::ServerConfig;
 use crate::wire::Command;
 
 pub(crate) const COMPONENT: Component =
     Component::output::<PubSubConfig>("redis_pubsub").categories(&["Services"]);
 
-redis_config! {
-    /// Publishes messages to a channel of Redis.
-    ///
-    /// # Examples
-    ///
-    /// ### A channel for each kind of event
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   redis_pubsub:
-    ///     url: redis://localhost:6379
-    ///     channel: events.${! json("kind").or("other") }
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the server says so; whether anybody has heard of it nobody knows, and the server keeps nothing.
-    /// What was not answered when a connection broke is published again on the next one.
-    ///
-    /// # Performance
-    ///
-    /// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
-    #[config(lint = lint)]
-    struct PubSubConfig {
-        /// The channel for each message.
-        channel: Interpolated,
+/// Publishes messages to a channel of Redis.
+///
+/// # Examples
+///
+/// ### A channel for each kind of event
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   redis_pubsub:
+///     url: redis://localhost:6379
+///     channel: events.${! json("kind").or("other") }
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the server says so; whether anybody has heard of it nobody knows, and the server keeps nothing.
+/// What was not answered when a connection broke is published again on the next one.
+///
+/// # Performance
+///
+/// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
+#[derive(Config, Debug)]
+struct PubSubConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// How many batches may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// The channel for each message.
+    channel: Interpolated,
 
-        /// How messages are put together to batches.
-        batching: PolicyConfig,
-    }
-}
+    /// How many batches may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
 
-fn lint(config: &PubSubConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
+    /// How messages are put together to batches.
+    batching: PolicyConfig,
 }
 
 impl BuildOutput for PubSubConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let output = boxed(endpoint, Publish(self.channel), self.max_in_flight, ctx);
         batching::batched(output, &self.batching, ctx)
     }

@@ -5,65 +5,67 @@ use wappa_component::{
     batching::{self, PolicyConfig},
 };
 use wappa_message::{Mark, Message};
-use wappa_spec::{Config, Interpolated, Node, Reader};
+use wappa_spec::{Config, Interpolated};
 
 use super::{Form, boxed};
+use crate::connection::ServerConfig;
 use crate::{args, wire::Command};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<StreamsConfig>("redis_streams").categories(&["Services"]);
 
-redis_config! {
-    /// Adds messages to a stream of Redis (5.0 or newer), which is made where there is none.
-    ///
-    /// An entry of a stream has fields: one with the content, `body_key`, and one for each metadata of the message. A metadata
-    /// that is called like the content's field is left out.
-    ///
-    /// # Examples
-    ///
-    /// ### A stream that is kept short
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   redis_streams:
-    ///     url: redis://localhost:6379
-    ///     stream: lines
-    ///     max_length: 100000
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the server says so. What was not answered when a connection broke comes again, in order, on the
-    /// next one, so a stream may have it twice.
-    ///
-    /// # Performance
-    ///
-    /// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
-    #[config(lint = lint)]
-    struct StreamsConfig {
-        /// The stream for each message.
-        stream: Interpolated,
+/// Adds messages to a stream of Redis (5.0 or newer), which is made where there is none.
+///
+/// An entry of a stream has fields: one with the content, `body_key`, and one for each metadata of the message. A metadata
+/// that is called like the content's field is left out.
+///
+/// # Examples
+///
+/// ### A stream that is kept short
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   redis_streams:
+///     url: redis://localhost:6379
+///     stream: lines
+///     max_length: 100000
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the server says so. What was not answered when a connection broke comes again, in order, on the
+/// next one, so a stream may have it twice.
+///
+/// # Performance
+///
+/// Messages do not wait for the answers of those before them, up to `max_in_flight`, whether they are in batches or not.
+#[derive(Config, Debug)]
+struct StreamsConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// The field of an entry that has the content.
-        #[config(default = "body")]
-        body_key: String,
+    /// The stream for each message.
+    stream: Interpolated,
 
-        /// About how many entries a stream may have: older ones go when there are more. 0: any number.
-        #[config(default = "0")]
-        max_length: i64,
+    /// The field of an entry that has the content.
+    #[config(default = "body")]
+    body_key: String,
 
-        /// How many batches may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// About how many entries a stream may have: older ones go when there are more. 0: any number.
+    #[config(default = "0")]
+    max_length: i64,
 
-        /// Which metadata are fields of an entry.
-        metadata: ExcludeConfig,
+    /// How many batches may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
 
-        /// How messages are put together to batches.
-        batching: PolicyConfig,
-    }
+    /// Which metadata are fields of an entry.
+    metadata: ExcludeConfig,
+
+    /// How messages are put together to batches.
+    batching: PolicyConfig,
 }
 
 /// All metadata but some.
@@ -74,13 +76,9 @@ struct ExcludeConfig {
     exclude_prefixes: Vec<String>,
 }
 
-fn lint(config: &StreamsConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
-}
-
 impl BuildOutput for StreamsConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let form = Add {
             stream: self.stream,
             body_key: self.body_key,

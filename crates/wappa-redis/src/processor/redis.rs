@@ -4,76 +4,82 @@ use std::time::Duration;
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Message;
-use wappa_spec::{Interpolated, Mapping, Node, Reader, Rule};
+use wappa_spec::{Config, Interpolated, Mapping, Node, Reader, Rule};
 
 use super::{Asked, Retries, each, insist};
+use crate::connection::ServerConfig;
 use crate::{args, asking::Shared};
 
 pub(crate) const COMPONENT: Component =
     Component::processor::<RedisConfig>("redis").categories(&["Integration"]);
 
-redis_config! {
-    /// Sends a command to Redis for each message, whose content becomes the answer.
-    ///
-    /// The content is the answer as JSON: a text in quotes, a number, a list, an object for what is a map (of a server before 6.0 a
-    /// list of keys and values). So a mapping behind it finds it as `this`. Where there is no answer (`nil`) the message is marked
-    /// with `redis: nil`.
-    ///
-    /// # Examples
-    ///
-    /// ### How many members a set has
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - branch:
-    ///         processors:
-    ///           - redis:
-    ///               url: redis://localhost:6379
-    ///               command: scard
-    ///               args_mapping: root = [ this.set ]
-    ///         result_map: root.cardinality = this
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message for which it fails is marked and goes on as it was. What was done stays done if the message is delivered again
-    /// later.
-    #[config(lint = lint)]
-    struct RedisConfig {
-        /// The command.
-        #[config(optional, example = "scard", example = "incrby", example = "${! metadata(\"command\") }")]
-        command: Option<Interpolated>,
+/// Sends a command to Redis for each message, whose content becomes the answer.
+///
+/// The content is the answer as JSON: a text in quotes, a number, a list, an object for what is a map (of a server before 6.0 a
+/// list of keys and values). So a mapping behind it finds it as `this`. Where there is no answer (`nil`) the message is marked
+/// with `redis: nil`.
+///
+/// # Examples
+///
+/// ### How many members a set has
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - branch:
+///         processors:
+///           - redis:
+///               url: redis://localhost:6379
+///               command: scard
+///               args_mapping: root = [ this.set ]
+///         result_map: root.cardinality = this
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message for which it fails is marked and goes on as it was. What was done stays done if the message is delivered again
+/// later.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct RedisConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// A mapping that gives the list of what stands behind the command.
-        #[config(optional, example = "root = [ this.key ]", example = "root = [ metadata(\"kafka_key\"), this.count ]")]
-        args_mapping: Option<Mapping>,
+    /// The command.
+    #[config(optional, example = "scard", example = "incrby", example = "${! metadata(\"command\") }")]
+    command: Option<Interpolated>,
 
-        /// An older form of `command`, with `key`: `keys` gives those that match a pattern, `scard` how many members a set has,
-        /// `sadd` adds the content to a set, and `incrby` adds it to a number.
-        #[config(optional, deprecated, options("keys", "scard", "sadd", "incrby"))]
-        operator: Option<String>,
+    /// A mapping that gives the list of what stands behind the command.
+    #[config(
+        optional,
+        example = "root = [ this.key ]",
+        example = "root = [ metadata(\"kafka_key\"), this.count ]"
+    )]
+    args_mapping: Option<Mapping>,
 
-        /// The key of `operator`.
-        #[config(optional, deprecated)]
-        key: Option<Interpolated>,
+    /// An older form of `command`, with `key`: `keys` gives those that match a pattern, `scard` how many members a set has,
+    /// `sadd` adds the content to a set, and `incrby` adds it to a number.
+    #[config(optional, deprecated, options("keys", "scard", "sadd", "incrby"))]
+    operator: Option<String>,
 
-        /// How often it is tried again.
-        #[config(default = "3", advanced)]
-        retries: u64,
+    /// The key of `operator`.
+    #[config(optional, deprecated)]
+    key: Option<Interpolated>,
 
-        /// How long is waited before that.
-        #[config(default = "500ms", advanced)]
-        retry_period: Duration,
-    }
+    /// How often it is tried again.
+    #[config(default = "3", advanced)]
+    retries: u64,
+
+    /// How long is waited before that.
+    #[config(default = "500ms", advanced)]
+    retry_period: Duration,
 }
 
 fn lint(config: &RedisConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
     if let Err(text) = config.check() {
         reader.error(Rule::Custom, node, text);
     }
@@ -102,7 +108,7 @@ impl RedisConfig {
 impl BuildProcessor for RedisConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
         self.check().map_err(BuildError::new)?;
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let what = match (self.command, self.args_mapping, self.operator, self.key) {
             (Some(command), Some(mapping), ..) => What::Command(command, mapping),
             (_, _, Some(operator), Some(key)) => What::Operator(operator, key),

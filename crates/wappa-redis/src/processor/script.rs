@@ -5,80 +5,84 @@ use std::{sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Message;
-use wappa_spec::{Mapping, Node, Reader};
+use wappa_spec::{Config, Mapping};
 
 use super::{Asked, Retries, each, insist};
-use crate::{args, asking::Shared, connection::Failed};
+use crate::{
+    args,
+    asking::Shared,
+    connection::{Failed, ServerConfig},
+};
 
 pub(crate) const COMPONENT: Component =
     Component::processor::<ScriptConfig>("redis_script").categories(&["Integration"]);
 
-redis_config! {
-    /// Runs a script in Lua in Redis for each message, whose content becomes what it returns.
-    ///
-    /// The content is what it returns as JSON: a text in quotes, a number, a list. So a mapping behind it finds it as `this`. Where
-    /// nothing is returned the message is marked with `redis: nil`.
-    ///
-    /// # Examples
-    ///
-    /// ### The highest number so far
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - redis_script:
-    ///         url: redis://localhost:6379
-    ///         script: |
-    ///           local highest = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[1]))
-    ///           redis.call('SET', KEYS[1], highest)
-    ///           return highest
-    ///         keys_mapping: root = [ "highest" ]
-    ///         args_mapping: root = [ content().number() ]
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message for which it fails is marked and goes on as it was. What was done stays done if the message is delivered again
-    /// later.
-    ///
-    /// # Performance
-    ///
-    /// The script is sent once, and named by its hash after that.
-    #[config(lint = lint)]
-    struct ScriptConfig {
-        /// The script.
-        #[config(example = "return redis.call('set', KEYS[1], ARGV[1])")]
-        script: String,
+/// Runs a script in Lua in Redis for each message, whose content becomes what it returns.
+///
+/// The content is what it returns as JSON: a text in quotes, a number, a list. So a mapping behind it finds it as `this`. Where
+/// nothing is returned the message is marked with `redis: nil`.
+///
+/// # Examples
+///
+/// ### The highest number so far
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - redis_script:
+///         url: redis://localhost:6379
+///         script: |
+///           local highest = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[1]))
+///           redis.call('SET', KEYS[1], highest)
+///           return highest
+///         keys_mapping: root = [ "highest" ]
+///         args_mapping: root = [ content().number() ]
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Delivery
+///
+/// A message for which it fails is marked and goes on as it was. What was done stays done if the message is delivered again
+/// later.
+///
+/// # Performance
+///
+/// The script is sent once, and named by its hash after that.
+#[derive(Config, Debug)]
+struct ScriptConfig {
+    #[config(flatten)]
+    server: ServerConfig,
 
-        /// A mapping that gives the list `ARGV`.
-        #[config(example = "root = [ this.key ]", example = "root = [ metadata(\"kafka_key\"), \"hardcoded_value\" ]")]
-        args_mapping: Mapping,
+    /// The script.
+    #[config(example = "return redis.call('set', KEYS[1], ARGV[1])")]
+    script: String,
 
-        /// A mapping that gives the list `KEYS`.
-        #[config(example = "root = [ this.key ]", example = "root = [ metadata(\"kafka_key\"), this.count ]")]
-        keys_mapping: Mapping,
+    /// A mapping that gives the list `ARGV`.
+    #[config(
+        example = "root = [ this.key ]",
+        example = "root = [ metadata(\"kafka_key\"), \"hardcoded_value\" ]"
+    )]
+    args_mapping: Mapping,
 
-        /// How often it is tried again.
-        #[config(default = "3", advanced)]
-        retries: u64,
+    /// A mapping that gives the list `KEYS`.
+    #[config(example = "root = [ this.key ]", example = "root = [ metadata(\"kafka_key\"), this.count ]")]
+    keys_mapping: Mapping,
 
-        /// How long is waited before that.
-        #[config(default = "500ms", advanced)]
-        retry_period: Duration,
-    }
-}
+    /// How often it is tried again.
+    #[config(default = "3", advanced)]
+    retries: u64,
 
-fn lint(config: &ScriptConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.lint_endpoint(node, reader);
+    /// How long is waited before that.
+    #[config(default = "500ms", advanced)]
+    retry_period: Duration,
 }
 
 impl BuildProcessor for ScriptConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        let endpoint = self.endpoint().map_err(BuildError::new)?;
+        let endpoint = self.server.endpoint().map_err(BuildError::new)?;
         let hash = redis::Script::new(&self.script).get_hash().to_string();
         Ok(Box::new(Script {
             shared: Shared::new(endpoint, ctx),

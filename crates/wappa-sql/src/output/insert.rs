@@ -6,13 +6,13 @@ use wappa_component::{
 };
 use wappa_message::{Mark, Message, Value};
 use wappa_net::{Client, Limit, Sending, in_flight};
-use wappa_spec::{Mapping, Node, Reader};
+use wappa_spec::{Config, Mapping, Node, Reader};
 
 use super::{mark, queue::Queue};
 use crate::{
     args::Args,
     asking::ask,
-    config::sql_config,
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     insert::write,
     pool::Pool,
@@ -22,84 +22,92 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::output::<SqlInsertConfig>("sql_insert").categories(&["Services"]);
 
-sql_config! {
-    /// Writes a row of a table for each message.
-    ///
-    /// # Examples
-    ///
-    /// ### Lines in a table of SQLite, which is made if it is not there
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   sql_insert:
-    ///     driver: sqlite
-    ///     dsn: file:./lines.db
-    ///     table: lines
-    ///     columns: [ line, at ]
-    ///     args_mapping: 'root = [ content().string(), now() ]'
-    ///     init_statement: CREATE TABLE IF NOT EXISTS lines (line TEXT, at TEXT)
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the database has committed its row. A message whose row the database refuses fails, with the
-    /// database's words, and the others of its batch arrive: the statement with all of them is taken back by the database, and
-    /// divided until the row is found. When the connection is lost while a statement runs, nobody knows what became of it, and
-    /// its messages come again on the next one: a suffix such as `ON CONFLICT DO NOTHING` keeps a row from being there twice.
-    ///
-    /// # Performance
-    ///
-    /// The messages of a batch are rows of one statement, and so are batches that are ready together. What `args_mapping`
-    /// gives for the next batch is made while the database works on those before it.
-    ///
-    /// # Order
-    ///
-    /// With a `suffix` one statement follows the other, in the order of the stream, so that of two messages for one row the later
-    /// one is there in the end; `max_in_flight` is how many batches may wait for it. Without one statements run at the same
-    /// time, and so they do with several processes, and with the processor of this name in several threads.
-    #[config(lint = lint)]
-    struct SqlInsertConfig {
-        /// The table.
-        #[config(example = "foo")]
-        table: String,
+/// Writes a row of a table for each message.
+///
+/// # Examples
+///
+/// ### Lines in a table of SQLite, which is made if it is not there
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   sql_insert:
+///     driver: sqlite
+///     dsn: file:./lines.db
+///     table: lines
+///     columns: [ line, at ]
+///     args_mapping: 'root = [ content().string(), now() ]'
+///     init_statement: CREATE TABLE IF NOT EXISTS lines (line TEXT, at TEXT)
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the database has committed its row. A message whose row the database refuses fails, with the
+/// database's words, and the others of its batch arrive: the statement with all of them is taken back by the database, and
+/// divided until the row is found. When the connection is lost while a statement runs, nobody knows what became of it, and
+/// its messages come again on the next one: a suffix such as `ON CONFLICT DO NOTHING` keeps a row from being there twice.
+///
+/// # Performance
+///
+/// The messages of a batch are rows of one statement, and so are batches that are ready together. What `args_mapping`
+/// gives for the next batch is made while the database works on those before it.
+///
+/// # Order
+///
+/// With a `suffix` one statement follows the other, in the order of the stream, so that of two messages for one row the later
+/// one is there in the end; `max_in_flight` is how many batches may wait for it. Without one statements run at the same
+/// time, and so they do with several processes, and with the processor of this name in several threads.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct SqlInsertConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// The columns that get a value.
-        #[config(example = "[ foo, bar, baz ]")]
-        columns: Vec<String>,
+    /// The table.
+    #[config(example = "foo")]
+    table: String,
 
-        /// A mapping that gives a list with a value for each column.
-        #[config(example = "root = [ this.cat.meow, this.doc.woofs[0] ]", example = "root = [ metadata(\"user.id\").string() ]")]
-        args_mapping: Mapping,
+    /// The columns that get a value.
+    #[config(example = "[ foo, bar, baz ]")]
+    columns: Vec<String>,
 
-        /// What stands in front of `INSERT`.
-        #[config(advanced)]
-        prefix: Option<String>,
+    /// A mapping that gives a list with a value for each column.
+    #[config(
+        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
+        example = "root = [ metadata(\"user.id\").string() ]"
+    )]
+    args_mapping: Mapping,
 
-        /// What stands behind the rows.
-        #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
-        suffix: Option<String>,
+    /// What stands in front of `INSERT`.
+    #[config(advanced)]
+    prefix: Option<String>,
 
-        /// How many batches may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// What stands behind the rows.
+    #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
+    suffix: Option<String>,
 
-        /// How messages are put together to batches.
-        batching: PolicyConfig,
-    }
+    /// How many batches may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
+
+    /// How messages are put together to batches.
+    batching: PolicyConfig,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
 fn lint(config: &SqlInsertConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
 }
 
 impl BuildOutput for SqlInsertConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        let driver = Driver::find(&self.database.driver).map_err(BuildError::new)?;
         // A file of SQLite has one writer at a time.
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
-        let pool = self.connection().pool(n_open, ctx)?;
+        let pool = ConnectionConfig::new(&self.database, &self.connecting).pool(n_open, ctx)?;
         // What a suffix says of rows that are there already hangs on their order, and statements of many such rows at once
         // wait for each other. With one in flight it is so anyway.
         let queue = (self.suffix.is_some() && 1 < self.max_in_flight).then(Queue::default);

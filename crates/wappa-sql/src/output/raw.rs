@@ -6,12 +6,12 @@ use wappa_component::{
 };
 use wappa_message::{Mark, Message};
 use wappa_net::{Client, Limit, Sending, in_flight};
-use wappa_spec::{Mapping, Node, Reader};
+use wappa_spec::{Config, Mapping, Node, Reader};
 
 use super::mark;
 use crate::{
     asking::ask,
-    config::sql_config,
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     failed::Failed,
     pool::Pool,
@@ -21,61 +21,69 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::output::<SqlRawConfig>("sql_raw").categories(&["Services"]);
 
-sql_config! {
-    /// Runs a statement for each message.
-    ///
-    /// # Examples
-    ///
-    /// ### How often each line came, in a table of SQLite
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// output:
-    ///   sql_raw:
-    ///     driver: sqlite
-    ///     dsn: file:./counts.db
-    ///     query: INSERT INTO counts VALUES (?, 1) ON CONFLICT (line) DO UPDATE SET n = n + 1
-    ///     args_mapping: 'root = [ content().string() ]'
-    ///     init_statement: CREATE TABLE IF NOT EXISTS counts (line TEXT PRIMARY KEY, n INTEGER)
-    /// ```
-    ///
-    /// # Delivery
-    ///
-    /// A message has arrived once the database has done what the statement says. One whose statement fails has failed, and the
-    /// others of its batch go on. When the connection is lost while a statement runs, nobody knows what became of it, and all
-    /// messages of the batch come again.
-    ///
-    /// # Performance
-    ///
-    /// Each message is a statement and a way to the database and back; `sql_insert` has one for a batch.
-    #[config(lint = lint)]
-    struct SqlRawConfig {
-        /// The statement. Placeholders for arguments are `?` for `mysql` and `sqlite`, and `$1`, `$2` and so on for
-        /// `postgres`.
-        #[config(example = "INSERT INTO footable (foo, bar, baz) VALUES (?, ?, ?);")]
-        query: String,
+/// Runs a statement for each message.
+///
+/// # Examples
+///
+/// ### How often each line came, in a table of SQLite
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// output:
+///   sql_raw:
+///     driver: sqlite
+///     dsn: file:./counts.db
+///     query: INSERT INTO counts VALUES (?, 1) ON CONFLICT (line) DO UPDATE SET n = n + 1
+///     args_mapping: 'root = [ content().string() ]'
+///     init_statement: CREATE TABLE IF NOT EXISTS counts (line TEXT PRIMARY KEY, n INTEGER)
+/// ```
+///
+/// # Delivery
+///
+/// A message has arrived once the database has done what the statement says. One whose statement fails has failed, and the
+/// others of its batch go on. When the connection is lost while a statement runs, nobody knows what became of it, and all
+/// messages of the batch come again.
+///
+/// # Performance
+///
+/// Each message is a statement and a way to the database and back; `sql_insert` has one for a batch.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct SqlRawConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// Whether the statement may hold queries (`${! … }`), so that it is another one for each message. What messages hold
-        /// is a part of the statement then: whoever sends them may do all that the user of the database may.
-        #[config(default = "false", advanced)]
-        unsafe_dynamic_query: bool,
+    /// The statement. Placeholders for arguments are `?` for `mysql` and `sqlite`, and `$1`, `$2` and so on for
+    /// `postgres`.
+    #[config(example = "INSERT INTO footable (foo, bar, baz) VALUES (?, ?, ?);")]
+    query: String,
 
-        /// A mapping that gives a list with a value for each placeholder.
-        #[config(example = "root = [ this.cat.meow, this.doc.woofs[0] ]", example = "root = [ metadata(\"user.id\").string() ]")]
-        args_mapping: Option<Mapping>,
+    /// Whether the statement may hold queries (`${! … }`), so that it is another one for each message. What messages hold
+    /// is a part of the statement then: whoever sends them may do all that the user of the database may.
+    #[config(default = "false", advanced)]
+    unsafe_dynamic_query: bool,
 
-        /// How many batches may be on their way at once.
-        #[config(default = "64")]
-        max_in_flight: usize,
+    /// A mapping that gives a list with a value for each placeholder.
+    #[config(
+        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
+        example = "root = [ metadata(\"user.id\").string() ]"
+    )]
+    args_mapping: Option<Mapping>,
 
-        /// How messages are put together to batches.
-        batching: PolicyConfig,
-    }
+    /// How many batches may be on their way at once.
+    #[config(default = "64")]
+    max_in_flight: usize,
+
+    /// How messages are put together to batches.
+    batching: PolicyConfig,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
 fn lint(config: &SqlRawConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
     if config.unsafe_dynamic_query {
         Query::lint_dynamic(node, reader);
     }
@@ -83,12 +91,12 @@ fn lint(config: &SqlRawConfig, node: &Node, reader: &mut Reader<'_>) {
 
 impl BuildOutput for SqlRawConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let connection = self.connection();
+        let connection = ConnectionConfig::new(&self.database, &self.connecting);
         let query = match self.unsafe_dynamic_query {
             true => Query::dynamic(&self.query, self.args_mapping, ctx)?,
             false => Query::new(self.query.into(), self.args_mapping, ctx),
         };
-        let pool = connection.pool(writers(&self.driver), ctx)?;
+        let pool = connection.pool(writers(&self.database.driver), ctx)?;
         boxed(pool, query, self.max_in_flight, &self.batching, ctx)
     }
 }

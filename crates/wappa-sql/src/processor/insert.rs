@@ -5,13 +5,13 @@ use std::sync::Arc;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Mark;
 use wappa_net::Runtime;
-use wappa_spec::{Mapping, Node, Reader};
+use wappa_spec::{Config, Mapping, Node, Reader};
 
 use super::verify;
 use crate::{
     args::Args,
     asking::{ask, wait},
-    config::sql_config,
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     insert::write,
     output::insert::row,
@@ -22,72 +22,80 @@ use crate::{
 pub(crate) const COMPONENT: Component =
     Component::processor::<SqlInsertConfig>("sql_insert").categories(&["Integration"]);
 
-sql_config! {
-    /// Writes a row of a table for each message, and leaves the message as it is.
-    ///
-    /// # Examples
-    ///
-    /// ### Lines in a table of SQLite, and on
-    ///
-    /// ```yaml
-    /// input:
-    ///   stdin: {}
-    /// pipeline:
-    ///   processors:
-    ///     - sql_insert:
-    ///         driver: sqlite
-    ///         dsn: file:./seen.db
-    ///         table: seen
-    ///         columns: [ line ]
-    ///         args_mapping: 'root = [ content().string() ]'
-    ///         init_statement: CREATE TABLE IF NOT EXISTS seen (line TEXT)
-    /// output:
-    ///   stdout: {}
-    /// ```
-    ///
-    /// # Failures
-    ///
-    /// A message whose row the database refuses is marked, with the database's words, and the rows of the others are written.
-    /// Where the database is not there each message fails, until it is. What was written stays, whatever becomes of the message
-    /// later: one that is delivered again is a row once more.
-    ///
-    /// # Performance
-    ///
-    /// The messages that are at hand are rows of one statement.
-    #[config(lint = lint)]
-    struct SqlInsertConfig {
-        /// The table.
-        #[config(example = "foo")]
-        table: String,
+/// Writes a row of a table for each message, and leaves the message as it is.
+///
+/// # Examples
+///
+/// ### Lines in a table of SQLite, and on
+///
+/// ```yaml
+/// input:
+///   stdin: {}
+/// pipeline:
+///   processors:
+///     - sql_insert:
+///         driver: sqlite
+///         dsn: file:./seen.db
+///         table: seen
+///         columns: [ line ]
+///         args_mapping: 'root = [ content().string() ]'
+///         init_statement: CREATE TABLE IF NOT EXISTS seen (line TEXT)
+/// output:
+///   stdout: {}
+/// ```
+///
+/// # Failures
+///
+/// A message whose row the database refuses is marked, with the database's words, and the rows of the others are written.
+/// Where the database is not there each message fails, until it is. What was written stays, whatever becomes of the message
+/// later: one that is delivered again is a row once more.
+///
+/// # Performance
+///
+/// The messages that are at hand are rows of one statement.
+#[derive(Config, Debug)]
+#[config(lint = lint)]
+struct SqlInsertConfig {
+    #[config(flatten)]
+    database: DatabaseConfig,
 
-        /// The columns that get a value.
-        #[config(example = "[ foo, bar, baz ]")]
-        columns: Vec<String>,
+    /// The table.
+    #[config(example = "foo")]
+    table: String,
 
-        /// A mapping that gives a list with a value for each column.
-        #[config(example = "root = [ this.cat.meow, this.doc.woofs[0] ]", example = "root = [ metadata(\"user.id\").string() ]")]
-        args_mapping: Mapping,
+    /// The columns that get a value.
+    #[config(example = "[ foo, bar, baz ]")]
+    columns: Vec<String>,
 
-        /// What stands in front of `INSERT`.
-        #[config(advanced)]
-        prefix: Option<String>,
+    /// A mapping that gives a list with a value for each column.
+    #[config(
+        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
+        example = "root = [ metadata(\"user.id\").string() ]"
+    )]
+    args_mapping: Mapping,
 
-        /// What stands behind the rows.
-        #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
-        suffix: Option<String>,
-    }
+    /// What stands in front of `INSERT`.
+    #[config(advanced)]
+    prefix: Option<String>,
+
+    /// What stands behind the rows.
+    #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
+    suffix: Option<String>,
+
+    #[config(flatten)]
+    connecting: ConnectingConfig,
 }
 
 fn lint(config: &SqlInsertConfig, node: &Node, reader: &mut Reader<'_>) {
-    config.connection().lint("dsn", node, reader);
+    ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
 }
 
 impl BuildProcessor for SqlInsertConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
-        let driver = Driver::find(&self.driver).map_err(BuildError::new)?;
+        let driver = Driver::find(&self.database.driver).map_err(BuildError::new)?;
         // A file of SQLite has one writer at a time.
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
-        let pool = self.connection().pool(n_open, ctx)?;
+        let pool = ConnectionConfig::new(&self.database, &self.connecting).pool(n_open, ctx)?;
         verify(&pool, ctx)?;
         let around = Around { prefix: self.prefix, suffix: self.suffix };
         let insert = Arc::new(Insert::new(driver, &self.table, &self.columns, &around));
