@@ -14,6 +14,7 @@ mod cors;
 mod cross_site;
 mod debug;
 mod escapes;
+mod heads;
 mod host;
 mod input;
 mod metrics;

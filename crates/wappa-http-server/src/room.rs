@@ -3,6 +3,9 @@
 //!
 //! So strangers who connect and say nothing, or begin to and never end, keep nobody out for long: neither clients nor who
 //! asks whether the service is well.
+//!
+//! The same holds for memory: heads that are not whole have a bound in common, and where it is passed, whoever has taken
+//! longest for his gives up his place.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +23,22 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use wappa_component::{Level, Logger};
+use wappa_net::Quiet;
+
 use crate::answer::{Answer, Content, Pieces};
 
 /// Whoever has just come, or was just answered, is given so long to ask for something.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What may wait in heads that are not whole, beside what each connection has. Twice as much is never passed.
+const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// So much of a head is every connection's.
+const HEAD_BYTES_FREE: usize = 4 * 1024;
+
+/// Bodies that are no longer look to who reads like the begin of the next request.
+const BODY_BYTES_MIN: u64 = 8 * 1024;
 
 /// The connections of a server. Cloning shares.
 #[derive(Clone)]
@@ -32,12 +47,16 @@ pub(crate) struct Room(Arc<Shared>);
 struct Shared {
     began: Instant,
     all: Mutex<All>,
+    quiet: Quiet,
 }
 
 #[derive(Default)]
 struct All {
     next: u64,
     connections: BTreeMap<u64, Arc<State>>,
+    /// The bytes that are charged for heads, and those of them of who is asked to leave.
+    n_charged: usize,
+    n_leaving: usize,
 }
 
 struct State {
@@ -48,18 +67,29 @@ struct State {
     idle_since: AtomicU64,
     is_asked: AtomicBool,
     leave: Notify,
+    /// The request that began last has a body of some length.
+    has_body: AtomicBool,
+    /// Requests may follow each other before they are answered, one by one.
+    is_pipelined: bool,
+    /// Nobody is here any more, and what is read is somebody else's.
+    is_over: AtomicBool,
+    /// How much has come of a head, and since when, in milliseconds since the server began.
+    n_head_bytes: AtomicUsize,
+    head_since: AtomicU64,
+    /// What is charged for it, and what of that is said to leave; told apart under the room's lock.
+    n_charged: AtomicUsize,
+    n_leaving: AtomicUsize,
 }
 
 /// A connection among the others, until this is dropped.
 pub(crate) struct Seat {
     number: u64,
-    room: Room,
     uses: Uses,
 }
 
 /// The requests of a connection. Cloning shares.
 #[derive(Clone)]
-pub(crate) struct Uses(Arc<State>);
+pub(crate) struct Uses(Arc<State>, Room);
 
 /// A request that is under way, until this is dropped.
 pub(crate) struct Using(Arc<State>);
@@ -69,16 +99,16 @@ fn millis_since(began: Instant) -> u64 {
 }
 
 impl Room {
-    pub(crate) fn new() -> Room {
-        Room(Arc::new(Shared { began: Instant::now(), all: Mutex::default() }))
+    pub(crate) fn new(logger: Logger) -> Room {
+        Room(Arc::new(Shared { began: Instant::now(), all: Mutex::default(), quiet: Quiet::new(logger) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {
         self.0.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more is there.
-    pub(crate) fn enter(&self) -> Seat {
+    /// One more is there, on whose connection requests may follow each other one by one, or come all at once.
+    pub(crate) fn enter(&self, is_pipelined: bool) -> Seat {
         let state = Arc::new(State {
             began: self.0.began,
             n_under_way: AtomicUsize::new(0),
@@ -86,12 +116,19 @@ impl Room {
             idle_since: AtomicU64::new(millis_since(self.0.began)),
             is_asked: AtomicBool::new(false),
             leave: Notify::new(),
+            has_body: AtomicBool::new(false),
+            is_pipelined,
+            is_over: AtomicBool::new(false),
+            n_head_bytes: AtomicUsize::new(0),
+            head_since: AtomicU64::new(0),
+            n_charged: AtomicUsize::new(0),
+            n_leaving: AtomicUsize::new(0),
         });
         let mut all = self.lock();
         let number = all.next;
         all.next += 1;
         all.connections.insert(number, Arc::clone(&state));
-        Seat { number, room: self.clone(), uses: Uses(state) }
+        Seat { number, uses: Uses(state, self.clone()) }
     }
 
     /// Asks the one to leave that has asked for nothing for the longest time, if there is one that has not for a while.
@@ -99,16 +136,62 @@ impl Room {
         let Some(before) = millis_since(self.0.began).checked_sub(PATIENCE.as_millis() as u64) else {
             return;
         };
-        let all = self.lock();
+        let mut all = self.lock();
         let idle = all
             .connections
             .values()
             .filter(|it| it.n_under_way.load(Ordering::Relaxed) == 0 && !it.is_asked.load(Ordering::Relaxed));
         let longest = idle.min_by_key(|it| it.idle_since.load(Ordering::Relaxed));
-        if let Some(state) = longest.filter(|it| it.idle_since.load(Ordering::Relaxed) <= before) {
-            state.is_asked.store(true, Ordering::Relaxed);
-            state.leave.notify_one();
+        if let Some(state) = longest.filter(|it| it.idle_since.load(Ordering::Relaxed) <= before).cloned() {
+            all.ask_to_leave(&state);
         }
+    }
+}
+
+impl All {
+    fn ask_to_leave(&mut self, state: &State) {
+        state.is_asked.store(true, Ordering::Relaxed);
+        self.charge(state, 0);
+        state.leave.notify_one();
+    }
+
+    /// So much more is charged for somebody's head.
+    fn charge(&mut self, state: &State, n_more: usize) {
+        let n_charged = state.n_charged.load(Ordering::Relaxed) + n_more;
+        state.n_charged.store(n_charged, Ordering::Relaxed);
+        self.n_charged += n_more;
+        let n_leaving = if state.is_asked.load(Ordering::Relaxed) { n_charged } else { 0 };
+        self.n_leaving = self.n_leaving - state.n_leaving.swap(n_leaving, Ordering::Relaxed) + n_leaving;
+    }
+
+    /// Nothing is charged any more.
+    fn release(&mut self, state: &State) {
+        self.n_charged -= state.n_charged.swap(0, Ordering::Relaxed);
+        self.n_leaving -= state.n_leaving.swap(0, Ordering::Relaxed);
+    }
+
+    /// Asks those to leave who have taken longest for their heads, until there is room for those of all others. Whether any
+    /// were.
+    fn make_for_heads(&mut self) -> bool {
+        let n_over = (self.n_charged - self.n_leaving).saturating_sub(HEADS_BYTES_MAX);
+        if n_over == 0 {
+            return false;
+        }
+        let stays = |it: &&Arc<State>| {
+            0 < it.n_charged.load(Ordering::Relaxed) && !it.is_asked.load(Ordering::Relaxed)
+        };
+        let mut holders: Vec<Arc<State>> = self.connections.values().filter(stays).cloned().collect();
+        holders.sort_by_key(|it| it.head_since.load(Ordering::Relaxed));
+        // A little more than has to be, so that it is not looked for each piece.
+        let mut n_wanted = n_over + HEADS_BYTES_MAX / 8;
+        for state in holders {
+            if n_wanted == 0 {
+                break;
+            }
+            n_wanted = n_wanted.saturating_sub(state.n_charged.load(Ordering::Relaxed));
+            self.ask_to_leave(&state);
+        }
+        true
     }
 }
 
@@ -120,16 +203,65 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.room.lock().connections.remove(&self.number);
+        let Uses(state, room) = &self.uses;
+        let mut all = room.lock();
+        state.is_over.store(true, Ordering::Relaxed);
+        all.release(state);
+        all.connections.remove(&self.number);
     }
 }
 
 impl Uses {
-    /// A request begins.
-    pub(crate) fn begin(&self) -> Using {
+    /// A request begins, with a body of so many bytes; `None`: nobody knows how many.
+    pub(crate) fn begin(&self, n_body_bytes: Option<u64>) -> Using {
+        self.release();
+        self.0.has_body.store(n_body_bytes.is_none_or(|it| BODY_BYTES_MIN < it), Ordering::Relaxed);
         self.0.n_under_way.fetch_add(1, Ordering::Relaxed);
         self.0.n_begun.fetch_add(1, Ordering::Relaxed);
         Using(Arc::clone(&self.0))
+    }
+
+    /// Whether what comes belongs to a body, or is none of this server's.
+    pub(crate) fn expects_body(&self) -> bool {
+        let state = &self.0;
+        let has_body = || !state.is_pipelined || state.has_body.load(Ordering::Relaxed);
+        0 < state.n_under_way.load(Ordering::Relaxed) && has_body() || state.is_over.load(Ordering::Relaxed)
+    }
+
+    /// So much has come of a head. `false`: there is no room for it.
+    pub(crate) fn hold(&self, n_bytes: usize) -> bool {
+        let Uses(state, room) = self;
+        let n_before = state.n_head_bytes.fetch_add(n_bytes, Ordering::Relaxed);
+        if n_before + n_bytes <= HEAD_BYTES_FREE {
+            return true;
+        }
+        if n_before <= HEAD_BYTES_FREE {
+            state.head_since.store(millis_since(state.began), Ordering::Relaxed);
+        }
+        let mut all = room.lock();
+        if state.is_over.load(Ordering::Relaxed) {
+            return true;
+        }
+        all.charge(state, n_before + n_bytes - n_before.max(HEAD_BYTES_FREE));
+        let is_within = all.n_charged <= 2 * HEADS_BYTES_MAX;
+        let were_asked = all.make_for_heads();
+        drop(all);
+        if were_asked {
+            let limit = HEADS_BYTES_MAX >> 20;
+            let text = format!(
+                "Heads of requests that are not whole take more than {limit}MiB: the slowest connections are closed"
+            );
+            room.0.quiet.log(Level::Warn, &text);
+        }
+        is_within
+    }
+
+    /// The head is whole, or nobody reads it any more.
+    fn release(&self) {
+        let Uses(state, room) = self;
+        if HEAD_BYTES_FREE < state.n_head_bytes.swap(0, Ordering::Relaxed) {
+            room.lock().release(state);
+        }
     }
 
     /// Waits until no request was under way for so long.
@@ -153,7 +285,9 @@ impl Uses {
                 return;
             }
             // It has asked for something meanwhile.
+            let mut all = self.1.lock();
             self.0.is_asked.store(false, Ordering::Relaxed);
+            all.charge(&self.0, 0);
         }
     }
 }
@@ -187,5 +321,72 @@ impl Pieces for Making {
 
     fn size(&self) -> Option<u64> {
         self.inner.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_asked(seat: &Seat) -> bool {
+        seat.uses().0.is_asked.load(Ordering::Relaxed)
+    }
+
+    fn charged(room: &Room) -> (usize, usize) {
+        let all = room.lock();
+        (all.n_charged, all.n_leaving)
+    }
+
+    #[test]
+    fn whoever_has_taken_longest_for_a_head_leaves_first() {
+        let room = Room::new(Logger::silent());
+        let seats: Vec<Seat> = (0..16).map(|_| room.enter(true)).collect();
+        let all_but_free = |n: usize| n * (1 << 20) - HEAD_BYTES_FREE;
+        for seat in &seats {
+            assert!(seat.uses().hold(1 << 20));
+        }
+        assert_eq!(charged(&room), (16 * all_but_free(1), 0));
+        seats[0].uses().0.head_since.store(0, Ordering::Relaxed);
+        assert!(seats[1].uses().hold(2 << 20));
+        assert!(is_asked(&seats[0]));
+        let n_asked = seats.iter().filter(|it| is_asked(it)).count();
+        assert!((2..6).contains(&n_asked), "{n_asked}");
+        // One whose head is whole holds nothing, and neither does one that is gone.
+        let using = seats[0].uses().begin(Some(0));
+        drop(using);
+        drop(seats);
+        assert_eq!(charged(&room), (0, 0));
+    }
+
+    #[test]
+    fn nobody_passes_twice_the_bound() {
+        let room = Room::new(Logger::silent());
+        let seat = room.enter(true);
+        assert!(seat.uses().hold(2 * HEADS_BYTES_MAX));
+        assert!(!seat.uses().hold(2 * HEAD_BYTES_FREE));
+        // A body is bounded elsewhere, and what is read once the connection has become something else is none of ours.
+        assert!(!seat.uses().expects_body());
+        let uses = seat.uses().clone();
+        let using = uses.begin(None);
+        assert!(uses.expects_body());
+        drop(using);
+        assert!(!uses.expects_body());
+        drop(seat);
+        assert!(uses.expects_body() && uses.hold(3 * HEADS_BYTES_MAX));
+        assert_eq!(charged(&room), (0, 0));
+    }
+
+    #[test]
+    fn heads_that_become_whole_in_time_disturb_nobody() {
+        let room = Room::new(Logger::silent());
+        let seats: Vec<Seat> = (0..100).map(|_| room.enter(true)).collect();
+        for _ in 0..100 {
+            for seat in &seats {
+                assert!(seat.uses().hold(60 << 10));
+                drop(seat.uses().begin(Some(9)));
+            }
+        }
+        assert!(!seats.iter().any(is_asked));
+        assert_eq!(charged(&room), (0, 0));
     }
 }

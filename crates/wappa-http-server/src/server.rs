@@ -9,7 +9,7 @@ use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hyper::{
     Request, StatusCode,
-    body::Incoming,
+    body::{Body, Incoming},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -29,7 +29,9 @@ use crate::{
     answer::{Answer, error},
     auth::BasicAuth,
     cors::Cors,
-    escapes, host,
+    escapes,
+    heads::Heads,
+    host,
     patient::{Patient, WRITE_PATIENCE},
     peer::{Encryption, Peer},
     room::Room,
@@ -129,7 +131,7 @@ impl Server {
             quiet: Quiet::new(setup.logger.clone()),
             bound: Bound::new(max_bytes, places.limit()),
             phase: receiver.clone(),
-            room: Room::new(),
+            room: Room::new(setup.logger.clone()),
             setup,
         };
         tokio::spawn(accept(listener, Arc::new(shared), places.clone(), receiver));
@@ -280,10 +282,12 @@ async fn http1(
 ) {
     let mut phase = shared.phase.clone();
     let idle_timeout = shared.setup.limits.idle_timeout;
-    let seat = shared.room.enter();
+    let seat = shared.room.enter(true);
     let uses = seat.uses().clone();
-    let answer = service_fn(move |request| {
-        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), uses.begin());
+    let stream = Heads::new(stream, uses.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let using = uses.begin(request.body().size_hint().exact());
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
         async move { Ok::<_, Infallible>(using.until_made(shared.answer(request, peer).await)) }
     });
     let connection = http1::Builder::new()
@@ -312,10 +316,12 @@ async fn http2(
 ) {
     let mut phase = shared.phase.clone();
     let idle_timeout = shared.setup.limits.idle_timeout;
-    let seat = shared.room.enter();
+    let seat = shared.room.enter(false);
     let uses = seat.uses().clone();
-    let answer = service_fn(move |request| {
-        let (shared, peer, using) = (Arc::clone(&shared), Arc::clone(&peer), uses.begin());
+    let stream = Heads::new(stream, uses.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let using = uses.begin(request.body().size_hint().exact());
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
         async move { Ok::<_, Infallible>(using.until_made(shared.answer(request, peer).await)) }
     });
     let connection = http2::Builder::new(TokioExecutor::new())

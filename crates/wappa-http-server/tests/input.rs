@@ -218,6 +218,29 @@ fn whoever_is_too_many_waits_and_whoever_is_idle_goes() {
 }
 
 #[test]
+fn heads_that_are_not_whole_have_a_bound_in_common() {
+    let (running, port) = start("path: /p, idle_timeout: 1h", "output: {sync_response: {}}");
+    let head = format!("POST /p HTTP/1.1\r\nX-A: {}", "a".repeat(60 * 1024));
+    let strangers: Vec<Client> = (0..310)
+        .map(|_| {
+            let mut stranger = Client::new(port);
+            stranger.write(&head);
+            stranger
+        })
+        .collect();
+    running.log.behind(
+        "Heads of requests that are not whole take more than 16MiB: the slowest connections are closed",
+    );
+    // Whose head becomes whole is answered, as large as it is.
+    let large = format!("X-A: {}\r\n", "a".repeat(60 * 1024));
+    for _ in 0..3 {
+        assert_eq!(ask(port, "POST", "/p", &large, "a").brief(), "200 a");
+    }
+    let n_closed = strangers.iter().filter(|it| it.is_closed()).count();
+    assert!((1..200).contains(&n_closed), "{n_closed}");
+}
+
+#[test]
 fn what_waits_for_its_answer_gets_it_at_a_stop() {
     let rest = "pipeline: {threads: 2, processors: [{switch: [{check: 'content() == \"a\"', processors: [{sleep: \
                 {duration: 1s}}]}]}]}\noutput: {sync_response: {}}";

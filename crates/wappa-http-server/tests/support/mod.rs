@@ -286,6 +286,13 @@ impl Client {
         });
     }
 
+    /// Whether the server has closed the connection, on which it says nothing.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut stream = self.0.get_ref();
+        stream.set_nonblocking(true).expect("it can be set");
+        !stream.read(&mut [0]).is_err_and(|err| err.kind() == io::ErrorKind::WouldBlock)
+    }
+
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
