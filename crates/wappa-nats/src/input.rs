@@ -17,7 +17,7 @@ use crate::{
     auth::AuthConfig,
     connection::{Endpoint, Link, lint_urls},
     headers,
-    pump::{Backlog, OVERHEAD_BYTES, next_ready},
+    pump::{Backlog, OVERHEAD_BYTES, content, next_ready},
 };
 
 pub(crate) const COMPONENT: Component = Component::input::<NatsConfig>("nats").categories(&["Services"]);
@@ -279,7 +279,7 @@ fn read(message: async_nats::Message) -> (Message, Option<(Subject, Arc<Reply>)>
         (Bytes::from_static(b"nats_subject"), Value::text(subject.as_str())),
         (Bytes::from_static(b"nats_reply_subject"), Value::text(reply.as_ref().map_or("", |it| it.as_str()))),
     ];
-    let mut read = Message::new(payload);
+    let mut read = Message::new(content(payload));
     *read.metadata_mut() = Metadata::from_pairs(own.into_iter().chain(headers::pairs(headers.as_ref())));
     let reply = reply.map(|to| {
         let slot = Arc::new(Reply::default());

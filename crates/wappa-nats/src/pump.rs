@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, future::pending, pin::Pin};
 
 use async_nats::{Message, Subscriber};
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use wappa_component::{PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX};
 use wappa_net::{Closed, Fed, Feeder};
@@ -15,6 +16,17 @@ pub(crate) const OVERHEAD_BYTES: usize = 768;
 
 /// So many bytes are enough to be taken at once: a message may be large.
 const TAKEN_BYTES_MAX: usize = 2 * PARCEL_BYTES_MAX;
+
+/// Contents that are so large have a buffer of the client alone, which may be twice as large.
+const ALONE_BYTES_MIN: usize = 64 * 1024;
+
+/// The content of a message, which holds no more memory than it needs: it may wait for long.
+pub(crate) fn content(payload: Bytes) -> Bytes {
+    match ALONE_BYTES_MIN <= payload.len() {
+        true => Bytes::copy_from_slice(&payload),
+        false => payload,
+    }
+}
 
 /// What has come, in order, up to about what a parcel holds; waits for the first. `None`: the subscription is over.
 ///

@@ -577,22 +577,23 @@ impl Consumer {
         if active.open.is_some() {
             return self.collect_from(id);
         }
-        let (taken, filled) = self.take_from(id, room);
+        let (taken, mut n_bytes, filled) = self.take_from(id, room);
         let Some(active) = self.active.get(&id) else { return filled };
-        let mut builder = Builder::default();
+        let mut builder = Builder::for_bytes(n_bytes);
         for record in self.records_of(&taken) {
+            n_bytes -= record.n_bytes();
             builder.push(record);
             if builder.is_full() {
-                self.hand_over(active, std::mem::take(&mut builder));
+                self.hand_over(active, std::mem::replace(&mut builder, Builder::for_bytes(n_bytes)));
             }
         }
         self.hand_over(active, builder);
         filled
     }
 
-    /// Takes what is there of a partition, up to so many messages and about a parcel.
-    fn take_from(&mut self, id: u64, room: usize) -> (Vec<Taken>, Filled) {
-        let Some(active) = self.active.get_mut(&id) else { return (Vec::new(), Filled::Empty) };
+    /// Takes what is there of a partition, up to so many messages and about a parcel; with how many bytes it is.
+    fn take_from(&mut self, id: u64, room: usize) -> (Vec<Taken>, usize, Filled) {
+        let Some(active) = self.active.get_mut(&id) else { return (Vec::new(), 0, Filled::Empty) };
         let n_max = active.at_once.min(room).max(1);
         let mut taken = Vec::with_capacity(n_max);
         active.fetched.take(n_max, &mut taken);
@@ -602,7 +603,7 @@ impl Consumer {
             active.at_once = (PARCEL_BYTES_MAX / each).clamp(1, PARCEL_MESSAGES_MAX);
         }
         let filled = if taken.len() < n_max { Filled::Empty } else { Filled::More };
-        (taken, filled)
+        (taken, n_bytes, filled)
     }
 
     /// What was taken; what the library says beside messages is told to the listener.
@@ -620,7 +621,7 @@ impl Consumer {
     /// Reads for batches, about a parcel. There is room for one: what is over the limit by then is less than that.
     fn collect_from(&mut self, id: u64) -> Filled {
         let (options, client) = (Arc::clone(&self.options), Arc::clone(&self.client));
-        let (taken, filled) = self.take_from(id, PARCEL_MESSAGES_MAX);
+        let (taken, _, filled) = self.take_from(id, PARCEL_MESSAGES_MAX);
         for record in self.records_of(&taken) {
             let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
             let (partition, name) = (Arc::clone(&active.partition), active.name.clone());

@@ -140,6 +140,8 @@ impl fmt::Debug for Records {
 /// Records that are put together.
 #[derive(Default)]
 pub(crate) struct Builder {
+    /// How large the buffer becomes, as far as that is known: it is kept as long as one of its messages is.
+    room: usize,
     buffer: Vec<u8>,
     ranges: Vec<Range>,
     entries: Vec<Entry>,
@@ -147,6 +149,13 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
+    /// For records of which there are so many bytes, in one buffer or in several.
+    pub(crate) fn for_bytes(n_bytes: usize) -> Builder {
+        // What is larger than a parcel is divided.
+        let room = if n_bytes <= 2 * PARCEL_BYTES_MAX { n_bytes } else { PARCEL_BYTES_MAX };
+        Builder { room, ..Builder::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -162,6 +171,9 @@ impl Builder {
     }
 
     pub(crate) fn push(&mut self, record: Record<'_>) {
+        if self.entries.is_empty() {
+            self.buffer.reserve_exact(self.room.max(record.n_bytes()));
+        }
         let payload = record.payload();
         let range = self.append(payload.unwrap_or_default());
         let key = record.key().map(|it| self.append(it));

@@ -29,7 +29,7 @@ use crate::{
     auth::AuthConfig,
     connection::{Endpoint, Link, lint_urls},
     headers,
-    pump::{Backlog, OVERHEAD_BYTES, next_ready},
+    pump::{Backlog, OVERHEAD_BYTES, content, next_ready},
 };
 
 pub(crate) const COMPONENT: Component =
@@ -441,7 +441,7 @@ fn read_one(message: async_nats::Message, reply: &str) -> Message {
     let of_reply = described(reply).into_iter().flatten().filter(|it| !it.1.is_empty());
     let of_reply = of_reply.map(|(key, text)| (Bytes::from_static(key.as_bytes()), Value::text(text)));
     let headers = headers::pairs(headers.as_ref()).filter(|(_, value)| 0 < value.text_len());
-    let mut read = Message::new(payload);
+    let mut read = Message::new(content(payload));
     *read.metadata_mut() = Metadata::from_pairs(own.into_iter().chain(of_reply).chain(headers));
     read
 }
