@@ -179,7 +179,7 @@ function draw() {
   for (const it of order) {
     if (it.role === "more") { const more = make("p", { class: "part", text: it.name }); place(more, it, picture.part); canvas.append(more); continue; }
     const box = make("button", { type: "button", class: "part " + it.role, "data-path": it.path, "aria-expanded": "false", on: { click: () => open(it, box) } },
-      make("span", { class: "name", text: it.name }), make("span", { class: "dot" }), make("span", { class: "tag", text: "bottleneck" }),
+      make("span", { class: "name", text: it.name }), make("span", { class: "dot" }),
       make("span", { class: "label", text: it.label }), make("span", { class: "rate" }), make("span", { class: "more" }),
       make("span", { class: "load" }, make("i")));
     place(box, it, picture.part);
@@ -238,8 +238,9 @@ function showNumbers() {
     const [rate, more] = [box.querySelector(".rate"), box.querySelector(".more")];
     const fails = now && now.kind !== "input" ? now.failed : 0;
     write(rate, isDown ? "not connected" : now ? count(now.kind === "input" ? now.in : now.out) + " /s" : "");
-    write(more, fails ? count(fails) + " failed" : now?.held !== undefined ? size(now.held) : now?.p99 !== undefined ? time(now.p99) : "");
-    more.className = fails ? "more fails" : "more";
+    const isSlow = path === slow && !isDown;
+    write(more, isSlow ? "bottleneck" : fails ? count(fails) + " failed" : now?.held !== undefined ? size(now.held) : now?.p99 !== undefined ? time(now.p99) : "");
+    more.className = isSlow ? "more slow" : fails ? "more fails" : "more";
     const busy = now?.busy === undefined || now.kind === "buffer" ? 0 : now.kind === "processor" ? now.busy / (stream?.threads || 1) : now.busy;
     box.querySelector(".load i").style.width = Math.min(100, busy * 100) + "%";
     box.setAttribute("aria-label", [it.role, it.name, it.label, rate.textContent, fails ? count(fails) + " failed" : "", path === slow ? "bottleneck" : ""].filter(Boolean).join(", "));
@@ -319,6 +320,7 @@ const LEVELS = ["bad", "warn", "good"];
 function showStreams() {
   const isMany = look.streams.length > 1 || look.streams.some((it) => it.name);
   at("pick").hidden = at("all").hidden = !isMany;
+  write(at("flow-of"), isMany ? chosen : "");
   if (!isMany) return;
   const states = new Map(look.streams.map((it) => [it.name, state(it)]));
   const all = [...look.streams].sort((one, other) => LEVELS.indexOf(states.get(one.name)[0]) - LEVELS.indexOf(states.get(other.name)[0]));

@@ -80,7 +80,9 @@ impl Layout {
         }
         for (way, pass) in flow.ways.iter().zip(&pass_rows).filter(|(it, _)| !it.is_use) {
             let column = if pass.is_some() { columns[way.from] + 1 } else { columns[way.to] };
-            gaps[column] = gaps[column].max(way.text.chars().count() * 7 + 40);
+            if !way.text.is_empty() {
+                gaps[column] = gaps[column].max(way.text.chars().count() * 7 + 40);
+            }
         }
         let mut lefts = Vec::new();
         let mut x = MARGIN;

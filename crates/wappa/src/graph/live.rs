@@ -9,7 +9,7 @@ use super::{
 };
 
 /// There is room for a name, a label and a line of numbers.
-const SIZES: Sizes = Sizes { height: 92, row: 122, width_min: 172, gap: 40, character: 9 };
+const SIZES: Sizes = Sizes { height: 92, row: 122, width_min: 172, gap: 30, character: 9 };
 
 /// The picture of a config that may be shown.
 pub(crate) fn picture(shown: &Node, registry: &dyn Registry) -> Picture {
