@@ -15,12 +15,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether what is at one place is part of what is at the other.
-    pub fn overlaps(&self, other: &Place) -> bool {
-        let n = self.path.len().min(other.path.len());
-        self.is_metadata == other.is_metadata && self.path[..n] == other.path[..n]
-    }
-
     /// Whether it is of the metadata, and not in the document.
     pub fn is_metadata(&self) -> bool {
         self.is_metadata
@@ -185,23 +179,5 @@ mod tests {
         check("root = match { this.b => this.c }", ".b .c", ".");
         check("root = [this.a, {\"b\": this.c}].index(this.d)", ".a .c .d", ".");
         check("root = content().uppercase()", "", ".");
-    }
-
-    #[test]
-    fn places_overlap() {
-        let place = |text: &str| {
-            let program = Program::parse(&format!("root = {text}"), &Environment::default());
-            program.expect("it is a mapping").read().remove(0)
-        };
-        for (one, other, overlaps) in [
-            ("this.a", "this.a.b", true),
-            ("this.a", "this.ab", false),
-            ("this", "this.a", true),
-            ("@", "@a", true),
-            ("@a", "this.a", false),
-        ] {
-            assert_eq!(place(one).overlaps(&place(other)), overlaps, "{one} {other}");
-            assert_eq!(place(other).overlaps(&place(one)), overlaps, "{other} {one}");
-        }
     }
 }

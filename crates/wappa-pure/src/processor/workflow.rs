@@ -22,8 +22,9 @@ pub(super) const COMPONENT: Component =
 /// Runs several branches, each behind those whose results it needs, and writes into each message what became of them.
 ///
 /// A branch is what the processor [`branch`](branch.md) is. What its `request_map` reads and another one's `result_map` assigns
-/// decides which is first, unless `order` says it. Branches that do not need each other are a tier: each of them sees the
-/// messages as they were before the tier.
+/// decides which is first, unless `order` says it: one that reads `this.a.b` comes behind those that assign `root.a.b`,
+/// `root.a` or `root`, and not behind one that assigns a part of it. Branches that do not need each other are a tier: each of
+/// them sees the messages as they were before the tier.
 ///
 /// # Examples
 ///
@@ -171,18 +172,15 @@ impl<'a> Assigned<'a> {
         self.0[at].branches.push(branch);
     }
 
-    /// Marks who assigns what is read: that, all of which it is a part, or a part of it.
+    /// Marks who assigns what is read, or all of which it is a part. Who assigns a part of it only is not waited for, as in
+    /// Bento: else two branches that are given the whole document would wait for each other.
     fn mark(&self, path: &[String], is_needed: &mut [bool]) {
         let mut at = &self.0[0];
+        at.branches.iter().for_each(|it| is_needed[*it] = true);
         for name in path {
-            at.branches.iter().for_each(|it| is_needed[*it] = true);
             let Some(below) = at.below.get(name.as_str()) else { return };
             at = &self.0[*below];
-        }
-        let mut left = vec![at];
-        while let Some(at) = left.pop() {
             at.branches.iter().for_each(|it| is_needed[*it] = true);
-            left.extend(at.below.values().map(|it| &self.0[*it]));
         }
     }
 }
@@ -198,8 +196,7 @@ fn needed(all: &[Needs]) -> Vec<Vec<bool>> {
     let of = |(idx, branch): (usize, &Needs)| {
         let mut read: Vec<_> = branch.read.iter().collect();
         read.sort_unstable();
-        // Who reads something reads all of its parts.
-        read.dedup_by(|part, whole| whole.overlaps(part));
+        read.dedup();
         let mut is_needed = vec![false; all.len()];
         for place in read {
             if place.is_metadata() { &metadata } else { &document }.mark(place.path(), &mut is_needed);
@@ -633,7 +630,10 @@ mod tests {
     #[test]
     fn tiers_by_what_is_needed() {
         check_tiers(&[("c", "root = this.x.y", "root.z = 1"), ("b", "root = this.w", "root.x = 1"), ("a", "root = 1", "root.x.y.z = 1")], "a b | c");
-        check_tiers(&[("whole", "root = this", "root.end = 1"), ("part", "root = this.p", "root.q = 1"), ("p", "root = 1", "root.p.r = 1")], "p | part | whole");
+        check_tiers(&[("whole", "root = this", "root.end = 1"), ("part", "root = this.p", "root.q = 1"), ("p", "root = 1", "root.p.r = 1")], "p part whole");
+        check_tiers(&[("one", "root = this", "root.one = 1"), ("two", "root = this", "root.two = 1")], "one two");
+        check_tiers(&[("all", "root = 1", "root = 1"), ("part", "root = this.p", "root.q = 1"), ("whole", "root = this", "root.r = 1")], "all | part whole");
+        check_tiers(&[("both", "root.a = this.x\nroot.b = this.x.y", "root.q = 1"), ("y", "root = 1", "root.x.y = 1")], "y | both");
         check_tiers(&[("meta", "root = @k", "root.k = 1"), ("k", "root = this.k", "meta k = 1")], "failed to automatically resolve DAG, circular dependencies detected for branches: [k meta]");
         check_tiers(&[("self", "root = this.a", "root.a = 1"), ("other", "root = @a", "meta b = 1")], "other self");
         let names: Vec<String> = (0..=BRANCHES_MAX).map(|it| it.to_string()).collect();
