@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::{
     Request, StatusCode,
     body::{Body, Incoming},
+    header::LOCATION,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -26,7 +27,7 @@ use wappa_net::{Address, Bound, Place, Places, Quiet};
 use wappa_spec::HttpConfig;
 
 use crate::{
-    answer::{Answer, error},
+    answer::{Answer, error, header_value, plain, with},
     auth::BasicAuth,
     cors::Cors,
     escapes,
@@ -348,6 +349,18 @@ async fn http2(
     }
 }
 
+/// Says where a path is that is written more simply.
+fn moved(mut place: String, query: Option<&str>) -> Answer {
+    if let Some(query) = query {
+        place.push('?');
+        place.push_str(query);
+    }
+    match header_value(place.as_bytes()) {
+        Some(place) => with(plain(StatusCode::MOVED_PERMANENTLY, ""), LOCATION, place),
+        None => error(StatusCode::BAD_REQUEST, "400 Bad Request: malformed URI"),
+    }
+}
+
 impl Shared {
     async fn answer(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
         if let Some(mistake) = host::mistake(&request) {
@@ -365,6 +378,9 @@ impl Shared {
 
     async fn route(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
         let path = escapes::path(request.uri().path());
+        if let Some(place) = escapes::clean(&path) {
+            return moved(place, request.uri().query());
+        }
         let Some((Found { handler, vars }, path)) = self.find(&path) else {
             return error(StatusCode::NOT_FOUND, "404 page not found");
         };

@@ -218,6 +218,22 @@ fn whoever_is_too_many_waits_and_whoever_is_idle_goes() {
 }
 
 #[test]
+fn a_path_that_is_not_simple_is_elsewhere() {
+    let (_running, port) = start("path: /p", "output: {sync_response: {}}");
+    for (path, place) in [
+        ("//p", "/p"),
+        ("/./p?x=%20", "/p?x=%20"),
+        ("/a/../p", "/p"),
+        ("//evil.example/%2e%2e//a b", "/a%20b"),
+        ("/p//%0d%0aX:1", "/p/%0D%0AX:1"),
+    ] {
+        let answer = ask(port, "POST", &path.replace(' ', "%20"), "", "a");
+        assert_eq!((answer.status, answer.header("location")), (301, Some(place)), "{path}");
+    }
+    assert_eq!(ask(port, "POST", "/p/", "", "a").status, 404);
+}
+
+#[test]
 fn heads_that_are_not_whole_have_a_bound_in_common() {
     let (running, port) = start("path: /p, idle_timeout: 1h", "output: {sync_response: {}}");
     let head = format!("POST /p HTTP/1.1\r\nX-A: {}", "a".repeat(60 * 1024));

@@ -277,15 +277,31 @@ impl Endpoint {
         let mut failures = Vec::new();
         for server in &self.servers {
             let got = timeout(CONNECT_MAX, foreign_future(get(server.clone(), self.tls.clone()))).await;
-            match got.unwrap_or_else(|_| Ok(Err("the server does not answer".to_string()))).flatten() {
+            match got.unwrap_or_else(|_| Ok(Err(SILENT.to_string()))).flatten() {
                 Ok(got) => return Ok(got),
                 Err(text) => {
+                    let is_encrypted = server.is_encrypted || self.tls.is_enabled();
                     let text = said(&text, server.info.password());
+                    let text = format!("{text}{}", way_out(&text, is_encrypted));
                     failures.push(format!("dial {}: {text}", server.place.shown()));
                 }
             }
         }
         Err(failures.join("; "))
+    }
+}
+
+/// What is said of a server that has let us connect and says nothing.
+const SILENT: &str = "the server does not answer";
+
+/// What may be wrong where an attempt to connect ends like this.
+fn way_out(text: &str, is_encrypted: bool) -> &'static str {
+    match is_encrypted {
+        true if text == SILENT => ": is this a port without TLS (`redis://`, `tls`)?",
+        false if text.ends_with("connection reset by peer") => {
+            ": is this a port with TLS (`rediss://`, `tls`)?"
+        }
+        _ => "",
     }
 }
 

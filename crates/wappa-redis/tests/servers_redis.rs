@@ -431,6 +431,27 @@ fn a_server_that_takes_connections_and_never_answers_is_given_up() {
     assert_eq!(running.drain().fault, None);
 }
 
+/// A port without TLS waits for the end of a line that never comes, and one with TLS hangs up on whoever does not speak it.
+#[test]
+fn who_is_alone_with_tls_is_told_the_way_out() {
+    let plain = strange_server(|mut stream| _ = stream.read_to_end(&mut Vec::new()));
+    let encrypted = strange_server(|mut stream| {
+        // What is not read when it is closed makes the system say more than that it is.
+        _ = stream.read(&mut [0; 1]);
+    });
+    let running = Running::start(&format!(
+        "input: {{ redis_pubsub: {{ url: 'rediss://{plain}', channels: [c] }} }}\noutput: {{ redis_list: {{ url: 'redis://{encrypted}', key: out }} }}\n"
+    ));
+    running.log.line_with(&format!(
+        "Failed to connect to redis_list: dial {encrypted}: connection reset by peer: is this a port with TLS (`rediss://`, `tls`)?"
+    ));
+    running.log.line_with(&format!(
+        "Failed to connect to redis_pubsub: dial {plain}: the server does not answer: is this a port without TLS (`redis://`, `tls`)?"
+    ));
+    running.stop.cut();
+    running.join();
+}
+
 /// Whatever a server sends without end, what is kept of it is bounded.
 #[test]
 fn a_server_that_sends_without_end_is_given_up() {
