@@ -19,6 +19,7 @@ mod cache;
 mod cause;
 mod component;
 mod context;
+mod contexts;
 mod counted;
 pub mod cutter;
 mod decoding;
@@ -64,6 +65,7 @@ pub use crate::{
         BuildRateLimit, BuildScanner, BuildTracer, Built, Component,
     },
     context::{AbandonHook, Builder, Context, EachOnce, Services, Surroundings},
+    contexts::Contexts,
     counted::counted,
     decoding::Decoding,
     delivery::{Answer, Delivery, Desk, Flight, Landing, is_stopped, stopped},

@@ -29,7 +29,7 @@ impl Messages {
         Messages { ranges: None, made: OnceLock::from(messages) }
     }
 
-    /// Each with its index as its origin. Those that are more than their bytes are made at once.
+    /// Each with its index as its origin. Those that are more than their bytes and a context are made at once.
     pub(crate) fn of_slices(slices: Slices) -> Messages {
         match slices.form {
             None => Messages::of_ranges(slices, 0),

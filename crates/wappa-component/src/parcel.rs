@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 use wappa_message::{Context, Mark, Message, Metadata};
 
-use crate::{Ack, Batches, Failure, Form, Growth, Order, Part};
+use crate::{Ack, Batches, Contexts, Failure, Form, Growth, Order, Part};
 
 /// The most messages a parcel holds, unless one batch is larger.
 pub const PARCEL_MESSAGES_MAX: usize = 256;
@@ -120,6 +120,14 @@ fn size_of(stretch: &Stretch) -> usize {
     }
 }
 
+/// The index of a message, its origin, and its context.
+pub(crate) type InContext = (usize, u32, Arc<Context>);
+
+/// Those that have a context, by index and in order.
+pub(crate) fn contexts_of(messages: &[Message]) -> impl Iterator<Item = (usize, &Arc<Context>)> {
+    messages.iter().enumerate().filter_map(|(idx, it)| Some((idx, it.context()?)))
+}
+
 /// Whether each message is the one that was read with its index, in the batch it was read in.
 fn has_own_origins(part: &Part, ack: &Ack) -> bool {
     let are_batches = part.n_places() == part.n_batches();
@@ -156,7 +164,9 @@ pub struct Slices {
     pub metadata: Metadata,
     /// What the messages are beside their bytes, if they are anything.
     pub form: Option<Arc<dyn Form>>,
-    /// What the form counts the first of these messages as.
+    /// Those that have a context, by the same numbers as the form's.
+    pub contexts: Contexts,
+    /// The number of the first of these messages, as the form counts them.
     pub first: usize,
 }
 
@@ -187,6 +197,15 @@ impl Slices {
                 form.shape(self.first + idx, message);
             }
         }
+        for (idx, context) in self.contexts() {
+            messages[n_before + idx].set_context(Arc::clone(context));
+        }
+    }
+
+    /// Those that have a context, by index and in order, as long as no messages are made of them.
+    pub fn contexts(&self) -> impl Iterator<Item = (usize, &Arc<Context>)> {
+        let within = self.contexts.within(self.first..self.first + self.ranges.len());
+        within.map(|(number, context)| (number - self.first, context))
     }
 
     fn bytes(&self, idx: usize) -> Bytes {
@@ -203,6 +222,10 @@ impl Slices {
         let mut message = Message::of_input(bytes, self.metadata.clone(), origin);
         if let Some(form) = &self.form {
             form.shape(self.first + idx, &mut message);
+        }
+        let number = self.first + idx;
+        if let Some((_, context)) = self.contexts.within(number..number + 1).next() {
+            message.set_context(Arc::clone(context));
         }
         message
     }
@@ -221,7 +244,8 @@ impl Slices {
     pub fn split_off(&mut self, n_messages: usize) -> Slices {
         let ranges = self.ranges.split_off(n_messages);
         let (buffer, metadata, form) = (self.buffer.clone(), self.metadata.clone(), self.form.clone());
-        Slices { buffer, ranges, metadata, form, first: self.first + n_messages }
+        let contexts = self.contexts.clone();
+        Slices { buffer, ranges, metadata, form, contexts, first: self.first + n_messages }
     }
 
     /// The size of each message's content, in bytes.
@@ -241,29 +265,6 @@ impl Slices {
             self.make(bytes, idx, 0)
         };
         indices().map(message).collect()
-    }
-}
-
-/// What messages are, some of which have a context.
-#[derive(Debug)]
-struct InContext {
-    form: Option<Arc<dyn Form>>,
-    /// By what the form counts them as, in order.
-    contexts: Vec<(usize, Arc<Context>)>,
-}
-
-impl Form for InContext {
-    fn shape(&self, idx: usize, message: &mut Message) {
-        if let Some(form) = &self.form {
-            form.shape(idx, message);
-        }
-        if let Ok(at) = self.contexts.binary_search_by_key(&idx, |(idx, _)| *idx) {
-            message.set_context(Arc::clone(&self.contexts[at].1));
-        }
-    }
-
-    fn has_contexts(&self) -> bool {
-        true
     }
 }
 
@@ -363,8 +364,9 @@ impl Parcel {
         }
         match self.content {
             Content::Slices(ref mut slices) => {
-                let contexts = contexts.into_iter().map(|(idx, it)| (slices.first + idx, it)).collect();
-                slices.form = Some(Arc::new(InContext { form: slices.form.take(), contexts }));
+                let first = slices.first;
+                slices.contexts =
+                    slices.contexts.with(contexts.into_iter().map(|(idx, it)| (first + idx, it)));
             }
             content => {
                 let mut part = match content {
@@ -380,16 +382,39 @@ impl Parcel {
         self
     }
 
-    /// Whether a message may have a context; where none can have one that is told without a look at them.
-    pub(crate) fn may_have_contexts(&self) -> bool {
-        let of = |it: &Slices| it.form.as_ref().is_some_and(|it| it.has_contexts());
+    /// Those messages that have a context, by index and in order, with their origins. Nothing is made for that.
+    pub(crate) fn contexts(&self) -> Vec<InContext> {
         match &self.content {
-            Content::Slices(slices) => of(slices),
-            Content::Part(part) => part.slices().is_none_or(of),
-            Content::Stretches(stretches, _) => stretches.iter().any(|it| match it {
-                Stretch::Slices(slices) => of(slices),
-                Stretch::Messages(_) => true,
-            }),
+            Content::Slices(slices) => {
+                slices.contexts().map(|(idx, it)| (idx, idx as u32, Arc::clone(it))).collect()
+            }
+            Content::Part(part) => {
+                part.contexts().map(|(idx, it)| (idx, part.origin(idx), Arc::clone(it))).collect()
+            }
+            Content::Stretches(stretches, _) => {
+                let (mut all, mut first) = (Vec::new(), 0);
+                for stretch in stretches {
+                    let mut push = |idx: usize, it: &Arc<Context>| {
+                        all.push((first + idx, (first + idx) as u32, Arc::clone(it)));
+                    };
+                    match stretch {
+                        Stretch::Slices(slices) => slices.contexts().for_each(|(idx, it)| push(idx, it)),
+                        Stretch::Messages(messages) => {
+                            contexts_of(messages).for_each(|(idx, it)| push(idx, it));
+                        }
+                    }
+                    first += stretch.n_messages();
+                }
+                all
+            }
+        }
+    }
+
+    /// The origin of a message.
+    pub(crate) fn origin(&self, idx: usize) -> u32 {
+        match &self.content {
+            Content::Part(part) => part.origin(idx),
+            Content::Slices(_) | Content::Stretches(..) => idx as u32,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Parts: a run of whole batches, the unit of work.
 
-use std::{mem, ops::Range};
+use std::{mem, ops::Range, sync::Arc};
 
-use wappa_message::Message;
+use wappa_message::{Context, Message};
 
-use crate::{Slices, messages::Messages};
+use crate::{Slices, messages::Messages, parcel::contexts_of};
 
 /// Where the batches of a run of messages end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +199,15 @@ impl Part {
     /// writes bytes and needs no messages.
     pub fn slices(&self) -> Option<&Slices> {
         self.messages.slices()
+    }
+
+    /// Those messages that have a context, by index and in order. No messages are made for that.
+    pub fn contexts(&self) -> impl Iterator<Item = (usize, &Arc<Context>)> {
+        let (of_slices, of_messages) = match self.slices() {
+            Some(slices) => (Some(slices.contexts()), None),
+            None => (None, Some(contexts_of(self.messages()))),
+        };
+        of_slices.into_iter().flatten().chain(of_messages.into_iter().flatten())
     }
 
     /// The origin of a message.

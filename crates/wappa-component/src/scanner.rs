@@ -92,11 +92,6 @@ pub trait Form: fmt::Debug + Send + Sync {
     /// Makes a message, which has the bytes of its range as its content, what it is. `idx` counts the ranges that were found
     /// together.
     fn shape(&self, idx: usize, message: &mut Message);
-
-    /// Whether it gives messages a context.
-    fn has_contexts(&self) -> bool {
-        false
-    }
 }
 
 /// The messages found, as ranges of the scanned data.

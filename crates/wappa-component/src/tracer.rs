@@ -27,7 +27,7 @@ pub use self::{
     sampling::Sampling,
 };
 use self::{ids::Ids, sampling::Sampler};
-use crate::Services;
+use crate::{Part, Services};
 
 /// Labels and paths in spans are no longer than so many bytes.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -65,8 +65,8 @@ pub struct SpanData {
     pub is_entry: bool,
     /// The trace and the span that it is linked to.
     pub link: Option<(u128, u64)>,
-    /// What is to say of this one alone.
-    pub attributes: Vec<(&'static str, Attribute)>,
+    /// How many messages were worked on together, this one among them.
+    pub n_together: usize,
 }
 
 /// What all spans of one place in a stream have in common.
@@ -74,17 +74,8 @@ pub struct SpanData {
 pub struct SpanOf {
     /// What is done: `input_kafka`, `mapping`.
     pub name: Box<str>,
-    /// Where: the component's label, unless it has none, and its path.
+    /// Where: the component's label, unless it has none, and its path; and what else there is to say.
     pub attributes: Vec<(&'static str, Box<str>)>,
-}
-
-/// The value of an attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// A text.
-    Text(Arc<str>),
-    /// A number.
-    Int(i64),
 }
 
 /// Decides which messages are traced, and takes their spans. By default none is. Cloning shares.
@@ -126,10 +117,21 @@ pub struct Entered {
     context: Arc<Context>,
 }
 
-/// The span of a message that is traced.
+/// The span of a message that is traced, which has this context.
+#[inline]
+pub fn span_of(context: &Context) -> Option<&Span> {
+    context.span.as_ref().filter(|span| span.is_sampled && !context.is_linked)
+}
+
+/// The context of a message, if it is traced.
 #[inline]
 pub fn traced(message: &Message) -> Option<&Arc<Context>> {
-    message.context().filter(|it| it.span.as_ref().is_some_and(|span| span.is_sampled && !it.is_linked))
+    message.context().filter(|it| span_of(it).is_some())
+}
+
+/// Those messages of a part that are traced, by index and in order, with their contexts and spans: of so many spans are told.
+pub fn traced_of(part: &Part) -> impl Iterator<Item = (usize, &Arc<Context>, &Span)> {
+    part.contexts().filter_map(|(idx, context)| Some((idx, context, span_of(context)?))).take(TOGETHER_MAX)
 }
 
 /// Now, in nanoseconds of Unix time.
@@ -220,6 +222,13 @@ impl SpanPlace {
         OpenSpan { span, parent_id: parent.span_id, of, began_ns, link: None, is_entry: false }
     }
 
+    /// The same, of whose spans this is to say as well.
+    pub fn saying(&self, attributes: impl IntoIterator<Item = (&'static str, Box<str>)>) -> SpanPlace {
+        let mut of = SpanOf::clone(&self.of);
+        of.attributes.extend(attributes);
+        SpanPlace { tracing: Arc::clone(&self.tracing), of: Arc::new(of) }
+    }
+
     /// The same component, doing something with another name.
     pub fn named(&self, name: &str) -> SpanPlace {
         let of = SpanOf { name: within(name).into(), attributes: self.of.attributes.clone() };
@@ -256,7 +265,7 @@ impl SpanPlace {
             if let Some(message) = messages.get_mut(idx) {
                 message.set_context(context);
             }
-            open.end(ended_ns, is_failed(idx), Vec::new())
+            open.end(ended_ns, is_failed(idx), 1)
         };
         self.give(entered.into_iter().map(end).collect());
     }
@@ -270,11 +279,11 @@ impl SpanPlace {
 }
 
 impl OpenSpan {
-    /// It ended then, and this is to say of it.
-    pub fn end(self, ended_ns: u64, is_failed: bool, attributes: Vec<(&'static str, Attribute)>) -> SpanData {
+    /// It ended then, and so many messages were worked on together.
+    pub fn end(self, ended_ns: u64, is_failed: bool, n_together: usize) -> SpanData {
         let OpenSpan { span, parent_id, of, began_ns, link, is_entry } = self;
         let ended_ns = ended_ns.max(began_ns);
-        SpanData { span, parent_id, of, began_ns, ended_ns, is_failed, is_entry, link, attributes }
+        SpanData { span, parent_id, of, began_ns, ended_ns, is_failed, is_entry, link, n_together }
     }
 }
 

@@ -160,7 +160,7 @@ impl Input for Outlet {
                 latency.record(world.now().saturating_sub(began));
                 tally.answer(n_origins, failures.len() as u64);
                 if let Some(spans) = spans {
-                    spans.end(0..n_origins as u32, failures.iter().map(|it| it.origin));
+                    spans.end_all(failures.iter().map(|it| it.origin));
                 }
                 inner.answer(failures);
             })

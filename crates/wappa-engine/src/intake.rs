@@ -228,13 +228,13 @@ impl Intake {
             true => {
                 let inner = Mutex::new(inner);
                 Ack::leased(n_origins as u32, move |origins: &[u32], failures: Vec<Failure>| {
-                    watch.see(origins.iter().copied(), &failures);
+                    watch.see(Answered::These(origins), &failures);
                     let news = inner.lock().unwrap_or_else(PoisonError::into_inner).settle(origins, failures);
                     news.tell();
                 })
             }
             false => Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
-                watch.see(0..n_origins as u32, &failures);
+                watch.see(Answered::All(n_origins), &failures);
                 inner.answer(failures);
             }),
         })
@@ -255,16 +255,31 @@ struct Watch {
     spans: Option<Unanswered>,
 }
 
+/// Which messages of a parcel were answered.
+enum Answered<'a> {
+    /// All that there are.
+    All(u64),
+    /// Those with these origins.
+    These(&'a [u32]),
+}
+
 impl Watch {
     /// These messages were answered, and these of them failed.
-    fn see(&self, origins: impl ExactSizeIterator<Item = u32>, failures: &[Failure]) {
-        let n_answered = origins.len() as u64;
+    fn see(&self, answered: Answered<'_>, failures: &[Failure]) {
+        let n_answered = match answered {
+            Answered::All(n_origins) => n_origins,
+            Answered::These(origins) => origins.len() as u64,
+        };
         self.latency.record(self.world.now().saturating_sub(self.began));
         self.unanswered.add(-(n_answered as i64));
         self.ages.end(self.began, n_answered);
         let is_failed = |it: &&Failure| !it.reason.is_unwanted();
         if let Some(spans) = &self.spans {
-            spans.end(origins, failures.iter().filter(is_failed).map(|it| it.origin));
+            let failed = failures.iter().filter(is_failed).map(|it| it.origin);
+            match answered {
+                Answered::All(_) => spans.end_all(failed),
+                Answered::These(origins) => spans.end(origins, failed),
+            }
         }
         let n_failed = failures.iter().filter(is_failed).count();
         self.tally.answer(n_answered, n_failed as u64);

@@ -1,7 +1,7 @@
 //! Spans of components, around them: an input's from the read to the answer, a processor's, an output's.
 //!
 //! In a stream without a tracer there are none of these. In one with a tracer, a part is looked through once for messages that
-//! are traced, and what is more is done for these alone.
+//! are traced, which of ranges of a buffer is a look at a short list, and what is more is done for these alone.
 
 use std::{
     collections::HashSet,
@@ -11,7 +11,7 @@ use std::{
 
 use wappa_component::{
     Outline, Part, WriteError,
-    tracer::{Attribute, OpenSpan, SpanData, SpanPlace, TOGETHER_MAX, traced, unix_ns},
+    tracer::{OpenSpan, SpanPlace, traced, traced_of, unix_ns},
 };
 use wappa_message::{Context, Mark, Source};
 
@@ -28,18 +28,31 @@ impl Unanswered {
         Unanswered { place: place.clone(), spans: Mutex::new(spans) }
     }
 
-    /// These were answered, and these of them did not arrive.
-    pub(crate) fn end(&self, origins: impl Iterator<Item = u32>, failed: impl Iterator<Item = u32>) {
+    /// All were answered, and these did not arrive.
+    pub(crate) fn end_all(&self, failed: impl Iterator<Item = u32>) {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = std::mem::take(&mut *spans);
+        let answered = spans.into_iter().filter_map(|(origin, open)| Some((origin, open?)));
+        self.tell(answered, failed);
+    }
+
+    /// These were answered, and these of them did not arrive.
+    pub(crate) fn end(&self, origins: &[u32], failed: impl Iterator<Item = u32>) {
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = origins.iter().filter_map(|origin| {
+            let at = spans.binary_search_by_key(origin, |(it, _)| *it).ok()?;
+            Some((*origin, spans[at].1.take()?))
+        });
+        let answered: Vec<(u32, OpenSpan)> = answered.collect();
+        drop(spans);
+        self.tell(answered.into_iter(), failed);
+    }
+
+    fn tell(&self, answered: impl Iterator<Item = (u32, OpenSpan)>, failed: impl Iterator<Item = u32>) {
         let ended_ns = unix_ns();
         let failed: HashSet<u32> = failed.collect();
-        let answered = origins.filter_map(|origin| {
-            let at = spans.binary_search_by_key(&origin, |(it, _)| *it).ok()?;
-            Some(spans[at].1.take()?.end(ended_ns, failed.contains(&origin), Vec::new()))
-        });
-        let answered: Vec<SpanData> = answered.collect();
-        drop(spans);
-        self.place.give(answered);
+        let end = |(origin, open): (u32, OpenSpan)| open.end(ended_ns, failed.contains(&origin), 1);
+        self.place.give(answered.map(end).collect());
     }
 }
 
@@ -66,18 +79,8 @@ impl ProcessorSpans {
 
     /// A processor is about to work on the part.
     pub(crate) fn begin(&self, part: &mut Part) -> Vec<Begun> {
-        // Ranges of a buffer have no contexts.
-        if part.slices().is_some() {
-            return Vec::new();
-        }
-        let mut begun = Vec::new();
         let mut began_ns = 0;
-        for (idx, message) in part.messages().iter().enumerate() {
-            if begun.len() == TOGETHER_MAX {
-                break;
-            }
-            let Some(context) = traced(message) else { continue };
-            let Some(span) = &context.span else { continue };
+        let begin = |(idx, context, span): (usize, &Arc<Context>, _)| {
             if began_ns == 0 {
                 began_ns = unix_ns();
             }
@@ -85,8 +88,9 @@ impl ProcessorSpans {
             let within = self
                 .is_parent
                 .then(|| Arc::new(Context { span: Some(open.span.clone()), ..Context::clone(context) }));
-            begun.push(Begun { idx, open, context: Arc::clone(context), within });
-        }
+            Begun { idx, open, context: Arc::clone(context), within }
+        };
+        let begun: Vec<Begun> = traced_of(part).map(begin).collect();
         if self.is_parent && !begun.is_empty() {
             let messages = part.messages_mut();
             for Begun { idx, within, .. } in &begun {
@@ -130,17 +134,9 @@ impl ProcessorSpans {
         let n_messages = before.messages_of(done);
         let spans = begun.into_iter().take_while(|it| it.idx < n_messages).map(|it| {
             let is_failed = failed.binary_search(&(Arc::as_ptr(&it.context) as usize)).is_ok();
-            it.open.end(ended_ns, is_failed, together(n_messages))
+            it.open.end(ended_ns, is_failed, n_messages)
         });
         self.place.give(spans.collect());
-    }
-}
-
-/// What took as long together is said to be of so many messages.
-fn together(n_messages: usize) -> Vec<(&'static str, Attribute)> {
-    match i64::try_from(n_messages) {
-        Ok(n) if 1 < n => vec![("messages", Attribute::Int(n))],
-        _ => Vec::new(),
     }
 }
 
@@ -155,17 +151,16 @@ fn tell_written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<()
         }
         Err(_) => true,
     };
-    let spans = part.messages().iter().enumerate().filter_map(|(idx, message)| {
-        let span = traced(message)?.span.as_ref()?;
+    let spans = traced_of(part).map(|(idx, _, span)| {
         let open = place.child_since(span, ended_ns.saturating_sub(took_ns));
-        Some(open.end(ended_ns, is_failed(idx), together(part.n_messages())))
+        open.end(ended_ns, is_failed(idx), part.n_messages())
     });
-    place.give(spans.take(TOGETHER_MAX).collect());
+    place.give(spans.collect());
 }
 
 /// An output's spans, of messages that were answered.
 pub(crate) fn written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
-    if part.slices().is_none() && part.messages().iter().any(|it| traced(it).is_some()) {
+    if traced_of(part).next().is_some() {
         tell_written(place, part, took_ns, result);
     }
 }

@@ -53,8 +53,7 @@ impl UnderWay<'_> {
     pub(crate) fn end(self, is_failed: bool) {
         if !self.spans.is_empty() {
             let ended_ns = unix_ns();
-            self.place
-                .give(self.spans.into_iter().map(|it| it.end(ended_ns, is_failed, Vec::new())).collect());
+            self.place.give(self.spans.into_iter().map(|it| it.end(ended_ns, is_failed, 1)).collect());
         }
     }
 }

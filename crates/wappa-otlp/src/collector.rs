@@ -175,7 +175,7 @@ impl BuildTracer for CollectorConfig {
             true => Sampling::Ratio(self.sampling.ratio.unwrap_or(0.0)),
             false => Sampling::AsParent,
         };
-        let encoder = Encoder::new(Tags::new(&self.tags));
+        let encoder = Encoder::new(&Tags::new(&self.tags));
         let senders = Senders::start(endpoints, &encoder, INTERVAL, &logger, metrics)?;
         Ok(Tracer::new(sampling, Arc::new(senders)))
     }

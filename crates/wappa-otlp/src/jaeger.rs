@@ -135,7 +135,7 @@ fn lint(config: &JaegerConfig, node: &Node, reader: &mut Reader<'_>) {
 impl BuildTracer for JaegerConfig {
     fn build(self, logger: Logger, metrics: &Metrics) -> Result<Tracer, BuildError> {
         let (endpoint, _) = self.endpoint().map_err(BuildError::new)?;
-        let encoder = Encoder::new(Tags::new(&self.tags));
+        let encoder = Encoder::new(&Tags::new(&self.tags));
         let interval = self.flush_interval.unwrap_or(INTERVAL);
         let senders = Senders::start(vec![endpoint], &encoder, interval, &logger, metrics)?;
         Ok(Tracer::new(Sampling::Ratio(self.sampler_param), Arc::new(senders)))

@@ -13,6 +13,7 @@ mod queue;
 mod sender;
 mod tags;
 mod wire;
+mod write;
 
 use wappa_component::Component;
 

@@ -155,7 +155,7 @@ mod tests {
             is_failed: false,
             is_entry: false,
             link: None,
-            attributes: Vec::new(),
+            n_together: 1,
         };
         std::iter::repeat_n(one, n)
     }

@@ -2,8 +2,6 @@
 
 use wappa_spec::Map;
 
-use crate::wire::{AnyValue, KeyValue, Value};
-
 /// The tags of a config, and the name of the service where they do not say it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tags(Vec<(String, String)>);
@@ -26,15 +24,8 @@ impl Tags {
         Tags(all)
     }
 
-    pub(crate) fn into_attributes(self) -> Vec<KeyValue> {
-        self.0.into_iter().map(|(key, value)| pair(&key, text(&value))).collect()
+    /// Key and value of each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
-}
-
-pub(crate) fn pair(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_string(), value: Some(AnyValue { value: Some(value) }) }
-}
-
-pub(crate) fn text(text: &str) -> Value {
-    Value::String(text.to_string())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wappa_message::{Began, Context};
 
-use super::{OpenSpan, SpanPlace, traced, unix_ns};
+use super::{OpenSpan, SpanPlace, span_of, unix_ns};
 use crate::Parcel;
 
 impl SpanPlace {
@@ -12,34 +12,25 @@ impl SpanPlace {
     /// it had, and linked to that, which ends before.
     #[must_use]
     pub fn put_in(&self, parcel: Parcel) -> Parcel {
-        if !parcel.may_have_contexts() {
-            return parcel;
-        }
         let mut contexts = Vec::new();
         let mut at_ns = 0;
-        for (idx, message) in parcel.messages().iter().enumerate() {
-            let Some((context, parent)) = traced(message).and_then(|it| Some((it, it.span.as_ref()?))) else {
-                continue;
-            };
+        for (idx, _, context) in &parcel.contexts() {
+            let Some(parent) = span_of(context) else { continue };
             if at_ns == 0 {
                 at_ns = unix_ns();
             }
             let (span, began) = (self.tracing.below(parent), Began { parent_id: parent.span_id, at_ns });
             let context = Context { span: Some(span), began: Some(began), ..Context::clone(context) };
-            contexts.push((idx, Arc::new(context)));
+            contexts.push((*idx, Arc::new(context)));
         }
         parcel.with_contexts(contexts)
     }
 
     /// The spans of the messages of a parcel that comes out of the buffer, by origin and in order.
     pub fn taken_out(&self, parcel: &Parcel) -> Vec<(u32, OpenSpan)> {
-        if !parcel.may_have_contexts() {
-            return Vec::new();
-        }
-        let messages = parcel.messages();
-        let open = messages.iter().filter_map(|message| {
-            let context = traced(message)?;
-            let (span, began) = (context.span.clone()?, context.began?);
+        let contexts = parcel.contexts();
+        let open = contexts.iter().filter_map(|(_, origin, context)| {
+            let (span, began) = (span_of(context)?.clone(), context.began?);
             let link = Some((span.trace_id, began.parent_id));
             let of = Arc::clone(&self.of);
             let open = OpenSpan {
@@ -50,7 +41,7 @@ impl SpanPlace {
                 link,
                 is_entry: false,
             };
-            Some((message.origin(), open))
+            Some((*origin, open))
         });
         open.collect()
     }

@@ -1,8 +1,11 @@
 //! Where traces begin, or enter this process: at an input.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
 
-use wappa_message::{Context, Message, Span};
+use wappa_message::{Context, Span};
 
 use super::{OpenSpan, SpanPlace, unix_ns};
 use crate::Parcel;
@@ -28,54 +31,81 @@ impl Roots {
     pub fn begin(&mut self, parcel: Parcel) -> (Parcel, Vec<(u32, OpenSpan)>) {
         let n_messages = parcel.n_messages();
         let keeps_ids = self.place.tracing.keeps_ids.load(Ordering::Relaxed);
-        let made = parcel.may_have_contexts().then(|| parcel.messages());
-        let made = made.as_deref().filter(|it| it.iter().any(|it| it.context().is_some()));
-        if made.is_none() && !keeps_ids && n_messages as u64 <= self.n_left_out {
+        let given = parcel.contexts();
+        if given.is_empty() && !keeps_ids && n_messages as u64 <= self.n_left_out {
             self.n_left_out -= n_messages as u64;
             return (parcel, Vec::new());
         }
-        let (contexts, spans) = self.begin_each(made, n_messages, keeps_ids);
-        (parcel.with_contexts(contexts), spans)
+        let mut begun = BegunSpans { at_ns: unix_ns(), contexts: Vec::new(), spans: Vec::new() };
+        let mut from = 0;
+        for (idx, origin, context) in given {
+            self.begin_between(&parcel, from..idx, keeps_ids, &mut begun);
+            self.begin_within(&context, keeps_ids, (idx, origin), &mut begun);
+            from = idx + 1;
+        }
+        self.begin_between(&parcel, from..n_messages, keeps_ids, &mut begun);
+        (parcel.with_contexts(begun.contexts), begun.spans)
     }
 
-    /// The contexts that messages are given, and the spans that are told of, by index and by origin.
-    fn begin_each(
+    /// Of messages without a context only those are looked at that begin a trace.
+    fn begin_between(
         &mut self,
-        made: Option<&[Message]>,
-        n_messages: usize,
+        parcel: &Parcel,
+        mut left: Range<usize>,
         keeps_ids: bool,
-    ) -> (Contexts, Vec<(u32, OpenSpan)>) {
-        let began_ns = unix_ns();
-        let (mut contexts, mut spans) = (Vec::new(), Vec::new());
-        for idx in 0..n_messages {
-            let message = made.and_then(|it| it.get(idx));
-            let origin = message.map_or(idx as u32, Message::origin);
-            let context = message.and_then(Message::context);
-            let (span, link) = match context.and_then(|it| Some((it.span.as_ref()?, it.is_linked))) {
-                Some((parent, false)) => (self.after(parent, began_ns), None),
-                Some((other, true)) => {
-                    (self.first(began_ns, keeps_ids), Some((other.trace_id, other.span_id)))
-                }
-                None => (self.first(began_ns, keeps_ids), None),
-            };
-            let began = match span {
-                Begun::Nothing if link.is_none() => continue,
-                Begun::Nothing => None,
-                Begun::Unrecorded(span) => Some(span),
-                Begun::Recorded(mut open) => {
-                    if let Some(way) = context.and_then(|it| it.came_as) {
-                        open.of = Arc::clone(&self.way(way).of);
-                    }
-                    open.link = link;
-                    let span = open.span.clone();
-                    spans.push((origin, open));
-                    Some(span)
-                }
-            };
-            let before = context.map(|it| Context::clone(it)).unwrap_or_default();
-            contexts.push((idx, Arc::new(Context { span: began, is_linked: false, ..before })));
+        begun: &mut BegunSpans,
+    ) {
+        loop {
+            let n_left_out = usize::try_from(self.n_left_out).unwrap_or(usize::MAX).min(left.len());
+            let idx = left.start + n_left_out;
+            if keeps_ids {
+                let unrecorded = |idx| (idx, context_of(self.place.tracing.unrecorded()));
+                begun.contexts.extend((left.start..idx).map(unrecorded));
+            }
+            self.n_left_out -= n_left_out as u64;
+            if idx == left.end {
+                return;
+            }
+            let open = self.first(begun.at_ns);
+            begun.contexts.push((idx, context_of(open.span.clone())));
+            begun.spans.push((parcel.origin(idx), open));
+            left.start = idx + 1;
         }
-        (contexts, spans)
+    }
+
+    /// The span of a message that has a context.
+    fn begin_within(
+        &mut self,
+        context: &Arc<Context>,
+        keeps_ids: bool,
+        (idx, origin): (usize, u32),
+        begun: &mut BegunSpans,
+    ) {
+        let mut link = None;
+        let mut span = match &context.span {
+            Some(parent) if !context.is_linked => self.after(parent, begun.at_ns),
+            other => {
+                link = other.as_ref().map(|it| (it.trace_id, it.span_id));
+                self.next(begun.at_ns, keeps_ids)
+            }
+        };
+        let own = match &mut span {
+            Begun::Nothing if link.is_none() => return,
+            Begun::Nothing => None,
+            Begun::Unrecorded(span) => Some(span.clone()),
+            Begun::Recorded(open) => {
+                if let Some(way) = context.came_as {
+                    open.of = Arc::clone(&self.way(way).of);
+                }
+                open.link = link;
+                Some(open.span.clone())
+            }
+        };
+        if let Begun::Recorded(open) = span {
+            begun.spans.push((origin, open));
+        }
+        let context = Context { span: own, is_linked: false, ..Context::clone(context) };
+        begun.contexts.push((idx, Arc::new(context)));
     }
 
     /// A span in the trace that somebody else has begun.
@@ -91,20 +121,22 @@ impl Roots {
         Begun::Unrecorded(span)
     }
 
-    /// The first span of a trace.
-    fn first(&mut self, began_ns: u64, keeps_ids: bool) -> Begun {
-        let tracing = &self.place.tracing;
+    /// The first span of a trace, unless it is none that is traced.
+    fn next(&mut self, began_ns: u64, keeps_ids: bool) -> Begun {
         match self.n_left_out.checked_sub(1) {
             Some(n) => {
                 self.n_left_out = n;
-                if keeps_ids { Begun::Unrecorded(tracing.unrecorded()) } else { Begun::Nothing }
+                if keeps_ids { Begun::Unrecorded(self.place.tracing.unrecorded()) } else { Begun::Nothing }
             }
-            None => {
-                self.n_left_out = tracing.sampler.n_left_out(&tracing.ids);
-                let (span, of) = (tracing.recorded(), Arc::clone(&self.place.of));
-                Begun::Recorded(OpenSpan { span, parent_id: 0, of, began_ns, link: None, is_entry: false })
-            }
+            None => Begun::Recorded(self.first(began_ns)),
         }
+    }
+
+    fn first(&mut self, began_ns: u64) -> OpenSpan {
+        let tracing = &self.place.tracing;
+        self.n_left_out = tracing.sampler.n_left_out(&tracing.ids);
+        let (span, of) = (tracing.recorded(), Arc::clone(&self.place.of));
+        OpenSpan { span, parent_id: 0, of, began_ns, link: None, is_entry: false }
     }
 
     fn way(&mut self, came_as: &'static str) -> &SpanPlace {
@@ -122,8 +154,18 @@ impl Roots {
     }
 }
 
-/// What messages are given, by index.
-type Contexts = Vec<(usize, Arc<Context>)>;
+/// What the messages of a parcel are given.
+struct BegunSpans {
+    at_ns: u64,
+    /// By index.
+    contexts: Vec<(usize, Arc<Context>)>,
+    /// What is told of, by origin.
+    spans: Vec<(u32, OpenSpan)>,
+}
+
+fn context_of(span: Span) -> Arc<Context> {
+    Arc::new(Context { span: Some(span), ..Context::default() })
+}
 
 /// What a message is given.
 enum Begun {

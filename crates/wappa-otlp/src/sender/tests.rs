@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use wappa_component::tracer::{Attribute, SpanOf};
+use wappa_component::tracer::SpanOf;
 use wappa_message::Span;
 use wappa_spec::Map;
 
@@ -56,7 +56,7 @@ fn spans(n: usize) -> Vec<SpanData> {
         is_failed: idx.is_multiple_of(2),
         is_entry: true,
         link: Some((1, 2)),
-        attributes: vec![("n", Attribute::Int(1)), ("text", Attribute::Text("x".into()))],
+        n_together: 2,
     };
     (0..n).map(one).collect()
 }
@@ -70,7 +70,7 @@ struct Traced {
 fn traced(address: &str, protocol: Protocol) -> Traced {
     let metrics = Metrics::default();
     let endpoint = Endpoint::new(address, false, protocol).expect("it is an address");
-    let encoder = Encoder::new(Tags::new(&Map::default()));
+    let encoder = Encoder::new(&Tags::new(&Map::default()));
     let interval = Duration::from_millis(1);
     let started = Senders::start(vec![endpoint], &encoder, interval, &Logger::silent(), &metrics);
     let senders = started.expect("a thread starts");

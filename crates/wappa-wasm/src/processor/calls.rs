@@ -1,17 +1,21 @@
 //! Spans of the calls in which a guest had a message.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use wappa_component::{
-    Context,
-    tracer::{Attribute, SpanPlace, TOGETHER_MAX, traced, unix_ns},
+    Context, Part,
+    tracer::{SpanPlace, traced_of, unix_ns},
 };
-use wappa_message::{Message, Span};
+use wappa_message::Span;
 
 /// Tells of calls, where anything is traced.
 pub(super) struct CallSpans {
     place: SpanPlace,
-    function: Arc<str>,
+    /// The version of the module that was called last, and where its spans are told of.
+    version: Mutex<Option<(u64, SpanPlace)>>,
 }
 
 /// The messages of a part that are traced, by index and in order.
@@ -19,29 +23,43 @@ pub(super) type Traced = Vec<(usize, Span)>;
 
 impl CallSpans {
     pub(super) fn new(function: &str, ctx: &Context<'_>) -> Option<CallSpans> {
-        Some(CallSpans { place: ctx.span_place("guest")?, function: function.into() })
+        let place = ctx.span_place("guest")?.saying([("function", function.into())]);
+        Some(CallSpans { place, version: Mutex::new(None) })
     }
 
-    /// Those of these messages that are traced.
-    pub(super) fn of(messages: &[Message]) -> Traced {
-        let of = |(idx, it): (usize, &Message)| Some((idx, traced(it)?.span.clone()?));
-        messages.iter().enumerate().filter_map(of).take(TOGETHER_MAX).collect()
+    /// Those messages of a part that are traced.
+    pub(super) fn of(part: &Part) -> Traced {
+        traced_of(part).map(|(idx, _, span)| (idx, span.clone())).collect()
     }
 
-    /// The guest, of the module with this digest, had these messages since then.
-    pub(super) fn tell(&self, traced: &Traced, had: Range<usize>, began_ns: u64, digest: &Arc<str>) {
+    /// The guest, of this version of the module, had these messages since then.
+    pub(super) fn tell(
+        &self,
+        traced: &Traced,
+        had: Range<usize>,
+        began_ns: u64,
+        version: (u64, impl FnOnce() -> Arc<str>),
+    ) {
         let first = traced.partition_point(|(idx, _)| *idx < had.start);
+        let n_traced = traced[first..].partition_point(|(idx, _)| *idx < had.end);
+        if n_traced == 0 {
+            return;
+        }
         let ended_ns = unix_ns();
-        let spans = traced[first..].iter().take_while(|(idx, _)| *idx < had.end).map(|(_, span)| {
-            let mut attributes = vec![
-                ("function", Attribute::Text(Arc::clone(&self.function))),
-                ("module", Attribute::Text(Arc::clone(digest))),
-            ];
-            if let Some(n) = i64::try_from(had.len()).ok().filter(|it| 1 < *it) {
-                attributes.push(("messages", Attribute::Int(n)));
-            }
-            self.place.child_since(span, began_ns).end(ended_ns, false, attributes)
-        });
-        self.place.give(spans.collect());
+        let place = self.place_of(version);
+        let tell =
+            |(_, span): &(usize, Span)| place.child_since(span, began_ns).end(ended_ns, false, had.len());
+        place.give(traced[first..first + n_traced].iter().map(tell).collect());
+    }
+
+    /// Where spans of a version are told of, which has this digest.
+    fn place_of(&self, (version, digest): (u64, impl FnOnce() -> Arc<str>)) -> SpanPlace {
+        let mut last = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, place)) = last.as_ref().filter(|(it, _)| *it == version) {
+            return place.clone();
+        }
+        let place = self.place.saying([("module", Box::from(&*digest()))]);
+        *last = Some((version, place.clone()));
+        place
     }
 }

@@ -37,10 +37,10 @@ pub(super) struct Seat<'a> {
 impl Seat<'_> {
     /// Takes leading batches of the part through the guest, and returns how many are finished.
     pub(super) fn take(mut self, part: &mut Part, step: &mut Step<'_>) -> usize {
-        let (messages, batches) = std::mem::replace(part, Part::singles(Vec::new())).into_parts();
         if self.wasm.calls.is_some() {
-            self.traced = CallSpans::of(&messages);
+            self.traced = CallSpans::of(part);
         }
+        let (messages, batches) = std::mem::replace(part, Part::singles(Vec::new())).into_parts();
         let mut run = match batches {
             Batches::Singles => Run::singles(messages),
             Batches::Ends(ends) => Run::batches(messages, ends),
@@ -87,8 +87,8 @@ impl Seat<'_> {
         alive.n_messages += n_messages;
         self.wasm.counted.took(began.elapsed(), n_messages, alive.instance.n_calls() - n_calls);
         if let Some(calls) = self.wasm.calls.as_ref().filter(|_| !self.traced.is_empty()) {
-            let digest = self.wasm.versions.digest(alive.version);
-            calls.tell(&self.traced, before..run.n_done(), began_ns, &digest);
+            let version = (alive.version, || self.wasm.versions.digest(alive.version));
+            calls.tell(&self.traced, before..run.n_done(), began_ns, version);
         }
         if alive.instance.is_spent() {
             self.drop_spent(step);
