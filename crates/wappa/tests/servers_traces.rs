@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
 };
@@ -13,8 +13,9 @@ use expect_test::{Expect, expect};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use wappa_servers::{
-    Port,
+    PATIENCE, Port,
     kafka::Kafka,
+    nats::Nats,
     or_skip,
     otelcol::{Collector, Otelcol},
     wait_until,
@@ -192,6 +193,129 @@ fn one_message_is_followed_from_a_request_through_a_guest_into_kafka_and_out_of_
               input_kafka path=root.input
                 mapping label=told path=root.pipeline.processors.0
                 output_file path=root.output
+        "#]],
+    );
+}
+
+/// Another system that speaks NATS, which says and hears headers as they are on the wire.
+struct Outside {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Outside {
+    fn new(address: &str) -> Outside {
+        let stream = TcpStream::connect(address).expect("the server is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
+        let reader = BufReader::new(stream.try_clone().expect("it can be had twice"));
+        let mut outside = Outside { stream, reader };
+        outside.say("CONNECT {\"headers\":true,\"no_responders\":true,\"verbose\":false}\r\nSUB out 1\r\nSUB answers 2\r\n");
+        outside
+    }
+
+    fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).expect("it can be written");
+    }
+
+    /// The next message, with its headers.
+    fn hear(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.reader.read_line(&mut line).expect("it can be read"), 0, "the server hangs up");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let Some("MSG" | "HMSG") = words.first().copied() {
+                let n_bytes: usize =
+                    words.last().and_then(|it| it.parse().ok()).expect("it says how long it is");
+                let mut message = vec![0; n_bytes + 2];
+                self.reader.read_exact(&mut message).expect("it can be read");
+                return format!("{} {}", words[1], String::from_utf8_lossy(&message));
+            }
+            if line.starts_with("PING") {
+                self.say("PONG\r\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_message_is_followed_through_nats_and_jetstream() {
+    let Some(server) = or_skip(Nats::find()).map(Nats::start) else { return };
+    let Some(collector) = or_skip(Otelcol::find()).map(Otelcol::start) else { return };
+    Nats::make_stream(&server, "traced", &["kept"]);
+    let urls = format!("urls: ['nats://{}']", server.address());
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/upper.wat");
+    let extract = "extract_tracing_map: root = @";
+    let inject = "inject_tracing_map: 'meta = @.assign(this)', metadata: {include_prefixes: [trace]}";
+    let first = Program::new("traces-nats").file(
+        "a.yaml",
+        format!(
+            "input: {{nats: {{{urls}, subject: in, {extract}}}}}\n\
+             pipeline: {{processors: [{{wasm: {{module_path: {:?}}}}}]}}\n\
+             output: {{nats_jetstream: {{{urls}, subject: kept, {inject}}}}}\n{}",
+            guest.display().to_string(),
+            tracer(&collector, "tags: {service.name: first}"),
+        ),
+    );
+    let second = Program::new("traces-jetstream").file(
+        "a.yaml",
+        format!(
+            "input: {{nats_jetstream: {{{urls}, stream: traced, subject: kept, {extract}}}}}\n\
+             pipeline: {{processors: [{{label: told, mapping: 'root = content().string() + \" \" + tracing_id()'}}]}}\n\
+             output: {{nats: {{{urls}, subject: out, {inject}}}}}\n{}",
+            tracer(&collector, "tags: {service.name: second}, sampling: {enabled: false}"),
+        ),
+    );
+    let mut outside = Outside::new(&server.address());
+    let (first, second) = (first.start(&["-c", "a.yaml"]), second.start(&["-c", "a.yaml"]));
+    let head = format!("NATS/1.0\r\ntraceparent: {PARENT}\r\ntracestate: a=1,b=2\r\n\r\n");
+    let sent = format!("HPUB in answers {} {}\r\n{head}hello\r\n", head.len(), head.len() + 5);
+    // Until somebody reads it, the server says that nobody does.
+    let mut heard = Vec::new();
+    wait_until("somebody reads", || {
+        outside.say(&sent);
+        let answer = outside.hear();
+        let is_read = !answer.contains(" 503");
+        heard.extend(is_read.then_some(answer));
+        is_read
+    });
+    heard.push(outside.hear());
+    heard.sort();
+    let [answer, out] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(answer, "answers +ACK\r\n");
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    assert!(out.starts_with("out ") && out.ends_with(&format!("\r\n\r\nHELLO {trace}\r\n")), "{out}");
+    let header = |name: &str| {
+        let of = |line: &str| {
+            line.split_once(':')
+                .filter(|it| it.0.eq_ignore_ascii_case(name))
+                .map(|it| it.1.trim().to_string())
+        };
+        out.lines().find_map(of).unwrap_or_default()
+    };
+    assert_eq!(header("tracestate"), "a=1,b=2");
+    stop(first);
+    stop(second);
+    wait_until("all is told", || spans(&collector).iter().any(|it| it.name == "output_nats"));
+    let all = spans(&collector);
+    assert!(all.iter().all(|it| it.trace == trace && it.state == "a=1,b=2"), "{all:?}");
+    let of = |name: &str| all.iter().find(|it| it.name == name).expect("it is told");
+    assert_eq!(
+        ["output_nats_jetstream", "output_nats"].map(|it| of(it).service.as_str()),
+        ["first", "second"]
+    );
+    // Whoever reads it next is told of the span that had it.
+    assert_eq!(header("traceparent"), format!("00-{trace}-{}-01", of("input_nats_jetstream").id));
+    check(
+        &all,
+        "00f067aa0ba902b7",
+        expect![[r#"
+            input_nats path=root.input
+              wasm path=root.pipeline.processors.0
+                guest function=process module=SHA-256 path=root.pipeline.processors.0
+              output_nats_jetstream path=root.output
+              input_nats_jetstream path=root.input
+                mapping label=told path=root.pipeline.processors.0
+                output_nats path=root.output
         "#]],
     );
 }

@@ -90,7 +90,8 @@ struct JetStreamConfig {
     #[config(advanced)]
     auth: AuthConfig,
 
-    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message.
+    /// A mapping that puts the headers that name the span of a message, which are `this`, into the message. Of what it puts into
+    /// the metadata those are headers that `metadata` names.
     #[config(advanced, example = "meta = @.assign(this)", example = "root.meta.span = this")]
     inject_tracing_map: Option<Mapping>,
 }
