@@ -15,8 +15,6 @@ use hyper::{StatusCode, body::Incoming};
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 use wappa_net::Held;
 
-use crate::peer::Peer;
-
 /// How long a body may take in any case, and how many bytes of one have to come in each second after that.
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 const BYTES_PER_SECOND_MIN: u64 = 500;
@@ -69,9 +67,9 @@ impl NotReceived {
     }
 }
 
-/// Receives a body.
-pub(crate) async fn receive(body: Incoming, peer: &Peer, max_bytes: usize) -> Result<Received, NotReceived> {
-    receive_within(body, peer.hold(), max_bytes, BODY_PATIENCE).await
+/// Receives a body, which takes up this room.
+pub(crate) async fn receive(body: Incoming, held: Held, max_bytes: usize) -> Result<Received, NotReceived> {
+    receive_within(body, held, max_bytes, BODY_PATIENCE).await
 }
 
 /// The same as a time-out, with a clock only where there is something to wait for.

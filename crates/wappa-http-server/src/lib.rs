@@ -28,6 +28,7 @@ mod room;
 mod routes;
 mod server;
 mod service;
+mod shares;
 mod sniff;
 mod streams;
 mod websocket;

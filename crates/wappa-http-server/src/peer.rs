@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConnection};
-use wappa_net::{Bound, Held, Place};
+use wappa_net::{Bound, Held, Owner, Place};
 
 use crate::{patient::Unsent, server::Phase};
 
@@ -52,9 +52,9 @@ impl Peer {
         }
     }
 
-    /// What a body that is being received holds.
-    pub(crate) fn hold(&self) -> Held {
-        self.bound.hold()
+    /// What a body that is being received holds, which is one of this owner's.
+    pub(crate) fn hold(&self, owner: Option<&Arc<Owner>>) -> Held {
+        owner.map_or_else(|| self.bound.hold(), |it| self.bound.hold_of(it))
     }
 }
 

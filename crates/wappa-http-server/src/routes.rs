@@ -18,10 +18,12 @@ use bytes::Bytes;
 use hyper::{Request, StatusCode, body::Incoming};
 use regex::bytes::Regex;
 use wappa_bloblang::go_regex;
+use wappa_net::Held;
 
 use crate::{
     answer::{Answer, error},
     peer::Peer,
+    shares::{Clientele, Share},
 };
 
 /// What a handler is asked.
@@ -32,6 +34,15 @@ pub(crate) struct Asked {
     /// What stands for the names in the route.
     pub(crate) vars: Vec<(Bytes, Bytes)>,
     pub(crate) peer: Arc<Peer>,
+    /// What it has of the server, where it is one of several streams' request. It is under way as long as anybody has this.
+    pub(crate) share: Option<Arc<Share>>,
+}
+
+impl Asked {
+    /// What a body that is being received holds.
+    pub(crate) fn hold(&self) -> Held {
+        self.peer.hold(self.share.as_deref().map(Share::bodies))
+    }
 }
 
 /// Answers requests.
@@ -64,6 +75,7 @@ struct OfStream {
     name: String,
     /// What stands before its paths, as it is; empty for nothing.
     prefix: String,
+    clientele: Arc<Clientele>,
 }
 
 struct Shared {
@@ -86,8 +98,8 @@ impl Default for Shared {
 }
 
 struct Route {
-    /// The stream that took it; empty where there is one only, or where it is the server's own.
-    stream: String,
+    /// The stream that took it; none where there is one only, or where it is the server's own.
+    of: Option<Arc<OfStream>>,
     path: String,
     pattern: Pattern,
     description: &'static str,
@@ -97,6 +109,12 @@ struct Route {
     is_taken: bool,
     /// Whether it is the server's own, which nothing that a component takes can stand before.
     is_own: bool,
+}
+
+impl Route {
+    fn stream(&self) -> &str {
+        self.of.as_ref().map_or("", |it| it.name.as_str())
+    }
 }
 
 /// A path that somebody has. When it is dropped, requests hear that nobody answers any more, until another takes it.
@@ -203,7 +221,11 @@ impl Routes {
     #[must_use]
     pub fn of_stream(&self, name: &str, has_prefix: bool) -> Routes {
         let prefix = if has_prefix { format!("/{name}") } else { String::new() };
-        let of = Some(Arc::new(OfStream { name: name.to_string(), prefix }));
+        let of = Some(Arc::new(OfStream {
+            name: name.to_string(),
+            prefix,
+            clientele: Arc::new(Clientele::new(name)),
+        }));
         Routes { shared: Arc::clone(&self.shared), of }
     }
 
@@ -211,16 +233,13 @@ impl Routes {
     pub fn tidy(&self) {
         let Some(of) = &self.of else { return };
         let mut routes = self.shared.list.write().unwrap_or_else(PoisonError::into_inner);
-        routes.retain(|it| it.is_taken || it.stream != of.name);
+        routes.retain(|it| it.is_taken || it.stream() != of.name);
     }
 
     /// Takes a path for a component; the error says that another one has it, and what to do.
     pub(crate) fn take(&self, path: &str, description: &'static str) -> Result<Place, String> {
         check(path)?;
-        let (stream, prefix) = match &self.of {
-            Some(of) => (of.name.as_str(), of.prefix.as_str()),
-            None => ("", ""),
-        };
+        let prefix = self.of.as_ref().map_or("", |of| of.prefix.as_str());
         if self.of.is_some() && prefix.is_empty() && is_below_own(path) {
             return Err(format!(
                 "path {path} is below one of the program's own: give the component another one"
@@ -229,7 +248,7 @@ impl Routes {
         let pattern = Pattern::new(prefix, path)?;
         let path = format!("{prefix}{path}");
         self.put(Route {
-            stream: stream.to_string(),
+            of: self.of.clone(),
             path: path.clone(),
             pattern,
             description,
@@ -243,7 +262,7 @@ impl Routes {
     /// Serves a path, as long as the server is there.
     pub(crate) fn serve(&self, path: &str, description: &'static str, handler: impl Handler + 'static) {
         let route = Route {
-            stream: String::new(),
+            of: None,
             path: path.to_string(),
             pattern: Pattern::new("", path).expect("the paths of a service can be served"),
             description,
@@ -263,7 +282,7 @@ impl Routes {
     ) {
         let handler: Option<Arc<dyn Handler>> = Some(Arc::new(handler));
         let route = Route {
-            stream: String::new(),
+            of: None,
             path: path.to_string(),
             pattern: Pattern::Exact,
             description,
@@ -282,7 +301,7 @@ impl Routes {
 
     /// Whether a route is of the stream whose paths these are; or of any, where these are of all.
     fn is_mine(&self, route: &Route) -> bool {
-        self.of.as_ref().is_none_or(|it| it.name == route.stream)
+        self.of.as_ref().is_none_or(|it| it.name == route.stream())
     }
 
     fn put(&self, route: Route) -> Result<(), String> {
@@ -322,7 +341,10 @@ impl Routes {
                     names.iter().enumerate().map(pair).collect()
                 }),
             };
-            vars.map(|vars| Found { handler: route.handler.clone(), vars })
+            vars.map(|vars| {
+                let clientele = route.of.as_ref().map(|of| Arc::clone(&of.clientele));
+                Found { handler: route.handler.clone(), vars, clientele }
+            })
         })
     }
 
@@ -339,6 +361,8 @@ impl Routes {
 pub(crate) struct Found {
     pub(crate) handler: Option<Arc<dyn Handler>>,
     pub(crate) vars: Vec<(Bytes, Bytes)>,
+    /// Of the stream that has the path, where there are several.
+    pub(crate) clientele: Option<Arc<Clientele>>,
 }
 
 /// What is said where nobody answers.
@@ -370,7 +394,9 @@ mod tests {
     use super::*;
 
     fn find(routes: &Routes, path: &str) -> String {
-        let Some(Found { handler, vars }) = routes.find(path.as_bytes()) else { return "nobody".to_string() };
+        let Some(Found { handler, vars, .. }) = routes.find(path.as_bytes()) else {
+            return "nobody".to_string();
+        };
         let text = |it: &Bytes| String::from_utf8_lossy(it).into_owned();
         let vars: Vec<String> =
             vars.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();

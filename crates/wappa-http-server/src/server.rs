@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::{
     Request, StatusCode,
     body::{Body, Incoming},
-    header::LOCATION,
+    header::{HeaderValue, LOCATION, RETRY_AFTER},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -37,6 +37,7 @@ use crate::{
     peer::{Encryption, Peer},
     room::Room,
     routes::{Asked, Found, Routes, unavailable},
+    shares::Shares,
 };
 
 /// How long it may take to agree on how a connection is encrypted.
@@ -115,9 +116,12 @@ pub(crate) struct Server {
 struct Shared {
     setup: Setup,
     quiet: Quiet,
+    /// For what is said of those who are turned away.
+    turning_away: Quiet,
     bound: Arc<Bound>,
     phase: watch::Receiver<Phase>,
     room: Room,
+    shares: Shares,
 }
 
 impl Server {
@@ -130,9 +134,11 @@ impl Server {
         let places = Places::new(max_connections);
         let shared = Shared {
             quiet: Quiet::new(setup.logger.clone()),
+            turning_away: Quiet::new(setup.logger.clone()),
             bound: Bound::new(max_bytes, places.limit()),
             phase: receiver.clone(),
             room: Room::new(setup.logger.clone()),
+            shares: Shares::new(places.limit()),
             setup,
         };
         tokio::spawn(accept(listener, Arc::new(shared), places.clone(), receiver));
@@ -381,7 +387,7 @@ impl Shared {
         if let Some(place) = escapes::clean(&path) {
             return moved(place, request.uri().query());
         }
-        let Some((Found { handler, vars }, path)) = self.find(&path) else {
+        let Some((Found { handler, vars, clientele }, path)) = self.find(&path) else {
             return error(StatusCode::NOT_FOUND, "404 page not found");
         };
         if let Some(auth) = &self.setup.auth
@@ -389,9 +395,20 @@ impl Shared {
         {
             return *answer;
         }
-        match handler {
-            Some(handler) => handler.answer(Asked { request, path, vars, peer }).await,
-            None => unavailable(),
+        let Some(handler) = handler else { return unavailable() };
+        let share = match clientele.map(|it| self.shares.take(&it)).transpose() {
+            Ok(share) => share.map(Arc::new),
+            Err(why) => {
+                self.turning_away.log(Level::Warn, &why);
+                let answer =
+                    error(StatusCode::SERVICE_UNAVAILABLE, "Too many requests to this stream at once");
+                return with(answer, RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+        };
+        let answer = handler.answer(Asked { request, path, vars, peer, share: share.clone() }).await;
+        match share {
+            Some(share) => share.until_sent(answer),
+            None => answer,
         }
     }
 

@@ -159,7 +159,7 @@ impl Service {
                     let takes_gzip = accepts::gzip(asked.request.headers());
                     let content_type = HeaderValue::from_static(page.content_type);
                     let answer = of_type(content_type, (page.render)(&metrics));
-                    let room = asked.peer.hold();
+                    let room = asked.hold();
                     async move {
                         let answer = if takes_gzip { accepts::compressed(answer).await } else { answer };
                         held(answer, room)

@@ -139,18 +139,10 @@ async fn answer(shared: Arc<Shared>, asked: Asked, subject: Option<StreamsSubjec
     let request = |body| StreamsRequest { method: method.to_string(), subject, is_chilled, body };
     if !is_change {
         let answer = made_of(shared.api.answer(request(Bytes::new())));
-        return held(answer, asked.peer.hold());
+        return held(answer, asked.hold());
     }
-    let Ok(permit) = Arc::clone(&shared.changes).try_acquire_owned() else {
-        let text =
-            format!("Error: {CHANGES_MAX} changes are under way already, and no more can be: try again");
-        return with(
-            error(StatusCode::SERVICE_UNAVAILABLE, text),
-            hyper::header::RETRY_AFTER,
-            HeaderValue::from_static("1"),
-        );
-    };
-    let received = match body::receive(asked.request.into_body(), &asked.peer, BODY_BYTES_MAX).await {
+    let room = asked.hold();
+    let received = match body::receive(asked.request.into_body(), room, BODY_BYTES_MAX).await {
         Ok(received) => received,
         Err(body::NotReceived::TooLarge(max)) => {
             let text = format!("Error: a config is no larger than {max} bytes");
@@ -160,6 +152,16 @@ async fn answer(shared: Arc<Shared>, asked: Asked, subject: Option<StreamsSubjec
             let (status, text) = err.told();
             return error(status, format!("Error: {text}"));
         }
+    };
+    // Only now: whoever is slow to say what he wants keeps nobody from changing something.
+    let Ok(permit) = Arc::clone(&shared.changes).try_acquire_owned() else {
+        let text =
+            format!("Error: {CHANGES_MAX} changes are under way already, and no more can be: try again");
+        return with(
+            error(StatusCode::SERVICE_UNAVAILABLE, text),
+            hyper::header::RETRY_AFTER,
+            HeaderValue::from_static("1"),
+        );
     };
     let (request, api) = (request(received.bytes), Arc::clone(&shared.api));
     // It goes on to its end whoever waits for it, and has its place until then.

@@ -40,6 +40,7 @@ use crate::{
     peer::Peer,
     routes::Asked,
     server::{Phase, reached},
+    shares::Share,
 };
 
 /// How long it takes at most until a connection is a websocket.
@@ -110,7 +111,8 @@ pub(crate) fn accept<F: Future<Output = ()> + Send + 'static>(
     message_bytes_max: usize,
     serve: impl FnOnce(Socket, Request<Incoming>, Client) -> F + Send + 'static,
 ) -> Answer {
-    let Asked { mut request, vars, peer, .. } = asked;
+    let held = asked.hold();
+    let Asked { mut request, vars, peer, share, .. } = asked;
     let key = match check(&request) {
         Ok(key) => key,
         Err(text) => return error(StatusCode::BAD_REQUEST, format!("Bad Request: {text}")),
@@ -119,8 +121,8 @@ pub(crate) fn accept<F: Future<Output = ()> + Send + 'static>(
         return error(StatusCode::FORBIDDEN, "Forbidden");
     }
     let upgrading = upgrade::on(&mut request);
-    let meter = Meter(Arc::new(Mutex::new((0, peer.hold()))));
-    let rest = Client { vars, meter: meter.clone(), _peer: Arc::clone(&peer) };
+    let meter = Meter(Arc::new(Mutex::new((0, held))));
+    let rest = Client { vars, meter: meter.clone(), _peer: Arc::clone(&peer), _share: share };
     tokio::spawn(async move {
         let mut phase = peer.phase.clone();
         let Ok(Ok(upgraded)) = timeout(UPGRADE_MAX, upgrading).await else { return };
@@ -145,12 +147,13 @@ pub(crate) fn accept<F: Future<Output = ()> + Send + 'static>(
     with(answer, SEC_WEBSOCKET_ACCEPT, accept)
 }
 
-/// Who is at the other end of a websocket. It keeps the connection's place.
+/// Who is at the other end of a websocket. It keeps the connection's place, and what a stream's clients have of those.
 pub(crate) struct Client {
     /// What stands for the names in the route.
     pub(crate) vars: Vec<(Bytes, Bytes)>,
     pub(crate) meter: Meter,
     _peer: Arc<Peer>,
+    _share: Option<Arc<Share>>,
 }
 
 /// The key of a handshake; the error says why it is none.

@@ -1,6 +1,7 @@
 //! What the connections of a server, or its requests, may hold together.
 //!
-//! Each has its share of one half whatever the others do; the other half belongs to whoever comes first.
+//! Each has its share of one half whatever the others do; the other half belongs to whoever comes first. Where they belong to
+//! owners, one of those has no more of the other half than three times what is left of it.
 
 use std::sync::{
     Arc,
@@ -16,10 +17,21 @@ pub struct Bound {
     free: AtomicUsize,
 }
 
+/// Whoever has connections among others who have some.
+#[derive(Debug, Default)]
+pub struct Owner {
+    /// How much all of them have of the half that is for all.
+    of_all: AtomicUsize,
+}
+
+/// An owner has no more than so many times what is left.
+const OF_LEFT: usize = 3;
+
 /// What one connection holds; given back when it is dropped.
 #[derive(Debug)]
 pub struct Held {
     bound: Arc<Bound>,
+    owner: Option<Arc<Owner>>,
     /// How much of the half that is for all.
     of_all: usize,
 }
@@ -33,7 +45,12 @@ impl Bound {
 
     /// For a connection that holds nothing yet.
     pub fn hold(self: &Arc<Bound>) -> Held {
-        Held { bound: Arc::clone(self), of_all: 0 }
+        Held { bound: Arc::clone(self), owner: None, of_all: 0 }
+    }
+
+    /// The same for one of this owner's.
+    pub fn hold_of(self: &Arc<Bound>, owner: &Arc<Owner>) -> Held {
+        Held { bound: Arc::clone(self), owner: Some(Arc::clone(owner)), of_all: 0 }
     }
 }
 
@@ -42,11 +59,14 @@ impl Held {
     pub fn admit(&mut self, n_bytes: usize) -> Result<(), String> {
         let of_all = n_bytes.saturating_sub(self.bound.share);
         if of_all <= self.of_all {
-            self.bound.free.fetch_add(self.of_all - of_all, Ordering::Relaxed);
+            self.give_back(self.of_all - of_all);
         } else {
             let more = of_all - self.of_all;
-            let take = |free: usize| free.checked_sub(more);
+            let own = self.owner.as_ref().map_or(0, |it| it.of_all.fetch_add(more, Ordering::Relaxed) + more);
+            let take =
+                |free: usize| free.checked_sub(more).filter(|left| own <= left.saturating_mul(OF_LEFT));
             if self.bound.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+                self.owner.iter().for_each(|it| _ = it.of_all.fetch_sub(more, Ordering::Relaxed));
                 return Err(format!(
                     "no room for {n_bytes} bytes of a message: all connections together may hold {} (`max_bytes`)",
                     self.bound.total
@@ -56,11 +76,16 @@ impl Held {
         self.of_all = of_all;
         Ok(())
     }
+
+    fn give_back(&self, n_bytes: usize) {
+        self.bound.free.fetch_add(n_bytes, Ordering::Relaxed);
+        self.owner.iter().for_each(|it| _ = it.of_all.fetch_sub(n_bytes, Ordering::Relaxed));
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.bound.free.fetch_add(self.of_all, Ordering::Relaxed);
+        self.give_back(self.of_all);
     }
 }
 
@@ -81,5 +106,21 @@ mod tests {
         drop(one);
         assert_eq!(two.admit(50), Ok(()));
         assert!(two.admit(51).is_err());
+    }
+
+    #[test]
+    fn an_owner_leaves_something_to_others() {
+        let bound = Bound::new(80, 4);
+        let [one, other] = [(); 2].map(|()| Arc::default());
+        let mut of_one = [bound.hold_of(&one), bound.hold_of(&one)];
+        assert_eq!(of_one.each_mut().map(|it| it.admit(25)), [Ok(()), Ok(())]);
+        assert!(of_one[0].admit(27).is_err());
+        let mut of_other = bound.hold_of(&other);
+        assert_eq!((of_other.admit(17), of_other.admit(18).is_err()), (Ok(()), true));
+        // What is refused counts for nothing, and what is given back for others.
+        assert_eq!(of_one[1].admit(10), Ok(()));
+        assert_eq!((of_other.admit(28), of_one[0].admit(10)), (Ok(()), Ok(())));
+        drop(of_other);
+        assert_eq!(of_one[0].admit(40), Ok(()));
     }
 }

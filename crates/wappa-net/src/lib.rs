@@ -29,7 +29,7 @@ use wappa_component::Component;
 
 pub use crate::{
     address::Address,
-    bound::{Bound, Held},
+    bound::{Bound, Held, Owner},
     client::{Client, Limit, Sending, in_flight},
     courier::Courier,
     feed::{AtLast, Closed, Fed, Feed, Feeder, feed},

@@ -66,7 +66,7 @@ pub(crate) fn serve(routes: &Routes, debug: Debug, shield: Shield) {
         routes.serve(path, description, move |asked: Asked| {
             let content_type = HeaderValue::from_static(content_type);
             let answer = shield.refuses(&asked);
-            ready(answer.unwrap_or_else(|| held(of_type(content_type, make()), asked.peer.hold())))
+            ready(answer.unwrap_or_else(|| held(of_type(content_type, make()), asked.hold())))
         });
     };
     const TEXT: &str = "text/plain; charset=utf-8";

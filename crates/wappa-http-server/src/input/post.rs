@@ -58,7 +58,8 @@ impl Clients {
     }
 
     async fn answer(&self, asked: Asked, intake: Intake) -> Answer {
-        let Asked { request, path, vars, peer } = asked;
+        let room = asked.hold();
+        let Asked { request, path, vars, peer, share: _under_way } = asked;
         if intake.stop.is_requested() {
             return closing();
         }
@@ -85,7 +86,7 @@ impl Clients {
             Some(Ok(form)) => form,
             Some(Err(text)) => return refused(NotReceived::Broken(text)),
         };
-        let received = match receive(body, &peer, self.max_body_bytes).await {
+        let received = match receive(body, room, self.max_body_bytes).await {
             Ok(received) => received,
             Err(why) => return refused(why),
         };

@@ -1,9 +1,15 @@
-//! That no stream starves another one: of processors, and of memory.
+//! That no stream starves another one: of processors, of memory, and of clients.
 
-use std::fs;
+use std::{
+    fs,
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    program::{AROUND, Streams},
+    program::{AROUND, PATIENCE, Streams},
     support::Program,
 };
 
@@ -122,4 +128,80 @@ output: {{ sync_response: {{}} }}"
     }
     streams.until("GET /debug/memory", |it| it.body.contains("guests 0\n"));
     assert_eq!(streams.end().0, Some(0));
+}
+
+/// Asks a path for something, and leaves it at that.
+fn begin(streams: &Streams, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(&streams.address).expect("it listens");
+    let host = &streams.address;
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 1\r\n\r\nm");
+    stream.write_all(head.as_bytes()).expect("it reads");
+    stream
+}
+
+/// What is answered to that; nothing yet, where it is under way.
+fn answered(stream: &mut TcpStream) -> Option<String> {
+    stream.set_nonblocking(true).expect("it can be set");
+    let is_waiting = stream.peek(&mut [0]).is_err_and(|err| err.kind() == ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).expect("it can be set");
+    if is_waiting {
+        return None;
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it can be read");
+    Some(answer)
+}
+
+/// Waits until so many of these are answered, which is that there is no room, and returns the others.
+fn refused(mut asked: Vec<TcpStream>, n_refused: usize) -> Vec<TcpStream> {
+    let began = Instant::now();
+    let n_asked = asked.len();
+    while asked.len() + n_refused != n_asked {
+        asked.retain_mut(|it| match answered(it) {
+            None => true,
+            Some(answer) => {
+                assert!(
+                    answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nretry-after: 1\r\n"),
+                    "{answer}"
+                );
+                false
+            }
+        });
+        assert!(began.elapsed() < PATIENCE && n_asked <= asked.len() + n_refused, "{}", asked.len());
+        thread::sleep(Duration::from_millis(5));
+    }
+    asked
+}
+
+#[test]
+fn a_flood_of_requests_to_a_slow_stream_keeps_nobody_out_of_another_one() {
+    let around = "http: { debug_endpoints: true, max_connections: 16 }\nshutdown_timeout: 1s\n";
+    let program = Program::new("streams-flood").file("around.yaml", around);
+    let streams = Streams::start(&program, &[]);
+    // Nothing comes out of it.
+    let slow = "input: { http_server: { path: /post, timeout: 1h } }
+pipeline: { threads: 1, processors: [ { sleep: { duration: 1h } } ] }
+output: { sync_response: {} }";
+    for (id, config) in [("slow", slow), ("other", slow), ("quick", QUICK)] {
+        assert_eq!(streams.ask(&format!("POST /streams/{id}"), config).text(), "200");
+        streams.until(&format!("GET /{id}/ready"), |it| it.status == 200);
+    }
+    // Three quarters of all connections are the first one's, and of the rest as much the next one's.
+    let flood = |path: &str, n: usize| (0..n).map(|_| begin(&streams, path)).collect();
+    let of_slow = refused(flood("/slow/post", 60), 48);
+    let of_other = refused(flood("/other/post", 10), 7);
+    // Whoever asks a third, or the program itself, is answered.
+    for _ in 0..10 {
+        assert_eq!(streams.ask("POST /quick/post", "m").text(), "200 M");
+        assert_eq!(streams.ask("GET /ping", "").text(), "200 pong");
+    }
+    assert_eq!((of_slow.len(), of_other.len()), (12, 3));
+    assert!(of_slow.into_iter().chain(of_other).all(|mut it| answered(&mut it).is_none()));
+    // What is gone gives back what it had.
+    assert_eq!(streams.ask("PUT /streams/slow", QUICK).status, 200);
+    streams.until("GET /slow/ready", |it| it.status == 200);
+    assert_eq!(streams.ask("POST /slow/post", "m").text(), "200 M");
+    let (_, log) = streams.end();
+    assert!(log.contains("Requests to stream slow are refused: 12 are under way"), "{log}");
 }
