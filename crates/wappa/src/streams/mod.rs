@@ -8,6 +8,7 @@ mod files;
 mod one;
 mod serving;
 mod set;
+mod threads;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Instant};
 

@@ -12,6 +12,7 @@ use wappa_engine::{Activity, Report, Setting, Stop, Stream, Tally};
 use wappa_http_server::{Picture, Readiness, ReadyPath, Routes, StreamState, StreamView};
 use wappa_spec::Node;
 
+use super::threads::ThreadsOfStream;
 use crate::{
     graph::live,
     service::{log_totals, steps_of},
@@ -48,6 +49,7 @@ pub(super) struct Running {
     began: Instant,
     ended: Mutex<Option<Instant>>,
     over: Condvar,
+    _threads: ThreadsOfStream,
 }
 
 /// What a stream is begun with.
@@ -62,6 +64,7 @@ pub(super) struct Beginning {
     pub(super) metrics: Metrics,
     pub(super) taps: Taps,
     pub(super) routes: Option<Routes>,
+    pub(super) threads: ThreadsOfStream,
     /// Whether its readiness has a path of its own.
     pub(super) has_ready_path: bool,
 }
@@ -80,6 +83,7 @@ impl Running {
             metrics,
             taps,
             routes,
+            threads,
             has_ready_path,
         } = beginning;
         let running = Arc::new(Running {
@@ -100,6 +104,7 @@ impl Running {
             began: Instant::now(),
             ended: Mutex::new(None),
             over: Condvar::new(),
+            _threads: threads,
         });
         if let Some(routes) = running.routes.as_ref().filter(|_| has_ready_path) {
             let of = Arc::downgrade(&running);

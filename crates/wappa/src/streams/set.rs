@@ -33,6 +33,7 @@ use super::{
     files::StreamFile,
     one::{Beginning, Running, bring_down, still_at_work},
     serving::Lent,
+    threads::Threads,
 };
 use crate::{
     cli::Options,
@@ -237,6 +238,7 @@ pub(crate) struct Streams {
     /// What streams reach each other through.
     services: Services,
     components: Arc<ComponentsOfProcess>,
+    threads: Arc<Threads>,
     /// Whether all streams of files were begun.
     has_started: AtomicBool,
     state: Mutex<State>,
@@ -325,6 +327,7 @@ impl Streams {
             guest_memory,
             services: Services::default(),
             components: Arc::new(ComponentsOfProcess::new(COMPONENTS_MAX)),
+            threads: Threads::of_machine(),
             has_started: AtomicBool::new(false),
             state: Mutex::new(State { resources, ..State::default() }),
             turn_over: Condvar::new(),
@@ -675,6 +678,9 @@ impl Streams {
             let n_processors = thread::available_parallelism().map_or(1, NonZero::get);
             config.pipeline.threads = n_processors.min(bounds.threads_max) as i64;
         }
+        // One more that waits for its end, and one that fills a buffer.
+        let n_threads = usize::try_from(config.pipeline.threads).unwrap_or(0) + 2;
+        let threads = self.threads.take(n_threads).map_err(Refusal::Mistake)?;
         let failed = |text: String| Refusal::Failed(text);
         let table = self.around.table().map_err(failed)?;
         let restricted = Restricted(&table);
@@ -719,6 +725,7 @@ impl Streams {
             metrics,
             taps,
             routes,
+            threads,
             has_ready_path: bounds.has_prefix,
         };
         Ok(Built { beginning, stream })

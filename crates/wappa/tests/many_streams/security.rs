@@ -229,6 +229,48 @@ fn what_clients_can_make_the_process_spend_is_counted() {
 }
 
 #[test]
+fn no_number_of_threads_takes_the_process_down() {
+    let program = Program::new("streams-threads").file("around.yaml", AROUND);
+    let streams = Streams::start(&program, &["--max-stream-threads", "1000000"]);
+    // Each has as many as a pipeline may have at most; none of them is begun.
+    let one = r#"{"input":{"inproc":"x"},"pipeline":{"threads":4096},"output":{"drop":{}}}"#;
+    let set = |n: usize| {
+        format!("{{{}}}", (0..n).map(|it| format!("\"s{it}\":{one}")).collect::<Vec<_>>().join(","))
+    };
+    let told = streams.ask("POST /streams", &set(1_000)).text();
+    let expected = "400 Error: the streams would have ";
+    assert!(
+        told.starts_with(expected) && told.contains(" threads together, and the machine has room for "),
+        "{told}"
+    );
+    assert_eq!(streams.ask("POST /streams/a", IDLE).text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
+fn whoever_is_slow_to_say_what_he_wants_keeps_nobody_from_changing_something() {
+    let program = Program::new("streams-slow").file("around.yaml", AROUND);
+    let streams = Streams::start(&program, &[]);
+    // More of them than there may be changes at once, none of which has said all.
+    let begin = |idx: usize| {
+        let mut slow = TcpStream::connect(&streams.address).expect("it listens");
+        let head = format!(
+            "POST /streams/s{idx} HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\n\r\nin",
+            streams.address
+        );
+        slow.write_all(head.as_bytes()).expect("it reads");
+        slow
+    };
+    let slow: Vec<TcpStream> = (0..40).map(begin).collect();
+    // Whatever came before is under way when this is answered.
+    assert_eq!(streams.ask("GET /ping", "").text(), "200 pong");
+    assert_eq!(streams.ask("POST /streams/a", IDLE).text(), "200");
+    assert_eq!(streams.ask("DELETE /streams/a", "").text(), "200");
+    drop(slow);
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
 fn what_patches_add_is_counted() {
     let program = Program::new("streams-patched").file("around.yaml", AROUND);
     let streams = Streams::start(&program, &[]);
