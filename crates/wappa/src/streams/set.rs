@@ -6,7 +6,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, File},
+    io,
     num::NonZero,
     os::unix::fs::MetadataExt,
     path::PathBuf,
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use wappa_component::{Level, Logger, Metrics, NotRead, Pool, Services, Tracer, read_file};
+use wappa_component::{Level, Logger, Metrics, NotRead, Pool, Services, Tracer, cause, read_file};
 use wappa_engine::{BuildRequest, ComponentsOfProcess, Setting, SharedResources, World};
 use wappa_http_server::{Readiness, StreamView, stats_of_stream};
 use wappa_pure::share_pipes;
@@ -64,6 +65,10 @@ const CONFIG_BYTES_MAX: usize = 128 << 20;
 
 /// How many resources may be added by requests.
 const RESOURCES_MAX: usize = 1_000;
+
+/// How many files the process can still open when a stream is made: what takes connections needs some, so that streams can be
+/// deleted whatever they hold.
+const SPARE_FILES: usize = 16;
 
 /// How many streams are read and built at once, at least: each of them may compile modules.
 const BUILDS_MIN: usize = 2;
@@ -292,6 +297,14 @@ fn check_config_bytes(n_bytes: usize) -> Result<(), Refusal> {
     Err(Refusal::Mistake(format!(
         "the configs of all streams would take more than {max} MiB of memory together"
     )))
+}
+
+/// Whether the process can open as many files as are to be left.
+fn check_spare_files() -> Result<(), String> {
+    let spare: io::Result<Vec<File>> = (0..SPARE_FILES).map(|_| File::open("/dev/null")).collect();
+    spare.map(drop).map_err(|err| {
+        format!("no more than {SPARE_FILES} files would be left for all else: {}", cause(&err))
+    })
 }
 
 /// Whether a stream can be called so.
@@ -679,14 +692,16 @@ impl Streams {
             config.pipeline.threads = n_processors.min(bounds.threads_max) as i64;
         }
         // One more that waits for its end, and one that fills a buffer.
-        let n_threads = usize::try_from(config.pipeline.threads).unwrap_or(0) + 2;
+        let fills = usize::from(config.buffer.name != "none");
+        let n_threads = usize::try_from(config.pipeline.threads).unwrap_or(0) + 1 + fills;
         let threads = self.threads.take(n_threads).map_err(Refusal::Mistake)?;
         let failed = |text: String| Refusal::Failed(text);
+        check_spare_files().map_err(failed)?;
         let table = self.around.table().map_err(failed)?;
         let restricted = Restricted(&table);
         let registry: &dyn Registry = if config.is_restricted { &restricted } else { &table };
         let taps = self.lent.taps().of_stream(id);
-        let setting = Setting::new(&self.around.world).map_err(|err| failed(err.to_string()))?;
+        let setting = Setting::new(&self.around.world).map_err(|err| failed(cause(&err)))?;
         let setting = setting.tapped_by(&taps).one_of_several();
         let logger = self.around.logger.for_stream(id);
         let mut services = self.services_of(Some(id));

@@ -2,6 +2,8 @@
 
 use std::{io::Write, net::TcpStream, thread};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::{
     program::{AROUND, IDLE, Streams, ask_at},
     support::Program,
@@ -244,6 +246,31 @@ fn no_number_of_threads_takes_the_process_down() {
         "{told}"
     );
     assert_eq!(streams.ask("POST /streams/a", IDLE).text(), "200");
+    assert_eq!(streams.end().0, Some(0));
+}
+
+#[test]
+fn streams_leave_files_for_whoever_deletes_them() {
+    let program = Program::new("streams-files").file("around.yaml", AROUND);
+    let streams = Streams::start(&program, &[]);
+    let maximum = Some(64);
+    prlimit(Some(Pid::from_child(&streams.child)), Resource::Nofile, Rlimit { current: maximum, maximum })
+        .expect("it can be set");
+    let create = |idx: usize| streams.ask(&format!("POST /streams/s{idx}"), IDLE).text();
+    let refused = (0..64).map(create).find(|it| it != "200");
+    assert_eq!(
+        refused.as_deref(),
+        Some(
+            "502 Error: no more than 16 files would be left for all else: too many open files: the process has as many as it \
+             may (`ulimit -n`)"
+        )
+    );
+    let mut idle: Vec<TcpStream> = Vec::new();
+    idle.extend((0..8).map(|_| TcpStream::connect(&streams.address).expect("it listens")));
+    assert_eq!(streams.ask("GET /ready", "").text(), "200 OK");
+    drop(idle);
+    assert_eq!(streams.ask("POST /streams", "{}").text(), "200");
+    assert_eq!(create(0), "200");
     assert_eq!(streams.end().0, Some(0));
 }
 
