@@ -2,9 +2,11 @@
 
 use std::{
     fs::File,
+    io,
     os::{fd::AsRawFd, unix::fs::FileExt},
 };
 
+use rustix::io::Errno;
 use wasmtime::{Module, Precompiled, component::Component};
 
 use crate::{compile::error::ModuleError, file::text::one_line};
@@ -83,8 +85,11 @@ pub(crate) fn load(engine: &wasmtime::Engine, compiled: &Compiled) -> Result<Cod
         Storage::Bytes(bytes) => from_bytes(engine, bytes, is_component),
         // Where programs must not be run from the file system (`noexec`), code cannot be mapped, but it can be read.
         Storage::File { file, bytes } => match mapped(engine, file, is_component) {
-            Ok(loaded) => Ok(loaded),
-            Err(_) => read(file, *bytes).and_then(|it| from_bytes(engine, &it, is_component)),
+            Err(err) if is_of_system(&err) => {
+                read(file, *bytes).and_then(|it| from_bytes(engine, &it, is_component))
+            }
+            // What the engine refuses, a pool say that is too small for it, it refuses in any form.
+            loaded => loaded,
         },
     };
     loaded.map_err(|err| ModuleError::Load(one_line(&format!("{err:#}"))))
@@ -124,6 +129,11 @@ fn mapped(engine: &wasmtime::Engine, file: &File, is_component: bool) -> wasmtim
             false => Module::deserialize_open_file(engine, file.try_clone()?).map(Code::Core),
         }
     }
+}
+
+/// Whether it is the system that refused something.
+fn is_of_system(error: &wasmtime::Error) -> bool {
+    error.chain().any(|it| it.is::<io::Error>() || it.is::<Errno>())
 }
 
 /// The code that a file of the cache begins with.
