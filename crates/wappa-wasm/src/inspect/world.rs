@@ -46,7 +46,7 @@ impl Known {
 }
 
 /// Every function of the world.
-pub(super) const FUNCTIONS: [Known; 17] = [
+pub(super) const FUNCTIONS: [Known; 18] = [
     known("types", "[method]batch.len", "func() -> u32", "func(borrow<batch>) -> u32"),
     known(
         "types",
@@ -91,6 +91,13 @@ pub(super) const FUNCTIONS: [Known; 17] = [
         "[method]batch.change-metadata",
         "func(changes: list<tuple<u32, string, option<value>>>)",
         "func(borrow<batch>, list<tuple<u32, string, option<VALUE>>>)",
+    )
+    .since("1.0.0"),
+    known(
+        "types",
+        "[method]batch.set-metadata-texts",
+        "func(key: string, indexes: list<u32>, texts: list<u8>, ends: list<u32>)",
+        "func(borrow<batch>, string, list<u32>, list<u8>, list<u32>)",
     )
     .since("1.0.0"),
     known(

@@ -80,6 +80,9 @@ type Batch = Resource<BatchTag>;
 /// A message, a key, and its new value or none to remove it. There may be many of them, so texts are not copied twice.
 type Change = (u32, WasmStr, Option<WitText>);
 
+/// Of a batch: a key, indexes of messages, texts one after the other, and where each of them ends.
+type TextsOfKey = (Batch, String, Vec<u32>, Vec<u8>, Vec<u32>);
+
 /// Provides the imports of the world, in all its versions.
 pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     for version in WORLD_VERSIONS {
@@ -159,6 +162,9 @@ fn link_version(linker: &mut Linker<Host>, version: &str) -> wasmtime::Result<()
         "[method]batch.change-metadata",
         |store: Store<'_>, (batch, changes): (Batch, Vec<Change>)| change_metadata(store, &batch, &changes),
     )?;
+    types.add("[method]batch.set-metadata-texts", |mut store: Store<'_>, given: TextsOfKey| {
+        set_metadata_texts(store.data_mut(), given)
+    })?;
     types.add(
         "[method]batch.delete-metadata",
         |mut store: Store<'_>, (batch, index, key): (Batch, u32, String)| {
@@ -304,6 +310,36 @@ fn change_metadata(mut store: Store<'_>, batch: &Batch, changes: &[Change]) -> w
             Some(value) => work.set_metadata(idx, key, value)?,
             None => drop(work.delete_metadata(idx, &key)?),
         }
+    }
+    Ok(())
+}
+
+fn set_metadata_texts(
+    host: &mut Host,
+    (batch, key, indexes, texts, ends): TextsOfKey,
+) -> wasmtime::Result<()> {
+    if indexes.len() != ends.len() {
+        return Err(mistake(format!("there are {} texts for {} messages", ends.len(), indexes.len())));
+    }
+    let key = Bytes::from(key);
+    let mut start = 0;
+    let mut before = Value::text("");
+    for (index, end) in indexes.into_iter().zip(ends) {
+        // There may be many, and each of them copies metadata.
+        host.enter()?;
+        let idx = host.batches.find(&batch, index)?;
+        let end = end as usize;
+        let Some(text) = texts.get(start..end) else {
+            let length = texts.len();
+            return Err(mistake(format!("there is no text from {start} to {end} in {length} bytes of them")));
+        };
+        start = end;
+        host.work.check_room(idx, key.len() + text.len())?;
+        // Often it is the same again, and shared then.
+        if !matches!(&before, Value::Text(it) if **it == *text) {
+            before = Value::text(text);
+        }
+        host.work.set_metadata(idx, key.clone(), before.clone())?;
     }
     Ok(())
 }

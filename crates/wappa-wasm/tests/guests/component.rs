@@ -363,6 +363,58 @@ fn many_metadata_at_once() {
     .assert_eq(&told.concat());
 }
 
+/// A key, indexes, texts and their ends.
+const TEXTS: &str = r#"
+    (data (i32.const 2200) "k")
+    (data (i32.const 2300) "\00\00\00\00\00\00\00\00\01\00\00\00")
+    (data (i32.const 2400) "ab\ff")
+    (data (i32.const 2500) "\01\00\00\00\02\00\00\00\03\00\00\00\04\00\00\00\02\00\00\00\00\00\00\00\00\00\00\00")"#;
+
+#[test]
+fn texts_of_one_key_at_once() {
+    let call = |indexes: usize, n_indexes: usize, texts: usize, ends: usize, n_ends: usize| {
+        let bad = format!(
+            "(call $texts (local.get $b) (i32.const 2200) (i32.const 1) (i32.const {indexes}) (i32.const {n_indexes})
+               (i32.const 2400) (i32.const {texts}) (i32.const {ends}) (i32.const {n_ends}))"
+        );
+        let component = Parts { bad: &bad, more: TEXTS, ..Parts::default() }.component();
+        let mut message = Message::new("bad");
+        message.metadata_mut().set("k", Value::Int(1));
+        let told = run_binary(&component, &[&[message]], |_| {});
+        told.lines().filter(|it| !it.starts_with('(')).flat_map(|it| [it, "\n"]).collect::<String>()
+    };
+    let told = [
+        call(2300, 0, 0, 2500, 0),
+        call(2300, 1, 1, 2500, 1),
+        call(2300, 1, 3, 2508, 1),
+        // The later one of two stays, and it may be empty.
+        call(2300, 2, 3, 2500, 2),
+        call(2300, 2, 3, 2520, 2),
+        // What cannot be done fails the call, and nothing of it stands.
+        call(2304, 2, 3, 2500, 2),
+        call(2300, 2, 3, 2516, 2),
+        call(2300, 1, 3, 2512, 1),
+        call(2300, 2, 3, 2500, 1),
+        call(2300, 1, 3, 2500, 2),
+        call(2300, 1, 0, 2500, 1),
+        call(2300, 1 << 30, 3, 2500, 1 << 30),
+    ];
+    expect![[r#"
+        "bad" k=1
+        "bad" k=a
+        "bad" k=ab�
+        "bad" k=b
+        "bad" k=
+        "bad" k=1 failed: host call: there is no message 1 in a batch of 1
+        "bad" k=1 failed: host call: there is no text from 2 to 0 in 3 bytes of them
+        "bad" k=1 failed: host call: there is no text from 0 to 4 in 3 bytes of them
+        "bad" k=1 failed: host call: there are 1 texts for 2 messages
+        "bad" k=1 failed: host call: there are 2 texts for 1 messages
+        "bad" k=1 failed: host call: there is no text from 0 to 1 in 0 bytes of them
+        "bad" k=1 failed: trap: list pointer/length out of bounds of memory
+    "#]].assert_eq(&told.concat());
+}
+
 #[test]
 fn configure_may_refuse() {
     let start = |pairs: &[(&str, &str)]| {

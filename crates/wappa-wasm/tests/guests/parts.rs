@@ -19,6 +19,8 @@ const WORLD: &str = r#"
   (import "wappa:processor/types@1.0.0" "[method]batch.metadata-keys" (func $keys (param i32 i32 i32)))
   (import "wappa:processor/types@1.0.0" "[method]batch.metadata-values" (func $values (param i32 i32 i32 i32 i32 i32)))
   (import "wappa:processor/types@1.0.0" "[method]batch.change-metadata" (func $change (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.set-metadata-texts"
+    (func $texts (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))
   (import "wappa:processor/types@1.0.0" "[resource-drop]batch" (func $drop_batch (param i32)))
   (import "wappa:processor/log@1.0.0" "log" (func $log (param i32 i32 i32)))
   (import "wappa:processor/metrics@1.0.0" "counter-add" (func $count (param i32 i32 i64)))

@@ -65,6 +65,11 @@ impl RawValue {
         RawValue { kind, data: Slice::of(value.as_bytes()) }
     }
 
+    /// Text, whether it is UTF-8 or not.
+    pub(super) fn of_bytes(text: &[u8]) -> RawValue {
+        RawValue { kind: RawValue::BYTES, data: Slice::of(text) }
+    }
+
     /// The same kind of value, with its data elsewhere.
     pub(super) fn map(self, place: impl FnOnce(Slice) -> Slice) -> RawValue {
         RawValue { kind: self.kind, data: place(self.data) }
@@ -203,6 +208,18 @@ mod types {
         );
         #[link_name = "[method]batch.change-metadata"]
         pub(super) fn change_metadata(batch: u32, changes: *const Change, len: usize);
+        #[link_name = "[method]batch.set-metadata-texts"]
+        pub(super) fn set_metadata_texts(
+            batch: u32,
+            key: *const u8,
+            key_len: usize,
+            indexes: *const u32,
+            indexes_len: usize,
+            texts: *const u8,
+            texts_len: usize,
+            ends: *const u32,
+            ends_len: usize,
+        );
         #[link_name = "[method]batch.error"]
         pub(super) fn error(batch: u32, index: u32, result: *mut Optional<Slice>);
         #[link_name = "[method]batch.clear-error"]
@@ -292,6 +309,24 @@ pub(super) fn metadata_values(batch: u32, first: u32, count: u32, key: &str) -> 
 pub(super) fn change_metadata(batch: u32, changes: &[Change]) {
     // SAFETY: pointer and length are those of the list, and its texts are there.
     unsafe { types::change_metadata(batch, changes.as_ptr(), changes.len()) }
+}
+
+/// Sets a key of several messages to texts, one after the other, of which each ends where it is said.
+pub(super) fn set_metadata_texts(batch: u32, key: &str, indexes: &[u32], texts: &[u8], ends: &[u32]) {
+    // SAFETY: pointers and lengths are those of a text and of lists.
+    unsafe {
+        types::set_metadata_texts(
+            batch,
+            key.as_ptr(),
+            key.len(),
+            indexes.as_ptr(),
+            indexes.len(),
+            texts.as_ptr(),
+            texts.len(),
+            ends.as_ptr(),
+            ends.len(),
+        );
+    }
 }
 
 pub(super) fn error(batch: u32, index: u32) -> Option<String> {

@@ -365,6 +365,8 @@ const WHOLE: &str = r#"(module
   (import "wappa:processor/types@1.0.0" "[method]batch.metadata-keys" (func (param i32 i32 i32)))
   (import "wappa:processor/types@1.0.0" "[method]batch.metadata-values" (func (param i32 i32 i32 i32 i32 i32)))
   (import "wappa:processor/types@1.0.0" "[method]batch.change-metadata" (func (param i32 i32 i32)))
+  (import "wappa:processor/types@1.0.0" "[method]batch.set-metadata-texts"
+    (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))
   (import "wappa:processor/log@1.0.0" "log" (func (param i32 i32 i32)))
   (import "wappa:processor/metrics@1.0.0" "counter-add" (func (param i32 i32 i64)))
   (memory (export "memory") 1)
@@ -390,12 +392,12 @@ fn a_module_that_becomes_a_component() {
         expect![[r#"
             kind      core WebAssembly module with the types of a component, which it becomes when it is loaded
             tier      component, of `wappa:processor` 1.0.0
-            size      2388 bytes (2.3KiB)
-            sha256    db35b02a941818331cc5270faee6287980e84e0b8c48c1d37a4ad2b36905fb7d
+            size      2538 bytes (2.5KiB)
+            sha256    e58c06d92faad25541efd5ee55760474684af2b0b38e89c6e4ec319c27473bc0
             made by   wit-component 0.254.2
-            code      16 functions, 212B
+            code      17 functions, 238B
             memory    1 page (64KiB), no maximum
-            table     13 elements, at most 13
+            table     14 elements, at most 14
 
             imports
               wappa:processor/log@1.0.0
@@ -412,6 +414,7 @@ fn a_module_that_becomes_a_component() {
                 batch.metadata-values: func(first: u32, count: u32, keys: list<string>) -> list<option<value>>
                 batch.set-metadata: func(index: u32, key: string, value: value)
                 batch.change-metadata: func(changes: list<tuple<u32, string, option<value>>>)
+                batch.set-metadata-texts: func(key: string, indexes: list<u32>, texts: list<u8>, ends: list<u32>)
                 batch.delete-metadata: func(index: u32, key: string) -> bool
                 batch.error: func(index: u32) -> option<string>
                 batch.clear-error: func(index: u32)
@@ -424,7 +427,7 @@ fn a_module_that_becomes_a_component() {
 
             custom sections
               producers       148B
-              component-name  2.8KiB
+              component-name  3.0KiB
 
             no problems
         "#]],
@@ -439,29 +442,30 @@ fn a_module_that_cannot_become_a_component() {
         expect![[r#"
             kind      core WebAssembly module
             tier      component
-            size      2387 bytes (2.3KiB)
-            sha256    6aa0fa2897fdb5d7d65279898b207b39e23cb7a7a3444ee30febf747b7dbda50
+            size      2537 bytes (2.5KiB)
+            sha256    5ff5048a65163920e54f487efc14a005d7d896d71f560817a219f9d1baccf246
             code      3 functions, 12B
             memory    1 page (64KiB), no maximum, exported as `memory`
             start     nothing
             allocator none
 
             imports
-              wappa:processor/types@1.0.0.[method]batch.len              function (i32) -> i32
-              wappa:processor/types@1.0.0.[method]batch.content          function (i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.contents         function (i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.get-metadata     function (i32, i32, i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.metadata         function (i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.set-metadata     function (i32, i32, i32, i32, i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.delete-metadata  function (i32, i32, i32, i32) -> i32
-              wappa:processor/types@1.0.0.[method]batch.error            function (i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.clear-error      function (i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.position         function (i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.metadata-keys    function (i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.metadata-values  function (i32, i32, i32, i32, i32, i32)
-              wappa:processor/types@1.0.0.[method]batch.change-metadata  function (i32, i32, i32)
-              wappa:processor/log@1.0.0.log                              function (i32, i32, i32)
-              wappa:processor/metrics@1.0.0.counter-add                  function (i32, i32, i64)
+              wappa:processor/types@1.0.0.[method]batch.len                 function (i32) -> i32
+              wappa:processor/types@1.0.0.[method]batch.content             function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.contents            function (i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.get-metadata        function (i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata            function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.set-metadata        function (i32, i32, i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.delete-metadata     function (i32, i32, i32, i32) -> i32
+              wappa:processor/types@1.0.0.[method]batch.error               function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.clear-error         function (i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.position            function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata-keys       function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.metadata-values     function (i32, i32, i32, i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.change-metadata     function (i32, i32, i32)
+              wappa:processor/types@1.0.0.[method]batch.set-metadata-texts  function (i32, i32, i32, i32, i32, i32, i32, i32, i32)
+              wappa:processor/log@1.0.0.log                                 function (i32, i32, i32)
+              wappa:processor/metrics@1.0.0.counter-add                     function (i32, i32, i64)
 
             exports
               memory                                     memory
@@ -470,7 +474,7 @@ fn a_module_that_cannot_become_a_component() {
               wappa:processor/transform@1.0.0#proces     function (i32) -> i32
 
             custom sections
-              component-type  1.3KiB
+              component-type  1.4KiB
 
             problems
               error: carries the types of a component, but cannot be made one: failed to decode world from module: module was not valid: failed to find export of interface `wappa:processor/transform@1.0.0` function `process`
