@@ -86,6 +86,7 @@ class Transform:
         self._message = Message(world)
         self._fail = world.Disposition_Fail
         self._content = world.Disposition_Content
+        self._contents: list[Any] = []
         self._keep = world.Disposition_Keep()
 
     def configure(self, pairs: list[tuple[str, str]]) -> str | None:
@@ -101,16 +102,22 @@ class Transform:
     def process(self, batch: Any) -> list[Any]:
         """Gives the guest the messages of a batch, one by one."""
         message, process = self._message, self._process
-        content, keep = self._content, self._keep
         length = batch.len()
-        dispositions: list[Any] = []
-        end = dispositions.append
+        dispositions: list[Any] = [self._keep] * length
+        # Those of the last call are used again: making one costs as much as a call does. The host has read them.
+        contents = self._contents
+        while len(contents) < length:
+            contents.append(self._content(b""))
         message._enter(batch)
         for index in range(length):
             # Here, since calls are what costs most in Python.
             message._index = index
-            message._content = None
-            message._is_changed = False
+            if message._all is None:
+                message._content = message._incoming = None
+            else:
+                # A guest that has read one content mostly reads them all.
+                bounds = message._bounds
+                message._content = message._incoming = message._all[bounds[index] : bounds[index + 1]]
             # What is seldom is looked at together.
             if message._is_unusual:
                 message._reset()
@@ -119,12 +126,13 @@ class Transform:
                 if result is not None:
                     _refuse_result(result, process)
                 if message._is_unusual:
-                    end(message._finish_unusual())
-                else:
-                    end(content(message._content) if message._is_changed else keep)
+                    dispositions[index] = message._finish_unusual()
+                elif message._content is not message._incoming:
+                    disposition = dispositions[index] = contents[index]
+                    disposition.value = message._content
             # `sys.exit` is no reason to lose the others.
             except BaseException as thrown:
-                end(self._fail(reason_of(thrown)))
+                dispositions[index] = self._fail(reason_of(thrown))
         message._leave()
         return dispositions
 

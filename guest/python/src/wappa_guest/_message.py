@@ -94,8 +94,8 @@ class Message:
         "_bounds",
         "_changes",
         "_content",
+        "_incoming",
         "_index",
-        "_is_changed",
         "_is_filtered",
         "_is_unusual",
         "_own",
@@ -114,7 +114,8 @@ class Message:
         self._changes: list[tuple[int, str, Any]] = []
         self._index = 0
         self._content: bytes | None = None
-        self._is_changed = False
+        # The content as it came in, once it was read: what is set is another one.
+        self._incoming: bytes | None = None
         self._reset()
 
     def _enter(self, batch: Any) -> None:
@@ -129,7 +130,7 @@ class Message:
         self._tell()
         self._batch = None
         self._all = None
-        self._content = None
+        self._content = self._incoming = None
 
     def _reset(self) -> None:
         """After a message that was failed, filtered or emitted. The loop over messages does the rest for each."""
@@ -175,13 +176,8 @@ class Message:
     @property
     def content(self) -> bytes:
         """The content, to which bytes of any kind can be assigned. What is never read is never copied."""
-        if self._content is None:
-            if self._all is None:
-                self._read()
-                assert self._all is not None
-            bounds, index = self._bounds, self._index
-            self._content = self._all[bounds[index] : bounds[index + 1]]
-        return self._content
+        content = self._content
+        return self._read() if content is None else content
 
     @content.setter
     def content(self, value: bytes | bytearray | memoryview) -> None:
@@ -192,12 +188,15 @@ class Message:
                 raise TypeError(f"a content is bytes, not {type(value).__name__}: `message.text` takes a str")
             value = bytes(value)
         self._content = value
-        self._is_changed = True
 
-    def _read(self) -> None:
+    def _read(self) -> bytes:
+        """The first content that is read of a batch. The loop over messages has those behind it."""
         # One call of the host for all of them: most guests read every content.
         self._all, self._bounds = self._host().contents()
-        self._bounds.insert(0, 0)
+        bounds, index = self._bounds, self._index
+        bounds.insert(0, 0)
+        content = self._content = self._incoming = self._all[bounds[index] : bounds[index + 1]]
+        return content
 
     @property
     def text(self) -> str:
