@@ -75,7 +75,10 @@ export function refuse(reason: string): void {
 function wappa_abort(text: string | null, file: string | null, line: u32, column: u32): void {
   const what = text === null || text.length == 0 ? "abort" : text;
   if (file === null) refuse(what);
-  else refuse(what + ", at " + file + ":" + line.toString());
+  else {
+    VALUE.encodeWithPlace(what, file, line);
+    leave();
+  }
 }
 
 /** What `trace` calls. */

@@ -6,6 +6,12 @@
 // @ts-ignore: decorator
 @inline const NOT_ASCII: u64 = 0x8080808080808080;
 
+// Between a text and its place in the source.
+const AT: string = ", at ";
+// A colon and the number of a line.
+// @ts-ignore: decorator
+@inline const PLACE_BYTES: i32 = 11;
+
 /** Memory that is used for one thing after the other, and never given back. It begins with nothing: all of it zero. */
 // @ts-ignore: decorator
 @unmanaged
@@ -31,8 +37,36 @@ export class Scratch {
 
   /** Puts a text there as UTF-8. What is no letter, half of a surrogate pair, becomes U+FFFD. */
   encode(text: string): void {
+    this.reserve(text.length * 3);
+    this.length = 0;
+    this.append(text);
+  }
+
+  /** Puts a text there, and behind it the line of the source that it is about. */
+  encodeWithPlace(text: string, file: string, line: u32): void {
+    // No object is made for it: an exception is no reason to collect.
+    this.reserve((text.length + AT.length + file.length) * 3 + PLACE_BYTES);
+    this.length = 0;
+    this.append(text);
+    this.append(AT);
+    this.append(file);
+    store<u8>(this.at + this.length++, 0x3a);
+    let end = this.length;
+    for (let rest = line; ; rest /= 10) {
+      end++;
+      if (rest < 10) break;
+    }
+    this.length = end;
+    for (let rest = line; ; rest /= 10) {
+      store<u8>(this.at + --end, <u8>(0x30 + (rest % 10)));
+      if (rest < 10) break;
+    }
+  }
+
+  /** Puts a text behind what is there; there is room for it. */
+  private append(text: string): void {
     const units = text.length;
-    const at = this.reserve(units * 3);
+    const at = this.at + this.length;
     const from = changetype<usize>(text);
     let ascii = 0;
     while (ascii < units) {
@@ -41,7 +75,7 @@ export class Scratch {
       store<u8>(at + ascii, <u8>unit);
       ascii++;
     }
-    this.length = ascii;
+    this.length += ascii;
     if (ascii == units) return;
     const rest = from + (<usize>ascii << 1);
     this.length += <i32>String.UTF8.encodeUnsafe(rest, units - ascii, at + ascii, false, String.UTF8.ErrorMode.REPLACE);
