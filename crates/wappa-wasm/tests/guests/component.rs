@@ -412,7 +412,8 @@ fn texts_of_one_key_at_once() {
         "bad" k=1 failed: host call: there are 2 texts for 1 messages
         "bad" k=1 failed: host call: there is no text from 0 to 1 in 0 bytes of them
         "bad" k=1 failed: trap: list pointer/length out of bounds of memory
-    "#]].assert_eq(&told.concat());
+    "#]]
+    .assert_eq(&told.concat());
 }
 
 #[test]
