@@ -3,6 +3,7 @@
 
 use std::{
     ffi::{CStr, CString, c_void},
+    panic::{AssertUnwindSafe, catch_unwind},
     ptr::{self, NonNull},
     slice,
     sync::Arc,
@@ -12,12 +13,14 @@ use rdkafka::{
     bindings::{
         rd_kafka_consume_batch_queue, rd_kafka_get_watermark_offsets, rd_kafka_header_get_all,
         rd_kafka_headers_t, rd_kafka_message_destroy, rd_kafka_message_headers, rd_kafka_message_t,
-        rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_queue_t,
-        rd_kafka_resp_err_t, rd_kafka_timestamp_type_t,
+        rd_kafka_message_timestamp, rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy,
+        rd_kafka_queue_get_main, rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_queue_t,
+        rd_kafka_resp_err_t, rd_kafka_t, rd_kafka_timestamp_type_t,
     },
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::RDKafkaErrorCode,
     message::BorrowedMessage,
+    producer::{BaseProducer, Partitioner, Producer, ProducerContext},
 };
 
 /// A message as the library has it.
@@ -148,6 +151,55 @@ impl<C: ConsumerContext> Drop for Fetched<C> {
         // SAFETY: the reference is ours, and its client is alive.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
+}
+
+/// What a producer has to say, for who waits for it: the binding's own way of waiting spins for the last millisecond of its
+/// time, for all of which it waits whatever comes.
+pub(crate) struct Reports<C: ProducerContext<P> + 'static, P: Partitioner + 'static> {
+    queue: NonNull<rd_kafka_queue_t>,
+    /// What is called is alive as long as the library may call it.
+    _call: Box<Call>,
+    /// It outlives its queue.
+    _client: Arc<BaseProducer<C, P>>,
+}
+
+type Call = Box<dyn Fn() + Send + Sync>;
+
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Reports<C, P> {
+    /// Calls `call`, on a thread of the library, as soon as there is something where nothing was.
+    pub(crate) fn of(client: &Arc<BaseProducer<C, P>>, call: Call) -> Option<Reports<C, P>> {
+        // SAFETY: the client is alive. What is returned is one more reference to the queue.
+        let queue = unsafe { rd_kafka_queue_get_main(client.client().native_ptr()) };
+        let queue = NonNull::new(queue)?;
+        let mut call = Box::new(call);
+        let opaque: *mut Call = &mut *call;
+        // SAFETY: the queue is alive, and what it is given stays where it is until this is dropped, which takes it away.
+        unsafe { rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(call_of), opaque.cast()) };
+        Some(Reports { queue, _call: call, _client: Arc::clone(client) })
+    }
+
+    /// Whether there is something.
+    pub(crate) fn are_there(&self) -> bool {
+        // SAFETY: the queue is alive.
+        0 < unsafe { rd_kafka_queue_length(self.queue.as_ptr()) }
+    }
+}
+
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Drop for Reports<C, P> {
+    fn drop(&mut self) {
+        // SAFETY: the queue is alive, and the reference ours. Behind the first call nothing is called any more.
+        unsafe {
+            rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
+            rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+    }
+}
+
+unsafe extern "C" fn call_of(_: *mut rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: it is what the queue was given, which is alive as long as it is called.
+    let call = unsafe { &*opaque.cast::<Call>() };
+    // Nothing may unwind into the library.
+    _ = catch_unwind(AssertUnwindSafe(call));
 }
 
 const NO_ERROR: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -27,7 +27,7 @@ use super::{
     producer::{Client, Fault, Limit, Listener},
     topics::NewTopics,
 };
-use crate::{client::Voice, sasl::Token};
+use crate::{client::Voice, native::Reports, sasl::Token};
 
 /// What is written, and how.
 pub(crate) struct Options {
@@ -57,8 +57,11 @@ pub(crate) struct Key {
 /// Which partition a message goes to.
 pub(crate) struct Partition(pub(crate) Interpolated);
 
-/// The thread looks that often whether it is to end.
-const TICK: Duration = Duration::from_millis(50);
+/// The thread looks around that often where nobody calls it.
+const TICK: Duration = Duration::from_millis(100);
+
+/// So many reports are taken before it is looked around.
+const REPORTS_AT_ONCE: usize = 64;
 
 /// How long one question for brokers may take.
 const ASK_MAX: Duration = Duration::from_secs(1);
@@ -75,6 +78,9 @@ struct Shared {
     /// The thread has ended.
     ended: Condvar,
     state: Mutex<State>,
+    /// The thread has something to do.
+    called: Condvar,
+    is_called: Mutex<bool>,
 }
 
 #[derive(Default)]
@@ -108,12 +114,31 @@ impl Shared {
         self.lock().phase = phase;
         self.bell.ring();
     }
+
+    /// There is something to do.
+    fn call(&self) {
+        *self.is_called.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.called.notify_one();
+    }
+
+    /// Waits until there is something to do, but not longer than a moment.
+    fn wait(&self) {
+        let is_called = self.is_called.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.called.wait_timeout_while(is_called, TICK, |it| !*it);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
 }
 
 /// An output that gives everything to a producer.
 pub(crate) fn output(options: Options, ctx: &Context<'_>) -> Box<dyn Output> {
     let bell = ctx.output_bell();
-    let shared = Shared { bell: bell.clone(), ended: Condvar::new(), state: Mutex::default() };
+    let shared = Shared {
+        bell: bell.clone(),
+        ended: Condvar::new(),
+        state: Mutex::default(),
+        called: Condvar::new(),
+        is_called: Mutex::default(),
+    };
     Box::new(Writer {
         options: Arc::new(options),
         shared: Arc::new(shared),
@@ -224,6 +249,7 @@ impl Writer {
         state.is_closing = true;
         // The client goes with the thread.
         state.phase = Phase::Down;
+        self.shared.call();
         while !state.is_gone {
             let Some(left) = CLOSE_MAX.checked_sub(began.elapsed()) else { return };
             (state, _) = self.shared.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
@@ -263,6 +289,7 @@ impl Writer {
             return true;
         }
         self.shared.lock().wanted.extend(missing);
+        self.shared.call();
         false
     }
 
@@ -425,11 +452,12 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.client = None;
         self.shared.lock().is_closing = true;
+        self.shared.call();
     }
 }
 
 /// Runs a producer until it is closed.
-fn run(options: &Options, shared: &Shared, voice: &Arc<Voice>) {
+fn run(options: &Options, shared: &Arc<Shared>, voice: &Arc<Voice>) {
     let chooser = options.way.map(Chooser::new);
     let listener = Listener::new(
         Arc::clone(voice),
@@ -458,10 +486,20 @@ fn run(options: &Options, shared: &Shared, voice: &Arc<Voice>) {
         }
     }
     voice.is_well();
+    let caller = Arc::clone(shared);
+    let Some(reports) = Reports::of(&client, Box::new(move || caller.call())) else { return };
     shared.enter(Phase::Up(Arc::clone(&client)));
     let mut is_down = false;
     loop {
-        client.poll(TICK);
+        if !reports.are_there() {
+            shared.wait();
+        }
+        for _ in 0..REPORTS_AT_ONCE {
+            if !reports.are_there() {
+                break;
+            }
+            client.poll(Duration::ZERO);
+        }
         let listener = client.context();
         if voice.take_down() && !is_down {
             is_down = true;
