@@ -239,7 +239,7 @@ function showNumbers() {
     const fails = now && now.kind !== "input" ? now.failed : 0;
     write(rate, isDown ? "not connected" : now ? count(now.kind === "input" ? now.in : now.out) + " /s" : "");
     const isSlow = path === slow && !isDown;
-    write(more, isSlow ? "bottleneck" : fails ? count(fails) + " failed" : now?.held !== undefined ? size(now.held) : now?.p99 !== undefined ? time(now.p99) : "");
+    write(more, isSlow ? "bottleneck" : fails ? count(fails).replace(" ", "\u00a0") + " failed" : now?.held !== undefined ? size(now.held) : now?.p99 !== undefined ? time(now.p99) : "");
     more.className = isSlow ? "more slow" : fails ? "more fails" : "more";
     const busy = now?.busy === undefined || now.kind === "buffer" ? 0 : now.kind === "processor" ? now.busy / (stream?.threads || 1) : now.busy;
     box.querySelector(".load i").style.width = Math.min(100, busy * 100) + "%";
