@@ -416,7 +416,7 @@ impl Drop for Delivery {
         if self.receipt.flight.is_none() {
             return;
         }
-        let reason = Mark::new("dropped before delivery");
+        let reason = Mark::new(DROPPED);
         if std::thread::panicking() || self.part.n_messages() < self.n_messages {
             // Of what is left nobody knows how much it is.
             let mut whole = Message::default();
@@ -443,14 +443,22 @@ fn placeholders(origins: &[u32]) -> Part {
     Part::singles(origins.iter().map(of).collect())
 }
 
+/// Why messages failed that an output let go of, as one does that is closed.
+const DROPPED: &str = "dropped before delivery";
+
 /// Why messages failed that were not delivered before the stream was given up.
 pub fn stopped() -> Mark {
     Mark::new("the stream was stopped")
 }
 
-/// Whether messages failed for that reason alone: another run may deliver them.
+/// Whether messages failed for that reason.
 pub fn is_stopped(reason: &Mark) -> bool {
     reason.as_str() == stopped().as_str()
+}
+
+/// Whether messages failed only because nobody went on with them, at a stop say: another run may deliver them.
+pub fn is_unfinished(reason: &Mark) -> bool {
+    is_stopped(reason) || reason.as_str() == DROPPED
 }
 
 impl Answer {

@@ -68,7 +68,7 @@ pub use crate::{
     contexts::Contexts,
     counted::counted,
     decoding::Decoding,
-    delivery::{Answer, Delivery, Desk, Flight, Landing, is_stopped, stopped},
+    delivery::{Answer, Delivery, Desk, Flight, Landing, is_stopped, is_unfinished, stopped},
     exporter::{Exporter, Page, Render},
     failures::{Failed, FailureNotes, Failures},
     files::{NotRead, read_file},

@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use wappa_bloblang::go_regex;
 use wappa_component::{
     Answer, BuildError, BuildOutput, Component, ConnectError, Context, Delivery, Level, Logger, Output, Returns, Step,
-    WriteError, is_stopped,
+    WriteError, is_unfinished,
 };
 use wappa_message::Mark;
 use wappa_spec::{ComponentNode, Config, Node, Reader, Rule};
@@ -219,7 +219,7 @@ impl DropOn {
 
     /// Whether a failure for this reason is forgotten. A stop is no failure of the output.
     fn drops(&self, reason: &Mark) -> bool {
-        !is_stopped(reason) && (self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str().as_bytes())))
+        !is_unfinished(reason) && (self.drops_all || self.patterns.iter().any(|it| it.is_match(reason.as_str().as_bytes())))
     }
 
     fn answered(&self, delivery: Delivery, answer: Answer) {
@@ -318,12 +318,13 @@ mod tests {
 
     #[test]
     fn what_was_not_delivered_before_a_stop_is_not_forgotten() {
-        for reasons in ["error: true", "error_patterns: [stopped]"] {
-            let mut harness = Harness::default();
-            let mut output =
-                harness.output(&format!("drop_on: {{{reasons}, output: {{reject: the stream was stopped}}}}"));
-            assert_eq!(harness.write(&mut output, &["a"]), "partial: 0: the stream was stopped", "{reasons}");
-            assert_eq!(harness.log.take(), "", "{reasons}");
+        for reasons in ["error: true", "error_patterns: [stopped, dropped]"] {
+            for reason in ["the stream was stopped", "dropped before delivery"] {
+                let mut harness = Harness::default();
+                let mut output = harness.output(&format!("drop_on: {{{reasons}, output: {{reject: {reason}}}}}"));
+                assert_eq!(harness.write(&mut output, &["a"]), format!("partial: 0: {reason}"), "{reasons}");
+                assert_eq!(harness.log.take(), "", "{reasons}");
+            }
         }
     }
 
