@@ -155,6 +155,14 @@ impl<'r> Reader<'r> {
         self.lints.push(lint);
     }
 
+    /// Says where a field belongs that was found to be none here, and not what else may have been meant.
+    pub(crate) fn hint_unknown(&mut self, key: &Node, hint: &str) {
+        let is_meant = |it: &&mut Lint| it.rule == Rule::UnknownField && it.pos == key.pos;
+        if let Some(lint) = self.lints.iter_mut().rev().find(is_meant) {
+            lint.hint = Some(hint.to_string());
+        }
+    }
+
     /// Reports an error at a node.
     pub fn error(&mut self, rule: Rule, node: &Node, message: impl Into<String>) {
         self.push(Lint::error(rule, node.pos, message).on(node));

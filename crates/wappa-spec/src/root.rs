@@ -332,13 +332,16 @@ impl StreamPart {
 
     /// Reads the config of a stream alone.
     pub fn read(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
-        read_root(node, reader).map(|root| StreamPart::new(root, reader))
+        let root: Option<StreamRoot> = read_root(node, reader);
+        hint_elsewhere(node, AroundRoot::FIELDS, OF_ALL_STREAMS, reader);
+        root.map(|root| StreamPart::new(root, reader))
     }
 
     /// Reads a file with the config of a stream.
     pub fn read_file(node: &Node, reader: &mut Reader<'_>) -> Option<StreamPart> {
-        let root: StreamFileRoot = read_root(node, reader)?;
-        Some(StreamPart::new(root.stream, reader))
+        let root: Option<StreamFileRoot> = read_root(node, reader);
+        hint_elsewhere(node, AroundRoot::FIELDS, OF_ALL_STREAMS, reader);
+        root.map(|root| StreamPart::new(root.stream, reader))
     }
 
     fn new(root: StreamRoot, reader: &Reader<'_>) -> StreamPart {
@@ -360,7 +363,9 @@ impl StreamConfig {
 
     /// Reads the config that several streams have around them. Its own stream is the one of an empty config.
     pub fn read_around(node: &Node, reader: &mut Reader<'_>) -> Option<StreamConfig> {
-        let AroundRoot { http, resources, process, .. } = read_with_metrics(node, reader)?;
+        let root = read_with_metrics(node, reader);
+        hint_elsewhere(node, StreamRoot::FIELDS, OF_ONE_STREAM, reader);
+        let AroundRoot { http, resources, process, .. } = root?;
         let shown = http.enabled.then(|| scrub(node, AroundRoot::FIELDS, reader.registry()));
         let nothing = Node::empty_map(crate::Pos::new(1, 1));
         let mut of_nothing = Reader::for_building(reader.registry());
@@ -419,6 +424,23 @@ impl Resources {
     pub fn read_file(node: &Node, reader: &mut Reader<'_>) -> Option<Resources> {
         let root: ResourceRoot = read_root(node, reader)?;
         Some(root.resources)
+    }
+}
+
+/// Where what is for all streams belongs, and not into the config of one.
+const OF_ALL_STREAMS: &str =
+    "it is for all streams: it stands in the main config (`-c`), and a resource may stand in a file of `-r`";
+
+/// Where a stream belongs, and not into what all streams have around them.
+const OF_ONE_STREAM: &str =
+    "each stream has a config of its own, which `streams` is given by its file or folder";
+
+/// Says of fields that are none here where they belong.
+fn hint_elsewhere(node: &Node, elsewhere: &[Field], hint: &str, reader: &mut Reader<'_>) {
+    for (key, _) in node.as_map().unwrap_or_default() {
+        if elsewhere.iter().any(|it| it.name == key.as_key()) {
+            reader.hint_unknown(key, hint);
+        }
     }
 }
 

@@ -322,7 +322,7 @@ mod tests {
             for reason in ["the stream was stopped", "dropped before delivery"] {
                 let mut harness = Harness::default();
                 let mut output = harness.output(&format!("drop_on: {{{reasons}, output: {{reject: {reason}}}}}"));
-                assert_eq!(harness.write(&mut output, &["a"]), format!("partial: 0: {reason}"), "{reasons}");
+                assert_eq!(harness.write(&mut output, &["a"]), format!("failed: {reason}"), "{reasons}");
                 assert_eq!(harness.log.take(), "", "{reasons}");
             }
         }

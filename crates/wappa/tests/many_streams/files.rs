@@ -12,6 +12,7 @@ use crate::{
 #[test]
 fn what_keeps_streams_from_starting() {
     let program = Program::new("streams-refused")
+        .file("around.yaml", "input: { stdin: {} }\ncache_resources: []\n")
         .file("whole.yaml", "input: { generate: { mapping: 'root = 1' } }\n")
         .file("a/one.yaml", IDLE)
         .file("b/one.yaml", IDLE)
@@ -24,6 +25,7 @@ fn what_keeps_streams_from_starting() {
         "streams a b",
         "streams nowhere",
         "streams bad",
+        "streams around.yaml",
         "streams broken",
         "streams threads.yaml",
         "streams debug.yaml",
@@ -38,7 +40,7 @@ fn what_keeps_streams_from_starting() {
         exit 1
         --- stderr
         level=info msg="Running main config from specified file" @service=wappa path=whole.yaml wappa_version=VERSION
-        level=error msg="Config lint error" @service=wappa hint="did you mean `input_resources`?" lint="whole.yaml(1,1) field input not recognised"
+        level=error msg="Config lint error" @service=wappa hint="each stream has a config of its own, which `streams` is given by its file or folder" lint="whole.yaml(1,1) field input not recognised"
         level=error msg="Shutting down due to linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
         $ wappa streams a b
@@ -59,6 +61,14 @@ fn what_keeps_streams_from_starting() {
         level=info msg="Running without a main config file" @service=wappa wappa_version=VERSION
         level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
         level=error msg="Config lint error" @service=wappa lint="bad/one.yaml(1,1) field nope not recognised"
+        level=error msg="Shutting down due to stream linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
+
+        $ wappa streams around.yaml
+        exit 1
+        --- stderr
+        level=info msg="Running without a main config file" @service=wappa wappa_version=VERSION
+        level=info msg="Listening for HTTP requests at: http://0.0.0.0:4195" @service=wappa
+        level=error msg="Config lint error" @service=wappa hint="it is for all streams: it stands in the main config (`-c`), and a resource may stand in a file of `-r`" lint="around.yaml(2,1) field cache_resources not recognised"
         level=error msg="Shutting down due to stream linter errors, to prevent shutdown run Wappa with --chilled" @service=wappa
 
         $ wappa streams broken
