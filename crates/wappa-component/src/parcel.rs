@@ -689,6 +689,65 @@ mod tests {
         assert_eq!(rx.recv().expect("it is answered"), [0, 3]);
     }
 
+    /// Each message, with a mark where it has the context that was given to it.
+    fn marked(messages: &[Message]) -> String {
+        let of = |it: &Message| {
+            let text = String::from_utf8_lossy(it.content()).into_owned();
+            match it.context() {
+                None => text,
+                Some(context) => {
+                    assert_eq!(context.came_as, Some(if text == "c" { "c" } else { "f" }));
+                    text + "!"
+                }
+            }
+        };
+        messages.iter().map(of).collect()
+    }
+
+    #[test]
+    fn contexts_go_with_their_messages_as_long_as_none_are_made() {
+        let parcel = || {
+            let slices = Slices {
+                buffer: Bytes::from_static(b"abcdefgh"),
+                ranges: (0..8).map(|it| (it, it + 1)).collect(),
+                ..Slices::default()
+            };
+            let context = |came_as| Arc::new(Context { came_as: Some(came_as), ..Context::default() });
+            let parcel = Parcel::of_slices(slices, Ack::new(8, |_| ()));
+            parcel.with_contexts(vec![(2, context("c")), (5, context("f"))])
+        };
+        let answered = |opened: Unpacked| {
+            opened.ack.delivered();
+            marked(opened.part.messages())
+        };
+        let indices = |part: &Part| part.contexts().map(|(idx, _)| idx).collect::<Vec<_>>();
+        assert_eq!(parcel().contexts().iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(2, 2), (5, 5)]);
+        assert_eq!(answered(parcel().open()), "abc!def!gh");
+        // Cut into pieces, which nobody has looked at yet.
+        let mut first = parcel().open();
+        let mut rest = first.split_off(4);
+        let last = rest.split_off(3);
+        assert!([&first.part, &rest.part, &last.part].iter().all(|it| it.slices().is_some()));
+        assert_eq!([&first.part, &rest.part, &last.part].map(indices), [vec![2], vec![1], vec![]]);
+        assert_eq!([first, rest, last].map(answered), ["abc!d", "ef!g", "h"]);
+        // Where they are put together with others, kept for a replay, or left out.
+        let (stretch, ack) = parcel().into_stretch();
+        let others = Stretch::Messages(vec![Message::new("x")]);
+        let together = Parcel::of_stretches(vec![others, stretch], vec![4, 9], Ack::new(9, |_| ()));
+        assert_eq!(together.contexts().iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(3, 3), (6, 6)]);
+        assert_eq!(answered(together.open()), "xabc!def!gh");
+        ack.delivered();
+        let mut pristine = None;
+        let exchanged = parcel().exchange_ack(|it, ack| {
+            pristine = Some(it);
+            ack
+        });
+        let (few, ack) = exchanged.first_batches(3, |n| Ack::new(n, |_| ()));
+        assert_eq!(answered(few.open()), "abc!");
+        ack.delivered();
+        assert_eq!(marked(&pristine.expect("exchanged").select(&[1, 2, 5, 6]).0), "bc!f!g");
+    }
+
     #[test]
     fn few_messages_of_a_large_buffer_are_copied() {
         let buffer = Bytes::from(vec![b'x'; 1000]);
