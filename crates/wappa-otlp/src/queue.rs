@@ -18,6 +18,12 @@ const WAITING_MAX: usize = 16_384;
 /// So many are sent at once, as by OpenTelemetry's own programs.
 pub(crate) const BATCH_MAX: usize = 512;
 
+impl State {
+    fn n_waiting(&self) -> usize {
+        self.full.len() * BATCH_MAX + self.rest.len()
+    }
+}
+
 /// A bounded queue, which many threads fill and one empties.
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -27,7 +33,12 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<SpanData>,
+    /// Batches that are full: taken whole, so that nobody waits while spans are moved.
+    full: VecDeque<Vec<SpanData>>,
+    /// What came last.
+    rest: Vec<SpanData>,
+    /// Whoever empties the queue knows that it is empty, and looks again only when he is told.
+    is_idle: bool,
     /// How many were taken and are not settled.
     under_way: u64,
     /// No more is to come, and this is when nobody waits any longer.
@@ -48,18 +59,28 @@ impl Queue {
         let n_spans = spans.len();
         let mut state = self.lock();
         let room = match state.deadline {
-            None => WAITING_MAX - state.waiting.len(),
+            None => WAITING_MAX - state.n_waiting(),
             Some(_) => 0,
         };
-        let before = state.waiting.len();
-        state.waiting.extend(spans.take(room));
-        let after = state.waiting.len();
+        let had_full = !state.full.is_empty();
+        for span in spans.take(room) {
+            if state.rest.is_empty() {
+                state.rest.reserve_exact(BATCH_MAX);
+            }
+            state.rest.push(span);
+            if state.rest.len() == BATCH_MAX {
+                let full = std::mem::take(&mut state.rest);
+                state.full.push_back(full);
+            }
+        }
+        let is_full = !had_full && !state.full.is_empty();
+        let is_first = 0 < room.min(n_spans) && std::mem::take(&mut state.is_idle);
         drop(state);
         if room < n_spans {
             self.dropped.add((n_spans - room) as u64);
         }
         // The first has its time, and a batch need not wait for that.
-        if (before == 0 && 0 < after) || (before < BATCH_MAX && BATCH_MAX <= after) {
+        if is_first || is_full {
             self.changed.notify_one();
         }
     }
@@ -77,8 +98,11 @@ impl Queue {
 
     /// Nobody waits any longer: how many are left.
     pub(crate) fn give_up(&self) -> u64 {
-        let waiting = std::mem::take(&mut self.lock().waiting);
-        waiting.len() as u64 + self.settle()
+        let mut state = self.lock();
+        let n_left = state.n_waiting() as u64 + std::mem::take(&mut state.under_way);
+        state.full.clear();
+        state.rest.clear();
+        n_left
     }
 
     /// When nobody waits any longer, once it is closed.
@@ -100,24 +124,29 @@ impl Queue {
 
     /// The next batch: as soon as it is full, or its first span has waited so long. `None`: there is no other.
     pub(crate) async fn next(&self, interval: Duration) -> Option<Vec<SpanData>> {
-        let mut until = None;
+        // What comes meanwhile need not say so.
+        let mut until = Some(tokio::time::Instant::now() + interval);
         loop {
             {
                 let mut state = self.lock();
                 let is_closed = state.deadline.is_some();
-                let n_waiting = state.waiting.len();
+                let n_waiting = state.n_waiting();
                 if is_closed && n_waiting == 0 {
                     return None;
                 }
                 let is_due = until.is_some_and(|it| it <= tokio::time::Instant::now());
                 if 0 < n_waiting && (is_closed || is_due || BATCH_MAX <= n_waiting) {
-                    let batch: Vec<SpanData> = state.waiting.drain(..n_waiting.min(BATCH_MAX)).collect();
+                    let full = state.full.pop_front();
+                    let batch = full.unwrap_or_else(|| std::mem::take(&mut state.rest));
                     state.under_way = batch.len() as u64;
                     return Some(batch);
                 }
                 if 0 < n_waiting {
                     until.get_or_insert_with(|| tokio::time::Instant::now() + interval);
+                } else if is_due {
+                    until = None;
                 }
+                state.is_idle = until.is_none();
             }
             match until {
                 None => self.changed.notified().await,
