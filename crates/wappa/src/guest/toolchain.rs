@@ -104,8 +104,8 @@ pub(super) fn missing_kotlin() -> Option<String> {
     // `java -version` speaks on standard error, and `--version` is as old as Java 9.
     let Some(version) = answer("java", &["--version"]) else {
         return Some(
-            "Java is missing: Java 17 or newer runs Kotlin's compiler, `apt-get install default-jdk-headless` or the package of \
-             your system"
+            "Java and Maven are what builds Kotlin, and Java is missing: 17 or newer, `apt-get install default-jdk-headless \
+             maven` or the packages of your system"
                 .to_string(),
         );
     };
