@@ -12,7 +12,7 @@ use std::{fs, io::Write};
 
 use flate2::{Compression, write::GzEncoder};
 use server::{Server, answer};
-use support::{Running, TempDir};
+use support::{TempDir, start};
 
 /// A server makes much of little: forty answers of 50 KB are two gigabytes of zeros. Who is refused says why, and nothing is
 /// asked for before there is room.
@@ -26,15 +26,15 @@ fn answers_of_a_batch_are_no_more_than_there_is_room_for() {
     let url = server.url("/");
     for parallel in [false, true] {
         let dir = TempDir::new();
-        let (input, output) = (dir.write("in", &"a\n".repeat(40)), dir.at("out"));
-        let running = Running::start(&format!(
+        let (input, output) = (dir.write("in", "a\n".repeat(40)), dir.at("out"));
+        let running = start(&format!(
             "input: {{broker: {{inputs: [{{file: {{paths: [{input:?}]}}}}], batching: {{count: 40}}}}}}\n\
              pipeline: {{threads: 1, processors: [{{http: {{url: {url:?}, parallel: {parallel}}}}}, \
              {{mapping: 'root = content().length().string() + \" \" + error().or(\"\")'}}]}}\n\
              output: {{file: {{path: {output:?}, codec: lines}}}}\n"
         ));
         assert_eq!(running.join().fault, None);
-        let out = dir.read("out");
+        let out = dir.read_so_far("out");
         let n_refused = out.matches("the messages worked on together would grow by more than 512MiB").count();
         let n_answered = out.matches("52428800 ").count();
         assert_eq!(n_refused + n_answered, 40, "{out}");

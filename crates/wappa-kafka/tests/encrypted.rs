@@ -6,7 +6,7 @@ mod support;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
-use support::{Running, make_topic, name, produce, read_topic, record};
+use support::{Running, make_topic, name, produce, read_topic, record, start};
 use wappa_servers::{
     Dir, Server,
     kafka::{self, Kafka},
@@ -65,7 +65,7 @@ impl Authority {
 /// Puts a line into a topic.
 fn write(dir: &Dir, output: &str) -> Running {
     let file = dir.write("in", "line\n");
-    Running::start(&format!("input: {{ file: {{ paths: [ {file:?} ] }} }}\noutput: {{ {output} }}"))
+    start(&format!("input: {{ file: {{ paths: [ {file:?} ] }} }}\noutput: {{ {output} }}"))
 }
 
 fn address(server: &Server, idx: usize) -> String {
@@ -75,7 +75,7 @@ fn address(server: &Server, idx: usize) -> String {
 /// What is said of a broker that is not let in, or lets nobody in.
 fn fault(dir: &Dir, address: &str, fields: &str) -> String {
     let running = write(dir, &format!("kafka: {{ addresses: ['{address}'], topic: t, {fields} }}"));
-    running.log.wait_for("Error Failed to connect to kafka: ");
+    running.log.line_with("Error Failed to connect to kafka: ");
     let lines = running.log.lines();
     assert!(!lines.iter().any(|it| it.contains("hunter2")), "{lines:?}");
     running.stop.cut();
@@ -120,7 +120,7 @@ fn what_is_encrypted_goes_both_ways_and_who_is_refused_is_told_why() {
             roots(""),
             dir.at(&out)
         );
-        let running = Running::start(&input);
+        let running = start(&input);
         wait_until("all of it", || dir.read(&out).lines().count() == n_sent);
         running.drain();
         let wrong = format!("sasl: {{ mechanism: {mechanism}, user: alice, password: hunter2 }}");

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Record, Running, broker, committed, make_topic, name, produce, produce_numbers, read_topic};
+use support::{Record, broker, committed, make_topic, name, produce, produce_numbers, read_topic, start};
 use wappa_servers::{Dir, wait_until};
 
 /// The lines of a file.
@@ -51,7 +51,7 @@ fn what_a_message_comes_with() {
             "input: {{ {input} }}\npipeline: {{ threads: 1, processors: [ {{ mapping: 'root = metadata().without(\"kafka_lag\").assign({{\"c\": content().string(), \"lag\": @kafka_lag}})' }} ] }}\n\
              output: {{ file: {{ path: {file:?}, codec: lines }} }}"
         );
-        let running = Running::start(&config);
+        let running = start(&config);
         let lines = || fs::read_to_string(&file).unwrap_or_default();
         wait_until("three lines", || lines().lines().count() == 3);
         running.drain();
@@ -91,14 +91,14 @@ fn a_group_goes_on_where_it_was() {
         produce_numbers(address, &topic, 0..1000, 4);
         let input = input.replace("ADDRESS", address).replace("TOPIC", &topic).replace("GROUP", group);
         let config = format!("input: {{ {input} }}\noutput: {{ {} }}", to_file(&dir));
-        let running = Running::start(&config);
+        let running = start(&config);
         wait_until("all of it", || lines(&dir, "out").len() == 1000);
         running.drain();
         let offsets = (0..4).map(|it| committed(address, group, &topic, it));
         assert_eq!(offsets.collect::<Vec<_>>(), [Some(250); 4], "{group}");
         // What is new, and nothing else.
         produce_numbers(address, &topic, 1000..1004, 4);
-        let running = Running::start(&config);
+        let running = start(&config);
         wait_until("the new ones", || lines(&dir, "out").len() == 1004);
         running.drain();
         let all: BTreeSet<String> = lines(&dir, "out").into_iter().collect();
@@ -122,14 +122,14 @@ fn what_nobody_has_looked_at_when_the_end_comes_is_read_by_the_next_one() {
                 to_file(&dir)
             )
         };
-        let running = Running::start(&config("sleep: { duration: 100ms }"));
+        let running = start(&config("sleep: { duration: 100ms }"));
         wait_until("some", || 3 <= lines(&dir, "out").len());
         let tally = running.tally.clone();
         running.drain();
         // It is the broker's again: nothing was lost, and nothing was worked off that could wait.
         assert_eq!(tally.undelivered(), 0);
         assert!(lines(&dir, "out").len() < 60);
-        let running = Running::start(&config(""));
+        let running = start(&config(""));
         wait_until("all of it", || 60 <= lines(&dir, "out").len());
         running.drain();
         let all = lines(&dir, "out");
@@ -147,7 +147,7 @@ fn what_is_behind_the_last_message_that_is_wanted_is_read_by_the_next_one() {
         format!("kafka: {{ addresses: ['{address}'], topics: ['{topic}'], consumer_group: g-{topic} }}");
     let until = format!("read_until: {{ check: 'content() == \"9\"', input: {{ {kafka} }} }}");
     for (input, n_lines) in [(until, 10), (kafka, 60)] {
-        let running = Running::start(&format!("input: {{ {input} }}\noutput: {{ {} }}\n", to_file(&dir)));
+        let running = start(&format!("input: {{ {input} }}\noutput: {{ {} }}\n", to_file(&dir)));
         wait_until("those that are wanted", || n_lines <= lines(&dir, "out").len());
         let tally = running.tally.clone();
         running.drain();
@@ -167,7 +167,7 @@ fn a_partition_keeps_its_order_with_many_threads() {
          pipeline:\n  threads: 4\n  processors:\n    - switch: [ {{ check: 'content().number() % 97 == 0', processors: [ {{ sleep: {{ duration: 20ms }} }} ] }} ]\n\
          output: {{ kafka_franz: {{ seed_brokers: ['{address}'], topic: '{to}', partitioner: manual, partition: '${{! @kafka_partition }}', key: '${{! @kafka_offset }}', metadata: {{ include_prefixes: [kafka_part] }} }} }}"
     );
-    let running = Running::start(&config);
+    let running = start(&config);
     let all = read_topic(address, &to, 2000);
     running.drain();
     let mut of_partition: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
@@ -193,7 +193,7 @@ fn what_is_not_answered_is_not_committed() {
          output:\n  switch:\n    cases:\n      - check: 'content() == \"50\"'\n        output: {{ reject: no }}\n      - output: {{ {} }}\n",
         to_file(&dir)
     );
-    let running = Running::start(&config);
+    let running = start(&config);
     wait_until("all but one", || lines(&dir, "out").len() == 99);
     wait_until("a commit", || committed(address, &group, &topic, 0) == Some(50));
     std::thread::sleep(Duration::from_millis(500));
@@ -216,18 +216,18 @@ fn a_member_without_a_partition_leaves_its_group() {
         let input = input.replace("ADDRESS", address).replace("TOPIC", &topic);
         let config = format!("input: {{ {input} }}\noutput: {{ {} }}", to_file(&dir));
         let n_lines = || lines(&dir, "out").len();
-        let first = Running::start(&config);
+        let first = start(&config);
         produce_numbers(address, &topic, 0..10, 1);
         wait_until("the first ones", || n_lines() == 10);
-        let spare = Running::start(&config);
-        spare.log.wait_for("is now active");
+        let spare = start(&config);
+        spare.log.line_with("is now active");
         // It is told that there is nothing for it.
         std::thread::sleep(Duration::from_secs(4));
         spare.drain();
         first.drain();
         // Nobody waits for the other two, as they would until their sessions are over.
         let began = Instant::now();
-        let third = Running::start(&config);
+        let third = start(&config);
         produce_numbers(address, &topic, 10..20, 1);
         wait_until("the next ones", || n_lines() == 20);
         assert!(began.elapsed() < Duration::from_secs(30), "{kind}: {:?}", began.elapsed());

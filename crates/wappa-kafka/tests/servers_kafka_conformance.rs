@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{make_topic, name, produce, read_topic, record, table};
+use support::{make_topic, name, produce, read_topic, record, streams};
 use wappa_conformance::{Downstream, Peer, Upstream, check_input_from, check_output_to};
 use wappa_servers::{
     Proxy, Server,
@@ -97,7 +97,7 @@ fn every_input() {
         "kafka: {addresses: [ADDRESS], topics: [TOPIC], consumer_group: TOPIC, commit_period: 50ms}",
         "kafka_franz: {seed_brokers: [ADDRESS], topics: [TOPIC], consumer_group: TOPIC, commit_period: 50ms}",
     ] {
-        check_input_from(table(), || Topic::new(&broker, config));
+        check_input_from(streams().components(), || Topic::new(&broker, config));
     }
 }
 
@@ -108,6 +108,6 @@ fn every_output() {
         "kafka: {addresses: [ADDRESS], topic: TOPIC, max_in_flight: 1}",
         "kafka_franz: {seed_brokers: [ADDRESS], topic: TOPIC, max_in_flight: 1}",
     ] {
-        check_output_to(table(), || Topic::new(&broker, config));
+        check_output_to(streams().components(), || Topic::new(&broker, config));
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use support::{
-    Running, committed, make_topic, n_partitions, name, produce, produce_numbers, read_topic, record,
+    committed, make_topic, n_partitions, name, produce, produce_numbers, read_topic, record, start,
 };
 use wappa_servers::{Dir, Server, kafka::Kafka, or_skip, wait_until};
 
@@ -43,17 +43,17 @@ fn a_broker_that_comes_late_and_is_killed_loses_nothing() {
     make_topic(&address, &to, 2);
     produce_numbers(&address, &from, 0..500, 2);
     server.stop();
-    let running = Running::start(&through(&address, &from, &to, ""));
-    running.log.wait_for("Error Failed to connect to kafka_franz: ");
-    running.log.wait_for("Connection refused");
+    let running = start(&through(&address, &from, &to, ""));
+    running.log.line_with("Error Failed to connect to kafka_franz: ");
+    running.log.line_with("Connection refused");
     server.start_again();
-    running.log.wait_for("Info Input type kafka_franz is now active");
-    running.log.wait_for("Info Output type kafka_franz is now active");
+    running.log.line_with("Info Input type kafka_franz is now active");
+    running.log.line_with("Info Output type kafka_franz is now active");
     assert_eq!(counted(&address, &to, 500).len(), 500);
     // Without a word to anybody, in the middle of it.
     produce_numbers(&address, &from, 500..3000, 2);
     server.kill();
-    running.log.wait_for("No broker can be reached, and messages wait");
+    running.log.line_with("No broker can be reached, and messages wait");
     server.start_again();
     let counts = counted(&address, &to, 3000);
     assert_eq!(counts.keys().copied().collect::<Vec<_>>(), (0..3000).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ fn a_broker_that_stands_still_is_waited_for() {
     let (address, from, to) = (server.address(), name("still"), name("still-out"));
     make_topic(&address, &from, 2);
     make_topic(&address, &to, 2);
-    let running = Running::start(&through(&address, &from, &to, ""));
+    let running = start(&through(&address, &from, &to, ""));
     produce_numbers(&address, &from, 0..100, 2);
     assert_eq!(counted(&address, &to, 100).len(), 100);
     server.pause();
@@ -85,10 +85,10 @@ fn a_broker_that_stands_still_is_waited_for() {
         "input: {{ file: {{ paths: [ {:?} ] }} }}\noutput: {{ kafka: {{ addresses: ['{address}'], topic: '{to}' }} }}",
         dir.write("in", "1000\n")
     );
-    let running = Running::start(&config);
-    running.log.wait_for("Error Failed to connect to kafka: ");
+    let running = start(&config);
+    running.log.line_with("Error Failed to connect to kafka: ");
     server.resume();
-    running.log.wait_for("Info Output type kafka is now active");
+    running.log.line_with("Info Output type kafka is now active");
     assert_eq!(running.join().fault, None);
     assert_eq!(counted(&address, &to, 1001).len(), 1001);
 }
@@ -109,13 +109,13 @@ fn who_is_refused_is_told_why() {
             dir.at("out")
         )
     };
-    let running = Running::start(&config("hunter2"));
-    running.log.wait_for("Error Failed to connect to kafka: ");
-    running.log.wait_for("SASL authentication error: Authentication failed: Invalid username or password");
+    let running = start(&config("hunter2"));
+    running.log.line_with("Error Failed to connect to kafka: ");
+    running.log.line_with("SASL authentication error: Authentication failed: Invalid username or password");
     assert!(!running.log.has("hunter2"), "{:?}", running.log.lines());
     running.stop.abandon();
     running.join();
-    let running = Running::start(&config("sesame"));
+    let running = start(&config("sesame"));
     wait_until("a message", || lines(&dir) == ["open"]);
     running.drain();
     let output = format!(
@@ -123,7 +123,7 @@ fn who_is_refused_is_told_why() {
          output: {{ kafka_franz: {{ seed_brokers: ['{address}'], topic: {topic}, sasl: [ {{ mechanism: PLAIN, username: alice, password: sesame }} ] }} }}",
         dir.write("in", "by name\n")
     );
-    assert_eq!(Running::start(&output).join().fault, None);
+    assert_eq!(start(&output).join().fault, None);
     let payloads: Vec<String> =
         read_topic(&server.address(), &topic, 2).into_iter().map(|it| it.payload).collect();
     assert_eq!(payloads, ["open", "by name"]);
@@ -144,8 +144,8 @@ fn what_is_too_large_or_has_no_topic_says_so() {
             dir.at("out")
         )
     };
-    let running = Running::start(&config(&topic));
-    running.log.wait_for("Error Failed to send message to kafka: a message of 300000 bytes is over the limit of 200000 (`max_msg_bytes`)");
+    let running = start(&config(&topic));
+    running.log.line_with("Error Failed to send message to kafka: a message of 300000 bytes is over the limit of 200000 (`max_msg_bytes`)");
     assert_eq!(running.join().fault, None);
     assert_eq!(lines(&dir), [large]);
     let payloads: Vec<String> = read_topic(&address, &topic, 2).into_iter().map(|it| it.payload).collect();
@@ -157,8 +157,8 @@ fn what_is_too_large_or_has_no_topic_says_so() {
          output: {{ file: {{ path: {:?}, codec: lines }} }}",
         dir.at("found")
     );
-    let running = Running::start(&input);
-    running.log.wait_for(&format!(
+    let running = start(&input);
+    running.log.line_with(&format!(
         "Error Subscribed topic not available: {missing}: Broker: Unknown topic or partition"
     ));
     make_topic(&address, &missing, 1);
@@ -174,7 +174,7 @@ fn one_of_two_members_goes_and_nothing_is_lost() {
     make_topic(&address, &from, 8);
     make_topic(&address, &to, 8);
     let config = through(&address, &from, &to, ", key: '${! content() }'");
-    let (one, two) = (Running::start(&config), Running::start(&config));
+    let (one, two) = (start(&config), start(&config));
     // One who comes late finds nothing where all was sent before: there is more until both have some.
     let mut n = 0;
     wait_until("both have something", || {
@@ -206,7 +206,7 @@ fn a_key_goes_to_one_partition() {
             "input: {{ file: {{ paths: [ {file:?} ] }} }}\noutput: {{ {} }}",
             output.replace("ADDRESS", &address).replace("TOPIC", topic)
         );
-        assert_eq!(Running::start(&config).join().fault, None);
+        assert_eq!(start(&config).join().fault, None);
         let key = |it: support::Read| (it.key.unwrap_or_default(), it.partition);
         read_topic(&address, topic, 40).into_iter().map(key).collect()
     };
@@ -253,7 +253,7 @@ fn batches_are_of_one_partition() {
          output: {{ file: {{ path: {:?}, codec: lines }} }}",
         dir.at("out")
     );
-    let running = Running::start(&config);
+    let running = start(&config);
     wait_until("six batches", || lines(&dir).len() == 6);
     running.drain();
     let mut sizes = Vec::new();
@@ -278,7 +278,7 @@ fn topics_are_made_as_the_config_says() {
         "input: {{ file: {{ paths: [ {file:?} ] }} }}\n\
          output: {{ kafka: {{ addresses: ['{address}'], topic: '{topic}-${{! content().number() % 2 }}', partitioner: round_robin, custom_topic_creation: {{ enabled: true, partitions: 3, replication_factor: 1 }}, static_headers: {{ of: us }} }} }}"
     );
-    assert_eq!(Running::start(&config).join().fault, None);
+    assert_eq!(start(&config).join().fault, None);
     for (odd, payloads) in [(1, ["1", "3", "5"]), (0, ["2", "4", "6"])] {
         let mut read = read_topic(&address, &format!("{topic}-{odd}"), 3);
         // Which partitions take turns depends on which have a leader by now.

@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use support::Running;
+use support::start;
 use wappa_servers::wait_until;
 
 /// More than is read of what has no end, however late that is noticed.
@@ -63,7 +63,7 @@ fn an_error_without_a_text_is_not_the_end() {
     for is_input in [true, false] {
         // In place of a greeting, and behind one.
         let (port, n_clients) = server("-ERR\r\n", |_| String::new());
-        let running = Running::start(&config(port, is_input));
+        let running = start(&config(port, is_input));
         running.log.line_with("what the server sends cannot be understood: ");
         wait_until("another attempt", || 1 < n_clients.load(Ordering::SeqCst));
         running.stop.cut();
@@ -72,7 +72,7 @@ fn an_error_without_a_text_is_not_the_end() {
             Some("SUB" | "PUB") => "-ERR\r\n".to_string(),
             _ => String::new(),
         });
-        let running = Running::start(&config(port, is_input));
+        let running = start(&config(port, is_input));
         wait_until("a connection in place of the one that was lost", || 2 < n_clients.load(Ordering::SeqCst));
         running.stop.cut();
     }
@@ -101,7 +101,7 @@ fn what_has_no_end_ends_the_connection() {
                 of_each.lock().expect("nobody panics with it").push(n_pieces * piece.len());
             }
         });
-        let running = Running::start(&config(port, true));
+        let running = start(&config(port, true));
         running.log.line_with("it sends more than a message can be");
         let first = || n_sent.lock().expect("nobody panics with it").first().copied();
         wait_until("the end of the connection", || first().is_some());
@@ -128,7 +128,7 @@ fn a_server_that_repeats_what_it_is_told_has_no_password_told() {
             ),
             _ => String::new(),
         });
-        let running = Running::start(&config(port, true));
+        let running = start(&config(port, true));
         let line = running.log.line_with("what is CONNECT");
         assert!(!line.contains("s3cret"), "{line}");
         assert!(line.len() < 5000, "{} bytes", line.len());

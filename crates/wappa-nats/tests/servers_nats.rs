@@ -6,10 +6,10 @@ use std::{thread, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use futures_util::StreamExt;
-use support::{Outside, Running, first_of_each, lint};
+use support::{Outside, first_of_each, lint, start};
 use wappa_servers::{Dir, Server, nats::Nats, or_skip, wait_until};
 
-fn start() -> Option<Server> {
+fn server() -> Option<Server> {
     or_skip(Nats::find()).map(Nats::start)
 }
 
@@ -28,10 +28,10 @@ fn through(server: &Server, input: &str, processors: &str) -> String {
 
 #[test]
 fn subjects_headers_and_metadata_go_both_ways() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     let url = url(&server);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ nats: {{ {url}, subject: 'in.*', queue: q }} }}\n\
          pipeline: {{ processors: [{{ mapping: 'root = content().uppercase() + \" \" + metadata(\"nats_subject\") + \" \" + metadata(\"kind\").or(\"none\") + metadata(\"nats_reply_subject\")' }}] }}\n\
          output: {{ nats: {{ {url}, subject: 'out.${{! metadata(\"nats_subject\").split(\".\").index(1) }}', headers: {{ fixed: \"a\\nb\", n: '${{! content().length() }}' }}, metadata: {{ include_prefixes: [ki] }} }} }}\n"
@@ -59,11 +59,11 @@ fn subjects_headers_and_metadata_go_both_ways() {
 
 #[test]
 fn what_is_published_once_a_stream_is_active_is_read() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (outside, dir) = (Outside::new(&server), Dir::new());
     for round in 0..20 {
         let out = format!("out{round}");
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ nats: {{ {}, subject: in }} }}\noutput: {{ file: {{ path: {:?}, codec: lines }} }}\n",
             url(&server),
             dir.at(&out)
@@ -97,7 +97,7 @@ fn accounts_without_inboxes_read_and_stop_as_others_do() {
     let outside = Outside::with(&server, options);
     for (user, _) in users {
         let urls = format!("urls: ['nats://{user}:p@{}']", server.address());
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ nats: {{ {urls}, subject: in }} }}\noutput: {{ nats: {{ {urls}, subject: out }} }}\n"
         ));
         let mut out = outside.run(outside.client.subscribe("out")).expect("it can be read");
@@ -116,9 +116,9 @@ fn accounts_without_inboxes_read_and_stop_as_others_do() {
 
 #[test]
 fn what_was_read_is_worked_off_at_a_stop() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (outside, dir) = (Outside::new(&server), Dir::new());
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ nats: {{ {}, subject: in }} }}\npipeline: {{ threads: 1, processors: [{{ sleep: {{ duration: 1ms }} }}] }}\n\
          output: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         url(&server),
@@ -139,15 +139,14 @@ fn what_was_read_is_worked_off_at_a_stop() {
 
 #[test]
 fn streams_are_read_in_order_and_each_message_is_acknowledged() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     outside.stream("in");
     outside.publish_numbers("in.all", 0..3_000);
     for (n, kind) in ["pull: false", "pull: true, max_ack_pending: 100", "queue: q"].into_iter().enumerate() {
         outside.stream("out");
         let name = format!("d{n}");
-        let running =
-            Running::start(&through(&server, &format!("subject: in.>, durable: {name}, {kind}"), ""));
+        let running = start(&through(&server, &format!("subject: in.>, durable: {name}, {kind}"), ""));
         wait_until("all", || 3_000 <= outside.n_messages("out"));
         outside.wait_for_all("in", &name);
         assert_eq!(running.drain().fault, None, "{kind}");
@@ -155,8 +154,7 @@ fn streams_are_read_in_order_and_each_message_is_acknowledged() {
         assert!(outside.contents("out") == expected, "{kind}");
         // What is there already is read by its name alone.
         outside.publish_numbers("in.all", 3_000..3_001);
-        let running =
-            Running::start(&through(&server, &format!("stream: in, durable: {name}, bind: true"), ""));
+        let running = start(&through(&server, &format!("stream: in, durable: {name}, bind: true"), ""));
         wait_until("one more", || 3_001 <= outside.n_messages("out"));
         assert_eq!(running.drain().fault, None, "{kind}");
         outside.run(outside.api().delete_stream("out")).expect("it is there");
@@ -168,18 +166,18 @@ fn streams_are_read_in_order_and_each_message_is_acknowledged() {
 
 #[test]
 fn a_consumer_for_another_subject_is_not_read_with() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     outside.stream("in");
     outside.stream("out");
     for kind in ["pull: false", "pull: true"] {
         let durable = format!("durable: {}, {kind}", kind.replace(": ", "_"));
-        let running = Running::start(&through(&server, &format!("subject: in.a, {durable}"), ""));
+        let running = start(&through(&server, &format!("subject: in.a, {durable}"), ""));
         running.log.line_with("Input type nats_jetstream is now active");
         assert_eq!(running.drain().fault, None);
         let n_read = outside.n_messages("out");
         outside.publish_numbers("in.a", 0..1);
-        let running = Running::start(&through(&server, &format!("subject: in.b, {durable}"), ""));
+        let running = start(&through(&server, &format!("subject: in.b, {durable}"), ""));
         let line = running.log.line_with("Failed to connect to nats_jetstream");
         assert!(
             line.contains("is for the subject in.a, and not for in.b: give this one another name"),
@@ -192,7 +190,7 @@ fn a_consumer_for_another_subject_is_not_read_with() {
 
 #[test]
 fn a_message_that_fails_comes_again_and_one_that_is_slow_does_not() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     outside.stream("in");
     outside.stream("out");
@@ -207,7 +205,7 @@ fn a_message_that_fails_comes_again_and_one_that_is_slow_does_not() {
     let config =
         config.replace("output: { nats_jetstream: {", "output: { reject_errored: { nats_jetstream: {") + "\n";
     let config = config.replace("subject: out.all } }", "subject: out.all } } }");
-    let running = Running::start(&config);
+    let running = start(&config);
     wait_until("all", || 20 <= outside.n_messages("out"));
     outside.wait_for_all("in", "d");
     assert_eq!(running.drain().fault, None);
@@ -221,14 +219,14 @@ fn a_message_that_fails_comes_again_and_one_that_is_slow_does_not() {
 
 #[test]
 fn nothing_is_lost_when_the_server_is_killed_or_stands_still() {
-    let Some(mut server) = start() else { return };
+    let Some(mut server) = server() else { return };
     for (round, kind) in ["pull: true", "pull: false"].into_iter().enumerate() {
         let outside = Outside::new(&server);
         outside.stream("in");
         outside.stream("out");
         outside.publish_numbers("in.all", 0..20_000);
         let config = through(&server, &format!("subject: in.>, durable: d, ack_wait: 2s, {kind}"), "");
-        let running = Running::start(&config);
+        let running = start(&config);
         wait_until("some", || 2_000 < outside.n_messages("out"));
         server.kill();
         running.log.line_with("Failed to connect to nats_jetstream: dial nats://127.0.0.1:");
@@ -259,7 +257,7 @@ fn nothing_is_lost_when_the_server_is_killed_or_stands_still() {
 fn what_a_stop_leaves_goes_to_the_next() {
     // A stop gives back what it has, and what the server was sending just then. What it left out would come after the test.
     for gives_up in [false, true] {
-        let Some(server) = start() else { return };
+        let Some(server) = server() else { return };
         let outside = Outside::new(&server);
         outside.stream("in");
         outside.stream("out");
@@ -268,7 +266,7 @@ fn what_a_stop_leaves_goes_to_the_next() {
         let config = through(&server, input, "{ sleep: { duration: 1ms } }");
         // Each is stopped in the middle.
         for n in [100, 600] {
-            let running = Running::start(&config);
+            let running = start(&config);
             wait_until("some", || n < outside.n_messages("out"));
             if gives_up {
                 // What is worked on is given up.
@@ -276,7 +274,7 @@ fn what_a_stop_leaves_goes_to_the_next() {
             }
             assert_eq!(running.drain().fault, None);
         }
-        let running = Running::start(&config);
+        let running = start(&config);
         wait_until("all", || 2_000 <= outside.n_messages("out"));
         outside.wait_for_all("in", "d");
         running.drain();
@@ -288,14 +286,14 @@ fn what_a_stop_leaves_goes_to_the_next() {
 
 #[test]
 fn several_share_a_stream() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     for kind in ["pull: true", "queue: q"] {
         outside.stream("in");
         outside.stream("out");
-        let one = Running::start(&through(&server, &format!("subject: in.>, durable: d, {kind}"), ""));
+        let one = start(&through(&server, &format!("subject: in.>, durable: d, {kind}"), ""));
         one.log.line_with("Input type nats_jetstream is now active");
-        let two = Running::start(&through(&server, &format!("subject: in.>, durable: d, {kind}"), ""));
+        let two = start(&through(&server, &format!("subject: in.>, durable: d, {kind}"), ""));
         two.log.line_with("Input type nats_jetstream is now active");
         outside.publish_numbers("in.all", 0..2_000);
         outside.wait_for_all("in", "d");
@@ -313,11 +311,11 @@ fn several_share_a_stream() {
 
 #[test]
 fn a_message_with_the_same_id_is_stored_once() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (outside, dir) = (Outside::new(&server), Dir::new());
     outside.stream("out");
     let input = dir.write("in", "a 1\nb 2\na 3\nc 4\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          output: {{ nats_jetstream: {{ {}, subject: out.all, headers: {{ Nats-Msg-Id: '${{! content().slice(0, 1) }}' }} }} }}\n",
         url(&server)
@@ -330,7 +328,7 @@ fn a_message_with_the_same_id_is_stored_once() {
 fn failing(output: &str) -> String {
     let dir = Dir::new();
     let input = dir.write("in", "one\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}], auto_replay_nacks: false }} }}\noutput: {{ {output} }}\n"
     ));
     running.log.line_with("not delivered");
@@ -379,9 +377,8 @@ fn what_a_server_does_not_take_is_told() {
     check(&format!("nats: {{ {all}, subject: 'a b' }}"), "\"a b\" is no subject to publish to");
     check(&format!("nats: {{ {all}, subject: '${{! throw(\"no\") }}' }}"), "subject interpolation error: ");
     // Subscribing is refused late, and told.
-    let running = Running::start(&format!(
-        "input: {{ nats: {{ {few}, subject: secret.y }} }}\noutput: {{ drop: {{}} }}\n"
-    ));
+    let running =
+        start(&format!("input: {{ nats: {{ {few}, subject: secret.y }} }}\noutput: {{ drop: {{}} }}\n"));
     let line = running.log.line_with("the server does not let us read secret.y");
     assert!(line.contains("Permissions Violation for Subscription"), "{line}");
 }
@@ -396,7 +393,7 @@ fn who_cannot_connect_is_told_why_and_goes_on_later() {
             "input: {{ nats: {{ urls: ['nats://{user}@{address}'], subject: in }} }}\noutput: {{ drop: {{}} }}\n"
         )
     };
-    let running = Running::start(&input("ann:wrong"));
+    let running = start(&input("ann:wrong"));
     let line = running.log.line_with("Failed to connect");
     assert_eq!(
         line,
@@ -406,7 +403,7 @@ fn who_cannot_connect_is_told_why_and_goes_on_later() {
     );
     drop(running);
     server.stop();
-    let running = Running::start(&input("ann:p%40ss"));
+    let running = start(&input("ann:p%40ss"));
     let line = running.log.line_with("Failed to connect");
     assert_eq!(line, format!("Error Failed to connect to nats: dial nats://{address}: connection refused"));
     server.start_again();
@@ -415,7 +412,7 @@ fn who_cannot_connect_is_told_why_and_goes_on_later() {
     drop(running);
     // It takes the connection, and says nothing.
     server.pause();
-    let running = Running::start(&input("ann:p%40ss"));
+    let running = start(&input("ann:p%40ss"));
     running.log.line_with(&format!("dial nats://{address}: the server does not answer"));
     server.resume();
     running.log.line_with("Input type nats is now active");
@@ -439,11 +436,11 @@ fn connections_are_encrypted_and_who_is_at_the_other_end_is_verified() {
         let tls = format!("tls: {{ enabled: true, root_cas_file: {root:?} }}");
         format!("input: {{ nats: {{ {}, subject: in, {tls} }} }}\noutput: {{ drop: {{}} }}\n", url(&server))
     };
-    Running::start(&config(&cert)).log.line_with("Input type nats is now active");
-    let line = Running::start(&config(&other)).log.line_with("invalid peer certificate");
+    start(&config(&cert)).log.line_with("Input type nats is now active");
+    let line = start(&config(&other)).log.line_with("invalid peer certificate");
     assert!(line.starts_with("Error Failed to connect to nats: dial nats://"), "{line}");
     let missing = dir.at("none.pem");
-    let line = Running::start(&config(&missing)).log.line_with("Failed to connect");
+    let line = start(&config(&missing)).log.line_with("Failed to connect");
     assert!(line.contains(&format!("open {missing}: no such file or directory")), "{line}");
     drop(server);
     let (cert, key) = files("strange", "example.com");
@@ -453,7 +450,7 @@ fn connections_are_encrypted_and_who_is_at_the_other_end_is_verified() {
     let tls = format!("tls: {{ enabled: true, root_cas_file: {cert:?} }}");
     let config =
         format!("input: {{ nats: {{ {}, subject: in, {tls} }} }}\noutput: {{ drop: {{}} }}\n", url(&server));
-    Running::start(&config).log.line_with("it is not for 127.0.0.1, but for ");
+    start(&config).log.line_with("it is not for 127.0.0.1, but for ");
 }
 
 #[test]
@@ -470,10 +467,10 @@ fn users_are_known_by_their_keys() {
             url(&server)
         )
     };
-    Running::start(&config(&file)).log.line_with("Input type nats is now active");
-    Running::start(&config(&other)).log.line_with("Authorization Violation");
+    start(&config(&file)).log.line_with("Input type nats is now active");
+    start(&config(&other)).log.line_with("Authorization Violation");
     let missing = dir.at("none.nk");
-    Running::start(&config(&missing)).log.line_with(&format!("open {missing}: no such file or directory"));
+    start(&config(&missing)).log.line_with(&format!("open {missing}: no such file or directory"));
 }
 
 #[test]
@@ -498,12 +495,12 @@ fn who_has_a_certificate_or_a_token_is_let_in() {
         )
     };
     let shown = format!("client_certs: [{{ cert_file: {cert:?}, key_file: {key:?} }}]");
-    let running = Running::start(&config("t0ken%2Fs3cret", &shown));
+    let running = start(&config("t0ken%2Fs3cret", &shown));
     running.log.line_with("Input type nats is now active");
-    let running = Running::start(&config("wrong-s3cret", &shown));
+    let running = start(&config("wrong-s3cret", &shown));
     running.log.line_with("Authorization Violation");
     assert!(!running.log.text().contains("s3cret"));
-    let running = Running::start(&config("t0ken%2Fs3cret", ""));
+    let running = start(&config("t0ken%2Fs3cret", ""));
     running.log.line_with("Failed to connect to nats: dial tls://");
     assert!(
         !running.log.text().contains("Input type nats is now active")
@@ -559,20 +556,20 @@ fn users_are_known_by_their_credentials() {
         )
     };
     let by_file = config(&format!("user_credentials_file: {file:?}"));
-    Running::start(&by_file).log.line_with("Input type nats is now active");
+    start(&by_file).log.line_with("Input type nats is now active");
     let by_text = config(&format!("user_jwt: {token}, user_nkey_seed: {seed}"));
-    Running::start(&by_text).log.line_with("Input type nats is now active");
+    start(&by_text).log.line_with("Input type nats is now active");
     let other = nkeys::KeyPair::new_user().seed().expect("it has one");
-    let running = Running::start(&config(&format!("user_jwt: {token}, user_nkey_seed: {other}")));
+    let running = start(&config(&format!("user_jwt: {token}, user_nkey_seed: {other}")));
     running.log.line_with("Authorization Violation");
     assert!(!running.log.text().contains(&other) && !running.log.text().contains(&token));
 }
 
 #[test]
 fn who_asks_is_answered_with_what_comes_of_it() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ nats: {{ {}, subject: 'shout.>' }} }}\n\
          pipeline: {{ processors: [{{ mapping: \"root = content().uppercase()\\nmeta n = content().length()\" }}] }}\n\
          output: {{ reject_errored: {{ sync_response: {{}} }} }}\n",
@@ -590,7 +587,7 @@ fn who_asks_is_answered_with_what_comes_of_it() {
 /// The streams of the guide run as they stand there.
 #[test]
 fn the_guide_is_true() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let outside = Outside::new(&server);
     let config = async_nats::jetstream::stream::Config {
         name: "orders".to_string(),
@@ -600,7 +597,7 @@ fn the_guide_is_true() {
     outside.run(outside.api().create_stream(config)).expect("it can be made");
     let guide = include_str!("../../../docs/servers/nats.md");
     let config = guide.split("```yaml\n").nth(1).and_then(|it| it.split("```").next()).expect("there is one");
-    let running = Running::start(&config.replace("localhost:4222", &server.address()));
+    let running = start(&config.replace("localhost:4222", &server.address()));
     outside.publish_numbers("orders.de", 0..3);
     outside.run(async {
         outside.api().publish("orders.at.wien", "zwei melange".into()).await.expect("it is sent");
@@ -612,7 +609,7 @@ fn the_guide_is_true() {
 
 #[test]
 fn requests_are_answered() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (outside, dir) = (Outside::new(&server), Dir::new());
     let mut asked = outside.run(outside.client.subscribe("ask.>")).expect("it can be read");
     let client = outside.client.clone();
@@ -630,7 +627,7 @@ fn requests_are_answered() {
         });
     });
     let input = dir.write("in", "one\nsilent\nnobody\ntwo\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ threads: 1, processors: [\n\
          {{ nats_request_reply: {{ {}, subject: '${{! if content() == \"nobody\" {{ \"none\" }} else {{ \"ask.x\" }} }}', headers: {{ h: 'v-${{! content() }}' }}, timeout: 1s }} }},\n\
          {{ mapping: 'root = content() + \" \" + metadata(\"h\").or(\"\") + error().or(\"\")' }}] }}\n\
@@ -647,18 +644,18 @@ fn requests_are_answered() {
 
 #[test]
 fn buckets_are_written_read_watched_and_used_as_caches() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (outside, dir, url) = (Outside::new(&server), Dir::new(), url(&server));
     let config =
         async_nats::jetstream::kv::Config { bucket: "b".to_string(), history: 10, ..Default::default() };
     outside.run(outside.api().create_key_value(config)).expect("it can be made");
     let input = dir.write("in", "k1 a\nk2 b\nk1 c\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\noutput: {{ nats_kv: {{ {url}, bucket: b, key: '${{! content().slice(0, 2) }}' }} }}\n"
     ));
     assert_eq!(running.join().fault, None);
     // What it watches it has from the beginning, and then as it happens.
-    let watching = Running::start(&format!(
+    let watching = start(&format!(
         "input: {{ nats_kv: {{ {url}, bucket: b, include_history: true }} }}\n\
          pipeline: {{ threads: 1, processors: [{{ mapping: 'root = [metadata(\"nats_kv_key\"), content(), metadata(\"nats_kv_revision\"), metadata(\"nats_kv_operation\"), metadata(\"nats_kv_created\").ts_unix() > 0].map_each(it -> it.string()).join(\" \")' }}] }}\n\
          output: {{ file: {{ path: {:?}, codec: lines }} }}\n",
@@ -667,7 +664,7 @@ fn buckets_are_written_read_watched_and_used_as_caches() {
     wait_until("the past", || dir.read("watched").lines().count() == 3);
     let asking = |name: &str, lines: &str, processors: &str| {
         let input = dir.write("asked", lines);
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ threads: 1, processors: [{processors}, {{ mapping: 'root = content() + \" \" + error().or(\"\")' }}] }}\n\
              output: {{ file: {{ path: {:?}, codec: lines }} }}\n\
              cache_resources: [{{ label: c, nats_kv: {{ {url}, bucket: b }} }}]\n",

@@ -15,9 +15,9 @@ use std::{
 };
 
 use support::{
-    Running, TempDir, asking,
+    TempDir, asking,
     server::{ANSWERS_LATE, Server, config, write_lines},
-    wait_until,
+    streams, wait_until,
 };
 
 fn main() {
@@ -42,7 +42,7 @@ fn main() {
     }
     let round_trip = began.elapsed() / 200;
     drop((stream, answers));
-    let running = Running::start_with(&config(&dir, &server, 64, ""), &[&asking::COMPONENT]);
+    let running = streams(&[&asking::COMPONENT]).start(&config(&dir, &server, 64, ""));
     let mut samples = Vec::new();
     for n in [10_000, 50_000, 90_000] {
         wait_until("so many", || n + 200 <= server.n_lines());

@@ -5,29 +5,33 @@ mod support;
 use support::{
     asking, far, leased,
     peers::{Answers, Leases, Sender, Server, Takes, Values, Visitor},
-    table,
+    streams,
 };
 use wappa_conformance::{check_cache_at, check_input_from, check_output_to};
 
 #[test]
 fn every_input() {
     for network in ["tcp", "unix"] {
-        check_input_from(table(&[]), || Sender::new(network));
-        check_input_from(table(&[]), || Visitor::new(network));
+        check_input_from(streams(&[]).components(), || Sender::new(network));
+        check_input_from(streams(&[]).components(), || Visitor::new(network));
     }
 }
 
 #[test]
 fn every_output() {
     for network in ["tcp", "unix"] {
-        check_output_to(table(&[]), || Server::<Takes>::new(network, "socket: {PLACE}"));
+        check_output_to(streams(&[]).components(), || Server::<Takes>::new(network, "socket: {PLACE}"));
     }
 }
 
 #[test]
 fn the_components_of_the_pages() {
     let asking = "asking: {ADDRESS, max_in_flight: 8}";
-    check_output_to(table(&[&asking::COMPONENT]), || Server::<Answers>::new("tcp", asking));
-    check_input_from(table(&[&leased::COMPONENT]), || Server::<Leases>::new("tcp", "leased: {ADDRESS}"));
-    check_cache_at(table(&[&far::COMPONENT]), || Server::<Values>::new("tcp", "far: {ADDRESS}"));
+    check_output_to(streams(&[&asking::COMPONENT]).components(), || Server::<Answers>::new("tcp", asking));
+    check_input_from(streams(&[&leased::COMPONENT]).components(), || {
+        Server::<Leases>::new("tcp", "leased: {ADDRESS}")
+    });
+    check_cache_at(streams(&[&far::COMPONENT]).components(), || {
+        Server::<Values>::new("tcp", "far: {ADDRESS}")
+    });
 }

@@ -12,9 +12,9 @@ use std::{
 };
 
 use support::{
-    Running, TempDir, asking,
+    TempDir, asking,
     server::{ANSWERS_LATE, Habits, Server, config, write_lines},
-    wait_until,
+    streams, wait_until,
 };
 use wappa_component::{BuildError, BuildOutput, Component, ConnectError, Context, Output, WriteError};
 use wappa_net::{Client, Limit, Sending, in_flight};
@@ -26,8 +26,7 @@ fn as_many_are_in_flight_as_may_be_and_in_their_order() {
         let habits = Habits { waits_for: max_in_flight, ..ANSWERS_LATE };
         let (dir, server) = (TempDir::new(), Server::start(habits));
         let lines = write_lines(&dir, if max_in_flight == 1 { 100 } else { 3000 });
-        let running =
-            Running::start_with(&config(&dir, &server, max_in_flight, processors), &[&asking::COMPONENT]);
+        let running = streams(&[&asking::COMPONENT]).start(&config(&dir, &server, max_in_flight, processors));
         assert_eq!(running.join().fault, None);
         assert!(server.lines() == lines, "each once, in order");
         assert_eq!(server.outstanding_max.load(Ordering::Relaxed), max_in_flight);
@@ -38,7 +37,7 @@ fn as_many_are_in_flight_as_may_be_and_in_their_order() {
 fn a_stop_in_the_middle_loses_nothing() {
     let (dir, server) = (TempDir::new(), Server::start(ANSWERS_LATE));
     let lines = write_lines(&dir, 100_000);
-    let running = Running::start_with(&config(&dir, &server, 64, ""), &[&asking::COMPONENT]);
+    let running = streams(&[&asking::COMPONENT]).start(&config(&dir, &server, 64, ""));
     wait_until("some have arrived", || 2000 < server.lines().len());
     let tally = running.tally.clone();
     assert_eq!(running.drain().fault, None);
@@ -55,7 +54,7 @@ fn what_was_in_flight_when_a_connection_broke_comes_again_in_its_order() {
     let habits = Habits { breaks_after: Some(500), ..ANSWERS_LATE };
     let (dir, server) = (TempDir::new(), Server::start(habits));
     let lines = write_lines(&dir, 2000);
-    let running = Running::start_with(&config(&dir, &server, 64, ""), &[&asking::COMPONENT]);
+    let running = streams(&[&asking::COMPONENT]).start(&config(&dir, &server, 64, ""));
     assert_eq!(running.join().fault, None);
     // Of each connection the order is that of the input, and each goes on at or before where the last one came to.
     let mut next = 0;
@@ -72,7 +71,7 @@ fn what_is_refused_comes_again() {
     let habits = Habits { refuses_one_in: Some(7), delay: Duration::from_millis(1), ..ANSWERS_LATE };
     let (dir, server) = (TempDir::new(), Server::start(habits));
     let mut lines = write_lines(&dir, 1000);
-    let running = Running::start_with(&config(&dir, &server, 16, ""), &[&asking::COMPONENT]);
+    let running = streams(&[&asking::COMPONENT]).start(&config(&dir, &server, 16, ""));
     assert_eq!(running.join().fault, None);
     let mut taken: Vec<String> = server.lines().into_iter().filter(|it| !it.starts_with("refused")).collect();
     taken.sort();
@@ -132,7 +131,7 @@ fn the_next_batch_is_made_ready_while_one_is_on_its_way_and_keeps_its_place() {
     let dir = TempDir::new();
     let lines = write_lines(&dir, N_AHEAD);
     let config = format!("input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ ahead: {{}} }}\n", dir.at("in"));
-    assert_eq!(Running::start_with(&config, &[&AHEAD]).join().fault, None);
+    assert_eq!(streams(&[&AHEAD]).start(&config).join().fault, None);
     assert!(*ARRIVED.lock().expect("nobody panics with it") == lines, "each once, in order");
 }
 
@@ -166,7 +165,7 @@ fn a_client_that_panics_ends_the_stream_with_its_path() {
     fs::write(dir.at("in"), "a\npanic\nb\n").expect("it can be written");
     let config =
         format!("input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ faulty: {{}} }}\n", dir.at("in"));
-    let running = Running::start_with(&config, &[&FAULTY]);
+    let running = streams(&[&FAULTY]).start(&config);
     let fault = running.join().fault.expect("it cannot go on");
     assert!(fault.starts_with("`root.output` panicked") && fault.ends_with(": on purpose"), "{fault}");
 }

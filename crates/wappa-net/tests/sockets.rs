@@ -9,7 +9,7 @@ use std::{
     os::unix::net::{UnixListener, UnixStream},
 };
 
-use support::{Running, TempDir, lint, server, wait_for_lines, wait_until};
+use support::{TempDir, lint, server, start, wait_for_lines, wait_until};
 
 fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
@@ -21,7 +21,7 @@ fn listener() -> (TcpListener, String) {
 fn an_input_reads_until_it_is_stopped_and_connects_again() {
     let dir = TempDir::new();
     let (listener, address) = listener();
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ socket: {{ network: tcp, address: {address:?} }} }}\noutput: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         dir.at("out")
     ));
@@ -43,7 +43,7 @@ fn an_input_reads_until_it_is_stopped_and_connects_again() {
 fn an_input_waits_for_who_is_not_there_yet() {
     let dir = TempDir::new();
     let path = dir.at("socket");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ socket: {{ network: unix, address: {path:?} }} }}\noutput: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         dir.at("out")
     ));
@@ -62,7 +62,7 @@ fn what_a_connection_did_not_take_comes_again_on_the_next() {
     let (listener, address) = listener();
     let lines: String = (0..300_000).map(|it| format!("{it:0>63}\n")).collect();
     fs::write(dir.at("in"), &lines).expect("it can be written");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{:?}] }} }}\npipeline: {{ threads: 1 }}\noutput: {{ socket: {{ network: tcp, address: {address:?} }} }}\n",
         dir.at("in")
     ));
@@ -84,7 +84,7 @@ fn what_a_connection_did_not_take_comes_again_on_the_next() {
 fn nothing_is_written_to_a_connection_that_was_closed_while_it_was_idle() {
     let (listener, address) = listener();
     let (inlet, inlet_address) = self::listener();
-    let _running = Running::start(&format!(
+    let _running = start(&format!(
         "input: {{ socket: {{ network: tcp, address: {inlet_address:?} }} }}\noutput: {{ socket: {{ network: tcp, address: {address:?} }} }}\n",
     ));
     let (mut source, _) = inlet.accept().expect("it connects");
@@ -105,7 +105,7 @@ fn nothing_is_written_to_a_connection_that_was_closed_while_it_was_idle() {
 fn a_connection_that_is_closed_at_once_costs_no_message() {
     let (listener, address) = listener();
     let (inlet, inlet_address) = self::listener();
-    let _running = Running::start(&format!(
+    let _running = start(&format!(
         "input: {{ socket: {{ network: tcp, address: {inlet_address:?} }} }}\noutput: {{ socket: {{ network: tcp, address: {address:?} }} }}\n",
     ));
     let (mut source, _) = inlet.accept().expect("it connects");
@@ -135,7 +135,7 @@ fn what_one_stream_writes_another_reads() {
         fs::write(dir.at("in"), &lines).expect("it can be written");
         let address = if network == "tcp" { "127.0.0.1:0".to_string() } else { dir.at("socket") };
         let (server, address) = server(&dir, &format!("network: {network}, address: {address:?}"));
-        let client = Running::start(&format!(
+        let client = start(&format!(
             "input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ socket: {{ network: {network}, address: {address:?} }} }}\n",
             dir.at("in")
         ));
@@ -198,7 +198,7 @@ fn each_message_is_a_datagram() {
     let address = socket.local_addr().expect("it has one");
     let long = "x".repeat(70_000);
     fs::write(dir.at("in"), format!("a\n{long}\nb\n")).expect("it can be written");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{:?}], scanner: {{ lines: {{ max_buffer_size: 100000 }} }} }} }}\n\
          output: {{ socket: {{ network: udp, address: \"{address}\" }} }}\n",
         dir.at("in")
@@ -305,7 +305,7 @@ fn a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not() {
     let path = dir.at("socket");
     drop(UnixListener::bind(&path).expect("it can be bound"));
     let (first, _) = server(&dir, &format!("network: unix, address: {path:?}"));
-    let second = Running::start(&format!(
+    let second = start(&format!(
         "input: {{ socket_server: {{ network: unix, address: {path:?} }} }}\noutput: {{ drop: {{}} }}\n"
     ));
     let text = second.log.behind("Failed to connect to socket_server: ");
@@ -324,7 +324,7 @@ fn a_cache_is_told_the_address() {
          cache_resources: [ {{ label: addresses, file: {{ directory: {:?} }} }} ]\noutput: {{ drop: {{}} }}\n",
         dir.at("")
     );
-    let running = Running::start(&config);
+    let running = start(&config);
     let address = running.log.behind("socket messages from address: ");
     assert_eq!(dir.read("mine_address"), address);
     running.drain();

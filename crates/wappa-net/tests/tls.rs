@@ -16,7 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
 };
-use support::{Running, TempDir, lint, server, wait_for_lines};
+use support::{Running, TempDir, lint, server, start, wait_for_lines};
 
 /// Certificates and keys as files: an authority, and who it has signed.
 struct Authority {
@@ -56,7 +56,7 @@ fn port(address: &str) -> &str {
 
 /// A stream from a file to a server on this machine.
 fn client(dir: &TempDir, port: &str, tls: &str) -> Running {
-    Running::start(&format!(
+    start(&format!(
         "input: {{ file: {{ paths: [{:?}] }} }}\noutput: {{ socket: {{ network: tcp, address: \"localhost:{port}\", tls: {{ enabled: true, {tls} }} }} }}\n",
         dir.at("in")
     ))

@@ -4,7 +4,7 @@ mod support;
 
 use std::{fs, time::Duration};
 
-use support::{Running, TempDir, wait_until};
+use support::{TempDir, streams, wait_until};
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Part, Processor, Step};
 use wappa_net::Runtime;
 use wappa_spec::Config;
@@ -70,7 +70,7 @@ fn what_a_processor_waits_for_comes_in_order() {
     let dir = TempDir::new();
     let lines: String = (0..500).map(|it| format!("line {it}\n")).collect();
     fs::write(dir.at("in"), &lines).expect("it can be written");
-    let running = Running::start_with(&config(&dir, 10, 100), &[&COMPONENT]);
+    let running = streams(&[&COMPONENT]).start(&config(&dir, 10, 100));
     assert_eq!(running.join().fault, None);
     assert!(dir.read_so_far("out") == lines.to_uppercase());
 }
@@ -79,7 +79,7 @@ fn what_a_processor_waits_for_comes_in_order() {
 fn a_wait_ends_when_everything_is_given_up() {
     let dir = TempDir::new();
     fs::write(dir.at("in"), "a\nb\nc\n").expect("it can be written");
-    let running = Running::start_with(&config(&dir, 3_600_000, 1), &[&COMPONENT]);
+    let running = streams(&[&COMPONENT]).start(&config(&dir, 3_600_000, 1));
     wait_until("it waits", || {
         running.log.lines().iter().any(|it| it.contains("Input type file is now active"))
     });

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use support::Running;
+use support::start;
 use wappa_servers::wait_until;
 
 /// A server that answers commands, which it is given as words.
@@ -66,14 +66,14 @@ fn a_server_that_repeats_what_it_is_asked_has_no_password_told() {
         "redis_pubsub: { channels: [c],",
         "redis_streams: { streams: [s], consumer_group: g,",
     ] {
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ {input} url: 'redis://ann:s3cret@127.0.0.1:{port}' }} }}\noutput: {{ drop: {{}} }}\n"
         ));
         running.log.line_with("Failed to connect to redis");
         running.stop.cut();
         assert!(!running.log.text().contains("s3cret"), "{}", running.log.text());
     }
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ generate: {{ interval: 10ms, mapping: root = 1 }} }}\n\
          pipeline: {{ threads: 1, processors: [ {{ redis: {{ url: 'redis://ann:s3cret@127.0.0.1:{port}', command: get, args_mapping: 'root = [1]', retries: 0 }} }} ] }}\n\
          output: {{ drop: {{}} }}\n"
@@ -98,7 +98,7 @@ fn an_answer_that_is_none_is_told_and_costs_the_connection() {
             "BLPOP" | "XREADGROUP" => ":1\r\n".to_string(),
             _ => "+OK\r\n".to_string(),
         });
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ {input} url: 'redis://127.0.0.1:{port}' }} }}\noutput: {{ drop: {{}} }}\n"
         ));
         running.log.line_with(&format!("{name}: the answer cannot be read"));
@@ -114,7 +114,7 @@ fn an_endless_error_is_told_in_part() {
         "PING" => "+PONG\r\n".to_string(),
         _ => format!("-ERR {}\r\n", "x".repeat(1 << 20)),
     });
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ redis_list: {{ key: k, url: 'redis://127.0.0.1:{port}' }} }}\noutput: {{ drop: {{}} }}\n"
     ));
     let line = running.log.line_with("ERR xxx");
@@ -137,7 +137,7 @@ fn answers_to_what_nobody_asked_cost_the_connection_and_no_message() {
             "$3\r\n1-1\r\n-ERR and more\r\n*1\r\n".to_string()
         }
     });
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ generate: {{ interval: 1ms, count: 5, mapping: 'root = count(\"five\").string()' }} }}\n\
          output: {{ redis_streams: {{ url: 'redis://127.0.0.1:{port}', stream: s, max_in_flight: 1 }} }}\n"
     ));

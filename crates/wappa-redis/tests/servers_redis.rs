@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Answer, Outside, Running, lint, lint_restricted};
+use support::{Answer, Outside, lint, lint_restricted, start};
 use wappa_servers::{Dir, Server, or_skip, redis::Redis, wait_until};
 
-fn start() -> Option<Server> {
+fn server() -> Option<Server> {
     or_skip(Redis::find()).map(|it| it.args(&["--appendfsync", "always"]).start())
 }
 
@@ -38,7 +38,7 @@ fn through(server: &Server, input: &str, processors: &str) -> String {
 fn asked(processor: &str, lines: &str) -> String {
     let dir = Dir::new();
     let input = dir.write("in", lines);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          pipeline: {{ threads: 1, processors: [{processor}, {{ mapping: 'root = content() + error().or(\"\").re_replace_all(\"(?s)^(.)\", \" ! $1\")' }}] }}\n\
          output: {{ file: {{ path: {:?}, codec: lines }} }}\n",
@@ -50,11 +50,11 @@ fn asked(processor: &str, lines: &str) -> String {
 
 #[test]
 fn entries_keep_their_order_and_their_fields_and_are_acknowledged() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     outside.add_numbers("in", 0..2_000);
     outside.ask("XADD in * body last kind k");
-    let running = Running::start(&through(&server, "client_id: c, commit_period: 20ms", ""));
+    let running = start(&through(&server, "client_id: c, commit_period: 20ms", ""));
     wait_until("all", || outside.ask("XLEN out") == Answer::Int(2_001));
     wait_until("its acknowledgements", || outside.n_pending("in", "g") == 0);
     assert_eq!(running.drain().fault, None);
@@ -67,7 +67,7 @@ fn entries_keep_their_order_and_their_fields_and_are_acknowledged() {
 
 #[test]
 fn what_a_dead_member_had_read_is_claimed_and_what_is_slow_is_not() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     outside.add_numbers("in", 0..20);
     outside.ask("XGROUP CREATE in g 0");
@@ -76,8 +76,8 @@ fn what_a_dead_member_had_read_is_claimed_and_what_is_slow_is_not() {
     // Six seconds for one of them, where what shows no sign of life for two is claimed.
     let slow = "{ sleep: { duration: '${! if content() == \"7\" { \"6s\" } else { \"0s\" } }' } }";
     let input = "commit_period: 20ms, claim_after: 2s, client_id";
-    let one = Running::start(&through(&server, &format!("{input}: one"), slow));
-    let two = Running::start(&through(&server, &format!("{input}: two"), slow));
+    let one = start(&through(&server, &format!("{input}: one"), slow));
+    let two = start(&through(&server, &format!("{input}: two"), slow));
     wait_until("all", || 20 <= outside.contents("out").len());
     wait_until("its acknowledgements", || outside.n_pending("in", "g") == 0);
     assert_eq!((one.drain().fault, two.drain().fault), (None, None));
@@ -88,17 +88,17 @@ fn what_a_dead_member_had_read_is_claimed_and_what_is_slow_is_not() {
 
 #[test]
 fn what_was_read_is_worked_off_and_acknowledged_at_a_stop() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     outside.add_numbers("in", 0..300);
     let slow = "{ sleep: { duration: 2ms } }";
-    let running = Running::start(&through(&server, "client_id: c, commit_period: 1h, limit: 100", slow));
+    let running = start(&through(&server, "client_id: c, commit_period: 1h, limit: 100", slow));
     wait_until("the first", || outside.ask("XLEN out") != Answer::Int(0));
     assert_eq!(running.drain().fault, None);
     assert_eq!(outside.n_pending("in", "g"), 0);
     let n_done = outside.contents("out").len();
     // The rest is still there for the next one.
-    let running = Running::start(&through(&server, "client_id: c, commit_period: 20ms", ""));
+    let running = start(&through(&server, "client_id: c, commit_period: 20ms", ""));
     wait_until("all", || outside.ask("XLEN out") == Answer::Int(300));
     assert_eq!(running.drain().fault, None);
     assert!(0 < n_done && outside.contents("out") == numbers(0..300));
@@ -106,7 +106,7 @@ fn what_was_read_is_worked_off_and_acknowledged_at_a_stop() {
 
 #[test]
 fn lists_are_worked_off_from_either_end() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     for (pop, push, expected) in [
         ("blpop", "rpush", vec!["0", "1", "2", "3"]),
@@ -116,7 +116,7 @@ fn lists_are_worked_off_from_either_end() {
         outside.ask("DEL in out");
         outside.ask("RPUSH in 0 1 2 3");
         let url = url(&server);
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ redis_list: {{ {url}, key: in, command: {pop}, max_in_flight: 2 }} }}\n\
              output: {{ redis_list: {{ {url}, key: 'o${{! \"ut\" }}', command: {push} }} }}\n"
         ));
@@ -128,12 +128,12 @@ fn lists_are_worked_off_from_either_end() {
 
 #[test]
 fn channels_are_read_by_name_and_by_pattern() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     let url = url(&server);
     for channels in ["channels: [in.a, in.b]", "channels: ['in.*'], use_patterns: true"] {
         outside.ask("DEL out");
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ redis_pubsub: {{ {url}, {channels} }} }}\noutput: {{ redis_list: {{ {url}, key: out }} }}\n"
         ));
         running.log.line_with("Input type redis_pubsub is now active");
@@ -146,11 +146,11 @@ fn channels_are_read_by_name_and_by_pattern() {
     }
     let dir = Dir::new();
     let input = dir.write("in", "one\ntwo\n");
-    let reading = Running::start(&format!(
+    let reading = start(&format!(
         "input: {{ redis_pubsub: {{ {url}, channels: [c] }} }}\noutput: {{ redis_list: {{ {url}, key: heard }} }}\n"
     ));
     reading.log.line_with("Input type redis_pubsub is now active");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\noutput: {{ redis_pubsub: {{ {url}, channel: '${{! \"c\" }}' }} }}\n"
     ));
     assert_eq!(running.join().fault, None);
@@ -160,11 +160,11 @@ fn channels_are_read_by_name_and_by_pattern() {
 
 #[test]
 fn hashes_have_metadata_contents_and_fields() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (mut outside, dir, url) = (Outside::new(&server.address()), Dir::new(), url(&server));
     let input = dir.write("in", "{\"id\":1,\"name\":\"ada\",\"tags\":[\"a\"]}\n{\"id\":2}\n[3]\n");
     let mapping = r#"meta = {"m": "x"}"#;
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          pipeline: {{ threads: 1, processors: [{{ mapping: '{mapping}' }}] }}\n\
          output: {{ drop_on: {{ error: true, output: {{ redis_hash: {{ {url}, key: 'h:${{! json(\"id\").catch(\"none\") }}', walk_metadata: true, walk_json_object: true, fields: {{ name: 'f-${{! json(\"id\") }}' }} }} }} }} }}\n"
@@ -186,7 +186,7 @@ fn hashes_have_metadata_contents_and_fields() {
 /// nothing there, an object as an argument, which is an error there, and no answer, which is asked for again there.
 #[test]
 fn each_kind_of_answer_is_a_value() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     for command in ["SET s hello", "HSET h a 1 b 2", "RPUSH l x y", "ZADD z 1.5 m"] {
         outside.ask(command);
@@ -236,7 +236,7 @@ fn each_kind_of_answer_is_a_value() {
 
 #[test]
 fn operators_and_scripts_are_run() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (mut outside, url) = (Outside::new(&server.address()), url(&server));
     let operator = |name: &str, lines: &str| {
         asked(
@@ -265,12 +265,12 @@ fn operators_and_scripts_are_run() {
 
 #[test]
 fn a_server_that_goes_away_comes_back() {
-    let Some(mut server) = start() else { return };
+    let Some(mut server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     outside.add_numbers("in", 0..1_000);
     let slow = "{ sleep: { duration: 1ms } }";
     server.kill();
-    let running = Running::start(&through(&server, "client_id: c, commit_period: 20ms", slow));
+    let running = start(&through(&server, "client_id: c, commit_period: 20ms", slow));
     running.log.line_with(&format!("dial {}: connection refused", server.address()));
     server.start_again();
     for _ in 0..2 {
@@ -292,7 +292,7 @@ fn a_server_that_goes_away_comes_back() {
 
 #[test]
 fn a_server_that_became_a_replica_is_connected_to_anew() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     let connections = |outside: &mut Outside| {
         let stats = outside.ask("INFO stats").texts().concat();
@@ -300,7 +300,7 @@ fn a_server_that_became_a_replica_is_connected_to_anew() {
         n.expect("it is told").trim().parse::<u64>().expect("it is a number")
     };
     let url = url(&server);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ redis_list: {{ {url}, key: in }} }}\n\
          output: {{ redis_hash: {{ {url}, key: out, fields: {{ body: '${{! content() }}' }} }} }}\n"
     ));
@@ -334,12 +334,12 @@ fn passwords_are_asked_for_and_printed_nowhere() {
         (":wrong-s3cret@", "the server does not let us in: the user or the password is wrong"),
         ("ann:wrong-s3cret@", "the server does not let us in: the user or the password is wrong"),
     ] {
-        let running = Running::start(&config(who));
+        let running = start(&config(who));
         let line = running.log.line_with(said);
         assert!(line.contains("Failed to connect to redis_list: dial 127.0.0.1:"), "{line}");
         assert!(!running.log.text().contains("s3cret"), "{}", running.log.text());
     }
-    Running::start(&config(":right-s3cret@")).log.line_with("Input type redis_list is now active");
+    start(&config(":right-s3cret@")).log.line_with("Input type redis_list is now active");
     let lints = lint(&config(":right-s3cret@x:").replace("/0", "/zero"));
     assert!(lints.contains("url: ") && !lints.contains("s3cret"), "{lints}");
 }
@@ -354,39 +354,40 @@ fn certificates_are_checked() {
         let cert = dir.write(&format!("{name}.pem"), text("CERTIFICATE", made.cert.der()));
         (cert, dir.write(&format!("{name}.key"), text("PRIVATE KEY", &made.signing_key.serialize_der())))
     };
-    let start = |(cert, key): &(String, String)| Redis::find().expect("it was there").tls(cert, key).start();
+    let server_with =
+        |(cert, key): &(String, String)| Redis::find().expect("it was there").tls(cert, key).start();
     let (right, other) = (files("right", "127.0.0.1"), files("other", "127.0.0.1"));
-    let server = start(&right);
+    let server = server_with(&right);
     let config = |server: &Server, scheme: &str, root: &str| {
         let url = format!("url: '{scheme}://{}', tls: {{ {root} }}", server.address());
         format!("input: {{ redis_list: {{ {url}, key: l }} }}\noutput: {{ drop: {{}} }}\n")
     };
     let root = format!("enabled: true, root_cas_file: {:?}", right.0);
-    Running::start(&config(&server, "rediss", &root)).log.line_with("Input type redis_list is now active");
-    Running::start(&config(&server, "redis", &root)).log.line_with("Input type redis_list is now active");
+    start(&config(&server, "rediss", &root)).log.line_with("Input type redis_list is now active");
+    start(&config(&server, "redis", &root)).log.line_with("Input type redis_list is now active");
     let unknown = format!("enabled: true, root_cas_file: {:?}", other.0);
     // Where the block is not enabled, it is whom the system trusts.
     for root in [unknown.as_str(), ""] {
-        let line = Running::start(&config(&server, "rediss", root)).log.line_with("invalid peer certificate");
+        let line = start(&config(&server, "rediss", root)).log.line_with("invalid peer certificate");
         assert!(line.contains("Failed to connect to redis_list: dial 127.0.0.1:"), "{line}");
     }
     let strange = files("strange", "example.com");
-    let server = start(&strange);
+    let server = server_with(&strange);
     let root = format!("enabled: true, root_cas_file: {:?}", strange.0);
-    Running::start(&config(&server, "rediss", &root)).log.line_with("it is not for 127.0.0.1, but for ");
+    start(&config(&server, "rediss", &root)).log.line_with("it is not for 127.0.0.1, but for ");
 }
 
 #[test]
 fn a_key_of_another_type_is_said_and_waited_for() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let (mut outside, url) = (Outside::new(&server.address()), url(&server));
     outside.ask("SET in x");
     outside.ask("SET out x");
     let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
-    let streams = Running::start(&through(&server, "client_id: c, commit_period: 20ms", ""));
+    let streams = start(&through(&server, "client_id: c, commit_period: 20ms", ""));
     let line = streams.log.line_with(wrong);
     assert!(line.contains("Failed to connect to redis_streams"), "{line}");
-    let list = Running::start(&format!(
+    let list = start(&format!(
         "input: {{ redis_list: {{ {url}, key: in }} }}\noutput: {{ redis_list: {{ {url}, key: elsewhere }} }}\n"
     ));
     list.log.line_with(wrong);
@@ -418,7 +419,7 @@ fn strange_server(serve: impl Fn(std::net::TcpStream) + Clone + Send + 'static) 
 fn a_server_that_takes_connections_and_never_answers_is_given_up() {
     let address = strange_server(|mut stream| _ = stream.read_to_end(&mut Vec::new()));
     let began = Instant::now();
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ redis_pubsub: {{ url: 'redis://{address}', channels: [c] }} }}\noutput: {{ redis_list: {{ url: 'redis://{address}', key: out }} }}\n"
     ));
     running
@@ -439,7 +440,7 @@ fn who_is_alone_with_tls_is_told_the_way_out() {
         // What is not read when it is closed makes the system say more than that it is.
         _ = stream.read(&mut [0; 1]);
     });
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ redis_pubsub: {{ url: 'rediss://{plain}', channels: [c] }} }}\noutput: {{ redis_list: {{ url: 'redis://{encrypted}', key: out }} }}\n"
     ));
     running.log.line_with(&format!(
@@ -481,7 +482,7 @@ fn a_server_that_sends_without_end_is_given_up() {
             let block = again.repeat(65_536 / again.len());
             while stream.write_all(&block).is_ok() {}
         });
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ redis_list: {{ url: 'redis://{address}', key: in }} }}\noutput: {{ drop: {{}} }}\n"
         ));
         let line = running.log.line_with("Failed to connect to redis_list");
@@ -507,7 +508,7 @@ fn what_is_published_waits_for_the_pipeline() {
             }
         }
     });
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ redis_pubsub: {{ url: 'redis://{address}', channels: [c] }} }}\n\
          pipeline: {{ threads: 1, processors: [{{ sleep: {{ duration: 1h }} }}] }}\noutput: {{ drop: {{}} }}\n"
     ));
@@ -525,13 +526,13 @@ fn what_is_published_waits_for_the_pipeline() {
 
 #[test]
 fn the_guide_is_true() {
-    let Some(server) = start() else { return };
+    let Some(server) = server() else { return };
     let mut outside = Outside::new(&server.address());
     let guide = include_str!("../../../docs/servers/redis.md");
     assert!(guide.contains("redis-cli XADD orders '*' body '{\"id\":1,\"what\":\"melange\"}' country at"));
     outside.ask("XADD orders * body {\"id\":1,\"what\":\"melange\"} country at");
     let config = guide.split("```yaml\n").nth(1).and_then(|it| it.split("```").next()).expect("there is one");
-    let running = Running::start(&config.replace("localhost:6379", &server.address()));
+    let running = start(&config.replace("localhost:6379", &server.address()));
     wait_until("the order", || outside.contents("done") == ["{\"ID\":1,\"WHAT\":\"MELANGE\"}"]);
     assert_eq!(running.drain().fault, None);
     let done = outside.ask("XRANGE done - +").texts();

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Answer, Outside, table};
+use support::{Answer, Outside, streams};
 use wappa_conformance::{
     CacheServer, Downstream, Peer, RateLimitServer, Upstream, check_cache_at, check_input_from,
     check_output_to, check_rate_limit_at,
@@ -134,12 +134,14 @@ fn every_input() {
         return;
     }
     let body = "redis_streams: {{URL}, streams: [s], consumer_group: g, client_id: c, commit_period: 10ms, claim_after: 2s}";
-    check_input_from(table(), || There::new(Kind::Stream, body));
+    check_input_from(streams().components(), || There::new(Kind::Stream, body));
     let body =
         "redis_streams: {{URL}, streams: [s], consumer_group: g, client_id: c, auto_replay_nacks: false}";
-    check_input_from(table(), || There::new(Kind::Stream, body));
-    check_input_from(table(), || There::new(Kind::List, "redis_list: {{URL}, key: l}"));
-    check_input_from(table(), || There::new(Kind::Channel, "redis_pubsub: {{URL}, channels: [c]}"));
+    check_input_from(streams().components(), || There::new(Kind::Stream, body));
+    check_input_from(streams().components(), || There::new(Kind::List, "redis_list: {{URL}, key: l}"));
+    check_input_from(streams().components(), || {
+        There::new(Kind::Channel, "redis_pubsub: {{URL}, channels: [c]}")
+    });
 }
 
 #[test]
@@ -147,10 +149,12 @@ fn every_output() {
     if !is_there() {
         return;
     }
-    check_output_to(table(), || {
+    check_output_to(streams().components(), || {
         There::new(Kind::Stream, "redis_streams: {{URL}, stream: s, max_in_flight: 8}")
     });
-    check_output_to(table(), || There::new(Kind::List, "redis_list: {{URL}, key: l, max_in_flight: 8}"));
+    check_output_to(streams().components(), || {
+        There::new(Kind::List, "redis_list: {{URL}, key: l, max_in_flight: 8}")
+    });
 }
 
 #[test]
@@ -160,8 +164,8 @@ fn the_cache_and_the_rate_limit() {
     }
     let retries = "retries: {initial_interval: 10ms, max_elapsed_time: 100ms}";
     let body: &str = format!("redis: {{{{URL}}, prefix: 'p:', {retries}}}").leak();
-    check_cache_at(table(), || There::new(Kind::Stream, body));
-    check_rate_limit_at(table(), || {
+    check_cache_at(streams().components(), || There::new(Kind::Stream, body));
+    check_rate_limit_at(streams().components(), || {
         There::new(Kind::Stream, "redis: {{URL}, key: k, count: 10, interval: 1s}")
     });
 }

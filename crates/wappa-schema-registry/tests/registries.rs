@@ -4,7 +4,7 @@ mod support;
 
 use std::{io::Write, thread, time::Duration};
 
-use support::{Fake, Running, lint, run, schema, stream};
+use support::{Fake, lint, run, schema, start, stream};
 use wappa_servers::{Dir, wait_until};
 
 fn decode(fake: &Fake, fields: &str) -> String {
@@ -105,15 +105,15 @@ fn a_schema_is_asked_for_once_and_again_when_it_is_old() {
          \x20   - sleep: {{ duration: 100ms }}\n",
         fake.url
     );
-    let mut running = Running::start(&stream(&dir, 1, &processors));
-    assert_eq!(running.join().fault, None);
+    let (report, log) = start(&stream(&dir, 1, &processors)).join_with_log();
+    assert_eq!(report.fault, None);
     let out = dir.read("out");
     // The first one stays in use while it cannot be had again.
     assert!(out.starts_with("000000000102\n") && out.ends_with("02\n"), "{out}");
     wait_until("it is asked again", || 3 <= fake.n_asked());
     assert!(out.contains("000000000202\n"), "{out}");
     assert!(fake.n_asked() < 10, "{}", fake.n_asked());
-    assert!(running.log.text().contains("Failed to refresh schema subject 'a'"), "{}", running.log.text());
+    assert!(log.has("Failed to refresh schema subject 'a'"), "{}", log.text());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_stream_that_gives_up_does_not_wait() {
     let fake = Fake::start(|_, _, _| thread::sleep(Duration::from_secs(60)));
     let dir = Dir::new();
     dir.write("in", "000000000704\n");
-    let mut running = Running::start(&stream(&dir, 1, &decode(&fake, "avro_raw_json: false")));
+    let running = start(&stream(&dir, 1, &decode(&fake, "avro_raw_json: false")));
     wait_until("it asks", || fake.n_asked() == 1);
     running.stop.abandon();
     running.join();

@@ -12,7 +12,7 @@ use std::{fs, time::Instant};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
 };
-use support::{Running, TempDir};
+use support::{TempDir, start};
 use wappa_servers::{or_skip, postgres::Postgres};
 
 const ROWS: usize = 100_000;
@@ -66,7 +66,7 @@ fn report(driver: &str, input: &str, dsn: &str, reset: impl Fn(), plain: impl Fn
          init_statement: CREATE TABLE IF NOT EXISTS t (id int8, name text, score float8)\n"
     );
     let wappa = || {
-        let (report, log) = Running::start(&stream).join();
+        let (report, log) = start(&stream).join_with_log();
         assert_eq!(report.fault, None, "{}", log.text());
     };
     let (mut of_wappa, mut of_plain): (Vec<f64>, Vec<f64>) =

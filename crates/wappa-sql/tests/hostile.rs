@@ -16,7 +16,8 @@ use std::{
     thread,
 };
 
-use support::{Running, wait_until};
+use support::start;
+use wappa_conformance::wait_until;
 
 /// What is said of it.
 const SAID: &str = "what the server sends cannot be understood: ";
@@ -86,10 +87,10 @@ fn endless(answers: &'static [&'static [u8]], last: Vec<u8>) -> u16 {
 #[track_caller]
 fn check_endless(answers: &'static [&'static [u8]], last: &[u8], config: impl Fn(u16) -> String) {
     let port = endless(answers, last.repeat((64 << 10) / last.len() + 1));
-    let running = Running::start(&config(port));
-    running.log.wait_for("the server's answer is too large");
+    let running = start(&config(port));
+    running.log.line_with("the server's answer is too large");
     running.stop.cut();
-    let (report, log) = running.join();
+    let (report, log) = running.join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert!(peak() < 500, "{} MiB", peak());
 }
@@ -98,11 +99,11 @@ fn check_endless(answers: &'static [&'static [u8]], last: &[u8], config: impl Fn
 #[track_caller]
 fn check(answers: &'static [&'static [u8]], config: impl Fn(u16) -> String, text: &str) {
     let (port, n_clients) = server(answers);
-    let running = Running::start(&config(port));
-    running.log.wait_for(&format!("{SAID}{text}"));
+    let running = start(&config(port));
+    running.log.line_with(&format!("{SAID}{text}"));
     wait_until("another attempt", || 1 < n_clients.load(Ordering::SeqCst));
     running.stop.cut();
-    let (report, log) = running.join();
+    let (report, log) = running.join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
 }
 

@@ -4,7 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Running, TempDir, certificate, process, rows, run, wait_until};
+use support::{Running, TempDir, certificate, process, rows, run, start};
+use wappa_conformance::wait_until;
 use wappa_servers::{Server, mariadb::MariaDb, or_skip};
 
 fn dsn(server: &Server, more: &str) -> String {
@@ -30,7 +31,7 @@ fn insert(dsn: &str, fields: &str) -> String {
 
 fn write(dir: &TempDir, lines: &str, output: &str) -> Running {
     let input = dir.write("in", lines);
-    Running::start(&format!(
+    start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ threads: 1 }}\noutput:\n{output}"
     ))
 }
@@ -48,7 +49,7 @@ fn lines_become_rows_and_rows_messages() {
     let dir = TempDir::new();
     let fields =
         "    init_statement: CREATE TABLE t (n INT PRIMARY KEY, name TEXT)\n    batching: { count: 100 }\n";
-    let (report, log) = write(&dir, &lines(1000), &insert(&dsn(&server, ""), fields)).join();
+    let (report, log) = write(&dir, &lines(1000), &insert(&dsn(&server, ""), fields)).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     let read = rows("mysql", &dsn(&server, ""), "SELECT * FROM t WHERE 0 < ? ORDER BY n", WITH_ARGS);
     assert_eq!(read, lines(1000));
@@ -62,7 +63,7 @@ fn lines_become_rows_and_rows_messages() {
         dir.at("out")
     );
     run(&select);
-    assert_eq!(dir.read("out"), "{\"n\":999}\n{\"n\":998}\n");
+    assert_eq!(dir.read_so_far("out"), "{\"n\":999}\n{\"n\":998}\n");
 }
 
 #[test]
@@ -117,10 +118,10 @@ fn a_row_that_is_refused_costs_one_message() {
         _ => "\"x\"",
     };
     let lines: String = (0..300).map(|it| format!("{{\"n\":{it},\"name\":{}}}\n", name(it))).collect();
-    let (report, log) = write(&dir, &lines, &output).join();
+    let (report, log) = write(&dir, &lines, &output).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(MariaDb::ask(&server, "SELECT count(*) FROM t"), "297\n");
-    let refused = dir.read("refused");
+    let refused = dir.read_so_far("refused");
     assert_eq!(refused.lines().count(), 3, "{refused}");
     assert!(refused.contains("7 Error 4025 (23000): CONSTRAINT `t.n` failed"), "{refused}");
     assert!(refused.contains("150 Error 1406 (22001): Data too long for column 'name'"), "{refused}");
@@ -163,13 +164,13 @@ fn a_server_that_is_down_and_comes_back_loses_nothing() {
     let dir = TempDir::new();
     let output = insert(&dsn(&server, ""), "    suffix: ON DUPLICATE KEY UPDATE name = VALUES(name)\n");
     let running = write(&dir, &lines(10_000), &output);
-    running.log.wait_for(&format!("connecting to mysql at {}: ", server.address()));
+    running.log.line_with(&format!("connecting to mysql at {}: ", server.address()));
     server.start_again();
     wait_until("rows", || MariaDb::ask(&server, "SELECT count(*) FROM t") != "0\n");
     // In the middle.
     server.kill();
     server.start_again();
-    let (report, log) = running.join();
+    let (report, log) = running.join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(MariaDb::ask(&server, "SELECT count(*), sum(n) FROM t"), "10000\t49995000\n");
 }
@@ -203,7 +204,7 @@ fn who_it_is_and_what_is_encrypted_is_told() {
         (name("hunter@two/2", "").replace("/test", "/nope"), "Error 1044 (42000): Access denied"),
     ] {
         let running = write(&dir, "{\"n\":1,\"name\":\"x\"}\n", &insert(&dsn, ""));
-        running.log.wait_for(told);
+        running.log.line_with(told);
         let log = running.log.text();
         assert!(!log.contains("hunter"), "{log}");
     }
@@ -220,9 +221,9 @@ fn a_server_that_never_answers_is_given_up() {
     running.join();
     server.pause();
     let running = write(&dir, "{\"n\":10,\"name\":\"x\"}\n", &insert(&dsn, ""));
-    running.log.wait_for("no answer within 300ms");
+    running.log.line_with("no answer within 300ms");
     server.resume();
-    let (report, log) = running.join();
+    let (report, log) = running.join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(MariaDb::ask(&server, "SELECT count(*) FROM t"), "11\n");
     // A statement that takes too long.

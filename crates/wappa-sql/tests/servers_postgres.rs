@@ -4,7 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Running, TempDir, certificate, process, rows, run, wait_until};
+use support::{Running, TempDir, certificate, process, rows, run, start};
+use wappa_conformance::wait_until;
 use wappa_servers::{Server, or_skip, postgres::Postgres};
 
 fn dsn(server: &Server, more: &str) -> String {
@@ -30,7 +31,7 @@ fn insert(dsn: &str, fields: &str) -> String {
 
 fn write(dir: &TempDir, lines: &str, output: &str) -> Running {
     let input = dir.write("in", lines);
-    Running::start(&format!(
+    start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ threads: 1 }}\noutput:\n{output}"
     ))
 }
@@ -44,7 +45,7 @@ fn lines_become_rows_and_rows_messages() {
     let server = server!();
     let dir = TempDir::new();
     let init = "    init_statement: CREATE TABLE t (n INT PRIMARY KEY, name TEXT)\n";
-    let (report, log) = write(&dir, &lines(1000), &insert(&dsn(&server, ""), init)).join();
+    let (report, log) = write(&dir, &lines(1000), &insert(&dsn(&server, ""), init)).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(rows("postgres", &dsn(&server, ""), "SELECT * FROM t ORDER BY n", ""), lines(1000));
     let select = format!(
@@ -56,11 +57,11 @@ fn lines_become_rows_and_rows_messages() {
     run(&select);
     let all = lines(1000);
     let last: Vec<&str> = all.lines().rev().take(2).collect();
-    assert_eq!(dir.read("out").lines().collect::<Vec<_>>(), last);
+    assert_eq!(dir.read_so_far("out").lines().collect::<Vec<_>>(), last);
     // A batch that is larger than any statement has room for numbered arguments.
     let many: String = (0..40_000).map(|it| format!("{{\"n\":{},\"name\":\"x\"}}\n", it + 1000)).collect();
     let batching = "    batching: { count: 40000 }\n";
-    let (report, log) = write(&dir, &many, &insert(&dsn(&server, ""), batching)).join();
+    let (report, log) = write(&dir, &many, &insert(&dsn(&server, ""), batching)).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "41000\n");
 }
@@ -162,7 +163,7 @@ fn rows_of_later_batches_are_those_of_the_first() {
             dsn(&server, ""),
             columns.join(", ")
         );
-        let (report, log) = write(&dir, &rows.repeat(n), &output).join();
+        let (report, log) = write(&dir, &rows.repeat(n), &output).join_with_log();
         assert_eq!(report.fault, None, "{}", log.text());
         let rows =
             Postgres::ask(&server, &format!("SELECT count(*), count(DISTINCT {table}::text) FROM {table}"));
@@ -202,10 +203,10 @@ fn a_row_that_is_refused_costs_one_message() {
     let lines: String = (0..300)
         .map(|it| format!("{{\"n\":{it},\"name\":\"{}\"}}\n", if it == 150 { "\\u0000" } else { "x" }))
         .collect();
-    let (report, log) = write(&dir, &lines, &output).join();
+    let (report, log) = write(&dir, &lines, &output).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "298\n");
-    let refused = dir.read("refused");
+    let refused = dir.read_so_far("refused");
     assert!(
         refused.contains("7 pq: new row for relation \"t\" violates check constraint \"t_n_check\""),
         "{refused}"
@@ -223,7 +224,7 @@ fn of_messages_for_one_row_the_last_one_is_there_in_the_end() {
         (0..4000).map(|it| format!("{{\"n\":{},\"name\":\"{}\"}}\n", it % 10, it / 10)).collect();
     for fields in ["", "    batching: { count: 30 }\n", "    max_in_flight: 1\n"] {
         let fields = format!("    suffix: ON CONFLICT (n) DO UPDATE SET name = excluded.name\n{fields}");
-        let (report, log) = write(&dir, &lines, &insert(&dsn(&server, ""), &fields)).join();
+        let (report, log) = write(&dir, &lines, &insert(&dsn(&server, ""), &fields)).join_with_log();
         assert_eq!(report.fault, None, "{}", log.text());
         assert_eq!(Postgres::ask(&server, "SELECT name, count(*) FROM t GROUP BY name"), "399|10\n");
         assert!(!log.text().contains("deadlock"), "{}", log.text());
@@ -245,7 +246,7 @@ fn a_statement_that_others_were_in_the_way_of_is_begun_once_more() {
     );
     let dir = TempDir::new();
     let (report, log) =
-        write(&dir, &lines(10), &insert(&dsn(&server, ""), "    batching: { count: 10 }\n")).join();
+        write(&dir, &lines(10), &insert(&dsn(&server, ""), "    batching: { count: 10 }\n")).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "10\n");
     assert!(!log.text().contains("deadlock"), "{}", log.text());
@@ -259,13 +260,13 @@ fn a_server_that_is_down_and_comes_back_loses_nothing() {
     let dir = TempDir::new();
     let output = insert(&dsn(&server, ""), "    suffix: ON CONFLICT DO NOTHING\n");
     let running = write(&dir, &lines(20_000), &output);
-    running.log.wait_for(&format!("connecting to postgres at {}: ", server.address()));
+    running.log.line_with(&format!("connecting to postgres at {}: ", server.address()));
     server.start_again();
     wait_until("rows", || Postgres::ask(&server, "SELECT count(*) FROM t") != "0\n");
     // In the middle.
     server.kill();
     server.start_again();
-    let (report, log) = running.join();
+    let (report, log) = running.join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*), sum(n) FROM t"), "20000|199990000\n");
 }
@@ -311,7 +312,7 @@ fn who_it_is_and_what_is_encrypted_is_told() {
         (name(password, "").replace("/postgres?", "/nope?"), "pq: database \"nope\" does not exist"),
     ] {
         let running = write(&dir, "{\"n\":1,\"name\":\"x\"}\n", &insert(&dsn, ""));
-        running.log.wait_for(told);
+        running.log.line_with(told);
         let log = running.log.text();
         assert!(!log.contains("hunter"), "{log}");
     }
@@ -331,7 +332,7 @@ fn a_stop_finds_a_statement_in_the_middle() {
         format!("input: {{ file: {{ paths: [{input:?}] }} }}\noutput: {{ {raw} }}\n"),
         format!("input: {{ {raw} }}\noutput: {{ drop: {{}} }}\n"),
     ] {
-        let running = Running::start(&config);
+        let running = start(&config);
         let n_running = || {
             Postgres::ask(
                 &server,
@@ -370,7 +371,7 @@ fn connections_are_bounded_and_a_full_server_is_waited_for() {
     let output = format!(
         "  sql_raw: {{ driver: postgres, dsn: {dsn:?}, query: {query:?}, args_mapping: 'root = [this.n]', conn_max_open: 3 }}\n"
     );
-    let (report, log) = write(&dir, &lines(200), &output).join();
+    let (report, log) = write(&dir, &lines(200), &output).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert!(!log.text().contains("Error"), "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "200\n");
@@ -379,7 +380,7 @@ fn connections_are_bounded_and_a_full_server_is_waited_for() {
     let output = output
         .replace(", conn_max_open: 3", "")
         .replace(" FROM pg_sleep(0.01)", " FROM pg_sleep(0.01) ON CONFLICT DO NOTHING");
-    let (report, log) = write(&dir, &lines(200), &output).join();
+    let (report, log) = write(&dir, &lines(200), &output).join_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     assert_eq!(Postgres::ask(&server, "SELECT count(*) FROM t"), "200\n");
     assert!(log.text().contains("connections"), "{}", log.text());

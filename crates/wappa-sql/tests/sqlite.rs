@@ -2,7 +2,8 @@
 
 mod support;
 
-use support::{Running, TempDir, build_error, lint, lint_restricted, process, rows, run, wait_until};
+use support::{TempDir, build_error, lint, lint_restricted, process, rows, run, start};
+use wappa_conformance::wait_until;
 
 /// A database that nobody pulls the plug of.
 fn dsn(dir: &TempDir) -> String {
@@ -42,7 +43,7 @@ fn lines_become_rows_and_rows_messages() {
         dir.at("out")
     );
     run(&select);
-    assert_eq!(dir.read("out"), "{\"n\":13}\n{\"n\":12}\n{\"n\":11}\n");
+    assert_eq!(dir.read_so_far("out"), "{\"n\":13}\n{\"n\":12}\n{\"n\":11}\n");
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn a_row_that_is_refused_costs_one_message() {
     let lines: String = (0..100).map(|it| format!("[{}]\n", if it == 50 { 3 } else { it })).collect();
     write(&dir, &(lines + "[1,2]\n{}\n"), &output);
     assert_eq!(content(&dir, "SELECT count(*) AS n, sum(n) AS sum FROM t"), "{\"n\":98,\"sum\":4893}\n");
-    let refused = dir.read("refused");
+    let refused = dir.read_so_far("refused");
     let mut refused: Vec<&str> = refused.lines().collect();
     refused.sort_unstable();
     assert_eq!(
@@ -138,7 +139,7 @@ fn statements_of_files_run_once_and_what_fails_is_told() {
         dir.at("out")
     );
     let log = run(&config);
-    assert_eq!(dir.read("out"), "{\"n\":1}\n{\"n\":2}\n");
+    assert_eq!(dir.read_so_far("out"), "{\"n\":1}\n{\"n\":2}\n");
     let told = format!("Warn Failed to execute init_file '{}': no such table: nope (1)", dir.at("2.sql"));
     assert!(log.contains(&told), "{log}");
     let missing = config.replace("*.sql", "missing.sql");
@@ -154,12 +155,12 @@ fn a_statement_that_fails_is_told_and_runs_again() {
         dsn(&dir),
         dir.at("out")
     );
-    let running = Running::start(&config);
-    running.log.wait_for("no such table: late (1)");
+    let running = start(&config);
+    running.log.line_with("no such table: late (1)");
     content(&dir, "CREATE TABLE late AS SELECT 5 AS n");
-    let (report, _) = running.join();
+    let (report, _) = running.join_with_log();
     assert_eq!(report.fault, None);
-    assert_eq!(dir.read("out"), "{\"n\":5}\n");
+    assert_eq!(dir.read_so_far("out"), "{\"n\":5}\n");
 }
 
 #[test]
@@ -174,14 +175,14 @@ fn rows_are_read_as_they_are_needed() {
     // Without an end, and with a stop that finds the input in the middle.
     let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c";
     let dir = TempDir::new();
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ sql_raw: {{ driver: sqlite, dsn: ':memory:', query: {endless:?} }} }}\noutput: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         dir.at("out")
     ));
-    wait_until("rows", || dir.read("out").lines().count() > 10_000);
-    let (report, _) = running.drain();
+    wait_until("rows", || dir.read_so_far("out").lines().count() > 10_000);
+    let (report, _) = running.drain_with_log();
     assert_eq!(report.fault, None);
-    let read = dir.read("out");
+    let read = dir.read_so_far("out");
     let expected: String = (1..=read.lines().count()).map(|it| format!("{{\"x\":{it}}}\n")).collect();
     assert!(read == expected);
 }
@@ -191,7 +192,7 @@ fn a_stop_in_the_middle_loses_nothing() {
     let dir = TempDir::new();
     let lines: String = (0..300_000).map(|it| format!("{it}\n")).collect();
     let input = dir.write("in", &lines);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\noutput: {{ sql_insert: {{ driver: sqlite, dsn: {:?}, table: t, columns: [n], args_mapping: 'root = [ this ]', \
          init_statement: CREATE TABLE IF NOT EXISTS t (n INTEGER) }} }}\n",
         dsn(&dir)
@@ -199,7 +200,7 @@ fn a_stop_in_the_middle_loses_nothing() {
     let count = "SELECT count(*) AS n FROM t";
     let init = ", init_statement: CREATE TABLE IF NOT EXISTS t (n INTEGER)";
     wait_until("rows", || !rows("sqlite", &dsn(&dir), count, init).starts_with("{\"n\":0}"));
-    let (report, log) = running.drain();
+    let (report, log) = running.drain_with_log();
     assert_eq!(report.fault, None, "{}", log.text());
     // All that was read is there, once, and nothing that was not.
     let read =
@@ -220,10 +221,10 @@ fn a_cache_keeps_values_in_a_table() {
         dsn(&dir)
     );
     run(&config);
-    assert_eq!(dir.read("out"), "a\nb\n");
+    assert_eq!(dir.read_so_far("out"), "a\nb\n");
     // What another process has seen counts.
     run(&config);
-    assert_eq!(dir.read("out"), "a\nb\n");
+    assert_eq!(dir.read_so_far("out"), "a\nb\n");
 }
 
 #[test]

@@ -4,7 +4,8 @@ mod support;
 
 use std::{fs, thread, time::Duration};
 
-use support::{Running, TempDir, wait_until};
+use support::{TempDir, start};
+use wappa_conformance::wait_until;
 
 #[test]
 fn a_statement_without_an_end_is_left_at_a_stop() {
@@ -23,7 +24,7 @@ fn a_statement_without_an_end_is_left_at_a_stop() {
             "input: {{ sql_raw: {{ driver: sqlite, dsn: ':memory:', query: {endless:?} }} }}\noutput: {{ drop: {{}} }}\n"
         ),
     ] {
-        let running = Running::start(&config);
+        let running = start(&config);
         thread::sleep(Duration::from_millis(300));
         running.stop.drain();
         running.stop.abandon();

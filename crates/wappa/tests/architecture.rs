@@ -35,9 +35,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-message",
             "wappa-pure",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     ("wappa-servers", &[]),
+    // Runs whole streams, in tests of those who have components.
+    ("wappa-testing", &["wappa-component", "wappa-engine", "wappa-spec"]),
     (
         "wappa-http-client",
         &[
@@ -48,6 +51,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-net",
             "wappa-pure",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     (
@@ -74,6 +78,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     // Its tests run whole streams against a real collector.
@@ -91,6 +96,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     (
@@ -104,6 +110,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     (
@@ -117,6 +124,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     // It asks with the client, words and fields of requests.
@@ -132,6 +140,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-pure",
             "wappa-servers",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     ("wappa-wasm", &["wappa-component", "wappa-message", "wappa-spec"]),

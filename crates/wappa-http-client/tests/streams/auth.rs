@@ -40,7 +40,7 @@ fn users_and_passwords() {
 fn a_token_is_signed_with_the_key_of_a_file() {
     let dir = TempDir::new();
     let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key can be made");
-    let file = dir.write("key.pem", &pem::encode(&pem::Pem::new("PRIVATE KEY", key.serialize_der())));
+    let file = dir.write("key.pem", pem::encode(&pem::Pem::new("PRIVATE KEY", key.serialize_der())));
     let server = Server::start(|seen| answer(200, seen.header("authorization").to_string()));
     let fields = format!(
         "url: {:?}, jwt: {{ enabled: true, private_key_file: {file:?}, signing_method: EdDSA, \
@@ -64,7 +64,7 @@ fn a_token_is_signed_with_the_key_of_a_file() {
         "{text}"
     );
     let wrong = config(&format!("signing_method: RS256, private_key_file: {file:?}"));
-    let error = try_start(&wrong).err().expect("it is another key");
+    let error = try_start(&wrong).expect_err("it is another key");
     assert!(error.contains("failed to parse RS256 private key"), "{error}");
 }
 

@@ -22,7 +22,7 @@ use wappa_conformance::{Downstream, Peer, Upstream, check_input_from, check_outp
 
 use crate::{
     server::{Answer, Server, answer},
-    support::table,
+    support::streams,
     websockets,
 };
 
@@ -295,13 +295,13 @@ impl Downstream for Websocket {
 
 #[test]
 fn every_input() {
-    check_input_from(table(), Queue::new);
-    check_input_from(table(), Endless::new);
-    check_input_from(table(), Websocket::new);
+    check_input_from(streams().components(), Queue::new);
+    check_input_from(streams().components(), Endless::new);
+    check_input_from(streams().components(), Websocket::new);
 }
 
 #[test]
 fn every_output() {
-    check_output_to(table(), Taker::new);
-    check_output_to(table(), Websocket::new);
+    check_output_to(streams().components(), Taker::new);
+    check_output_to(streams().components(), Websocket::new);
 }

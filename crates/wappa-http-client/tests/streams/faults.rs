@@ -15,9 +15,11 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use wappa_conformance::wait_until;
+
 use crate::{
     server::{Server, answer},
-    support::{Running, TempDir, process, process_in, wait_until},
+    support::{TempDir, process, process_in, start},
 };
 
 /// Who signs certificates.
@@ -31,7 +33,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, key).expect("it can be signed");
-        dir.write(name, &pem::encode(&pem::Pem::new("CERTIFICATE", issuer.der().to_vec())));
+        dir.write(name, pem::encode(&pem::Pem::new("CERTIFICATE", issuer.der().to_vec())));
         Authority(issuer)
     }
 
@@ -171,7 +173,7 @@ fn an_output_goes_on_when_its_server_is_there_and_there_again() {
     let address = nobody();
     let lines: String = (0..40).map(|it| format!("{it}\n")).collect();
     let input = dir.write("in", &lines);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          output: {{ http_client: {{ url: 'http://{address}/', retries: 0, timeout: 1s, max_in_flight: 2 }} }}\n"
     ));
@@ -200,7 +202,7 @@ fn a_request_that_waits_holds_up_no_stop() {
         let dir = TempDir::new();
         let input = dir.write("in", "a\nb\n");
         let n_before = server.seen().len();
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ file: {{ paths: [{input:?}] }} }}\n\
              pipeline: {{ threads: 2, processors: [{{ http: {{ url: {:?}, {waiting} }} }}] }}\noutput: {{ drop: {{}} }}\n",
             server.url("/")
@@ -218,7 +220,7 @@ fn an_output_goes_on_when_a_server_that_stood_still_goes_on() {
     let is_held = Arc::new(AtomicBool::new(true));
     let held = Arc::clone(&is_held);
     let server = Server::start(move |_| answer(200, "").while_held(&held));
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          output: {{ http_client: {{ url: {:?}, retries: 0, timeout: 200ms }} }}\n",
         server.url("/")

@@ -5,14 +5,16 @@ use std::{
     time::Duration,
 };
 
+use wappa_conformance::wait_until;
+
 use crate::{
     server::{Server, answer},
-    support::{Running, TempDir, wait_until},
+    support::{Running, TempDir, start},
 };
 
 /// A stream from a server to a file.
 fn reading(dir: &TempDir, fields: &str) -> Running {
-    Running::start(&format!(
+    start(&format!(
         "input: {{ http_client: {{ retry_period: 1ms, {fields} }} }}\npipeline: {{ threads: 1 }}\n\
          output: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         dir.at("out")
@@ -20,8 +22,8 @@ fn reading(dir: &TempDir, fields: &str) -> Running {
 }
 
 fn wait_for(dir: &TempDir, n_lines: usize) -> Vec<String> {
-    wait_until("lines", || n_lines <= dir.read("out").lines().count());
-    dir.read("out").lines().take(n_lines).map(String::from).collect()
+    wait_until("lines", || n_lines <= dir.read_so_far("out").lines().count());
+    dir.read_so_far("out").lines().take(n_lines).map(String::from).collect()
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn a_server_is_asked_again_and_again_and_each_answer_says_what_comes_next() {
     );
     assert_eq!(seen[2].path, "/pages?after=2");
     // Everything that was asked for has arrived, but for what was on its way.
-    let n_lines = dir.read("out").lines().count();
+    let n_lines = dir.read_so_far("out").lines().count();
     assert!(n_lines <= seen.len() && seen.len() <= n_lines + 1, "{n_lines} {}", seen.len());
 }
 
@@ -90,7 +92,7 @@ fn an_answer_without_end_is_cut_into_messages_as_it_comes() {
     let once = reading(&dir, &format!("url: {url:?}, {once}, dump_request_log_level: INFO"));
     once.log.behind("Info http request log {\"elapsed_ns\":");
     assert_eq!(once.join().fault, None);
-    assert!(dir.read("out").ends_with("\n\nbc\ne\nd\n"), "{}", dir.read("out"));
+    assert!(dir.read_so_far("out").ends_with("\n\nbc\ne\nd\n"), "{}", dir.read_so_far("out"));
 }
 
 #[test]

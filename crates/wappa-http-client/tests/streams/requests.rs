@@ -9,9 +9,11 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use tokio::sync::Barrier;
 
+use wappa_conformance::wait_until;
+
 use crate::{
     server::{Server, answer},
-    support::{Running, TempDir, lint, process, process_in},
+    support::{TempDir, lint, process, process_in, replies, start},
 };
 
 #[test]
@@ -20,7 +22,7 @@ fn lines_of_a_file_are_sent() {
     let input = dir.write("in", "a\nb\nc\n");
     let server = Server::start(|_| answer(200, ""));
     let url = server.url("/lines?x=${! content() }");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          output: {{ http_client: {{ url: {url:?}, max_in_flight: 1, headers: {{ X-Line: '${{! content() }}' }} }} }}\n"
     ));
@@ -151,7 +153,7 @@ fn headers_come_and_go_as_metadata() {
     });
     let dir = TempDir::new();
     let input = dir.write("in", "a\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          pipeline: {{ processors: [{{ mapping: 'meta up_a = \"1\"' }}, {{ mapping: 'meta other = \"2\"' }}, \
            {{ http: {{ url: {:?}, headers: {{ X-Own: '${{! content() }}' }}, metadata: {{ include_prefixes: [up_] }}, \
@@ -162,7 +164,7 @@ fn headers_come_and_go_as_metadata() {
         dir.at("out")
     ));
     assert_eq!(running.join().fault, None);
-    let out = dir.read("out");
+    let out = dir.read_so_far("out");
     assert!(out.starts_with("a 1  ") && out.contains("http_status_code") && out.contains(",x-page"), "{out}");
     assert!(out.matches("other").count() == 1, "{out}");
 }
@@ -235,17 +237,17 @@ fn answers_go_back_to_who_waits_for_them() {
     let server = Server::start(|seen| answer(200, seen.body.to_uppercase()));
     let dir = TempDir::new();
     let input = dir.write("in", "a\nb\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ processors: [{{ waited_for: {{}} }}] }}\n\
          output: {{ http_client: {{ url: {:?}, propagate_response: true, max_in_flight: 1 }} }}\n",
         server.url("/")
     ));
-    let mut replies = Vec::new();
-    crate::support::wait_until("replies", || {
-        replies.extend(running.replies());
-        replies.len() == 2
+    let mut replied = Vec::new();
+    wait_until("replies", || {
+        replied.extend(replies(&running));
+        replied.len() == 2
     });
-    assert_eq!(replies, ["A", "B"]);
+    assert_eq!(replied, ["A", "B"]);
     assert_eq!(running.count("http_request_code_2xx"), 2);
     assert_eq!(running.count("http_request_latency_ns"), 2);
     running.join();
@@ -256,7 +258,7 @@ fn parts_of_a_request_are_what_a_config_says() {
     let server = Server::start(|_| answer(200, ""));
     let dir = TempDir::new();
     let input = dir.write("in", "a\n");
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\n\
          output: {{ http_client: {{ url: {:?}, multipart: [\
            {{ content_type: text/plain, content_disposition: 'form-data; name=\"x\"', body: '<${{! content() }}>' }}] }} }}\n",
@@ -285,7 +287,7 @@ fn batches_are_one_request_each_or_one_for_each_message_in_turn() {
     let input = dir.write("in", "a\nb\nc\nd\n");
     let server = Server::start(|seen| answer(if seen.body == "c" { 400 } else { 200 }, ""));
     let run = |fields: &str| {
-        let running = Running::start(&format!(
+        let running = start(&format!(
             "input: {{ file: {{ paths: [{input:?}] }} }}\n\
              output: {{ fallback: [ {{ http_client: {{ url: {:?}, retries: 0, {fields} }} }}, {{ file: {{ path: {:?}, codec: lines }} }} ] }}\n",
             server.url("/"),
@@ -302,7 +304,7 @@ fn batches_are_one_request_each_or_one_for_each_message_in_turn() {
     let bodies: Vec<String> = server.seen().into_iter().skip(2).map(|it| it.body).collect();
     assert_eq!(bodies, ["a", "b", "c"]);
     // Those in front of the one that failed have arrived.
-    assert_eq!(dir.read("failed"), "c\nd\n");
+    assert_eq!(dir.read_so_far("failed"), "c\nd\n");
 }
 
 #[test]

@@ -18,7 +18,9 @@ use tokio_tungstenite::{
     tungstenite::{Message as Frame, protocol::Role},
 };
 
-use crate::support::{Running, TempDir, lint, wait_until};
+use wappa_conformance::wait_until;
+
+use crate::support::{TempDir, lint, start};
 
 /// What each connection came with, and what was said on it.
 type Heard = Arc<Mutex<Vec<String>>>;
@@ -98,15 +100,15 @@ impl Server {
 fn what_a_server_says_becomes_messages_and_it_is_connected_again() {
     let server = server(&["a", "b"], 2);
     let dir = TempDir::new();
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ websocket: {{ url: {:?}, open_messages: [x, y], open_message_type: text, \
            headers: {{ X-Own: '${{! 1 + 1 }}' }}, basic_auth: {{ enabled: true, username: ada, password: sesame }} }} }}\n\
          output: {{ file: {{ path: {:?}, codec: lines }} }}\n",
         server.url,
         dir.at("out")
     ));
-    wait_until("lines", || 4 <= dir.read("out").lines().count());
-    assert!(dir.read("out").starts_with("a0\nb0\na1\nb1\n"), "{}", dir.read("out"));
+    wait_until("lines", || 4 <= dir.read_so_far("out").lines().count());
+    assert!(dir.read_so_far("out").starts_with("a0\nb0\na1\nb1\n"), "{}", dir.read_so_far("out"));
     let heard = server.heard();
     assert!(heard[0].starts_with("GET /ws?key=secret HTTP/1.1\r\n"), "{}", heard[0]);
     assert!(heard[0].contains("X-Own: 2\r\n") && heard[0].contains("Authorization: Basic "), "{}", heard[0]);
@@ -120,7 +122,7 @@ fn messages_are_sent_to_a_server_and_what_a_connection_did_not_take_to_the_next(
     let dir = TempDir::new();
     let lines: String = (0..7).map(|it| format!("{it}\n")).collect();
     let input = dir.write("in", &lines);
-    let running = Running::start(&format!(
+    let running = start(&format!(
         "input: {{ file: {{ paths: [{input:?}] }} }}\npipeline: {{ threads: 1, processors: [{{ sleep: {{ duration: 300ms }} }}] }}\n\
          output: {{ websocket: {{ url: {:?} }} }}\n",
         server.url
@@ -138,8 +140,7 @@ fn messages_are_sent_to_a_server_and_what_a_connection_did_not_take_to_the_next(
 fn what_is_told_of_a_server_that_speaks_otherwise() {
     let plain = crate::server::Server::start(|_| crate::server::answer(404, "no"));
     let url = format!("ws://user:pa55word@{}/ws?key=pa55word", plain.address);
-    let running =
-        Running::start(&format!("input: {{ websocket: {{ url: {url:?} }} }}\noutput: {{ drop: {{}} }}\n"));
+    let running = start(&format!("input: {{ websocket: {{ url: {url:?} }} }}\noutput: {{ drop: {{}} }}\n"));
     let text = running.log.behind("Failed to connect to websocket: ");
     assert_eq!(
         text,

@@ -2,9 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    thread::{self, JoinHandle},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -16,10 +14,22 @@ use rdkafka::{
     message::{Header, Headers as _, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
-use wappa_engine::{BuildRequest, Report, Setting, Stop, Tally, World};
 use wappa_servers::{Server, kafka::Kafka, or_skip, wait_until};
-use wappa_spec::{LintOptions, Source, Spec};
+pub(crate) use wappa_testing::{Running, Streams};
+
+pub(crate) fn streams() -> Streams {
+    Streams::of(wappa_pure::components().into_iter().chain(wappa_kafka::components()))
+}
+
+/// What is wrong with a config.
+pub(crate) fn lint(config: &str) -> String {
+    streams().lint(config)
+}
+
+/// Begins a stream.
+pub(crate) fn start(config: &str) -> Running {
+    streams().start(config)
+}
 
 /// The address of the broker that all tests of a file share. `None`: they are skipped.
 pub(crate) fn broker() -> Option<&'static str> {
@@ -170,109 +180,4 @@ pub(crate) fn committed(address: &str, group: &str, topic: &str, partition: i32)
         Offset::Offset(offset) => Some(offset),
         _ => None,
     })
-}
-
-/// What was logged, a line each.
-#[derive(Default)]
-pub(crate) struct Log(Mutex<Vec<String>>);
-
-impl Log {
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn has(&self, text: &str) -> bool {
-        self.lines().iter().any(|it| it.contains(text))
-    }
-
-    pub(crate) fn wait_for(&self, text: &str) {
-        let began = Instant::now();
-        while !self.has(text) {
-            assert!(began.elapsed() < wappa_servers::PATIENCE, "no `{text}` in {:#?}", self.lines());
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl LogSink for Log {
-    fn enabled(&self, level: Level) -> bool {
-        level <= Level::Info
-    }
-
-    fn write(&self, level: Level, message: &str, _: &[(&str, Cow<'_, str>)]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level:?} {message}"));
-    }
-}
-
-/// A stream that runs.
-pub(crate) struct Running {
-    pub(crate) log: Arc<Log>,
-    pub(crate) stop: Stop,
-    pub(crate) tally: Tally,
-    thread: Option<JoinHandle<Report>>,
-}
-
-pub(crate) fn table() -> &'static [&'static Component] {
-    let all: Vec<_> = wappa_pure::components().into_iter().chain(wappa_kafka::components()).collect();
-    all.leak()
-}
-
-/// What is wrong with a config.
-pub(crate) fn lint(config: &str) -> String {
-    let specs: Vec<&Spec> = table().iter().map(|it| &it.spec).collect();
-    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-    let lints = source.stream(&specs, LintOptions::default()).lints;
-    lints.iter().map(|it| format!("{it}\n")).collect()
-}
-
-impl Running {
-    pub(crate) fn start(config: &str) -> Running {
-        let components = table();
-        let specs: Vec<&Spec> = components.iter().map(|it| &it.spec).collect();
-        let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-        let linted = source.stream(&specs, LintOptions::default());
-        let errors: Vec<_> = linted.lints.iter().filter(|it| it.is_error()).collect();
-        assert!(errors.is_empty(), "{errors:?}");
-        let config = linted.config.expect("a config without errors can be read");
-        let log = Arc::new(Log::default());
-        let world = World::real().expect("a thread can be started");
-        let setting = Setting::new(&world).expect("a descriptor can be had");
-        let request = BuildRequest {
-            config: &config,
-            components,
-            registry: &specs,
-            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
-            metrics: Metrics::default(),
-            services: Services::default(),
-            setting: &setting,
-        };
-        let (stream, tally) = wappa_engine::build(request).expect("the stream can be built");
-        let thread = thread::spawn(move || stream.run().expect("its threads can be started"));
-        Running { log, stop: setting.stop().clone(), tally, thread: Some(thread) }
-    }
-
-    /// Waits for its end, which has to come.
-    pub(crate) fn join(mut self) -> Report {
-        let is_over = |it: &Running| it.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        wait_until("the end of the stream", || is_over(&self));
-        self.thread.take().expect("it runs").join().expect("it does not panic")
-    }
-
-    /// Asks it to work off what it has read, and waits for that.
-    pub(crate) fn drain(self) -> Report {
-        self.stop.drain();
-        self.join()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cut();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-        if thread::panicking() {
-            eprintln!("== what the stream said\n{}", self.log.lines().join("\n"));
-        }
-    }
 }

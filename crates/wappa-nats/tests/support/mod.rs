@@ -1,13 +1,7 @@
 //! Runs whole streams of a config, and looks at the server from outside.
 #![allow(dead_code, reason = "each test uses some of it")]
 
-use std::{
-    borrow::Cow,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::future::Future;
 
 use async_nats::{
     Client, ConnectOptions,
@@ -15,106 +9,21 @@ use async_nats::{
 };
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
-use wappa_engine::{BuildRequest, Report, Setting, Stop, World};
-use wappa_servers::{PATIENCE, Server, wait_until};
-use wappa_spec::{LintOptions, Source, Spec};
+use wappa_servers::{Server, wait_until};
+pub(crate) use wappa_testing::{Running, Streams};
 
-/// What was logged, a line each.
-#[derive(Default)]
-pub(crate) struct Log(Mutex<Vec<String>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
-    }
-
-    /// Waits until something is said, and gives the line.
-    pub(crate) fn line_with(&self, text: &str) -> String {
-        let began = Instant::now();
-        while !self.text().contains(text) {
-            assert!(began.elapsed() < PATIENCE, "{text}: never said, but\n{}", self.text());
-            thread::sleep(Duration::from_millis(5));
-        }
-        self.text().lines().find(|it| it.contains(text)).unwrap_or_default().to_string()
-    }
-}
-
-impl LogSink for Log {
-    fn enabled(&self, level: Level) -> bool {
-        level <= Level::Debug
-    }
-
-    fn write(&self, level: Level, message: &str, _: &[(&str, Cow<'_, str>)]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level:?} {message}"));
-    }
-}
-
-/// A stream that runs.
-pub(crate) struct Running {
-    pub(crate) log: Arc<Log>,
-    pub(crate) stop: Stop,
-    thread: Option<JoinHandle<Report>>,
-}
-
-fn table() -> &'static [&'static Component] {
-    let all: Vec<_> = wappa_pure::components().into_iter().chain(wappa_nats::components()).collect();
-    all.leak()
+fn streams() -> Streams {
+    Streams::of(wappa_pure::components().into_iter().chain(wappa_nats::components())).with_debug_lines()
 }
 
 /// What is wrong with a config.
 pub(crate) fn lint(config: &str) -> String {
-    let specs: Vec<&Spec> = table().iter().map(|it| &it.spec).collect();
-    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-    let lints = source.stream(&specs, LintOptions::default()).lints;
-    lints.iter().map(|it| format!("{it}\n")).collect()
+    streams().lint(config)
 }
 
-impl Running {
-    pub(crate) fn start(config: &str) -> Running {
-        let components = table();
-        let specs: Vec<&Spec> = components.iter().map(|it| &it.spec).collect();
-        let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-        let linted = source.stream(&specs, LintOptions::default());
-        let errors: Vec<_> = linted.lints.iter().filter(|it| it.is_error()).collect();
-        assert!(errors.is_empty(), "{errors:?}");
-        let config = linted.config.expect("a config without errors can be read");
-        let log = Arc::new(Log::default());
-        let world = World::real().expect("a thread can be started");
-        let setting = Setting::new(&world).expect("a descriptor can be had");
-        let request = BuildRequest {
-            config: &config,
-            components,
-            registry: &specs,
-            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
-            metrics: Metrics::default(),
-            services: Services::default(),
-            setting: &setting,
-        };
-        let (stream, _) = wappa_engine::build(request).expect("the stream can be built");
-        let thread = thread::spawn(move || stream.run().expect("its threads can be started"));
-        Running { log, stop: setting.stop().clone(), thread: Some(thread) }
-    }
-
-    /// Waits for its end.
-    pub(crate) fn join(mut self) -> Report {
-        self.thread.take().expect("it runs").join().expect("it does not panic")
-    }
-
-    /// Asks it to work off what it has read, and waits for that.
-    pub(crate) fn drain(self) -> Report {
-        self.stop.drain();
-        self.join()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cut();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Begins a stream.
+pub(crate) fn start(config: &str) -> Running {
+    streams().start(config)
 }
 
 /// A client of the server that is none of Wappa's.

@@ -2,100 +2,30 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::{
-    borrow::Cow,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
 };
 
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
-use wappa_engine::{BuildRequest, Report, Setting, Stop, World};
 use wappa_servers::Dir;
-use wappa_spec::{LintOptions, Source, Spec};
+pub(crate) use wappa_testing::{Running, Streams};
 
-/// What was logged, a line each.
-#[derive(Default)]
-pub(crate) struct Log(Mutex<Vec<String>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
-    }
-}
-
-impl LogSink for Log {
-    fn enabled(&self, level: Level) -> bool {
-        level <= Level::Info
-    }
-
-    fn write(&self, level: Level, message: &str, _: &[(&str, Cow<'_, str>)]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level:?} {message}"));
-    }
-}
-
-/// A stream that runs.
-pub(crate) struct Running {
-    pub(crate) log: Arc<Log>,
-    pub(crate) stop: Stop,
-    thread: Option<JoinHandle<Report>>,
-}
-
-fn table() -> &'static [&'static Component] {
-    let all = wappa_pure::components().into_iter().chain(wappa_schema_registry::components());
-    all.collect::<Vec<_>>().leak()
+fn streams() -> Streams {
+    Streams::of(wappa_pure::components().into_iter().chain(wappa_schema_registry::components()))
 }
 
 /// What is wrong with a config.
 pub(crate) fn lint(config: &str) -> String {
-    let specs: Vec<&Spec> = table().iter().map(|it| &it.spec).collect();
-    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-    let lints = source.stream(&specs, LintOptions::default()).lints;
-    lints.iter().map(|it| format!("{it}\n")).collect()
+    streams().lint(config)
 }
 
-impl Running {
-    pub(crate) fn start(config: &str) -> Running {
-        let components = table();
-        let specs: Vec<&Spec> = components.iter().map(|it| &it.spec).collect();
-        let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-        let linted = source.stream(&specs, LintOptions::default());
-        let errors: Vec<_> = linted.lints.iter().filter(|it| it.is_error()).collect();
-        assert!(errors.is_empty(), "{errors:?}");
-        let config = linted.config.expect("a config without errors can be read");
-        let log = Arc::new(Log::default());
-        let world = World::real().expect("a thread can be started");
-        let setting = Setting::new(&world).expect("a descriptor can be had");
-        let request = BuildRequest {
-            config: &config,
-            components,
-            registry: &specs,
-            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
-            metrics: Metrics::default(),
-            services: Services::default(),
-            setting: &setting,
-        };
-        let (stream, _) = wappa_engine::build(request).expect("the stream can be built");
-        let thread = thread::spawn(move || stream.run().expect("its threads can be started"));
-        Running { log, stop: setting.stop().clone(), thread: Some(thread) }
-    }
-
-    /// Waits for its end.
-    pub(crate) fn join(&mut self) -> Report {
-        self.thread.take().expect("it runs").join().expect("it does not panic")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cut();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Begins a stream.
+pub(crate) fn start(config: &str) -> Running {
+    streams().start(config)
 }
 
 /// What a stream is that works on each line of a file with these processors, which stand in a list of YAML.
@@ -114,9 +44,9 @@ pub(crate) fn run(processors: &str, lines: &str) -> (String, String) {
     let dir = Dir::new();
     dir.write("in", lines);
     let told = "    - mapping: 'root = if errored() { \"! \" + error() } else { content() }'\n";
-    let mut running = Running::start(&stream(&dir, 1, &format!("{processors}{told}")));
-    assert_eq!(running.join().fault, None);
-    (dir.read("out"), running.log.text())
+    let (report, log) = start(&stream(&dir, 1, &format!("{processors}{told}"))).join_with_log();
+    assert_eq!(report.fault, None);
+    (dir.read("out"), log.text())
 }
 
 /// A server that answers each request with what it is told to, and counts them.
