@@ -9,6 +9,7 @@ mod one;
 mod serving;
 mod set;
 mod threads;
+mod watchdog;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Instant};
 
@@ -276,7 +277,7 @@ impl Service {
     fn stop(mut self, signal: Option<i32>) -> ExitCode {
         let around = self.streams.around();
         let (delay, timeout) = (around.config.shutdown_delay, around.config.shutdown_timeout);
-        set::watch_over(&self.streams, delay.saturating_add(timeout));
+        watchdog::watch_over(&self.streams, delay.saturating_add(timeout));
         if signal.is_some() && !delay.is_zero() {
             around
                 .logger
