@@ -344,7 +344,7 @@ fn the_other_interfaces() {
             $ wappa call component.wasm
             exit 0
             --- stdout
-            component.wasm: 1.77 KiB, loaded in TIME, started in TIME
+            component.wasm: 1.84 KiB, loaded in TIME, started in TIME
             #1 kept · TIME, memory 128 KiB
               content  by a component
               log      info  a component
