@@ -3,12 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use wappa_component::{BuildError, Context, read_file};
-use wappa_spec::{Config, Node, Reader, Rule, Secret};
+use wappa_spec::{Config, Mapping, Node, Reader, Rule, Secret};
 
 use crate::{
+    args::Args,
     driver::Driver,
     dsn::Target,
     pool::{Init, Limits, Pool},
+    query::Query,
+    statement::{Around, Insert},
 };
 
 /// The most that a file of statements may be.
@@ -120,6 +123,104 @@ pub(crate) struct ConnectingConfig {
     /// Has no effect without `secret_name` or `iam_enabled`.
     #[config(advanced)]
     credentials: CredentialsConfig,
+}
+
+/// The fields that say where a database is, as the old components call them.
+#[derive(Config, Debug)]
+pub(crate) struct OldDatabaseConfig {
+    /// The database: see `sql_raw`.
+    #[config(options(
+        "mysql",
+        "postgres",
+        "clickhouse",
+        "mssql",
+        "sqlite",
+        "oracle",
+        "snowflake",
+        "trino",
+        "gocosmos",
+        "spanner",
+        "duckdb"
+    ))]
+    pub(crate) driver: String,
+
+    /// Where the database is: see `dsn` of `sql_raw`.
+    data_source_name: Secret<String>,
+}
+
+impl OldDatabaseConfig {
+    /// The connection that it says.
+    pub(crate) fn connection(&self) -> ConnectionConfig {
+        ConnectionConfig::plain(&self.driver, &self.data_source_name)
+    }
+}
+
+/// The fields that say which rows are written.
+#[derive(Config, Debug)]
+pub(crate) struct RowsConfig {
+    /// The table.
+    #[config(example = "foo")]
+    table: String,
+
+    /// The columns that get a value.
+    #[config(example = "[ foo, bar, baz ]")]
+    columns: Vec<String>,
+
+    /// A mapping that gives a list with a value for each column.
+    #[config(
+        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
+        example = "root = [ metadata(\"user.id\").string() ]"
+    )]
+    args_mapping: Mapping,
+
+    /// What stands in front of `INSERT`.
+    #[config(advanced)]
+    prefix: Option<String>,
+
+    /// What stands behind the rows.
+    #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
+    pub(crate) suffix: Option<String>,
+}
+
+impl RowsConfig {
+    /// The statement that writes them, and what gives its values.
+    pub(crate) fn open(self, driver: Driver, ctx: &mut Context<'_>) -> (Insert, Args) {
+        let around = Around { prefix: self.prefix, suffix: self.suffix };
+        (Insert::new(driver, &self.table, &self.columns, &around), Args::new(self.args_mapping, ctx))
+    }
+}
+
+/// The fields that say what a statement is for each message.
+#[derive(Config, Debug)]
+pub(crate) struct ArgumentsConfig {
+    /// Whether the statement may hold queries (`${! … }`), so that it is another one for each message. What messages hold
+    /// is a part of the statement then: whoever sends them may do all that the user of the database may.
+    #[config(default = "false", advanced)]
+    unsafe_dynamic_query: bool,
+
+    /// A mapping that gives a list with a value for each placeholder.
+    #[config(
+        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
+        example = "root = [ metadata(\"user.id\").string() ]"
+    )]
+    args_mapping: Option<Mapping>,
+}
+
+impl ArgumentsConfig {
+    /// Reports what is wrong with a statement that has queries.
+    pub(crate) fn lint_query(&self, node: &Node, reader: &mut Reader<'_>) {
+        if self.unsafe_dynamic_query {
+            Query::lint_dynamic(node, reader);
+        }
+    }
+
+    /// The statement with its arguments.
+    pub(crate) fn query(self, query: String, ctx: &mut Context<'_>) -> Result<Query, BuildError> {
+        match self.unsafe_dynamic_query {
+            true => Query::dynamic(&query, self.args_mapping, ctx),
+            false => Ok(Query::new(query.into(), self.args_mapping, ctx)),
+        }
+    }
 }
 
 /// What is asked of Azure.

@@ -1,10 +1,10 @@
 //! The output `sql`: the old name of `sql_raw`.
 
 use wappa_component::{BuildError, BuildOutput, Component, Context, Output, batching::PolicyConfig};
-use wappa_spec::{Config, Mapping, Node, Reader, Secret, Status};
+use wappa_spec::{Config, Mapping, Node, Reader, Status};
 
 use super::raw::{boxed, writers};
-use crate::{config::ConnectionConfig, query::Query};
+use crate::{config::OldDatabaseConfig, query::Query};
 
 pub(crate) const COMPONENT: Component =
     Component::output::<SqlConfig>("sql").categories(&["Services"]).status(Status::Deprecated);
@@ -13,24 +13,8 @@ pub(crate) const COMPONENT: Component =
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 struct SqlConfig {
-    /// The database: see `sql_raw`.
-    #[config(options(
-        "mysql",
-        "postgres",
-        "clickhouse",
-        "mssql",
-        "sqlite",
-        "oracle",
-        "snowflake",
-        "trino",
-        "gocosmos",
-        "spanner",
-        "duckdb"
-    ))]
-    driver: String,
-
-    /// Where the database is: see `dsn` of `sql_raw`.
-    data_source_name: Secret<String>,
+    #[config(flatten)]
+    database: OldDatabaseConfig,
 
     /// The statement. Placeholders for arguments are `?` for `mysql` and `sqlite`, and `$1`, `$2` and so on for `postgres`.
     #[config(example = "INSERT INTO footable (foo, bar, baz) VALUES (?, ?, ?);")]
@@ -52,14 +36,14 @@ struct SqlConfig {
 }
 
 fn lint(config: &SqlConfig, node: &Node, reader: &mut Reader<'_>) {
-    ConnectionConfig::plain(&config.driver, &config.data_source_name).lint("data_source_name", node, reader);
+    config.database.connection().lint("data_source_name", node, reader);
 }
 
 impl BuildOutput for SqlConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
-        let connection = ConnectionConfig::plain(&self.driver, &self.data_source_name);
+        let connection = self.database.connection();
         let query = Query::new(self.query.into(), self.args_mapping, ctx);
-        let pool = connection.pool(writers(&self.driver), ctx)?;
+        let pool = connection.pool(writers(&self.database.driver), ctx)?;
         boxed(pool, query, self.max_in_flight, &self.batching, ctx)
     }
 }

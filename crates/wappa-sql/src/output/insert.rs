@@ -6,17 +6,17 @@ use wappa_component::{
 };
 use wappa_message::{Mark, Message, Value};
 use wappa_net::{Client, Limit, Sending, in_flight};
-use wappa_spec::{Config, Mapping, Node, Reader};
+use wappa_spec::{Config, Node, Reader};
 
 use super::{mark, queue::Queue};
 use crate::{
     args::Args,
     asking::ask,
-    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig, RowsConfig},
     driver::Driver,
     insert::write,
     pool::Pool,
-    statement::{Around, Insert},
+    statement::Insert,
 };
 
 pub(crate) const COMPONENT: Component =
@@ -64,28 +64,8 @@ struct SqlInsertConfig {
     #[config(flatten)]
     database: DatabaseConfig,
 
-    /// The table.
-    #[config(example = "foo")]
-    table: String,
-
-    /// The columns that get a value.
-    #[config(example = "[ foo, bar, baz ]")]
-    columns: Vec<String>,
-
-    /// A mapping that gives a list with a value for each column.
-    #[config(
-        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
-        example = "root = [ metadata(\"user.id\").string() ]"
-    )]
-    args_mapping: Mapping,
-
-    /// What stands in front of `INSERT`.
-    #[config(advanced)]
-    prefix: Option<String>,
-
-    /// What stands behind the rows.
-    #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
-    suffix: Option<String>,
+    #[config(flatten)]
+    rows: RowsConfig,
 
     /// How many batches may be on their way at once.
     #[config(default = "64")]
@@ -110,12 +90,10 @@ impl BuildOutput for SqlInsertConfig {
         let pool = ConnectionConfig::new(&self.database, &self.connecting).pool(n_open, ctx)?;
         // What a suffix says of rows that are there already hangs on their order, and statements of many such rows at once
         // wait for each other. With one in flight it is so anyway.
-        let queue = (self.suffix.is_some() && 1 < self.max_in_flight).then(Queue::default);
+        let queue = (self.rows.suffix.is_some() && 1 < self.max_in_flight).then(Queue::default);
         let limit = Limit::of(self.max_in_flight).at_once(self.max_in_flight);
         let limit = if queue.is_some() { limit } else { limit.ahead(1) };
-        let around = Around { prefix: self.prefix, suffix: self.suffix };
-        let insert = Insert::new(driver, &self.table, &self.columns, &around);
-        let args = Args::new(self.args_mapping, ctx);
+        let (insert, args) = self.rows.open(driver, ctx);
         let output = in_flight(Inserting { pool, insert, args, queue, logger: ctx.logger() }, limit, ctx);
         batched(output, &self.batching, ctx)
     }

@@ -6,12 +6,12 @@ use wappa_component::{
 };
 use wappa_message::{Mark, Message};
 use wappa_net::{Client, Limit, Sending, in_flight};
-use wappa_spec::{Config, Mapping, Node, Reader};
+use wappa_spec::{Config, Node, Reader};
 
 use super::mark;
 use crate::{
     asking::ask,
-    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
+    config::{ArgumentsConfig, ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     failed::Failed,
     pool::Pool,
@@ -59,17 +59,8 @@ struct SqlRawConfig {
     #[config(example = "INSERT INTO footable (foo, bar, baz) VALUES (?, ?, ?);")]
     query: String,
 
-    /// Whether the statement may hold queries (`${! … }`), so that it is another one for each message. What messages hold
-    /// is a part of the statement then: whoever sends them may do all that the user of the database may.
-    #[config(default = "false", advanced)]
-    unsafe_dynamic_query: bool,
-
-    /// A mapping that gives a list with a value for each placeholder.
-    #[config(
-        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
-        example = "root = [ metadata(\"user.id\").string() ]"
-    )]
-    args_mapping: Option<Mapping>,
+    #[config(flatten)]
+    arguments: ArgumentsConfig,
 
     /// How many batches may be on their way at once.
     #[config(default = "64")]
@@ -84,18 +75,13 @@ struct SqlRawConfig {
 
 fn lint(config: &SqlRawConfig, node: &Node, reader: &mut Reader<'_>) {
     ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
-    if config.unsafe_dynamic_query {
-        Query::lint_dynamic(node, reader);
-    }
+    config.arguments.lint_query(node, reader);
 }
 
 impl BuildOutput for SqlRawConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Output>, BuildError> {
         let connection = ConnectionConfig::new(&self.database, &self.connecting);
-        let query = match self.unsafe_dynamic_query {
-            true => Query::dynamic(&self.query, self.args_mapping, ctx)?,
-            false => Query::new(self.query.into(), self.args_mapping, ctx),
-        };
+        let query = self.arguments.query(self.query, ctx)?;
         let pool = connection.pool(writers(&self.database.driver), ctx)?;
         boxed(pool, query, self.max_in_flight, &self.batching, ctx)
     }

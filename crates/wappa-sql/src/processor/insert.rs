@@ -5,18 +5,18 @@ use std::sync::Arc;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Logger, Part, Processor, Step};
 use wappa_message::Mark;
 use wappa_net::Runtime;
-use wappa_spec::{Config, Mapping, Node, Reader};
+use wappa_spec::{Config, Node, Reader};
 
 use super::verify;
 use crate::{
     args::Args,
     asking::{ask, wait},
-    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
+    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig, RowsConfig},
     driver::Driver,
     insert::write,
     output::insert::row,
     pool::Pool,
-    statement::{Around, Insert},
+    statement::Insert,
 };
 
 pub(crate) const COMPONENT: Component =
@@ -59,28 +59,8 @@ struct SqlInsertConfig {
     #[config(flatten)]
     database: DatabaseConfig,
 
-    /// The table.
-    #[config(example = "foo")]
-    table: String,
-
-    /// The columns that get a value.
-    #[config(example = "[ foo, bar, baz ]")]
-    columns: Vec<String>,
-
-    /// A mapping that gives a list with a value for each column.
-    #[config(
-        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
-        example = "root = [ metadata(\"user.id\").string() ]"
-    )]
-    args_mapping: Mapping,
-
-    /// What stands in front of `INSERT`.
-    #[config(advanced)]
-    prefix: Option<String>,
-
-    /// What stands behind the rows.
-    #[config(advanced, example = "ON CONFLICT (name) DO NOTHING")]
-    suffix: Option<String>,
+    #[config(flatten)]
+    rows: RowsConfig,
 
     #[config(flatten)]
     connecting: ConnectingConfig,
@@ -97,10 +77,14 @@ impl BuildProcessor for SqlInsertConfig {
         let n_open = if driver == Driver::Sqlite { Some(1) } else { None };
         let pool = ConnectionConfig::new(&self.database, &self.connecting).pool(n_open, ctx)?;
         verify(&pool, ctx)?;
-        let around = Around { prefix: self.prefix, suffix: self.suffix };
-        let insert = Arc::new(Insert::new(driver, &self.table, &self.columns, &around));
-        let args = Args::new(self.args_mapping, ctx);
-        Ok(Box::new(Inserting { pool, insert, args, runtime: Runtime::of(ctx), logger: ctx.logger() }))
+        let (insert, args) = self.rows.open(driver, ctx);
+        Ok(Box::new(Inserting {
+            pool,
+            insert: Arc::new(insert),
+            args,
+            runtime: Runtime::of(ctx),
+            logger: ctx.logger(),
+        }))
     }
 }
 

@@ -1,13 +1,10 @@
 //! The processor `sql_raw`.
 
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Processor};
-use wappa_spec::{Config, Mapping, Node, Reader};
+use wappa_spec::{Config, Node, Reader};
 
 use super::Asking;
-use crate::{
-    config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
-    query::Query,
-};
+use crate::config::{ArgumentsConfig, ConnectingConfig, ConnectionConfig, DatabaseConfig};
 
 pub(crate) const COMPONENT: Component =
     Component::processor::<SqlRawConfig>("sql_raw").categories(&["Integration"]);
@@ -61,17 +58,8 @@ struct SqlRawConfig {
     )]
     query: String,
 
-    /// Whether the statement may hold queries (`${! … }`), so that it is another one for each message. What messages hold
-    /// is a part of the statement then: whoever sends them may do all that the user of the database may.
-    #[config(default = "false", advanced)]
-    unsafe_dynamic_query: bool,
-
-    /// A mapping that gives a list with a value for each placeholder.
-    #[config(
-        example = "root = [ this.cat.meow, this.doc.woofs[0] ]",
-        example = "root = [ metadata(\"user.id\").string() ]"
-    )]
-    args_mapping: Option<Mapping>,
+    #[config(flatten)]
+    arguments: ArgumentsConfig,
 
     /// Whether the message stays as it is, whatever the statement gives.
     #[config(default = "false")]
@@ -83,18 +71,13 @@ struct SqlRawConfig {
 
 fn lint(config: &SqlRawConfig, node: &Node, reader: &mut Reader<'_>) {
     ConnectionConfig::new(&config.database, &config.connecting).lint("dsn", node, reader);
-    if config.unsafe_dynamic_query {
-        Query::lint_dynamic(node, reader);
-    }
+    config.arguments.lint_query(node, reader);
 }
 
 impl BuildProcessor for SqlRawConfig {
     fn build(self, ctx: &mut Context<'_>) -> Result<Box<dyn Processor>, BuildError> {
         let connection = ConnectionConfig::new(&self.database, &self.connecting);
-        let query = match self.unsafe_dynamic_query {
-            true => Query::dynamic(&self.query, self.args_mapping, ctx)?,
-            false => Query::new(self.query.into(), self.args_mapping, ctx),
-        };
+        let query = self.arguments.query(self.query, ctx)?;
         let pool = connection.pool(None, ctx)?;
         Asking::boxed(pool, query, self.exec_only, ctx)
     }
