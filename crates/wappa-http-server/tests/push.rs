@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
-use support::{Log, lint, table, wait_until};
-use wappa_component::{Build, Exporter, LogSink, Logger, Metrics};
+use support::{lint, table, wait_until};
+use wappa_component::{Build, Exporter, Level, LogSink, Logger, Metrics};
 use wappa_spec::{LintOptions, Source, Spec};
+use wappa_testing::Log;
 
 /// What came: the first line of a request, its headers, and its body.
 type Came = (String, Vec<String>, String);
@@ -63,7 +64,7 @@ fn exporter(fields: &str) -> (Box<dyn Exporter>, Arc<Log>) {
     else {
         panic!("it is an exporter")
     };
-    let log = Arc::new(Log::default());
+    let log = Arc::new(Log::new(Level::Info));
     let logger = Logger::new(Arc::clone(&log) as Arc<dyn LogSink>);
     (build(&config.metrics.body, &specs, logger).expect("nothing is wrong with it"), log)
 }

@@ -6,7 +6,11 @@ mod streams;
 
 use std::time::Duration;
 
-pub use self::{log::Log, running::Running, streams::Streams};
+pub use self::{
+    log::Log,
+    running::Running,
+    streams::{Around, Streams},
+};
 
 /// Nothing that a test waits for takes that long, unless it never comes.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -19,7 +19,8 @@ pub struct Log {
 }
 
 impl Log {
-    pub(crate) fn new(least: Level) -> Log {
+    /// An empty one of lines of this level and worse.
+    pub fn new(least: Level) -> Log {
         Log { least, lines: Mutex::default() }
     }
 

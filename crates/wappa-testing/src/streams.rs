@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services};
-use wappa_engine::{BuildRequest, Setting, World};
+use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services, Taps};
+use wappa_engine::{Activity, BuildRequest, Setting, World};
 use wappa_spec::{LintOptions, Registry, Restricted, Source, Spec, StreamConfig};
 
 use crate::{Log, Running};
@@ -14,6 +14,23 @@ pub struct Streams {
     components: &'static [&'static Component],
     specs: Vec<&'static Spec>,
     least: Level,
+}
+
+/// What is around a stream that is about to be built.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// What is to be built.
+    pub config: &'a StreamConfig,
+    /// Where it will log.
+    pub logger: &'a Logger,
+    /// What it will count.
+    pub metrics: &'a Metrics,
+    /// Who may look at its messages.
+    pub taps: &'a Taps,
+    /// What it will be doing.
+    pub activity: &'a Activity,
+    /// What its components will share.
+    pub services: &'a mut Services,
 }
 
 impl Streams {
@@ -71,24 +88,46 @@ impl Streams {
     ///
     /// Where something is wrong with the config.
     pub fn try_start(&self, config: &str) -> Result<Running, String> {
+        self.build(config, |_| ()).map(|it| it.0)
+    }
+
+    /// Begins a stream once what it needs around it is there.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Streams::start`].
+    pub fn start_within<T>(&self, config: &str, prepare: impl FnOnce(Around<'_>) -> T) -> (Running, T) {
+        self.build(config, prepare).unwrap_or_else(|err| panic!("the stream cannot be built: {err}"))
+    }
+
+    fn build<T>(&self, config: &str, prepare: impl FnOnce(Around<'_>) -> T) -> Result<(Running, T), String> {
         let config = self.read(config);
         let restricted = Restricted(&self.specs);
         let registry: &dyn Registry = if config.is_restricted { &restricted } else { &self.specs };
         let log = Arc::new(Log::new(self.least));
-        let (metrics, services) = (Metrics::default(), Services::default());
+        let logger = Logger::new(Arc::clone(&log) as Arc<dyn LogSink>);
+        let (metrics, taps, mut services) = (Metrics::default(), Taps::default(), Services::default());
         let world = World::real().expect("a thread can be started");
-        let setting = Setting::new(&world).expect("a descriptor can be had");
+        let setting = Setting::new(&world).expect("a descriptor can be had").tapped_by(&taps);
+        let prepared = prepare(Around {
+            config: &config,
+            logger: &logger,
+            metrics: &metrics,
+            taps: &taps,
+            activity: setting.activity(),
+            services: &mut services,
+        });
         let request = BuildRequest {
             config: &config,
             components: self.components,
             registry,
-            logger: Logger::new(Arc::clone(&log) as Arc<dyn LogSink>),
+            logger,
             metrics: metrics.clone(),
             services: services.clone(),
             setting: &setting,
         };
         let (stream, tally) = wappa_engine::build(request).map_err(|err| err.to_string())?;
-        Ok(Running::new(stream, log, setting.stop().clone(), tally, (metrics, services)))
+        Ok((Running::new(stream, log, setting.stop().clone(), tally, (metrics, services)), prepared))
     }
 
     fn read(&self, config: &str) -> StreamConfig {

@@ -65,6 +65,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "wappa-net",
             "wappa-pure",
             "wappa-spec",
+            "wappa-testing",
         ],
     ),
     (

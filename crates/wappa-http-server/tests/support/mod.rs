@@ -2,133 +2,80 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::{
-    borrow::Cow,
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    ops::Deref,
+    sync::{Arc, LazyLock},
+    time::Duration,
 };
 
-use wappa_component::{Component, Level, LogSink, Logger, Metrics, Services, Taps};
-use wappa_engine::{Activity, BuildRequest, Report, Setting, Stop, Tally, World};
+use wappa_component::Component;
+pub(crate) use wappa_conformance::wait_until;
+use wappa_engine::{Activity, Report};
 use wappa_http_server::{Debug, Picture, Readiness, Service, Shown, StreamState, StreamView, View};
 use wappa_net::Runtime;
-use wappa_spec::{LintOptions, Source, Spec, StreamConfig};
-
-/// Nothing here takes that long, unless it is never done.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits until something is so.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}: never");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// What was logged, a line each.
-#[derive(Default)]
-pub(crate) struct Log(Mutex<Vec<String>>);
-
-impl Log {
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What follows `text` in the first line that has it, once there is one.
-    pub(crate) fn behind(&self, text: &str) -> String {
-        let mut found = None;
-        wait_until(text, || {
-            found = self.lines().iter().find_map(|it| it.split_once(text).map(|it| it.1.to_string()));
-            found.is_some()
-        });
-        found.expect("it was waited for")
-    }
-}
-
-impl LogSink for Log {
-    fn enabled(&self, level: Level) -> bool {
-        level <= Level::Info
-    }
-
-    fn write(&self, level: Level, message: &str, _: &[(&str, Cow<'_, str>)]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level:?} {message}"));
-    }
-}
+use wappa_spec::Spec;
+use wappa_testing::{Around, PATIENCE, Streams};
 
 pub(crate) fn table() -> &'static [&'static Component] {
-    let all: Vec<_> = wappa_pure::components().into_iter().chain(wappa_http_server::components()).collect();
-    all.leak()
+    streams().components()
 }
 
-fn read(config: &str) -> (Vec<String>, Option<StreamConfig>) {
-    let specs: Vec<&Spec> = table().iter().map(|it| &it.spec).collect();
-    let source = Source::read(config.as_bytes(), |_| None).expect("the test's YAML is sound");
-    let linted = source.stream(&specs, LintOptions::default());
-    (linted.lints.iter().map(ToString::to_string).collect(), linted.config)
+fn streams() -> &'static Streams {
+    static STREAMS: LazyLock<Streams> = LazyLock::new(|| {
+        Streams::of(wappa_pure::components().into_iter().chain(wappa_http_server::components()))
+    });
+    &STREAMS
 }
 
 /// What is wrong with a config, a line each.
 pub(crate) fn lint(config: &str) -> String {
-    read(config).0.iter().map(|it| format!("{it}\n")).collect()
+    streams().lint(config)
 }
 
 /// A stream that runs, with the program's HTTP service where the config does not say that there is none.
 pub(crate) struct Running {
-    pub(crate) log: Arc<Log>,
-    pub(crate) stop: Stop,
-    pub(crate) tally: Tally,
-    pub(crate) metrics: Metrics,
+    stream: wappa_testing::Running,
     /// Where the service listens.
     pub(crate) service_port: u16,
-    service: Option<Service>,
-    thread: Option<JoinHandle<Report>>,
+    /// Goes after the stream.
+    _service: Option<Closing>,
+}
+
+/// A service that is closed in the end.
+struct Closing(Option<Service>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(service) = self.0.take() {
+            service.close(Duration::from_secs(1));
+        }
+    }
+}
+
+impl Deref for Running {
+    type Target = wappa_testing::Running;
+
+    fn deref(&self) -> &wappa_testing::Running {
+        &self.stream
+    }
 }
 
 impl Running {
     pub(crate) fn start(config: &str) -> Running {
-        let components = table();
-        let specs: Vec<&Spec> = components.iter().map(|it| &it.spec).collect();
-        let (lints, config) = read(config);
-        let config = config.unwrap_or_else(|| panic!("it cannot be read: {lints:?}"));
-        let log = Arc::new(Log::default());
-        let logger = Logger::new(Arc::clone(&log) as Arc<dyn LogSink>);
-        let world = World::real().expect("a thread can be started");
-        let taps = Taps::default();
-        let setting = Setting::new(&world).expect("a descriptor can be had").tapped_by(&taps);
-        let (runtime, metrics) = (Runtime::default(), Metrics::default());
-        let mut services = Services::default();
-        let service = config.http.enabled.then(|| {
-            let service = serve(&config, &runtime, &logger, setting.activity().clone(), &metrics, taps);
-            services.insert(Arc::new(service.routes().clone()));
+        let (stream, service) = streams().start_within(config, |around| {
+            let runtime = Runtime::default();
+            let service = around.config.http.enabled.then(|| serve(&around, &runtime));
+            if let Some(service) = &service {
+                around.services.insert(Arc::new(service.routes().clone()));
+            }
+            around.services.insert(Arc::new(runtime));
             service
         });
-        services.insert(Arc::new(runtime));
-        let request = BuildRequest {
-            config: &config,
-            components,
-            registry: &specs,
-            logger,
-            metrics: metrics.clone(),
-            services,
-            setting: &setting,
-        };
-        let (stream, tally) = wappa_engine::build(request).expect("the stream can be built");
-        let thread = thread::spawn(move || stream.run().expect("its threads can be started"));
         let address = service.as_ref().and_then(Service::local_address);
         let service_port = address.map_or(0, |it| it.port());
-        Running {
-            log,
-            stop: setting.stop().clone(),
-            tally,
-            metrics,
-            service_port,
-            service,
-            thread: Some(thread),
-        }
+        Running { stream, service_port, _service: service.map(|it| Closing(Some(it))) }
     }
 
     /// The port that a component with an address of its own got, once it listens.
@@ -140,37 +87,19 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn join(mut self) -> Report {
-        self.thread.take().expect("it runs").join().expect("it does not panic")
+    pub(crate) fn join(self) -> Report {
+        self.stream.join()
     }
 
     /// Asks it to work off what it has read, and waits for that.
     pub(crate) fn drain(self) -> Report {
-        self.stop.drain();
-        self.join()
+        self.stream.drain()
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cut();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-        if let Some(service) = self.service.take() {
-            service.close(Duration::from_secs(1));
-        }
-    }
-}
-
-fn serve(
-    config: &StreamConfig,
-    runtime: &Runtime,
-    logger: &Logger,
-    activity: Activity,
-    metrics: &Metrics,
-    taps: Taps,
-) -> Service {
+fn serve(around: &Around<'_>, runtime: &Runtime) -> Service {
+    let &Around { config, logger, metrics, taps, activity, .. } = around;
+    let (taps, activity) = (taps.clone(), activity.clone());
     let mut service = Service::new(&config.http, runtime, logger).expect("the config is sound");
     let build = table().iter().find(|it| it.spec.name == "prometheus").map(|it| it.build);
     let Some(wappa_component::Build::Exporter(build)) = build else { panic!("it is an exporter") };
