@@ -31,8 +31,9 @@ func serve(h Handler) {
 func handle(h Handler, m *Message) (reason string, failed bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			reason, failed = panicText(cause)+place(), true
-			logStack(reason)
+			at := place()
+			reason, failed = panicText(cause)+at, true
+			logStack(reason, at)
 		}
 	}()
 	if err := h(m); err != nil {
@@ -43,6 +44,7 @@ func handle(h Handler, m *Message) (reason string, failed bool) {
 
 // initialize runs what was registered with OnInit. The host takes a result other than 0 as a failed start.
 func initialize() int32 {
+	forget()
 	if handler == nil && functions == 0 {
 		Log(LevelError, "the guest has no handler: call wappa.Handle in an init function (main is never called)")
 		return 1

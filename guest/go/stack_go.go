@@ -12,22 +12,74 @@ import (
 // stackMax keeps a stack within one line of the host's log.
 const stackMax = 3 << 10
 
-// logStack writes where a panic happened to the log, at level debug.
-func logStack(text string) {
+// nearMax is how many frames above a panic are read first, those of the runtime among them: to read one takes most of
+// what a panic costs.
+const nearMax = 4
+
+// framesMax is how many frames above a panic are searched for code of the guest's author.
+const framesMax = 64
+
+// placesMax is how many places are remembered. A guest with more of them forgets all and begins anew.
+const placesMax = 256
+
+var (
+	// places has what is said of panics whose nearest frames are these.
+	places = map[[nearMax]uintptr]string{}
+	// logged has those whose stack is in the log.
+	logged = map[string]bool{}
+)
+
+// forget begins a new instance.
+func forget() {
+	clear(places)
+	clear(logged)
+}
+
+// logStack writes where a panic happened to the log, at level debug, the first time that it happens there.
+func logStack(text, place string) {
+	if place == "" {
+		place = text
+	}
+	if logged[place] {
+		return
+	}
+	if len(logged) == placesMax {
+		clear(logged)
+	}
+	logged[place] = true
 	stack := make([]byte, stackMax)
 	stack = stack[:runtime.Stack(stack, false)]
 	Log(LevelDebug, text+"\n"+string(stack))
 }
 
-// framesMax is how many frames above a panic are searched for code of the guest's author.
-const framesMax = 64
-
 // place says where a panic that is being recovered from began, for the end of its text: the innermost line that is
 // neither Go's nor ours, as in `, at orders/parse.go:12`. It is empty where there is none.
 func place() string {
+	var near [nearMax]uintptr
+	// Without Callers, this function and the one that recovers.
+	const skipped = 3
+	n := runtime.Callers(skipped, near[:])
+	if at, ok := places[near]; ok {
+		return at
+	}
+	if at := innermost(near[:n]); at != "" {
+		if len(places) == placesMax {
+			clear(places)
+		}
+		places[near] = at
+		return at
+	}
+	// A panic deep in a library: what is near does not tell who called it.
 	counters := make([]uintptr, framesMax)
-	// Without Callers itself.
-	frames := runtime.CallersFrames(counters[:runtime.Callers(1, counters)])
+	return innermost(counters[:runtime.Callers(skipped, counters)])
+}
+
+// innermost says the first line of frames that is neither Go's nor ours.
+func innermost(counters []uintptr) string {
+	if len(counters) == 0 {
+		return ""
+	}
+	frames := runtime.CallersFrames(counters)
 	for more := true; more; {
 		var frame runtime.Frame
 		frame, more = frames.Next()

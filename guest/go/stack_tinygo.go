@@ -3,6 +3,8 @@
 package wappa
 
 // TinyGo keeps no stack to be read.
-func logStack(string) {}
+func logStack(text, place string) {}
+
+func forget() {}
 
 func place() string { return "" }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -118,6 +119,28 @@ func TestAPanicIsExplainedInTheLog(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "TestAPanicIsExplainedInTheLog") {
 		t.Errorf("the log does not name the function that panicked:\n%s", text.String())
+	}
+}
+
+// The second one is so deep in Go's library that the nearest frames do not tell whose it is.
+func TestAPlaceIsExplainedOnce(t *testing.T) {
+	one := message{Content: "1", Error: "panic: oh" + at(0, 4)}
+	two := message{Content: "2", Error: "panic: division by zero" + at(0, 5)}
+	host := check(t, func(m *wappa.Message) error {
+		if m.Text() == "1" {
+			panic("oh")
+		}
+		new(big.Int).DivMod(big.NewInt(1), new(big.Int), new(big.Int))
+		return nil
+	}, []message{{Content: "1"}, {Content: "2"}, {Content: "1"}, {Content: "2"}}, []message{one}, []message{two}, []message{one}, []message{two})
+	stacks := 0
+	for _, line := range host.Logs() {
+		if strings.HasPrefix(line.Text, "panic: ") {
+			stacks++
+		}
+	}
+	if stacks != 2 {
+		t.Errorf("%d stacks of two places in the log:\n%v", stacks, host.Logs())
 	}
 }
 
