@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod client;
 mod codec;
+mod connections;
 mod dial;
 mod documents;
 mod dump;

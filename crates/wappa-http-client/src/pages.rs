@@ -12,7 +12,7 @@ use wappa_net::TlsConfig;
 use crate::{
     address::{self, Told},
     auth, body,
-    client::Connections,
+    connections::Connections,
     dial::TransportConfig,
     request::Outgoing,
 };

@@ -15,6 +15,7 @@ mod create;
 mod dotenv;
 mod echo;
 mod environment;
+mod events;
 mod explain;
 mod file_text;
 mod globs;

@@ -20,7 +20,7 @@ use super::{basic, oauth::escape, secret};
 use crate::{
     address::{self, Told},
     body,
-    client::Connections,
+    connections::Connections,
     request::Outgoing,
     room::Room,
 };

@@ -25,9 +25,9 @@ use self::{
 use crate::{
     cli::Options,
     environment::Environment,
+    events::{Events, Happened, received},
     metrics::{self, Push},
     run::{Purpose, Ready, TRACES_GRACE, log_findings, prepare, table_for, tell},
-    service::{Events, Happened, received},
     tracing,
     watcher::Watched,
 };
