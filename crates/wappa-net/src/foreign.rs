@@ -26,7 +26,12 @@ pub fn foreign<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     let was_foreign = IS_FOREIGN.replace(true);
     let result = catch_unwind(AssertUnwindSafe(call));
     IS_FOREIGN.set(was_foreign);
-    result.map_err(|panic| format!("what the server sends cannot be understood: {}", text(panic.as_ref())))
+    result.map_err(|panic| not_understood(text(panic.as_ref())))
+}
+
+/// What is said of a server that sends what nobody understands, with why.
+pub fn not_understood(why: &str) -> String {
+    format!("what the server sends cannot be understood: {why}")
 }
 
 /// The same of a future, each time that it goes on.

@@ -33,7 +33,7 @@ pub use crate::{
     client::{Client, Limit, Sending, in_flight},
     courier::Courier,
     feed::{AtLast, Closed, Fed, Feed, Feeder, feed},
-    foreign::{foreign, foreign_future, is_foreign_panic},
+    foreign::{foreign, foreign_future, is_foreign_panic, not_understood},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
     places::{Place, Places},

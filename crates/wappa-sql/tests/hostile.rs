@@ -143,6 +143,9 @@ const GREETING: &[u8] =
     abcdefghijkl\0mysql_native_password\0";
 const OK: &[u8] = b"\x07\0\0\x02\0\0\0\x02\0\0\0";
 const SET: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+/// A statement is prepared, which has an argument and no columns that anybody knows of.
+const PREPARED: &[u8] = b"\x0c\0\0\x01\0\x01\0\0\0\0\0\x01\0\0\0\0\
+    \x17\0\0\x02\x03def\0\0\0\x01?\0\x0c\x3f\0\0\0\0\0\xfd\x80\0\0\0\0";
 
 #[test]
 fn a_message_that_is_shorter_than_its_own_length_is_not_the_end() {
@@ -169,10 +172,36 @@ fn a_greeting_that_breaks_off_is_not_the_end() {
 }
 
 #[test]
-fn as_many_columns_as_there_cannot_be_are_not_the_end_of_the_rows() {
-    let answers: &[&[u8]] = &[b"", GREETING, OK, SET, b"\x09\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"];
+fn more_columns_than_there_can_be_are_refused_before_there_is_room_for_them() {
+    // The count is in front of the columns: of what is asked without arguments, and with some, behind what is prepared.
+    let many: &[(&[&[u8]], &str)] = &[
+        (
+            &[b"", GREETING, OK, SET, b"\x09\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"],
+            "9223372036854775807",
+        ),
+        (&[b"", GREETING, OK, SET, b"\x09\0\0\x01\xfe\0\0\0\0\x01\0\0\0"], "4294967296"),
+        (&[b"", GREETING, OK, SET, b"\x04\0\0\x01\xfd\xff\xff\xff"], "16777215"),
+        (&[b"", GREETING, OK, b"\x04\0\0\x01\xfd\xff\xff\xff"], "16777215"),
+    ];
+    for (answers, n_columns) in many {
+        for config in [reading, asking] {
+            check(answers, |port| config(mysql(port)), &format!("{n_columns} columns, where"));
+        }
+    }
+    let answers: &[&[u8]] = &[b"", GREETING, OK, SET, PREPARED, b"\x04\0\0\x01\xfd\xff\xff\xff"];
+    let with_args = |port| mysql(port) + ", args_mapping: 'root = [1]'";
     for config in [reading, asking] {
-        check(answers, |port| config(mysql(port)), "Hash table capacity overflow");
+        check(answers, |port| config(with_args(port)), "16777215 columns, where");
+    }
+    assert!(peak() < 500, "{} MiB", peak());
+}
+
+#[test]
+fn what_a_server_says_before_it_is_asked_is_refused() {
+    // The columns of an answer that nobody has asked for yet, right behind that the client is let in.
+    const OK_AND_MORE: &[u8] = b"\x07\0\0\x02\0\0\0\x02\0\0\0\x04\0\0\x01\xfd\xff\xff\xff";
+    for config in [reading, writing, asking] {
+        check(&[b"", GREETING, OK_AND_MORE], |port| config(mysql(port)), "the server says something unasked");
     }
 }
 

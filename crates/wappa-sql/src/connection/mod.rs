@@ -1,6 +1,7 @@
 //! One connection to a database, of whichever kind.
 
 mod mysql;
+mod mysql_turns;
 mod postgres;
 mod postgres_plan;
 mod relay;

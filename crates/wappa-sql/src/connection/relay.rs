@@ -4,8 +4,11 @@
 //! The libraries take a message to be as long as the server says, and have no place for a limit. So they are connected to a
 //! relay, over a socket of the process's own, and the relay to the server. It has no task: whoever waits for the library
 //! moves the bytes meanwhile, and what nobody waits for stays where it is. Encrypted bytes are counted as they are.
+//!
+//! Of MySQL more than their number is looked at: see [`Turns`].
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     hash::{BuildHasher, RandomState},
     io,
@@ -24,7 +27,10 @@ use tokio::{
     net::{TcpStream, UnixListener, UnixStream},
 };
 
-use super::sound::sound;
+use super::{
+    mysql_turns::Turns,
+    sound::{not_understood, sound},
+};
 use crate::{
     driver::Driver,
     failed::{Failed, Kind},
@@ -74,6 +80,8 @@ pub(super) struct Relay {
     /// How much has come that was no row, in parts of [`PARTS`].
     n_parts: u64,
     is_over: bool,
+    /// Whose turn it is, where that matters.
+    turns: Option<Turns>,
 }
 
 /// A byte is counted in so many parts, since encryption and what is around a row make up some hundredths of it.
@@ -86,6 +94,18 @@ struct Flow {
     start: usize,
     end: usize,
     is_closed: bool,
+}
+
+/// Why nothing moves any more.
+enum Stop {
+    Broken(io::Error),
+    Refused(Failed),
+}
+
+impl From<io::Error> for Stop {
+    fn from(err: io::Error) -> Stop {
+        Stop::Broken(err)
+    }
 }
 
 impl Relay {
@@ -102,7 +122,7 @@ impl Relay {
         Ok(Unopened(Box::new(UnixStream::connect(path).await?)))
     }
 
-    fn new(near: UnixStream, far: Box<dyn End>) -> Relay {
+    fn new(driver: Driver, near: UnixStream, far: Box<dyn End>) -> Relay {
         Relay {
             near,
             far,
@@ -111,6 +131,7 @@ impl Relay {
             n_since: 0,
             n_parts: 0,
             is_over: false,
+            turns: (driver == Driver::MySql).then(Turns::default),
         }
     }
 
@@ -132,43 +153,64 @@ impl Relay {
 
     /// Moves what there is to be moved. Ready with what ended it.
     pub(super) fn poll(&mut self, driver: Driver, ctx: &mut Context<'_>) -> Poll<Failed> {
+        let turns = &mut self.turns;
+        let asked = |bytes: &[u8]| {
+            turns.iter_mut().for_each(|it| it.asked(bytes));
+            Ok(())
+        };
         // What cannot be sent is of no interest to who is gone: what he said before he went is.
-        if let Poll::Ready(Err(_)) = self.up.poll(&mut self.near, &mut self.far, ctx, |_| true) {
+        if self.up.poll(&mut self.near, &mut self.far, ctx, asked).is_ready() {
             self.up.is_closed = true;
         }
         let (n_since, n_parts, most) = (&mut self.n_since, &mut self.n_parts, answer_max(driver));
-        let is_within = |n_bytes: usize| {
-            *n_since += n_bytes;
-            *n_parts += n_bytes as u64 * PARTS;
-            *n_since <= most && *n_parts <= (most as u64 + KEPT_MAX) * PARTS
+        let said = |bytes: &[u8]| {
+            *n_since += bytes.len();
+            *n_parts += bytes.len() as u64 * PARTS;
+            if most < *n_since || (most as u64 + KEPT_MAX) * PARTS < *n_parts {
+                return Err(too_large(driver));
+            }
+            turns.iter_mut().try_for_each(|it| it.said(bytes)).map_err(|text| not_understood(&text))
         };
-        let moved = ready!(self.down.poll(&mut self.far, &mut self.near, ctx, is_within));
+        let stop = ready!(self.down.poll(&mut self.far, &mut self.near, ctx, said));
         self.is_over = true;
-        Poll::Ready(match moved {
-            Ok(()) => too_large(driver),
-            Err(err) => Failed::of(driver, sqlx::Error::Io(err)),
+        Poll::Ready(match stop {
+            Stop::Refused(why) => why,
+            Stop::Broken(err) => Failed::of(driver, sqlx::Error::Io(err)),
         })
     }
 
     /// Moves what the library said last, until it has nothing more to say.
     pub(super) async fn finish(mut self) {
-        _ = poll_fn(|ctx| match self.up.poll(&mut self.near, &mut self.far, ctx, |_| true) {
-            Poll::Pending if self.up.is_closed => Poll::Ready(Ok(())),
-            moved => moved,
+        poll_fn(|ctx| match self.up.poll(&mut self.near, &mut self.far, ctx, |_| Ok(())) {
+            Poll::Pending if self.up.is_closed => Poll::Ready(()),
+            moved => moved.map(|_| ()),
         })
         .await;
     }
 }
 
 impl Flow {
-    /// Moves bytes as long as there are any. Ready when one end failed, or when there are more than may be.
+    /// Moves bytes as long as there are any, each after it was seen. Ready when one end failed, or when there are some that
+    /// may not go on.
     fn poll(
+        &mut self,
+        from: impl AsyncRead + Unpin,
+        to: impl AsyncWrite + Unpin,
+        ctx: &mut Context<'_>,
+        see: impl FnMut(&[u8]) -> Result<(), Failed>,
+    ) -> Poll<Stop> {
+        self.move_on(from, to, ctx, see).map(|stop| match stop {
+            Err(stop) => stop,
+        })
+    }
+
+    fn move_on(
         &mut self,
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
         ctx: &mut Context<'_>,
-        mut is_within: impl FnMut(usize) -> bool,
-    ) -> Poll<io::Result<()>> {
+        mut see: impl FnMut(&[u8]) -> Result<(), Failed>,
+    ) -> Poll<Result<Infallible, Stop>> {
         loop {
             while self.start < self.end {
                 let n = ready!(Pin::new(&mut to).poll_write(ctx, &self.buffer[self.start..self.end]))?;
@@ -186,9 +228,7 @@ impl Flow {
                 // Neither kind of socket waits for anything here.
                 _ = Pin::new(&mut to).poll_shutdown(ctx)?;
             }
-            if !is_within(self.end) {
-                return Poll::Ready(Ok(()));
-            }
+            see(&self.buffer[..self.end]).map_err(Stop::Refused)?;
         }
     }
 }
@@ -219,7 +259,7 @@ impl Unopened {
             Poll::Pending => accepting.as_mut().poll(ctx).map_err(failed),
         })
         .await?;
-        let mut relay = Relay::new(near, self.0);
+        let mut relay = Relay::new(driver, near, self.0);
         let library = relay.beside(driver, connecting).await?;
         Ok((library, relay))
     }

@@ -16,8 +16,14 @@ use crate::{
     failed::{Failed, Kind},
 };
 
-fn not_understood(text: String) -> Failed {
+/// What the library panics on, in its words.
+fn panicked(text: String) -> Failed {
     Failed::new(Kind::Lost, text)
+}
+
+/// What would be too much for the library.
+pub(super) fn not_understood(text: &str) -> Failed {
+    Failed::new(Kind::Lost, wappa_net::not_understood(text))
 }
 
 /// What comes of asking.
@@ -27,7 +33,7 @@ pub(super) async fn sound<T>(
 ) -> Result<T, Failed> {
     match foreign_future(asked).await {
         Ok(answer) => answer.map_err(|err| Failed::of(driver, err)),
-        Err(text) => Err(not_understood(text)),
+        Err(text) => Err(panicked(text)),
     }
 }
 
@@ -49,7 +55,7 @@ pub(super) fn sound_rows<'c, R: 'c, T: 'c>(
             Ok(Poll::Ready(None)) => Poll::Ready(None),
             Ok(Poll::Ready(Some(Err(err)))) => Poll::Ready(Some(Err(Failed::of(driver, err)))),
             Ok(Poll::Ready(Some(Ok(row)))) => {
-                let row = foreign(|| read(&row)).unwrap_or_else(|text| Err(not_understood(text)));
+                let row = foreign(|| read(&row)).unwrap_or_else(|text| Err(panicked(text)));
                 Poll::Ready(Some(row.map(|(row, n_bytes)| {
                     relay.row_came(n_bytes);
                     row
@@ -61,7 +67,7 @@ pub(super) fn sound_rows<'c, R: 'c, T: 'c>(
             }),
             Err(text) => {
                 is_over = true;
-                Poll::Ready(Some(Err(not_understood(text))))
+                Poll::Ready(Some(Err(panicked(text))))
             }
         }
     })
