@@ -4,10 +4,10 @@ import { Message } from "./message";
 import { VALUE } from "./scratch";
 
 // Both are made by the transform, of instructions that AssemblyScript has no words for.
-/** Calls a function by its place in the table, and says whether an exception ended it. */
+/** Calls a function for a message, by its place in the table, and says whether an exception ended it. */
 // @ts-ignore: decorator
 @external("as-wappa", "guard")
-declare function guard(index: i32): bool;
+declare function guard(index: i32, message: Message): bool;
 /** Ends all functions up to the innermost guard. */
 // @ts-ignore: decorator
 @external("as-wappa", "unwind")
@@ -18,25 +18,19 @@ const message = new Message();
 /** Whether there is a message at work, which can fail. */
 // @ts-ignore: decorator
 @lazy let hasMessage = false;
-let process: ((message: Message) => void) | null = null;
 let other: (() => void) | null = null;
 
-function callProcess(): void {
-  process!(message);
-}
-
-function callOther(): void {
+function callOther(_: Message): void {
   other!();
 }
 
 /** Works through the messages of one call. An exception fails its message, and no other. */
 export function serve(f: (message: Message) => void): void {
-  process = f;
   hasMessage = true;
   // What the functions that an exception ended had on the collector's stack is no longer there.
   const stack = __stack_pointer;
   do {
-    if (guard(callProcess.index)) __stack_pointer = stack;
+    if (guard(f.index, message)) __stack_pointer = stack;
   } while (host.next() == 1);
   hasMessage = false;
 }
@@ -44,20 +38,21 @@ export function serve(f: (message: Message) => void): void {
 /** Calls `configure`. Other than 0 means that the guest does not start; the reason is in the log. */
 export function start(f: () => void): i32 {
   other = f;
-  return guard(callOther.index) ? 1 : 0;
+  return guard(callOther.index, message) ? 1 : 0;
 }
 
 /** Calls `close`. */
 export function finish(f: () => void): void {
   other = f;
-  guard(callOther.index);
+  guard(callOther.index, message);
 }
 
-/** Gives what lies in the scratch as the reason, and ends the guest's function. */
-function leave(): void {
+/** Tells the host why the guest's function ends: a text, and the line of the source where there is one. */
+function tell(text: string | null, file: string | null, line: u32): void {
+  if (file === null) VALUE.encode(text === null ? "" : text);
+  else VALUE.encodeWithPlace(text === null || text.length == 0 ? "abort" : text, file, line);
   if (hasMessage) host.fail(VALUE.at, VALUE.length);
   else host.log(4, VALUE.at, VALUE.length);
-  unwind();
 }
 
 /**
@@ -65,20 +60,16 @@ function leave(): void {
  * does the same, and adds the place where it stands.
  */
 export function refuse(reason: string): void {
-  VALUE.encode(reason);
-  leave();
+  tell(reason, null, 0);
+  unwind();
 }
 
-/** What `throw`, `assert` and the checks of the language call: the text, and where it stands. */
+/** What `throw`, `assert` and the checks of the language call: the text, and where it stands. The transform makes it again. */
 // @ts-ignore: decorator
 @global
 function wappa_abort(text: string | null, file: string | null, line: u32, column: u32): void {
-  const what = text === null || text.length == 0 ? "abort" : text;
-  if (file === null) refuse(what);
-  else {
-    VALUE.encodeWithPlace(what, file, line);
-    leave();
-  }
+  tell(text, file, line);
+  unwind();
 }
 
 /** What `trace` calls. */

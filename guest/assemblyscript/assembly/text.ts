@@ -6,6 +6,12 @@
 // @ts-ignore: decorator
 @inline const NOT_ASCII: u64 = 0x8080808080808080;
 
+// And so many units of UTF-16.
+// @ts-ignore: decorator
+@inline const UNITS: i32 = 4;
+// @ts-ignore: decorator
+@inline const NOT_ASCII_UNITS: u64 = 0xff80ff80ff80ff80;
+
 // Between a text and its place in the source.
 const AT: string = ", at ";
 // A colon and the number of a line.
@@ -69,6 +75,12 @@ export class Scratch {
     const at = this.at + this.length;
     const from = changetype<usize>(text);
     let ascii = 0;
+    for (; ascii + UNITS <= units; ascii += UNITS) {
+      let word = load<u64>(from + (<usize>ascii << 1));
+      if (word & NOT_ASCII_UNITS) break;
+      word = (word | (word >> 8)) & 0x0000ffff0000ffff;
+      store<u32>(at + ascii, <u32>(word | (word >> 16)));
+    }
     while (ascii < units) {
       const unit = <i32>load<u16>(from + (<usize>ascii << 1));
       if (0x7f < unit) break;

@@ -58,13 +58,23 @@ export default class WappaTransform {
     module.addTag("wappa_exception", none, none);
     replace(module, `${SERVE}/unwind`, () => module.throw("wappa_exception", []));
     replace(module, `${SERVE}/guard`, () => {
-      const call = module.call_indirect("0", module.local.get(0, i32), [], none, none);
+      const message = module.local.get(1, i32);
+      const call = module.call_indirect("0", module.local.get(0, i32), [message], i32, none);
       const body = module.block(null, [call, module.return(module.i32.const(0))]);
       return module.block(null, [
         module.try("", body, ["wappa_exception"], [module.nop()]),
         module.return(module.i32.const(1)),
       ]);
     });
+    // An exception costs by the functions that it goes through. So it is thrown where `throw` stands: this is short enough to
+    // be put there, if the rest is not put into it.
+    const abort = `${SERVE}/wappa_abort`;
+    const parameters = [0, 1, 2].map((it) => module.local.get(it, i32));
+    const tell = () => module.call(`${SERVE}/tell`, parameters, none);
+    replace(module, abort, () => module.block(null, [tell(), module.throw("wappa_exception", [])]));
+    binaryen.setPassArgument("no-inline", `${SERVE}/tell`);
+    module.runPasses(["no-inline"]);
+    binaryen.setPassArgument("no-inline", null);
     const made = { line: exportOf(module, "__wappa_line"), now: exportOf(module, "__wappa_now") };
     for (let i = module.getNumFunctions() - 1; 0 <= i; i--) {
       const { name, module: from, base } = binaryen.getFunctionInfo(module.getFunctionByIndex(i));
