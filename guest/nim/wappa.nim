@@ -10,7 +10,7 @@
 ## What stands under `guest` is done for each message. An exception there fails its message with its text and its line;
 ## an index out of bounds, an overflow and a failed `assert` are exceptions as well.
 
-import std/[macros, options]
+import std/[importutils, macros, options]
 
 macro imported(name: static string, function: untyped): untyped =
   ## A function of the host, as C declares it.
@@ -127,10 +127,17 @@ proc refuse*(reason: string) {.noreturn.} =
 
 proc reason(e: ref Exception, file: string): string =
   ## The text of an exception, and the line of this file that it came from.
-  result = e.msg
-  let entries = e.getStackTraceEntries
-  for at in countdown(entries.high, 0):
-    if entries[at].filename == file: return result & ", at " & file & ":" & $entries[at].line
+  result = newStringOfCap(e.msg.len + file.len + 16)
+  result.add e.msg
+  # What `getStackTraceEntries` would copy.
+  privateAccess(Exception)
+  for at in countdown(e.trace.high, 0):
+    if e.trace[at].filename == file:
+      result.add ", at "
+      result.add file
+      result.add ':'
+      result.addInt e.trace[at].line
+      return
 
 proc nimMain() {.importc: "NimMain", cdecl.}
 
