@@ -62,6 +62,26 @@ pub(crate) fn of(error: &wasmtime::Error) -> Vec<Frame> {
     backtrace.frames().iter().map(frame).collect()
 }
 
+/// How many frames the engine tells of, the innermost ones.
+const FRAMES: usize = 20;
+
+/// In the innermost of them may be anything: what the last call was in the middle of.
+const INNERMOST: usize = 8;
+
+/// The calls of one turn of a recursion are no more than these, or it is not seen.
+const TURN_MAX: usize = 6;
+
+/// Of a guest that calls itself over and over from the same places: in which of its functions, where it has names.
+pub(crate) fn recursion(frames: &[Frame]) -> Option<Option<String>> {
+    if frames.len() < FRAMES {
+        return None;
+    }
+    let turns = |n: usize| (INNERMOST..frames.len() - n).all(|at| frames[at] == frames[at + n]);
+    let turn = (1..=TURN_MAX).find(|n| turns(*n))?;
+    let names = frames[INNERMOST..INNERMOST + turn].iter().find_map(|it| it.name.as_deref());
+    Some(names.map(demangled))
+}
+
 /// A line for each frame.
 pub(crate) fn text(frames: &[Frame]) -> Option<String> {
     if frames.is_empty() {

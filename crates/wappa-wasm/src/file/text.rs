@@ -82,6 +82,13 @@ pub(crate) fn one_line(text: &str) -> String {
     lines.join("; ").chars().map(|it| if is_printable(it) { it } else { '\u{fffd}' }).collect()
 }
 
+/// The same of a text that is not needed otherwise, which nearly always is the line already.
+pub(crate) fn into_one_line(text: String) -> String {
+    // Not one by one and up to the first: a reason is looked at for each message that fails.
+    let is_plain = text.bytes().fold(true, |so_far, it| so_far & matches!(it, b' '..=b'~'));
+    if is_plain { text } else { one_line(&text) }
+}
+
 /// How many single edits (insert, remove, replace, swap) turn one name into the other.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();

@@ -7,12 +7,13 @@ use std::{
 };
 
 use wappa_message::Message;
-use wasmtime::{AsContextMut, Func, Store, TypedFunc, Val};
+use wasmtime::{AsContextMut, Func, Store, Trap, TypedFunc, Val};
 
 use crate::{
     compile::frames,
     engine::CallContext,
     engine::Running,
+    file::text::quoted,
     guest::Guest,
     guest::slots::{NoSlot, Slot},
     guest::start::{NotStarted, start},
@@ -378,6 +379,17 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
         return CallError::new(Kind::HostCall, reason).with_frames(frames::of(error));
     }
     let mut reason = trap_reason(error);
+    let frames = frames::of(error);
+    // Most compilers keep a stack of their own in the memory, below which there is nothing.
+    if let Some(Trap::MemoryOutOfBounds) = error.downcast_ref()
+        && let Some(name) = frames::recursion(&frames)
+    {
+        reason.push_str(" deep in a recursion");
+        if let Some(name) = name {
+            reason.push_str(&format!(" of {}", quoted(&name)));
+        }
+        reason.push_str(", which used up the guest's stack as it seems");
+    }
     let refused = host.limiter.was_refused();
     if let Some(limit) = refused {
         reason.push_str(&format!(" after the guest was refused more memory ({})", limit.name()));
@@ -387,7 +399,7 @@ pub(crate) fn describe(host: &Host, error: &wasmtime::Error) -> CallError {
         reason.push_str(&line);
     }
     let kind = if refused.is_some() { Kind::Memory } else { Kind::Trap };
-    CallError::new(kind, reason).with_frames(frames::of(error))
+    CallError::new(kind, reason).with_frames(frames)
 }
 
 pub(crate) fn stopped(stop: &Stop, shared: &Shared) -> CallError {

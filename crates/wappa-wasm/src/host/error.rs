@@ -7,7 +7,10 @@ use wappa_component::cause_of_start;
 use wappa_message::Message;
 use wasmtime::{ThrownException, Trap};
 
-use crate::{compile::frames::Frame, file::text::one_line};
+use crate::{
+    compile::frames::Frame,
+    file::text::{into_one_line, one_line},
+};
 
 /// What a message failed of. The names are part of the mark and do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +87,7 @@ impl CallError {
     pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> CallError {
         CallError(Box::new(Inner {
             kind,
-            reason: one_line(&reason.into()),
+            reason: into_one_line(reason.into()),
             frames: Vec::new(),
             changes_kept: false,
             sent: Vec::new(),
@@ -159,7 +162,7 @@ impl CallError {
 
     /// The text for the message's mark, one line: `trap: unreachable`.
     pub fn mark_text(&self) -> String {
-        self.to_string()
+        [self.0.kind.as_str(), ": ", &self.0.reason].concat()
     }
 }
 

@@ -138,6 +138,33 @@ fn it_traps_exits_and_recurses() {
     .assert_eq(&told);
 }
 
+/// As compilers do it, whose stack is in the memory. Its end is not the engine's to see.
+#[test]
+fn its_own_stack_is_used_up() {
+    let push = "(global.set $sp (i32.sub (global.get $sp) (i32.const 64))) (i32.store (global.get $sp) (i32.const 1))";
+    let pop = "(global.set $sp (i32.add (global.get $sp) (i32.const 64)))";
+    let deep = |body: &str| {
+        let more = format!(
+            r#"(global $sp (mut i32) (i32.const 8192))
+            (func $descend {push} (call $descend) {pop})
+            (func $even {push} (call $odd) {pop})
+            (func $odd {push} (call $even) {pop})
+            (func $a {push} (call $b) {pop}) (func $b (call $c)) (func $c (call $d)) (func $d {push} (call $e) {pop})
+            (func $e (call $f)) (func $f (call $g)) (func $g (call $a))"#
+        );
+        format!("{body}\n    {}\n", verdict(&told_bad(&bad(body, &more))))
+    };
+    let told: String = ["(call $descend)", "(call $even)", "(call $a)"].map(deep).concat();
+    expect![[r#"
+        (call $descend)
+            "bad" [trap: out of bounds memory access deep in a recursion of `descend`, which used up the guest's stack as it seems] (spent)
+        (call $even)
+            "bad" [trap: out of bounds memory access deep in a recursion of `even`, which used up the guest's stack as it seems] (spent)
+        (call $a)
+            "bad" [trap: out of bounds memory access] (spent)
+    "#]].assert_eq(&told);
+}
+
 #[test]
 fn wild_pointers_and_lengths() {
     let told = each(&[
