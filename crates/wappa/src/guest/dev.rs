@@ -42,7 +42,7 @@ A fixture is a pair of files in `fixtures`: NAME.in has a message in each line, 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DevArguments {
-    /// The project: a directory with a Cargo.toml, go.mod or Makefile.
+    /// The project: a directory as `wappa new` makes it, or one with a Makefile.
     #[arg(default_value = ".")]
     dir: PathBuf,
 

@@ -305,7 +305,7 @@ const KOTLIN: Facts = Facts {
     test: "mvn test",
     build: "mvn exec:exec@wasm",
     module: "target/{name}.wasm",
-    more: "An exception fails its message with its name and its text.\n\
+    more: "An exception fails its message with its name, its text and the line of its source, which `wappa call` shows.\n\
            Maven fetches Kotlin's compiler when it is asked for the first time; from then on `mvn -o` builds without a network.\n",
     sdk: "All that you can call is described in `sdk/src/main/kotlin/dev/wappa/guest`, and for tests in \
           `sdk/src/jvm/kotlin/dev/wappa/guest/testing/MockHost.kt`; `sdk/README.md` is a summary.",

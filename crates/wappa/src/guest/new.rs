@@ -196,6 +196,7 @@ fn listed(names: &[&str]) -> String {
 fn place_of(place: &str) -> String {
     match place {
         "gitignore.template" => ".gitignore".to_string(),
+        "maven.config.template" => ".mvn/maven.config".to_string(),
         _ => place.strip_suffix(".template").unwrap_or(place).to_string(),
     }
 }

@@ -418,6 +418,12 @@ fn a_project_in_kotlin() {
     let text = run(&dir, call, &[]);
     assert!(text.contains("  reason   fail: IllegalStateException: bad name, at Guest.kt:22\n"), "{text}");
     assert_eq!(text.matches("  content  hello, ann!\n").count(), 2, "{text}");
+    // A mistake is what the compiler says of it, without the stack of the plugin that ran it.
+    let text = fs::read_to_string(&source).expect("it was made").replace("message.text = ", "message.txt = ");
+    fs::write(&source, text).expect("it can be written");
+    let text = run(&dir, "! mvn -q -B -o exec:exec@wasm", &[]);
+    assert!(text.contains("src/main/kotlin/Guest.kt:24:13: error: unresolved reference 'txt'"), "{text}");
+    assert!(!text.contains("ExecuteException"), "{text}");
 }
 
 #[test]
