@@ -48,6 +48,7 @@ pub use crate::{
         compression::Algorithm,
         csv,
         csv::Reader as CsvReader,
+        msgpack::{read as read_msgpack, write as write_msgpack},
         xml::{read_begun_xml, read_xml},
     },
     interpolated::Interpolated,

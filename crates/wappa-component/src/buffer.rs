@@ -1,6 +1,6 @@
 //! Buffers: places between the input and the pipeline.
 
-use crate::{Charges, Input, Parcel};
+use crate::{Charges, Input, Parcel, Processor};
 
 /// The end of a buffer at which the engine puts in what the input reads.
 ///
@@ -15,7 +15,8 @@ pub trait Buffer: Send {
     /// messages were dropped for want of room; they are answered like the others.
     fn put(&mut self, parcel: Parcel, charges: Charges) -> usize;
 
-    /// Nothing more is put in: the other end has ended once everything was read there.
+    /// Nothing more is put in: the other end has ended once everything was read there. Whoever reads the input is told after
+    /// that what became of it, so what this buffer answers later than it takes it is answered here at the latest.
     fn end(&mut self);
 }
 
@@ -27,4 +28,18 @@ pub struct BufferEnds {
     /// Where the pipeline reads. What fails is delivered again by the engine, from memory, before anything new; its acks hear
     /// what arrived in the end.
     pub input: Box<dyn Input>,
+    /// What messages go through before they are put in; the filler runs it.
+    pub before: Vec<Box<dyn Processor>>,
+    /// What they go through when they come out, in the turn of whoever reads them.
+    pub after: Vec<Box<dyn Processor>>,
+    /// Whether the buffer outlives the process. What comes out may then be of a process before, and what is left at a stop
+    /// stays for one behind: it is not lost.
+    pub is_durable: bool,
+}
+
+impl BufferEnds {
+    /// The ends of a buffer in memory, with no processors around it.
+    pub fn new(buffer: Box<dyn Buffer>, input: Box<dyn Input>) -> BufferEnds {
+        BufferEnds { buffer, input, before: Vec::new(), after: Vec::new(), is_durable: false }
+    }
 }

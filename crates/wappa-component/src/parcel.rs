@@ -518,6 +518,17 @@ impl Parcel {
         Parcel { growth, is_replay, ..Parcel::of_messages(messages, batches, ack).with_order(order) }
     }
 
+    /// Where its batches end, counted in messages, where each message has an origin of its own.
+    pub fn batch_ends(&self) -> Vec<u32> {
+        match (&self.content, &self.origin_ends) {
+            (Content::Part(part), _) => {
+                (0..part.n_batches()).map(|idx| part.messages_of(idx + 1) as u32).collect()
+            }
+            (_, Some(ends)) => ends.clone(),
+            (_, None) => (1..=self.n_origins() as u32).collect(),
+        }
+    }
+
     /// How large each batch is, in bytes of content and metadata, and so many more for each message.
     pub fn batch_sizes(&self, of_message: usize) -> Vec<usize> {
         let mut sizes: Vec<usize> = match &self.content {

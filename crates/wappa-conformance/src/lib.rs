@@ -8,7 +8,7 @@
 //! | an input that reads from somebody else | [`check_input_from`], with an [`Upstream`] |
 //! | an output that has others below it | [`check_output_above`] |
 //! | an output that writes to somebody else | [`check_output_to`], with a [`Downstream`] |
-//! | a buffer | [`check_buffer`] |
+//! | a buffer | [`check_buffer`], or [`check_buffer_at`] |
 //! | a cache, of this process or on a server | [`check_cache`], or [`check_cache_at`] with a [`CacheServer`] |
 //! | a rate limit, of this process or on a server | [`check_rate_limit`], or [`check_rate_limit_at`] with a [`RateLimitServer`] |
 //!
@@ -38,7 +38,7 @@ mod upstream;
 pub use self::{
     above_inputs::{Filled, check_input_above},
     above_outputs::{Needs, check_output_above},
-    buffer::check_buffer,
+    buffer::{check_buffer, check_buffer_at},
     cache::{Stay, check_cache, check_cache_at},
     downstream::check_output_to,
     harness::{Harness, Log, Recorder, Said, Time, answer, batches, reply_to, text},

@@ -16,7 +16,7 @@ use wappa_spec::{
 };
 
 use crate::{
-    filler::{BUFFER_PATH, Filler, Outlet},
+    filler::{Accounts, BUFFER_PATH, Filler, Outlet},
     intake::Intake,
     line::Line,
     observe::{Observed, ObservedProcessor, Tally},
@@ -28,7 +28,7 @@ use crate::{
     shared::{SharedInput, SharedOutput},
     stream::{Assembly, Setting, Stream},
     strict::{FailureLog, Strictness, TurnsAway, Unfailed},
-    under::{UnderInput, UnderOutput},
+    under::{UnderOutput, under_input},
     worker::INPUT_PATH,
     world::Bell,
 };
@@ -384,9 +384,10 @@ impl<'a> Building<'a> {
             self.dir = outside;
         }
         let (ends, of) = (built?, self.observed(node, BUFFER_PATH));
-        let filler = Filler::new(input, ends.buffer, bell, &of, self.tally.clone());
+        let accounts = Accounts { tally: self.tally.clone(), is_durable: ends.is_durable };
+        let filler = Filler::new(under_input(input, ends.before), ends.buffer, bell, &of, accounts.clone());
         let tap = taps.point(BUFFER_PATH, &node.label);
-        let outlet = Outlet::new(ends.input, &of, tap, self.tally.clone());
+        let outlet = Outlet::new(under_input(ends.input, ends.after), &of, tap, accounts);
         let mut replay =
             Replay::new(Box::new(outlet), pipeline_bell, of, self.tally.clone(), Pace::OF_INPUTS);
         replay.bound = *replay_bound;
@@ -551,11 +552,7 @@ impl<'a> Building<'a> {
         if replays {
             input = self.replayed(input, &self.bell, node, path, Pace::OF_INPUTS);
         }
-        let processors = self.under(node, path)?;
-        if !processors.is_empty() {
-            input = Box::new(UnderInput::new(input, processors));
-        }
-        Ok(input)
+        Ok(under_input(input, self.under(node, path)?))
     }
 
     /// An input that is not the config's, with those processors of the config's that it goes through.
@@ -570,10 +567,7 @@ impl<'a> Building<'a> {
             true => self.under(node, "root.input")?,
             false => Vec::new(),
         };
-        Ok(match processors.is_empty() {
-            true => input,
-            false => Box::new(UnderInput::new(input, processors)),
-        })
+        Ok(under_input(input, processors))
     }
 
     /// What stands in the place of an output, with what belongs around that.

@@ -19,13 +19,45 @@ use crate::{
 
 pub(crate) const BUFFER_PATH: &str = "root.buffer";
 
+/// Who counts what goes through a buffer.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    pub(crate) tally: Tally,
+    /// Whether the buffer outlives the process.
+    pub(crate) is_durable: bool,
+}
+
+impl Accounts {
+    /// So many messages that are put in were so many when they were read.
+    fn put(&self, n_read: u64, n_messages: u64) {
+        match self.is_durable {
+            true => self.tally.put_away(n_read, n_messages),
+            false => self.tally.put(n_read, n_messages),
+        }
+    }
+
+    fn take_out(&self, n_messages: u64) {
+        if self.is_durable {
+            self.tally.take_out(n_messages);
+        }
+    }
+
+    /// What came out is answered; what failed of it stays in a buffer that outlives the process.
+    fn answer(&self, n_messages: u64, n_failed: u64) {
+        match self.is_durable {
+            true => self.tally.answer_kept(n_messages, n_failed),
+            false => self.tally.answer(n_messages, n_failed),
+        }
+    }
+}
+
 /// The input of a stream that has a buffer, and the end of the buffer where it is put in.
 pub(crate) struct Filler {
     input: Box<dyn Input>,
     buffer: Box<dyn Buffer>,
     /// Rung for the input, for room in the buffer, and at a stop.
     pub(crate) bell: Bell,
-    tally: Tally,
+    accounts: Accounts,
     received: Counter,
     batch_received: Counter,
     spans: Option<SpanPlace>,
@@ -37,13 +69,13 @@ impl Filler {
         buffer: Box<dyn Buffer>,
         bell: Bell,
         of: &Observed,
-        tally: Tally,
+        accounts: Accounts,
     ) -> Filler {
         Filler {
             input,
             buffer,
             bell,
-            tally,
+            accounts,
             received: of.counter(series::BUFFER_RECEIVED),
             batch_received: of.counter(series::BUFFER_BATCH_RECEIVED),
             spans: of.spans(""),
@@ -55,7 +87,7 @@ impl Filler {
         let parcel = parcel.with_own_origins();
         let (n_messages, n_batches) = (parcel.n_origins(), parcel.n_batches());
         // Before the pipeline can have it.
-        self.tally.put(n_read as u64, n_messages as u64);
+        self.accounts.put(n_read as u64, n_messages as u64);
         if n_messages == 0 {
             return parcel.into_stretch().1.delivered();
         }
@@ -64,7 +96,7 @@ impl Filler {
             Some(spans) => spans.put_in(parcel),
         };
         let n_dropped = self.buffer.put(parcel, step.take_charges());
-        self.tally.drop_from_buffer(n_dropped as u64);
+        self.accounts.tally.drop_from_buffer(n_dropped as u64);
         let n_put = (n_messages - n_dropped) as u64;
         self.received.add(n_put);
         self.batch_received.add(n_batches as u64 * n_put / n_messages as u64);
@@ -116,7 +148,7 @@ pub(crate) fn run_guarded(shared: &Shared, mut filler: Filler) {
 /// The end of a buffer where the pipeline reads, observed.
 pub(crate) struct Outlet {
     inner: Box<dyn Input>,
-    tally: Tally,
+    accounts: Accounts,
     world: World,
     sent: Counter,
     batch_sent: Counter,
@@ -126,11 +158,11 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    pub(crate) fn new(inner: Box<dyn Input>, of: &Observed, tap: TapPoint, tally: Tally) -> Outlet {
+    pub(crate) fn new(inner: Box<dyn Input>, of: &Observed, tap: TapPoint, accounts: Accounts) -> Outlet {
         Outlet {
             inner,
             tap,
-            tally,
+            accounts,
             world: of.world.clone(),
             sent: of.counter(series::BUFFER_SENT),
             batch_sent: of.counter(series::BUFFER_BATCH_SENT),
@@ -147,9 +179,10 @@ impl Input for Outlet {
             self.tap.show(&parcel.messages());
         }
         let n_origins = parcel.n_origins() as u64;
+        self.accounts.take_out(n_origins);
         self.sent.add(n_origins);
         self.batch_sent.add(parcel.n_batches() as u64);
-        let (tally, world, latency) = (self.tally.clone(), self.world.clone(), self.latency.clone());
+        let (accounts, world, latency) = (self.accounts.clone(), self.world.clone(), self.latency.clone());
         let began = world.now();
         let spans = self.spans.as_ref().and_then(|place| {
             let spans = place.taken_out(&parcel);
@@ -158,7 +191,7 @@ impl Input for Outlet {
         Ok(parcel.wrap_ack(move |inner: Ack| {
             Ack::new(n_origins as u32, move |failures: Vec<Failure>| {
                 latency.record(world.now().saturating_sub(began));
-                tally.answer(n_origins, failures.len() as u64);
+                accounts.answer(n_origins, failures.len() as u64);
                 if let Some(spans) = spans {
                     spans.end_all(failures.iter().map(|it| it.origin));
                 }

@@ -167,6 +167,24 @@ impl Tally {
         self.0.unanswered.fetch_sub(n_messages, Ordering::Relaxed);
     }
 
+    /// Counts what goes into a buffer that outlives the process: that is another's to deliver.
+    pub(crate) fn put_away(&self, n_read: u64, n_messages: u64) {
+        self.0.not_put.fetch_add(n_read, Ordering::Relaxed);
+        self.0.filtered.fetch_add(n_read.saturating_sub(n_messages), Ordering::Relaxed);
+    }
+
+    /// Counts what comes out of one.
+    pub(crate) fn take_out(&self, n_messages: u64) {
+        self.0.not_put.fetch_sub(n_messages, Ordering::Relaxed);
+        self.0.unanswered.fetch_add(n_messages, Ordering::Relaxed);
+    }
+
+    /// Counts what was answered of that; what did not arrive is in the buffer again.
+    pub(crate) fn answer_kept(&self, n_messages: u64, n_failed: u64) {
+        self.0.unanswered.fetch_sub(n_messages, Ordering::Relaxed);
+        self.0.not_put.fetch_add(n_failed, Ordering::Relaxed);
+    }
+
     /// Counts what was answered of that; some of it did not arrive.
     pub(crate) fn answer(&self, n_messages: u64, n_failed: u64) {
         self.0.unanswered.fetch_sub(n_messages, Ordering::Relaxed);

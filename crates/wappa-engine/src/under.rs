@@ -11,18 +11,22 @@ use wappa_component::{
 use crate::job::Job;
 
 /// An input with processors.
-pub(crate) struct UnderInput {
+struct UnderInput {
     inner: Box<dyn Input>,
     processors: Vec<Box<dyn Processor>>,
     /// What some of the processors have not seen, the first of it first. What is in front has come further.
     pending: VecDeque<Job>,
 }
 
-impl UnderInput {
-    pub(crate) fn new(inner: Box<dyn Input>, processors: Vec<Box<dyn Processor>>) -> UnderInput {
-        UnderInput { inner, processors, pending: VecDeque::new() }
+/// An input with processors, if there are any.
+pub(crate) fn under_input(inner: Box<dyn Input>, processors: Vec<Box<dyn Processor>>) -> Box<dyn Input> {
+    match processors.is_empty() {
+        true => inner,
+        false => Box::new(UnderInput { inner, processors, pending: VecDeque::new() }),
     }
+}
 
+impl UnderInput {
     /// Runs what is first through the processors it has not seen, each for about a millisecond: what is finished goes on,
     /// the rest comes with the next read. `None`: the stream is given up, and it is answered as failed.
     fn advance(&mut self, mut job: Job, step: &mut Step<'_>) -> Option<Job> {

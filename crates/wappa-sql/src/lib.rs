@@ -1,4 +1,4 @@
-//! Databases: inputs that read rows, processors that ask, outputs that write, and a cache in a table.
+//! Databases: inputs that read rows, processors that ask, outputs that write, a cache in a table, and a buffer in a file.
 //!
 //! What is asked runs on the runtime of the network (`wappa-net`), whose threads wait for the database, over connections of
 //! a pool for each component. Values, statements and names of databases are those of Go's drivers for them, so that a
@@ -6,6 +6,7 @@
 
 mod args;
 mod asking;
+mod buffer;
 mod cache;
 mod config;
 mod connection;
@@ -22,6 +23,8 @@ mod statement;
 
 use wappa_component::Component;
 
+pub use buffer::SERIES as BUFFER_SERIES;
+
 const COMPONENTS: &[&Component] = &[
     &input::RAW,
     &input::SELECT,
@@ -32,6 +35,7 @@ const COMPONENTS: &[&Component] = &[
     &output::insert::COMPONENT,
     &output::raw::COMPONENT,
     &output::deprecated::COMPONENT,
+    &buffer::COMPONENT,
     &cache::COMPONENT,
 ];
 

@@ -66,7 +66,12 @@ fn metrics() -> String {
     let traces = [wappa_otlp::SERIES];
     #[cfg(not(feature = "otlp"))]
     let traces: [&[wappa_component::SeriesSpec]; 0] = [];
-    let all = own.into_iter().chain(clients).chain([wappa_wasm::processor::SERIES]).chain(traces);
+    #[cfg(feature = "sql")]
+    let databases = [wappa_sql::BUFFER_SERIES];
+    #[cfg(not(feature = "sql"))]
+    let databases: [&[wappa_component::SeriesSpec]; 0] = [];
+    let all =
+        own.into_iter().chain(databases).chain(clients).chain([wappa_wasm::processor::SERIES]).chain(traces);
     for series in all.flatten() {
         let labels: Vec<String> = series.labels.iter().map(|it| format!("`{it}`")).collect();
         let (name, kind, doc) = (series.name, series.kind, series.doc);

@@ -89,6 +89,62 @@ fn a_killed_stream_leaves_the_beginning_of_its_output() {
     assert!(input.starts_with(&output), "{} bytes, not the first of the input", output.len());
 }
 
+/// Killed again and again, beside an output that takes its time: what the input was told has arrived does arrive.
+#[test]
+fn a_buffer_in_a_file_outlives_killed_processes() {
+    let input: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+    let config = |input: &str, wait: &str| {
+        format!(
+            "input: {{file: {{paths: [{input}]}}}}\nbuffer: {{sqlite: {{path: kept.db}}}}\n\
+             pipeline: {{threads: 1, processors: [{{sleep: {{duration: {wait}}}}}]}}\n\
+             output: {{file: {{path: out.txt, codec: lines}}}}\n"
+        )
+    };
+    let program = Program::new("kept").file("in.txt", &input).file("none.txt", "");
+    let program = program.file("a.yaml", config("in.txt", "1ms")).file("b.yaml", config("none.txt", "1ms"));
+    let program = program.file("c.yaml", config("none.txt", "0s"));
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut n_lines = 0;
+    for (idx, file) in ["a.yaml", "b.yaml", "b.yaml"].into_iter().enumerate() {
+        let mut child = program.start(&["-c", file]);
+        if idx == 0 {
+            // All of the input is in the file by then.
+            let log = Path::new("kept.db-wal");
+            let n = input.len() as u64;
+            while fs::metadata(program.dir().join(log)).map_or(0, |it| it.len()) < n {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let output = wait_for(&program.dir().join("out.txt"), |it| n_lines + 200 < it.lines().count());
+        n_lines = output.lines().count();
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+    }
+    assert_eq!(wait(program.start(&["-c", "c.yaml"])).code(), Some(0));
+    let output = fs::read_to_string(program.dir().join("out.txt")).expect("it was written");
+    assert!(lines(&output) == lines(&input), "{} of {} came", lines(&output).len(), lines(&input).len());
+}
+
+#[test]
+fn a_buffer_in_a_file_waits_for_a_disk_that_is_full() {
+    let input: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+    let program = Program::new("full-buffer").file("in.txt", &input).file(
+        "a.yaml",
+        "input: {file: {paths: [in.txt]}}\nbuffer: {sqlite: {path: kept.db}}\n\
+         output: {file: {path: out.txt, codec: lines}}\nlogger: {file: {path: log.txt}}\n",
+    );
+    let child = start_with_file_limit(&program, 400);
+    wait_for(&program.dir().join("log.txt"), |it| {
+        it.contains("Failed to write to the buffer's file kept.db: ")
+    });
+    let (current, maximum) = (None, None);
+    prlimit(Some(Pid::from_child(&child)), Resource::Fsize, Rlimit { current, maximum })
+        .expect("the bound can be lifted");
+    assert_eq!(wait(child).code(), Some(0));
+    let output = fs::read_to_string(program.dir().join("out.txt")).expect("it was written");
+    assert!(output == input, "nothing is missing, and the order is kept");
+}
+
 /// Starts a stream with a bound on the size of the files that it writes, in blocks of 512 bytes.
 fn start_with_file_limit(program: &Program, blocks: u32) -> Child {
     let script = format!("ulimit -S -f {blocks}; exec \"$WAPPA\" -c a.yaml");

@@ -1,5 +1,7 @@
 //! MessagePack: documents in bytes. Source: its specification, read as Bento's library reads it.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use wappa_message::{Binary, Text, Time, Value};
 
@@ -26,6 +28,15 @@ pub(crate) fn parse<E>(
         Err(Failed::Text(why)) => Ok(Err(why)),
         Err(Failed::Refused(err)) => Err(err),
     }
+}
+
+/// The document at the beginning of bytes.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn read(bytes: &Bytes) -> Result<Value, String> {
+    parse::<Infallible>(bytes, &mut |_, _| Ok(())).unwrap_or_else(|never| match never {})
 }
 
 /// Why there is no document.
@@ -191,7 +202,7 @@ impl<E> Reader<'_, E> {
 }
 
 /// Writes a value, each part in as few bytes as it needs.
-pub(crate) fn write(value: &Value, out: &mut Vec<u8>) {
+pub fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xc0),
         Value::Bool(it) => out.push(if *it { 0xc3 } else { 0xc2 }),

@@ -36,7 +36,7 @@ use crate::{
     stop::Stop,
     stream::{self, Assembly, Report, Setting, Stream},
     strict::{Strictness, TurnsAway},
-    under::{UnderInput, UnderOutput},
+    under::{UnderOutput, under_input},
     world::{Scheduler, World},
 };
 
@@ -113,7 +113,7 @@ fn streams_of(sim: &Arc<Sim>, remote: Option<&Arc<Remote>>) -> Vec<(Stream, Sett
     let first = if plan.buffer.is_some() { Place::InTurn } else { Place::First };
     let Parts { input, filler, pipe } = parts_of(sim, |input| match has_none {
         true => input,
-        false => Box::new(UnderInput::new(input, all(&plan.under_input, first, Place::InTurn))),
+        false => under_input(input, all(&plan.under_input, first, Place::InTurn)),
     });
     let first = if has_none { Place::First } else { Place::Pipeline };
     let paths = plan.pipeline.iter().map(|it| it.path.clone());

@@ -97,7 +97,7 @@ impl BuildBuffer for MemoryConfig {
         if let Some(policy) = self.batch_policy.policy() {
             input = batched(input, &policy, ctx)?;
         }
-        Ok(BufferEnds { buffer: Box::new(buffer), input })
+        Ok(BufferEnds::new(Box::new(buffer), input))
     }
 }
 

@@ -23,7 +23,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 
 impl SqliteTarget {
     /// Reads a name as Go's `modernc.org/sqlite` does: a path, or a URL of SQLite.
-    pub(super) fn parse(dsn: &str) -> Result<SqliteTarget, String> {
+    pub(crate) fn parse(dsn: &str) -> Result<SqliteTarget, String> {
         let (path, query) = dsn.split_once('?').unwrap_or((dsn, ""));
         // Only in a URL a path is escaped, and settings of SQLite itself are read.
         let (path, is_url) = match path.strip_prefix("file:") {

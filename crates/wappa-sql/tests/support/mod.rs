@@ -4,7 +4,7 @@
 pub(crate) use wappa_conformance::TempDir;
 pub(crate) use wappa_testing::{Running, Streams};
 
-fn streams() -> Streams {
+pub(crate) fn streams() -> Streams {
     Streams::of(wappa_pure::components().into_iter().chain(wappa_sql::components())).with_debug_lines()
 }
 

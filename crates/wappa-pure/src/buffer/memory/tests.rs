@@ -34,7 +34,7 @@ fn active(harness: &Harness) -> i64 {
 #[test]
 fn what_is_not_answered_takes_up_room() {
     let mut harness = Harness::default();
-    let BufferEnds { mut buffer, mut input } = harness.buffer("memory: {limit: 200}");
+    let BufferEnds { mut buffer, mut input, .. } = harness.buffer("memory: {limit: 200}");
     assert_eq!(harness.read(input.as_mut()), "not ready\n");
     assert_eq!((buffer.put(parcel("a b|c"), Charges::default()), buffer.has_room()), (0, true));
     assert_eq!(active(&harness), 3 * 65);
@@ -85,7 +85,7 @@ fn bells_are_rung_where_somebody_waits() {
 #[test]
 fn what_spills_over_is_dropped_batch_by_batch() {
     let mut harness = Harness::default();
-    let BufferEnds { mut buffer, mut input } = harness.buffer("memory: {limit: 200, spillover: true}");
+    let BufferEnds { mut buffer, mut input, .. } = harness.buffer("memory: {limit: 200, spillover: true}");
     assert_eq!(buffer.put(parcel("a b|c d e"), Charges::default()), 2);
     assert_eq!((buffer.put(parcel("f"), Charges::default()), buffer.has_room()), (1, true));
     assert_eq!(harness.counters(SPILLOVER.name), "label=,path=root.buffer 195\n");
@@ -99,7 +99,7 @@ fn what_spills_over_is_dropped_batch_by_batch() {
 fn a_policy_makes_other_batches() {
     let mut harness = Harness::default();
     let config = "memory: {batch_policy: {enabled: true, count: 3, period: 1s, processors: [{append: x}]}}";
-    let BufferEnds { mut buffer, mut input } = harness.buffer(config);
+    let BufferEnds { mut buffer, mut input, .. } = harness.buffer(config);
     buffer.put(parcel("a b|c d"), Charges::default());
     assert_eq!(harness.read_all(input.as_mut()).replace("not ready\n", ""), "ax|bx|cx\ndx\n");
     buffer.put(parcel("e"), Charges::default());
