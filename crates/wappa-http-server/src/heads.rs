@@ -6,44 +6,67 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
-use crate::room::Uses;
+use crate::{
+    blocks::Blocks,
+    room::{Expected, Uses},
+};
 
-/// The most that is read at once while no body is expected: so much may belong to the next request and is not counted.
+/// The most that is read at once where it may belong to the next request: so much is not counted.
 const PIECE_BYTES_MAX: u64 = 8 * 1024;
 
 /// A connection whose heads are counted.
 pub(crate) struct Heads<T> {
     inner: Take<T>,
     uses: Uses,
+    /// How far its blocks of headers are, where it speaks HTTP 2.
+    blocks: Option<Blocks>,
 }
 
 impl<T: AsyncRead> Heads<T> {
-    pub(crate) fn new(inner: T, uses: Uses) -> Heads<T> {
-        Heads { inner: inner.take(0), uses }
+    /// A connection on which requests follow each other one by one.
+    pub(crate) fn http1(inner: T, uses: Uses) -> Heads<T> {
+        Heads { inner: inner.take(0), uses, blocks: None }
+    }
+
+    /// One on which they come in frames.
+    pub(crate) fn http2(inner: T, uses: Uses) -> Heads<T> {
+        Heads { inner: inner.take(u64::MAX), uses, blocks: Some(Blocks::default()) }
     }
 }
 
+/// What is told of heads for which there is no room.
+fn no_room() -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, "heads of requests that are not whole take too much memory")
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Heads<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let expects_body = self.uses.expects_body();
-        self.inner.set_limit(if expects_body { u64::MAX } else { PIECE_BYTES_MAX });
+    fn poll_read(self: Pin<&mut Self>, ctx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Heads { inner, uses, blocks } = self.get_mut();
         let n_before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(ctx, buf);
-        let n_bytes = buf.filled().len() - n_before;
-        if !expects_body && !self.uses.hold(n_bytes) {
-            let text = "heads of requests that are not whole take too much memory";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, text)));
+        if let Some(blocks) = blocks {
+            ready!(Pin::new(inner).poll_read(ctx, buf))?;
+            let n_bytes = blocks.read(&buf.filled()[n_before..]);
+            return Poll::Ready(if uses.hold_all(n_bytes) { Ok(()) } else { Err(no_room()) });
         }
-        polled
+        let expected = uses.expected();
+        inner.set_limit(match expected {
+            Expected::Body(n_bytes) => n_bytes,
+            Expected::Head | Expected::Pieces => PIECE_BYTES_MAX,
+            Expected::Foreign => u64::MAX,
+        });
+        ready!(Pin::new(inner).poll_read(ctx, buf))?;
+        let n_bytes = buf.filled().len() - n_before;
+        match expected {
+            Expected::Head if !uses.hold(n_bytes) => return Poll::Ready(Err(no_room())),
+            Expected::Body(_) => uses.came(n_bytes as u64),
+            Expected::Head | Expected::Pieces | Expected::Foreign => (),
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

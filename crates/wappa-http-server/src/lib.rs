@@ -9,6 +9,7 @@
 mod accepts;
 mod answer;
 mod auth;
+mod blocks;
 mod body;
 mod cors;
 mod cross_site;

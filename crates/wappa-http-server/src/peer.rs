@@ -1,6 +1,10 @@
 //! Who is at the other end of a connection.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -8,6 +12,14 @@ use tokio_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 use wappa_net::{Bound, Held, Owner, Place};
 
 use crate::{patient::Unsent, server::Phase};
+
+/// What the connections of a server may hold together.
+pub(crate) struct Bounds {
+    /// In bodies.
+    pub(crate) bodies: Arc<Bound>,
+    /// In heads of requests that are not answered.
+    pub(crate) heads: Arc<Bound>,
+}
 
 /// What all requests of a connection have in common. It keeps the connection's place.
 pub(crate) struct Peer {
@@ -20,7 +32,18 @@ pub(crate) struct Peer {
     /// Whether the server goes on.
     pub(crate) phase: watch::Receiver<Phase>,
     bound: Arc<Bound>,
+    /// So many requests of it may be under way at once.
+    n_requests: usize,
+    /// How much their heads are together, and what they hold.
+    heads: Mutex<(usize, Held)>,
     _place: Place,
+}
+
+/// The head of a request of somebody, which is counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Head {
+    peer: Arc<Peer>,
+    n_bytes: usize,
 }
 
 /// How a connection is encrypted, in the words of Bento's metadata.
@@ -36,7 +59,8 @@ impl Peer {
         tls: Option<Encryption>,
         unsent: Unsent,
         phase: watch::Receiver<Phase>,
-        bound: Arc<Bound>,
+        bounds: &Bounds,
+        n_requests: usize,
         place: Place,
     ) -> Peer {
         // One who speaks the older protocol to a socket of both.
@@ -47,14 +71,33 @@ impl Peer {
             tls,
             unsent,
             phase,
-            bound,
+            bound: Arc::clone(&bounds.bodies),
+            n_requests,
+            heads: Mutex::new((0, bounds.heads.hold())),
             _place: place,
         }
     }
 
     /// What a body that is being received holds, which is one of this owner's.
     pub(crate) fn hold(&self, owner: Option<&Arc<Owner>>) -> Held {
-        owner.map_or_else(|| self.bound.hold(), |it| self.bound.hold_of(it))
+        owner.map_or_else(|| self.bound.hold(), |it| self.bound.hold_of(it)).one_of(self.n_requests)
+    }
+
+    /// One more head of so many bytes is kept. The error: there is no room for it.
+    pub(crate) fn keep_head(self: &Arc<Peer>, n_bytes: usize) -> Result<Head, ()> {
+        let (n_before, held) = &mut *self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        held.admit(*n_before + n_bytes).map_err(|_| ())?;
+        *n_before += n_bytes;
+        Ok(Head { peer: Arc::clone(self), n_bytes })
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        let (n_bytes, held) = &mut *self.peer.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        *n_bytes -= self.n_bytes;
+        // Less is never refused.
+        _ = held.admit(*n_bytes);
     }
 }
 

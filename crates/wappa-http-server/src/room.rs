@@ -40,6 +40,22 @@ const HEAD_BYTES_FREE: usize = 4 * 1024;
 /// Bodies that are no longer look to who reads like the begin of the next request.
 const BODY_BYTES_MIN: u64 = 8 * 1024;
 
+/// Nobody knows how long the body is.
+const UNKNOWN: u64 = u64::MAX;
+
+/// What comes next on a connection on which requests follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// A head, or a body that is no longer than one, or one behind it.
+    Head,
+    /// So much of a body, or a little less.
+    Body(u64),
+    /// Pieces of a body, and what follows it.
+    Pieces,
+    /// What is none of this server's.
+    Foreign,
+}
+
 /// The connections of a server. Cloning shares.
 #[derive(Clone)]
 pub(crate) struct Room(Arc<Shared>);
@@ -67,8 +83,8 @@ struct State {
     idle_since: AtomicU64,
     is_asked: AtomicBool,
     leave: Notify,
-    /// The request that began last has a body of some length.
-    has_body: AtomicBool,
+    /// What is to come of the body of the request that began last; [`UNKNOWN`]: nobody knows how much.
+    n_body_left: AtomicU64,
     /// Requests may follow each other before they are answered, one by one.
     is_pipelined: bool,
     /// Nobody is here any more, and what is read is somebody else's.
@@ -116,7 +132,7 @@ impl Room {
             idle_since: AtomicU64::new(millis_since(self.0.began)),
             is_asked: AtomicBool::new(false),
             leave: Notify::new(),
-            has_body: AtomicBool::new(false),
+            n_body_left: AtomicU64::new(0),
             is_pipelined,
             is_over: AtomicBool::new(false),
             n_head_bytes: AtomicUsize::new(0),
@@ -214,18 +230,46 @@ impl Drop for Seat {
 impl Uses {
     /// A request begins, with a body of so many bytes; `None`: nobody knows how many.
     pub(crate) fn begin(&self, n_body_bytes: Option<u64>) -> Using {
-        self.release();
-        self.0.has_body.store(n_body_bytes.is_none_or(|it| BODY_BYTES_MIN < it), Ordering::Relaxed);
+        if self.0.is_pipelined {
+            // Its head was all that was there. Where there are several at once, whoever reads them knows better.
+            self.release();
+        }
+        let n_left = n_body_bytes.map_or(UNKNOWN, |it| if BODY_BYTES_MIN < it { it } else { 0 });
+        self.0.n_body_left.store(n_left, Ordering::Relaxed);
         self.0.n_under_way.fetch_add(1, Ordering::Relaxed);
         self.0.n_begun.fetch_add(1, Ordering::Relaxed);
         Using(Arc::clone(&self.0))
     }
 
-    /// Whether what comes belongs to a body, or is none of this server's.
-    pub(crate) fn expects_body(&self) -> bool {
+    /// What comes next.
+    pub(crate) fn expected(&self) -> Expected {
         let state = &self.0;
-        let has_body = || !state.is_pipelined || state.has_body.load(Ordering::Relaxed);
-        0 < state.n_under_way.load(Ordering::Relaxed) && has_body() || state.is_over.load(Ordering::Relaxed)
+        if state.is_over.load(Ordering::Relaxed) {
+            return Expected::Foreign;
+        }
+        if state.n_under_way.load(Ordering::Relaxed) == 0 {
+            return Expected::Head;
+        }
+        match state.n_body_left.load(Ordering::Relaxed) {
+            0 => Expected::Head,
+            UNKNOWN => Expected::Pieces,
+            n_left => Expected::Body(n_left),
+        }
+    }
+
+    /// So much of the body has come.
+    pub(crate) fn came(&self, n_bytes: u64) {
+        let less = |it: u64| Some(it.saturating_sub(n_bytes));
+        _ = self.0.n_body_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// So much is there of heads that are not whole. `false`: there is no room for it.
+    pub(crate) fn hold_all(&self, n_bytes: usize) -> bool {
+        let n_before = self.0.n_head_bytes.load(Ordering::Relaxed);
+        if n_bytes < n_before {
+            self.release();
+        }
+        self.hold(n_bytes.saturating_sub(self.0.n_head_bytes.load(Ordering::Relaxed)))
     }
 
     /// So much has come of a head. `false`: there is no room for it.
@@ -365,14 +409,49 @@ mod tests {
         assert!(seat.uses().hold(2 * HEADS_BYTES_MAX));
         assert!(!seat.uses().hold(2 * HEAD_BYTES_FREE));
         // A body is bounded elsewhere, and what is read once the connection has become something else is none of ours.
-        assert!(!seat.uses().expects_body());
+        assert_eq!(seat.uses().expected(), Expected::Head);
         let uses = seat.uses().clone();
         let using = uses.begin(None);
-        assert!(uses.expects_body());
+        assert_eq!(uses.expected(), Expected::Pieces);
         drop(using);
-        assert!(!uses.expects_body());
+        assert_eq!(uses.expected(), Expected::Head);
         drop(seat);
-        assert!(uses.expects_body() && uses.hold(3 * HEADS_BYTES_MAX));
+        assert!(uses.expected() == Expected::Foreign && uses.hold(3 * HEADS_BYTES_MAX));
+        assert_eq!(charged(&room), (0, 0));
+    }
+
+    #[test]
+    fn what_follows_a_body_is_a_head() {
+        let room = Room::new(Logger::silent());
+        let seat = room.enter(true);
+        let uses = seat.uses();
+        let using = uses.begin(Some(10_000));
+        assert_eq!(uses.expected(), Expected::Body(10_000));
+        uses.came(9_000);
+        assert_eq!(uses.expected(), Expected::Body(1_000));
+        uses.came(1_000);
+        assert_eq!(uses.expected(), Expected::Head);
+        drop(using);
+        let using = uses.begin(Some(100));
+        assert_eq!(uses.expected(), Expected::Head);
+        drop(using);
+    }
+
+    #[test]
+    fn what_is_there_of_blocks_is_counted_beside_requests_that_are_under_way() {
+        let room = Room::new(Logger::silent());
+        let seat = room.enter(false);
+        let uses = seat.uses();
+        assert!(uses.hold_all(10_000));
+        let using = uses.begin(None);
+        assert_eq!(charged(&room), (10_000 - HEAD_BYTES_FREE, 0));
+        assert!(uses.hold_all(20_000));
+        assert_eq!(charged(&room), (20_000 - HEAD_BYTES_FREE, 0));
+        assert!(uses.hold_all(5_000));
+        assert_eq!(charged(&room), (5_000 - HEAD_BYTES_FREE, 0));
+        assert!(uses.hold_all(0) && !uses.hold_all(3 * HEADS_BYTES_MAX));
+        drop(using);
+        drop(seat);
         assert_eq!(charged(&room), (0, 0));
     }
 

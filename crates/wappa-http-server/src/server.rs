@@ -34,7 +34,7 @@ use crate::{
     heads::Heads,
     host,
     patient::{Patient, WRITE_PATIENCE},
-    peer::{Encryption, Peer},
+    peer::{Bounds, Encryption, Peer},
     room::Room,
     routes::{Asked, Found, Routes, unavailable},
     shares::Shares,
@@ -51,6 +51,12 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long the line and the headers of a request may be together.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What the heads of requests take together that are not answered yet. Each connection has its share of one half.
+const HEADS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a header takes beside its bytes.
+const HEADER_BYTES: usize = 64;
 
 /// How many requests of one connection may wait for their answers at once, in HTTP 2.
 const STREAMS_MAX: u32 = 128;
@@ -118,7 +124,7 @@ struct Shared {
     quiet: Quiet,
     /// For what is said of those who are turned away.
     turning_away: Quiet,
-    bound: Arc<Bound>,
+    bounds: Bounds,
     phase: watch::Receiver<Phase>,
     room: Room,
     shares: Shares,
@@ -135,7 +141,10 @@ impl Server {
         let shared = Shared {
             quiet: Quiet::new(setup.logger.clone()),
             turning_away: Quiet::new(setup.logger.clone()),
-            bound: Bound::new(max_bytes, places.limit()),
+            bounds: Bounds {
+                bodies: Bound::new(max_bytes, places.limit()),
+                heads: Bound::new(HEADS_BYTES_MAX, places.limit()),
+            },
             phase: receiver.clone(),
             room: Room::new(setup.logger.clone()),
             shares: Shares::new(places.limit()),
@@ -235,16 +244,19 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr,
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, WRITE_PATIENCE);
     let unsent = stream.unsent();
-    let new_peer = |tls| {
-        let (phase, bound) = (shared.phase.clone(), Arc::clone(&shared.bound));
-        Arc::new(Peer::new(address, tls, unsent, phase, bound, place))
+    let new_peer = |tls, n_requests| {
+        let phase = shared.phase.clone();
+        Arc::new(Peer::new(address, tls, unsent, phase, &shared.bounds, n_requests, place))
     };
     let Some(tls) = shared.setup.tls.clone() else {
-        let peer = new_peer(None);
+        let peer = new_peer(None, 1);
         return http1(shared, stream, peer).await;
     };
     // On the heap, since what most connections never do takes ten times the memory of what they do.
-    Box::pin(encrypted(Arc::clone(&shared), tls, stream, address, |tls| new_peer(Some(tls)))).await;
+    Box::pin(encrypted(Arc::clone(&shared), tls, stream, address, |tls, n_requests| {
+        new_peer(Some(tls), n_requests)
+    }))
+    .await;
 }
 
 /// Agrees on how a connection is encrypted and on its protocol, and serves it.
@@ -253,7 +265,7 @@ async fn encrypted(
     tls: TlsAcceptor,
     stream: Patient<TcpStream>,
     address: SocketAddr,
-    new_peer: impl FnOnce(Encryption) -> Arc<Peer>,
+    new_peer: impl FnOnce(Encryption, usize) -> Arc<Peer>,
 ) {
     let mut phase = shared.phase.clone();
     let handshake = tokio::select! {
@@ -265,7 +277,8 @@ async fn encrypted(
         Ok(Ok(stream)) => {
             let agreed = stream.get_ref().1;
             let is_http2 = agreed.alpn_protocol() == Some(b"h2");
-            let peer = new_peer(Encryption::of(agreed));
+            let n_requests = if is_http2 { STREAMS_MAX as usize } else { 1 };
+            let peer = new_peer(Encryption::of(agreed), n_requests);
             match is_http2 {
                 true => http2(shared, stream, peer).await,
                 false => http1(shared, stream, peer).await,
@@ -291,7 +304,7 @@ async fn http1(
     let idle_timeout = shared.setup.limits.idle_timeout;
     let seat = shared.room.enter(true);
     let uses = seat.uses().clone();
-    let stream = Heads::new(stream, uses.clone());
+    let stream = Heads::http1(stream, uses.clone());
     let answer = service_fn(move |request: Request<Incoming>| {
         let using = uses.begin(request.body().size_hint().exact());
         let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
@@ -325,7 +338,7 @@ async fn http2(
     let idle_timeout = shared.setup.limits.idle_timeout;
     let seat = shared.room.enter(false);
     let uses = seat.uses().clone();
-    let stream = Heads::new(stream, uses.clone());
+    let stream = Heads::http2(stream, uses.clone());
     let answer = service_fn(move |request: Request<Incoming>| {
         let using = uses.begin(request.body().size_hint().exact());
         let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
@@ -367,8 +380,30 @@ fn moved(mut place: String, query: Option<&str>) -> Answer {
     }
 }
 
+/// Turns somebody away who may come again.
+fn too_many(text: &'static str) -> Answer {
+    with(error(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// About what the line and the headers of a request take in memory.
+fn bytes_of_head(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
+    let headers = request.headers().iter();
+    headers.map(|(name, value)| HEADER_BYTES + name.as_str().len() + value.len()).sum::<usize>() + target
+}
+
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+    async fn answer(&self, mut request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        let Ok(head) = peer.keep_head(bytes_of_head(&request)) else {
+            let limit = HEADS_BYTES_MAX >> 20;
+            let text = format!(
+                "Heads of requests that wait for their answers take more than {limit}MiB: others are turned away"
+            );
+            self.turning_away.log(Level::Warn, &text);
+            return too_many("Too many requests at once");
+        };
+        // It goes wherever the head does.
+        request.extensions_mut().insert(Arc::new(head));
         if let Some(mistake) = host::mistake(&request) {
             return error(StatusCode::BAD_REQUEST, format!("400 Bad Request: {mistake}"));
         }
@@ -400,9 +435,7 @@ impl Shared {
             Ok(share) => share.map(Arc::new),
             Err(why) => {
                 self.turning_away.log(Level::Warn, &why);
-                let answer =
-                    error(StatusCode::SERVICE_UNAVAILABLE, "Too many requests to this stream at once");
-                return with(answer, RETRY_AFTER, HeaderValue::from_static("1"));
+                return too_many("Too many requests to this stream at once");
             }
         };
         let answer = handler.answer(Asked { request, path, vars, peer, share: share.clone() }).await;

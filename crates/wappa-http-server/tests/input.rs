@@ -235,8 +235,23 @@ fn a_path_that_is_not_simple_is_elsewhere() {
 
 #[test]
 fn heads_that_are_not_whole_have_a_bound_in_common() {
+    check_heads("");
+}
+
+#[test]
+fn heads_behind_a_body_that_are_not_whole_have_a_bound_in_common() {
+    let body = "x".repeat(9_000);
+    check_heads(&format!("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{body}"));
+    let size = body.len();
+    check_heads(&format!(
+        "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n"
+    ));
+}
+
+/// Strangers send this, and then a head that never ends.
+fn check_heads(before: &str) {
     let (running, port) = start("path: /p, idle_timeout: 1h", "output: {sync_response: {}}");
-    let head = format!("POST /p HTTP/1.1\r\nX-A: {}", "a".repeat(60 * 1024));
+    let head = format!("{before}POST /p HTTP/1.1\r\nX-A: {}", "a".repeat(60 * 1024));
     let strangers: Vec<Client> = (0..310)
         .map(|_| {
             let mut stranger = Client::new(port);
@@ -252,8 +267,10 @@ fn heads_that_are_not_whole_have_a_bound_in_common() {
     for _ in 0..3 {
         assert_eq!(ask(port, "POST", "/p", &large, "a").brief(), "200 a");
     }
-    let n_closed = strangers.iter().filter(|it| it.is_closed()).count();
-    assert!((1..200).contains(&n_closed), "{n_closed}");
+    if before.is_empty() {
+        let n_closed = strangers.iter().filter(|it| it.is_closed()).count();
+        assert!((1..200).contains(&n_closed), "{n_closed}");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ const OF_LEFT: usize = 3;
 #[derive(Debug)]
 pub struct Held {
     bound: Arc<Bound>,
+    share: usize,
     owner: Option<Arc<Owner>>,
     /// How much of the half that is for all.
     of_all: usize,
@@ -45,19 +46,27 @@ impl Bound {
 
     /// For a connection that holds nothing yet.
     pub fn hold(self: &Arc<Bound>) -> Held {
-        Held { bound: Arc::clone(self), owner: None, of_all: 0 }
+        Held { bound: Arc::clone(self), share: self.share, owner: None, of_all: 0 }
     }
 
     /// The same for one of this owner's.
     pub fn hold_of(self: &Arc<Bound>, owner: &Arc<Owner>) -> Held {
-        Held { bound: Arc::clone(self), owner: Some(Arc::clone(owner)), of_all: 0 }
+        let mut held = self.hold();
+        held.owner = Some(Arc::clone(owner));
+        held
     }
 }
 
 impl Held {
+    /// One of so many that a connection may have at once, which have its share together.
+    pub fn one_of(mut self, n: usize) -> Held {
+        self.share /= n.max(1);
+        self
+    }
+
     /// Whether the connection may hold so many bytes; if not, it holds what it did.
     pub fn admit(&mut self, n_bytes: usize) -> Result<(), String> {
-        let of_all = n_bytes.saturating_sub(self.bound.share);
+        let of_all = n_bytes.saturating_sub(self.share);
         if of_all <= self.of_all {
             self.give_back(self.of_all - of_all);
         } else {
@@ -106,6 +115,14 @@ mod tests {
         drop(one);
         assert_eq!(two.admit(50), Ok(()));
         assert!(two.admit(51).is_err());
+    }
+
+    #[test]
+    fn several_of_a_connection_have_its_share_together() {
+        let bound = Bound::new(80, 1);
+        let mut all: Vec<Held> = (0..4).map(|_| bound.hold().one_of(4)).collect();
+        assert!(all.iter_mut().all(|it| it.admit(20) == Ok(())));
+        assert!(all.iter_mut().all(|it| it.admit(21).is_err()));
     }
 
     #[test]
