@@ -36,6 +36,33 @@ fn each_request_has_the_next_batch() {
 }
 
 #[test]
+fn what_nobody_fetches_before_a_stop_is_told_so() {
+    let (running, _) = start(&numbers("unfetched", 3), "");
+    let tally = running.tally.clone();
+    wait_until("it waits for clients", || tally.totals().read == 3);
+    running.stop.drain();
+    running.stop.cut();
+    running.log.behind("Failed to send message to http_server: the stream was stopped");
+    running.join();
+}
+
+#[test]
+fn what_a_client_does_not_take_is_told_and_waits_for_the_next() {
+    let input = "{generate: {mapping: 'root = \"x\".repeat(65536)', interval: ''}}";
+    let (running, port) = start(input, "");
+    let mut client = Client::new(port);
+    client.write("GET /get/stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let tally = running.tally.clone();
+    wait_until("something comes", || 0 < tally.totals().written);
+    drop(client);
+    let told =
+        "Failed to send message to http_server: the connection ended before the client had taken all of it";
+    running.log.behind(told);
+    assert_eq!(ask(port, "GET", "/get", "", "").status, 200);
+    running.stop.abandon();
+}
+
+#[test]
 fn nothing_comes_in_time() {
     let config = "http: {enabled: false}\ninput: {generate: {mapping: root = 1, interval: 1h, count: 2}}\n\
                   output: {http_server: {address: '127.0.0.1:0', timeout: 1s}}";

@@ -47,6 +47,24 @@ fn lines_become_rows_and_rows_messages() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_is_told_with_the_way_out() {
+    let dir = TempDir::new();
+    let nowhere = dir.at("nowhere");
+    let unwritten = format!("file:{}?mode=rw", dir.at("missing"));
+    for (dsn, told) in [
+        (format!("{nowhere}/db"), format!("(14): there is no folder {nowhere}, and only the file is made")),
+        (dir.at("."), "(14): it is a folder".to_string()),
+        (unwritten, "(14): it is not there, and may not be made here".to_string()),
+    ] {
+        let running = start(&format!(
+            "input: {{ sql_raw: {{ driver: sqlite, dsn: {dsn:?}, query: SELECT 1 }} }}\noutput: {{ drop: {{}} }}\n"
+        ));
+        running.log.line_with(&format!("unable to open database file {told}"));
+        running.stop.cut();
+    }
+}
+
+#[test]
 fn a_row_that_is_refused_costs_one_message() {
     let dir = TempDir::new();
     let output = format!(

@@ -37,9 +37,13 @@ pub(crate) const COMPONENT: Component =
 ///
 /// # Delivery
 ///
-/// A message that fails is delivered again from memory, before anything new, until it arrives. The server is told nothing:
-/// what it had sent when the process ended, or the connection broke, is lost. A connection that is gone is made again at
-/// once, and then with a wait from 100 milliseconds to a second as long as nothing comes.
+/// A message that fails is delivered again from memory, before anything new, until it arrives. A connection that is gone is
+/// made again at once, and then with a wait from 100 milliseconds to a second as long as nothing comes.
+///
+/// The server is told nothing, and sends nothing again. At a stop what was read is seen through, as long as
+/// `shutdown_timeout` lets it; what the server had sent and nobody had read is lost, which is as much as the two systems keep
+/// of a connection, some megabytes where the pipeline was slower than the server. When the process is killed, what was in
+/// the pipeline is lost as well, and while there is no connection, whatever the server has to say.
 ///
 /// # Performance
 ///

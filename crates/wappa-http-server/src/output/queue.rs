@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
+use wappa_component::{WriteError, stopped};
 use wappa_net::Sending;
 
 /// What a client takes at once, about, in bytes.
@@ -37,8 +38,8 @@ impl Queue {
     pub(super) fn put(&self, sending: Sending) {
         let mut state = self.lock();
         if state.is_closed {
-            // It has failed.
-            return drop(sending);
+            drop(state);
+            return sending.answer(Err(WriteError::Failed(stopped())));
         }
         state.waiting.push_back(sending);
         drop(state);
@@ -52,7 +53,9 @@ impl Queue {
             state.is_closed = true;
             std::mem::take(&mut state.waiting)
         };
-        drop(waiting);
+        for sending in waiting {
+            sending.answer(Err(WriteError::Failed(stopped())));
+        }
         self.changed.notify_waiters();
     }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, interval_at, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
-use wappa_component::{Level, WriteError};
+use wappa_component::{Level, WriteError, stopped};
 use wappa_message::{Mark, Message};
 use wappa_net::{Quiet, Sending};
 
@@ -55,12 +55,38 @@ fn closed() -> Answer {
     error(StatusCode::SERVICE_UNAVAILABLE, "Server closed")
 }
 
-/// Answers for these once what was written is sent.
-fn answers(sendings: Vec<Sending>) -> Sent {
-    Box::new(move || sendings.into_iter().for_each(|it| it.answer(Ok(()))))
+/// What is on its way to a client. It has failed where it never comes there.
+struct OnItsWay {
+    sendings: Vec<Sending>,
+    queue: Arc<Queue>,
+}
+
+impl OnItsWay {
+    fn sent(mut self) {
+        std::mem::take(&mut self.sendings).into_iter().for_each(|it| it.answer(Ok(())));
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let is_stopped = self.queue.is_closed();
+        for sending in std::mem::take(&mut self.sendings) {
+            let reason = match is_stopped {
+                true => stopped(),
+                false => Mark::new("the connection ended before the client had taken all of it"),
+            };
+            sending.answer(Err(WriteError::Failed(reason)));
+        }
+    }
 }
 
 impl Serving {
+    /// Answers for these once what was written is sent.
+    fn answers(&self, sendings: Vec<Sending>) -> Sent {
+        let on_its_way = OnItsWay { sendings, queue: Arc::clone(&self.queue) };
+        Box::new(move || on_its_way.sent())
+    }
+
     fn is_allowed(&self, asked: &Asked) -> bool {
         self.allowed_verbs.iter().any(|it| it == asked.request.method().as_str())
     }
@@ -89,7 +115,7 @@ impl Serving {
         };
         let Content::Whole(body) = answer.body() else { return answer };
         // Sent as one piece, so that it is known when it was.
-        let piece = Piece { bytes: body.clone(), sent: answers(vec![sending]) };
+        let piece = Piece { bytes: body.clone(), sent: self.answers(vec![sending]) };
         let unsent = asked.peer.unsent.clone();
         answer.map(|_| Content::Pieces(Box::new(One { piece: Some(piece), unsent })))
     }
@@ -154,7 +180,7 @@ impl Serving {
                 }
             }
             // Where nobody takes it any more, it is dropped, and has failed.
-            if tx.send(Piece { bytes: bytes.freeze(), sent: answers(sendings) }).await.is_err() {
+            if tx.send(Piece { bytes: bytes.freeze(), sent: self.answers(sendings) }).await.is_err() {
                 return;
             }
         }

@@ -1,8 +1,12 @@
 //! Connections to SQLite.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fs::File,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::StreamExt;
@@ -44,13 +48,38 @@ impl Drop for Unwanted {
     }
 }
 
+/// How what is said of a file ends that cannot be opened.
+const CANNOT_OPEN: &str = "(14)";
+
+/// What may be done about a file that cannot be opened, which SQLite does not say.
+fn way_out(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.exists() => {
+            Some(format!("there is no folder {}, and only the file is made", folder.display()))
+        }
+        _ if path.is_dir() => Some("it is a folder".to_string()),
+        _ if !path.exists() => Some("it is not there, and may not be made here".to_string()),
+        _ => match File::open(path) {
+            Err(err) => Some(wappa_component::cause(&err)),
+            Ok(_) => None,
+        },
+    }
+}
+
 fn failed(err: sqlx::Error) -> Failed {
     Failed::of(Driver::Sqlite, err)
 }
 
 impl Connection {
     pub(super) async fn connect(target: &SqliteTarget) -> Result<Connection, Failed> {
-        let mut inner = target.options.connect().await.map_err(failed)?;
+        let mut inner = target.options.connect().await.map_err(|err| {
+            let failed = failed(err);
+            let way_out =
+                if failed.text.ends_with(CANNOT_OPEN) { way_out(Path::new(&target.name)) } else { None };
+            let text = way_out.map_or_else(|| failed.text.clone(), |it| format!("{}: {it}", failed.text));
+            Failed { text, ..failed }
+        })?;
         let is_unwanted = Arc::new(AtomicBool::new(false));
         let looked_at = Arc::clone(&is_unwanted);
         let mut handle = inner.lock_handle().await.map_err(failed)?;

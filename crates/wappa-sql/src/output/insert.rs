@@ -3,6 +3,7 @@
 use wappa_component::{
     BuildError, BuildOutput, Component, ConnectError, Context, Logger, Output, WriteError,
     batching::{PolicyConfig, batched},
+    stopped,
 };
 use wappa_message::{Mark, Message, Value};
 use wappa_net::{Client, Limit, Sending, in_flight};
@@ -114,6 +115,13 @@ pub(super) struct Ready {
     /// Each with the place of its message.
     pub(super) rows: Vec<(usize, Vec<Value>)>,
     failures: Vec<(usize, Mark)>,
+}
+
+impl Ready {
+    /// Nobody writes them any more.
+    pub(super) fn give_up(self) {
+        self.sending.answer(Err(WriteError::Failed(stopped())));
+    }
 }
 
 impl Client for Inserting {

@@ -46,7 +46,7 @@ impl Queue {
     /// Lets go of everything that waits, which has failed.
     pub(super) fn clear(&self) {
         let waiting = std::mem::take(&mut *self.lock());
-        drop(waiting);
+        waiting.into_iter().for_each(Ready::give_up);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Ready>> {
