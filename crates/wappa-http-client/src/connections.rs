@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use http::{
-    Method, Request, Response,
+    HeaderValue, Method, Request, Response,
     header::{
         CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, PROXY_AUTHORIZATION,
         TRANSFER_ENCODING,
@@ -76,6 +76,10 @@ impl Connections {
         let mut request = Request::new(Full::new(outgoing.body.clone()));
         *request.method_mut() = outgoing.method.clone();
         *request.headers_mut() = outgoing.headers.clone();
+        // The client says of no body how long it is, and there are servers that want to know where one could be.
+        if outgoing.body.is_empty() && matches!(outgoing.method, Method::POST | Method::PUT | Method::PATCH) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         if let Some(value) = self.dialer.proxy_authorization(&uri) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, value);
         }

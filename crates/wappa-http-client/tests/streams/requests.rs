@@ -40,6 +40,15 @@ fn lines_of_a_file_are_sent() {
 }
 
 #[test]
+fn an_empty_body_says_so_where_there_could_be_one() {
+    for (verb, length) in [("POST", "0"), ("PUT", "0"), ("PATCH", "0"), ("GET", ""), ("DELETE", "")] {
+        let server = Server::start(|_| answer(200, ""));
+        process(&["a"], &format!("url: {:?}, verb: {verb}, payload: ''", server.url("/")), "");
+        assert_eq!(server.seen()[0].header("content-length"), length, "{verb}");
+    }
+}
+
+#[test]
 fn an_answer_takes_the_place_of_the_content() {
     let server = Server::start(|seen| answer(201, seen.body.to_uppercase()));
     let (out, _) = process(&["a", "b"], &format!("url: {:?}", server.url("/")), "");
