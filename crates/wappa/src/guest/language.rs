@@ -58,8 +58,8 @@ pub(super) struct Facts {
     pub(super) manifest: &'static str,
     /// Where code and tests are, for the README.
     pub(super) places: &'static str,
-    /// What has to be done once, before anything else.
-    pub(super) prepare: Option<&'static str>,
+    /// What has to be done once, before anything else, and what is in the project then.
+    pub(super) prepare: Option<(&'static str, &'static str)>,
     pub(super) test: &'static str,
     pub(super) build: &'static str,
     /// Where the module is after the build, of a project of this name; names have `_` for `-` where the language wants it.
@@ -223,7 +223,7 @@ const JAVASCRIPT: Facts = Facts {
     component_files: &[],
     manifest: "package.json",
     places: "The code is in `src/guest.js`, its test in `test/guest.test.js`.",
-    prepare: Some("npm install"),
+    prepare: Some(("npm install", "node_modules")),
     test: "npm test",
     build: "npm run build",
     module: "build/{name}.wasm",

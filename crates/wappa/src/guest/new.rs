@@ -10,7 +10,10 @@ use std::{
 
 use clap::Args;
 
-use super::language::{self, Facts, Kinds, Language};
+use super::{
+    language::{self, Facts, Kinds, Language},
+    toolchain,
+};
 
 const NAME_BYTES_MAX: usize = 64;
 
@@ -130,7 +133,7 @@ impl Plan {
             false => ("", "COMPONENT :=\n"),
         };
         let kind = if self.is_component { "a WebAssembly component" } else { "a WebAssembly module" };
-        let prepare = facts.prepare.map(|it| format!("Prepare it once:\n\n```sh\n{it}\n```\n\n"));
+        let prepare = facts.prepare.map(|(it, _)| format!("Prepare it once:\n\n```sh\n{it}\n```\n\n"));
         [
             ("name", self.name.clone()),
             ("language", facts.name.to_string()),
@@ -161,15 +164,15 @@ impl Plan {
     /// What to do next, and what is missing for it.
     fn farewell(&self, path: &Path) -> String {
         let facts = self.facts();
-        let prepare = facts.prepare.map(|it| format!("  {it}\n")).unwrap_or_default();
+        let prepare = facts.prepare.map(|(it, _)| format!("  {it}\n")).unwrap_or_default();
         let mut text = format!(
             "made {}, a guest in {}\n\n  cd {}\n{prepare}  {}\n  {}\n  echo ann | wappa call {}\n\n\
              README.md says more\n",
             path.display(),
             facts.name,
             quoted(path),
-            facts.test,
-            self.build(),
+            toolchain::as_here(self.language, facts.test),
+            toolchain::as_here(self.language, &self.build()),
             self.module(),
         );
         if let Some(missing) = (facts.missing)() {

@@ -72,7 +72,7 @@ impl Project {
                 "npm run --silent build".to_string()
             }
             Build::Language(Language::Python) => self.python_command(),
-            Build::Language(Language::Zig) => zig_command(),
+            Build::Language(Language::Zig) => toolchain::as_here(Language::Zig, "zig build"),
             Build::Language(Language::Kotlin) => "mvn -q -B exec:exec@wasm".to_string(),
         }
     }
@@ -142,10 +142,8 @@ impl Project {
         // Only cargo's answer is for this program; what others say is for the user.
         command.stdout(if is_read { Stdio::piped() } else { Stdio::from(io::stderr()) });
         let hint = || {
-            language
-                .and_then(|it| (it.facts().missing)())
-                .map(|it| format!("\nhint: {it}"))
-                .unwrap_or_default()
+            let missing = language.and_then(|it| (it.facts().missing)().or_else(|| self.unprepared(it)));
+            missing.map(|it| format!("\nhint: {it}")).unwrap_or_default()
         };
         let ended = command
             .spawn()
@@ -155,6 +153,13 @@ impl Project {
             true => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
             false => Err(format!("the build failed ({}){}", ended.status, hint())),
         }
+    }
+
+    /// What was to be done once, and is not.
+    fn unprepared(&self, language: Language) -> Option<String> {
+        let (command, makes) = language.facts().prepare?;
+        let is_done = self.dir.join(makes).is_dir();
+        (!is_done).then(|| format!("what builds it is not installed: `{command}`"))
     }
 
     /// The name of the module of a project in Go: that of its Go module.
@@ -172,12 +177,6 @@ impl Project {
         found.sort();
         one_of(found, "made no `.wasm` file below the project")
     }
-}
-
-/// With the zig that is here; where there is none, running it says so.
-fn zig_command() -> String {
-    let (program, first) = toolchain::zig().unwrap_or(("zig", &[]));
-    [&[program], first, &["build"]].concat().join(" ")
 }
 
 /// The language of a project, by its manifest.

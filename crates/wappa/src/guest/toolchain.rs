@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::language::Language;
 use crate::environment::Environment;
 
 pub(super) fn missing_rust() -> Option<String> {
@@ -130,10 +131,19 @@ pub(super) fn zig() -> Option<(&'static str, &'static [&'static str])> {
     ways.into_iter().find(|(program, first)| answer(program, &[first, &["version"][..]].concat()).is_some())
 }
 
+/// A command of a language, as it is typed on this machine.
+pub(super) fn as_here(language: Language, command: &str) -> String {
+    match (language, command.strip_prefix("zig ").zip(zig())) {
+        (Language::Zig, Some((rest, (program, first)))) => [&[program], first, &[rest]].concat().join(" "),
+        _ => command.to_string(),
+    }
+}
+
 pub(super) fn missing_zig() -> Option<String> {
     let Some((program, first)) = zig() else {
         return Some(
-            "zig is missing: `pip install ziglang`, or see https://ziglang.org/download".to_string(),
+            "zig is missing: `pip install ziglang`, whose name is `python3 -m ziglang`, or see https://ziglang.org/download"
+                .to_string(),
         );
     };
     let version = answer(program, &[first, &["version"][..]].concat()).unwrap_or_default();

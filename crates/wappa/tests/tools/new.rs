@@ -354,6 +354,8 @@ fn a_project_in_assemblyscript() {
     }
     let program = project("as-greeter", &["--lang", "assemblyscript"]);
     let dir = program.dir().join("as-greeter");
+    let text = run(&dir, "! wappa dev --once", &[]);
+    assert!(text.contains("hint: what builds it is not installed: `npm install`"), "{text}");
     // What `npm install` does with a network.
     let install = format!(
         "mkdir node_modules && ln -s '{modules}/assemblyscript' '{modules}/binaryen' '{modules}/long' node_modules && \

@@ -76,7 +76,8 @@ def _componentize_py() -> list[str]:
     beside = Path(sys.executable).parent / "componentize-py"
     found = str(beside) if beside.is_file() else shutil.which("componentize-py")
     if found is None:
-        raise BuildError("componentize-py is missing: pip install componentize-py")
+        way = "python3 -m venv .venv && . .venv/bin/activate && pip install componentize-py"
+        raise BuildError(f"componentize-py is missing: {way}")
     return [found]
 
 
