@@ -84,8 +84,7 @@ impl Module {
         let cached = engine.cache().and_then(|it| Loaded::from_cache(engine, it, digest));
         let loaded = cached.map_or_else(|| Loaded::compile(engine, digest, file), Ok)?;
         // What was compiled is valid, and was found small enough before; what was kept may be from before there was a limit.
-        let footprint =
-            Footprint::of(file).map_err(|why| ModuleError::Unfit(format!("the component {why}")))?;
+        let footprint = Footprint::of(file).map_err(|why| ModuleError::Unfit(format!("the module {why}")))?;
         let loaded = Arc::new(Loaded { footprint, ..loaded });
         *place = Arc::downgrade(&loaded);
         Ok(Module { loaded })

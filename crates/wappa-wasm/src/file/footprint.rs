@@ -9,7 +9,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    ComponentTypeRef, ElementItems, Encoding, Instance, Parser, Payload,
+    ComponentTypeRef, CompositeInnerType, ElementItems, Encoding, Instance, Parser, Payload,
 };
 
 use super::format;
@@ -24,6 +24,13 @@ const COMPONENTS_MAX: usize = 5000;
 /// Things that a component defines or names and that are kept here, in units that a name of usual length fits into.
 /// Toolchains make hundreds.
 const ITEMS_MAX: usize = 100_000;
+
+/// Types of a module or a component with all that is in it, in units of one with a few fields. The engine keeps a kilobyte
+/// of each for as long as the module is loaded, whoever has the limit for its instances. Kotlin makes thousands.
+const TYPES_MAX: usize = 200_000;
+
+/// The fields, parameters and results of a type that one unit covers.
+const TYPE_FIELDS: usize = 16;
 
 /// So many of them are looked at while instantiating is played through, which sees some again and again.
 const STEPS_MAX: usize = 1_000_000;
@@ -79,6 +86,9 @@ impl Footprint {
         match read(wasm) {
             Ok(Some(Found::Module(bytes))) => Ok(Footprint { bytes, instances: 1 }),
             Ok(Some(Found::Component(definition))) => Play::run(&definition),
+            Ok(Some(Found::TooManyTypes)) => Err(format!(
+                "defines more than {TYPES_MAX} types ({TYPE_FIELDS} fields or parameters of one count as another)"
+            )),
             Ok(None) => Err(format!("defines more than {ITEMS_MAX} things")),
             Err(_) => Ok(Footprint::default()),
         }
@@ -90,6 +100,7 @@ enum Found {
     /// A core module: what an instance of it costs.
     Module(u64),
     Component(Rc<Definition>),
+    TooManyTypes,
 }
 
 /// What a component does when it is instantiated, in its order. Types, functions and values cost nothing here.
@@ -177,6 +188,7 @@ impl Counts {
 fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
     let mut open: Vec<Open> = Vec::new();
     let mut n_items = 0;
+    let mut n_types = 0;
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload?;
         if let Payload::Version { encoding, .. } = payload {
@@ -185,6 +197,10 @@ fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
                 Encoding::Component => Open::Component(Definition::default()),
             });
             continue;
+        }
+        n_types += types(&payload, TYPES_MAX - n_types)?;
+        if TYPES_MAX <= n_types {
+            return Ok(Some(Found::TooManyTypes));
         }
         if let Payload::End(_) = payload {
             let found = match open.pop() {
@@ -199,6 +215,7 @@ fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
                     actions.push(match found {
                         Found::Module(bytes) => Action::Module(bytes),
                         Found::Component(definition) => Action::Component(definition),
+                        Found::TooManyTypes => return Ok(Some(found)),
                     });
                 }
                 Some(Open::Module(_)) => {}
@@ -219,6 +236,35 @@ fn read(wasm: &[u8]) -> Result<Option<Found>, BinaryReaderError> {
         }
     }
     Ok(Some(Found::Module(0)))
+}
+
+/// The types of a section in their units, no more than so many.
+fn types(payload: &Payload<'_>, n_max: usize) -> Result<usize, BinaryReaderError> {
+    let mut n = 0;
+    match payload {
+        Payload::TypeSection(section) => {
+            for group in section.clone() {
+                for ty in group?.types() {
+                    n += 1 + fields(&ty.composite_type.inner) / TYPE_FIELDS;
+                }
+                if n_max <= n {
+                    break;
+                }
+            }
+        }
+        Payload::CoreTypeSection(section) => n = section.count() as usize,
+        Payload::ComponentTypeSection(section) => n = section.count() as usize,
+        _ => {}
+    }
+    Ok(n.min(n_max))
+}
+
+fn fields(it: &CompositeInnerType) -> usize {
+    match it {
+        CompositeInnerType::Func(it) => it.params().len() + it.results().len(),
+        CompositeInnerType::Struct(it) => it.fields.len(),
+        CompositeInnerType::Array(_) | CompositeInnerType::Cont(_) => 1,
+    }
 }
 
 fn count(counts: &mut Counts, payload: Payload<'_>) -> Result<(), BinaryReaderError> {
@@ -500,6 +546,45 @@ mod tests {
         );
         // Whoever validates says it.
         assert_eq!(footprint("(module"), Ok((0, 0)));
+    }
+
+    fn leb(mut n: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while 0x7f < n {
+            out.push(0x80 | (n & 0x7f) as u8);
+            n >>= 7;
+        }
+        out.push(n as u8);
+        out
+    }
+
+    /// A module of nothing but types; as text they would take the test a minute.
+    fn with_types(n: usize, types: &[u8]) -> Vec<u8> {
+        let content = [&leb(n), types].concat();
+        [b"\0asm\x01\0\0\0\x01".as_slice(), &leb(content.len()), &content].concat()
+    }
+
+    #[test]
+    fn types() {
+        let function = |n: usize| [&[0x60], &*leb(n), &vec![0x7f; n], &[0]].concat();
+        let structure = |n: usize| [&[0x5f], &*leb(n), &[0x7e, 0].repeat(n)].concat();
+        let group = [&[0x4e], &*leb(200_000), &structure(0).repeat(200_000)].concat();
+        let told = "defines more than 200000 types (16 fields or parameters of one count as another)";
+        for (module, is_small) in [
+            (with_types(199_999, &function(0).repeat(199_999)), true),
+            (with_types(200_000, &function(0).repeat(200_000)), false),
+            (with_types(1, &group), false),
+            (with_types(300, &structure(9_999).repeat(300)), true),
+            (with_types(400, &structure(9_999).repeat(400)), false),
+            (with_types(3_500, &function(999).repeat(3_500)), false),
+        ] {
+            let counted = Footprint::of_binary(&module).map(|it| it.bytes);
+            assert_eq!(counted, if is_small { Ok(INSTANCE_BYTES) } else { Err(told.into()) });
+            // Inside of a component.
+            let outer = [b"\0asm\x0d\0\x01\0\x01".as_slice(), &leb(module.len()), &module].concat();
+            let counted = Footprint::of_binary(&outer).map(|it| it.bytes);
+            assert_eq!(counted, if is_small { Ok(0) } else { Err(told.into()) });
+        }
     }
 
     #[test]

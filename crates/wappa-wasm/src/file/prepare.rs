@@ -32,7 +32,7 @@ pub(crate) fn prepare(file: &[u8]) -> Result<Cow<'_, [u8]>, String> {
         },
     };
     // First, since it costs the least.
-    Footprint::of_binary(&wasm).map_err(|why| format!("the component {why}"))?;
+    Footprint::of_binary(&wasm).map_err(|why| format!("the module {why}"))?;
     validate(&wasm)?;
     Ok(wasm)
 }

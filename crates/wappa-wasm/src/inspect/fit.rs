@@ -129,11 +129,12 @@ fn check_shape(verb: &str, it: &Extern, function: &Function, known: &Known, prob
 /// Everything that is imported is there.
 fn check_imports(component: &Component, problems: &mut Vec<Problem>) {
     let mut unknown: Vec<(&str, Vec<&Extern>)> = Vec::new();
+    let mut n_more = 0;
     for it in &component.imports {
         let Some(name) = InterfaceName::parse(&it.name) else {
             // A type is another name for what an interface brings.
             if it.item != Item::Type {
-                unknown.push(("", vec![it]));
+                n_more += add(&mut unknown, "", it);
             }
             continue;
         };
@@ -155,10 +156,7 @@ fn check_imports(component: &Component, problems: &mut Vec<Problem>) {
                 problems.push(error(text, Some(hint)));
             }
         } else {
-            match unknown.iter_mut().find(|(package, _)| *package == name.package) {
-                Some((_, imports)) => imports.push(it),
-                None => unknown.push((name.package, vec![it])),
-            }
+            n_more += add(&mut unknown, name.package, it);
         }
     }
     for (package, imports) in unknown {
@@ -166,6 +164,23 @@ fn check_imports(component: &Component, problems: &mut Vec<Problem>) {
         problems
             .push(error(format!("imports {names}, which nobody provides"), Some(hint_for_package(package))));
     }
+    if 0 < n_more {
+        problems.push(error(format!("imports {n_more} more of other packages, which nobody provides"), None));
+    }
+}
+
+/// What nobody provides is told package by package, of so many.
+const PACKAGES_MAX: usize = 20;
+
+/// Puts an import to those of its package. How many have no place there: 0 or 1.
+fn add<'a>(unknown: &mut Vec<(&'a str, Vec<&'a Extern>)>, package: &'a str, it: &'a Extern) -> usize {
+    let is_full = PACKAGES_MAX <= unknown.len();
+    match unknown.iter_mut().find(|(known, _)| *known == package) {
+        Some((_, imports)) => imports.push(it),
+        None if is_full => return 1,
+        None => unknown.push((package, vec![it])),
+    }
+    0
 }
 
 /// An interface of our package that is imported.

@@ -61,6 +61,9 @@ const ELEMENT_BYTES: u64 = 8;
 /// looks at each element, which takes tens of milliseconds for so many. The largest programs have a tenth of that.
 pub(crate) const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
 
+/// How many problems are told. They reach logs, and a module can have as many as it has imports.
+const PROBLEMS_MAX: usize = 50;
+
 /// How many imports of one unknown module are named; wasm-bindgen makes dozens.
 pub(super) const NAMED_MAX: usize = 5;
 
@@ -99,6 +102,15 @@ impl Inspection {
             self.check_hooks(&mut problems);
         }
         self.check_features(&mut problems);
+        if PROBLEMS_MAX < problems.len() {
+            let more = problems.split_off(PROBLEMS_MAX);
+            let severity = more.iter().map(|it| it.severity).max().unwrap_or(Severity::Warning);
+            problems.push(Problem {
+                severity,
+                text: format!("has {} problems more", more.len()),
+                hint: None,
+            });
+        }
         problems
     }
 

@@ -628,7 +628,7 @@ fn core_instances_are_bounded() {
         many = with_instances(&many, &empty, 100);
     }
     expect![[r#"
-        the component makes more than 200 core instances
+        the module makes more than 200 core instances
     "#]]
     .assert_eq(&crate::harness::check_binary(&many, &["ok"], small));
 }
@@ -654,5 +654,5 @@ fn what_the_host_keeps_for_an_instance_is_bounded() {
         inner = format!("(component $c{level} {inner} {below})");
     }
     let told = refused(&format!("(component {inner} (instance (instantiate $c6)))"));
-    assert_eq!(told, Err("the component makes more than 200 core instances".into()));
+    assert_eq!(told, Err("the module makes more than 200 core instances".into()));
 }

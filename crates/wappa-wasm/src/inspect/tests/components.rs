@@ -292,6 +292,33 @@ fn imports_of_components() {
     );
 }
 
+/// A component can import as much as its author likes, and what is said of it reaches logs.
+#[test]
+fn imports_without_end() {
+    let told = |imports: String| {
+        let inspection = Inspection::of(component(&imports).as_bytes()).expect("it is a component");
+        let problems = inspection.problems("process", &Limits::default());
+        let [first, .., last] = problems.as_slice() else { panic!("{problems:?}") };
+        format!("{} problems\n{}\n{}\n", problems.len(), first.text, last.text)
+    };
+    let names: String = (0..3_000).map(|it| format!("(import \"a{it}\" (func))")).collect();
+    let packages: String = (0..900).map(|it| format!("(import \"a{it}:b/c\" (instance))")).collect();
+    let inner: String = (0..3_000).map(|it| format!("(export \"f{it}\" (func))")).collect();
+    let functions = format!("(import \"wappa:processor/metrics@1.0.0\" (instance {inner}))");
+    expect![[r#"
+        2 problems
+        exports no `wappa:processor/transform`, and nothing else
+        imports `a0`, `a1`, `a2`, `a3`, `a4` and 2995 more, which nobody provides
+        22 problems
+        exports no `wappa:processor/transform`, and nothing else
+        imports 880 more of other packages, which nobody provides
+        51 problems
+        exports no `wappa:processor/transform`, and nothing else
+        has 2951 problems more
+    "#]]
+    .assert_eq(&[names, packages, functions].map(told).concat());
+}
+
 #[test]
 fn asynchronous_components() {
     let wat = component(
