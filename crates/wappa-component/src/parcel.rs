@@ -389,7 +389,9 @@ impl Parcel {
                 slices.contexts().map(|(idx, it)| (idx, idx as u32, Arc::clone(it))).collect()
             }
             Content::Part(part) => {
-                part.contexts().map(|(idx, it)| (idx, part.origin(idx), Arc::clone(it))).collect()
+                let mut all = Vec::new();
+                part.each_context(|idx, it| all.push((idx, part.origin(idx), Arc::clone(it))));
+                all
             }
             Content::Stretches(stretches, _) => {
                 let (mut all, mut first) = (Vec::new(), 0);
@@ -731,7 +733,11 @@ mod tests {
             opened.ack.delivered();
             marked(opened.part.messages())
         };
-        let indices = |part: &Part| part.contexts().map(|(idx, _)| idx).collect::<Vec<_>>();
+        let indices = |part: &Part| {
+            let mut all = Vec::new();
+            part.each_context(|idx, _| all.push(idx));
+            all
+        };
         assert_eq!(parcel().contexts().iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), [(2, 2), (5, 5)]);
         assert_eq!(answered(parcel().open()), "abc!def!gh");
         // Cut into pieces, which nobody has looked at yet.

@@ -201,13 +201,13 @@ impl Part {
         self.messages.slices()
     }
 
-    /// Those messages that have a context, by index and in order. No messages are made for that.
-    pub fn contexts(&self) -> impl Iterator<Item = (usize, &Arc<Context>)> {
-        let (of_slices, of_messages) = match self.slices() {
-            Some(slices) => (Some(slices.contexts()), None),
-            None => (None, Some(contexts_of(self.messages()))),
-        };
-        of_slices.into_iter().flatten().chain(of_messages.into_iter().flatten())
+    /// Shows those messages that have a context, by index and in order. No messages are made for that.
+    #[inline]
+    pub fn each_context<'a>(&'a self, mut see: impl FnMut(usize, &'a Arc<Context>)) {
+        match self.slices() {
+            Some(slices) => slices.contexts().for_each(|(idx, context)| see(idx, context)),
+            None => contexts_of(self.messages()).for_each(|(idx, context)| see(idx, context)),
+        }
     }
 
     /// The origin of a message.

@@ -63,8 +63,8 @@ pub struct SpanData {
     pub is_failed: bool,
     /// The span that this one is below is of another process.
     pub is_entry: bool,
-    /// The trace and the span that it is linked to.
-    pub link: Option<(u128, u64)>,
+    /// The trace and the span that it is linked to; seldom, so apart.
+    pub link: Option<Box<(u128, u64)>>,
     /// How many messages were worked on together, this one among them.
     pub n_together: usize,
 }
@@ -105,7 +105,7 @@ pub struct OpenSpan {
     parent_id: u64,
     of: Arc<SpanOf>,
     began_ns: u64,
-    link: Option<(u128, u64)>,
+    link: Option<Box<(u128, u64)>>,
     is_entry: bool,
 }
 
@@ -130,8 +130,16 @@ pub fn traced(message: &Message) -> Option<&Arc<Context>> {
 }
 
 /// Those messages of a part that are traced, by index and in order, with their contexts and spans: of so many spans are told.
-pub fn traced_of(part: &Part) -> impl Iterator<Item = (usize, &Arc<Context>, &Span)> {
-    part.contexts().filter_map(|(idx, context)| Some((idx, context, span_of(context)?))).take(TOGETHER_MAX)
+pub fn traced_of(part: &Part) -> Vec<(usize, &Arc<Context>, &Span)> {
+    let mut traced = Vec::new();
+    part.each_context(|idx, context| {
+        if let Some(span) = span_of(context)
+            && traced.len() < TOGETHER_MAX
+        {
+            traced.push((idx, context, span));
+        }
+    });
+    traced
 }
 
 /// Now, in nanoseconds of Unix time.

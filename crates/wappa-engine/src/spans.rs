@@ -13,7 +13,7 @@ use wappa_component::{
     Outline, Part, WriteError,
     tracer::{OpenSpan, SpanPlace, traced, traced_of, unix_ns},
 };
-use wappa_message::{Context, Mark, Source};
+use wappa_message::{Context, Mark, Source, Span};
 
 /// Spans of messages that were read, until they are answered.
 pub(crate) struct Unanswered {
@@ -90,7 +90,7 @@ impl ProcessorSpans {
                 .then(|| Arc::new(Context { span: Some(open.span.clone()), ..Context::clone(context) }));
             Begun { idx, open, context: Arc::clone(context), within }
         };
-        let begun: Vec<Begun> = traced_of(part).map(begin).collect();
+        let begun: Vec<Begun> = traced_of(part).into_iter().map(begin).collect();
         if self.is_parent && !begun.is_empty() {
             let messages = part.messages_mut();
             for Begun { idx, within, .. } in &begun {
@@ -140,9 +140,22 @@ impl ProcessorSpans {
     }
 }
 
-/// Tells of the messages that were given to an output, of which so much time came to this.
+/// An output's spans, of messages that were answered, of which so much time came to this.
+pub(crate) fn written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
+    let traced = traced_of(part);
+    if !traced.is_empty() {
+        tell_written(place, &traced, part.n_messages(), took_ns, result);
+    }
+}
+
 #[cold]
-fn tell_written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
+fn tell_written(
+    place: &SpanPlace,
+    traced: &[(usize, &Arc<Context>, &Span)],
+    n_together: usize,
+    took_ns: u64,
+    result: &Result<(), WriteError>,
+) {
     let ended_ns = unix_ns();
     let is_failed = |idx: usize| match result {
         Ok(()) => false,
@@ -151,16 +164,9 @@ fn tell_written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<()
         }
         Err(_) => true,
     };
-    let spans = traced_of(part).map(|(idx, _, span)| {
+    let spans = traced.iter().map(|(idx, _, span)| {
         let open = place.child_since(span, ended_ns.saturating_sub(took_ns));
-        open.end(ended_ns, is_failed(idx), part.n_messages())
+        open.end(ended_ns, is_failed(*idx), n_together)
     });
     place.give(spans.collect());
-}
-
-/// An output's spans, of messages that were answered.
-pub(crate) fn written(place: &SpanPlace, part: &Part, took_ns: u64, result: &Result<(), WriteError>) {
-    if traced_of(part).next().is_some() {
-        tell_written(place, part, took_ns, result);
-    }
 }

@@ -51,8 +51,7 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
 /// # Performance
 ///
 /// A message that is not sampled costs nothing but a look whether it is. One that is has a span made for each component, which is
-/// encoded and sent on a thread of its own. In a stream without processors, which makes no messages otherwise, all of those are
-/// made that are read together with one that is sampled. `cargo bench -p wappa --bench traced` says what that comes to.
+/// encoded and sent on a thread of its own. `cargo bench -p wappa --bench traced` says what that comes to.
 ///
 /// # Pitfalls
 ///

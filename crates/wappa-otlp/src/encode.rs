@@ -19,7 +19,10 @@ const KNOWS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 /// About so many bytes have a span and what is around it.
-const SPAN_BYTES: usize = 160;
+const SPAN_BYTES: usize = 192;
+
+/// The beginning of a message with a short number has no more: the number and the length.
+const BEGIN_BYTES_MAX: usize = 11;
 
 /// What all requests to a collector have in common.
 #[derive(Clone, Debug)]
@@ -57,24 +60,31 @@ impl Encoder {
 
     /// The request that has these spans: an `ExportTraceServiceRequest`.
     pub(crate) fn request(&self, spans: &[SpanData]) -> Bytes {
-        let mut of_scope = Vec::with_capacity(self.scope.len() + spans.len() * SPAN_BYTES);
-        of_scope.extend_from_slice(&self.scope);
-        let (mut places, mut one) = (Places::default(), Vec::with_capacity(SPAN_BYTES));
+        // What stands before the spans tells how long they are, and has its place before they are written.
+        let room = self.resource.len() + 3 * BEGIN_BYTES_MAX;
+        let mut request = Vec::with_capacity(room + self.scope.len() + spans.len() * SPAN_BYTES);
+        request.resize(room, 0);
+        request.extend_from_slice(&self.scope);
+        let (mut places, mut own) = (Places::default(), Vec::with_capacity(SPAN_BYTES));
         for data in spans {
-            one.clear();
-            span(&mut one, data, places.of(data));
-            write::bytes(&mut of_scope, 2, &one);
+            own.clear();
+            span(&mut own, data);
+            let of_place = places.of(data);
+            write::begin(&mut request, 2, own.len() + of_place.len());
+            request.extend_from_slice(of_place);
+            request.extend_from_slice(&own);
         }
-        let mut before = Vec::new();
+        let of_scope = request.len() - room;
+        request.extend_from_slice(&self.schema);
+        let mut scope = Vec::with_capacity(BEGIN_BYTES_MAX);
+        write::begin(&mut scope, 2, of_scope);
+        let mut before = Vec::with_capacity(room);
+        write::begin(&mut before, 1, self.resource.len() + scope.len() + request.len() - room);
         before.extend_from_slice(&self.resource);
-        write::begin(&mut before, 2, of_scope.len());
-        let n_bytes = before.len() + of_scope.len() + self.schema.len();
-        let mut request = Vec::with_capacity(n_bytes + 16);
-        write::begin(&mut request, 1, n_bytes);
-        for bytes in [&before, &of_scope, &self.schema] {
-            request.extend_from_slice(bytes);
-        }
-        Bytes::from(request)
+        before.extend_from_slice(&scope);
+        let start = room - before.len();
+        request[start..room].copy_from_slice(&before);
+        Bytes::from(request).slice(start..)
     }
 }
 
@@ -100,8 +110,8 @@ impl Places {
     }
 }
 
-/// A `Span`. Its fields may come in any order.
-fn span(out: &mut Vec<u8>, data: &SpanData, of_place: &[u8]) {
+/// A `Span` without what those of its place have in common. Its fields may come in any order.
+fn span(out: &mut Vec<u8>, data: &SpanData) {
     write::bytes(out, 1, &data.span.trace_id.to_be_bytes());
     write::bytes(out, 2, &data.span.span_id.to_be_bytes());
     if let Some(state) = &data.span.state {
@@ -113,7 +123,6 @@ fn span(out: &mut Vec<u8>, data: &SpanData, of_place: &[u8]) {
     write::varint(out, 6, INTERNAL);
     write::fixed64(out, 7, data.began_ns);
     write::fixed64(out, 8, data.ended_ns);
-    out.extend_from_slice(of_place);
     if 1 < data.n_together {
         attribute(out, 9, "messages", |value| write::varint(value, 3, data.n_together as u64));
     }
@@ -126,7 +135,7 @@ fn span(out: &mut Vec<u8>, data: &SpanData, of_place: &[u8]) {
             text(event, 3, "error", "type");
         });
     }
-    if let Some((trace_id, span_id)) = data.link {
+    if let Some((trace_id, span_id)) = data.link.as_deref() {
         write::message(out, 13, |link| {
             write::bytes(link, 1, &trace_id.to_be_bytes());
             write::bytes(link, 2, &span_id.to_be_bytes());
@@ -198,7 +207,7 @@ mod tests {
             of: place("two"),
             is_failed: true,
             is_entry: true,
-            link: Some((3, 4)),
+            link: Some(Box::new((3, 4))),
             n_together: 300,
             ..one.clone()
         };

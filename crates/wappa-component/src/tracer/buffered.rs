@@ -31,7 +31,7 @@ impl SpanPlace {
         let contexts = parcel.contexts();
         let open = contexts.iter().filter_map(|(_, origin, context)| {
             let (span, began) = (span_of(context)?.clone(), context.began?);
-            let link = Some((span.trace_id, began.parent_id));
+            let link = Some(Box::new((span.trace_id, began.parent_id)));
             let of = Arc::clone(&self.of);
             let open = OpenSpan {
                 span,

@@ -85,7 +85,7 @@ impl Roots {
         let mut span = match &context.span {
             Some(parent) if !context.is_linked => self.after(parent, begun.at_ns),
             other => {
-                link = other.as_ref().map(|it| (it.trace_id, it.span_id));
+                link = other.as_ref().map(|it| Box::new((it.trace_id, it.span_id)));
                 self.next(begun.at_ns, keeps_ids)
             }
         };

@@ -19,7 +19,8 @@ pub enum Sampling {
 pub(super) struct Sampler {
     /// Traces are recorded whose number, the last 63 bits of the name but one, is below this; `None`: as the parent's.
     bound: Option<u64>,
-    ratio: f64,
+    /// The logarithm of the probability that one is left out.
+    left_out_ln: f64,
 }
 
 const NUMBERS: u64 = 1 << 63;
@@ -27,10 +28,11 @@ const NUMBERS: u64 = 1 << 63;
 impl Sampler {
     pub(super) fn new(sampling: Sampling) -> Sampler {
         match sampling {
-            Sampling::AsParent => Sampler { bound: None, ratio: 1.0 },
+            Sampling::AsParent => Sampler { bound: None, left_out_ln: f64::NEG_INFINITY },
             Sampling::Ratio(ratio) => {
                 let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(0.0, 1.0) };
-                Sampler { bound: Some((ratio * NUMBERS as f64) as u64), ratio }
+                let bound = Some((ratio * NUMBERS as f64) as u64);
+                Sampler { bound, left_out_ln: (-ratio).ln_1p() }
             }
         }
     }
@@ -49,7 +51,7 @@ impl Sampler {
             None | Some(NUMBERS) => 0,
             Some(0) => u64::MAX,
             // How long one waits for what has this probability.
-            Some(_) => (ids.fraction().ln() / (-self.ratio).ln_1p()) as u64,
+            Some(_) => (ids.fraction().ln() / self.left_out_ln) as u64,
         }
     }
 

@@ -55,7 +55,7 @@ fn spans(n: usize) -> Vec<SpanData> {
         ended_ns: 2,
         is_failed: idx.is_multiple_of(2),
         is_entry: true,
-        link: Some((1, 2)),
+        link: Some(Box::new((1, 2))),
         n_together: 2,
     };
     (0..n).map(one).collect()

@@ -29,7 +29,7 @@ impl CallSpans {
 
     /// Those messages of a part that are traced.
     pub(super) fn of(part: &Part) -> Traced {
-        traced_of(part).map(|(idx, _, span)| (idx, span.clone())).collect()
+        traced_of(part).into_iter().map(|(idx, _, span)| (idx, span.clone())).collect()
     }
 
     /// The guest, of this version of the module, had these messages since then.
