@@ -189,7 +189,7 @@ fn patched(streams: &Streams, before: &Running, body: &[u8], is_chilled: bool) -
         let patch = reading.source(body, None)?;
         // Nothing is no change, as in Bento.
         let is_nothing = patch.node.is_null();
-        let node = if is_nothing { before.tree.clone() } else { before.tree.patched(&patch.node) };
+        let node = if is_nothing { before.of.tree.clone() } else { before.of.tree.patched(&patch.node) };
         Ok(patch.with_node(node))
     });
     judged(read.map_err(Problem::failed)?, is_chilled, "")
@@ -248,13 +248,13 @@ fn put_resource(
 }
 
 fn list(streams: &Streams) -> StreamsReply {
-    let of = |it: &Arc<Running>| format!("{}:{{{}}}", quoted(&it.id), status(it));
+    let of = |it: &Arc<Running>| format!("{}:{{{}}}", quoted(&it.of.id), status(it));
     let all: Vec<String> = streams.all().iter().map(of).collect();
     reply(200, JSON, format!("{{{}}}", all.join(",")))
 }
 
 fn show(running: &Running) -> StreamsReply {
-    reply(200, JSON, format!("{{{},\"config\":{}}}", status(running), to_json(&running.shown)))
+    reply(200, JSON, format!("{{{},\"config\":{}}}", status(running), to_json(&running.of.shown)))
 }
 
 fn status(running: &Running) -> String {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use wappa_component::{Logger, Metrics, Taps, cause_of_start, counted};
-use wappa_engine::{Activity, Report, Setting, Stop, Stream, Tally};
+use wappa_engine::{Activity, Report, Stop, Stream, Tally};
 use wappa_http_server::{Picture, Readiness, ReadyPath, Routes, StreamState, StreamView};
 use wappa_spec::Node;
 
@@ -28,85 +28,52 @@ const HURRY: Duration = Duration::from_millis(200);
 /// A stream that was begun.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) id: String,
-    /// What it was made of, with the values of variables in it.
-    pub(super) tree: Node,
-    /// How much memory that takes.
+    pub(super) of: Prepared,
+    /// How much memory what it was made of takes.
     pub(super) n_bytes: usize,
-    /// What its files are known by.
-    pub(super) stamp: Option<String>,
-    /// The same as it may be shown.
-    pub(super) shown: Node,
     picture: OnceLock<Arc<Picture>>,
-    stop: Stop,
-    activity: Activity,
-    tally: Tally,
-    logger: Logger,
-    metrics: Metrics,
-    taps: Taps,
-    routes: Option<Routes>,
     ready: Mutex<Option<ReadyPath>>,
     began: Instant,
     ended: Mutex<Option<Instant>>,
     over: Condvar,
-    _threads: ThreadsOfStream,
 }
 
-/// What a stream is begun with.
-pub(super) struct Beginning {
+/// What is there of a stream before it is begun.
+#[derive(Debug)]
+pub(super) struct Prepared {
     pub(super) id: String,
+    /// What it was made of, with the values of variables in it.
     pub(super) tree: Node,
+    /// What its files are known by.
     pub(super) stamp: Option<String>,
+    /// The same as it may be shown.
     pub(super) shown: Node,
-    pub(super) setting: Setting,
+    pub(super) stop: Stop,
+    pub(super) activity: Activity,
     pub(super) tally: Tally,
     pub(super) logger: Logger,
     pub(super) metrics: Metrics,
     pub(super) taps: Taps,
     pub(super) routes: Option<Routes>,
-    pub(super) threads: ThreadsOfStream,
     /// Whether its readiness has a path of its own.
     pub(super) has_ready_path: bool,
+    /// Taken until nobody has the stream any longer.
+    pub(super) _threads: ThreadsOfStream,
 }
 
 impl Running {
     /// Runs it, on threads of its own.
-    pub(super) fn begin(beginning: Beginning, stream: Stream) -> Result<Arc<Running>, String> {
-        let Beginning {
-            id,
-            tree,
-            stamp,
-            shown,
-            setting,
-            tally,
-            logger,
-            metrics,
-            taps,
-            routes,
-            threads,
-            has_ready_path,
-        } = beginning;
+    pub(super) fn begin(prepared: Prepared, stream: Stream) -> Result<Arc<Running>, String> {
         let running = Arc::new(Running {
-            id,
-            n_bytes: tree.n_bytes(),
-            tree,
-            stamp,
-            shown,
+            n_bytes: prepared.tree.n_bytes(),
+            of: prepared,
             picture: OnceLock::new(),
-            stop: setting.stop().clone(),
-            activity: setting.activity().clone(),
-            tally,
-            logger,
-            metrics,
-            taps,
-            routes,
             ready: Mutex::new(None),
             began: Instant::now(),
             ended: Mutex::new(None),
             over: Condvar::new(),
-            _threads: threads,
         });
-        if let Some(routes) = running.routes.as_ref().filter(|_| has_ready_path) {
+        if let Some(routes) = running.of.routes.as_ref().filter(|_| running.of.has_ready_path) {
             let of = Arc::downgrade(&running);
             let readiness = move || of.upgrade().map_or(Readiness::Ended, |it| it.readiness());
             *lock(&running.ready) = Some(ReadyPath::new(routes, readiness)?);
@@ -123,31 +90,31 @@ impl Running {
 
     fn has_ended(&self, result: io::Result<Report>) {
         match result {
-            Err(err) => self.logger.error(&format!("Stream closing due to: {err}")),
+            Err(err) => self.of.logger.error(&format!("Stream closing due to: {err}")),
             Ok(report) => {
                 if let Some(fault) = &report.fault {
-                    self.logger.error(&format!("Stream closing due to: {fault}"));
+                    self.of.logger.error(&format!("Stream closing due to: {fault}"));
                 }
                 if 0 < report.n_failed_sources {
                     let (one, several) =
                         ("source could not be read to its end", "sources could not be read to their end");
-                    self.logger.error(&counted(report.n_failed_sources, one, several));
+                    self.of.logger.error(&counted(report.n_failed_sources, one, several));
                 }
             }
         }
         let undelivered = self.undelivered();
         if 0 < undelivered {
             let n_messages = counted(undelivered, "message was", "messages were");
-            self.logger.warn(&format!("{n_messages} read and not delivered"));
+            self.of.logger.warn(&format!("{n_messages} read and not delivered"));
         }
-        log_totals(&self.logger, &self.tally, self.began.elapsed());
+        log_totals(&self.of.logger, &self.of.tally, self.began.elapsed());
         *lock(&self.ended) = Some(Instant::now());
         self.over.notify_all();
     }
 
     /// How many messages were read and not delivered.
     pub(super) fn undelivered(&self) -> u64 {
-        self.tally.undelivered()
+        self.of.tally.undelivered()
     }
 
     /// Whether it runs.
@@ -166,27 +133,28 @@ impl Running {
     }
 
     fn readiness(&self) -> Readiness {
-        let (inputs, outputs) = self.activity.are_connected();
-        let is_opening = self.routes.as_ref().is_some_and(Routes::are_opening);
+        let (inputs, outputs) = self.of.activity.are_connected();
+        let is_opening = self.of.routes.as_ref().is_some_and(Routes::are_opening);
         let inputs = inputs && !is_opening;
         if self.is_active() { Readiness::Running { inputs, outputs } } else { Readiness::Ended }
     }
 
     /// The components that were called and have not returned.
     pub(super) fn at_work(&self) -> Vec<String> {
-        self.activity.at_work()
+        self.of.activity.at_work()
     }
 
     /// What the page shows of it.
     pub(super) fn view(&self) -> StreamView {
         let is_active = self.is_active();
-        let picture = self.picture.get_or_init(|| Arc::new(live::picture(&self.shown, &table::registry())));
+        let picture =
+            self.picture.get_or_init(|| Arc::new(live::picture(&self.of.shown, &table::registry())));
         StreamView {
-            name: self.id.clone(),
+            name: self.of.id.clone(),
             state: if is_active { StreamState::Running } else { StreamState::Ended },
-            threads: self.activity.threads(),
-            connections: if is_active { self.activity.connections() } else { Vec::new() },
-            oldest: self.activity.oldest_unanswered().filter(|_| is_active),
+            threads: self.of.activity.threads(),
+            connections: if is_active { self.of.activity.connections() } else { Vec::new() },
+            oldest: self.of.activity.oldest_unanswered().filter(|_| is_active),
             picture: Arc::clone(picture),
         }
     }
@@ -194,17 +162,17 @@ impl Running {
     /// Nothing is left of it where others look, but for what a stream of the same name has taken over.
     pub(super) fn forget(&self, is_replaced: bool) {
         *lock(&self.ready) = None;
-        self.metrics.retire();
+        self.of.metrics.retire();
         if !is_replaced {
             // Paths that are taken again in a moment are said to be unavailable until then.
             self.forget_paths();
-            self.taps.failures().forget(&self.id);
+            self.of.taps.failures().forget(&self.of.id);
         }
     }
 
     /// Paths that it, or one before it, has let go are nobody's.
     pub(super) fn forget_paths(&self) {
-        if let Some(routes) = &self.routes {
+        if let Some(routes) = &self.of.routes {
             routes.tidy();
         }
     }
@@ -262,16 +230,16 @@ pub(super) fn bring_down(
         });
         was_hurried
     };
-    left.iter().for_each(|it| it.stop.drain());
+    left.iter().for_each(|it| it.of.stop.drain());
     let mut is_given_up = wait(&mut left, began.checked_add(graceful));
     if !is_given_up {
-        left.iter().for_each(|it| it.stop.abandon());
+        left.iter().for_each(|it| it.of.stop.abandon());
         // What is finished is still written, for half of the time that is left.
         let now = Instant::now();
         let rest = whole.saturating_sub(now.saturating_duration_since(began)) / 2;
         is_given_up = wait(&mut left, now.checked_add(rest));
     }
-    left.iter().for_each(|it| it.stop.cut());
+    left.iter().for_each(|it| it.of.stop.cut());
     let last = match is_given_up {
         true => Instant::now().checked_add(HURRY),
         false => began.checked_add(whole),
@@ -283,8 +251,8 @@ pub(super) fn bring_down(
 /// A text that says which of these streams do not end, and what they do.
 pub(super) fn still_at_work(all: &[Arc<Running>]) -> String {
     let of = |it: &Arc<Running>| match it.at_work().as_slice() {
-        [] => it.id.clone(),
-        names => format!("{} ({})", it.id, names.join(", ")),
+        [] => it.of.id.clone(),
+        names => format!("{} ({})", it.of.id, names.join(", ")),
     };
     all.iter().map(of).collect::<Vec<_>>().join(", ")
 }

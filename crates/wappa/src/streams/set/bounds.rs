@@ -94,7 +94,7 @@ impl Streams {
 
     /// Whether this config finds room beside those of all other streams.
     pub(crate) fn check_configs(&self, id: &str, submitted: &Submitted) -> Result<(), Refusal> {
-        let others: usize = self.lock().all.values().filter(|it| it.id != id).map(|it| it.n_bytes).sum();
+        let others: usize = self.lock().all.values().filter(|it| it.of.id != id).map(|it| it.n_bytes).sum();
         check_config_bytes(others + submitted.source.node.n_bytes())
     }
 

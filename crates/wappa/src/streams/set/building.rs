@@ -8,7 +8,7 @@ use wappa_pure::share_pipes;
 use wappa_spec::{Registry, Restricted, StreamPart, scrub};
 
 use super::{
-    super::one::{Beginning, Running},
+    super::one::{Prepared, Running},
     Refusal, Streams, Submitted,
     bounds::check_spare_files,
     closed,
@@ -17,7 +17,7 @@ use crate::{table, wasm};
 
 /// A stream that is built and not begun.
 pub(super) struct Built {
-    pub(super) beginning: Beginning,
+    pub(super) prepared: Prepared,
     stream: wappa_engine::Stream,
 }
 
@@ -101,33 +101,34 @@ impl Streams {
         drop(unused);
         let shown = scrub(&source.node, StreamPart::FIELDS, registry);
         let routes = self.lent.routes_of(id, bounds.has_prefix);
-        let beginning = Beginning {
+        let prepared = Prepared {
             id: id.to_string(),
             tree: source.node,
             stamp,
             shown,
-            setting,
+            stop: setting.stop().clone(),
+            activity: setting.activity().clone(),
             tally,
             logger,
             metrics,
             taps,
             routes,
-            threads,
             has_ready_path: bounds.has_prefix,
+            _threads: threads,
         };
-        Ok(Built { beginning, stream })
+        Ok(Built { prepared, stream })
     }
 
     pub(super) fn begin(&self, built: Built) -> Result<(), Refusal> {
-        let Built { beginning, stream } = built;
-        let (id, metrics) = (beginning.id.clone(), beginning.metrics.clone());
+        let Built { prepared, stream } = built;
+        let (id, metrics) = (prepared.id.clone(), prepared.metrics.clone());
         let mut state = self.lock();
         if state.is_closed {
             metrics.retire();
             return Err(closed());
         }
-        // Under the lock, so that whoever closes finds it, or keeps it from beginning.
-        match Running::begin(beginning, stream) {
+        // Under the lock, so that whoever closes finds it, or keeps it from prepared.
+        match Running::begin(prepared, stream) {
             Ok(running) => {
                 state.all.insert(id, running);
                 Ok(())

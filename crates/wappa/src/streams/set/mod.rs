@@ -128,7 +128,7 @@ impl Streams {
 
     /// Whether the stream of this name is made of the same.
     pub(super) fn is_as(&self, id: &str, submitted: &Submitted) -> bool {
-        submitted.stamp.is_some() && self.get(id).is_some_and(|it| it.stamp == submitted.stamp)
+        submitted.stamp.is_some() && self.get(id).is_some_and(|it| it.of.stamp == submitted.stamp)
     }
 
     /// All streams of files were begun: from here on it can be ready.
@@ -142,7 +142,7 @@ impl Streams {
             return Readiness::Starting;
         }
         let is_unconnected = |it: &Arc<Running>| it.is_active() && !it.is_connected();
-        let names = self.all().into_iter().filter(is_unconnected).map(|it| it.id.clone());
+        let names = self.all().into_iter().filter(is_unconnected).map(|it| it.of.id.clone());
         Readiness::Unconnected(names.collect())
     }
 
@@ -154,7 +154,7 @@ impl Streams {
     /// The components of all streams that were called and have not returned, a line each.
     pub(super) fn at_work(&self) -> String {
         let of = |it: &Arc<Running>| -> Vec<String> {
-            it.at_work().iter().map(|name| format!("{}: {name}\n", it.id)).collect()
+            it.at_work().iter().map(|name| format!("{}: {name}\n", it.of.id)).collect()
         };
         self.all().iter().flat_map(of).collect()
     }
@@ -212,10 +212,10 @@ impl Streams {
     }
 
     fn replace(&self, before: &Arc<Running>, submitted: Submitted) -> Result<(), Refusal> {
-        self.check_configs(&before.id, &submitted)?;
+        self.check_configs(&before.of.id, &submitted)?;
         // One that cannot be built takes nobody's place.
-        let built = self.build(&before.id, submitted)?;
-        let mut unused = Unused(Some(&built.beginning.metrics));
+        let built = self.build(&before.of.id, submitted)?;
+        let mut unused = Unused(Some(&built.prepared.metrics));
         before.forget_paths();
         self.bring_down(std::slice::from_ref(before))?;
         before.let_go();
@@ -227,7 +227,7 @@ impl Streams {
                 Ok(())
             }
             Err(err) => {
-                self.lock().all.remove(&before.id);
+                self.lock().all.remove(&before.of.id);
                 before.forget(false);
                 Err(err)
             }
@@ -261,7 +261,7 @@ impl Streams {
             match self.build(&id, submitted) {
                 Ok(built) => all_built.push(built),
                 Err(err) => {
-                    all_built.iter().for_each(|it| it.beginning.metrics.retire());
+                    all_built.iter().for_each(|it| it.prepared.metrics.retire());
                     return Err(match err {
                         Refusal::Failed(text) => Refusal::Failed(format!("stream '{id}': {text}")),
                         other => other,
@@ -271,10 +271,10 @@ impl Streams {
         }
         let before = self.all();
         if let Err(err) = self.bring_down(&before) {
-            all_built.iter().for_each(|it| it.beginning.metrics.retire());
+            all_built.iter().for_each(|it| it.prepared.metrics.retire());
             // Those that have ended are gone all the same.
             for running in before.iter().filter(|it| !it.is_active()) {
-                self.lock().all.remove(&running.id);
+                self.lock().all.remove(&running.of.id);
                 running.forget(false);
             }
             return Err(err);
@@ -284,13 +284,13 @@ impl Streams {
         let mut first = Ok(());
         let mut begun = BTreeSet::new();
         for built in all_built {
-            let id = built.beginning.id.clone();
+            let id = built.prepared.id.clone();
             match self.begin(built) {
                 Ok(()) => _ = begun.insert(id),
                 Err(err) => first = first.and(Err(err)),
             }
         }
-        before.iter().for_each(|it| it.forget(begun.contains(&it.id)));
+        before.iter().for_each(|it| it.forget(begun.contains(&it.of.id)));
         first
     }
 
@@ -324,6 +324,6 @@ impl Streams {
 
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all().iter().map(|it| it.id.clone())).finish()
+        f.debug_list().entries(self.all().iter().map(|it| it.of.id.clone())).finish()
     }
 }
