@@ -25,6 +25,8 @@ mod support;
 
 use support::{Program, wait};
 
+/// A trace that somebody else has begun, and its span that the message belongs to.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A span as the collector has it.
@@ -84,6 +86,19 @@ fn spans(collector: &Collector) -> Vec<Span> {
         }
     }
     found
+}
+
+/// All spans, once one of the last name is there: they are of the trace that somebody else has begun, and these are told by
+/// programs with these names.
+fn told(collector: &Collector, last: &str, by: [(&str, &str); 2]) -> Vec<Span> {
+    wait_until("all is told", || spans(collector).iter().any(|it| it.name == last));
+    let all = spans(collector);
+    assert!(all.iter().all(|it| it.trace == TRACE && it.state == "a=1,b=2"), "{all:?}");
+    for (name, service) in by {
+        let of = all.iter().find(|it| it.name == name).map(|it| it.service.as_str());
+        assert_eq!(of, Some(service), "{name}");
+    }
+    all
 }
 
 /// The spans below one, each a line.
@@ -169,17 +184,10 @@ fn one_message_is_followed_from_a_request_through_a_guest_into_kafka_and_out_of_
     let reader = reading.start(&["-c", "a.yaml"]);
     let out = reading.dir().join("out");
     wait_until("it came out", || fs::read_to_string(&out).is_ok_and(|it| it.ends_with('\n')));
-    assert_eq!(fs::read_to_string(&out).expect("it was written"), "HELLO 4bf92f3577b34da6a3ce929d0e0e4736\n");
+    assert_eq!(fs::read_to_string(&out).expect("it was written"), format!("HELLO {TRACE}\n"));
     stop(writer);
     stop(reader);
-    wait_until("all is told", || spans(&collector).iter().any(|it| it.name == "output_file"));
-    let all = spans(&collector);
-    assert!(
-        all.iter().all(|it| it.trace == "4bf92f3577b34da6a3ce929d0e0e4736" && it.state == "a=1,b=2"),
-        "{all:?}"
-    );
-    let service = |name: &str| all.iter().find(|it| it.name == name).map(|it| it.service.as_str());
-    assert_eq!([service("output_kafka"), service("input_kafka")], [Some("writes"), Some("reads")]);
+    let all = told(&collector, "output_file", [("output_kafka", "writes"), ("input_kafka", "reads")]);
     // What the collector wrote, for who wants to see it.
     eprintln!("{}", collector.told());
     check(
@@ -282,8 +290,7 @@ fn one_message_is_followed_through_nats_and_jetstream() {
     heard.sort();
     let [answer, out] = heard.as_slice() else { panic!("{heard:?}") };
     assert_eq!(answer, "answers +ACK\r\n");
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    assert!(out.starts_with("out ") && out.ends_with(&format!("\r\n\r\nHELLO {trace}\r\n")), "{out}");
+    assert!(out.starts_with("out ") && out.ends_with(&format!("\r\n\r\nHELLO {TRACE}\r\n")), "{out}");
     let header = |name: &str| {
         let of = |line: &str| {
             line.split_once(':')
@@ -295,16 +302,11 @@ fn one_message_is_followed_through_nats_and_jetstream() {
     assert_eq!(header("tracestate"), "a=1,b=2");
     stop(first);
     stop(second);
-    wait_until("all is told", || spans(&collector).iter().any(|it| it.name == "output_nats"));
-    let all = spans(&collector);
-    assert!(all.iter().all(|it| it.trace == trace && it.state == "a=1,b=2"), "{all:?}");
+    let by = [("output_nats_jetstream", "first"), ("output_nats", "second")];
+    let all = told(&collector, "output_nats", by);
     let of = |name: &str| all.iter().find(|it| it.name == name).expect("it is told");
-    assert_eq!(
-        ["output_nats_jetstream", "output_nats"].map(|it| of(it).service.as_str()),
-        ["first", "second"]
-    );
     // Whoever reads it next is told of the span that had it.
-    assert_eq!(header("traceparent"), format!("00-{trace}-{}-01", of("input_nats_jetstream").id));
+    assert_eq!(header("traceparent"), format!("00-{TRACE}-{}-01", of("input_nats_jetstream").id));
     check(
         &all,
         "00f067aa0ba902b7",
@@ -434,10 +436,9 @@ fn a_message_that_is_not_sampled_is_told_to_others_and_to_no_collector() {
         let answer = post(&outer.address(), head, "x");
         answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_string()
     };
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let unsampled = told(&format!("traceparent: {}\r\n", PARENT.replace("-01", "-00")));
     assert!(
-        unsampled.starts_with(&format!("00-{trace}-")) && unsampled.ends_with(&format!("-00 {trace}")),
+        unsampled.starts_with(&format!("00-{TRACE}-")) && unsampled.ends_with(&format!("-00 {TRACE}")),
         "{unsampled}"
     );
     // Nonsense is none: a trace begins here.
@@ -446,26 +447,26 @@ fn a_message_that_is_not_sampled_is_told_to_others_and_to_no_collector() {
         ["", "traceparent: 00-nonsense\r\n", &long, &format!("traceparent: {}\r\n", "0".repeat(6_000))]
     {
         let own = told(head);
-        assert!(own.len() == 55 + 1 + 32 && own.contains("-01 ") && !own.contains(trace), "{own}");
+        assert!(own.len() == 55 + 1 + 32 && own.contains("-01 ") && !own.contains(TRACE), "{own}");
     }
     let sampled = told(&format!("traceparent: {PARENT}\r\n"));
     assert!(
-        sampled.starts_with(&format!("00-{trace}-")) && sampled.ends_with(&format!("-01 {trace}")),
+        sampled.starts_with(&format!("00-{TRACE}-")) && sampled.ends_with(&format!("-01 {TRACE}")),
         "{sampled}"
     );
     stop(child);
     stop(echo);
     wait_until("all is told", || {
-        spans(&collector).iter().any(|it| it.trace == trace && it.name.starts_with("input"))
+        spans(&collector).iter().any(|it| it.trace == TRACE && it.name.starts_with("input"))
     });
     let all = spans(&collector);
     assert_eq!(all.iter().filter(|it| it.name == "input_http_server_post").count(), 5);
     // The request's own span is what the server was told.
     let request =
-        all.iter().find(|it| it.trace == trace && it.name == "http_request").expect("there was one");
+        all.iter().find(|it| it.trace == TRACE && it.name == "http_request").expect("there was one");
     assert_eq!(sampled.split('-').nth(2), Some(request.id.as_str()));
     check(
-        &all.into_iter().filter(|it| it.trace == trace).collect::<Vec<_>>(),
+        &all.into_iter().filter(|it| it.trace == TRACE).collect::<Vec<_>>(),
         "00f067aa0ba902b7",
         expect![[r#"
             input_http_server_post path=root.input
