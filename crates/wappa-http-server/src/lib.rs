@@ -39,7 +39,7 @@ use wappa_component::Component;
 pub use crate::{
     debug::{Debug, Made},
     metrics::json_api::stats_of_stream,
-    page::{Picture, PicturePart, PictureWay, StreamState, StreamView, View},
+    page::{Picture, PicturePart, PictureWay, StreamState, StreamView, View, ViewOf},
     routes::Routes,
     service::{Readiness, Service, Shown},
     streams::{ReadyPath, StreamsApi, StreamsReply, StreamsRequest, StreamsSubject},

@@ -28,7 +28,7 @@ mod with_http {
     };
 
     use wappa_http_server::{
-        Debug, Made, Picture, Readiness, Routes, Service, Shown, StreamState, StreamView, View,
+        Debug, Made, Picture, Readiness, Routes, Service, Shown, StreamState, StreamView, View, ViewOf,
     };
     use wappa_message::Value;
     use wappa_net::Runtime;
@@ -132,6 +132,7 @@ mod with_http {
                     metrics: metrics.clone(),
                     taps: taps.clone(),
                     has_debug: debug.is_some(),
+                    of: ViewOf::One,
                     streams: streams_of(&stream, &shown),
                 },
                 debug,

@@ -104,7 +104,11 @@ pub(super) fn picture(stream: &str, picture: &Picture, is_trusted: bool) -> Stri
 pub(super) fn failure(failed: &Failed, now: SystemTime, is_trusted: bool) -> String {
     let age = now.duration_since(failed.at).unwrap_or_default();
     let object = Object::new().text("path", &place(&failed.path, &failed.label)).text("label", &failed.label);
-    let object = object.text("kind", failed.kind).number("n", failed.n).number("age", age.as_millis());
+    let object = object
+        .text("stream", &failed.stream)
+        .text("kind", failed.kind)
+        .number("n", failed.n)
+        .number("age", age.as_millis());
     match is_trusted {
         true => object.text("reason", &failed.reason).end(),
         false => object.end(),

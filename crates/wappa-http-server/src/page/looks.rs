@@ -10,7 +10,7 @@ use wappa_component::{Failed, Histogram, Metrics, Sample, Series};
 
 use super::{
     json::{self, Object, array},
-    view::{Picture, StreamState, StreamView, View},
+    view::{Picture, StreamState, StreamView, View, ViewOf},
 };
 use crate::metrics::process;
 
@@ -26,12 +26,17 @@ const COMPONENTS_MAX: usize = 500;
 /// No more streams are told of: each viewer is told of all of them each second.
 const STREAMS_MAX: usize = 1_000;
 
+/// Of all streams together no more failures are told of.
+const FAILURES_MAX: usize = 20;
+
 /// What there is to be seen.
 pub(super) struct Look {
     /// Of the process and of all streams.
     of_all: Object,
     /// Of each stream alone.
     of_each: BTreeMap<String, OfStream>,
+    /// What failed last of all streams.
+    failures: Vec<Failed>,
 }
 
 /// What there is to be seen of a stream.
@@ -40,15 +45,22 @@ struct OfStream {
     object: Object,
     failures: Vec<Failed>,
     picture: Arc<Picture>,
+    /// It wants a connection that it has not.
+    is_in_trouble: bool,
 }
 
 impl Look {
-    /// The stream that somebody sees who has chosen this one: the first, where it is not there.
-    pub(super) fn stream<'a>(&'a self, chosen: &'a str) -> &'a str {
-        match self.of_each.contains_key(chosen) {
-            true => chosen,
-            false => self.of_each.keys().next().map_or("", String::as_str),
-        }
+    /// The stream that somebody sees who has chosen this one, and has seen that one until now. Empty: the list of all, or the
+    /// only one of a process that has no more.
+    pub(super) fn stream<'a>(&'a self, chosen: Option<&'a str>, seen: Option<&'a str>) -> &'a str {
+        let n_streams = self.of_each.len();
+        let is_there = |it: &&str| self.of_each.contains_key(*it);
+        let chosen = chosen.filter(|it| it.is_empty() || is_there(it));
+        let stays = |it: &&str| is_there(it) || (it.is_empty() && 1 < n_streams);
+        chosen.or_else(|| seen.filter(stays)).unwrap_or_else(|| {
+            let first = self.of_each.iter().find(|it| n_streams == 1 || it.1.is_in_trouble);
+            first.map_or("", |it| it.0.as_str())
+        })
     }
 
     /// The picture of a stream.
@@ -65,7 +77,10 @@ impl Look {
                 let failures = of.failures.iter().map(|it| json::failure(it, now, is_trusted));
                 object.and(&of.object).json("failures", array(failures)).end()
             }
-            None => object.json("parts", "{}").json("modules", "[]").json("failures", "[]").end(),
+            None => {
+                let failures = self.failures.iter().map(|it| json::failure(it, now, is_trusted));
+                object.json("parts", "{}").json("modules", "[]").json("failures", array(failures)).end()
+            }
         }
     }
 }
@@ -162,25 +177,36 @@ impl Looks {
         let of_all = Object::new()
             .text("version", self.view.version)
             .number("debug", self.view.has_debug)
+            .number("many", self.view.of != ViewOf::One)
+            .number("api", self.view.of == ViewOf::Many { has_api: true })
             .measured("memory", measured.get("process_resident_memory_bytes").copied())
             .measured("cpu", cpu_share)
             .json("streams", array(all.collect::<Vec<_>>()));
         let (mut parts, mut modules) = (between.components(), between.modules());
         let mut failures: HashMap<Arc<str>, Vec<Failed>> = HashMap::new();
-        for failed in self.view.taps.failures().all() {
+        let mut failures_of_all = self.view.taps.failures().all();
+        for failed in failures_of_all.iter().cloned() {
             failures.entry(Arc::clone(&failed.stream)).or_default().push(failed);
         }
+        failures_of_all.truncate(FAILURES_MAX);
         let of_stream = |it: StreamView| {
             let parts = parts.remove(&it.name).unwrap_or_else(Object::new).end();
             let modules = modules.remove(&it.name).unwrap_or_default();
             let object = Object::new().json("parts", parts).json("modules", array(modules));
             let failures = failures.remove(it.name.as_str()).unwrap_or_default();
-            (it.name, OfStream { object, failures, picture: it.picture })
+            let is_in_trouble = is_in_trouble(&it);
+            (it.name, OfStream { object, failures, picture: it.picture, is_in_trouble })
         };
-        let look = Arc::new(Look { of_all, of_each: streams.into_iter().map(of_stream).collect() });
+        let of_each = streams.into_iter().map(of_stream).collect();
+        let look = Arc::new(Look { of_all, of_each, failures: failures_of_all });
         *last = Some(Taken { at: now, samples, cpu, look: Arc::clone(&look) });
         look
     }
+}
+
+/// Whether a stream wants a connection that it has not.
+fn is_in_trouble(stream: &StreamView) -> bool {
+    stream.state == StreamState::Running && stream.connections.iter().any(|it| !it.1)
 }
 
 /// What a stream does altogether.

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use self::looks::Looks;
-pub use self::view::{Picture, PicturePart, PictureWay, StreamState, StreamView, View};
+pub use self::view::{Picture, PicturePart, PictureWay, StreamState, StreamView, View, ViewOf};
 use crate::{
     accepts,
     answer::{Answer, Content, Pieces, error, of_type, plain, with},
@@ -127,7 +127,6 @@ fn live(asked: &Asked, shared: &Arc<Shared>, shield: Shield) -> Answer {
     let (tx, rx) = mpsc::channel(1);
     let mut query = escapes::query(asked.request.uri().query().unwrap_or_default());
     let chosen = query.find(|it| it.0 == b"stream").map(|it| String::from_utf8_lossy(&it.1).into_owned());
-    let chosen = chosen.unwrap_or_default();
     tokio::spawn(tell(viewer, chosen, shield.lets(asked), tx, asked.peer.phase.clone()));
     let answer = plain(StatusCode::OK, "").map(|_| Content::Pieces(Box::new(Events(rx))));
     let answer = with(answer, CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -136,10 +135,11 @@ fn live(asked: &Asked, shared: &Arc<Shared>, shield: Shield) -> Answer {
     with(answer, CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Tells a viewer what there is, again and again, until it is gone. One that is slow misses looks.
+/// Tells a viewer what there is, again and again, until it is gone. One that is slow misses looks. Who has chosen nothing sees a
+/// stream that is in trouble; who has chosen the empty name sees the list of all.
 async fn tell(
     viewer: Viewer,
-    chosen: String,
+    chosen: Option<String>,
     is_trusted: bool,
     tx: mpsc::Sender<Bytes>,
     mut phase: watch::Receiver<Phase>,
@@ -147,6 +147,7 @@ async fn tell(
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown: Option<(String, Arc<Picture>)> = None;
+    let mut seen: Option<String> = None;
     // A page that lost its connection comes back after that.
     let mut text = "retry: 1000\n\n".to_string();
     loop {
@@ -157,12 +158,13 @@ async fn tell(
             _ = ticks.tick() => (),
         }
         let look = viewer.0.looks.look();
-        let stream = look.stream(&chosen);
+        let stream = look.stream(chosen.as_deref(), seen.as_deref()).to_string();
+        let stream = &*seen.insert(stream);
         if let Some(picture) = look.picture(stream)
-            && !shown.as_ref().is_some_and(|it| it.0 == stream && Arc::ptr_eq(&it.1, picture))
+            && !shown.as_ref().is_some_and(|it| it.0 == *stream && Arc::ptr_eq(&it.1, picture))
         {
             event("picture", &json::picture(stream, picture, is_trusted), &mut text);
-            shown = Some((stream.to_string(), Arc::clone(picture)));
+            shown = Some((stream.clone(), Arc::clone(picture)));
         }
         event("look", &look.told(stream, is_trusted), &mut text);
         if tx.send(std::mem::take(&mut text).into()).await.is_err() {

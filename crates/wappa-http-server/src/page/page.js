@@ -45,8 +45,11 @@ const pictures = new Map();
 const history = new Map();
 const SEEN = 120;
 let look = null;
-// Who comes by a link sees the stream that it names.
-let chosen = new URLSearchParams(location.search).get("stream") ?? "";
+// Who comes by a link sees the stream that it names, or with an empty name the list of all; without one the program has one in
+// trouble shown, if there is any.
+let asked = new URLSearchParams(location.search).get("stream");
+// What is shown. Empty: the only stream of a process that has no more, or the list of all.
+let chosen = asked ?? "";
 let events = null;
 let opened = null;
 let boxes = new Map();
@@ -57,6 +60,7 @@ let lastWord = 0;
 // Of one stream everything is told, and of all others the sums.
 const part = (path) => look?.parts[path];
 const streamNow = () => look?.streams.find((it) => it.name === chosen);
+const isList = () => look.many && chosen === "";
 const outermost = (kind) => {
   const all = Object.entries(look.parts).filter((it) => it[1].kind === kind);
   const root = all.find((it) => it[0] === "root." + kind);
@@ -84,7 +88,7 @@ function bottleneck(stream) {
 }
 
 function state(stream) {
-  if (!stream) return ["warn", look.streams.length ? "Choose a stream" : "No stream"];
+  if (!stream) return stateOfAll();
   if (stream.state === "starting") return ["warn", "Starting"];
   if (stream.state === "ended") return ["warn", "Ended"];
   const ends = (kind) => stream.down.filter((it) => it.startsWith("root." + kind)).length;
@@ -93,6 +97,15 @@ function state(stream) {
   if (ends("input")) return ["bad", "Input not connected"];
   if (stream.down.length) return ["bad", "Not connected"];
   return ["good", "Running"];
+}
+
+function stateOfAll() {
+  const all = look.streams;
+  if (!all.length) return ["warn", "No stream"];
+  const down = all.filter((it) => state(it)[0] === "bad").length;
+  if (down) return ["bad", `${down} of ${all.length} not connected`];
+  const running = all.filter((it) => it.state === "running").length;
+  return running === all.length ? ["good", "All running"] : ["warn", `${running} of ${all.length} running`];
 }
 
 function showState() {
@@ -117,22 +130,34 @@ function figure(id, name, value, small, level) {
 
 function showFigures() {
   const stream = streamNow();
-  at("figures").hidden = !stream;
-  if (!stream) return;
-  const [inputs, outputs] = [outermost("input"), outermost("output")];
-  const read = sum(inputs, "in");
-  const past = history.get(chosen) ?? [];
-  const wide = figure("read", "Read", count(read) + " /s", count(sum(inputs, "n") ?? 0) + " in all", "wide");
-  spark(wide, past);
-  figure("written", "Written", count(sum(outputs, "out")) + " /s", count(sum(outputs, "n") ?? 0) + " in all");
-  const fails = failing();
-  const rate = sum(fails, "failing") ?? 0;
-  figure("failed", "Failures", count(rate) + " /s", count(sum(fails, "failed") ?? 0) + " in all", rate > 0 ? "bad" : "");
-  const latency = inputs.find((it) => it.p50 !== undefined);
-  figure("latency", "From read to answered", time(latency?.p50), "99 % within " + time(latency?.p99));
-  const unanswered = sum(inputs, "unanswered") ?? 0;
-  const old = stream.oldest?.seconds ?? 0;
-  figure("unanswered", "Unanswered", count(unanswered), unanswered && stream.oldest ? "the oldest for " + span(old) : "nothing waits", old >= 10 ? "warn" : "");
+  const of = stream ? figuresOf(stream) : figuresOfAll();
+  at("figures").hidden = !stream && !look.streams.length;
+  if (at("figures").hidden) return;
+  const wide = figure("read", "Read", count(of.read) + " /s", of.n_read === undefined ? "all streams together" : count(of.n_read) + " in all", "wide");
+  spark(wide, history.get(chosen) ?? []);
+  figure("written", "Written", count(of.written) + " /s", of.n_written === undefined ? "all streams together" : count(of.n_written) + " in all");
+  figure("failed", "Failures", count(of.failing) + " /s", count(of.failed) + " in all", of.failing > 0 ? "bad" : "");
+  figure("latency", "From read to answered", time(of.latency?.p50), "99 % within " + time(of.latency?.p99)).hidden = !stream;
+  const oldest = of.oldest === undefined ? "waiting" : "the oldest for " + span(of.oldest);
+  figure("unanswered", "Unanswered", count(of.unanswered), of.unanswered ? oldest : "nothing waits", of.oldest >= 10 ? "warn" : "");
+}
+
+function figuresOf(stream) {
+  const [inputs, outputs, fails] = [outermost("input"), outermost("output"), failing()];
+  return {
+    read: sum(inputs, "in"), n_read: sum(inputs, "n") ?? 0, written: sum(outputs, "out"), n_written: sum(outputs, "n") ?? 0,
+    failing: sum(fails, "failing") ?? 0, failed: sum(fails, "failed") ?? 0, latency: inputs.find((it) => it.p50 !== undefined),
+    unanswered: sum(inputs, "unanswered") ?? 0, oldest: stream.oldest?.seconds,
+  };
+}
+
+function figuresOfAll() {
+  const all = look.streams;
+  const ages = all.map((it) => it.oldest?.seconds).filter((it) => it !== undefined);
+  return {
+    read: sum(all, "read"), written: sum(all, "written"), failing: sum(all, "failing") ?? 0, failed: sum(all, "failed") ?? 0,
+    unanswered: sum(all, "unanswered") ?? 0, oldest: ages.length ? Math.max(...ages) : undefined,
+  };
 }
 
 function spark(box, past) {
@@ -151,6 +176,7 @@ function spark(box, past) {
 
 // Draws boxes once for each picture; numbers are written into them.
 function draw() {
+  at("flow").hidden = look.many && !streamNow();
   const picture = pictures.get(chosen);
   if (picture === drawnPicture) return;
   drawnPicture = picture;
@@ -160,7 +186,7 @@ function draw() {
   const graph = at("graph");
   graph.replaceChildren();
   if (!picture || !picture.parts.length) {
-    graph.append(make("p", { class: "empty", text: look.streams.length ? "Nothing to be drawn of this stream." : "No stream is in this process." }));
+    graph.append(make("p", { class: "empty", text: "Nothing to be drawn of this stream." }));
     return;
   }
   const canvas = make("div", { class: "canvas", role: "group", "aria-label": "Components, in the order of messages" });
@@ -294,6 +320,7 @@ const ago = (ms) => ms < 2000 ? "now" : span(Math.round(ms / 1000)) + " ago";
 
 function showFailures() {
   const box = at("failures");
+  at("failures-section").hidden = look.many && !look.streams.length;
   const isSome = look.failures.length > 0;
   if (!isSome) {
     if (!box.querySelector(".none")) box.replaceChildren(make("p", { class: "none empty", text: "Nothing has failed." }));
@@ -310,7 +337,8 @@ function showFailures() {
   shown.forEach((it, index) => {
     const row = body.children[index] ?? body.appendChild(make("tr", {}, ...[0, 1, 2, 3, 4].map(() => make("td"))));
     const reason = it.reason ?? "shown on the machine itself, or with a password";
-    [ago(it.age), it.label || it.path.replace(/^root\./, ""), it.kind, count(it.n), reason].forEach((text, column) => write(row.children[column], text));
+    const where = (isList() ? it.stream + ": " : "") + (it.label || it.path.replace(/^root\./, ""));
+    [ago(it.age), where, it.kind, count(it.n), reason].forEach((text, column) => write(row.children[column], text));
     row.children[4].className = "reason";
   });
 }
@@ -318,12 +346,13 @@ function showFailures() {
 // Those in trouble first: whoever looks at fifty streams looks for these.
 const LEVELS = ["bad", "warn", "good"];
 function showStreams() {
-  const isMany = look.streams.length > 1 || look.streams.some((it) => it.name);
-  at("pick").hidden = at("all").hidden = !isMany;
-  write(at("flow-of"), isMany ? chosen : "");
-  if (!isMany) return;
+  at("pick").hidden = at("all").hidden = !look.many || !look.streams.length;
+  write(at("flow-of"), chosen);
+  showFirst();
+  if (at("all").hidden) return;
   const states = new Map(look.streams.map((it) => [it.name, state(it)]));
-  const all = [...look.streams].sort((one, other) => LEVELS.indexOf(states.get(one.name)[0]) - LEVELS.indexOf(states.get(other.name)[0]));
+  const rank = (it) => LEVELS.indexOf(states.get(it.name)[0]) + (it.failing > 0 ? 0 : 0.5);
+  const all = [...look.streams].sort((one, other) => rank(one) - rank(other));
   const n = (level) => all.filter((it) => states.get(it.name)[0] === level).length;
   const ended = all.filter((it) => it.state === "ended").length;
   write(at("all-said"), [`${all.length} in all`, `${n("good")} running`, n("bad") ? `${n("bad")} not connected` : "", ended ? `${ended} ended` : ""].filter(Boolean).join(" · "));
@@ -331,7 +360,7 @@ function showStreams() {
   const names = look.streams.map((it) => it.name).join("\n");
   if (select.dataset.names !== names) {
     select.dataset.names = names;
-    select.replaceChildren(...look.streams.map((it) => make("option", { value: it.name, text: it.name })));
+    select.replaceChildren(make("option", { value: "", text: "All" }), ...look.streams.map((it) => make("option", { value: it.name, text: it.name })));
   }
   if (document.activeElement !== select) select.value = chosen;
   const body = at("all-rows");
@@ -351,10 +380,31 @@ function showStreams() {
   });
 }
 
+// How a first stream is made, by whoever may.
+const FIRST = `input: { generate: { interval: 100ms, mapping: "root.n = counter()" } }
+pipeline: { processors: [ { mapping: "root.square = this.n * this.n" } ] }
+output: { drop: {} }`;
+function showFirst() {
+  at("first").hidden = !look.many || look.streams.length > 0;
+  const wanted = `${look.api} ${look.trusted}`;
+  if (at("first").hidden || at("first-steps").dataset.of === wanted) return;
+  at("first-steps").dataset.of = wanted;
+  const folder = make("p", {}, "A folder of configs is streams as well: ", make("code", { text: "wappa streams FOLDER" }), ".");
+  if (!look.api) return at("first-steps").replaceChildren(make("p", { text: "This program runs without the API (--no-api), so streams come from files alone." }), folder);
+  const here = new URL("streams/hello", document.baseURI);
+  if (!look.trusted) here.hostname = "localhost";
+  at("first-steps").replaceChildren(
+    make("p", { text: look.trusted ? "Make one from a terminal; it is here a second later:" : "Make one from a terminal of the machine itself, or with the password; it is here a second later:" }),
+    make("pre", { tabindex: "0", text: `curl ${here.href} -d '\n${FIRST}\n'` }),
+    make("p", {}, "It goes again with ", make("code", { text: `curl -X DELETE ${here.href}` }), ". Where a password is set, both take ", make("code", { text: "-u NAME" }), "."),
+    folder,
+  );
+}
+
 function choose(name) {
   close();
   at("config").open = false;
-  chosen = name;
+  chosen = asked = name;
   const address = new URL(location.href);
   address.searchParams.set("stream", name);
   window.history.replaceState(null, "", address);
@@ -463,6 +513,8 @@ function show() {
   if (!look) return;
   // The program shows another one where the one that was chosen is gone.
   if (look.stream !== chosen) { close(); chosen = look.stream; }
+  document.body.classList.toggle("list", isList());
+  at("skip").href = isList() ? "#all" : "#graph";
   showStreams();
   showState();
   showFigures();
@@ -471,24 +523,26 @@ function show() {
   showModules();
   showFailures();
   showPanel();
-  at("config").hidden = !(look.debug && look.trusted);
+  at("config").hidden = !(look.debug && look.trusted) || (look.many && !streamNow());
 }
 
 function connect() {
   events?.close();
-  const mine = events = new EventSource("-/live" + (chosen ? "?stream=" + encodeURIComponent(chosen) : ""));
+  const mine = events = new EventSource("-/live" + (asked === null ? "" : "?stream=" + encodeURIComponent(asked)));
   mine.addEventListener("picture", (event) => { const it = JSON.parse(event.data); pictures.clear(); pictures.set(it.stream, it); });
   mine.addEventListener("look", (event) => {
     look = JSON.parse(event.data);
     lastWord = Date.now();
     document.body.classList.remove("lost");
-    for (const it of look.streams) {
-      const past = history.get(it.name) ?? [];
-      if (it.read !== undefined) past.push(it.read);
+    const rates = new Map(look.streams.map((it) => [it.name, it.read]));
+    if (look.many) rates.set("", sum(look.streams, "read"));
+    for (const [name, rate] of rates) {
+      const past = history.get(name) ?? [];
+      if (rate !== undefined) past.push(rate);
       if (past.length > SEEN) past.shift();
-      history.set(it.name, past);
+      history.set(name, past);
     }
-    for (const name of [...history.keys()]) if (!look.streams.some((it) => it.name === name)) history.delete(name);
+    for (const name of [...history.keys()]) if (!rates.has(name)) history.delete(name);
     show();
   });
   mine.addEventListener("error", () => {

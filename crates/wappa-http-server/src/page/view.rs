@@ -16,6 +16,20 @@ pub struct View {
     pub streams: Box<dyn Fn() -> Vec<StreamView> + Send + Sync>,
     /// Whether messages and the config can be looked at, by whoever may.
     pub has_debug: bool,
+    /// Whether it is one stream or any number of them.
+    pub of: ViewOf,
+}
+
+/// What a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewOf {
+    /// One stream.
+    One,
+    /// Streams that come and go.
+    Many {
+        /// Whether requests may make some.
+        has_api: bool,
+    },
 }
 
 /// How far a stream is.

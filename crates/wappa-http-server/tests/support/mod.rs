@@ -13,7 +13,7 @@ use std::{
 use wappa_component::Component;
 pub(crate) use wappa_conformance::wait_until;
 use wappa_engine::{Activity, Report};
-use wappa_http_server::{Debug, Picture, Readiness, Service, Shown, StreamState, StreamView, View};
+use wappa_http_server::{Debug, Picture, Readiness, Service, Shown, StreamState, StreamView, View, ViewOf};
 use wappa_net::Runtime;
 use wappa_spec::Spec;
 use wappa_testing::{Around, PATIENCE, Streams};
@@ -111,6 +111,7 @@ fn serve(around: &Around<'_>, runtime: &Runtime) -> Service {
         taps: taps.clone(),
         streams: streams_of(activity.clone()),
         has_debug: config.http.debug_endpoints,
+        of: ViewOf::One,
     };
     service.show(Shown {
         view,

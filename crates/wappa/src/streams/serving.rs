@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use wappa_component::{Logger, Metrics, Page, Services, Taps};
-use wappa_http_server::{Debug, Readiness, Routes, Service, Shown, StreamsApi, View};
+use wappa_http_server::{Debug, Readiness, Routes, Service, Shown, StreamsApi, View, ViewOf};
 use wappa_net::Runtime;
 use wappa_spec::StreamConfig;
 
@@ -130,6 +130,7 @@ impl StreamsServing {
                 metrics: self.metrics.clone(),
                 taps,
                 has_debug: debug.is_some(),
+                of: ViewOf::Many { has_api },
                 streams: Box::new(move || of_view.upgrade().map(|it| it.views()).unwrap_or_default()),
             },
             debug,

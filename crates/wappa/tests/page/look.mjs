@@ -107,6 +107,16 @@ const looks = {
     await row("away").locator("td", { hasText: "Output not connected" }).waitFor();
     await row("over").locator("td", { hasText: "Ended" }).waitFor();
     await row("s07").locator("td:nth-child(3)", { hasText: /[1-9]/ }).waitFor();
+    // Who has chosen none sees the one that is in trouble; the list of all has what all do together.
+    await page.locator("tr.chosen", { hasText: "away" }).waitFor();
+    await page.locator("#streams").selectOption({ label: "All" });
+    await state(page, "1 of 50 not connected");
+    await page.locator("#figure-read b", { hasText: /[1-9].* \/s/ }).waitFor();
+    await page.locator("#failures td", { hasText: "guest: picky" }).waitFor();
+    assert.equal(await page.locator(".part:visible, tr.chosen").count(), 0);
+    await shot(page, "streams-all");
+    await page.reload();
+    await state(page, "1 of 50 not connected");
     // One is chosen: its graph, its numbers, its failures and no others.
     await row("s07").getByRole("button").click();
     await page.locator("tr.chosen", { hasText: "s07" }).waitFor();
@@ -142,8 +152,15 @@ const looks = {
     // And when all are gone it says so.
     await page.evaluate(async () => { const answer = await fetch("streams", { method: "POST", body: "{}" }); if (!answer.ok) throw new Error(await answer.text()); });
     await state(page, "No stream");
-    await page.locator(".empty", { hasText: "No stream is in this process." }).waitFor();
+    // And how one is made: as it stands there.
+    const command = await page.locator("#first pre").textContent();
     await shot(page, "streams-none");
+    const [, address, config] = command.match(/^curl (\S+) -d '([^']*)'$/);
+    assert.equal(address, origin + "/streams/hello");
+    await page.evaluate(async (config) => { const answer = await fetch("streams/hello", { method: "POST", body: config }); if (!answer.ok) throw new Error(await answer.text()); }, config);
+    await page.locator(".part.input .rate", { hasText: /[1-9].* \/s/ }).waitFor();
+    await state(page, "Running");
+    assert.equal(await page.locator("#first").isVisible(), false);
   },
 
   // The program is killed under the page, and started again with another config.
