@@ -92,12 +92,8 @@ impl Flow {
         }
         let input = root.get("input").unwrap_or(&none);
         let mut ends = flow.input(input, "root.input", registry, 0);
-        if let Some(buffer) = root.get("buffer").filter(|it| name_of(it) != "none")
-            && let Some(id) =
-                flow.part(Role::Processor, ComponentKind::Buffer, buffer, "root.buffer", registry)
-        {
-            flow.lead(&ends, id);
-            ends = vec![(id, String::new())];
+        if let Some(buffer) = root.get("buffer").filter(|it| name_of(it) != "none") {
+            ends = flow.buffer(buffer, "root.buffer", ends, registry);
         }
         let processors = root.get("pipeline").and_then(|it| it.get("processors"));
         ends = flow.chain(processors.unwrap_or(&none), "root.pipeline.processors", ends, registry, 0);
@@ -182,6 +178,26 @@ impl Flow {
             }
             _ => ends,
         }
+    }
+
+    /// A buffer between the processors at its ends; where messages come out.
+    fn buffer(&mut self, node: &Node, path: &str, mut ends: Ends, registry: &dyn Registry) -> Ends {
+        let spec = spec_of(ComponentKind::Buffer, node, registry);
+        // The name of a field says which of them come first.
+        let is_before = |children: &Children<'_>| children.iter().any(|(below, _)| below.contains(".pre_"));
+        let all = inner(spec, node, ComponentKind::Processor).into_iter().map(|it| it.1);
+        let (before, after): (Vec<_>, Vec<_>) = all.partition(is_before);
+        for processors in before {
+            ends = self.each(&processors, path, ends, registry, 1);
+        }
+        if let Some(id) = self.part(Role::Processor, ComponentKind::Buffer, node, path, registry) {
+            self.lead(&ends, id);
+            ends = vec![(id, String::new())];
+        }
+        for processors in after {
+            ends = self.each(&processors, path, ends, registry, 1);
+        }
+        ends
     }
 
     /// Processors one after the other; where messages come out.

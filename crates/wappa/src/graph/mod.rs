@@ -287,6 +287,26 @@ rate_limit_resources:
     }
 
     #[test]
+    fn a_buffer_stands_between_its_processors() {
+        check(
+            "input: {stdin: {}}\nbuffer: {sqlite: {path: a.db, post_processors: [{split: {}}], pre_processors: [{compress: {algorithm: gzip}}]}}\n\
+             output: {stdout: {}}\n",
+            expect![[r#"
+                flowchart LR
+                  n0(["stdin"])
+                  n1["compress"]
+                  n2["sqlite"]
+                  n3["split"]
+                  n4(["stdout"])
+                  n0 --> n1
+                  n1 --> n2
+                  n2 --> n3
+                  n3 --> n4
+            "#]],
+        );
+    }
+
+    #[test]
     fn parts_stand_behind_those_that_lead_to_them() {
         let svg = text(WHOLE, Format::Svg);
         let left = |name: &str| {
