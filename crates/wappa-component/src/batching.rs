@@ -22,6 +22,13 @@ crate::series! {
 #[derive(Config, Debug)]
 #[config(lint = lint)]
 pub struct PolicyConfig {
+    #[config(flatten)]
+    limits: LimitsConfig,
+}
+
+/// The limits of a policy.
+#[derive(Config, Debug, Clone)]
+struct LimitsConfig {
     /// How many messages complete a batch; 0 for any number.
     #[config(default = "0")]
     count: i64,
@@ -52,7 +59,7 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
     if let Err(text) = config.period() {
         duration::lint(text, node.get("period").unwrap_or(node), reader);
     }
-    if config.jitter < 0.0 {
+    if config.limits.jitter < 0.0 {
         let at = node.get("jitter").unwrap_or(node);
         reader.error(Rule::Custom, at, "Cannot set a negative jitter factor");
     }
@@ -61,26 +68,26 @@ fn lint(config: &PolicyConfig, node: &Node, reader: &mut Reader<'_>) {
 impl PolicyConfig {
     /// The processors that run on each batch.
     pub fn processors(&self) -> &[ComponentNode] {
-        &self.processors
+        &self.limits.processors
     }
 
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.count <= 0
-            && self.byte_size <= 0
-            && self.period.is_empty()
-            && self.jitter <= 0.0
-            && self.check.program().is_none()
-            && self.processors.is_empty()
+        self.limits.count <= 0
+            && self.limits.byte_size <= 0
+            && self.limits.period.is_empty()
+            && self.limits.jitter <= 0.0
+            && self.limits.check.program().is_none()
+            && self.limits.processors.is_empty()
     }
 
     /// The period, if there is one; the error is Bento's text.
     fn period(&self) -> Result<Option<Duration>, String> {
-        if self.period.is_empty() {
+        if self.limits.period.is_empty() {
             return Ok(None);
         }
-        let period =
-            duration::parse(&self.period).map_err(|err| format!("failed to parse duration string: {err}"))?;
+        let period = duration::parse(&self.limits.period)
+            .map_err(|err| format!("failed to parse duration string: {err}"))?;
         Ok(Some(period).filter(|it| !it.is_zero()))
     }
 }
@@ -93,30 +100,8 @@ pub struct OptionalPolicyConfig {
     #[config(default = "false")]
     enabled: bool,
 
-    /// How many messages complete a batch; 0 for any number.
-    #[config(default = "0")]
-    count: i64,
-
-    /// How many bytes of content complete a batch; 0 for any number. The message that reaches it is part of the batch.
-    #[config(default = "0")]
-    byte_size: i64,
-
-    /// How long after its first message a batch is complete, whatever its size; empty for no such limit.
-    #[config(default = "\"\"", example = "1s", example = "1m", example = "500ms")]
-    period: String,
-
-    /// A factor of the period: each is longer by a random part of it, so that many processes do not flush at once.
-    #[config(default = "0", example = "0.01", example = "0.1", example = "1")]
-    jitter: f64,
-
-    /// A mapping that says of each message whether it completes the batch, and sees what is in it so far. Where it fails,
-    /// the message completes nothing and the error is logged.
-    #[config(default = "\"\"", example = "this.type == \"end\"", example = "batch_size() == 1 && errored()")]
-    check: Mapping,
-
-    /// Processors that run on each batch when it is complete; what comes of it is one batch.
-    #[config(child = "processor", advanced)]
-    processors: Vec<ComponentNode>,
+    #[config(flatten)]
+    limits: LimitsConfig,
 }
 
 fn lint_of_optional(config: &OptionalPolicyConfig, node: &Node, reader: &mut Reader<'_>) {
@@ -128,14 +113,7 @@ fn lint_of_optional(config: &OptionalPolicyConfig, node: &Node, reader: &mut Rea
 impl OptionalPolicyConfig {
     /// The policy, if there is one.
     pub fn policy(&self) -> Option<PolicyConfig> {
-        self.enabled.then(|| PolicyConfig {
-            count: self.count,
-            byte_size: self.byte_size,
-            period: self.period.clone(),
-            jitter: self.jitter,
-            check: self.check.clone(),
-            processors: self.processors.clone(),
-        })
+        self.enabled.then(|| PolicyConfig { limits: self.limits.clone() })
     }
 }
 
@@ -216,17 +194,17 @@ impl Policy {
         logger: Logger,
     ) -> Result<Policy, String> {
         let limit = |it: i64| usize::try_from(it).ok().filter(|it| 0 < *it);
-        let (count, byte_size) = (limit(config.count), limit(config.byte_size));
+        let (count, byte_size) = (limit(config.limits.count), limit(config.limits.byte_size));
         let period = config.period()?;
-        let check = config.check.program().is_some().then(|| Check {
-            mapping: config.check.clone(),
+        let check = config.limits.check.program().is_some().then(|| Check {
+            mapping: config.limits.check.clone(),
             seen: Vec::new(),
             logger,
         });
         if count.is_none() && byte_size.is_none() && period.is_none() && check.is_none() {
             return Err("batch policy must have at least one active trigger".to_string());
         }
-        if config.jitter < 0.0 {
+        if config.limits.jitter < 0.0 {
             return Err("jitter factor cannot be negative".to_string());
         }
         let counter = |mechanism: &str| {
@@ -236,7 +214,7 @@ impl Policy {
             count,
             byte_size: byte_size.or(Some(BYTES_MAX).filter(|_| count.is_none())),
             period,
-            jitter: config.jitter,
+            jitter: config.limits.jitter,
             random: RandomState::new().build_hasher().finish(),
             check,
             by_check: counter("check"),
