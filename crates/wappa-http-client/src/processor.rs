@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use wappa_component::{BuildError, BuildProcessor, Component, Context, Level, Logger, Part, Processor, Step};
 use wappa_message::{Mark, Message, Value, pair_bytes};
 use wappa_net::Runtime;
@@ -139,15 +139,6 @@ struct Http {
 /// What came of a request.
 type Came = Result<Vec<Message>, Failure>;
 
-/// Ends a task that nobody waits for any more.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Http {
     /// What comes of the requests of a batch, each with how many messages it was made of. `None`: the stream gives up.
     fn ask(&self, batch: Vec<Message>, step: &Step<'_>) -> Option<Result<Vec<Came>, String>> {
@@ -168,16 +159,7 @@ impl Http {
                 How::AtOnce => at_once(client, batch, room).await,
             }
         };
-        let mut task = match self.runtime.spawn(asking) {
-            Ok(task) => Task(task),
-            Err(text) => return Some(Err(text)),
-        };
-        let came = step.wait(&mut task.0)?;
-        Some(match came {
-            Ok(came) => Ok(came),
-            Err(err) if err.is_panic() => std::panic::resume_unwind(err.into_panic()),
-            Err(err) => Err(err.to_string()),
-        })
+        self.runtime.finish_within(step, asking)
     }
 
     /// What a batch becomes.

@@ -156,10 +156,10 @@ impl Processor for RequestReply {
             let batch = &mut part.messages_mut()[range];
             let asked: Vec<_> =
                 (0..batch.len()).map(|place| self.ask(self.form.one_of(batch, place))).collect();
-            let answers = match self.connection.wait(join_all(asked), step) {
-                Ok(Some(answers)) => answers,
-                Ok(None) => return idx,
-                Err(text) => batch.iter().map(|_| Err(Mark::new(text.clone()))).collect(),
+            let answers = match self.connection.finish_within(step, join_all(asked)) {
+                None => return idx,
+                Some(Ok(answers)) => answers,
+                Some(Err(text)) => batch.iter().map(|_| Err(Mark::new(text.clone()))).collect(),
             };
             for (message, answer) in batch.iter_mut().zip(answers) {
                 match answer {

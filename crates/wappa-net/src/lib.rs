@@ -14,6 +14,7 @@ mod client;
 mod courier;
 mod feed;
 mod foreign;
+mod link;
 mod metadata_filter;
 mod pending;
 mod places;
@@ -34,6 +35,7 @@ pub use crate::{
     courier::Courier,
     feed::{AtLast, Closed, Fed, Feed, Feeder, feed},
     foreign::{foreign, foreign_future, is_foreign_panic, not_understood},
+    link::{Dial, SharedLink},
     metadata_filter::{MetadataFilter, MetadataFilterConfig},
     pending::Pending,
     places::{Place, Places},

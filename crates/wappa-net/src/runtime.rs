@@ -5,7 +5,9 @@ use std::{
     future::Future,
     num::NonZero,
     panic::resume_unwind,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{self, Poll},
     thread::available_parallelism,
     time::Duration,
 };
@@ -88,19 +90,50 @@ impl Runtime {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, String> {
         // The time is the runtime's: it begins there.
-        let mut task = self.spawn(async move { tokio::time::timeout(limit, future).await })?;
-        match Step::new(0, pulse).wait(&mut task) {
+        let in_time = async move { tokio::time::timeout(limit, future).await };
+        match self.finish_within(&Step::new(0, pulse), in_time) {
             Some(Ok(Ok(result))) => Ok(result),
             Some(Ok(Err(_))) => Err(format!("no answer within {limit:?}")),
-            Some(Err(err)) => match err.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(err) => Err(err.to_string()),
-            },
-            None => {
-                task.abort();
-                Err(stopped().to_string())
-            }
+            Some(Err(text)) => Err(text),
+            None => Err(stopped().to_string()),
         }
+    }
+
+    /// Has a future run on the runtime and waits for what comes of it, for whoever has a [`Step`]. `None`: the stream gives
+    /// up what it is doing, and the future is dropped where it waits. The error says why there are no threads. Where the
+    /// future panics, this does.
+    pub fn finish_within<T: Send + 'static>(
+        &self,
+        step: &Step<'_>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<Result<T, String>> {
+        match self.spawn(future) {
+            Ok(task) => step.wait(Joined(task)).map(Ok),
+            Err(text) => Some(Err(text)),
+        }
+    }
+}
+
+/// A task that ends with whoever waits for it. Where it panics, this does.
+struct Joined<T>(JoinHandle<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, ctx: &mut task::Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(ctx).map(|result| match result {
+            Ok(it) => it,
+            Err(err) => match err.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(err) => panic!("nobody else ends it: {err}"),
+            },
+        })
+    }
+}
+
+impl<T> Drop for Joined<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

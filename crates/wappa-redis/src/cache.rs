@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use wappa_component::{BuildCache, BuildError, Cache, CacheError, Component, Context, Pulse, Step};
 use wappa_spec::Config;
 
-use crate::asking::Shared;
+use crate::asking::{Shared, ask};
 use crate::connection::ServerConfig;
 
 pub(crate) const COMPONENT: Component = Component::cache::<RedisConfig>("redis");
@@ -113,7 +113,7 @@ impl RedisCache {
         let asking = async move {
             let (began, mut wait) = (Instant::now(), first);
             loop {
-                let failed = match shared.ask(&command).await {
+                let failed = match ask(&shared, &command).await {
                     Ok(value) => return Ok(value),
                     Err(failed) => failed.text(),
                 };
@@ -124,10 +124,10 @@ impl RedisCache {
                 wait = (wait.mul_f64(1.5)).min(longest.max(first));
             }
         };
-        let waited = self.shared.wait(asking, &Step::new(0, self.pulse.as_ref()));
-        let answered = waited.map_err(CacheError::new)?;
-        let answered = answered.ok_or_else(|| CacheError::new("the stream is about to stop"))?;
-        answered.map_err(CacheError::new)
+        match self.shared.finish_within(&Step::new(0, self.pulse.as_ref()), asking) {
+            None => Err(CacheError::new("the stream is about to stop")),
+            Some(answered) => answered.map_err(CacheError::new)?.map_err(CacheError::new),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use wappa_component::{BuildError, BuildRateLimit, Component, Context, Pulse, Rat
 use wappa_message::Message;
 use wappa_spec::{Config, Node, Reader, Rule};
 
-use crate::asking::Shared;
+use crate::asking::{Shared, ask};
 use crate::connection::ServerConfig;
 
 pub(crate) const COMPONENT: Component = Component::rate_limit::<RedisConfig>("redis");
@@ -103,8 +103,9 @@ impl RateLimit for Together {
         command.arg(ACCESS).arg(1).arg(&self.key).arg(self.count);
         command.arg(self.interval.as_millis().max(1) as u64);
         let shared = self.shared.clone();
-        let asking = async move { shared.ask(&command).await };
-        match self.shared.wait(asking, &Step::new(0, self.pulse.as_ref()))? {
+        let asking = async move { ask(&shared, &command).await };
+        let answered = self.shared.finish_within(&Step::new(0, self.pulse.as_ref()), asking);
+        match answered.transpose()? {
             None => Err("the stream is about to stop".to_string()),
             Some(Err(failed)) => Err(format!("accessing redis rate limit: {}", failed.text())),
             Some(Ok(Value::Int(rest))) => Ok(Duration::from_millis(u64::try_from(rest).unwrap_or_default())),

@@ -10,7 +10,7 @@ use wappa_net::Runtime;
 use wappa_spec::{Config, Node, Reader};
 
 use crate::{
-    asking::{ask, wait},
+    asking::ask,
     config::{ConnectingConfig, ConnectionConfig, DatabaseConfig},
     driver::Driver,
     failed::Failed,
@@ -137,7 +137,7 @@ impl Table {
     ) -> Result<T, CacheError> {
         // Only what it waits with is of interest.
         let step = Step::new(0, &*self.pulse);
-        match wait(&self.runtime, &step, future) {
+        match self.runtime.finish_within(&step, future) {
             None => Err(CacheError::new("the stream was given up")),
             Some(Ok(result)) => result.map_err(|err| CacheError::new(err.text)),
             Some(Err(text)) => Err(CacheError::new(text)),

@@ -102,10 +102,10 @@ impl KvCache {
             let in_time = timeout(ANSWER_MAX, async { what(bucket.store().await?.1, key).await }).await;
             in_time.unwrap_or_else(|_| Err(format!("bucket {} does not answer", bucket.name())))
         };
-        let waited = self.bucket.connection.wait(doing, &Step::new(0, self.pulse.as_ref()));
-        let done = waited.map_err(CacheError::new)?;
-        let done = done.ok_or_else(|| CacheError::new("the stream is about to stop"))?;
-        done.map_err(CacheError::new)
+        match self.bucket.connection.finish_within(&Step::new(0, self.pulse.as_ref()), doing) {
+            None => Err(CacheError::new("the stream is about to stop")),
+            Some(done) => done.flatten().map_err(CacheError::new),
+        }
     }
 }
 

@@ -315,10 +315,10 @@ impl Processor for Kv {
             let each = asked.into_iter().map(move |it| Kv::run(Arc::clone(&bucket), it, max));
             // Begun in their order.
             let all = stream::iter(each).buffered(AT_ONCE).collect::<Vec<_>>();
-            let results = match self.bucket.connection.wait(all, step) {
-                Ok(Some(results)) => results,
-                Ok(None) => return idx,
-                Err(text) => batch.iter().map(|_| Err(text.clone())).collect(),
+            let results = match self.bucket.connection.finish_within(step, all) {
+                None => return idx,
+                Some(Ok(results)) => results,
+                Some(Err(text)) => batch.iter().map(|_| Err(text.clone())).collect(),
             };
             for (message, result) in batch.iter_mut().zip(results) {
                 match result {

@@ -77,10 +77,10 @@ where
             }
             answers
         };
-        let answers = match shared.wait(asking, step) {
-            Ok(Some(answers)) => answers,
-            Ok(None) => return idx,
-            Err(text) => batch.iter().map(|_| Err(text.clone())).collect(),
+        let answers = match shared.finish_within(step, asking) {
+            None => return idx,
+            Some(Ok(answers)) => answers,
+            Some(Err(text)) => batch.iter().map(|_| Err(text.clone())).collect(),
         };
         for (message, answer) in batch.iter_mut().zip(answers) {
             match answer.and_then(args::answer) {

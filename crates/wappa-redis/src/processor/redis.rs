@@ -8,7 +8,10 @@ use wappa_spec::{Config, Interpolated, Mapping, Node, Reader, Rule};
 
 use super::{Asked, Retries, each, insist};
 use crate::connection::ServerConfig;
-use crate::{args, asking::Shared};
+use crate::{
+    args,
+    asking::{Shared, ask},
+};
 
 pub(crate) const COMPONENT: Component =
     Component::processor::<RedisConfig>("redis").categories(&["Integration"]);
@@ -174,7 +177,7 @@ impl Processor for Redis {
         let ask = |asked: Asked| {
             let (shared, retries, logger) = (self.shared.clone(), self.retries, self.logger.clone());
             async move {
-                let result = insist(retries, &asked.name, &logger, || shared.ask(&asked.command)).await;
+                let result = insist(retries, &asked.name, &logger, || ask(&shared, &asked.command)).await;
                 result.map_err(|text| match is_operator {
                     true => format!("redis operator failed: {text}"),
                     false => text,

@@ -10,7 +10,7 @@ use wappa_spec::{Config, Mapping};
 use super::{Asked, Retries, each, insist};
 use crate::{
     args,
-    asking::Shared,
+    asking::{Shared, ask},
     connection::{Failed, ServerConfig},
 };
 
@@ -121,11 +121,11 @@ impl Script {
 
 /// Names the script, and sends it where the server does not know it.
 async fn run(shared: &Shared, script: &str, command: &Cmd) -> Result<Value, Failed> {
-    match shared.ask(command).await {
+    match ask(shared, command).await {
         Err(Failed::Refused(text)) if text.starts_with("NOSCRIPT") => {
             let mut load = redis::cmd("SCRIPT");
-            shared.ask(load.arg("LOAD").arg(script)).await?;
-            shared.ask(command).await
+            ask(shared, load.arg("LOAD").arg(script)).await?;
+            ask(shared, command).await
         }
         answer => answer,
     }

@@ -149,9 +149,8 @@ impl Buffer for Inlet {
 
     fn end(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let written = self.runtime.spawn(async move { shared.written().await });
-        let is_written =
-            written.is_ok_and(|mut it| Step::new(0, self.pulse.as_ref()).wait(&mut it).is_some());
+        let written = async move { shared.written().await };
+        let is_written = self.runtime.finish_within(&Step::new(0, self.pulse.as_ref()), written).is_some();
         if !is_written {
             self.shared.give_up_coming();
         }

@@ -10,7 +10,7 @@ use wappa_spec::{Config, Node, Reader};
 use super::verify;
 use crate::{
     args::Args,
-    asking::{ask, wait},
+    asking::ask,
     config::{ConnectingConfig, ConnectionConfig, DatabaseConfig, RowsConfig},
     driver::Driver,
     insert::write,
@@ -122,7 +122,7 @@ impl Processor for Inserting {
                 false => ask!(pool, connection => write(connection, &insert, &rows).await),
             }
         };
-        let written = match wait(&self.runtime, step, writing) {
+        let written = match self.runtime.finish_within(step, writing) {
             None => return 0,
             Some(Ok(written)) => written.map_err(|err| err.text),
             Some(Err(text)) => Err(text),

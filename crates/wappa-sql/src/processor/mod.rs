@@ -11,7 +11,7 @@ use wappa_message::{Mark, Value};
 use wappa_net::Runtime;
 
 use crate::{
-    asking::{ask, wait},
+    asking::ask,
     failed::{Failed, Kind},
     pool::Pool,
     query::{Asked, Query},
@@ -111,7 +111,7 @@ impl Processor for Asking {
             }
             let left = step.growth().left(PART_LIMIT);
             let asking = ask_all(self.pool.clone(), all, self.is_mute, left);
-            let answers = match wait(&self.runtime, step, asking) {
+            let answers = match self.runtime.finish_within(step, asking) {
                 None => return idx,
                 Some(Ok(answers)) => answers,
                 Some(Err(text)) => range.clone().map(|_| Err(text.clone())).collect(),
