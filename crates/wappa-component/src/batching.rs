@@ -279,12 +279,14 @@ mod tests {
     fn policy(count: i64, byte_size: i64, period: &str, jitter: f64) -> Policy {
         let period = period.to_string();
         let config = PolicyConfig {
-            count,
-            byte_size,
-            period,
-            jitter,
-            check: Mapping::default(),
-            processors: Vec::new(),
+            limits: LimitsConfig {
+                count,
+                byte_size,
+                period,
+                jitter,
+                check: Mapping::default(),
+                processors: Vec::new(),
+            },
         };
         let metrics = Metrics::default();
         Policy::at(&config, "", "root.input.batching", &metrics, Logger::silent()).expect("a policy")

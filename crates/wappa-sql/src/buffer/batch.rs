@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     /// Two messages as Bento writes them: the first with metadata of two kinds.
-    const OF_BENTO: &[u8] = b"\0\0\0\0\0\0\0\x02\0\0\0\x0b\x82\xa1a\xa3one\xa1n\xcd\x01\x2c\0\0\0\x05hello\0\0\0\x01\x80\0\0\0\x00";
+    const OF_BENTO: &[u8] = b"\0\0\0\0\0\0\0\x02\0\0\0\x0c\x82\xa1a\xa3one\xa1n\xcd\x01\x2c\0\0\0\x05hello\0\0\0\x01\x80\0\0\0\x00";
 
     fn shown(messages: &[Message]) -> Vec<String> {
         let metadata = |it: &Message| {
