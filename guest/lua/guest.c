@@ -219,6 +219,15 @@ static int start(lua_State *L) {
         luaL_requiref(L, it->name, it->func, 1);
         lua_pop(L, 1);
     }
+    // Lua begins with the time and an address, which are the same for all instances.
+    lua_Integer seed[2];
+    wappa_random(seed, sizeof seed);
+    lua_getglobal(L, LUA_MATHLIBNAME);
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, seed[0]);
+    lua_pushinteger(L, seed[1]);
+    lua_call(L, 2, 0);
+    lua_pop(L, 1);
     lua_register(L, "config", config_get);
     lua_register(L, "log", log_line);
     lua_register(L, "count", count_up);

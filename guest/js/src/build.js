@@ -15,6 +15,20 @@ const SDK = path.dirname(fileURLToPath(import.meta.url));
 const WIT = path.join(SDK, "..", "wit");
 const WORLD = "processor";
 
+/** What QuickJS imports besides, for `random.js`. */
+const WITH_RANDOM = `
+world guest {
+  include processor;
+  import wasi:random/random@0.2.0;
+}
+
+package wasi:random@0.2.0 {
+  interface random {
+    get-random-bytes: func(len: u64) -> list<u8>;
+  }
+}
+`;
+
 /** What can be wrong with a guest or a machine, for whoever builds. */
 export class BuildError extends Error {}
 
@@ -22,13 +36,20 @@ export class BuildError extends Error {}
 export const ENGINES = {
   quickjs: {
     package: "componentize-qjs",
+    parts: ["random.js"],
     async componentize({ componentize }, source) {
-      const { component } = await componentize({ witPath: WIT, jsSource: source, world: WORLD, sync: true });
-      return component;
+      const world = (await readFile(path.join(WIT, "processor.wit"), "utf8")) + WITH_RANDOM;
+      return await withScratch(async (scratch) => {
+        const witPath = path.join(scratch, "guest.wit");
+        await writeFile(witPath, world);
+        const { component } = await componentize({ witPath, jsSource: source, world: "guest", sync: true });
+        return component;
+      });
     },
   },
   starlingmonkey: {
     package: "@bytecodealliance/componentize-js",
+    parts: [],
     async componentize({ componentize }, source) {
       // It finds files below the working directory only. There is no network to fetch from.
       const witWorld = await readFile(path.join(WIT, "processor.wit"), "utf8");
@@ -52,14 +73,32 @@ export async function build({ entry, out, engine = "quickjs", directory = proces
   const file = path.resolve(directory, entry);
   if (!existsSync(file)) throw new BuildError(`${entry}: there is no such file`);
   const esbuild = await load("esbuild", directory);
-  const source = await bundle(esbuild, file, directory);
+  const source = await bundle(esbuild, file, directory, to.parts);
   await tryOut(esbuild, file, directory);
   const maker = await load(to.package, directory);
-  const component = await to.componentize(maker, source);
+  const component = await to.componentize(maker, source).catch(explain);
   const target = path.resolve(directory, out);
   await mkdir(path.dirname(target), { recursive: true });
   await writeFile(target, component);
   return component.length;
+}
+
+/** What a module does where it begins is done at the build, where the host's functions are not there yet. */
+function explain(err) {
+  const [, name, called] = /unknown imported function: '([^']+)' '([^']+)'/.exec(String(err?.message)) ?? [];
+  if (name === undefined) throw err;
+  throw new BuildError(
+    `the guest's module calls \`${called}\` of ${name} where it begins, and there is no host when it is built: do it in a function`,
+  );
+}
+
+async function withScratch(body) {
+  const scratch = await mkdtemp(path.join(os.tmpdir(), "wappa-guest-"));
+  try {
+    return await body(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 /** A package of the project, or of whatever is around it, or of what is around this library. */
@@ -106,10 +145,13 @@ async function run(esbuild, options) {
 }
 
 /** The guest, its packages and this library as one module, with the table of lines behind it. */
-async function bundle(esbuild, file, directory) {
+async function bundle(esbuild, file, directory, parts) {
   const sdk = (name) => JSON.stringify(path.join(SDK, name));
+  const begins = parts.map((it) => `import { begin } from ${sdk(it)}; host.begin = begin;`).join("\n");
   const entry = `
     import { transformOf } from ${sdk("component.js")};
+    import { host } from ${sdk("host.js")};
+    ${begins}
     import * as guest from ${JSON.stringify(file)};
     export const transform = transformOf(guest);
   `;
@@ -118,7 +160,7 @@ async function bundle(esbuild, file, directory) {
     stdin: { contents: entry, resolveDir: directory, sourcefile: "wappa-guest:entry" },
     outfile: "guest.js",
     sourcemap: "external",
-    external: ["wappa:*"],
+    external: ["wappa:*", "wasi:*"],
     conditions: ["wappa"],
     platform: "neutral",
     mainFields: ["module", "main"],
@@ -145,8 +187,7 @@ const withoutNode = {
 
 /** Loads the guest in this process, for mistakes that the engines would tell of in their own words or not at all. */
 async function tryOut(esbuild, file, directory) {
-  const scratch = await mkdtemp(path.join(os.tmpdir(), "wappa-guest-"));
-  try {
+  await withScratch(async (scratch) => {
     const result = await run(esbuild, {
       ...common(directory),
       entryPoints: [file],
@@ -170,9 +211,7 @@ async function tryOut(esbuild, file, directory) {
     } catch (err) {
       throw new BuildError(err.message);
     }
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The version of this library. */

@@ -5,6 +5,7 @@
  *   log: (level: string, text: string) => void,
  *   count: (name: string, delta: number) => void,
  *   placeOf: (frame: string) => string | undefined,
+ *   begin: () => void,
  * }}
  */
 export const host = {
@@ -15,4 +16,6 @@ export const host = {
     throw new Error("there is no host: tests start one with `start` of `wappa-guest/testing`");
   },
   placeOf: () => undefined,
+  /** Before anything else is done in an instance. */
+  begin() {},
 };

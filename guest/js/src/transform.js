@@ -1,4 +1,5 @@
 import { asynchronous, reasonOf, refuseResult } from "./failure.js";
+import { host } from "./host.js";
 import { Message } from "./message.js";
 
 /**
@@ -13,6 +14,7 @@ export function transformOf(guest) {
 
   return {
     configure(pairs) {
+      host.begin();
       if (configure === undefined) return;
       try {
         refuseResult("configure", configure(new Map(pairs)));

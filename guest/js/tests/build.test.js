@@ -54,6 +54,18 @@ test("packages and TypeScript are bundled", options, async () => {
   assert.deepEqual([...component.subarray(0, 8)], [0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]);
 });
 
+const starling = existsSync(path.join(MODULES, "@bytecodealliance/componentize-js/package.json"));
+
+test("what needs a host while it is built is told", { skip: !isThere || !starling }, async () => {
+  const told = await refusal("early.js", "const at = Math.random(); export function process() { return at; }", {
+    engine: "starlingmonkey",
+  });
+  assert.match(
+    told,
+    /^the guest's module calls `get-random-u64` of wasi:random\/random@.* where it begins, and there is no host/,
+  );
+});
+
 test("mistakes are told before anything is built", options, async () => {
   const told = [
     await refusal("missing.js"),
