@@ -19,6 +19,7 @@ mod context;
 mod json;
 mod message;
 mod metadata;
+mod on_demand;
 mod span;
 mod value;
 
@@ -26,5 +27,6 @@ pub use crate::context::{Began, Context, Reply};
 pub use crate::json::{JsonError, end_of_document};
 pub use crate::message::{Mark, Message, ORIGIN_NONE, Source};
 pub use crate::metadata::{Metadata, pair_bytes};
+pub use crate::on_demand::{MetadataSource, OnDemand};
 pub use crate::span::Span;
 pub use crate::value::{Array, Binary, DEPTH_MAX, Measured, Number, Object, Own, Text, Time, TooDeep, Value};

@@ -387,6 +387,6 @@ mod tests {
     #[test]
     fn messages_stay_small() {
         assert_eq!((size_of::<Content>(), size_of::<Bytes>()), (32, 32));
-        assert!(size_of::<Message>() <= 56, "{}", size_of::<Message>());
+        assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
     }
 }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, mem, slice, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::Value;
+use crate::{Value, on_demand::OnDemand};
 
 /// What a pair has allocated beside its texts: its place in a list with as much room again, and what its key has beside
 /// its bytes: who shares it, and what the allocator keeps for itself.
@@ -18,11 +18,20 @@ const HIDDEN_BYTES_MAX: usize = 512;
 ///
 /// Keys are bytes, as in Bento, whose strings need not be UTF-8.
 #[derive(Clone, Debug, Default)]
-pub struct Metadata(Option<Arc<Pairs>>);
+pub struct Metadata(Repr);
+
+#[derive(Clone, Debug, Default)]
+enum Repr {
+    #[default]
+    None,
+    Made(Arc<Pairs>),
+    /// Those with this index, as soon as somebody asks.
+    OnDemand(Arc<OnDemand>, u32),
+}
 
 impl Metadata {
     /// None at all.
-    pub const EMPTY: Metadata = Metadata(None);
+    pub const EMPTY: Metadata = Metadata(Repr::None);
 }
 
 impl PartialEq for Metadata {
@@ -34,7 +43,7 @@ impl PartialEq for Metadata {
 #[derive(Clone, Debug, Default)]
 struct Pairs {
     /// What is shared with others, and has no more of that itself. A key that is in the list as well has its value there.
-    base: Option<Arc<Pairs>>,
+    base: Metadata,
     /// Ordered by key.
     list: Vec<(Bytes, Value)>,
     /// What all that is seen of it has allocated, in bytes, the base included: asked for once per message, so it is kept.
@@ -73,7 +82,29 @@ impl Metadata {
             return Metadata::default();
         }
         let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
-        Metadata(Some(Arc::new(Pairs { base: None, list, bytes })))
+        Metadata::made(Pairs { base: Metadata::EMPTY, list, bytes })
+    }
+
+    /// Those of the message with this index, of messages whose metadata are made when somebody asks for them: a look at
+    /// one, a key that is set, or its removal.
+    pub fn on_demand(all: &Arc<OnDemand>, idx: u32) -> Metadata {
+        Metadata(Repr::OnDemand(Arc::clone(all), idx))
+    }
+
+    fn made(pairs: Pairs) -> Metadata {
+        Metadata(Repr::Made(Arc::new(pairs)))
+    }
+
+    /// All there is, where there is anything.
+    fn pairs(&self) -> Option<&Pairs> {
+        match &self.0 {
+            Repr::None => None,
+            Repr::Made(pairs) => Some(pairs),
+            Repr::OnDemand(all, idx) => match &all.get(*idx).0 {
+                Repr::Made(pairs) => Some(pairs),
+                Repr::None | Repr::OnDemand(..) => None,
+            },
+        }
     }
 
     /// The same metadata with a reference count of their own.
@@ -81,38 +112,52 @@ impl Metadata {
     /// A count that the messages of two threads share costs each of them several times as much as one that they do
     /// not: whoever hands out many parcels with the same metadata gives each its own.
     pub fn unshared(&self) -> Metadata {
-        Metadata(self.0.as_ref().map(|it| Arc::new(it.flat())))
+        match &self.0 {
+            Repr::Made(pairs) => Metadata::made(pairs.flat()),
+            Repr::None | Repr::OnDemand(..) => self.clone(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        matches!(self.0, Repr::None)
     }
 
     /// Whether both are one and the same, so that together they keep no more than one.
     pub fn is_shared_with(&self, other: &Metadata) -> bool {
         match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
+            (Repr::Made(one), Repr::Made(other)) => Arc::ptr_eq(one, other),
+            (Repr::OnDemand(one, idx), Repr::OnDemand(other, other_idx)) => {
+                Arc::ptr_eq(one, other) && idx == other_idx
+            }
+            (Repr::None, Repr::None) => true,
             _ => false,
         }
     }
 
     /// Whether something else holds them too, so that a change would copy them, or have them beside what it sets.
     pub fn is_shared(&self) -> bool {
-        self.0.as_ref().is_some_and(|it| 1 < Arc::strong_count(it))
+        match &self.0 {
+            Repr::None => false,
+            Repr::Made(pairs) => 1 < Arc::strong_count(pairs),
+            Repr::OnDemand(..) => true,
+        }
     }
 
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.base.is_none() && it.list.is_empty())
+        self.pairs().is_none_or(|it| it.of_base().is_empty() && it.list.is_empty())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        let Some(pairs) = &self.0 else { return 0 };
+        let Some(pairs) = self.pairs() else { return 0 };
         let base = pairs.of_base();
         base.len() + pairs.list.iter().filter(|(key, _)| search(base, key).is_err()).count()
     }
 
     /// The value of a key.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Value> {
-        let (pairs, key) = (self.0.as_ref()?, key.as_ref());
+        let (pairs, key) = (self.pairs()?, key.as_ref());
         let found = |list| search(list, key).ok().map(|idx: usize| &list[idx].1);
         found(&pairs.list).or_else(|| found(pairs.of_base()))
     }
@@ -125,14 +170,7 @@ impl Metadata {
     /// Sets a key. Nobody who shares the metadata sees it.
     pub fn set(&mut self, key: impl Into<Bytes>, value: Value) {
         let key = key.into();
-        let shared = self.0.get_or_insert_default();
-        let pairs = match Arc::get_mut(shared) {
-            Some(pairs) => pairs,
-            None => {
-                *shared = Arc::new(Pairs::beside(shared));
-                Arc::get_mut(shared).expect("it was just made")
-            }
-        };
+        let pairs = self.own();
         let mut place = search(&pairs.list, &key);
         if place.is_err()
             && let Some(bytes) = pairs.shared_bytes(&key)
@@ -159,14 +197,27 @@ impl Metadata {
         }
     }
 
+    /// The pairs, to be changed beside what others share.
+    fn own(&mut self) -> &mut Pairs {
+        if !matches!(&self.0, Repr::Made(pairs) if Arc::strong_count(pairs) == 1) {
+            *self = Metadata::made(Pairs::beside(self));
+        }
+        match &mut self.0 {
+            Repr::Made(pairs) => Arc::get_mut(pairs).expect("nobody shares it"),
+            Repr::None | Repr::OnDemand(..) => unreachable!("it was just made"),
+        }
+    }
+
     /// Removes a key and says whether it was there.
     pub fn delete(&mut self, key: impl AsRef<[u8]>) -> bool {
         let key = key.as_ref();
-        let Some(shared) = self.0.as_mut().filter(|it| it.has(key)) else { return false };
-        if shared.base.is_some() {
-            *shared = Arc::new(shared.flat());
+        let Some(shared) = self.pairs().filter(|it| it.has(key)) else { return false };
+        let is_in_place =
+            matches!(&self.0, Repr::Made(pairs) if pairs.base.is_none() && Arc::strong_count(pairs) == 1);
+        if !is_in_place {
+            *self = Metadata::made(shared.flat());
         }
-        let pairs = Arc::make_mut(shared);
+        let pairs = self.own();
         let idx = search(&pairs.list, key).expect("it is there");
         let (key, value) = pairs.list.remove(idx);
         pairs.bytes -= pair_bytes(key.len(), &value);
@@ -175,7 +226,7 @@ impl Metadata {
 
     /// All pairs, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
-        let pairs = self.0.as_deref();
+        let pairs = self.pairs();
         Merged {
             own: pairs.map_or(&[][..], |it| &it.list).iter(),
             base: pairs.map_or(&[][..], Pairs::of_base).iter(),
@@ -186,22 +237,25 @@ impl Metadata {
     /// other messages share counts as well.
     #[inline]
     pub fn size(&self) -> usize {
-        self.0.as_ref().map_or(0, |it| it.bytes)
+        match &self.0 {
+            Repr::None => 0,
+            Repr::Made(pairs) => pairs.bytes,
+            Repr::OnDemand(all, idx) => all.size(*idx),
+        }
     }
 }
 
 impl Pairs {
     /// The same, to be changed beside what others share. There is room for what is set next.
-    fn beside(shared: &Arc<Pairs>) -> Pairs {
-        let base = match &shared.base {
-            None if shared.list.is_empty() => None,
-            None => Some(shared),
-            base => base.as_ref(),
+    fn beside(shared: &Metadata) -> Pairs {
+        let (base, own) = match &shared.0 {
+            Repr::Made(pairs) if !pairs.base.is_none() => (pairs.base.clone(), pairs.list.as_slice()),
+            Repr::Made(pairs) if pairs.list.is_empty() => (Metadata::EMPTY, &[][..]),
+            _ => (shared.clone(), &[][..]),
         };
-        let own: &[(Bytes, Value)] = if shared.base.is_some() { &shared.list } else { &[] };
         let mut list = Vec::with_capacity(own.len() + 2);
         list.extend(own.iter().cloned());
-        Pairs { base: base.cloned(), list, bytes: shared.bytes }
+        Pairs { base, list, bytes: shared.pairs().map_or(0, |it| it.bytes) }
     }
 
     /// A copy that shares with nobody.
@@ -212,11 +266,11 @@ impl Pairs {
         let all = Merged { own: self.list.iter(), base: self.of_base().iter() };
         let list: Vec<(Bytes, Value)> = all.map(|(key, value)| (key.clone(), value.clone())).collect();
         let bytes = list.iter().map(|(key, value)| pair_bytes(key.len(), value)).sum();
-        Pairs { base: None, list, bytes }
+        Pairs { base: Metadata::EMPTY, list, bytes }
     }
 
     fn of_base(&self) -> &[(Bytes, Value)] {
-        self.base.as_ref().map_or(&[], |it| &it.list)
+        self.base.pairs().map_or(&[], |it| &it.list)
     }
 
     /// How much a pair takes that is shared, in bytes.
@@ -265,6 +319,7 @@ fn search(pairs: &[(Bytes, Value)], key: &[u8]) -> Result<usize, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::on_demand::MetadataSource;
 
     #[test]
     fn equal_is_what_holds_the_same() {
@@ -315,6 +370,55 @@ mod tests {
         assert!(Metadata::from_pairs([]).is_empty());
     }
 
+    /// As many keys as the index says, each with that as its value.
+    #[derive(Debug)]
+    struct Numbered {
+        tells_size: bool,
+    }
+
+    impl MetadataSource for Numbered {
+        fn metadata(&self, idx: usize) -> Metadata {
+            let pair = |key: &&'static str| (Bytes::from(*key), Value::Int(idx as i64));
+            Metadata::from_sorted(["a", "c"].iter().take(idx).map(pair).collect())
+        }
+
+        fn size(&self, idx: usize) -> Option<usize> {
+            self.tells_size.then(|| idx * pair_bytes(1, &Value::Int(0)))
+        }
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_made() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        #[derive(Debug, Default)]
+        struct Counted(AtomicUsize);
+
+        impl MetadataSource for Counted {
+            fn metadata(&self, idx: usize) -> Metadata {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                Numbered { tells_size: true }.metadata(idx)
+            }
+
+            fn size(&self, idx: usize) -> Option<usize> {
+                Numbered { tells_size: true }.size(idx)
+            }
+        }
+
+        let source = Arc::new(Counted::default());
+        let on_demand = Arc::new(OnDemand::new(Arc::clone(&source) as Arc<dyn MetadataSource>, 3));
+        let all = [0, 1, 2].map(|it| Metadata::on_demand(&on_demand, it));
+        let copies = all.clone();
+        assert!(copies[1].is_shared_with(&all[1]) && !all[1].is_shared_with(&all[2]) && all[1].is_shared());
+        assert_eq!(all[2].size(), 2 * pair_bytes(1, &Value::Int(0)));
+        assert_eq!(source.0.load(Ordering::Relaxed), 0);
+        let mut changed = all[2].clone();
+        changed.set("c", Value::Null);
+        assert_eq!((all[2].get("c"), changed.get("c")), (Some(&Value::Int(2)), Some(&Value::Null)));
+        assert_eq!((copies[2].len(), changed.len(), all[0].is_empty()), (2, 2, true));
+        assert_eq!(source.0.load(Ordering::Relaxed), 2, "one each");
+    }
+
     /// Copies that are changed, each against a plain map.
     #[test]
     fn what_is_shared_is_changed_for_nobody_else() {
@@ -324,6 +428,14 @@ mod tests {
         // Some are much.
         let value = |n: i64| if n % 5 == 0 { Value::text("v".repeat(600)) } else { Value::Int(n) };
         let mut all: Vec<(Metadata, BTreeMap<&str, i64>)> = vec![Default::default()];
+        // Some begin with what is made when somebody asks.
+        for tells_size in [true, false] {
+            let on_demand = Arc::new(OnDemand::new(Arc::new(Numbered { tells_size }), 3));
+            all.extend((0..3).map(|idx| {
+                let model = ["a", "c"].iter().take(idx).map(|key| (*key, idx as i64)).collect();
+                (Metadata::on_demand(&on_demand, idx as u32), model)
+            }));
+        }
         let mut seed = 7_u64;
         let mut next = |n: usize| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -332,7 +444,7 @@ mod tests {
         for n in 0..20_000 {
             let idx = next(all.len());
             match next(8) {
-                0 if all.len() < 8 => all.push(all[idx].clone()),
+                0 if all.len() < 12 => all.push(all[idx].clone()),
                 0 => drop(all.swap_remove(idx)),
                 1 => all[idx].0 = all[idx].0.unshared(),
                 2 | 3 => {

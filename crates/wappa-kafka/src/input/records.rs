@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use wappa_component::{Form, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, Slices};
-use wappa_message::{Message, Metadata, Text, Value};
+use wappa_message::{Message, Metadata, MetadataSource, OnDemand, Text, Value, pair_bytes};
 
 use crate::native::Record;
 
@@ -24,16 +24,20 @@ pub(crate) struct Style {
 /// As many names as the input itself has to say something of.
 const OWN_PAIRS_MAX: usize = 8;
 
+const KEY: &str = "kafka_key";
+
 /// A piece of the buffer.
 type Range = (u32, u32);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: i64,
     timestamp_ms: i64,
     key: Option<Range>,
     /// Which of the headers are its own.
     headers: Range,
+    /// What they take as metadata at most, each by itself.
+    header_bytes: usize,
     is_tombstone: bool,
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Records {
     buffer: Bytes,
     entries: Vec<Entry>,
     headers: Vec<(Range, Range)>,
+    /// What the metadata of a message take but for its key and headers, in bytes.
+    own_bytes: usize,
 }
 
 impl Records {
@@ -68,25 +74,29 @@ impl Records {
         Value::Text(Text::from(self.buffer.slice(begin as usize..end as usize)))
     }
 
-    /// What the input says of a message, in the order of the names, in which they are kept.
+    /// What the input says of a message but its key, in the order of the names, in which they are kept.
+    fn each_own(&self, entry: &Entry, mut see: impl FnMut(&'static str, Value)) {
+        if self.style.lag {
+            let lag = |end: i64| Value::Int((end - entry.offset - 1).max(0));
+            see("kafka_lag", self.end.map_or(Value::Int(0), lag));
+        }
+        see("kafka_offset", Value::Int(entry.offset));
+        see("kafka_partition", Value::Int(self.partition.into()));
+        see("kafka_timestamp_unix", Value::Int(entry.timestamp_ms.div_euclid(1000)));
+        see("kafka_timestamp_unix_ms", Value::Int(entry.timestamp_ms));
+        see("kafka_tombstone_message", Value::Bool(entry.is_tombstone));
+        see("kafka_topic", Value::Text(self.topic.clone()));
+    }
+
     fn own_pairs(&self, entry: &Entry) -> Vec<(Bytes, Value)> {
         let mut pairs = Vec::with_capacity(OWN_PAIRS_MAX);
         let mut add = |name: &'static str, value| pairs.push((Bytes::from_static(name.as_bytes()), value));
         match entry.key {
-            Some(key) => add("kafka_key", self.text(key)),
-            None if self.style.empty_key => add("kafka_key", Value::Text(Text::EMPTY)),
+            Some(key) => add(KEY, self.text(key)),
+            None if self.style.empty_key => add(KEY, Value::Text(Text::EMPTY)),
             None => (),
         }
-        if self.style.lag {
-            let lag = |end: i64| Value::Int((end - entry.offset - 1).max(0));
-            add("kafka_lag", self.end.map_or(Value::Int(0), lag));
-        }
-        add("kafka_offset", Value::Int(entry.offset));
-        add("kafka_partition", Value::Int(self.partition.into()));
-        add("kafka_timestamp_unix", Value::Int(entry.timestamp_ms.div_euclid(1000)));
-        add("kafka_timestamp_unix_ms", Value::Int(entry.timestamp_ms));
-        add("kafka_tombstone_message", Value::Bool(entry.is_tombstone));
-        add("kafka_topic", Value::Text(self.topic.clone()));
+        self.each_own(entry, add);
         pairs
     }
 
@@ -108,7 +118,9 @@ impl Records {
         let list = |values| Value::array(values).expect("texts are flat");
         lists.into_iter().map(|(key, values)| (key, list(values))).collect()
     }
+}
 
+impl MetadataSource for Records {
     fn metadata(&self, idx: usize) -> Metadata {
         let entry = &self.entries[idx];
         let (begin, end) = entry.headers;
@@ -123,11 +135,34 @@ impl Records {
             false => Metadata::from_pairs(headers.into_iter().chain(own)),
         }
     }
+
+    fn size(&self, idx: usize) -> Option<usize> {
+        let entry = &self.entries[idx];
+        if self.style.multi_header && 0 < entry.header_bytes {
+            // Lists are more than what is in them.
+            return None;
+        }
+        let of_key = match entry.key {
+            Some((begin, end)) => text_bytes(KEY.len(), (end - begin) as usize),
+            None if self.style.empty_key => text_bytes(KEY.len(), 0),
+            None => 0,
+        };
+        Some(self.own_bytes + of_key + entry.header_bytes)
+    }
 }
 
-impl Form for Records {
+/// What a text of so many bytes takes as metadata, with its name.
+fn text_bytes(name: usize, text: usize) -> usize {
+    pair_bytes(name, &Value::Null) + Text::allocated_for(text)
+}
+
+/// Messages with the metadata of records.
+#[derive(Debug)]
+struct Shape(Arc<OnDemand>);
+
+impl Form for Shape {
     fn shape(&self, idx: usize, message: &mut Message) {
-        *message.metadata_mut() = self.metadata(idx);
+        *message.metadata_mut() = Metadata::on_demand(&self.0, idx as u32);
     }
 }
 
@@ -178,8 +213,11 @@ impl Builder {
         let range = self.append(payload.unwrap_or_default());
         let key = record.key().map(|it| self.append(it));
         let first = self.headers.len() as u32;
+        let mut header_bytes = 0;
         record.each_header(|name, value| {
-            let (name, value) = (self.append(name), self.append(value.unwrap_or_default()));
+            let value = value.unwrap_or_default();
+            header_bytes += text_bytes(name.len(), value.len());
+            let (name, value) = (self.append(name), self.append(value));
             self.headers.push((name, value));
         });
         self.ranges.push(range);
@@ -189,6 +227,7 @@ impl Builder {
             timestamp_ms: record.timestamp_ms().unwrap_or(-1),
             key,
             headers: (first, self.headers.len() as u32),
+            header_bytes,
             is_tombstone: payload.is_none(),
         });
     }
@@ -208,7 +247,7 @@ impl Builder {
         end: Option<i64>,
     ) -> (Slices, Arc<Records>) {
         let buffer = Bytes::from(self.buffer);
-        let records = Arc::new(Records {
+        let mut records = Records {
             style,
             topic,
             partition,
@@ -216,8 +255,80 @@ impl Builder {
             buffer: buffer.clone(),
             entries: self.entries,
             headers: self.headers,
-        });
-        let form = Arc::clone(&records) as Arc<dyn Form>;
+            own_bytes: 0,
+        };
+        let mut own_bytes = 0;
+        if let Some(entry) = records.entries.first() {
+            records.each_own(entry, |name, value| own_bytes += pair_bytes(name.len(), &value));
+        }
+        records.own_bytes = own_bytes;
+        let n_messages = records.len();
+        let records = Arc::new(records);
+        let source = Arc::clone(&records) as Arc<dyn MetadataSource>;
+        let form = Arc::new(Shape(Arc::new(OnDemand::new(source, n_messages)))) as Arc<dyn Form>;
         (Slices { buffer, ranges: self.ranges, form: Some(form), ..Slices::default() }, records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_take_no_more_than_is_said_before_they_are_made() {
+        let long = "x".repeat(600);
+        let headers: [&[(&str, &str)]; 4] = [
+            &[],
+            &[("trace", "one"), ("trace", &long), ("other", "")],
+            &[("kafka_topic", "mine"), ("kafka_key", &long)],
+            &[("one", "a text that is long enough to be shared")],
+        ];
+        let mut builder = Builder::default();
+        for key in [None, Some("k"), Some(long.as_str())] {
+            for headers in headers {
+                let key = key.map(|it| builder.append(it.as_bytes()));
+                let (first, mut header_bytes) = (builder.headers.len() as u32, 0);
+                for (name, value) in headers {
+                    header_bytes += text_bytes(name.len(), value.len());
+                    let header = (builder.append(name.as_bytes()), builder.append(value.as_bytes()));
+                    builder.headers.push(header);
+                }
+                let headers = (first, builder.headers.len() as u32);
+                builder.ranges.push((0, 0));
+                builder.entries.push(Entry {
+                    offset: 7,
+                    timestamp_ms: 1,
+                    key,
+                    headers,
+                    header_bytes,
+                    is_tombstone: false,
+                });
+            }
+        }
+        for bits in 0..16 {
+            let is = |bit: u32| bits >> bit & 1 == 1;
+            let style = Style { empty_key: is(0), lag: is(1), headers_win: is(2), multi_header: is(3) };
+            let builder = Builder {
+                buffer: builder.buffer.clone(),
+                ranges: builder.ranges.clone(),
+                entries: builder.entries.clone(),
+                headers: builder.headers.clone(),
+                ..Builder::default()
+            };
+            let topic = Text::from("a-topic-with-a-name-that-is-long");
+            let (slices, records) = builder.finish(style, topic, 3, Some(9));
+            for (idx, message) in slices.messages().iter().enumerate() {
+                let (said, made) = (records.size(idx), records.metadata(idx));
+                let has_headers = 0 < records.entries[idx].header_bytes;
+                match said {
+                    Some(said) if has_headers => {
+                        assert!((made.size()..2 * made.size() + 1000).contains(&said))
+                    }
+                    Some(said) => assert_eq!(said, made.size(), "{style:?}, {idx}"),
+                    None => assert!(style.multi_header && has_headers),
+                }
+                assert_eq!(*message.metadata(), made);
+            }
+        }
     }
 }

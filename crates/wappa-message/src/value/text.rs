@@ -99,6 +99,12 @@ impl Text {
             _ => Text::LONG_BYTES + self.as_slice().len(),
         }
     }
+
+    /// The same of a text of so many bytes.
+    #[inline]
+    pub fn allocated_for(n_bytes: usize) -> usize {
+        if n_bytes <= Text::IN_PLACE_BYTES_MAX { 0 } else { Text::LONG_BYTES + n_bytes }
+    }
 }
 
 impl Number {
