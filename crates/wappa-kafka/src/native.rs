@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "the library is written in C, and its binding lacks these calls")]
 
 use std::{
-    ffi::{CStr, CString, c_void},
+    ffi::{CStr, CString, NulError, c_void},
+    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::{self, NonNull},
     slice,
@@ -11,11 +12,12 @@ use std::{
 
 use rdkafka::{
     bindings::{
-        rd_kafka_consume_batch_queue, rd_kafka_get_watermark_offsets, rd_kafka_header_get_all,
-        rd_kafka_headers_t, rd_kafka_message_destroy, rd_kafka_message_headers, rd_kafka_message_t,
-        rd_kafka_message_timestamp, rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy,
-        rd_kafka_queue_get_main, rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_queue_t,
-        rd_kafka_resp_err_t, rd_kafka_t, rd_kafka_timestamp_type_t,
+        RD_KAFKA_MSG_F_COPY, rd_kafka_consume_batch_queue, rd_kafka_get_watermark_offsets,
+        rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_last_error, rd_kafka_message_destroy,
+        rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_produce_batch,
+        rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy, rd_kafka_queue_get_main,
+        rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_queue_t, rd_kafka_resp_err_t,
+        rd_kafka_t, rd_kafka_timestamp_type_t, rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t,
     },
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::RDKafkaErrorCode,
@@ -150,6 +152,111 @@ impl<C: ConsumerContext> Drop for Fetched<C> {
     fn drop(&mut self) {
         // SAFETY: the reference is ours, and its client is alive.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// A topic of a producer.
+pub(crate) struct Topic<C: ProducerContext<P> + 'static, P: Partitioner + 'static> {
+    topic: NonNull<rd_kafka_topic_t>,
+    /// It outlives its topics.
+    _client: Arc<BaseProducer<C, P>>,
+}
+
+// SAFETY: topics of the library may be used by any thread.
+unsafe impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Send for Topic<C, P> {}
+
+/// Why there is no topic of a name.
+pub(crate) enum NoTopic {
+    /// It has a NUL.
+    Nul(NulError),
+    /// The library's word.
+    Code(RDKafkaErrorCode),
+}
+
+/// Messages that go to one topic, and to one partition or each to the one that the library chooses: what it would look up,
+/// lock and ask for for each, it does once. They have no headers.
+pub(crate) struct Letters<'a> {
+    messages: Vec<rd_kafka_message_t>,
+    /// What they point to.
+    _bytes: PhantomData<&'a [u8]>,
+}
+
+/// What the library takes for a partition that it is to choose.
+const ANY_PARTITION: i32 = -1;
+
+impl<'a> Letters<'a> {
+    /// None, with room for so many.
+    pub(crate) fn with_capacity(n: usize) -> Letters<'a> {
+        Letters { messages: Vec::with_capacity(n), _bytes: PhantomData }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Forgets all of them, and tells their tickets.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = usize> {
+        self.messages.drain(..).map(|it| it._private.addr())
+    }
+
+    /// One more; what is told of it later is told with its ticket.
+    pub(crate) fn push(&mut self, payload: &'a [u8], key: Option<&'a [u8]>, ticket: usize) {
+        let (key, key_len) = key.map_or((ptr::null(), 0), |it| (it.as_ptr(), it.len()));
+        self.messages.push(rd_kafka_message_t {
+            err: NO_ERROR,
+            rkt: ptr::null_mut(),
+            partition: ANY_PARTITION,
+            payload: payload.as_ptr().cast_mut().cast(),
+            len: payload.len(),
+            key: key.cast_mut().cast(),
+            key_len,
+            offset: 0,
+            _private: ptr::without_provenance_mut(ticket),
+        });
+    }
+}
+
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Topic<C, P> {
+    pub(crate) fn of(client: &Arc<BaseProducer<C, P>>, name: &str) -> Result<Topic<C, P>, NoTopic> {
+        let name = CString::new(name).map_err(NoTopic::Nul)?;
+        // SAFETY: the client is alive. What is returned is one more reference to the topic.
+        let topic =
+            unsafe { rd_kafka_topic_new(client.client().native_ptr(), name.as_ptr(), ptr::null_mut()) };
+        match NonNull::new(topic) {
+            Some(topic) => Ok(Topic { topic, _client: Arc::clone(client) }),
+            // SAFETY: it asks for what the thread's last call said.
+            None => Err(NoTopic::Code(unsafe { rd_kafka_last_error() }.into())),
+        }
+    }
+
+    /// Gives all of them to the library, which copies them. Shows the tickets of those that it does not take, with its word.
+    pub(crate) fn send(
+        &self,
+        partition: Option<i32>,
+        letters: &mut Letters<'_>,
+        mut see: impl FnMut(usize, RDKafkaErrorCode),
+    ) {
+        let messages = &mut letters.messages;
+        // SAFETY: there are so many, and what they point to is alive; it is copied.
+        unsafe {
+            rd_kafka_produce_batch(
+                self.topic.as_ptr(),
+                partition.unwrap_or(ANY_PARTITION),
+                RD_KAFKA_MSG_F_COPY,
+                messages.as_mut_ptr(),
+                i32::try_from(messages.len()).expect("a delivery has fewer"),
+            );
+        }
+        for message in messages.drain(..).filter(|it| it.err != NO_ERROR) {
+            see(message._private.addr(), message.err.into());
+        }
+    }
+}
+
+impl<C: ProducerContext<P> + 'static, P: Partitioner + 'static> Drop for Topic<C, P> {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours, and its client is alive.
+        unsafe { rd_kafka_topic_destroy(self.topic.as_ptr()) }
     }
 }
 

@@ -181,6 +181,50 @@ fn a_partition_keeps_its_order_with_many_threads() {
 }
 
 #[test]
+fn what_goes_different_ways_keeps_its_order() {
+    let Some(address) = broker() else { return };
+    let (topics, dir) = ([name("ways-a"), name("ways-b")], Dir::new());
+    topics.iter().for_each(|it| make_topic(address, it, 2));
+    // Runs of several lengths, of topics, of partitions and of messages with headers; some to a partition that is not there.
+    let way = |n: usize| (n / 5 % 2, if n % 41 == 7 { 9 } else { n / 3 % 2 }, n % 7 < 2);
+    let line = |n: usize| {
+        let (topic, partition, has_header) = way(n);
+        format!(r#"{{"n":{n},"t":"{}","p":{partition},"h":{has_header}}}"#, topics[topic])
+    };
+    let all: Vec<String> = (0..400).map(line).collect();
+    let config = format!(
+        "input: {{ file: {{ paths: [ {:?} ] }} }}\n\
+         pipeline: {{ processors: [ {{ mapping: 'meta own = if this.h {{ this.n }} else {{ deleted() }}' }} ] }}\n\
+         output:\n  fallback:\n    - kafka_franz: {{ seed_brokers: ['{address}'], topic: '${{! this.t }}', partitioner: manual, partition: '${{! this.p }}', metadata: {{ include_prefixes: [own] }} }}\n    - {}",
+        dir.write("in", all.join("\n") + "\n"),
+        to_file(&dir)
+    );
+    assert_eq!(start(&config).join().fault, None);
+    let is_of =
+        |n: &usize, topic: usize, partition: i32| (way(*n).0, way(*n).1) == (topic, partition as usize);
+    for (topic, name) in topics.iter().enumerate() {
+        let expected = |partition| (0..400).filter(move |n| is_of(n, topic, partition)).collect::<Vec<_>>();
+        let read = read_topic(address, name, expected(0).len() + expected(1).len());
+        for partition in 0..2 {
+            let own: Vec<_> = read.iter().filter(|it| it.partition == partition).collect();
+            let payloads: Vec<&str> = own.iter().map(|it| it.payload.as_str()).collect();
+            assert_eq!(payloads, expected(partition).iter().map(|n| all[*n].as_str()).collect::<Vec<_>>());
+            let headers: Vec<_> = own.iter().map(|it| it.headers.clone()).collect();
+            let header = |n: &usize| way(*n).2.then(|| ("own".to_string(), n.to_string()));
+            assert_eq!(
+                headers,
+                expected(partition).iter().map(|n| header(n).into_iter().collect()).collect::<Vec<Vec<_>>>()
+            );
+        }
+    }
+    let mut failed = lines(&dir, "out");
+    failed.sort();
+    let mut missing: Vec<String> = (0..400).filter(|n| way(*n).1 == 9).map(line).collect();
+    missing.sort();
+    assert_eq!(failed, missing);
+}
+
+#[test]
 fn what_is_not_answered_is_not_committed() {
     let Some(address) = broker() else { return };
     let (topic, dir) = (name("floor"), Dir::new());

@@ -5,6 +5,7 @@ mod headers;
 mod kafka;
 mod partitioner;
 mod producer;
+mod sending;
 mod topics;
 mod writer;
 

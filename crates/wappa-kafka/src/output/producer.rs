@@ -16,10 +16,13 @@ use wappa_component::{Delivery, OutputBell, WriteError, stopped};
 use wappa_message::Mark;
 
 use super::partitioner::Chooser;
-use crate::{client::Voice, sasl::Token};
+use crate::{client::Voice, native, sasl::Token};
 
 /// A producer, and what it calls.
 pub(crate) type Client = BaseProducer<Listener, Chooser>;
+
+/// A topic of one.
+pub(crate) type Topic = native::Topic<Listener, Chooser>;
 
 /// What the library calls.
 pub(crate) struct Listener {
@@ -131,6 +134,11 @@ impl Listener {
     /// What the library is given with a message of it.
     pub(crate) fn ticket(slot: usize, idx: usize) -> usize {
         slot << INDEX_BITS | idx
+    }
+
+    /// Which of its delivery's messages it is.
+    pub(crate) fn index(ticket: usize) -> usize {
+        ticket & (u32::MAX as usize)
     }
 
     /// So many messages of a delivery are answered, and these did not arrive.
@@ -267,7 +275,7 @@ impl ProducerContext<Chooser> for Listener {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
-        let (slot, idx) = (ticket >> INDEX_BITS, ticket & (u32::MAX as usize));
+        let (slot, idx) = (ticket >> INDEX_BITS, Listener::index(ticket));
         if let Some(chooser) = &self.chooser {
             let (Ok(message) | Err((_, message))) = result;
             chooser.answered(message.topic(), message.partition());

@@ -10,11 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rdkafka::{
-    ClientConfig,
-    error::RDKafkaErrorCode,
-    producer::{BaseRecord, Producer as _},
-};
+use rdkafka::{ClientConfig, producer::Producer as _};
 use wappa_component::{
     ConnectError, Context, Delivery, Output, OutputBell, Step, WriteError, cause_of_start,
 };
@@ -24,7 +20,8 @@ use wappa_spec::Interpolated;
 use super::{
     headers::Headers,
     partitioner::{Chooser, Way},
-    producer::{Client, Fault, Limit, Listener},
+    producer::{Client, Limit, Listener},
+    sending::Sender,
     topics::NewTopics,
 };
 use crate::{client::Voice, native::Reports, sasl::Token};
@@ -143,7 +140,7 @@ pub(crate) fn output(options: Options, ctx: &Context<'_>) -> Box<dyn Output> {
         options: Arc::new(options),
         shared: Arc::new(shared),
         voice: Arc::new(Voice::new(ctx.logger())),
-        client: None,
+        sender: None,
         thread: None,
         known: HashSet::new(),
         waiting: VecDeque::new(),
@@ -154,7 +151,7 @@ struct Writer {
     options: Arc<Options>,
     shared: Arc<Shared>,
     voice: Arc<Voice>,
-    client: Option<Arc<Client>>,
+    sender: Option<Sender>,
     thread: Option<JoinHandle<()>>,
     /// Topics that are there.
     known: HashSet<String>,
@@ -164,10 +161,11 @@ struct Writer {
 
 /// What a message is sent with.
 #[derive(Default)]
-struct Address {
-    topic: String,
-    key: Option<Bytes>,
-    partition: Option<i32>,
+pub(crate) struct Address {
+    /// Empty where all messages go to the same.
+    pub(crate) topic: String,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) partition: Option<i32>,
 }
 
 impl Options {
@@ -242,7 +240,7 @@ impl Writer {
 
     /// The thread ends, and with it the client.
     fn end(&mut self) {
-        self.client = None;
+        self.sender = None;
         let Some(thread) = self.thread.take() else { return };
         let began = Instant::now();
         let mut state = self.shared.lock();
@@ -294,67 +292,25 @@ impl Writer {
     }
 
     fn send(&mut self, mut delivery: Delivery) {
-        let (Some(client), false) = (self.client.clone(), delivery.messages().is_empty()) else {
-            return match delivery.messages().is_empty() {
-                true => delivery.answer(Ok(())),
-                false => delivery.answer(Err(WriteError::NotConnected)),
-            };
-        };
-        let listener = client.context();
-        if listener.is_broken() {
-            return delivery.answer(Err(WriteError::NotConnected));
+        if delivery.messages().is_empty() {
+            return delivery.answer(Ok(()));
         }
+        let client = self.sender.as_ref().map(|it| Arc::clone(&it.client));
+        let Some(client) = client.filter(|it| !it.context().is_broken()) else {
+            return delivery.answer(Err(WriteError::NotConnected));
+        };
         let (addresses, failures) = self.addresses(&mut delivery);
         if !self.are_there(&addresses) {
             return self.waiting.push_front(delivery);
         }
+        let Some(sender) = &mut self.sender else { return };
+        let listener = client.context();
         if let Some(chooser) = &listener.chooser {
             chooser.begin();
         }
         let slot = listener.board(delivery.messages().len());
-        let mut faults: Vec<(usize, Fault)> = Vec::new();
-        let mut failures = failures.into_iter().peekable();
-        let plain = Address::default();
-        for (idx, message) in delivery.messages().iter().enumerate() {
-            if let Some((_, mark)) = failures.next_if(|it| it.0 == idx) {
-                faults.push((idx, Fault::Mark(mark)));
-                continue;
-            }
-            let address = addresses.get(idx).unwrap_or(&plain);
-            if let Err(fault) = self.send_one(&client, message, address, Listener::ticket(slot, idx)) {
-                faults.push((idx, fault));
-            }
-        }
+        let faults = sender.send(&self.options, delivery.messages(), &addresses, failures, slot);
         listener.take_off(slot, delivery, faults);
-    }
-
-    fn send_one(
-        &self,
-        client: &Client,
-        message: &Message,
-        address: &Address,
-        ticket: usize,
-    ) -> Result<(), Fault> {
-        let topic = self.options.topic.as_literal().unwrap_or(&address.topic);
-        let content = message.content();
-        let mut record = BaseRecord::with_opaque_to(topic, ticket).payload(content.as_ref());
-        record.key = address.key.as_deref();
-        record.partition = address.partition;
-        record.headers = self.options.headers.of(message);
-        if let Some(chooser) = &client.context().chooser {
-            chooser.send(content.len());
-        }
-        client.send::<[u8], [u8]>(record).map_err(|(err, _)| {
-            let (limit, field) = self.options.max_bytes;
-            match err.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::MessageSizeTooLarge) => Fault::Mark(Mark::new(format!(
-                    "a message of {} bytes is over the limit of {limit} (`{field}`)",
-                    content.len()
-                ))),
-                Some(code) => Fault::Code(code),
-                None => Fault::Mark(Mark::of_hopeless(format!("topic {topic:?} is no name: {err}"))),
-            }
-        })
     }
 
     /// Goes on with what waited for topics.
@@ -388,7 +344,7 @@ impl Writer {
 
 impl Output for Writer {
     fn connect(&mut self) -> Result<(), ConnectError> {
-        if self.client.as_ref().is_some_and(|it| it.context().is_broken()) {
+        if self.sender.as_ref().is_some_and(|it| it.client.context().is_broken()) {
             self.end();
         }
         let mut state = self.shared.lock();
@@ -400,7 +356,7 @@ impl Output for Writer {
             Phase::Up(client) => {
                 state.phase = Phase::Up(Arc::clone(&client));
                 drop(state);
-                self.client = Some(client);
+                self.sender = Some(Sender::new(client));
                 Ok(())
             }
             Phase::Down => {
@@ -421,7 +377,7 @@ impl Output for Writer {
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.is_empty() && self.client.as_ref().is_none_or(|it| it.context().has_room())
+        self.waiting.is_empty() && self.sender.as_ref().is_none_or(|it| it.client.context().has_room())
     }
 
     fn write(&mut self, delivery: Delivery, _: &mut Step<'_>) {
@@ -450,7 +406,7 @@ impl Output for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.client = None;
+        self.sender = None;
         self.shared.lock().is_closing = true;
         self.shared.call();
     }

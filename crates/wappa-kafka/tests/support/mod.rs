@@ -175,7 +175,12 @@ pub(crate) fn committed(address: &str, group: &str, topic: &str, partition: i32)
         .expect("a client");
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
-    let offsets = consumer.committed_offsets(list, Duration::from_secs(10)).expect("the broker answers");
+    let mut offsets = TopicPartitionList::new();
+    // One that has just come back may say that it is not the one to ask.
+    wait_until("an answer of the broker", || {
+        let answer = consumer.committed_offsets(list.clone(), Duration::from_secs(10));
+        answer.map(|it| offsets = it).is_ok()
+    });
     offsets.find_partition(topic, partition).and_then(|it| match it.offset() {
         Offset::Offset(offset) => Some(offset),
         _ => None,
