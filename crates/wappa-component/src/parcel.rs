@@ -84,7 +84,7 @@ enum Content {
 }
 
 /// Messages next to each other of a batch that is put together: as they came in, where nobody has looked at them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Stretch {
     /// Ranges of a buffer.
     Slices(Slices),
@@ -101,6 +101,14 @@ impl Stretch {
         match self {
             Stretch::Slices(slices) => slices.ranges.len(),
             Stretch::Messages(messages) => messages.len(),
+        }
+    }
+
+    /// The messages with these indices.
+    fn select(&self, indices: &[u32]) -> Vec<Message> {
+        match self {
+            Stretch::Slices(slices) => slices.select(indices),
+            Stretch::Messages(messages) => indices.iter().map(|it| messages[*it as usize].clone()).collect(),
         }
     }
 
@@ -581,16 +589,12 @@ impl Parcel {
     /// The copy shares their contents.
     pub fn exchange_ack(self, exchange: impl FnOnce(Pristine, Ack) -> Ack) -> Parcel {
         let Parcel { content, origin_ends, ack, order, growth, is_replay } = self;
-        let content = match content {
-            Content::Stretches(stretches, ends) => Content::Part(part_of(stretches, ends)),
-            content => content,
+        let stretches = match &content {
+            Content::Slices(slices) => vec![Stretch::Slices(slices.clone())],
+            Content::Part(part) => vec![Stretch::Messages(part.messages().to_vec())],
+            Content::Stretches(stretches, _) => stretches.clone(),
         };
-        let messages = match &content {
-            Content::Slices(slices) => PristineContent::Slices(slices.clone()),
-            Content::Part(part) => PristineContent::Messages(part.messages().to_vec()),
-            Content::Stretches(..) => unreachable!("they were just put together"),
-        };
-        let ack = exchange(Pristine { messages, origin_ends: origin_ends.clone() }, ack);
+        let ack = exchange(Pristine { stretches, origin_ends: origin_ends.clone() }, ack);
         Parcel { content, origin_ends, ack, order, growth, is_replay }
     }
 }
@@ -598,14 +602,8 @@ impl Parcel {
 /// The messages of a parcel as they came in.
 #[derive(Debug)]
 pub struct Pristine {
-    messages: PristineContent,
+    stretches: Vec<Stretch>,
     origin_ends: Option<Vec<u32>>,
-}
-
-#[derive(Debug)]
-enum PristineContent {
-    Slices(Slices),
-    Messages(Vec<Message>),
 }
 
 impl Pristine {
@@ -614,12 +612,14 @@ impl Pristine {
     /// A batch of which only some messages are wanted comes as a batch of those. They may be kept for long:
     /// when they are the smaller part of their buffer they are copied, so that they do not keep it alive.
     pub fn select(&self, origins: &[u32]) -> (Vec<Message>, Batches) {
-        let messages = match &self.messages {
-            PristineContent::Slices(slices) => slices.select(origins),
-            PristineContent::Messages(messages) => {
-                origins.iter().map(|origin| messages[*origin as usize].clone()).collect()
-            }
-        };
+        let (mut messages, mut rest, mut begin) = (Vec::with_capacity(origins.len()), origins, 0);
+        for stretch in &self.stretches {
+            let end = begin + stretch.n_messages() as u32;
+            let (own, others) = rest.split_at(rest.partition_point(|it| *it < end));
+            let indices: Vec<u32> = own.iter().map(|it| it - begin).collect();
+            messages.extend(stretch.select(&indices));
+            (rest, begin) = (others, end);
+        }
         let Some(ends) = &self.origin_ends else { return (messages, Batches::Singles) };
         let batch_of = |origin: u32| ends.partition_point(|end| *end <= origin);
         let mut ends_of_selected = Vec::new();
