@@ -26,7 +26,7 @@ use rdkafka::{
 };
 use regex::Regex;
 use wappa_component::{
-    Group, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, RateLimit,
+    Group, PARCEL_BYTES_MAX, PARCEL_MESSAGES_MAX, RateLimit, Slices,
     batching::{Collected, Mechanism, Policy},
     counted,
 };
@@ -36,7 +36,7 @@ use super::{
     Batching,
     partition::Partition,
     reader::{Ready, Shared},
-    records::{Builder, Style},
+    records::{Builder, Records, Style},
     topics::{self, Named},
 };
 use crate::{
@@ -89,8 +89,8 @@ const QUESTIONS_MAX: usize = 10;
 /// The library's events that are taken at once. What is one for itself looks like none, so it is not asked for the end.
 const EVENTS_AT_ONCE: usize = 8;
 
-/// How many messages are taken at once of a partition of which nothing is known yet.
-const AT_ONCE_FIRST: usize = 16;
+/// How many messages are taken at once of a partition of which nothing is known yet: one may be more than a parcel.
+const AT_ONCE_FIRST: usize = 1;
 
 /// The most bytes that a batch has.
 const BATCH_BYTES_MAX: usize = 1 << 30;
@@ -539,16 +539,25 @@ impl Consumer {
         let now = Instant::now();
         let is_due = |it: &Active| it.open.as_ref().and_then(|it| it.due).is_some_and(|due| due <= now);
         let ids: Vec<u64> = self.active.iter().filter(|(_, it)| is_due(it)).map(|(id, _)| *id).collect();
-        ids.into_iter().for_each(|it| self.complete(it, Mechanism::Period));
+        for id in ids {
+            self.lend(id, |consumer, active, open| consumer.complete(active, open, Mechanism::Period));
+        }
+    }
+
+    /// Works on the open batch of a partition, which nobody looks for meanwhile.
+    fn lend(&mut self, id: u64, work: impl FnOnce(&Consumer, &Active, &mut Open)) {
+        let Some(mut open) = self.active.get_mut(&id).and_then(|it| it.open.take()) else { return };
+        work(self, &self.active[&id], &mut open);
+        if let Some(active) = self.active.get_mut(&id) {
+            active.open = Some(open);
+        }
     }
 
     /// The batch of a partition is complete.
-    fn complete(&mut self, id: u64, mechanism: Mechanism) {
-        let Some(open) = self.active.get_mut(&id).and_then(|it| it.open.as_mut()) else { return };
+    fn complete(&self, active: &Active, open: &mut Open, mechanism: Mechanism) {
         open.policy.count(mechanism);
         (open.n_content_bytes, open.due) = (0, None);
-        let builder = std::mem::take(&mut open.builder);
-        self.hand_over(&self.active[&id], builder);
+        self.hand_over(active, std::mem::take(&mut open.builder));
     }
 
     /// Reads what is there, as long as there is room.
@@ -580,7 +589,8 @@ impl Consumer {
         let (taken, mut n_bytes, filled) = self.take_from(id, room);
         let Some(active) = self.active.get(&id) else { return filled };
         let mut builder = Builder::for_bytes(n_bytes);
-        for record in self.records_of(&taken) {
+        for taken in taken {
+            let Some(record) = self.record_of(&taken) else { continue };
             n_bytes -= record.n_bytes();
             builder.push(record);
             if builder.is_full() {
@@ -607,63 +617,76 @@ impl Consumer {
     }
 
     /// What was taken; what the library says beside messages is told to the listener.
-    fn records_of<'t>(&self, taken: &'t [Taken]) -> impl Iterator<Item = Record<'t>> + use<'t> {
-        let client = Arc::clone(&self.client);
-        taken.iter().filter_map(move |it| match it.record() {
+    fn record_of<'t>(&self, taken: &'t Taken) -> Option<Record<'t>> {
+        match taken.record() {
             Ok(record) => Some(record),
             Err((code, reason)) => {
-                client.context().error(KafkaError::MessageConsumption(code), &reason);
+                self.client.context().error(KafkaError::MessageConsumption(code), &reason);
                 None
             }
-        })
+        }
     }
 
     /// Reads for batches, about a parcel. There is room for one: what is over the limit by then is less than that.
     fn collect_from(&mut self, id: u64) -> Filled {
-        let (options, client) = (Arc::clone(&self.options), Arc::clone(&self.client));
         let (taken, _, filled) = self.take_from(id, PARCEL_MESSAGES_MAX);
-        for record in self.records_of(&taken) {
-            let Some(active) = self.active.get_mut(&id) else { return Filled::Empty };
-            let (partition, name) = (Arc::clone(&active.partition), active.name.clone());
-            let Some(open) = &mut active.open else { return Filled::Empty };
-            if open.builder.len() == 0 {
-                // One that never ends has no time.
-                open.due = open.policy.begin().and_then(|it| Instant::now().checked_add(it));
+        self.lend(id, |consumer, active, open| {
+            for taken in taken {
+                if let Some(record) = consumer.record_of(&taken) {
+                    consumer.collect(active, open, record);
+                }
             }
-            open.builder.push(record);
-            open.n_content_bytes += record.payload().map_or(0, <[u8]>::len);
-            let collected = Collected { n_messages: open.builder.len(), n_bytes: open.n_content_bytes };
-            let added = || {
-                let mut alone = Builder::default();
-                alone.push(record);
-                let end =
-                    options.style.lag.then(|| native::end_of(&client, &partition.topic, partition.number));
-                alone.finish(options.style, name.clone(), partition.number, end.flatten()).0.message(0)
-            };
-            let mechanism = match open.policy.limit(collected, added) {
-                Some(mechanism) => mechanism,
-                // Whatever the policy says: a buffer has an end.
-                None if BATCH_BYTES_MAX <= open.builder.n_bytes() => Mechanism::Size,
-                None => continue,
-            };
-            self.complete(id, mechanism);
-        }
+        });
         filled
+    }
+
+    /// Puts a record into the open batch of its partition.
+    fn collect(&self, active: &Active, open: &mut Open, record: Record<'_>) {
+        if open.builder.len() == 0 {
+            // One that never ends has no time.
+            open.due = open.policy.begin().and_then(|it| Instant::now().checked_add(it));
+        }
+        open.builder.push(record);
+        open.n_content_bytes += record.payload().map_or(0, <[u8]>::len);
+        let collected = Collected { n_messages: open.builder.len(), n_bytes: open.n_content_bytes };
+        let added = || {
+            let mut alone = Builder::default();
+            alone.push(record);
+            self.finish(active, alone).0.message(0)
+        };
+        let mechanism = match open.policy.limit(collected, added) {
+            Some(mechanism) => mechanism,
+            // Whatever the policy says: a buffer has an end.
+            None if BATCH_BYTES_MAX <= open.builder.n_bytes() => Mechanism::Size,
+            None => return,
+        };
+        self.complete(active, open, mechanism);
+    }
+
+    /// The messages of a partition, and what they are.
+    fn finish(&self, active: &Active, builder: Builder) -> (Slices, Arc<Records>) {
+        let partition = &active.partition;
+        let end = match self.options.style.lag {
+            true => native::end_of(&self.client, &partition.topic, partition.number),
+            false => None,
+        };
+        builder.finish(self.options.style, active.name.clone(), partition.number, end)
     }
 
     fn hand_over(&self, active: &Active, builder: Builder) {
         if builder.len() == 0 {
             return;
         }
+        let (slices, records) = self.finish(active, builder);
         let partition = Arc::clone(&active.partition);
-        let end = match self.options.style.lag {
-            true => native::end_of(&self.client, &partition.topic, partition.number),
-            false => None,
-        };
-        let (slices, records) =
-            builder.finish(self.options.style, active.name.clone(), partition.number, end);
         let span = partition.add(records);
-        self.shared.put(Ready { partition, span, first: 0, slices, is_batch: active.open.is_some() });
+        self.shared.put(Ready {
+            partition,
+            span,
+            first: 0,
+            slices,
+            is_batch: self.options.batching.is_some(),
+        });
     }
 
     /// A message that came before its partition had a queue.
