@@ -19,6 +19,9 @@ use crate::{
 /// The most that is read at once where it may belong to the next request: so much is not counted.
 const PIECE_BYTES_MAX: u64 = 8 * 1024;
 
+/// The most that is read at once of a body: a buffer of twice as much is kept as long as the connection.
+const BODY_PIECE_BYTES_MAX: u64 = 16 * 1024;
+
 /// A connection whose heads are counted.
 pub(crate) struct Heads<T> {
     inner: Take<T>,
@@ -55,7 +58,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Heads<T> {
         }
         let expected = uses.expected();
         inner.set_limit(match expected {
-            Expected::Body(n_bytes) => n_bytes,
+            Expected::Body(n_bytes) => n_bytes.min(BODY_PIECE_BYTES_MAX),
             Expected::Head | Expected::Pieces => PIECE_BYTES_MAX,
             Expected::Foreign => u64::MAX,
         });

@@ -8,9 +8,9 @@ use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{
-    Request, StatusCode,
+    Request, StatusCode, Version,
     body::{Body, Incoming},
-    header::{HeaderValue, LOCATION, RETRY_AFTER},
+    header::{CONNECTION, COOKIE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -55,8 +55,11 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// What the heads of requests take together that are not answered yet. Each connection has its share of one half.
 const HEADS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What a header takes beside its bytes.
-const HEADER_BYTES: usize = 64;
+/// A connection on which a larger head has come is not kept.
+const HEAD_BYTES_KEPT_MAX: usize = 16 * 1024;
+
+/// What a header, a parameter or a cookie takes beside its bytes.
+const HEADER_BYTES: usize = 96;
 
 /// How many requests of one connection may wait for their answers at once, in HTTP 2.
 const STREAMS_MAX: u32 = 128;
@@ -385,16 +388,32 @@ fn too_many(text: &'static str) -> Answer {
     with(error(StatusCode::SERVICE_UNAVAILABLE, text), RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
-/// About what the line and the headers of a request take in memory.
+/// About what the line and the headers of a request take in memory, with what becomes of them: parameters and cookies are
+/// metadata, one by one.
 fn bytes_of_head(request: &Request<Incoming>) -> usize {
-    let target = request.uri().path_and_query().map_or(0, |it| it.as_str().len());
-    let headers = request.headers().iter();
-    headers.map(|(name, value)| HEADER_BYTES + name.as_str().len() + value.len()).sum::<usize>() + target
+    let n_of = |text: &[u8], sign: u8| text.iter().filter(|it| **it == sign).count() * HEADER_BYTES;
+    let target = request.uri().path_and_query().map_or("", |it| it.as_str()).as_bytes();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        let cookies = if name == COOKIE { n_of(value.as_bytes(), b';') } else { 0 };
+        HEADER_BYTES + name.as_str().len() + value.len() + cookies
+    };
+    target.len() + n_of(target, b'&') + request.headers().iter().map(header).sum::<usize>()
 }
 
 impl Shared {
-    async fn answer(&self, mut request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
-        let Ok(head) = peer.keep_head(bytes_of_head(&request)) else {
+    async fn answer(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        let n_bytes = bytes_of_head(&request);
+        let is_large = HEAD_BYTES_KEPT_MAX < n_bytes && request.version() < Version::HTTP_2;
+        let answer = self.answer_one(request, n_bytes, peer).await;
+        // What it was read into is kept as long as the connection.
+        match is_large && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            true => with(answer, CONNECTION, HeaderValue::from_static("close")),
+            false => answer,
+        }
+    }
+
+    async fn answer_one(&self, mut request: Request<Incoming>, n_bytes: usize, peer: Arc<Peer>) -> Answer {
+        let Ok(head) = peer.keep_head(n_bytes) else {
             let limit = HEADS_BYTES_MAX >> 20;
             let text = format!(
                 "Heads of requests that wait for their answers take more than {limit}MiB: others are turned away"
