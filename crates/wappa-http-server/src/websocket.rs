@@ -115,7 +115,10 @@ pub(crate) fn accept<F: Future<Output = ()> + Send + 'static>(
     let Asked { mut request, vars, peer, share, .. } = asked;
     let key = match check(&request) {
         Ok(key) => key,
-        Err(text) => return error(StatusCode::BAD_REQUEST, format!("Bad Request: {text}")),
+        Err(text) => {
+            let answer = error(StatusCode::BAD_REQUEST, format!("Bad Request: {text}"));
+            return with(answer, SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
     };
     if !is_welcome(request.headers(), cors) {
         return error(StatusCode::FORBIDDEN, "Forbidden");
