@@ -143,6 +143,24 @@ fn a_second_stream_waits_for_the_file() {
 }
 
 #[test]
+fn a_file_that_is_no_buffer_is_told_and_left_as_it_is() {
+    let dir = TempDir::new();
+    let stuck = |said: &str| {
+        let running = start(&stream(&dir, "", "", &to_file(&dir)));
+        running.log.line_with(said);
+        running.stop.drain();
+        running.join();
+    };
+    dir.write("db", "no database".repeat(1000));
+    stuck("file is not a database (26): put another file in its place");
+    assert!(dir.read_so_far("db").starts_with("no database"), "it is as it was");
+    std::fs::remove_file(dir.at("db")).expect("it is there");
+    let init = ", init_statement: 'CREATE TABLE messages (n INTEGER)'";
+    rows("sqlite", &format!("file:{}", dir.at("db")), "SELECT 1 AS n", init);
+    stuck("it has a table `messages` that is no buffer's; it is tried again");
+}
+
+#[test]
 fn a_path_that_keeps_nothing_is_refused() {
     let dir = TempDir::new();
     let config = |path: &str| {

@@ -11,7 +11,7 @@ use super::{
     database::{Database, Stored},
     shared::{Coming, Shared},
 };
-use crate::{driver::Driver, dsn::SqliteTarget, failed::Failed};
+use crate::{dsn::SqliteTarget, failed::Failed};
 
 /// The shortest and the longest wait before a file that could not be used is tried again.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -56,7 +56,7 @@ impl Keeper {
         loop {
             match Database::open(&self.target).await {
                 Ok(opened) => return Some(opened),
-                Err(err) => self.tell("open", err, &waits),
+                Err(err) => self.tell("open", &err, &waits),
             }
             if !waits.wait(&self.shared).await {
                 return None;
@@ -64,12 +64,11 @@ impl Keeper {
         }
     }
 
-    fn tell(&self, what: &str, err: sqlx::Error, waits: &Waits) {
+    fn tell(&self, what: &str, err: &Failed, waits: &Waits) {
         if waits.0 < SAID_FROM {
             return;
         }
-        let text = Failed::of(Driver::Sqlite, err).text;
-        let path = &self.target.name;
+        let (text, path) = (&err.text, &self.target.name);
         self.logger.error(&format!("Failed to {what} the buffer's file {path}: {text}; it is tried again"));
     }
 
@@ -110,7 +109,7 @@ impl Keeper {
                     self.shared.count(rows.len() as i64 - n_gone);
                     return Some(first);
                 }
-                Err(err) => self.tell("write to", err, &waits),
+                Err(err) => self.tell("write to", &err, &waits),
             }
             if !waits.wait(&self.shared).await {
                 self.shared.forget_coming(coming);
@@ -143,7 +142,7 @@ impl Keeper {
         let stored = loop {
             match database.read(behind, PARCEL_MESSAGES_MAX, PARCEL_BYTES_MAX).await {
                 Ok(stored) => break stored,
-                Err(err) => self.tell("read from", err, &waits),
+                Err(err) => self.tell("read from", &err, &waits),
             }
             if !waits.wait(&self.shared).await {
                 return None;

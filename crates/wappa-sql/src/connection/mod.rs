@@ -6,7 +6,7 @@ mod postgres;
 mod postgres_plan;
 mod relay;
 mod sound;
-mod sqlite;
+pub(crate) mod sqlite;
 mod time;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ConnectOptions, Connection as _, Row, SqliteConnection, TypeInfo,
     ValueRef,
-    sqlite::{SqliteArguments, SqliteRow},
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
 };
 use wappa_message::{Text, Time, Value};
 
@@ -71,15 +71,19 @@ fn failed(err: sqlx::Error) -> Failed {
     Failed::of(Driver::Sqlite, err)
 }
 
+/// Opens a file. Where that is not possible the error says more of it than SQLite does.
+pub(crate) async fn open(options: &SqliteConnectOptions, name: &str) -> Result<SqliteConnection, Failed> {
+    options.connect().await.map_err(|err| {
+        let failed = failed(err);
+        let way_out = if failed.text.ends_with(CANNOT_OPEN) { way_out(Path::new(name)) } else { None };
+        let text = way_out.map_or_else(|| failed.text.clone(), |it| format!("{}: {it}", failed.text));
+        Failed { text, ..failed }
+    })
+}
+
 impl Connection {
     pub(super) async fn connect(target: &SqliteTarget) -> Result<Connection, Failed> {
-        let mut inner = target.options.connect().await.map_err(|err| {
-            let failed = failed(err);
-            let way_out =
-                if failed.text.ends_with(CANNOT_OPEN) { way_out(Path::new(&target.name)) } else { None };
-            let text = way_out.map_or_else(|| failed.text.clone(), |it| format!("{}: {it}", failed.text));
-            Failed { text, ..failed }
-        })?;
+        let mut inner = open(&target.options, &target.name).await?;
         let is_unwanted = Arc::new(AtomicBool::new(false));
         let looked_at = Arc::clone(&is_unwanted);
         let mut handle = inner.lock_handle().await.map_err(failed)?;
