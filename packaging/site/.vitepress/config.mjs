@@ -39,12 +39,17 @@ export default {
     outline: { level: [2, 3] },
     nav: [
       { text: "Quickstart", link: "/quickstart" },
+      { text: "Installing", link: "/installing" },
       { text: "Guests", link: "/guests/", activeMatch: "/guests/" },
       { text: "Operating", link: "/operating" },
       { text: "Reference", link: "/reference/", activeMatch: "/reference/" },
       { text: "Changes", link: "/changelog" },
     ],
-    search: { provider: "local", options: { detailedView: true } },
+    // All words that are asked for, and those of four letters as they are: "dead" is not "read".
+    search: {
+      provider: "local",
+      options: { detailedView: true, miniSearch: { searchOptions: { combineWith: "AND", fuzzy: 0.1, prefix: true } } },
+    },
     docFooter: { prev: "Before", next: "Next" },
   },
 };

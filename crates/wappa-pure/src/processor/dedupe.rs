@@ -13,7 +13,7 @@ use wappa_spec::{Config, Interpolated, Node, Reader, Rule};
 pub(super) const COMPONENT: Component =
     Component::processor::<DedupeConfig>("dedupe").categories(&["Utility"]);
 
-/// Filters messages whose key was there before.
+/// Deduplicates messages: filters those whose key was there before.
 ///
 /// The keys are in a cache, which says how long and how many are remembered.
 ///
