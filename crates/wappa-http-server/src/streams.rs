@@ -7,7 +7,10 @@
 use std::{fmt, future::ready, sync::Arc};
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode, header::HeaderValue};
+use hyper::{
+    Method, StatusCode,
+    header::{HeaderValue, X_CONTENT_TYPE_OPTIONS},
+};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
@@ -186,7 +189,11 @@ fn made_of(reply: StreamsReply) -> Answer {
         None => plain(StatusCode::OK, body),
     };
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    answer
+    match answer.status().is_success() {
+        true => answer,
+        // What is wrong may say what somebody sent.
+        false => with(answer, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    }
 }
 
 /// A path that says whether a stream is ready, until this is dropped.

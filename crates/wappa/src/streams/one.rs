@@ -248,13 +248,18 @@ pub(super) fn bring_down(
     left
 }
 
+/// Of so many streams it is said that they do not end.
+const NAMED_MAX: usize = 20;
+
 /// A text that says which of these streams do not end, and what they do.
 pub(super) fn still_at_work(all: &[Arc<Running>]) -> String {
     let of = |it: &Arc<Running>| match it.at_work().as_slice() {
         [] => it.of.id.clone(),
         names => format!("{} ({})", it.of.id, names.join(", ")),
     };
-    all.iter().map(of).collect::<Vec<_>>().join(", ")
+    let more = all.len().saturating_sub(NAMED_MAX);
+    let more = (0 < more).then(|| format!("and {more} more"));
+    all.iter().take(NAMED_MAX).map(of).chain(more).collect::<Vec<_>>().join(", ")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
