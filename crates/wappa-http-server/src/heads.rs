@@ -19,7 +19,7 @@ use crate::{
 /// The most that is read at once where it may belong to the next request: so much is not counted.
 const PIECE_BYTES_MAX: u64 = 8 * 1024;
 
-/// The most that is read at once of a body: a buffer of twice as much is kept as long as the connection.
+/// The most that is read at once of a body: the more it is, the larger a buffer is kept as long as the connection.
 const BODY_PIECE_BYTES_MAX: u64 = 16 * 1024;
 
 /// A connection whose heads are counted.
