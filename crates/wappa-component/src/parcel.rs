@@ -269,8 +269,11 @@ impl Slices {
         let is_copied = n_bytes < self.buffer.len() / 2;
         let message = |idx| {
             let bytes = self.bytes(idx);
-            let bytes = if is_copied { Bytes::copy_from_slice(&bytes) } else { bytes };
-            self.make(bytes, idx, 0)
+            let mut message = self.make(bytes, idx, 0);
+            if is_copied {
+                message.detach();
+            }
+            message
         };
         indices().map(message).collect()
     }

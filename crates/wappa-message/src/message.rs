@@ -47,6 +47,14 @@ impl Message {
         self.content.bytes()
     }
 
+    /// Keeps nothing alive but itself any more, for whoever keeps a message for long: its content and its metadata may be
+    /// small pieces of what was read together.
+    pub fn detach(&mut self) {
+        let copy = Bytes::copy_from_slice(self.content());
+        self.set_content(copy);
+        self.metadata.detach();
+    }
+
     /// Replaces the content.
     #[inline]
     pub fn set_content(&mut self, content: Bytes) {

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, mem, slice, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{Value, on_demand::OnDemand};
+use crate::{Text, Value, on_demand::OnDemand};
 
 /// What a pair has allocated beside its texts: its place in a list with as much room again, and what its key has beside
 /// its bytes: who shares it, and what the allocator keeps for itself.
@@ -116,6 +116,27 @@ impl Metadata {
             Repr::Made(pairs) => Metadata::made(pairs.flat()),
             Repr::None | Repr::OnDemand(..) => self.clone(),
         }
+    }
+
+    /// Keeps alive no more what metadata that are made when somebody asks would be made of, nor the buffer that they are
+    /// pieces of.
+    pub fn detach(&mut self) {
+        let is_attached = match &self.0 {
+            Repr::None => false,
+            Repr::Made(pairs) => matches!(pairs.base.0, Repr::OnDemand(..)),
+            Repr::OnDemand(..) => true,
+        };
+        if !is_attached {
+            return;
+        }
+        let Some(mut pairs) = self.pairs().map(Pairs::flat) else { return *self = Metadata::EMPTY };
+        for (key, value) in &mut pairs.list {
+            *key = Bytes::copy_from_slice(key);
+            if let Value::Text(text) = value {
+                *text = Text::copied(text.as_slice());
+            }
+        }
+        *self = Metadata::made(pairs);
     }
 
     fn is_none(&self) -> bool {
@@ -417,6 +438,23 @@ mod tests {
         assert_eq!((all[2].get("c"), changed.get("c")), (Some(&Value::Int(2)), Some(&Value::Null)));
         assert_eq!((copies[2].len(), changed.len(), all[0].is_empty()), (2, 2, true));
         assert_eq!(source.0.load(Ordering::Relaxed), 2, "one each");
+    }
+
+    #[test]
+    fn who_is_kept_for_long_keeps_nothing_else() {
+        let source: Arc<dyn MetadataSource> = Arc::new(Numbered { tells_size: true });
+        let held = Arc::downgrade(&source);
+        let on_demand = Arc::new(OnDemand::new(source, 3));
+        let mut all = [0, 1, 2].map(|it| Metadata::on_demand(&on_demand, it));
+        drop(on_demand);
+        all[2].set("z", Value::Int(9));
+        let before = all.clone();
+        all.iter_mut().for_each(Metadata::detach);
+        assert_eq!(all, before);
+        assert!(held.upgrade().is_some());
+        drop(before);
+        assert!(held.upgrade().is_none());
+        assert_eq!((all[0].len(), all[1].get("a"), all[2].len()), (0, Some(&Value::Int(1)), 3));
     }
 
     /// Copies that are changed, each against a plain map.

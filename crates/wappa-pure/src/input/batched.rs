@@ -276,10 +276,7 @@ impl Batched {
     fn collect_messages(&mut self, mut messages: Vec<Message>, ack: Ack, kind: (Order, bool), now: Duration) {
         // A message that is left of many keeps the buffer of all of them alive.
         if messages.len() * 2 < ack.origins().len() {
-            for message in &mut messages {
-                let copy = Bytes::copy_from_slice(message.content());
-                message.set_content(copy);
-            }
+            messages.iter_mut().for_each(Message::detach);
         }
         while !messages.is_empty() {
             let sizes = messages[..of_one_piece(&messages, &ack)].iter().map(|it| it.content().len());
