@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use wappa_component::{
     Ack, BuildError, BuildInput, Charges, Component, Context, Failure, Input, News, Order, PARCEL_BYTES_MAX,
     PARCEL_MESSAGES_MAX, Parcel, Processor, ReadError, Stretch, Slices, Step, Waits, run_children, stopped,
