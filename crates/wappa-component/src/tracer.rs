@@ -7,6 +7,7 @@
 mod buffered;
 mod headers;
 mod ids;
+mod of;
 mod roots;
 mod sampling;
 
@@ -23,6 +24,7 @@ use wappa_message::{Context, Message, Span};
 
 pub use self::{
     headers::{extracting, injecting},
+    of::{SharedSpanOf, SpanOf},
     roots::Roots,
     sampling::Sampling,
 };
@@ -54,7 +56,7 @@ pub struct SpanData {
     /// The span that this one is below; 0: none.
     pub parent_id: u64,
     /// What it is a span of.
-    pub of: Arc<SpanOf>,
+    pub of: SharedSpanOf,
     /// When it began and ended, in nanoseconds of Unix time.
     pub began_ns: u64,
     /// See `began_ns`.
@@ -67,15 +69,6 @@ pub struct SpanData {
     pub link: Option<Box<(u128, u64)>>,
     /// How many messages were worked on together, this one among them.
     pub n_together: usize,
-}
-
-/// What all spans of one place in a stream have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpanOf {
-    /// What is done: `input_kafka`, `mapping`.
-    pub name: Box<str>,
-    /// Where: the component's label, unless it has none, and its path; and what else there is to say.
-    pub attributes: Vec<(&'static str, Box<str>)>,
 }
 
 /// Decides which messages are traced, and takes their spans. By default none is. Cloning shares.
@@ -94,7 +87,7 @@ struct Tracing {
 #[derive(Clone)]
 pub struct SpanPlace {
     tracing: Arc<Tracing>,
-    of: Arc<SpanOf>,
+    of: SharedSpanOf,
 }
 
 /// A span that has not ended.
@@ -103,7 +96,7 @@ pub struct OpenSpan {
     /// What is below it has it as its parent.
     pub span: Span,
     parent_id: u64,
-    of: Arc<SpanOf>,
+    of: SharedSpanOf,
     began_ns: u64,
     link: Option<Box<(u128, u64)>>,
     is_entry: bool,
@@ -180,7 +173,7 @@ impl Tracer {
             attributes.push(("label", within(label).into()));
         }
         attributes.push(("path", within(path).into()));
-        Some(SpanPlace { tracing, of: Arc::new(SpanOf { name: within(name).into(), attributes }) })
+        Some(SpanPlace { tracing, of: SpanOf { name: within(name).into(), attributes }.into() })
     }
 
     /// What others are told of a message that is handed to them and has no span: that it belongs to a trace that nobody
@@ -226,7 +219,7 @@ impl SpanPlace {
 
     /// The same, which began then.
     pub fn child_since(&self, parent: &Span, began_ns: u64) -> OpenSpan {
-        let (span, of) = (self.tracing.below(parent), Arc::clone(&self.of));
+        let (span, of) = (self.tracing.below(parent), self.of.clone());
         OpenSpan { span, parent_id: parent.span_id, of, began_ns, link: None, is_entry: false }
     }
 
@@ -234,13 +227,13 @@ impl SpanPlace {
     pub fn saying(&self, attributes: impl IntoIterator<Item = (&'static str, Box<str>)>) -> SpanPlace {
         let mut of = SpanOf::clone(&self.of);
         of.attributes.extend(attributes);
-        SpanPlace { tracing: Arc::clone(&self.tracing), of: Arc::new(of) }
+        SpanPlace { tracing: Arc::clone(&self.tracing), of: of.into() }
     }
 
     /// The same component, doing something with another name.
     pub fn named(&self, name: &str) -> SpanPlace {
         let of = SpanOf { name: within(name).into(), attributes: self.of.attributes.clone() };
-        SpanPlace { tracing: Arc::clone(&self.tracing), of: Arc::new(of) }
+        SpanPlace { tracing: Arc::clone(&self.tracing), of: of.into() }
     }
 
     /// Has the spans of what these messages go through be below ones of this place, until they [leave](SpanPlace::leave).

@@ -161,9 +161,8 @@ fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: impl FnOnce(&mut V
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use prost::Message as _;
+    use wappa_component::tracer::SharedSpanOf;
     use wappa_message::Span;
     use wappa_spec::Map;
 
@@ -184,12 +183,12 @@ mod tests {
     fn what_is_written_is_read_as_it_was() {
         let long = "l".repeat(1024);
         let place = |name: &str| {
-            Arc::new(SpanOf {
+            SharedSpanOf::from(SpanOf {
                 name: name.into(),
                 attributes: vec![("label", long.as_str().into()), ("path", "root".into())],
             })
         };
-        let bare = Arc::new(SpanOf { name: "bare".into(), attributes: Vec::new() });
+        let bare = SharedSpanOf::from(SpanOf { name: "bare".into(), attributes: Vec::new() });
         let one = SpanData {
             span: Span { trace_id: 1 << 120, span_id: u64::MAX, is_sampled: true, state: None },
             parent_id: 0,

@@ -161,18 +161,16 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use wappa_component::{
         Metrics,
-        tracer::{SpanData, SpanOf},
+        tracer::{SharedSpanOf, SpanData, SpanOf},
     };
     use wappa_message::Span;
 
     use super::*;
 
     fn spans(n: usize) -> impl ExactSizeIterator<Item = SpanData> {
-        let of = Arc::new(SpanOf { name: "a".into(), attributes: Vec::new() });
+        let of = SharedSpanOf::from(SpanOf { name: "a".into(), attributes: Vec::new() });
         let span = Span { trace_id: 1, span_id: 1, is_sampled: true, state: None };
         let (began_ns, ended_ns) = (0, 0);
         let one = SpanData {

@@ -32,7 +32,7 @@ impl SpanPlace {
         let open = contexts.iter().filter_map(|(_, origin, context)| {
             let (span, began) = (span_of(context)?.clone(), context.began?);
             let link = Some(Box::new((span.trace_id, began.parent_id)));
-            let of = Arc::clone(&self.of);
+            let of = self.of.clone();
             let open = OpenSpan {
                 span,
                 parent_id: began.parent_id,

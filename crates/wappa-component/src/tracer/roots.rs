@@ -95,7 +95,7 @@ impl Roots {
             Begun::Unrecorded(span) => Some(span.clone()),
             Begun::Recorded(open) => {
                 if let Some(way) = context.came_as {
-                    open.of = Arc::clone(&self.way(way).of);
+                    open.of = self.way(way).of.clone();
                 }
                 open.link = link;
                 Some(open.span.clone())
@@ -135,7 +135,7 @@ impl Roots {
     fn first(&mut self, began_ns: u64) -> OpenSpan {
         let tracing = &self.place.tracing;
         self.n_left_out = tracing.sampler.n_left_out(&tracing.ids);
-        let (span, of) = (tracing.recorded(), Arc::clone(&self.place.of));
+        let (span, of) = (tracing.recorded(), self.place.of.clone());
         OpenSpan { span, parent_id: 0, of, began_ns, link: None, is_entry: false }
     }
 

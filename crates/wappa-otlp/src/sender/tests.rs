@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use wappa_component::tracer::SpanOf;
+use wappa_component::tracer::{SharedSpanOf, SpanOf};
 use wappa_message::Span;
 use wappa_spec::Map;
 
@@ -46,11 +46,11 @@ fn read_request(stream: &mut TcpStream) {
 }
 
 fn spans(n: usize) -> Vec<SpanData> {
-    let of = Arc::new(SpanOf { name: "a".into(), attributes: vec![("path", "root.input".into())] });
+    let of = SharedSpanOf::from(SpanOf { name: "a".into(), attributes: vec![("path", "root.input".into())] });
     let one = |idx: usize| SpanData {
         span: Span { trace_id: 1, span_id: 1 + idx as u64, is_sampled: true, state: Some("a=1".into()) },
         parent_id: 7,
-        of: Arc::clone(&of),
+        of: of.clone(),
         began_ns: 1,
         ended_ns: 2,
         is_failed: idx.is_multiple_of(2),
