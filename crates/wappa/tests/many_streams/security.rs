@@ -267,7 +267,8 @@ fn streams_leave_files_for_whoever_deletes_them() {
     );
     let mut idle: Vec<TcpStream> = Vec::new();
     idle.extend((0..8).map(|_| TcpStream::connect(&streams.address).expect("it listens")));
-    assert_eq!(streams.ask("GET /ready", "").text(), "200 OK");
+    // They may still be about to connect.
+    streams.until("GET /ready", |it| it.text() == "200 OK");
     drop(idle);
     assert_eq!(streams.ask("POST /streams", "{}").text(), "200");
     assert_eq!(create(0), "200");
