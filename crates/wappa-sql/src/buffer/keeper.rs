@@ -9,7 +9,7 @@ use wappa_component::{Ack, Batches, Charges, Logger, Order, PARCEL_BYTES_MAX, PA
 use super::{
     Rows, batch,
     database::{Database, Stored},
-    shared::{Coming, Shared},
+    shared::{Coming, Shared, bytes_of},
 };
 use crate::{dsn::SqliteTarget, failed::Failed};
 
@@ -78,11 +78,17 @@ impl Keeper {
             let work = self.shared.take_work();
             let has_work = !work.coming.is_empty() || !work.gone.is_empty();
             if has_work {
-                let is_read = read == database.newest;
-                let Some(first) = self.write(&mut database, &work.coming, &work.gone).await else { break };
+                let (is_read, n_bytes) = (read == database.newest, bytes_of(&work.coming));
+                let Some(first) = self.write(&mut database, &work.coming, &work.gone).await else {
+                    drop(work.coming);
+                    self.shared.forget_coming(n_bytes);
+                    break;
+                };
                 if self.written(work.coming, first, is_read) {
                     read = database.newest;
                 }
+                self.shared.set_is_read(read == database.newest);
+                self.shared.forget_coming(n_bytes);
             }
             if read < database.newest && self.shared.wants_rows() {
                 match self.read(&mut database, read).await {
@@ -112,7 +118,6 @@ impl Keeper {
                 Err(err) => self.tell("write to", &err, &waits),
             }
             if !waits.wait(&self.shared).await {
-                self.shared.forget_coming(coming);
                 return None;
             }
         }
@@ -122,7 +127,6 @@ impl Keeper {
     /// read when its turn comes.
     fn written(&self, coming: Vec<Coming>, first: i64, is_read: bool) -> bool {
         let is_handed_on = is_read && self.shared.wants_rows();
-        self.shared.forget_coming(&coming);
         let mut next = first;
         for Coming { parcel, charges, rows, .. } in coming {
             let ids: Vec<i64> = (next..).take(rows.len()).collect();

@@ -113,9 +113,10 @@ impl Shared {
     /// Gives up what is on its way, unless it is being written.
     pub(super) fn give_up_coming(&self) {
         let coming = mem::take(&mut self.lock().coming);
-        self.forget_coming(&coming);
+        let n_bytes = bytes_of(&coming);
         // Whoever hears of it is called without the lock.
         drop(coming);
+        self.forget_coming(n_bytes);
     }
 
     /// What comes next.
@@ -200,9 +201,9 @@ impl Shared {
         self.settled(|state| state.is_closing).await;
     }
 
-    /// It is in the file, or nowhere.
-    pub(super) fn forget_coming(&self, coming: &[Coming]) {
-        let n_bytes: usize = coming.iter().map(|it| it.n_bytes).sum();
+    /// So many bytes are in the file, or nowhere, and whoever had put them in was told. Whoever waits for that may take it for
+    /// the end: what is handed on of them was, and whether all rows have come out is known.
+    pub(super) fn forget_coming(&self, n_bytes: usize) {
         let mut state = self.lock();
         let had_room = state.n_coming_bytes < BYTES_MAX;
         state.n_coming_bytes -= n_bytes;
@@ -288,6 +289,11 @@ impl State {
     fn wants_rows(&self) -> bool {
         !self.is_stopped && self.n_ready_bytes < BYTES_MAX
     }
+}
+
+/// How many bytes are on their way to the file.
+pub(super) fn bytes_of(coming: &[Coming]) -> usize {
+    coming.iter().map(|it| it.n_bytes).sum()
 }
 
 fn size_of(parcel: &Parcel) -> usize {
